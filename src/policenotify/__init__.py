@@ -1,0 +1,107 @@
+"""policenotify: a police communications desk says a thing once, and every network hears it.
+
+Names are imported when they are first used: `import policenotify` loads no network's SDK and no SQL toolkit.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policenotify.aio import AsyncPublisher
+    from policenotify.checks import Check
+    from policenotify.errors import (
+        CannotFit,
+        IllegalCourse,
+        InvalidPicture,
+        JournalError,
+        KeyReused,
+        NewerVersion,
+        NotAllowed,
+        PolicenotifyError,
+        PublicationFailed,
+        SettingsError,
+        Stopped,
+    )
+    from policenotify.lifecycle import Lifecycle, Stage
+    from policenotify.location import Area, Location, Point, RoadRef
+    from policenotify.message import Category, Image, Message, Translation, read
+    from policenotify.plan import Route
+    from policenotify.publisher import Preview, Publisher
+    from policenotify.receipt import Finding, Outcome, Publication, Receipt
+    from policenotify.scales import Certainty, Precision, Severity, Urgency
+    from policenotify.settings import open_publisher
+    from policenotify.words import Profile, Words
+
+_HOMES = {
+    "aio": ("AsyncPublisher",),
+    "checks": ("Check",),
+    "errors": (
+        "CannotFit", "IllegalCourse", "InvalidPicture", "JournalError", "KeyReused", "NewerVersion", "NotAllowed",
+        "PolicenotifyError", "PublicationFailed", "SettingsError", "Stopped",
+    ),
+    "lifecycle": ("Lifecycle", "Stage"),
+    "location": ("Area", "Location", "Point", "RoadRef"),
+    "message": ("Category", "Image", "Message", "Translation", "read"),
+    "plan": ("Route",),
+    "publisher": ("Preview", "Publisher"),
+    "receipt": ("Finding", "Outcome", "Publication", "Receipt"),
+    "scales": ("Certainty", "Precision", "Severity", "Urgency"),
+    "settings": ("open_publisher",),
+    "words": ("Profile", "Words"),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Area",
+    "AsyncPublisher",
+    "CannotFit",
+    "Category",
+    "Certainty",
+    "Check",
+    "Finding",
+    "IllegalCourse",
+    "Image",
+    "InvalidPicture",
+    "JournalError",
+    "KeyReused",
+    "Lifecycle",
+    "Location",
+    "Message",
+    "NewerVersion",
+    "NotAllowed",
+    "Outcome",
+    "Point",
+    "PolicenotifyError",
+    "Precision",
+    "Preview",
+    "Profile",
+    "Publication",
+    "PublicationFailed",
+    "Publisher",
+    "Receipt",
+    "RoadRef",
+    "Route",
+    "SettingsError",
+    "Severity",
+    "Stage",
+    "Stopped",
+    "Translation",
+    "Urgency",
+    "Words",
+    "open_publisher",
+    "read",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
