@@ -1,0 +1,445 @@
+"""A scripted SMTP server on the loopback, to send mail to with unmodified clients and to fail on demand.
+
+```python
+with MailStand(login=("desk", "secret")) as mail:
+    mail.refuse("gone@a.example")                                     # 550, for good
+    mail.refuse("*@b.example", 451, "4.7.1 greylisted", times=1)
+    mail.hang_up("DATA", delivered=True)                              # it is in the mailbox, nobody says so
+    ...                                                               # the client, at mail.host, mail.port
+    assert mail.mailbox("ana@c.example")[0].message["Subject"] == "Route barrée"
+```
+"""
+# ruff: noqa: ANN401, N802 - aiosmtpd is untyped, and names the hooks of _Session
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as modern
+from fnmatch import fnmatchcase
+from threading import Condition, Thread
+from typing import Any, Literal, Self, TypeAlias, TypeVar
+from weakref import WeakSet
+
+from policenotify.errors import MissingExtra
+
+Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
+"""What a client says (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the mail's final dot."""
+
+_T = TypeVar("_T")
+_Scripted = TypeVar("_Scripted", "_Refusal", "_Step")
+
+
+@dataclass(frozen=True, repr=False)
+class Mail:
+    """One mail as one recipient has it.
+
+    Attributes:
+        sender: The envelope's sender (`MAIL FROM`), where bounces go.
+        recipient: The envelope's recipient (`RCPT TO`). A mail to three people is three of these.
+        raw: Headers and body as received, lines ended by CR LF.
+        at: When it was accepted, aware.
+    """
+
+    sender: str
+    recipient: str
+    raw: bytes
+    at: datetime
+
+    @property
+    def message(self) -> EmailMessage:
+        """The mail parsed with `email.policy.default`: headers decoded, parts at hand, lines ended by LF."""
+        return message_from_bytes(self.raw.replace(b"\r\n", b"\n"), policy=modern)
+
+    def __repr__(self) -> str:
+        return f"<Mail {str(self.message['Subject'])!r} at {self.at:%H:%M:%S}>"
+
+
+class MailStand:
+    """A scripted SMTP server on 127.0.0.1, at a free port, in a daemon thread.
+
+    Args:
+        login: User and password. Then `AUTH` (PLAIN, LOGIN; without TLS) is offered, a wrong one is answered
+            with 535 and a mail without one with 530 (RFC 4954, section 6).
+        size_limit: The largest mail accepted, in bytes: announced as SIZE, beyond it 552 (RFC 1870). The
+            default is aiosmtpd's, 32 MiB.
+        now: Where `Mail.at` comes from.
+
+    Raises:
+        MissingExtra: aiosmtpd is not installed; it comes with `policenotify[testing]`.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self,
+        login: tuple[str, str] | None = None,
+        *,
+        size_limit: int = 33_554_432,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        try:
+            from aiosmtpd import smtp  # noqa: PLC0415 - only who makes a MailStand needs the extra
+        except ImportError as error:
+            raise MissingExtra("MailStand", "testing") from error
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd logs every address there
+        self._smtp = smtp
+        self._login = login
+        self._size_limit = size_limit
+        self._script = _Script(now, login is not None, smtp.MISSING)
+        self._protocols: WeakSet[Any] = WeakSet()
+        self._port = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._server: asyncio.Server | None = None
+        self._reserved: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.close()
+        if self._script.broken and error is None:
+            raise self._script.broken[0]
+
+    def start(self) -> Self:
+        """Start listening; `with` does it. `close()` must follow."""
+        if self._loop is None:
+            bound = _bound(self._port)
+            self._loop = asyncio.new_event_loop()
+            self._loop.set_exception_handler(lambda _loop, _context: None)  # clients that went away
+            self._thread = Thread(target=self._loop.run_forever, daemon=True)
+            self._thread.start()
+            self._listen(bound)
+        return self
+
+    def close(self) -> None:
+        """Stop, cutting every session at once. May be called twice; the mails stay readable."""
+        self.refuse_connections()
+        reserved, self._reserved = self._reserved, None
+        if reserved is not None:
+            reserved.close()
+        loop, self._loop = self._loop, None
+        if loop is not None and self._thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join()
+            loop.close()
+
+    @property
+    def port(self) -> int:
+        """Where the stand listens; 0 before it is started."""
+        return self._port
+
+    @property
+    def sessions(self) -> int:
+        """How many connections were accepted so far."""
+        return self._script.sessions
+
+    @property
+    def mails(self) -> list[Mail]:
+        """Every mail accepted so far, in order, one for each recipient: a copy."""
+        with self._script.changed:
+            return list(self._script.mails)
+
+    def wait_for(self, count: int, timeout: float = 5.0) -> list[Mail]:
+        """Wait until `count` mails were accepted, for a client in another thread or process.
+
+        Raises:
+            TimeoutError: Fewer came within `timeout` seconds.
+        """
+        script = self._script
+        with script.changed:
+            if not script.changed.wait_for(lambda: len(script.mails) >= count, timeout):
+                raise TimeoutError(f"{len(script.mails)} of {count} mails came within {timeout} seconds.")
+            return list(script.mails)
+
+    def mailbox(self, address: str) -> list[Mail]:
+        """Return what one person has received, in order; the address in any case."""
+        return [mail for mail in self.mails if mail.recipient.lower() == address.lower()]
+
+    def threads(self, address: str) -> list[list[Mail]]:
+        """Return one person's mails by conversation, as a mail reader shows them.
+
+        Two mails belong together where one names the other, or both name a third, in `References` or
+        `In-Reply-To` (RFC 5322, section 3.6.4). As in RFC 5256, section 3, REFERENCES, but without its step
+        5: an equal subject joins nothing.
+        """
+        box = self.mailbox(address)
+        threads: list[tuple[set[str], list[int]]] = []
+        for number, mail in enumerate(box):
+            headers = [mail.message[name] for name in ("Message-ID", "In-Reply-To", "References")]
+            ids, numbers = set(re.findall(r"<[^<>\s]+>", " ".join(map(str, headers)))), [number]
+            for thread in [each for each in threads if each[0] & ids]:
+                threads.remove(thread)
+                ids |= thread[0]
+                numbers += thread[1]
+            threads.append((ids, numbers))
+        return [[box[n] for n in numbers] for numbers in sorted(sorted(numbers) for _, numbers in threads)]
+
+    def refuse(
+        self,
+        who: str | Callable[[str], bool],
+        code: int = 550,
+        text: str = "5.1.1 no such user",
+        *,
+        times: int | None = None,
+    ) -> None:
+        """Refuse recipients.
+
+        Args:
+            who: An address, a pattern (`*@b.example`), both in any case, or a predicate of the address. It
+                runs in the server's thread and may not call the stand; if it raises, the client gets a 451
+                and the `with` block the exception.
+            code: The reply's code (RFC 5321, section 4.2.3): 550 for good, 451 for now. A 421 also closes the
+                connection.
+            text: The reply's text, with its enhanced code (RFC 3463).
+            times: How often, then accepted; for good unless told.
+        """
+        with self._script.changed:
+            self._script.refusals.insert(0, _Refusal(who, f"{code} {text}", times))
+
+    def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
+        """Answer the next `times` commands of a kind so; a 421 also closes the connection.
+
+        `fail_next("DATA", 554, "5.7.1 looks like spam")` refuses a whole mail after it was sent.
+        """
+        with self._script.changed:
+            self._script.steps.append(_Step(command, f"{code} {text}", left=times))
+
+    def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1) -> None:
+        """Close the connection in place of answering the next `times` commands of a kind.
+
+        Args:
+            command: When; `"DATA"` is after the whole mail was sent.
+            delivered: Whether the mail is accepted before, so that it is there and the client does not learn
+                it. For `"DATA"` only.
+            times: How often.
+
+        Raises:
+            ValueError: `delivered` with another command.
+        """
+        if delivered and command != "DATA":
+            raise ValueError(f"Nothing is delivered by {command}; only DATA delivers.")
+        with self._script.changed:
+            self._script.steps.append(_Step(command, None, delivered, times))
+
+    def delay(self, command: Command, seconds: float) -> None:
+        """Wait so many seconds before answering each command of a kind; 0 for no longer.
+
+        A client that gives up meanwhile has had no effect; for the other case there is `hang_up()`.
+        """
+        with self._script.changed:
+            self._script.delays[command] = seconds
+
+    def limit_session(self, mails: int) -> None:
+        """Answer the `MAIL` after so many mails with a 421 and close; the next connection starts anew."""
+        self._script.session_limit = mails
+
+    def refuse_connections(self) -> None:
+        """Close the port and every session: a client gets "connection refused", until `recover()`."""
+        server, self._server = self._server, None
+        if server is not None:
+            self._do(self._cut(server))
+            self._reserved = _bound(self._port)  # bound, not listening: nobody else gets the port meanwhile
+
+    def recover(self) -> None:
+        """End every refusal, fault, delay and limit; connections are accepted again, at the same port."""
+        self._script.clear()
+        reserved, self._reserved = self._reserved, None
+        if reserved is not None:
+            self._listen(reserved)
+
+    def _listen(self, bound: socket.socket) -> None:
+        self._port = bound.getsockname()[1]
+        self._server = self._do(self._open(bound))
+
+    async def _open(self, bound: socket.socket) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(self._session, sock=bound)
+
+    async def _cut(self, server: asyncio.Server) -> None:
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening)
+        for _ in range(10):  # asyncio makes an accepted connection a session in four turns, and leaks it if
+            await asyncio.sleep(0)  # its server is closed or its task cancelled in between
+        server.close()
+        for protocol in list(self._protocols):
+            if protocol.transport is not None:
+                protocol.transport.abort()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the aborted transports close their sockets in the loop's next turn
+        await server.wait_closed()
+
+    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if self._loop is None:
+            raise RuntimeError("The stand is not started.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _session(self) -> Any:
+        self._script.sessions += 1
+        protocol = self._smtp.SMTP(
+            _Session(self._script),
+            loop=self._loop,
+            hostname="stand.invalid",
+            data_size_limit=self._size_limit,
+            enable_SMTPUTF8=True,
+            auth_require_tls=self._login is None,  # AUTH is not offered then
+            authenticator=self._authenticate,
+        )
+        self._protocols.add(protocol)
+        return protocol
+
+    def _authenticate(self, _server: Any, _session: Any, _envelope: Any, _how: str, said: Any) -> Any:
+        right = [said.login, said.password] == [each.encode() for each in self._login or ()]
+        return self._smtp.AuthResult(success=right, handled=False)
+
+
+@dataclass(eq=False)
+class _Refusal:
+    """Recipients that are refused, for a number of times or for good."""
+
+    who: str | Callable[[str], bool]
+    reply: str
+    left: int | None
+
+    def meets(self, address: str) -> bool:
+        if callable(self.who):
+            return self.who(address)
+        return fnmatchcase(address.lower(), self.who.lower())
+
+
+@dataclass(eq=False)
+class _Step:
+    """How the next commands of a kind fail: with a reply, or (`None`) by hanging up."""
+
+    command: Command
+    reply: str | None
+    delivered: bool = False
+    left: int | None = 1
+
+
+@dataclass
+class _Script:
+    """What the stand was told and what it received; `changed` guards it."""
+
+    now: Callable[[], datetime]
+    login_needed: bool
+    missing: object
+    changed: Condition = field(default_factory=Condition)
+    mails: list[Mail] = field(default_factory=list)
+    sessions: int = 0
+    broken: list[Exception] = field(default_factory=list)
+    refusals: list[_Refusal] = field(default_factory=list)
+    steps: list[_Step] = field(default_factory=list)
+    delays: dict[Command, float] = field(default_factory=dict)
+    session_limit: int | None = None
+
+    def clear(self) -> None:
+        with self.changed:
+            self.refusals.clear()
+            self.steps.clear()
+            self.delays.clear()
+            self.session_limit = None
+
+    def take(self, pile: list[_Scripted], fits: Callable[[_Scripted], bool]) -> _Scripted | None:
+        """Take the first that fits, and drop it when it is used up."""
+        with self.changed:
+            found = next((each for each in pile if fits(each)), None)
+            if found is not None and found.left is not None:
+                found.left -= 1
+                if found.left <= 0:
+                    pile.remove(found)
+            return found
+
+    def deliver(self, sender: str, recipients: list[str], raw: bytes) -> None:
+        with self.changed:
+            self.mails += [Mail(sender, recipient, raw, self.now()) for recipient in recipients]
+            self.changed.notify_all()
+
+
+class _Session:
+    """aiosmtpd's hooks for one connection: each returns the reply."""
+
+    def __init__(self, script: _Script) -> None:
+        self._script = script
+        self._accepted = 0
+
+    async def handle_EHLO(self, server: Any, session: Any, _: Any, name: str, offers: list[str]) -> list[str]:
+        session.host_name = name
+        fault = await self._fault("EHLO", server)
+        return [fault] if fault else offers
+
+    async def handle_AUTH(self, server: Any, _session: Any, _envelope: Any, _arguments: list[str]) -> object:
+        return await self._fault("AUTH", server) or self._script.missing
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
+        if fault := await self._fault("MAIL", server):
+            return fault
+        if self._script.login_needed and not session.authenticated:
+            return "530 5.7.0 authentication required"
+        limit = self._script.session_limit
+        if limit is not None and self._accepted >= limit:
+            return await self._give("421 4.7.0 too many mails in one session", server)
+        envelope.mail_from = address
+        return "250 2.1.0 ok"
+
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _: list[str]) -> str:
+        if fault := await self._fault("RCPT", server):
+            return fault
+        if refusal := self._script.take(self._script.refusals, lambda each: each.meets(address)):
+            return await self._give(refusal.reply, server)
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 ok"
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
+        if fault := await self._fault("DATA", server, envelope):
+            return fault
+        self._deliver(envelope)
+        return "250 2.0.0 accepted"
+
+    async def handle_RSET(self, server: Any, _session: Any, _envelope: Any) -> str:
+        return await self._fault("RSET", server) or "250 2.0.0 ok"
+
+    async def handle_QUIT(self, server: Any, _session: Any, _envelope: Any) -> str:
+        return await self._fault("QUIT", server) or "221 2.0.0 bye"
+
+    async def handle_exception(self, error: Exception) -> str:
+        if not isinstance(error, OSError):  # a client that went away is everyday here
+            self._script.broken.append(error)
+        return "451 4.3.0 the stand's script is broken"
+
+    async def _fault(self, command: Command, server: Any, envelope: Any = None) -> str | None:
+        await asyncio.sleep(self._script.delays.get(command, 0))
+        step = self._script.take(self._script.steps, lambda each: each.command == command)
+        if step is None:
+            return None
+        if step.delivered:
+            self._deliver(envelope)
+        return await self._give(step.reply, server)
+
+    async def _give(self, reply: str | None, server: Any) -> str:
+        if reply is None or reply.startswith("421"):  # RFC 5321, section 3.8: a 421 ends the connection
+            if reply is not None:
+                await server.push(reply)
+            raise asyncio.CancelledError  # aiosmtpd's way to close
+        return reply
+
+    def _deliver(self, envelope: Any) -> None:
+        self._accepted += 1
+        self._script.deliver(envelope.mail_from, envelope.rcpt_tos, envelope.content)
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound

@@ -1,0 +1,449 @@
+"""A scripted HTTP server on the loopback, to drive an unmodified SDK against and to fail on demand.
+
+```python
+with Stand() as stand:
+    stand.on("POST", "/api/v1/statuses", Answer.json({"id": "1"}))
+    stand.fail_next("POST", "/api/v1/statuses", HangUp(), effect=True)   # it is out there, nobody says so
+    ...                                                                  # the SDK, pointed at stand.url
+    assert stand.requests[0].json()["status"] == "Route barrée"
+```
+
+A route is answered by a value, by a sequence of values (one for each request, the last one stays) or by a
+callable, on which a stateful fake of a whole service can be built. Faults are laid over the routes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http.client import HTTPMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition, Event, RLock, Thread, current_thread
+from typing import Any, Literal, Self, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it arrived.
+
+    Attributes:
+        method: `"POST"`, in capitals.
+        path: The path as sent: still percent-encoded, without the query.
+        query: The query's values by name, each a list in the order sent.
+        headers: The headers; names in any case, `None` for one that is not there.
+        body: The whole body, chunked encoding undone.
+        at: When the request had been read, aware.
+    """
+
+    method: str
+    path: str
+    query: dict[str, list[str]] = field(repr=False)
+    headers: HTTPMessage = field(repr=False)
+    body: bytes = field(repr=False)
+    at: datetime
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON holds anything
+        """Return the body read as JSON; raises `ValueError` where it is none."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer.
+
+    Attributes:
+        status: The status code (RFC 9110, section 15).
+        body: The body; `Content-Length` is always derived from it.
+        headers: Further headers.
+        delay: Seconds to wait before the first byte; the request has taken effect by then.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+
+    @classmethod
+    def json(
+        cls, value: object, status: int = 200, *, headers: Mapping[str, str] | None = None, delay: float = 0.0
+    ) -> Self:
+        """Make an answer that carries `value` as JSON."""
+        kind = {"Content-Type": "application/json"}
+        return cls(status, json.dumps(value).encode(), kind | dict(headers or {}), delay)
+
+    @classmethod
+    def html(cls, text: str, status: int = 200) -> Self:
+        """Make a page for people, as a proxy (502) or a captive portal (200) sends in a service's place."""
+        return cls(status, text.encode(), {"Content-Type": "text/html; charset=utf-8"})
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 302) -> Self:
+        """Make an answer that sends the client elsewhere (RFC 9110, section 15.4)."""
+        return cls(status, headers={"Location": location})
+
+    @classmethod
+    def rate_limited(cls, *, retry_after: int | None = None, reset: int | None = None) -> Self:
+        """Make a 429 (RFC 6585, section 4).
+
+        Args:
+            retry_after: Seconds to wait, for `Retry-After` (RFC 9110, section 10.2.3).
+            reset: When the limit is lifted, in Unix seconds, for `RateLimit-Reset` as Bluesky sends it.
+        """
+        limits = {"Retry-After": retry_after, "RateLimit-Reset": reset}
+        headers = {name: str(value) for name, value in limits.items() if value is not None}
+        return cls.json({"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, 429, headers=headers)
+
+
+@dataclass(frozen=True)
+class Hang:
+    """Silence: the connection stays open without an answer, then closes.
+
+    Attributes:
+        seconds: How long; `Stand.close()` ends it at once.
+    """
+
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class HangUp:
+    """The connection is closed before the client has the whole answer. The request was read in full.
+
+    Attributes:
+        after: How much of the answer leaves before: `"nothing"`, its `"headers"` only, or these and `"half"`
+            of the body. The `Content-Length` always promises more than is sent.
+        reset: Close with a TCP reset (RST) in place of an orderly end (FIN).
+        of: The answer that is cut short. Under `effect=True` the route's own answer takes its place.
+    """
+
+    after: Literal["nothing", "headers", "half"] = "nothing"
+    reset: bool = False
+    of: Answer = field(default_factory=lambda: Answer.json({"stand": "this answer is cut short"}))
+
+
+Reply: TypeAlias = Answer | Hang | HangUp
+Turn: TypeAlias = Reply | Callable[[Seen], Reply]
+Behaviour: TypeAlias = Turn | Sequence[Turn]
+
+
+class Stand:
+    """A scripted HTTP/1.1 server on 127.0.0.1, at a free port, in daemon threads.
+
+    Callables run one at a time, so a stateful fake needs no lock of its own. One that raises is answered
+    with a 500, and its exception is raised again at the end of the `with` block: an `assert` inside one
+    fails the test.
+
+    Args:
+        answer: What is answered where no route matches; else a 404 in JSON that names the path.
+        now: Where `Seen.at` comes from.
+    """
+
+    def __init__(
+        self, answer: Behaviour | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._now = now
+        self._changed = Condition(RLock())
+        self._seen: list[Seen] = []
+        self._routes = [_Route("*", "*", _not_found if answer is None else answer)]
+        self._faults: list[_Fault] = []
+        self._broken: list[BaseException] = []
+        self._port = 0
+        self._server: _Server | None = None
+        self._reserved: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.close()
+        if self._broken and error is None:
+            raise self._broken[0]
+
+    def start(self) -> Self:
+        """Start listening; `with` does it. `close()` must follow."""
+        if self._server is None and self._reserved is None:
+            self._listen(_bound(self._port))
+        return self
+
+    def close(self) -> None:
+        """Stop, cutting every connection at once. May be called twice; what was seen stays readable."""
+        server, self._server = self._server, None
+        reserved, self._reserved = self._reserved, None
+        if server is not None:
+            server.stop()
+        if reserved is not None:
+            reserved.close()
+
+    @property
+    def url(self) -> str:
+        """Where to point the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def requests(self) -> list[Seen]:
+        """Every request so far, in order of arrival: a copy."""
+        with self._changed:
+            return list(self._seen)
+
+    def wait_for(self, count: int, timeout: float = 5.0) -> list[Seen]:
+        """Wait until `count` requests have arrived, for a client in another thread or process.
+
+        Raises:
+            TimeoutError: Fewer came within `timeout` seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._seen) >= count, timeout):
+                raise TimeoutError(f"{len(self._seen)} of {count} requests came within {timeout} seconds.")
+            return list(self._seen)
+
+    def on(self, method: str, path: str, behaviour: Behaviour) -> None:
+        """Say what answers a route. Of several that match, the one said last counts.
+
+        Args:
+            method: `"POST"`, or `"*"` for any.
+            path: As sent, without query. A `*` stands for one segment (`/api/v1/statuses/*/context`); `"*"`
+                alone for any path.
+            behaviour: A value, a sequence of them (one for each request, the last one stays), or a callable
+                from the `Seen` request to a value.
+        """
+        with self._changed:
+            self._routes.insert(0, _Route(method, path, behaviour))
+
+    def fail_next(self, method: str, path: str, fault: Reply, *, effect: bool = False, times: int = 1) -> None:
+        """Answer the next `times` requests to a route with `fault`; then it is as before.
+
+        Args:
+            method: As in `on()`.
+            path: As in `on()`.
+            fault: What the client gets.
+            effect: Whether the route runs first: the post is out there, and the client does not learn it.
+            times: How often. Several faults on one route are used up in the order said.
+        """
+        with self._changed:
+            self._faults.append(_Fault(method, path, fault, effect, times))
+
+    def always(self, fault: Reply, *, effect: bool = False) -> None:
+        """Answer everything with `fault` until `recover()`, before any other; `effect` as in `fail_next()`."""
+        with self._changed:
+            self._faults.insert(0, _Fault("*", "*", fault, effect, None))
+
+    def refuse_connections(self) -> None:
+        """Close the port and every connection: a client gets "connection refused", until `recover()`."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+            self._reserved = _bound(self._port)  # bound, not listening: nobody else gets the port meanwhile
+
+    def recover(self) -> None:
+        """End every fault: connections are accepted again, at the same port, and the routes answer."""
+        with self._changed:
+            self._faults.clear()
+        reserved, self._reserved = self._reserved, None
+        if reserved is not None:
+            self._listen(reserved)
+
+    def _listen(self, bound: socket.socket) -> None:
+        self._port = bound.getsockname()[1]
+        self._server = _Server(bound, self._reply, self._broken.append)
+
+    def _reply(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Reply:
+        url = urlsplit(target)
+        query = parse_qs(url.query, keep_blank_values=True)
+        with self._changed:
+            seen = Seen(method, url.path, query, headers, body, self._now())
+            self._seen.append(seen)
+            self._changed.notify_all()
+            fault = next((each for each in self._faults if _matches(each.method, each.path, seen)), None)
+            if fault is None:
+                return self._run(seen)
+            if fault.used_up():
+                self._faults.remove(fault)
+            if not fault.effect:
+                return fault.reply
+            own = self._run(seen)
+            if isinstance(fault.reply, HangUp) and isinstance(own, Answer):
+                return replace(fault.reply, of=own)
+            return fault.reply
+
+    def _run(self, seen: Seen) -> Reply:
+        turn = next(route for route in self._routes if _matches(route.method, route.path, seen)).turn()
+        if not callable(turn):
+            return turn
+        try:
+            reply = turn(seen)
+            if not isinstance(reply, Answer | Hang | HangUp):
+                raise TypeError(f"{seen.method} {seen.path} was answered with {reply!r}.")  # noqa: TRY301 - kept as any other
+        except Exception as error:  # noqa: BLE001 - a fake may break in any way; __exit__ raises it
+            self._broken.append(error)
+            return Answer.json({"error": "StandBroken", "message": f"{type(error).__name__}: {error}"}, 500)
+        return reply
+
+
+class _Route:
+    """What answers a method and a path."""
+
+    def __init__(self, method: str, path: str, behaviour: Behaviour) -> None:
+        self.method = method
+        self.path = path
+        self._turns = deque(behaviour if isinstance(behaviour, Sequence) else (behaviour,))
+        if not self._turns:
+            raise ValueError(f"{method} {path} has no answer: the sequence is empty.")
+
+    def turn(self) -> Turn:
+        return self._turns.popleft() if len(self._turns) > 1 else self._turns[0]
+
+
+@dataclass(eq=False)
+class _Fault:
+    """A reply laid over the routes, for a number of times or for good."""
+
+    method: str
+    path: str
+    reply: Reply
+    effect: bool
+    left: int | None
+
+    def used_up(self) -> bool:
+        if self.left is None:
+            return False
+        self.left -= 1
+        return self.left <= 0
+
+
+class _Server(ThreadingHTTPServer):
+    """The listener of a stand, and the threads of its connections."""
+
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        bound: socket.socket,
+        reply: Callable[[str, str, HTTPMessage, bytes], Reply],
+        broken: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(bound.getsockname(), _Conversation, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
+        self.server_activate()
+        self.reply = reply
+        self.broken = broken
+        self.closing = Event()
+        self._conversations: dict[Thread, socket.socket] = {}
+        # serve_forever() looks only this often (seconds) whether it shall end
+        self._acceptor = Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self._acceptor.start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
+        thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        alive = {known: each for known, each in self._conversations.items() if known.is_alive()}
+        self._conversations = alive | {thread: request}
+        thread.start()
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
+        self.close_request(request)  # the parent's FIN comes before, and would forestall a reset
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the parent's
+        error = sys.exception()
+        if error is not None and not isinstance(error, OSError):  # a client that went away is everyday here
+            self.broken(error)
+
+    def stop(self) -> None:
+        self.closing.set()
+        self.shutdown()
+        self._acceptor.join()
+        self.server_close()
+        for connection in self._conversations.values():
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        if current_thread() not in self._conversations:  # a route that stops its own stand waits for nobody
+            for thread in self._conversations:
+                thread.join()
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    """One connection: reads requests and gives the replies."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+    headers: HTTPMessage
+
+    def _serve(self) -> None:
+        reply = self.server.reply(self.command, self.path, self.headers, self._body())
+        match reply:
+            case Answer():
+                self._pause(reply.delay)
+                self._send(reply, len(reply.body), len(reply.body))
+            case Hang():
+                self._pause(reply.seconds)
+                self.close_connection = True
+            case HangUp():
+                self._hang_up(reply)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the parent's names
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            length = int(self.headers.get("Content-Length", 0))
+            whole = self.rfile.read(length)
+            if len(whole) < length:
+                raise ConnectionAbortedError("the client went away within its request")
+            return whole
+        body = bytearray()
+        while size := int(self.rfile.readline().partition(b";")[0], 16):  # RFC 9112, section 7.1
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return bytes(body)
+
+    def _pause(self, seconds: float) -> None:
+        if seconds and self.server.closing.wait(seconds):
+            raise ConnectionAbortedError("the stand closes")
+
+    def _send(self, answer: Answer, promised: int, sent: int) -> None:
+        bodiless = answer.status in {204, 304}  # RFC 9110, section 6.4.1
+        self.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if not bodiless:
+            self.send_header("Content-Length", str(promised))
+        self.end_headers()
+        if not bodiless and self.command != "HEAD":
+            self.wfile.write(answer.body[:sent])
+
+    def _hang_up(self, fault: HangUp) -> None:
+        self.close_connection = True
+        if fault.after != "nothing":
+            sent = len(fault.of.body) // 2 if fault.after == "half" else 0
+            self._send(fault.of, max(len(fault.of.body), 1), sent)
+        if fault.reset:  # close() discards at once and sends RST: SO_LINGER on, for 0 seconds (socket(7))
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        """Say nothing."""
+
+
+def _matches(method: str, path: str, seen: Seen) -> bool:
+    pattern = re.escape(path).replace(r"\*", "[^/]+")
+    return method in {"*", seen.method} and (path == "*" or re.fullmatch(pattern, seen.path) is not None)
+
+
+def _not_found(seen: Seen) -> Answer:
+    return Answer.json({"error": "NotFound", "message": f"The stand has no {seen.method} {seen.path}."}, 404)
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound

@@ -1,0 +1,437 @@
+"""What an unmodified SMTP client sees of the stand, and what its people find in their mailboxes."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import smtplib
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+import pytest
+
+from policenotify.errors import MissingExtra
+from policenotify.testing.mailstand import Command, MailStand
+
+DESK = "desk@police.example"
+
+
+@pytest.fixture
+def mail() -> Iterator[MailStand]:
+    with MailStand() as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(mail: MailStand) -> Iterator[smtplib.SMTP]:
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as opened:
+        yield opened
+
+
+def letter(to: str = "ana@a.example", subject: str = "Route barrée", **headers: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = DESK
+    message["To"] = to
+    message["Subject"] = subject
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content("Évitez le secteur.\n.\nUne ligne après un point.\n")
+    return message
+
+
+def test_a_mail_arrives_whole_in_each_recipients_mailbox(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with (
+        MailStand(now=lambda: noon) as mail,
+        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+    ):
+        client.send_message(letter(), to_addrs=["ana@a.example", "Bo@b.example"])
+
+    assert [each.recipient for each in mail.mails] == ["ana@a.example", "Bo@b.example"]
+    (kept,) = mail.mailbox("BO@b.example")
+    assert (kept.sender, kept.at) == (DESK, noon)
+    assert kept.message["Subject"] == "Route barrée"
+    assert kept.message.get_content() == "Évitez le secteur.\n.\nUne ligne après un point.\n"
+    assert kept.raw.startswith(b"From: desk@police.example\r\n")
+    assert repr(kept) == "<Mail 'Route barrée' at 12:00:00>"
+    assert "example" not in caplog.text
+
+
+def test_addresses_beyond_ascii_are_accepted(mail: MailStand, client: smtplib.SMTP) -> None:
+    client.send_message(letter("rené@a.example"))
+
+    assert len(mail.mailbox("rené@a.example")) == 1
+
+
+def test_sessions_are_counted(mail: MailStand) -> None:
+    assert mail.sessions == 0
+    for _ in range(3):
+        smtplib.SMTP(mail.host, mail.port, timeout=5).quit()
+    assert mail.sessions == 3
+
+
+def test_threads_are_those_a_mail_reader_shows(mail: MailStand, client: smtplib.SMTP) -> None:
+    for subject, headers in [
+        ("A opens", {"Message_ID": "<a1@p.example>"}),
+        ("B opens", {"Message_ID": "<b1@p.example>"}),
+        ("A goes on", {"Message_ID": "<a2@p.example>", "References": "<a1@p.example>"}),
+        ("A opens", {"Message_ID": "<c1@p.example>"}),
+        ("B ends", {"Message_ID": "<b2@p.example>", "In_Reply_To": "<b1@p.example>"}),
+        ("A ends", {"Message_ID": "<a3@p.example>", "References": "<a2@p.example>"}),
+        ("D follows what was never seen", {"Message_ID": "<d2@p.example>", "References": "<d1@p.example>"}),
+        ("D ends", {"Message_ID": "<d3@p.example>", "References": f"<{'d' * 60}@p.example> <d1@p.example>"}),
+        ("no id at all", {}),
+    ]:
+        client.send_message(letter(subject=subject, **headers))
+    client.send_message(letter("bo@b.example", "A opens", Message_ID="<a1@p.example>"))
+
+    def subjects(address: str) -> list[list[str]]:
+        return [[str(each.message["Subject"]) for each in thread] for thread in mail.threads(address)]
+
+    assert subjects("ana@a.example") == [
+        ["A opens", "A goes on", "A ends"],
+        ["B opens", "B ends"],
+        ["A opens"],
+        ["D follows what was never seen", "D ends"],
+        ["no id at all"],
+    ]
+    assert subjects("bo@b.example") == [["A opens"]]
+    assert subjects("nobody@b.example") == []
+
+
+def test_a_late_mail_joins_two_threads_in_order_of_arrival(mail: MailStand, client: smtplib.SMTP) -> None:
+    for number, seen in (("1", ""), ("2", ""), ("3", "<2@p.example> <1@p.example>")):
+        client.send_message(letter(subject=number, Message_ID=f"<{number}@p.example>", References=seen))
+
+    (thread,) = mail.threads("ana@a.example")
+    assert [each.message["Subject"] for each in thread] == ["1", "2", "3"]
+
+
+def test_a_refused_recipient_does_not_stop_the_others(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.refuse("Gone@a.example")
+
+    refused = client.send_message(letter(), to_addrs=["gone@a.example", "ana@a.example"])
+    assert refused == {"gone@a.example": (550, b"5.1.1 no such user")}
+    assert [each.recipient for each in mail.mails] == ["ana@a.example"]
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        client.send_message(letter("gone@a.example"))
+
+
+def test_recipients_are_refused_by_pattern_and_by_predicate(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.refuse("*@b.example", 551, "5.1.6 moved")
+    mail.refuse(lambda address: address.startswith("bounce"), 552, "5.2.2 mailbox full")
+
+    refused = client.send_message(
+        letter(), to_addrs=["x@b.example", "bounce7@c.example", "bounce@b.example", "ana@a.example"]
+    )
+    assert {address: code for address, (code, _) in refused.items()} == {
+        "x@b.example": 551,
+        "bounce7@c.example": 552,
+        "bounce@b.example": 552,
+    }
+
+
+def test_a_greylisted_recipient_is_accepted_later(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.refuse("ana@a.example", 451, "4.7.1 come back later", times=2)
+
+    for _ in range(2):
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            client.send_message(letter())
+        assert refused.value.recipients == {"ana@a.example": (451, b"4.7.1 come back later")}
+    client.send_message(letter())
+    assert len(mail.mails) == 1
+
+
+def test_a_session_limit_ends_each_session_with_a_421(mail: MailStand) -> None:
+    mail.limit_session(2)
+    for _ in range(2):
+        client = smtplib.SMTP(mail.host, mail.port, timeout=5)
+        client.send_message(letter())
+        client.send_message(letter())
+        with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+            client.send_message(letter())
+        assert refused.value.smtp_code == 421
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            client.noop()
+
+    assert (len(mail.mails), mail.sessions) == (4, 2)
+
+
+def test_the_stand_closes_after_a_421_by_itself(mail: MailStand) -> None:
+    mail.fail_next("RCPT", 421, "4.3.2 shutting down")
+    with socket.create_connection((mail.host, mail.port), timeout=5) as raw, raw.makefile("rwb") as line:
+        for say in (b"", b"EHLO x\r\n", b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<b@a.example>\r\n"):
+            line.write(say)
+            line.flush()
+            reply = line.readline()
+            while reply[3:4] == b"-":
+                reply = line.readline()
+        assert reply == b"421 4.3.2 shutting down\r\n"
+        assert line.read() == b""
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_connection_cut_after_the_mail_was_sent_leaves_the_client_in_doubt(
+    mail: MailStand, client: smtplib.SMTP, *, delivered: bool
+) -> None:
+    mail.hang_up("DATA", delivered=delivered)
+
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        client.send_message(letter())
+    assert len(mail.mails) == int(delivered)
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as again:
+        again.send_message(letter())
+    assert len(mail.mails) == 1 + int(delivered)
+
+
+@pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
+def test_a_connection_is_cut_at_any_command(mail: MailStand, client: smtplib.SMTP, command: Command) -> None:
+    mail.hang_up(command)
+
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        client.send_message(letter())
+    assert mail.mails == []
+
+
+def test_a_cut_at_quit_leaves_the_mail_delivered(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.hang_up("QUIT")
+    client.send_message(letter())
+
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        client.quit()
+    assert len(mail.mails) == 1
+
+
+def test_only_data_delivers(mail: MailStand) -> None:
+    with pytest.raises(ValueError, match="only DATA delivers"):
+        mail.hang_up("RCPT", delivered=True)
+
+
+def test_a_command_fails_as_often_as_said(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.fail_next("DATA", 554, "5.7.1 looks like spam", times=2)
+    mail.fail_next("MAIL", 452, "4.3.1 disk full")
+
+    with pytest.raises(smtplib.SMTPSenderRefused) as full:
+        client.send_message(letter())
+    assert (full.value.smtp_code, full.value.smtp_error) == (452, b"4.3.1 disk full")
+    for _ in range(2):
+        with pytest.raises(smtplib.SMTPDataError) as spam:
+            client.send_message(letter())
+        assert (spam.value.smtp_code, spam.value.smtp_error) == (554, b"5.7.1 looks like spam")
+    client.send_message(letter())
+    assert len(mail.mails) == 1
+
+
+def test_a_client_that_goes_away_mid_mail_leaves_none(mail: MailStand, client: smtplib.SMTP) -> None:
+    client.ehlo()
+    client.mail(DESK)
+    client.rcpt("ana@a.example")
+    client.docmd("DATA")
+    client.send("Subject: half\r\n")
+    client.close()
+
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as again:
+        again.send_message(letter())
+    assert [each.message["Subject"] for each in mail.mails] == ["Route barrée"]
+
+
+def test_a_server_without_ehlo_is_spoken_to_with_helo(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.fail_next("EHLO", 502, "5.5.1 not implemented")
+
+    client.send_message(letter())
+    assert not client.has_extn("size")
+    assert len(mail.mails) == 1
+
+
+def test_a_reset_may_fail(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.fail_next("RSET", 500, "5.5.1 what")
+
+    assert client.rset() == (500, b"5.5.1 what")
+    assert client.rset()[0] == 250
+
+
+def test_a_slow_server_outlasts_the_clients_patience(mail: MailStand) -> None:
+    mail.delay("DATA", 30)
+    with (
+        smtplib.SMTP(mail.host, mail.port, timeout=0.2) as client,
+        pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"),
+    ):
+        client.send_message(letter())
+    assert mail.mails == []
+
+    mail.delay("DATA", 0)
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+        client.send_message(letter())
+    assert len(mail.mails) == 1
+
+
+def test_a_login_is_asked_for_and_checked() -> None:
+    with (
+        MailStand(login=("desk", "secret")) as mail,
+        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+    ):
+        with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+            client.send_message(letter())
+        assert refused.value.smtp_code == 530
+        for user, password in (("desk", "wrong"), ("other", "secret"), ("secret", "desk")):
+            with pytest.raises(smtplib.SMTPAuthenticationError) as wrong:
+                client.login(user, password)
+            assert wrong.value.smtp_code == 535
+        assert mail.mails == []
+
+        client.login("desk", "secret")
+        client.send_message(letter())
+        assert len(mail.mails) == 1
+
+
+def test_a_login_may_fail_for_now() -> None:
+    with (
+        MailStand(login=("desk", "secret")) as mail,
+        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+    ):
+        mail.fail_next("AUTH", 454, "4.7.0 directory down", times=2)  # smtplib tries PLAIN, then LOGIN
+        with pytest.raises(smtplib.SMTPAuthenticationError) as down:
+            client.login("desk", "secret")
+        assert down.value.smtp_code == 454
+        assert client.login("desk", "secret")[0] == 235
+
+
+def test_no_login_is_offered_where_none_is_wanted(client: smtplib.SMTP) -> None:
+    with pytest.raises(smtplib.SMTPNotSupportedError):
+        client.login("desk", "secret")
+
+
+def test_a_mail_over_the_limit_is_refused() -> None:
+    with (
+        MailStand(size_limit=2000) as mail,
+        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+    ):
+        client.ehlo()
+        assert client.esmtp_features["size"] == "2000"
+        big = letter()
+        big.set_content("x" * 60 + "\n" + "y" * 60 + "\n" * 2000)
+        with pytest.raises(smtplib.SMTPSenderRefused) as announced:  # smtplib announces SIZE
+            client.send_message(big)
+        assert announced.value.smtp_code == 552
+        client.rset()
+        client.helo()
+        client.esmtp_features.clear()
+        with pytest.raises(smtplib.SMTPDataError) as sent:
+            client.send_message(big)
+        assert sent.value.smtp_code == 552
+        client.send_message(letter())
+        assert len(mail.mails) == 1
+
+
+def test_refused_connections_come_back_at_the_same_port(mail: MailStand, client: smtplib.SMTP) -> None:
+    port = mail.port
+    mail.refuse_connections()
+    mail.refuse_connections()
+    with pytest.raises(ConnectionRefusedError):
+        smtplib.SMTP(mail.host, port, timeout=5)
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        client.noop()
+
+    mail.recover()
+    assert mail.port == port
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as again:
+        again.send_message(letter())
+    assert len(mail.mails) == 1
+
+
+def test_recovery_ends_every_fault(mail: MailStand, client: smtplib.SMTP) -> None:
+    mail.refuse("*")
+    mail.fail_next("MAIL", 451, "4.3.0 no")
+    mail.hang_up("DATA")
+    mail.delay("DATA", 30)
+    mail.limit_session(0)
+
+    mail.recover()
+    client.send_message(letter())
+    assert len(mail.mails) == 1
+
+
+def test_a_broken_predicate_is_a_451_and_fails_the_test() -> None:
+    def broken(address: str) -> bool:
+        raise LookupError(len(address))
+
+    with (  # noqa: PT012 - the block's end is under test
+        pytest.raises(LookupError, match="13"),
+        MailStand() as mail,
+        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+    ):
+        mail.refuse(broken)
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            client.send_message(letter())
+        assert refused.value.recipients["ana@a.example"][0] == 451
+
+
+def test_waiting_ends_when_the_mail_is_there_and_in_vain_says_so(mail: MailStand) -> None:
+    mail.delay("DATA", 0.05)
+
+    def send() -> None:
+        with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+            client.send_message(letter())
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert len(mail.wait_for(1)) == 1
+    sender.join()
+    with pytest.raises(TimeoutError, match="1 of 2 mails came"):
+        mail.wait_for(2, timeout=0.01)
+
+
+def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
+    before = set(threading.enumerate())
+    mail = MailStand().start()
+    mail.delay("DATA", 30)
+    idle = smtplib.SMTP(mail.host, mail.port, timeout=5)
+    busy = smtplib.SMTP(mail.host, mail.port, timeout=5)
+    caught: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            busy.send_message(letter())
+        except smtplib.SMTPException as error:
+            caught.append(error)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    time.sleep(0.05)  # the mail is under way
+    fresh = socket.create_connection((mail.host, mail.port))
+    begun = time.monotonic()
+    mail.close()
+    mail.close()
+    sender.join()
+
+    assert time.monotonic() - begun < 1
+    assert len(caught) == 1
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        idle.noop()
+    fresh.close()
+    assert set(threading.enumerate()) <= before
+    gc.collect()  # a leaked socket is a ResourceWarning, and with it an error
+
+
+def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
+    mail = MailStand().start()
+    port = mail.port
+    mail.refuse_connections()
+    mail.close()
+
+    with mail, smtplib.SMTP(mail.host, port, timeout=5) as client:
+        client.send_message(letter())
+    assert len(mail.mails) == 1
+
+
+def test_without_aiosmtpd_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiosmtpd", None)
+
+    with pytest.raises(MissingExtra, match=r"policenotify\[testing\]"):
+        MailStand()
