@@ -1,0 +1,216 @@
+"""One picture, made fit to be published: real, upright, small enough, and silent about where and by whom it was taken.
+
+A photograph from an officer's telephone carries the place, the time, the device, often a thumbnail of what was cropped
+away. Nothing of a file is passed on but its pixels: every picture is decoded and encoded anew, a clean one too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, Literal
+
+from policenotify.channel import Picture
+from policenotify.errors import InvalidPicture, MissingExtra
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_BYTES = 2_000_000
+"""Bytes of a published picture: the smallest limit of our networks, Bluesky's (lexicon `app.bsky.embed.images`,
+`maxSize` of `image`)."""
+
+MAX_SIDE = 2_000
+"""Pixels of the longer side: what Bluesky's own application sends at the most (`POST_IMG_MAX` in
+`src/lib/constants.ts` of bluesky-social/social-app)."""
+
+MAX_PIXELS = 89_000_000
+"""Pixels of a picture given to us. Just below the size at which Pillow suspects a decompression bomb
+(`Image.MAX_IMAGE_PIXELS`, a quarter of a gigabyte in memory); a 50-megapixel camera is well within."""
+
+MAX_INPUT = 50_000_000
+"""Bytes of a picture given to us: far above any photograph."""
+
+_MediaType = Literal["image/jpeg", "image/png"]
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+_COLOURS_OF_A_DRAWING = 256  # maps, signs and logos stay sharp as PNG; a photograph has more
+_QUALITIES = (90, 85, 80, 75)  # Pillow advises against more than 95; below 75 a smaller picture looks better
+_SHRINK = 0.85  # of each side, when no quality is enough
+_SMALLEST = 64  # pixels; nobody would recognise anything
+_TOO_LARGE = f"{MAX_PIXELS // 1_000_000} million are allowed. Save it smaller."
+_KNOWN_OTHERS = {
+    b"ftyp": "HEIC or AVIF, as telephones store it",
+    b"%PDF": "a PDF",
+    b"<svg": "an SVG",
+    b"II*\0": "a TIFF",
+}
+
+
+def picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
+    """Make a picture fit to be published.
+
+    It is turned upright, converted to sRGB, scaled down and compressed until it keeps both limits. It becomes a JPEG;
+    a PNG where it has transparent parts or the few colours of a drawing, and keeps the limit so. Of an animation the
+    first frame is taken. The same bytes give the same picture, with the same release of Pillow.
+
+    Args:
+        data: A JPEG, PNG, WebP, GIF or BMP file.
+        alt: What it shows, for those who cannot see it.
+        max_bytes: The most that the result may have.
+        max_side: The most pixels that its longer side may have.
+
+    Returns:
+        The picture, with its bytes in `data`.
+
+    Raises:
+        InvalidPicture: It is none, is damaged or too large, or has no description.
+        MissingExtra: Pillow is not installed.
+    """
+    if not alt.strip():
+        raise InvalidPicture("Nothing was sent: a picture has no description. Say in `alt` what it shows.")
+    for media_type, encoded, (width, height) in _encodings(_decoded(data, max_side), max_side):
+        if len(encoded) <= max_bytes:
+            digest = hashlib.sha256(encoded).hexdigest()
+            return Picture(
+                digest=digest, media_type=media_type, width=width, height=height, alt=alt.strip(), data=encoded
+            )
+    raise InvalidPicture(f"Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.")
+
+
+def _decoded(data: bytes, max_side: int) -> Image.Image:
+    """The pixels, upright, in sRGB, as `RGB` or (with transparent parts) `RGBA`, and nothing else."""
+    try:
+        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - only who publishes pictures pays
+    except ImportError as error:
+        raise MissingExtra("A picture", "images") from error
+    if len(data) > MAX_INPUT:
+        raise InvalidPicture(
+            f"Nothing was sent: a picture has {len(data) // 1_000_000} MB, more than {MAX_INPUT // 1_000_000}. "
+            "Save it smaller."
+        )
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            _check_size(image)
+            image.draft("RGB", (max_side, max_side))  # a JPEG is decoded at a fraction of its size, never below this
+            image.load()
+            return _clean(_upright(image))
+    except UnidentifiedImageError:
+        known = next((kind for mark, kind in _KNOWN_OTHERS.items() if mark in data[:512]), "")
+        it_is = f" (it is {known})" if known else ""
+        raise InvalidPicture(
+            f"Nothing was sent: a file is no picture that can be read{it_is}. Save it as JPEG or PNG and give that."
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidPicture(f"Nothing was sent: a picture has far too many pixels; {_TOO_LARGE}") from None
+    except InvalidPicture:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever they stumble over
+        raise InvalidPicture(
+            f"Nothing was sent: a picture is damaged or incomplete ({type(error).__name__}). Open it, save it as JPEG "
+            "or PNG, and give that; if it was being copied, copy it again."
+        ) from error
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise InvalidPicture(f"Nothing was sent: a picture has {image.width} x {image.height} pixels; {_TOO_LARGE}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its camera was held (Exif 3.0, section 4.6.5.1.6, tag `Orientation`)."""
+    from PIL.Image import Transpose  # noqa: PLC0415 - see _decoded()
+
+    try:
+        orientation = image.getexif().get(0x0112)
+    except Exception:  # noqa: BLE001 - a broken EXIF block raises whatever the reader stumbles over, and says nothing
+        return image
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def _clean(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = _eight_bits(image)
+    transparent = image.has_transparency_data
+    if image.mode not in {"RGB", "RGBA", "L", "CMYK"} or (transparent and image.mode != "RGBA"):
+        image = image.convert("RGBA" if transparent else "RGB")
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = _in_srgb(image.convert("RGB") if alpha else image, profile)
+    if alpha and alpha.getextrema() != (255, 255):
+        colours.putalpha(alpha)
+    return colours
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A picture with eight bits for each colour: scans and plans may have sixteen."""
+    if not image.mode.startswith("I"):
+        return image
+    return image.convert("I").point(lambda value: value / 256).convert("L")
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The colours as a reader without our file's colour profile must get them."""
+    from PIL import Image, ImageCms  # noqa: PLC0415 - see _decoded()
+
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a profile that is damaged, or made for other colours, says nothing
+        else:
+            if isinstance(converted, Image.Image):
+                return converted
+    return image.convert("RGB")
+
+
+def _encodings(image: Image.Image, longest: int) -> Iterator[tuple[_MediaType, bytes, tuple[int, int]]]:
+    """The picture in ever fewer bytes, the best first."""
+    drawing = image.mode == "RGBA" or image.getcolors(_COLOURS_OF_A_DRAWING) is not None
+    longest = min(longest, max(image.size))
+    if drawing:
+        sharp = _scaled(image, longest)
+        yield "image/png", _encoded(sharp, "PNG", optimize=True), sharp.size
+    flat = _on_white(image)
+    while True:
+        smaller = _scaled(flat, longest)
+        for quality in _QUALITIES:
+            encoded = _encoded(smaller, "JPEG", quality=quality, optimize=True, progressive=True)
+            yield "image/jpeg", encoded, smaller.size
+        if longest <= _SMALLEST:
+            return
+        longest = max(_SMALLEST, round(longest * _SHRINK))
+
+
+def _scaled(image: Image.Image, longest: int) -> Image.Image:
+    """The picture with that longer side, and nothing that came with it: encoders write out comments they find."""
+    from PIL import Image  # noqa: PLC0415 - see _decoded()
+
+    ratio = longest / max(image.size)
+    width, height = (max(1, round(side * ratio)) for side in image.size)
+    scaled = image.resize((width, height), Image.Resampling.LANCZOS)
+    return Image.frombytes(scaled.mode, scaled.size, scaled.tobytes())
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """The picture as a page shows it: a JPEG has no transparent parts."""
+    if image.mode != "RGBA":
+        return image
+    from PIL import Image  # noqa: PLC0415 - see _decoded()
+
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _encoded(image: Image.Image, kind: str, **how: int) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **how)
+    return file.getvalue()

@@ -1,0 +1,184 @@
+"""Bluesky's sessions: logged in once, kept for all processes, renewed only when the server asks for it.
+
+Logins are rationed (30 in 5 minutes and 300 a day for one account: docs.bsky.app, *Rate limits*), and a lost session
+must not start a race of logins. So the session lives in the channel's [`Keep`][policenotify.channel.Keep], only the
+holder of its lease renews it, and an attempt refreshes once and logs in once, never in a loop.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from policenotify.channel import Clock, Keep
+from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
+from policenotify.networks._bluesky_xrpc import CLOSED, Answer, Xrpc, judge, publishing_nothing
+
+_NAME = "session"
+_STALE = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400, not a 401
+_REMEDY = (
+    "Make a new app password on the Bluesky website (Settings, Privacy and security, App passwords), "
+    "put it into the channel's settings, then: policenotify doctor"
+)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login, as it is kept.
+
+    Attributes:
+        account: The channel's account; a session kept for another one is not ours.
+        did: The account's unchanging id.
+        host: The server that holds the account (its PDS).
+        access: The token that calls carry; lives about two hours.
+        refresh: The token that renews both, once; lives about 90 days.
+    """
+
+    account: str
+    did: str
+    host: str
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+
+
+class Sessions:
+    """The session of one account, shared through the keep."""
+
+    def __init__(
+        self, *, handle: str, password: SecretStr, service: str, account: str, xrpc: Xrpc, clock: Clock, keep: Keep,
+        lease: float,
+    ) -> None:  # fmt: skip
+        self._handle = handle
+        self._password = password
+        self._service = service
+        self._account = account
+        self._xrpc = xrpc
+        self._clock = clock
+        self._keep = keep
+        self._lease = lease
+
+    def current(self) -> Session:
+        """The session that is kept, or a new one.
+
+        Raises:
+            Blocked: Bluesky does not accept the password, or has closed the account.
+            Unavailable: It could not be asked.
+        """
+        return self._load()[0] or self._renew(None)
+
+    def ask(self, call: Callable[[Session], Answer]) -> Answer:
+        """Make a call that needs the login; renew the session, once, if the server says that it has expired.
+
+        Args:
+            call: The call. It is made again, unchanged, with the renewed session.
+
+        Raises:
+            ChannelError: As the call raises, and as `current` does.
+        """
+        session = self.current()
+        answer = call(session)
+        if answer.error in _STALE:
+            answer = call(self._renew(session))
+            if answer.error in _STALE:
+                raise Unavailable("Bluesky does not accept the session that it has just given us.", code=answer.error)
+        return answer
+
+    def _load(self) -> tuple[Session | None, int | None]:
+        kept = self._keep.load(_NAME)
+        if kept is None:
+            return None, None
+        try:
+            session = Session(**json.loads(kept.value))
+        except (ValueError, TypeError):  # kept by another version of us
+            return None, kept.version
+        return (session if session.account == self._account else None), kept.version
+
+    def _renew(self, stale: Session | None) -> Session:
+        try:
+            with self._keep.lease(_NAME, seconds=self._lease):
+                kept, version = self._load()
+                if kept is not None and kept != stale:  # somebody was faster
+                    return kept
+                fresh = (kept and self._refreshed(kept)) or self._logged_in()
+                if not self._keep.swap(_NAME, json.dumps(asdict(fresh)), version=version):
+                    return self._load()[0] or fresh  # our lease ran out, and somebody else renewed it
+                return fresh
+        except (TimeoutError, JournalError):
+            raise Unavailable(
+                "The Bluesky session was not renewed: another process holds it for too long, or it cannot be stored.",
+                remedy="It will be tried again.",
+            ) from None
+
+    def _refreshed(self, session: Session) -> Session | None:
+        with publishing_nothing("renewing the session"):
+            answer = self._xrpc.post(session.host, "com.atproto.server.refreshSession", token=session.refresh)
+            if answer.ok:
+                return self._session(answer)
+            if answer.refused and answer.error not in CLOSED:
+                return None  # the refresh token is dead, or the account has moved: only a login helps
+            raise judge(answer, now=self._clock.now())
+
+    def _logged_in(self) -> Session:
+        password = self._password.get_secret_value()
+        content = json.dumps({"identifier": self._handle, "password": password}).encode()
+        with publishing_nothing("logging in"):
+            answer = self._xrpc.post(self._service, "com.atproto.server.createSession", content)
+            if answer.ok:
+                return self._session(answer)
+            raise self._login_error(answer)
+
+    def _login_error(self, answer: Answer) -> ChannelError:
+        code = f"{answer.status} {answer.error}"
+        if answer.error == "AuthFactorTokenRequired":
+            return Blocked(
+                f"Bluesky wants a code from a mail to log {self._handle} in: the password is the account's main one.",
+                code=code,
+                remedy=_REMEDY,
+            )
+        if answer.refused and answer.error not in CLOSED:
+            return Blocked(
+                f"Bluesky does not let {self._handle} in: {answer.said}. Nothing can be posted.",
+                code=code,
+                remedy=_REMEDY,
+            )
+        return judge(answer, now=self._clock.now())
+
+    def _session(self, answer: Answer) -> Session:
+        body = answer.body or {}
+        did, access, refresh = (body.get(name) for name in ("did", "accessJwt", "refreshJwt"))
+        if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
+            raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
+        return Session(self._account, did, _host(self._service, body.get("didDoc")), access, refresh)
+
+
+def is_safe(url: str) -> bool:
+    """Whether a password may be sent there: https, or this machine itself."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    return bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.username is None
+
+
+def _host(service: str, document: object) -> str:
+    """The server that holds the account: bsky.social only lets in, and names it in the account's DID document.
+
+    A server that is not reached by https is taken only if it is the loopback that we were told to call; else calls
+    stay with the service.
+    """
+    from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used
+
+    try:
+        endpoint = DidDocument(**document).get_pds_endpoint() if isinstance(document, dict) else None
+    except (ValueError, TypeError):
+        return service
+    if endpoint is None or not is_safe(endpoint):
+        return service
+    elsewhere = urlsplit(endpoint).scheme == "http" and urlsplit(endpoint).hostname != urlsplit(service).hostname
+    return service if elsewhere else endpoint.rstrip("/")

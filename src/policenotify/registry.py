@@ -1,0 +1,294 @@
+"""Find a network by its name, and make a channel on it from plain options.
+
+A network is a class that a package offers under the entry-point group `policenotify.networks`; our own use the same
+door as strangers. Nothing is imported before a network is asked for, and no network's library before a channel is
+opened.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, TypedDict, Unpack, cast, get_args, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+
+from policenotify.channel import Channel, Clock, Configured, Deletes, Edits, Finds, Keep, Kept, Mails, Sends
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
+from policenotify.slips import nearest, path, secrets_in, slips, withheld
+
+GROUP = "policenotify.networks"
+"""The entry-point group in which packages offer networks."""
+
+OURS = "policenotify"
+"""The package whose networks nobody replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that an installed package offers.
+
+    Attributes:
+        name: What settings call it.
+        package: The distribution that offers it.
+        target: Where the class is: `module:Class`.
+        problem: Why it is not used, in words; empty: it is.
+    """
+
+    name: str
+    package: str
+    target: str
+    problem: str = ""
+
+    def load(self) -> type[Channel]:
+        """Import the network's class.
+
+        Raises:
+            SettingsError: Its name is disputed, or what the package offers cannot be imported or is no network.
+            MissingExtra: It is ours, and its library is not installed.
+        """
+        if self.problem:
+            raise SettingsError(self.problem)
+        try:
+            found = EntryPoint(self.name, self.target, GROUP).load()
+        except Exception as error:  # a stranger's module may fail in any way
+            if self.package == OURS and isinstance(error, ImportError) and not (error.name or OURS).startswith(OURS):
+                raise MissingExtra(f"The network {self.name!r}", self.name) from error
+            raise self._unfit(f"cannot be loaded ({type(error).__name__}: {error})") from error
+        lacks = [name for name in ("prepare", "whoami", "close") if not callable(getattr(found, name, None))]
+        if not isinstance(found, type) or lacks:
+            raise self._unfit(f"is no network: {self.target} lacks {', '.join(lacks) or 'a class'}")
+        return found
+
+    def _unfit(self, why: str) -> SettingsError:
+        return SettingsError(f"The network {self.name!r} of the package {self.package!r} {why}. Update the package.")
+
+
+def networks() -> tuple[Network, ...]:
+    """Every network that installed packages offer, in alphabetical order; disputed ones say so. Imports none."""
+    claims = sorted({(entry.name, _package(entry), entry.value) for entry in entry_points(group=GROUP)})
+    offers: dict[str, list[str]] = {}
+    for name, package, _ in claims:
+        offers.setdefault(name, []).append(package)
+    return tuple(
+        Network(name, package, target, _dispute(name, package, offers[name])) for name, package, target in claims
+    )
+
+
+def network(name: str) -> Network:
+    """The network of that name; not imported yet.
+
+    Raises:
+        UnknownNetwork: No installed package offers it.
+        SettingsError: Two packages claim the name.
+    """
+    offered = networks()
+    claims = sorted((one for one in offered if one.name == name), key=lambda one: one.problem)
+    if not claims:
+        hint = nearest(name, {one.name for one in offered}, known="Installed")
+        raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
+    if claims[0].problem:
+        raise SettingsError(claims[0].problem)
+    return claims[0]
+
+
+def survey() -> tuple[tuple[Network, str], ...]:
+    """Every network with what is wrong with it (empty: nothing). A broken one does not hide the others."""
+    return tuple((one, _trouble(one)) for one in networks())
+
+
+def _trouble(one: Network) -> str:
+    try:
+        options_of(one.load())
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+def _package(entry: EntryPoint) -> str:
+    """The distribution's name in its normal form (PyPA specification *Names and normalization*)."""
+    return re.sub(r"[-_.]+", "-", entry.dist.name if entry.dist else "?").lower()
+
+
+def _dispute(name: str, package: str, packages: list[str]) -> str:
+    if len(packages) == 1 or (package == OURS and packages.count(OURS) == 1):
+        return ""
+    if OURS in packages:
+        return (
+            f"The package {package!r} offers a network {name!r}, but that is the one of {OURS!r} and stays so. "
+            f"Uninstall {package!r}, or ask its author for another name."
+        )
+    named = " and ".join(map(repr, packages))
+    return f"The network {name!r} is offered by {named}: neither is used. Uninstall all but one."
+
+
+def options_of(kind: type) -> type[BaseModel]:
+    """The options of a network, as a pydantic model made from the signature of its constructor.
+
+    Parameters annotated [`Clock`][policenotify.channel.Clock] or [`Keep`][policenotify.channel.Keep] are handed in by
+    the house and are no options. `options_of(kind).model_json_schema()` is the options' JSON Schema.
+
+    Raises:
+        SettingsError: The constructor cannot be read so; for the network's author.
+    """
+    options = {
+        name: (hint, ... if default is inspect.Parameter.empty else default)
+        for name, hint, default in _parameters(kind)
+        if not _handed_in(hint)
+    }
+    config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=())
+    try:
+        return cast(
+            "type[BaseModel]",
+            create_model(f"{kind.__name__}Options", __config__=config, __doc__=kind.__doc__, **cast("Any", options)),
+        )
+    except (PydanticUserError, NameError) as error:
+        raise _unreadable(kind, f"an option cannot be made: {error}") from error
+
+
+def _parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
+    """Name, annotation and default of each parameter of the constructor."""
+    try:
+        hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc] # of exactly this class
+    except NameError as error:
+        why = f"{error}; import it always, not only for the type checker"
+        raise _unreadable(kind, why) from error
+    made = {one.name: one.default_factory for one in fields(kind)} if is_dataclass(kind) else {}
+    defaults = {name: Field(default_factory=make) for name, make in made.items() if make is not MISSING}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if parameter.kind not in {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
+            raise _unreadable(kind, f"{parameter} takes anything; name each option")
+        if name not in hints:
+            raise _unreadable(kind, f"{name!r} has no annotation")
+        if name.startswith("_"):
+            raise _unreadable(kind, f"{name!r} is no name for an option")
+        if name in _RESERVED:
+            raise _unreadable(kind, f"{name!r} already has a meaning for every channel; name the option differently")
+        yield name, hints[name], defaults.get(name, parameter.default)
+
+
+def _unreadable(kind: type, why: str) -> SettingsError:
+    return SettingsError(f"The constructor of {kind.__module__}.{kind.__qualname__} gives no options: {why}.")
+
+
+def _handed_in(hint: object) -> type | None:
+    return next((wanted for wanted in (Clock, Keep) if hint is wanted or wanted in get_args(hint)), None)
+
+
+class How(TypedDict, total=False):
+    """How a channel is used: the fields of the same names of [`Configured`][policenotify.channel.Configured]."""
+
+    languages: tuple[str, ...]
+    tags: frozenset[str]
+    exercise: bool
+    retired: bool
+    without_opening: Literal["standalone", "skip"]
+    on_unknown: Literal["resend", "hold"]
+    on_unknown_minor: Literal["resend", "hold"]
+    recipients: Callable[[], Iterable[str]] | None
+
+
+_OF_THE_CHANNEL = frozenset({"network", *How.__annotations__})
+_RESERVED = _OF_THE_CHANNEL | {"options"}
+
+
+def configured(name: str, network_name: str, options: Mapping[str, object], **how: Unpack[How]) -> Configured:
+    """A channel as an installation uses it, made from plain options. No I/O.
+
+    Args:
+        name: What the installation calls the channel.
+        network_name: Which network it is on.
+        options: The network's own options, as JSON or TOML gives them.
+        how: How the channel is used.
+
+    Raises:
+        SettingsError: An option is missing, unknown or wrong; the text names channel and option, never a secret.
+    """
+    at = path("channels", name)
+    kind = network(network_name).load()
+    model = options_of(kind)
+    given = dict(options)
+    try:
+        values = model.model_validate(given)
+    except ValidationError as error:
+        found = slips(error, model, at=at, also=_OF_THE_CHANNEL, given=given)
+        raise SettingsError("\n".join(found)) from None  # its cause would repeat an author's words about a secret
+    named = {option: getattr(values, option) for option in model.model_fields}
+    services = {parameter: wanted for parameter, hint, _ in _parameters(kind) if (wanted := _handed_in(hint))}
+
+    def opened(clock: Clock, keep: Keep) -> Channel:
+        house: dict[type, object] = {Clock: clock, Keep: keep}
+        return kind(**named, **{parameter: house[wanted] for parameter, wanted in services.items()})
+
+    try:
+        channel = opened(_NoClock(), _NoKeep())
+        abilities, account = channel.abilities, channel.account
+        channel.close()
+    except MissingExtra:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's constructor may fail in any way
+        raise SettingsError(_refused(error, at, model, given)) from None  # its cause may quote a secret
+    _check_claims(channel, f"{at}: the network {network_name!r}")
+    if abilities.recipients and how.get("recipients") is None:
+        raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
+    if not abilities.recipients and how.get("recipients") is not None:
+        raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
+    return Configured(name=name, network=network_name, account=account, abilities=abilities, open=opened, **how)
+
+
+def _refused(error: Exception, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
+    """What a constructor said, at the option that it named first: `handle: must be a domain name`."""
+    secrets = secrets_in(model, given)
+    option, colon, rest = str(error).partition(": ")
+    where, said = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
+    ours = isinstance(error, SettingsError)
+    return f"{where}: {withheld(said if ours else f'{type(error).__name__}: {said}', secrets, ours=ours)}"
+
+
+def _check_claims(channel: object, what: str) -> None:
+    """Refuse a channel that claims what it has no method for, before it is relied upon."""
+    if not isinstance(channel, Channel):
+        raise SettingsError(f"{what} lacks one of abilities, account, prepare, whoami, close. Update its package.")
+    abilities = channel.abilities
+    claims: list[tuple[object, type]] = [
+        (abilities.recipients, Mails),
+        (not abilities.recipients, Sends),
+        (abilities.lookup_settles is not None, Finds),
+        (abilities.edits, Edits),
+        (abilities.deletes, Deletes),
+    ]
+    for claimed, protocol in claims:
+        if claimed and not isinstance(channel, protocol):
+            raise SettingsError(f"{what} claims what it cannot do ({protocol.__name__}). Update its package.")
+
+
+class _NoClock:
+    """Time stands still while a channel is only looked at."""
+
+    def now(self) -> datetime:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Not needed: nothing passes."""
+
+
+class _NoKeep:
+    """Nothing is kept while a channel is only looked at."""
+
+    def load(self, name: str) -> Kept | None:  # noqa: ARG002 - there is nothing under any name
+        return None
+
+    def swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - the same
+        return False
+
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - the same
+        return nullcontext()

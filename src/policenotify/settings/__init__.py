@@ -1,0 +1,27 @@
+"""The settings of an installation: read from a TOML file, the environment and files of secrets; and its publisher.
+
+What is wrong is told all at once, by field (`channels.bluesky.handle`), with the file or variable it comes from, and
+never with a secret.
+"""
+
+from __future__ import annotations
+
+from policenotify.settings.model import ChannelSettings, RecipientSettings, RouteSettings, Settings
+from policenotify.settings.opening import channels_of, open_publisher, routes_of
+from policenotify.settings.reading import profiles_of, read_settings
+from policenotify.settings.writing import IGNORED, TEMPLATE, write_settings
+
+__all__ = [
+    "IGNORED",
+    "TEMPLATE",
+    "ChannelSettings",
+    "RecipientSettings",
+    "RouteSettings",
+    "Settings",
+    "channels_of",
+    "open_publisher",
+    "profiles_of",
+    "read_settings",
+    "routes_of",
+    "write_settings",
+]

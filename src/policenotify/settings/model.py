@@ -1,0 +1,243 @@
+"""What the settings of an installation say: their form, and what holds between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from policenotify.errors import SettingsError
+from policenotify.message import CategoryCode, Language, Sentence
+from policenotify.scales import Severity
+from policenotify.slips import nearest, slips
+from policenotify.words import PROFILES
+
+
+def _seconds(value: object) -> object:
+    """A number of seconds, also where it comes from the environment and so is a text."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) else value
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {value!r}; write one such as 'Europe/Paris'") from None
+
+
+def _area(value: str) -> str:
+    if not re.fullmatch(r"commune:\d[\dAB]\d{3}|epci:\d{9}|dept:(\d[\dAB]|\d{3})", value):
+        raise ValueError(f"{value!r} is no area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'")
+    return value
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""Of a channel or a tag."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RecipientSettings(_Part):
+    """Who is written to.
+
+    Attributes:
+        addresses: The addresses.
+        file: A file with one address per line; `#` begins a comment. It is read again at each publication.
+    """
+
+    addresses: tuple[str, ...] = Field(default=(), repr=False)
+    file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, given: object) -> object:
+        if isinstance(given, list):
+            return {"addresses": given}
+        if not isinstance(given, dict):
+            raise ValueError('write a list of addresses, or { file = "…" }')  # noqa: TRY004 - pydantic wants this one
+        return given
+
+    def reader(self, directory: Path, at: str) -> Callable[[], tuple[str, ...]]:
+        """A function that says who is to be written to now; it raises `SettingsError`."""
+        if self.file is None:
+            return lambda: self.addresses
+        file = directory / self.file
+
+        def read() -> tuple[str, ...]:
+            try:
+                lines = file.read_text("utf-8-sig").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                raise SettingsError(f"{at}: the file {file} cannot be read ({why}).") from None  # may show an address
+            addresses = (re.split(r"(?:^|\s)#", line)[0].strip() for line in lines)
+            return tuple(dict.fromkeys(filter(None, addresses)))
+
+        return read
+
+
+class ChannelSettings(_Part):
+    """One account of ours: how it is used ([`Configured`][policenotify.channel.Configured]) and its network's options.
+
+    Attributes:
+        network: Which network it is on.
+        languages: What its readers read.
+        tags: Names by which routes may mean several channels.
+        exercise: It is for exercises only.
+        retired: It opens nothing new.
+        without_opening: What becomes of an end whose opening never appeared there.
+        on_unknown: What becomes of a post in doubt, at severity Severe and above.
+        on_unknown_minor: The same below Severe.
+        recipients: Who is written to.
+        options: Everything else in the table: the network's own options.
+    """
+
+    network: str
+    languages: tuple[Language, ...] = Field(default=("fr",), min_length=1)
+    tags: frozenset[Name] = frozenset()
+    exercise: bool = False
+    retired: bool = False
+    without_opening: Literal["standalone", "skip"] = "standalone"
+    on_unknown: Literal["resend", "hold"] = "resend"
+    on_unknown_minor: Literal["resend", "hold"] = "hold"
+    recipients: RecipientSettings | None = None
+    options: dict[str, object] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_options_apart(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        ours = {name: value for name, value in given.items() if name in OF_THE_CHANNEL}
+        return {**ours, "options": {name: value for name, value in given.items() if name not in OF_THE_CHANNEL}}
+
+
+OF_THE_CHANNEL = frozenset(ChannelSettings.model_fields) - {"options"}
+
+
+class RouteSettings(_Part):
+    """What goes where: see [`Route`][policenotify.plan.Route].
+
+    Attributes:
+        categories: Category codes; empty: all.
+        at_least: From which severity on; `None`: all.
+        areas: `commune:34172`, `epci:243400017` or `dept:34`, by their codes in the COG; empty: everywhere.
+        to: Channels or tags.
+    """
+
+    categories: frozenset[CategoryCode] = frozenset()
+    at_least: Severity | None = None
+    areas: tuple[Annotated[str, AfterValidator(_area)], ...] = ()
+    to: tuple[Name, ...] = Field(min_length=1)
+
+
+class Settings(_Part):
+    """The settings of an installation.
+
+    Attributes:
+        schema_version: Version of this form.
+        sender: The service's name, in messages that give none.
+        zone: In whose time readers are told when.
+        journal: A path, from the settings file on, or an SQLAlchemy URL (which may hold a password).
+        keys: Path of the keys file, from the settings file on.
+        wait: How long a publication waits for the networks; a number is seconds.
+        channels: The accounts, by name.
+        routes: What goes where; none: everything everywhere.
+        categories: Changes to the built-in profiles, and new ones, by category code.
+    """
+
+    schema_version: Literal[1] = 1
+    sender: Sentence
+    zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("Europe/Paris")
+    journal: SecretStr = SecretStr("policenotify.db")
+    keys: Path = Path("policenotify.keys")
+    wait: Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))] = timedelta(seconds=20)
+    channels: dict[Name, ChannelSettings] = Field(min_length=1)
+    routes: tuple[RouteSettings, ...] = ()
+    categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
+
+    _place: Path = PrivateAttr(default=Path())
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        known = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
+        categories = {*PROFILES, *self.categories}
+        wrong: list[str] = []
+        for number, route in enumerate(self.routes):
+            for name in sorted(set(route.to) - known):
+                hint = nearest(name, known)
+                wrong += [f"routes[{number}].to: {name!r} is no channel and no tag. {hint}"]
+            for code in sorted(route.categories - categories):
+                hint = nearest(code, categories)
+                wrong += [f"routes[{number}].categories: there is no category {code!r}. {hint}"]
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    @property
+    def place(self) -> Path:
+        """The file that they were read from."""
+        return self._place
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the keys file is."""
+        return self._place.parent / self.keys
+
+    @property
+    def journal_url(self) -> str:
+        """Where the journal is: an absolute path or a URL. It may hold a password."""
+        journal = self.journal.get_secret_value()
+        return journal if "://" in journal else str(self._place.parent / journal)
+
+    @classmethod
+    def made(cls, table: Mapping[str, object], place: Path, origins: Mapping[str, str]) -> Self:
+        """Validate a table of settings.
+
+        Args:
+            table: What the file and the environment say.
+            place: The file.
+            origins: Which field comes from which environment variable.
+
+        Raises:
+            SettingsError: Something is wrong; one line for each.
+        """
+        try:
+            settings = cls.model_validate(table)
+        except ValidationError as error:
+            raise wrong(place, slips(error, cls), origins) from None  # its cause may quote a value
+        settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
+        return settings
+
+    def error(self, lines: list[str]) -> SettingsError:
+        """An error that names the settings' file, and the variable where a value comes from one."""
+        return wrong(self._place, lines, self._origins)
+
+
+def wrong(place: Path, lines: list[str], origins: Mapping[str, str]) -> SettingsError:
+    """An error that names the file, and the environment variable where a value comes from one."""
+    told = []
+    for line in "\n".join(lines).splitlines():
+        origin = origins.get(line.partition(": ")[0])
+        told.append(f"  {line}{f' (It comes from the environment variable {origin}.)' if origin else ''}")
+    return SettingsError("\n".join([f"The settings {place} are wrong:", *told]))

@@ -1,0 +1,63 @@
+"""Write the settings of a new installation: what `policenotify init` does."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from importlib.resources import files
+from pathlib import Path
+
+from policenotify.errors import SettingsError
+from policenotify.keys import Entropy, Keys
+from policenotify.settings.reading import FILE_NAME
+
+TEMPLATE = (files("policenotify") / "data" / FILE_NAME).read_text("utf-8")
+"""A commented settings file; right as it stands, but for the account and its password."""
+
+KEYS_NAME = "policenotify.keys"
+SECRETS_NAME = "secrets"
+
+IGNORED = f"""# What must not leave this machine through version control: keys, passwords, addresses, the journal.
+/{KEYS_NAME}
+/{SECRETS_NAME}/
+/policenotify.db*
+"""
+
+
+def write_settings(directory: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> tuple[Path, ...]:
+    """Make a new installation: settings, keys, a directory for secrets (mode 0700) and a `.gitignore`.
+
+    Nothing that is there is written over: settings or keys that exist already are an error, and nothing is written
+    then. A directory for secrets and a `.gitignore` that exist are left as they are; compare the latter with
+    [`IGNORED`][policenotify.settings.IGNORED].
+
+    Args:
+        directory: Where; made if it does not exist.
+        entropy: Where the keys' unpredictable bytes come from.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SettingsError: There are such files already, or they cannot be written.
+    """
+    place = Path(directory)
+    settings, keys, kept_apart, ignored = (place / name for name in (FILE_NAME, KEYS_NAME, SECRETS_NAME, ".gitignore"))
+    for present in (settings, keys):
+        if present.exists() or present.is_symlink():
+            raise SettingsError(f"{present} is there already. Nothing was written: choose another directory.")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        written = [keys, settings]
+        Keys.create(entropy).save(keys)
+        with settings.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+        if not kept_apart.exists():
+            kept_apart.mkdir(mode=0o700)
+            written.append(kept_apart)
+        if not ignored.exists():
+            ignored.write_text(IGNORED, "utf-8")
+            written.append(ignored)
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be written ({error.strerror}).") from error
+    return tuple(written)

@@ -1,0 +1,100 @@
+"""What is wrong with settings, in words that name the field, the nearest right name, and never a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_args
+from urllib.parse import unquote
+
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+_IN_OUR_WORDS = {"missing": "is missing.", "too_short": "must not be empty."}
+_TELLTALE = 3  # characters; a shorter part of a secret tells nothing
+
+
+def nearest(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:
+    """A hint for a name that is not known, to stand after the statement that it is not.
+
+    Returns:
+        The nearest right name, if one is near, and what there is: `Did you mean 'handle'? Known here: handle, …`
+    """
+    names = sorted(right)
+    near = get_close_matches(wrong, names, n=1)
+    hint = [f"Did you mean {near[0]!r}?"] if near else []
+    return " ".join([*hint, f"{known}: {', '.join(names) or 'none'}."])
+
+
+def slips(
+    error: ValidationError, model: type[BaseModel], *, at: str = "", also: Iterable[str] = (), given: object = None
+) -> list[str]:
+    """One line for each thing that is wrong.
+
+    Args:
+        error: What pydantic found.
+        model: Where it looked.
+        at: Where in the settings the model's values stand: `channels.bluesky`.
+        also: More names that may stand beside the model's own.
+        given: What was validated; a line that would repeat a part of a secret in it is withheld.
+    """
+    secrets = secrets_in(model, given)
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    places = [slip["loc"] for slip in found]
+    return [
+        ": ".join(filter(None, (path(at, *slip["loc"]), withheld(_said(slip, model, also), secrets))))
+        for slip in found
+        if not any(inner[:-1] == slip["loc"] for inner in places if inner)  # a list is wrong because its item is
+    ]
+
+
+def path(*parts: str | int) -> str:
+    """Where a value stands, as `channels.bluesky.handle` or `routes[0].to`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")
+
+
+def secrets_in(model: type[BaseModel], given: object) -> list[str]:
+    """The values given for the model's secret fields."""
+    values = given if isinstance(given, dict) else {}
+    secret = (name for name, field in model.model_fields.items() if _within(field.annotation, SecretStr, SecretBytes))
+    return [str(values[name]) for name in secret if name in values]
+
+
+def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
+    """The text, unless it repeats a secret or a part of one: an author's own words may quote what he was given.
+
+    Args:
+        text: What somebody says is wrong.
+        secrets: What must not be repeated.
+        ours: The text was written to be shown (a `SettingsError`): it may have words in common with a secret URL,
+            such as its scheme, but not its password.
+    """
+    parts: set[str] = set()
+    for secret in secrets:
+        parts.update((secret, secret.partition("://")[2].rpartition("@")[0].partition(":")[2]))
+        parts.update([] if ours else re.split(r"\W+", unquote(secret)))
+    telltale = any(part in text for part in parts if len(part) >= _TELLTALE)
+    return "is not right (why is not repeated here: it would show a secret)." if telltale else text
+
+
+def _said(slip: ErrorDetails, model: type[BaseModel], also: Iterable[str]) -> str:
+    if slip["type"] == "extra_forbidden":
+        return f"is not known. {nearest(str(slip['loc'][-1]), [*_names_at(model, slip['loc'][:-1]), *also])}".rstrip()
+    if slip["type"] in _IN_OUR_WORDS:
+        return _IN_OUR_WORDS[slip["type"]]
+    return slip["msg"].removeprefix("Value error, ")
+
+
+def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterable[str]:
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _within(model.model_fields[part].annotation, BaseModel) or model
+    return model.model_fields
+
+
+def _within(annotation: Any, *kinds: type) -> Any:  # noqa: ANN401 - annotations have no common type
+    """The first type of one of these kinds in an annotation such as `dict[str, Route] | None`."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, kinds):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _within(part, *kinds))), None)

@@ -1,0 +1,94 @@
+"""Time and memory for a channel under test: a clock that stands still, and a keep in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+from policenotify.channel import Kept
+
+
+class FakeClock:
+    """A [`Clock`][policenotify.channel.Clock] that moves only when told to; sleeping moves it, and takes no time.
+
+    Args:
+        at: What time it is, aware.
+
+    Attributes:
+        slept: How many seconds each `sleep` asked for, in order.
+    """
+
+    def __init__(self, at: datetime = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)) -> None:
+        if at.tzinfo is None:
+            raise ValueError("at: must have a time zone")
+        self._at = at.astimezone(UTC)
+        self._start = self._at
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._at
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return (self._at - self._start).total_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        """Let this much time pass at once."""
+        self.slept.append(seconds)
+        self.pass_by(seconds)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass."""
+        if seconds < 0:
+            raise ValueError("seconds: time does not go back")
+        self._at += timedelta(seconds=seconds)
+
+
+class MemoryKeep:
+    """A [`Keep`][policenotify.channel.Keep] in memory; channel objects and threads may share it, as processes do.
+
+    Attributes:
+        leases: How often each name has been leased.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Kept] = {}
+        self._lock = Lock()
+        self._leased: defaultdict[str, Lock] = defaultdict(Lock)
+        self.leases: defaultdict[str, int] = defaultdict(int)
+
+    def load(self, name: str) -> Kept | None:
+        """The value under *name*, or `None`."""
+        with self._lock:
+            return self._kept.get(name)
+
+    def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        """Replace the value if its version is still *version*."""
+        with self._lock:
+            kept = self._kept.get(name)
+            if (kept.version if kept else None) != version:
+                return False
+            self._kept[name] = Kept(value, (version or 0) + 1)
+            return True
+
+    @contextmanager
+    def lease(self, name: str, *, seconds: float) -> Iterator[None]:
+        """Be the only one who renews *name*.
+
+        Raises:
+            TimeoutError: Somebody else held it for all of *seconds*.
+        """
+        with self._lock:
+            lock = self._leased[name]
+        if not lock.acquire(timeout=seconds):
+            raise TimeoutError(f"{name!r} has been leased by another for more than {seconds} s")
+        try:
+            with self._lock:
+                self.leases[name] += 1
+            yield
+        finally:
+            lock.release()

@@ -1,0 +1,284 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
+from policenotify.clock import SystemClock
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
+from policenotify.registry import _NoKeep, configured, network, networks, options_of, survey
+from policenotify.text import Budget
+
+NTFY = '''
+from pydantic import SecretStr
+from policenotify.channel import Abilities, Account, Clock, Keep, PostRef
+from policenotify.text import Budget, utf8_bytes
+
+
+class Ntfy:
+    """A topic on a server of one's own."""
+
+    abilities = Abilities(budget=Budget(4096, utf8_bytes), title=True)
+
+    def __init__(self, url: str, token: SecretStr, *, timeout: float = 10.0, clock: Clock, store: Keep | None):
+        if "password" in url:
+            raise ValueError(f"url: {url} with {token.get_secret_value()}")
+        self.account, self.timeout, self.token, self.house = url, timeout, token, (clock, store)
+
+    def prepare(self, post, answers): ...
+    def send(self, request): return PostRef(account=self.account, id="1")
+    def whoami(self): return Account(id=self.account, name=self.account)
+    def close(self): ...
+'''
+
+
+@dataclass
+class Shelf:
+    """A folder on sys.path into which packages are installed."""
+
+    folder: Path
+
+    def install(self, package: str, entry: str, source: str = NTFY) -> None:
+        module = entry.partition("= ")[2].partition(":")[0]
+        (self.folder / f"{module}.py").write_text(source)
+        info = self.folder / f"{package.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[policenotify.networks]\n{entry}\n")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(tmp_path)  # forgets what importlib remembered, too
+    yield Shelf(tmp_path)
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+class Board:
+    """A network that options are read from."""
+
+    abilities = Abilities(budget=Budget(100))
+    account = "board"
+
+    def __init__(self, *, room: str, code: SecretStr, size: int = 3) -> None:
+        self.room, self.code, self.size = room, code, size
+
+    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+        raise NotImplementedError
+
+    def send(self, request: Request) -> PostRef:
+        raise NotImplementedError
+
+    def whoami(self) -> Account:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def test_ours_use_the_same_door_as_strangers() -> None:
+    assert {(one.name, one.package) for one in networks()} >= {("bluesky", "policenotify"), ("email", "policenotify")}
+    assert all(one.problem == "" for one in networks())
+    assert network("bluesky").load().__name__ == "Bluesky"
+
+
+def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
+    shelf.install("Policenotify_Ntfy", "ntfy = police_ntfy:Ntfy")
+    assert network("ntfy").package == "policenotify-ntfy"
+    assert "police_ntfy" not in sys.modules
+    options = {"url": "https://ntfy.example/police", "token": "t0ken", "timeout": "2"}
+    channel = configured("public", "ntfy", options, languages=("fr", "en"), tags=frozenset({"all"}))
+    assert (channel.name, channel.network, channel.account) == ("public", "ntfy", "https://ntfy.example/police")
+    assert channel.abilities.title
+    assert channel.languages == ("fr", "en")
+    assert "t0ken" not in repr(channel)
+    clock, keep = SystemClock(), _NoKeep()
+    first, second = channel.open(clock, keep), channel.open(clock, keep)
+    assert first is not second
+    assert vars(first)["house"] == (clock, keep)
+    assert vars(first)["timeout"] == 2.0
+    assert vars(first)["token"].get_secret_value() == "t0ken"
+
+
+def test_what_is_wrong_is_told_by_channel_and_option(shelf: Shelf) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    with pytest.raises(SettingsError) as raised:
+        configured("public", "ntfy", {"urls": "x", "token": 12345678, "timeout": "soon", "langages": ["fr"]})
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "channels.public.url: is missing."
+    assert lines[1].startswith("channels.public.token: Input should be a valid string")
+    assert lines[2].startswith("channels.public.timeout: Input should be a valid number")
+    assert lines[3].startswith("channels.public.urls: is not known. Did you mean 'url'? Known here: exercise, ")
+    assert lines[4].startswith("channels.public.langages: is not known. Did you mean 'languages'?")
+    assert "12345678" not in str(raised.value)
+
+
+def test_a_constructor_s_own_words_are_told_unless_they_show_a_secret(shelf: Shelf) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    with pytest.raises(SettingsError) as raised:
+        configured("public", "ntfy", {"url": "https://u:password@ntfy.example", "token": "hunter22"})
+    assert "hunter22" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert str(raised.value).startswith("channels.public.url: is not right")
+    with pytest.raises(SettingsError, match=r"^channels\.bluesky\.handle: a Bluesky handle is a domain name"):
+        configured("bluesky", "bluesky", {"handle": "desk@police.example", "password": "hunter22"})
+
+
+def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
+    url = "mailto://desk:hunter22@police.example?mode=insecure"
+    with pytest.raises(SettingsError) as raised:
+        configured("press", "email", {"url": url, "timeout": 0}, recipients=lambda: ())
+    assert str(raised.value).startswith("channels.press")
+    assert "hunter22" not in str(raised.value)
+    assert "withheld" not in str(raised.value)
+
+
+def test_an_unknown_network_names_the_nearest_and_what_there_is() -> None:
+    with pytest.raises(UnknownNetwork, match=r"'blusky'\. Did you mean 'bluesky'\? Installed: bluesky, email"):
+        network("blusky")
+    with pytest.raises(UnknownNetwork, match=r"'minitel'\. Installed: bluesky, email"):
+        network("minitel")
+
+
+def test_a_stranger_never_replaces_ours(shelf: Shelf) -> None:
+    shelf.install("aaa-better-bluesky", "bluesky = better:Ntfy")
+    assert network("bluesky").package == "policenotify"
+    refused = next(one for one in networks() if one.package == "aaa-better-bluesky")
+    assert "'aaa-better-bluesky'" in refused.problem
+    assert "'policenotify'" in refused.problem
+    with pytest.raises(SettingsError, match="Uninstall 'aaa-better-bluesky'"):
+        refused.load()
+    assert "better" not in sys.modules
+
+
+def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
+    shelf.install("ntfy-one", "ntfy = one_ntfy:Ntfy")
+    shelf.install("ntfy-two", "ntfy = two_ntfy:Ntfy")
+    with pytest.raises(SettingsError, match="offered by 'ntfy-one' and 'ntfy-two': neither is used"):
+        network("ntfy")
+    assert network("bluesky").problem == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_sdk", "cannot be loaded (ModuleNotFoundError: No module named 'no_such_sdk')"),
+        ("raise RuntimeError('boom')", "cannot be loaded (RuntimeError: boom)"),
+        ("Other = 1", "cannot be loaded (AttributeError"),
+        ("class Ntfy:\n    def send(self, request): ...", "lacks prepare, whoami, close"),
+        (NTFY.replace("token: SecretStr", "token"), "'token' has no annotation"),
+        (NTFY.replace("store: Keep | None)", "**more: str)"), "takes anything; name each option"),
+        (NTFY.replace("token: SecretStr", "tags: str"), "'tags' already has a meaning for every channel"),
+        (NTFY.replace("token: SecretStr", "token: 'Missing'"), "name 'Missing' is not defined"),
+        (NTFY.replace("token: SecretStr", "token: __import__('threading').Event"), "an option cannot be made"),
+        (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' is no name for an option"),
+    ],
+)
+def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str, said: str) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", source)
+    troubles = {one.name: trouble for one, trouble in survey()}
+    assert "ntfy" in troubles["ntfy"]
+    assert said in troubles["ntfy"]
+    assert troubles["bluesky"] == troubles["email"] == ""
+
+
+@pytest.mark.parametrize(
+    ("claim", "protocol"),
+    [("recipients=True", "Mails"), ("deletes=True", "Deletes"), ("edits=True", "Edits")],
+)
+def test_a_claim_without_its_method_is_refused_at_once(shelf: Shelf, claim: str, protocol: str) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("title=True", claim))
+    with pytest.raises(SettingsError, match=rf"claims what it cannot do \({protocol}\)"):
+        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
+
+
+def test_recipients_are_asked_for_exactly_where_people_are_written_to(shelf: Shelf) -> None:
+    url = {"url": "mailtos://desk:hunter22@police.example?smtp=mx.police.example"}
+    with pytest.raises(SettingsError, match=r"channels\.press\.recipients: is missing"):
+        configured("press", "email", url)
+    channel = configured("press", "email", url, recipients=lambda: ["a@press.example"])
+    assert channel.abilities.recipients
+    assert channel.recipients is not None
+    assert list(channel.recipients()) == ["a@press.example"]
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    with pytest.raises(SettingsError, match=r"channels\.public\.recipients: is for networks that write to people"):
+        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())
+
+
+def test_options_are_validated_by_name_and_type_and_printed_without_secrets() -> None:
+    model = options_of(Board)
+    values = model.model_validate({"room": "A", "code": "hunter22", "size": "4"})
+    assert values.model_dump()["size"] == 4
+    assert "hunter22" not in repr(values) + values.model_dump_json()
+    with pytest.raises(ValidationError) as raised:
+        model.model_validate({"room": ["hunter22"], "code": 1})
+    assert "hunter22" not in str(raised.value)
+    schema = model.model_json_schema()
+    assert schema["required"] == ["room", "code"]
+    assert schema["properties"]["code"]["format"] == "password"
+    assert schema["properties"]["size"]["default"] == 3
+    assert schema["additionalProperties"] is False
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_the_house_s_services_are_no_options() -> None:
+    @dataclass
+    class WithServices:
+        timing: Clock
+        room: str
+        memory: Keep | None
+        doors: list[str] = field(default_factory=lambda: ["A"])
+
+    model = options_of(WithServices)
+    assert set(model.model_fields) == {"room", "doors"}
+    assert model.model_validate({"room": "1"}).model_dump() == {"room": "1", "doors": ["A"]}
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], subprocess.CompletedProcess[str]]:
+    return run
+
+
+def test_looking_at_networks_loads_no_sdk(fresh: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    done = fresh(
+        "import sys\nfrom policenotify.registry import configured, networks\n"
+        "assert not any(name.startswith('policenotify.networks.') for name in sys.modules)\n"
+        "networks()\n"
+        "configured('b', 'bluesky', {'handle': 'police.example', 'password': 'x'})\n"
+        "heavy = {'atproto', 'atproto_client', 'apprise', 'requests', 'sqlalchemy', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_library_of_ours_names_its_extra(
+    fresh: Callable[[str], subprocess.CompletedProcess[str]],
+) -> None:
+    done = fresh(
+        "import sys\nsys.modules['pydantic_extra'] = None\n"
+        "from policenotify.registry import Network\n"
+        "import pathlib, tempfile\n"
+        "folder = tempfile.mkdtemp()\nsys.path.append(folder)\n"
+        "pathlib.Path(folder, 'needs.py').write_text('import pydantic_extra')\n"
+        "Network('bluesky', 'policenotify', 'needs:Bluesky').load()\n"
+    )
+    assert "MissingExtra: The network 'bluesky' needs an extra" in done.stderr
+    assert "pip install 'policenotify[bluesky]'" in done.stderr
+
+
+def test_a_missing_sdk_is_told_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policenotify.networks.email.find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
+        configured("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())

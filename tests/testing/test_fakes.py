@@ -1,0 +1,66 @@
+"""The clock and the keep that tests hand to a channel."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Thread
+
+import pytest
+
+from policenotify.channel import Clock, Keep
+from policenotify.testing.fakes import FakeClock, MemoryKeep
+
+
+def test_the_clock_moves_only_when_told() -> None:
+    clock: Clock = FakeClock(datetime(2026, 3, 2, 7, 30, tzinfo=timezone(timedelta(hours=1))))
+    assert clock.now() == clock.now() == datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+    assert clock.now().tzinfo is UTC
+    clock.sleep(90)
+    assert clock.now() == datetime(2026, 3, 2, 6, 31, 30, tzinfo=UTC)
+    assert clock.monotonic() == 90.0
+
+
+def test_the_clock_remembers_who_slept_and_never_goes_back() -> None:
+    clock = FakeClock()
+    clock.sleep(1.5)
+    clock.pass_by(60)
+    assert clock.slept == [1.5]
+    with pytest.raises(ValueError, match="back"):
+        clock.pass_by(-1)
+    with pytest.raises(ValueError, match="zone"):
+        FakeClock(datetime(2026, 3, 2))  # noqa: DTZ001 - what it must refuse
+
+
+def test_only_the_version_that_was_read_can_be_replaced() -> None:
+    keep: Keep = MemoryKeep()
+    assert keep.load("session") is None
+    assert not keep.swap("session", "a", version=1)
+    assert keep.swap("session", "a", version=None)
+    assert not keep.swap("session", "b", version=None)
+    kept = keep.load("session")
+    assert kept is not None
+    assert (kept.value, kept.version) == ("a", 1)
+    assert keep.swap("session", "b", version=1)
+    assert not keep.swap("session", "c", version=1)
+    assert keep.load("other") is None
+
+
+def test_a_lease_keeps_others_out_for_one_name() -> None:
+    keep = MemoryKeep()
+    order: list[str] = []
+
+    def second() -> None:
+        with keep.lease("session", seconds=5):
+            order.append("second")
+
+    with keep.lease("session", seconds=1):
+        with keep.lease("other", seconds=0.1):
+            pass
+        with pytest.raises(TimeoutError, match="session"), keep.lease("session", seconds=0.01):
+            order.append("never")
+        waiting = Thread(target=second)
+        waiting.start()
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    assert keep.leases == {"session": 2, "other": 1}
