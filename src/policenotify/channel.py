@@ -1,0 +1,489 @@
+"""The contract of a network: what its author writes, and the values that travel there and back.
+
+A network is a class whose objects are *channels*: one account of ours on one network. It is made from options
+(the keyword parameters of its constructor, validated by name and type), plus what the house hands in by type:
+[`Clock`][policenotify.channel.Clock] and [`Keep`][policenotify.channel.Keep]. It encodes; it never words.
+
+A channel object is used by one thread at a time; several objects of one account may exist at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, Protocol, Self, runtime_checkable
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticSerializationError
+
+from policenotify.errors import NewerVersion
+from policenotify.lifecycle import Stage
+from policenotify.text import Budget
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 in lower-case hexadecimal."""
+
+
+class Operation(StrEnum):
+    """What is done on the network. Each kind is journalled, claimed, retried and doubted alike."""
+
+    POST = "post"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What a network can do. The core never asks for more; the contract suite tests the claims.
+
+    Attributes:
+        budget: How much text a post may carry, and how it is counted.
+        title: The post has a subject line of its own.
+        replies: A post can hang under an earlier one.
+        images: How many pictures a post may carry.
+        remembers_keys: For how long the same key publishes only once.
+        lookup_settles: `None`: the network cannot be asked whether a post is out. Else how long to wait until
+            its "not there" may be believed.
+        edits: A post can be changed.
+        deletes: A post can be taken back.
+        recipients: One post, many people: an outcome for each.
+        html: The post may carry a formatted version of its text.
+    """
+
+    budget: Budget
+    title: bool = False
+    replies: bool = False
+    images: int = 0
+    remembers_keys: timedelta = timedelta(0)
+    lookup_settles: timedelta | None = None
+    edits: bool = False
+    deletes: bool = False
+    recipients: bool = False
+    html: bool = False
+
+
+class _Stored(BaseModel):
+    """A frozen value that the journal keeps as JSON: the same value, the same text.
+
+    Its mappings are plain dictionaries, for the encoders of the SDKs: who needs to change one copies it first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    schema_version: Literal[1] = 1
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Self:
+        """Read a stored value back.
+
+        Raises:
+            NewerVersion: A newer policenotify wrote it.
+            pydantic.ValidationError: It is no such value.
+        """
+        head = _Head.model_validate_json(text)
+        if head.schema_version > 1:
+            raise NewerVersion(cls.__name__, head.schema_version, 1)
+        return cls.model_validate_json(text)
+
+    @model_validator(mode="after")
+    def _can_be_stored(self) -> Self:
+        try:
+            self.model_dump_json()
+        except PydanticSerializationError as error:  # half a surrogate pair in a network's answer
+            raise ValueError("holds a text that cannot be stored as UTF-8") from error
+        return self
+
+
+class _Head(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    schema_version: int = Field(default=1, strict=True)
+
+
+def _in_order(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    ordered: dict[str, JsonValue] = json.loads(json.dumps(value, sort_keys=True, allow_nan=False))
+    return ordered
+
+
+Body = Annotated[Mapping[str, JsonValue], AfterValidator(_in_order)]
+"""A JSON object (RFC 8259): keys in order at all depths, no NaN, no infinity."""
+
+
+class PostRef(_Stored):
+    """Where a post landed.
+
+    Attributes:
+        account: The account it was posted from ([`Channel.account`][policenotify.channel.Channel]).
+        id: The network's own id of the post.
+        url: Where readers find it, if there is such a place.
+        extra: The channel's own (Bluesky keeps the cid there).
+    """
+
+    account: str
+    id: str
+    url: str | None = None
+    extra: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Span(BaseModel):
+    """A part of a post's text that a network may link.
+
+    Attributes:
+        kind: What it is.
+        start: First character, in code points of the text.
+        end: One past the last character, in code points of the text.
+        value: The URL, the tag without `#`, or the handle without `@`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["url", "tag", "mention"]
+    start: int = Field(ge=0)
+    end: int = Field(gt=0)
+    value: str
+
+
+class Picture(BaseModel):
+    """A picture as the journal holds it: stripped of all metadata, named by the SHA-256 of its bytes.
+
+    Attributes:
+        digest: SHA-256 of the bytes.
+        media_type: `image/jpeg` or `image/png`.
+        width: In pixels.
+        height: In pixels.
+        alt: What it shows, for those who cannot see it.
+        data: The bytes; present when a channel prepares a post, never stored in JSON: a post read back has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: Digest
+    media_type: Literal["image/jpeg", "image/png"]
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    alt: str = Field(min_length=1)
+    data: bytes = Field(default=b"", exclude=True, repr=False)
+
+
+class Post(_Stored):
+    """The wording of a message for one channel and language, inside its budget: what a reader will read.
+
+    Attributes:
+        key: SHA-256 naming this post for ever: the same key is the same post, across restarts and hosts.
+        account: The account that it is meant for.
+        stage: Where the message stands in its incident.
+        category: The message's category code.
+        language: BCP 47.
+        text: What the reader reads. Hashtags and URLs are in it; `spans` says where.
+        title: A short headline: the subject of a mail, the title of a link card.
+        html: The formatted version, for networks that claim `html`.
+        spans: What in `text` may be linked, in order, not overlapping.
+        link: A page with more, or `None`. It stands in `text` where the rendering put it.
+        pictures: What it shows.
+        created_at: When it was said; strictly increasing over the posts of one publication.
+        sender: The service's name.
+        exercise: It is an exercise, and says so.
+        variant: How often the network has certainly refused a request for this post and asked for another one.
+    """
+
+    key: Digest
+    account: str
+    stage: Stage
+    category: str
+    language: str
+    text: str
+    title: str = ""
+    html: str = ""
+    spans: tuple[Span, ...] = ()
+    link: str | None = None
+    pictures: tuple[Picture, ...] = ()
+    created_at: AwareDatetime
+    sender: str = ""
+    exercise: bool = False
+    variant: int = 0
+
+
+class Request(_Stored):
+    """What will be said to the network to bring a post out: frozen before the first attempt, repeated unchanged.
+
+    Attributes:
+        account: The account that will say it.
+        key: The post's key.
+        body: The call's arguments, the channel's own: canonical JSON, no secret.
+    """
+
+    account: str
+    key: Digest
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the credentials belong to.
+
+    Attributes:
+        id: The network's own, unchanging id (a DID, a number, an address).
+        name: What readers see (a handle, a display name).
+        url: Where readers find it.
+    """
+
+    id: str
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One person of a channel with recipients.
+
+    Attributes:
+        key: Opaque and stable: a keyed hash of the address. The only name by which results and logs know the person.
+        address: Where the post goes; never printed.
+    """
+
+    key: str
+    address: str = ""
+
+    def __repr__(self) -> str:
+        return f"Recipient({self.key[:8]}…)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientOutcome:
+    """What became of a post for one person.
+
+    Attributes:
+        key: The person's opaque key.
+        outcome: `posted`: the network took it. `refused`: final for this person. `unavailable`: not taken, may be
+            asked again. `unconfirmed`: it may or may not have been taken.
+        code: The network's own code, such as `550 5.1.1`.
+        reason: In an officer's words, without the address.
+        gone: The address does not exist or wants nothing more: never write to it again.
+    """
+
+    key: str
+    outcome: Literal["posted", "refused", "unavailable", "unconfirmed"]
+    code: str = ""
+    reason: str = ""
+    gone: bool = False
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value in a channel's keep.
+
+    Attributes:
+        value: What was stored.
+        version: Counts the changes; hand it back to change the value.
+    """
+
+    value: str
+    version: int
+
+    def __repr__(self) -> str:
+        return f"Kept(<{len(self.value)} characters>, version={self.version})"
+
+
+class Keep(Protocol):
+    """What one channel must remember between calls and processes: sessions, rotating tokens. Stored encrypted."""
+
+    def load(self, name: str) -> Kept | None:
+        """The value under *name*, or `None`."""
+        ...
+
+    def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        """Replace the value, if nobody else has since.
+
+        Args:
+            name: Which value.
+            value: The new one.
+            version: The version that was loaded; `None` when there was none.
+
+        Returns:
+            Whether it was replaced; `False`: somebody was faster, load again.
+        """
+        ...
+
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:
+        """Be the only one, across processes, who renews *name*; waits for the other at most *seconds*."""
+        ...
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """One account on one network."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the network can do. No I/O."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Names the account by what the installation knows of it (a handle, an address). No I/O; never changes."""
+        ...
+
+    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+        """Turn *post* into the network's own words. May upload pictures; makes nothing visible.
+
+        Args:
+            post: What to say.
+            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty.
+
+        Raises:
+            ChannelError: One of its four kinds.
+        """
+        ...
+
+    def whoami(self) -> Account:
+        """Prove the credentials. Posts nothing.
+
+        Raises:
+            ChannelError: One of its four kinds.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Sends(Channel, Protocol):
+    """A channel whose posts are each one thing on the network: all but mail and SMS."""
+
+    def send(self, request: Request) -> PostRef:
+        """Bring the post out, once, and say where it landed.
+
+        Raises:
+            Refused: Final for this content.
+            Blocked: Certainly not posted, and nothing will be until a person acts.
+            Unavailable: Certainly not posted; may be asked again.
+            Unconfirmed: It may or may not be out. Whatever else escapes counts as this.
+        """
+        ...
+
+
+@runtime_checkable
+class Mails(Channel, Protocol):
+    """A channel that claims `recipients`: one post, many people."""
+
+    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        """Bring the post to each person, and say at once what became of it.
+
+        A person whose outcome is in doubt (the connection went in the middle of the mail) is yielded as
+        `unconfirmed`, and the others go on.
+
+        Yields:
+            One outcome for each recipient, in any order.
+
+        Raises:
+            Refused: Final for this content; holds for every recipient not yet yielded.
+            Blocked: Likewise: certainly not posted, and nothing will be until a person acts.
+            Unavailable: Likewise: certainly not posted; may be asked again. Whatever else escapes leaves every
+                recipient not yet yielded in doubt.
+        """
+        ...
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """A channel that claims `lookup_settles`."""
+
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        """Look whether the post of *request* is out.
+
+        Args:
+            request: What was said to the network.
+            since: When it was first said.
+
+        Returns:
+            Where it landed, or `None`: the readable timeline does not hold it.
+
+        Raises:
+            ChannelError: The timeline could not be read; the doubt stays.
+        """
+        ...
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """A channel that claims `edits`."""
+
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        """Replace the post at *ref* by what *request* says. Raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """A channel that claims `deletes`."""
+
+    def delete(self, ref: PostRef) -> None:
+        """Take the post at *ref* back; one that is gone already is no error. Raises as `send` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """A channel as an installation uses it: what the core must know of it without opening it.
+
+    Attributes:
+        name: The installation's name for it, shown in receipts.
+        network: Which network it is on.
+        account: As the channel names it.
+        abilities: What it can do.
+        open: Make a channel object for one thread; no I/O yet.
+        languages: What its readers read, BCP 47, the first one first. A message that speaks none of them is said
+            in its own language.
+        tags: Names by which routes and callers may mean several channels at once.
+        exercise: It is for exercises, and for nothing else.
+        retired: Nothing new is opened on it; incidents opened on it are still followed to their end.
+        without_opening: What becomes of an update or end where the opening certainly never appeared.
+        on_unknown: What becomes of a post in doubt that cannot be looked up, at severity Severe and above.
+        on_unknown_minor: The same below Severe.
+        recipients: The addresses of those who want to hear from it now, for a channel with recipients.
+    """
+
+    name: str
+    network: str
+    account: str
+    abilities: Abilities
+    open: Callable[[Clock, Keep], Channel] = field(repr=False)
+    languages: tuple[str, ...] = ("fr",)
+    tags: frozenset[str] = frozenset()
+    exercise: bool = False
+    retired: bool = False
+    without_opening: Literal["standalone", "skip"] = "standalone"
+    on_unknown: Literal["resend", "hold"] = "resend"
+    on_unknown_minor: Literal["resend", "hold"] = "hold"
+    recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)

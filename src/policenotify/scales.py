@@ -1,0 +1,95 @@
+"""The ordered vocabularies that a message and the meaning of its category share.
+
+Values and their meaning are those of *Common Alerting Protocol Version 1.2* (OASIS, 2010), section 3.2.2
+("info"), spelled as the standard spells them, so that a message and its CAP export say the same words.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class _Ranked(StrEnum):
+    """A vocabulary whose members stand in order, the weightiest first."""
+
+    @property
+    def rank(self) -> int:
+        """Place in the scale; a higher rank weighs more."""
+        members = list(type(self))
+        return len(members) - members.index(self)
+
+    def at_least(self, other: _Ranked) -> bool:
+        """Whether this weighs as much as *other* or more."""
+        return self.rank >= other.rank
+
+
+class Severity(_Ranked):
+    """How bad it is: threat to life or property (CAP `severity`)."""
+
+    EXTREME = "Extreme"
+    SEVERE = "Severe"
+    MODERATE = "Moderate"
+    MINOR = "Minor"
+    UNKNOWN = "Unknown"
+
+
+class Urgency(_Ranked):
+    """How soon one must act (CAP `urgency`)."""
+
+    IMMEDIATE = "Immediate"
+    EXPECTED = "Expected"
+    FUTURE = "Future"
+    PAST = "Past"
+    UNKNOWN = "Unknown"
+
+
+class Certainty(_Ranked):
+    """How sure it is (CAP `certainty`)."""
+
+    OBSERVED = "Observed"
+    LIKELY = "Likely"
+    POSSIBLE = "Possible"
+    UNLIKELY = "Unlikely"
+    UNKNOWN = "Unknown"
+
+
+class ResponseType(StrEnum):
+    """What readers should do (CAP `responseType`)."""
+
+    SHELTER = "Shelter"
+    EVACUATE = "Evacuate"
+    PREPARE = "Prepare"
+    EXECUTE = "Execute"
+    AVOID = "Avoid"
+    MONITOR = "Monitor"
+    ASSESS = "Assess"
+    ALL_CLEAR = "AllClear"
+    NONE = "None"
+
+
+class CapCategory(StrEnum):
+    """The kind of event (CAP `category`)."""
+
+    GEO = "Geo"
+    MET = "Met"
+    SAFETY = "Safety"
+    SECURITY = "Security"
+    RESCUE = "Rescue"
+    FIRE = "Fire"
+    HEALTH = "Health"
+    ENV = "Env"
+    TRANSPORT = "Transport"
+    INFRA = "Infra"
+    CBRNE = "CBRNE"
+    OTHER = "Other"
+
+
+class Precision(_Ranked):
+    """How exactly a place is told, the finest first. The public wording and the data never go finer than this."""
+
+    EXACT = "exact"
+    STREET = "street"
+    DISTRICT = "district"
+    COMMUNE = "commune"
+    EPCI = "epci"
+    DEPARTMENT = "department"

@@ -1,0 +1,140 @@
+"""What a failed HTTP or SMTP call means for a post: may I ask again?
+
+The SDKs raise their own and their libraries' exceptions; what counts is whether the request can have been acted on.
+Errors are told by the names in their class's line of ancestors, so that no client library is imported here.
+
+What is judged is the error of the *last* attempt: a client that repeats calls or follows redirects by itself may have
+sent the post before it failed to connect, and must be told not to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+
+# The request cannot have left: no address, nobody listening, no free connection, a certificate not trusted, a mail
+# server that did not even greet. Not here, because they also come after the request has left: `SSLError` (a broken
+# record in the answer), `LocalProtocolError` (a body longer than announced).
+_NOT_SENT = frozenset(
+    {
+        "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL", "NewConnectionError",
+        "ConnectTimeoutError", "NameResolutionError", "gaierror", "ConnectionRefusedError",
+        "SSLCertVerificationError", "SMTPConnectError", "SMTPHeloError",
+    }
+)  # fmt: skip
+# The proxy said no, unless something stands behind it: urllib3 calls so, too, a connection that the proxy cut after
+# it had taken the whole request.
+_PROXY = "ProxyError"
+_LATER_AT = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+_LONGEST_WAIT = timedelta(days=1)  # the longest window of the networks we know; see retry_at
+_YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """What stands directly behind an error: its cause, its reason, and exceptions carried as its arguments.
+
+    Not its context: that only tells what was being handled meanwhile, such as an *earlier* attempt.
+    """
+    told = (error.__cause__, getattr(error, "reason", None), *error.args)
+    return (one for one in told if isinstance(one, BaseException))
+
+
+def was_never_sent(error: BaseException) -> bool:
+    """Whether the call certainly never reached the network's server.
+
+    An error that does not tell by itself is judged by all that stand behind it.
+    """
+    return _never_sent(error, frozenset())
+
+
+def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & _NOT_SENT:
+        return True
+    above |= {id(error)}
+    behind = [one for one in causes(error) if id(one) not in above]
+    return all(_never_sent(one, above) for one in behind) if behind else _PROXY in names
+
+
+def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
+    """Judge a call that brought no answer.
+
+    Args:
+        error: What the client library raised.
+        where: Whom we called, in an officer's words: `Bluesky`, `the mail server`.
+
+    Returns:
+        `Unavailable` when the request certainly never left, else `Unconfirmed`. The library's own text is not
+        repeated: it may hold an address or a token.
+    """
+    name = type(error).__name__
+    if was_never_sent(error):
+        return Unavailable(f"{where} cannot be reached.", code=name, remedy="It will be tried again.")
+    return Unconfirmed(f"The connection to {where} was lost before its answer came.", code=name)
+
+
+def error_for_status(
+    status: int, headers: Mapping[str, str], *, now: datetime, where: str, code: str = "", said: str = ""
+) -> ChannelError:
+    """Judge an answer that is not a success, as far as HTTP itself tells (RFC 9110, section 15; RFC 6585, section 4).
+
+    Args:
+        status: The HTTP status.
+        headers: The answer's headers.
+        now: The time, for answers that give a delay.
+        where: Whom we called.
+        code: The network's own code for the error.
+        said: The network's own words, if they are known to hold nothing secret.
+    """
+    told = f"{status} {code}".strip()
+    words = f": {said}" if said else "."
+    if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
+        at = retry_at(headers, now=now)
+        return Unavailable(f"{where} asks us to wait{words}", retry_at=at, whole_channel=True, code=told)
+    if status in {401, 403}:
+        return Blocked(
+            f"{where} does not accept our credentials{words}",
+            code=told,
+            remedy="Check the account and its password or token, then: policenotify doctor",
+        )
+    if status >= 500 or status < 400:  # noqa: PLR2004 - RFC 9110, section 15
+        return Unconfirmed(f"{where} answered in a way that does not tell whether the post is out{words}", code=told)
+    if status in {408, 425}:
+        return Unavailable(f"{where} did not take the request{words}", code=told)
+    return Refused(f"{where} refused the post{words}", code=told)
+
+
+def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
+    """The time before which the network does not want to be asked again, if it says so.
+
+    Reads `Retry-After` (RFC 9110, section 10.2.3: seconds or a date) and the customary rate-limit headers
+    (seconds, a Unix time, or an ISO 8601 time). Never before *now*, and never more than a day after it (the longest
+    windows of Bluesky and X): a slip in one answer must not silence a channel for years.
+    """
+    lower = {name.lower(): value.strip() for name, value in headers.items()}
+    for name in _LATER_AT:
+        if (value := lower.get(name)) and (at := _time(value, now)) is not None:
+            return min(max(at, now), now + _LONGEST_WAIT)
+    return None
+
+
+def _time(value: str, now: datetime) -> datetime | None:
+    try:
+        number = float(value)
+    except ValueError:
+        pass
+    else:
+        try:
+            return datetime.fromtimestamp(number, UTC) if number > _YEAR_2001 else now + timedelta(seconds=number)
+        except (OverflowError, ValueError, OSError):
+            return None
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            at = parse(value)
+        except ValueError:
+            continue
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return None

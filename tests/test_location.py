@@ -1,0 +1,358 @@
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from policenotify.location import Area, Location, Point, RoadRef
+from policenotify.scales import Precision
+
+SQUARE = [[3.85, 43.60], [3.88, 43.60], [3.88, 43.62], [3.85, 43.60]]
+HOLE = [[3.86, 43.605], [3.87, 43.605], [3.87, 43.61], [3.86, 43.605]]
+
+EVERYTHING = Location(
+    commune="34172",
+    commune_name="Montpellier",
+    department="34",
+    department_name="Hérault",
+    epci="243400017",
+    street="avenue de Toulouse",
+    district="quartier Gambetta",
+    road=RoadRef(road="A9", point="14+200", direction="Béziers → Montpellier", exit="sortie 31", administrator="ASF"),
+    label="devant la gare",
+    point=Point(latitude=43.604653, longitude=3.880421, accuracy=12),
+    area=Area.model_validate({"type": "Polygon", "coordinates": [SQUARE]}),
+    also_departments=("30",),
+)
+
+
+# --- codes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("commune", "department"),
+    [
+        ("34172", "34"), ("01001", "01"), ("2A004", "2A"), ("2B033", "2B"), ("97411", "974"), ("97105", "971"),
+        ("98735", "987"), ("98818", "988"), ("97502", "975"), ("97701", "977"), ("95680", "95"),
+    ],
+)  # fmt: skip
+def test_a_commune_lies_in_the_department_that_its_code_begins_with(commune: str, department: str) -> None:
+    assert Location(commune=commune, department=department).department == department
+    assert Location(commune=commune).blur(Precision.DEPARTMENT).department == department
+    with pytest.raises(ValidationError, match=f"department: commune {commune} is not in department 11"):
+        Location(commune=commune, department="11")
+
+
+@pytest.mark.parametrize("commune", ["3417", "341720", "2C004", "2a004", "A4172", "34172\n", "٣٤١٧٢", "", "34 172"])
+def test_no_code_of_a_commune(commune: str) -> None:
+    with pytest.raises(ValidationError, match="commune"):
+        Location(commune=commune)
+
+
+@pytest.mark.parametrize("department", ["00", "20", "96", "97", "98", "2a", "1", "3４", "034", "974\n", "99"])
+def test_no_code_of_a_department(department: str) -> None:
+    with pytest.raises(ValidationError, match="department"):
+        Location(department=department)
+    with pytest.raises(ValidationError, match=r"also_departments\.0"):
+        Location(also_departments=(department,))
+
+
+def test_every_department_has_a_code_of_its_form() -> None:
+    metropolitan = [f"{n:02}" for n in range(1, 96) if n != 20] + ["2A", "2B"]
+    overseas = ["971", "972", "973", "974", "975", "976", "977", "978", "984", "986", "987", "988", "989"]
+    assert Location(also_departments=tuple(metropolitan + overseas)).also_departments[-1] == "989"
+
+
+@pytest.mark.parametrize("epci", ["24340001", "2434000177", "24340001A", "２43400017"])
+def test_no_siren_of_an_epci(epci: str) -> None:
+    with pytest.raises(ValidationError, match="epci"):
+        Location(epci=epci)
+
+
+@pytest.mark.parametrize("road", ["A9", "N113", "D612E7", "RN 7", "A 709", "D986", "M65", "D2085A"])
+def test_a_road_number(road: str) -> None:
+    assert RoadRef(road=road).road == road
+
+
+@pytest.mark.parametrize("field", [{"road": "autoroute"}, {"road": "a9"}, {"road": "A9", "point": "14 200"}])
+def test_no_road(field: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=[*field][-1]):
+        RoadRef.model_validate(field)
+
+
+@pytest.mark.parametrize("field", ["street", "district", "label", "commune_name", "department_name"])
+def test_words_are_one_line_that_can_be_read(field: str) -> None:
+    def told(value: str) -> object:
+        return getattr(Location.model_validate({field: value}), field)
+
+    assert told("  rue\n de  l’Aiguillerie\t") == "rue de l’Aiguillerie"
+    for wrong in ("", "  ", "rue\0", "rue \x1b[31m", "rue \ud83d", "rue \x92", "x" * 201):
+        with pytest.raises(ValidationError, match=field):
+            told(wrong)
+
+
+def test_an_unknown_field_is_named() -> None:
+    with pytest.raises(ValidationError, match="comune"):
+        Location.model_validate({"comune": "34172"})
+    with pytest.raises(ValidationError, match="altitude"):
+        Point.model_validate({"latitude": 43.6, "longitude": 3.88, "altitude": 27})
+
+
+def test_a_location_travels_as_json_and_is_frozen() -> None:
+    assert Location.model_validate_json(EVERYTHING.model_dump_json()) == EVERYTHING
+    assert hash(EVERYTHING) == hash(EVERYTHING.model_copy(deep=True))  # nothing in it can be changed
+    with pytest.raises(ValidationError, match="frozen"):
+        EVERYTHING.street = "ailleurs"  # type: ignore[misc]  # what is proved
+
+
+# --- points --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "latitude", "longitude"),
+    [
+        ("Montpellier", 43.61, 3.88), ("Brest", 48.39, -4.49), ("Bastia", 42.70, 9.45), ("Basse-Terre", 16.0, -61.73),
+        ("Fort-de-France", 14.6, -61.07), ("Cayenne", 4.94, -52.33), ("Saint-Denis", -20.88, 55.45),
+        ("Mamoudzou", -12.78, 45.23), ("Saint-Pierre", 46.78, -56.18), ("Nouméa", -22.27, 166.45),
+        ("Papeete", -17.53, -149.57), ("Mata-Utu", -13.28, -176.17),
+    ],
+)  # fmt: skip
+def test_swapped_coordinates_are_refused_all_over_france(place: str, latitude: float, longitude: float) -> None:
+    assert Point(latitude=latitude, longitude=longitude), place
+    ring = [[longitude, latitude], [longitude + 0.01, latitude], [longitude, latitude + 0.01], [longitude, latitude]]
+    assert Area.model_validate({"type": "Polygon", "coordinates": [ring]})
+    if abs(longitude) > 90:  # cannot be a latitude at all
+        with pytest.raises(ValidationError, match="latitude"):
+            Point(latitude=longitude, longitude=latitude)
+        return
+    with pytest.raises(ValidationError, match="look swapped"):
+        Point(latitude=longitude, longitude=latitude)
+    swapped = [[y, x] for x, y in ring]
+    with pytest.raises(ValidationError, match="look swapped"):
+        Area.model_validate({"type": "Polygon", "coordinates": [swapped]})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("latitude", 90.1), ("latitude", -90.1), ("latitude", math.nan), ("latitude", math.inf), ("latitude", "north"),
+        ("longitude", 180.1), ("longitude", -math.inf), ("accuracy", 0), ("accuracy", -1), ("accuracy", math.inf),
+    ],
+)  # fmt: skip
+def test_no_position(field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=field):
+        Point.model_validate({"latitude": 43.6, "longitude": 3.88, field: value})
+
+
+def test_minus_zero_is_zero() -> None:
+    assert Point(latitude=-0.0, longitude=-0.0).model_dump_json() == Point(latitude=0, longitude=0).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("precision", "latitude", "longitude", "accuracy"),
+    [
+        (Precision.STREET, 43.6045, 3.8805, 79),
+        (Precision.DISTRICT, 43.605, 3.885, 787),
+        (Precision.COMMUNE, 43.625, 3.875, 3936),
+        (Precision.EPCI, 43.7, 3.9, 15743),
+    ],
+)
+def test_a_point_becomes_the_middle_of_its_cell(
+    precision: Precision, latitude: float, longitude: float, accuracy: float
+) -> None:
+    snapped = Point(latitude=43.604653, longitude=3.880421).snapped(precision)
+    assert snapped == Point(latitude=latitude, longitude=longitude, accuracy=accuracy)
+
+
+def test_the_ends_of_the_scale() -> None:
+    point = Point(latitude=43.604653, longitude=3.880421)
+    assert point.snapped(Precision.EXACT) is point
+    assert point.snapped(Precision.DEPARTMENT) is None
+    assert Point(latitude=43.6, longitude=3.8, accuracy=5000).snapped(Precision.STREET) == Point(
+        latitude=43.6005, longitude=3.8005, accuracy=5000
+    )
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [(90, 180), (-90, -180), (-5.55, 45.0), (0, 0)],  # (-5.55, 45): its cell's middle, swapped, lies in France
+)
+def test_a_point_at_any_edge_can_be_snapped(latitude: float, longitude: float) -> None:
+    for precision in list(Precision)[:-1]:
+        snapped = Point(latitude=latitude, longitude=longitude).snapped(precision)
+        assert snapped is not None
+        assert abs(snapped.latitude) <= 90
+        assert abs(snapped.longitude) <= 180
+
+
+# --- areas ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_area_is_geojson_in_and_out() -> None:
+    for geometry in (
+        {"type": "Polygon", "coordinates": [SQUARE, HOLE]},
+        {"type": "MultiPolygon", "coordinates": [[SQUARE, HOLE], [HOLE]]},
+    ):
+        area = Area.model_validate(geometry)
+        assert json.loads(area.model_dump_json()) == geometry
+        assert Area.model_validate_json(area.model_dump_json()) == area
+        assert hash(area)
+    assert len(Area.model_validate({"type": "Polygon", "coordinates": [SQUARE, HOLE]}).rings()) == 2
+    assert len(Area.model_validate(geometry).rings()) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "coordinates", "says"),
+    [
+        ("Polygon", [[*SQUARE[:-1], [3.85, 43.7]]], "a ring ends where it begins"),
+        ("Polygon", [SQUARE[:3]], "at least 4 items"),
+        ("Polygon", [[[3.85, 43.6, 27.0], *SQUARE[1:]]], r"coordinates\.Polygon\.0\.0"),
+        ("Polygon", [[[3.85, 143.6], *SQUARE[1:]]], r"coordinates\.Polygon\.0\.0\.1"),
+        ("Polygon", [[[math.nan, 43.6], *SQUARE[1:]]], r"coordinates\.Polygon\.0\.0\.0"),
+        ("Polygon", [], "at least 1 item"),
+        ("Polygon", [[]], "at least 4 items"),
+        ("Polygon", SQUARE, "coordinates"),
+        ("Polygon", [[SQUARE]], "coordinates: not nested as a Polygon is"),
+        ("MultiPolygon", [SQUARE], "coordinates: not nested as a MultiPolygon is"),
+        ("MultiPolygon", [], "at least 1 item"),
+        ("MultiPolygon", [[SQUARE], []], r"coordinates\.MultiPolygon\.1"),
+        ("MultiPolygon", [[[[[3.85, 43.6]]]]], "coordinates"),
+        ("Polygon", "3.85,43.6", "coordinates"),
+        ("Polygon", {"x": 1}, "coordinates"),
+        ("Point", [3.85, 43.6], "type"),
+    ],
+)
+def test_no_area(kind: str, coordinates: object, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Area.model_validate({"type": kind, "coordinates": coordinates})
+
+
+def test_an_area_becomes_the_box_around_it() -> None:
+    area = Area.model_validate({"type": "MultiPolygon", "coordinates": [[SQUARE], [HOLE]]})
+    box = Area.model_validate(
+        {"type": "Polygon", "coordinates": [[[3.85, 43.6], [3.9, 43.6], [3.9, 43.65], [3.85, 43.65], [3.85, 43.6]]]}
+    )
+    assert area.snapped(Precision.COMMUNE) == box
+    assert area.snapped(Precision.EXACT) is area
+    assert area.snapped(Precision.DEPARTMENT) is None
+
+
+# --- blur: properties ----------------------------------------------------------------------------------------------
+
+latitudes, longitudes = st.floats(-90, 90), st.floats(-180, 180)
+precisions = st.sampled_from(Precision)
+
+
+@st.composite
+def points(draw: st.DrawFn) -> Point:
+    return Point.model_construct(  # without the check for swapped coordinates: the whole world
+        latitude=draw(latitudes), longitude=draw(longitudes), accuracy=draw(st.none() | st.floats(0.1, 1e6))
+    )
+
+
+@st.composite
+def areas(draw: st.DrawFn) -> Area:
+    ring = draw(st.lists(st.tuples(longitudes, latitudes), min_size=3, max_size=5))
+    return Area.model_construct(type="Polygon", coordinates=((*ring, ring[0]),))
+
+
+@st.composite
+def locations(draw: st.DrawFn) -> Location:
+    fields: dict[str, Any] = {
+        name: draw(st.none() | st.just(value)) for name, value in EVERYTHING if name != "also_departments"
+    }
+    fields |= {
+        "point": draw(st.none() | points()),
+        "area": draw(st.none() | areas()),
+        "precision": draw(st.none() | precisions),
+    }
+    return Location.model_construct(**fields)
+
+
+FINENESS = {
+    "street": "exact street",
+    "road": "exact street",
+    "district": "exact street district",
+    "label": "exact street district",
+    "commune": "exact street district commune",
+    "commune_name": "exact street district commune",
+    "epci": "exact street district commune epci",
+}
+STEP = {Precision.STREET: 0.001, Precision.DISTRICT: 0.01, Precision.COMMUNE: 0.05, Precision.EPCI: 0.2}
+
+
+@given(locations(), precisions)
+def test_blur_never_tells_finer_than_asked(location: Location, finest: Precision) -> None:
+    told = location.blur(finest)
+    assert told.precision is not None
+    assert finest.at_least(told.precision)
+    assert location.precision is None or location.precision.at_least(told.precision)
+    for field, where in FINENESS.items():
+        kept = told.precision.value in where.split()
+        assert getattr(told, field) == (getattr(location, field) if kept else None)
+    if told.precision is Precision.DEPARTMENT:
+        assert told.point is None
+        assert told.area is None
+    elif told.precision is not Precision.EXACT:
+        step = STEP[told.precision]
+        if told.point:
+            for value in (told.point.latitude, told.point.longitude):
+                assert value / step - 0.5 == pytest.approx(round(value / step - 0.5), abs=1e-6)  # the middle of a cell
+            assert told.point.accuracy is not None
+            assert told.point.accuracy >= step * 78_000
+        if told.area:
+            for axis in zip(*told.area.rings()[0], strict=True):
+                assert max(axis) - min(axis) >= step * (1 - 1e-6)
+                assert all(value / step == pytest.approx(round(value / step), abs=1e-6) for value in axis)
+
+
+@given(locations(), precisions)
+def test_blur_twice_is_blur_once(location: Location, finest: Precision) -> None:
+    once = location.blur(finest)
+    assert once.blur(finest) == once
+    assert location.blur(finest) == once
+
+
+@given(locations(), precisions, precisions)
+def test_blurring_in_steps_is_blurring_at_once(location: Location, first: Precision, then: Precision) -> None:
+    assert location.blur(first).blur(then) == location.blur(min(first, then, key=lambda precision: precision.rank))
+
+
+@given(points(), st.sampled_from([*STEP]))
+def test_the_told_point_lies_in_the_cell_of_the_true_one(point: Point, precision: Precision) -> None:
+    told = point.snapped(precision)
+    assert told is not None
+    half = STEP[precision] / 2 + 1e-6  # coordinates are read to a millionth of a degree: 0.1 m
+    assert abs(told.latitude - point.latitude) <= half
+    assert abs(told.longitude - point.longitude) <= half
+
+
+@given(areas(), st.sampled_from([*STEP]))
+def test_the_told_area_holds_the_true_one(area: Area, precision: Precision) -> None:
+    told = area.snapped(precision)
+    assert told is not None
+    for true, box in zip(zip(*area.rings()[0], strict=True), zip(*told.rings()[0], strict=True), strict=True):
+        assert min(box) - 1e-6 <= min(true)
+        assert max(true) <= max(box) + 1e-6
+
+
+@given(st.floats(41.0, 51.5), st.floats(-5.5, 9.8), precisions)
+def test_a_told_place_in_france_can_be_read_back(latitude: float, longitude: float, precision: Precision) -> None:
+    ring = ((longitude, latitude), (9.8, 51.5), (longitude, 41.0), (longitude, latitude))
+    place = Location(
+        point=Point(latitude=latitude, longitude=longitude), area=Area(type="Polygon", coordinates=(ring,))
+    ).blur(precision)
+    assert Location.model_validate_json(place.model_dump_json()) == place
+
+
+def test_blur_keeps_what_is_coarse_and_tells_the_department_where_the_commune_may_not_be_told() -> None:
+    told = EVERYTHING.blur(Precision.COMMUNE)
+    assert (told.commune, told.commune_name, told.epci, told.department) == ("34172", "Montpellier", "243400017", "34")
+    assert (told.street, told.road, told.district, told.label) == (None, None, None, None)
+    assert told.also_departments == ("30",)
+    assert Location(commune="2A004").blur(Precision.EPCI) == Location(department="2A", precision=Precision.EPCI)
+    assert Location(commune="34172").blur(Precision.COMMUNE).department is None
+    assert Location(street="rue X", precision=Precision.COMMUNE).blur(Precision.EXACT).street is None
