@@ -1,0 +1,74 @@
+"""What our networks share of apprise: one plugin at a time, at once, and without a word in the log.
+
+Importing this module loads apprise itself, but not its plugins: `Apprise.add("…://…")` imports all of them, importing
+a plugin's module only that one. So networks import this where they first need it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from apprise import AppriseAsset
+from apprise.exception import AppriseImproperlyConfigured
+from apprise.logger import logger
+from apprise.plugins.base import NotifyBase
+
+from policenotify.errors import Blocked
+
+Service = TypeVar("Service", bound=NotifyBase)
+
+_hushed: ContextVar[bool] = ContextVar("policenotify_hushed", default=False)
+
+# service_timeout=0: apprise would abandon a service after 60 seconds, and go on sending behind our back.
+ASSET = AppriseAsset(app_id="policenotify", service_timeout=0, secure_logging=True)
+
+
+class _Hush(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
+        return not _hushed.get()
+
+
+logger.addFilter(_Hush())
+
+
+@contextmanager
+def hush() -> Iterator[None]:
+    """Keep apprise from logging what this thread makes it do: it would name addresses, numbers and secrets.
+
+    Whatever else the process does with apprise keeps its log. Never hold this open across a `yield` of a generator.
+    """
+    before = _hushed.set(True)
+    try:
+        yield
+    finally:
+        _hushed.reset(before)
+
+
+def service(plugin: type[Service], url: str) -> Service:
+    """Make one of apprise's services from its URL, as `Apprise.instantiate` does, for one known plugin.
+
+    Args:
+        plugin: The plugin's class.
+        url: The URL.
+
+    Returns:
+        The service: no wait between its requests (apprise's default is 5.5 seconds), no retries of its own.
+
+    Raises:
+        Blocked: The URL makes no sense to the plugin. It is not repeated: it holds a password.
+    """
+    with hush():
+        try:
+            made = plugin(asset=ASSET, **(plugin.parse_url(url) or {}))
+        except (AppriseImproperlyConfigured, TypeError, ValueError, AttributeError):
+            raise Blocked(
+                "The channel's url cannot be read.",
+                remedy=f"Write it as {plugin.setup_url} tells; percent-encode @ : / ? # in user and password.",
+            ) from None
+    made.request_rate_per_sec = 0
+    made.retry = 0
+    return made

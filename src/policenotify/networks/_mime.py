@@ -1,0 +1,242 @@
+"""A mail as bytes that any server takes: rendered once for all, with a head of its own for each person.
+
+Everything is 7-bit and no line is longer than 998 octets (RFC 5321, section 4.5.3.1.6; RFC 5322, section 2.1.1), so
+that no extension of the server is needed. Header lines are written here and not by `EmailMessage`: it decodes encoded
+words in what it is given, and older releases then write the line breaks hidden in them (CVE-2024-6923).
+The body is its work: unlike `MIMEText` it does not depend on the process-wide table of `email.charset`, which
+apprise changes.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email import policy
+from email.message import MIMEPart
+from email.utils import format_datetime
+from hashlib import sha256
+from urllib.parse import quote
+
+from policenotify.channel import Post, Recipient
+
+_WIDTH = 78  # RFC 5322, section 2.1.1: what a line should keep to
+_WORD_BYTES = (
+    39  # an encoded word of 64 characters, which fits behind any of our header names (RFC 2047, section 2: 75)
+)
+_NOT_IN_A_LINE = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")  # spaces too, but none that typography made hard
+_NOT_IN_A_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322, 3.2.3
+_DOMAIN = re.compile(
+    r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+_POST_KEY = re.compile(r"[0-9a-f]{64}")
+# RFC 2045, section 6.7, rule 5: no more than 76 characters in a quoted-printable line.
+_CONTENT = policy.SMTP.clone(cte_type="7bit", max_line_length=76)
+_FLAT = _CONTENT.clone(max_line_length=998)  # EmailMessage would encode a Content-ID that it has to fold
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Who a mail comes from, or where answers go.
+
+    Attributes:
+        address: In ASCII, as [`ascii_address`][policenotify.networks._mime.ascii_address] returns it.
+        name: What readers see; may be empty.
+    """
+
+    address: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        name = _one_line(self.name)
+        if not name:
+            return self.address
+        plain = name.isascii() and "=?" not in name and len(name) <= _WORD_BYTES
+        escaped = re.sub(r'(["\\])', r"\\\1", name)
+        return f'"{escaped}" <{self.address}>' if plain else "\r\n ".join([*_words(name), f"<{self.address}>"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What all mails of a channel have in common.
+
+    Attributes:
+        sender: Whom they come from; without a name, the post's sender gives it.
+        domain: The right-hand side of their Message-IDs and Content-IDs.
+        reply_to: Where answers go, if not to the sender.
+        list_id: The list's identifier (RFC 2919), without angle brackets; may be empty.
+    """
+
+    sender: Mailbox
+    domain: str
+    reply_to: Mailbox | None = None
+    list_id: str = ""
+
+
+class BadAddress(ValueError):
+    """Nothing can be mailed there; the text says why, without the address."""
+
+
+def ascii_address(address: str) -> str:
+    """Check an address (RFC 5321, section 4.1.2) and write its domain in A-labels, as plain SMTP takes it.
+
+    Raises:
+        BadAddress: It is none, or its part before the `@` needs SMTPUTF8 (RFC 6531), which few servers have.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    if at and not local.isascii():
+        raise BadAddress("The part before the @ holds letters that mail servers do not commonly take.")
+    if not domain.isascii():
+        import idna  # noqa: PLC0415 - only international domains need it; the stdlib's codec sends ß elsewhere (IDNA 2003)
+
+        try:
+            domain = idna.encode(domain, uts46=True).decode()
+        except idna.IDNAError:
+            domain = ""
+    if not _LOCAL.fullmatch(local) or len(local) > 64 or not _DOMAIN.fullmatch(domain):  # noqa: PLR2004 - RFC 5321, section 4.5.3.1.1
+        raise BadAddress("This is not an e-mail address.")
+    return f"{local}@{domain}"
+
+
+def is_domain(text: str) -> bool:
+    """Whether the text is a domain name in ASCII."""
+    return _DOMAIN.fullmatch(text) is not None
+
+
+def compose(post: Post, letterhead: Letterhead) -> str:
+    """Render the mail without what is each person's own: pure ASCII, lines ended by CR LF.
+
+    Args:
+        post: What to say; its pictures hold their bytes.
+        letterhead: What all mails of the channel have in common.
+
+    Returns:
+        The mail; the personal head goes in front of it.
+    """
+    sender = letterhead.sender
+    if not sender.name:
+        sender = Mailbox(sender.address, post.sender)
+    head = [
+        f"From: {sender}",
+        _unstructured("Subject", post.title or post.text.partition("\n")[0]),
+        f"Date: {format_datetime(post.created_at)}",
+        "Auto-Submitted: auto-generated",  # RFC 3834, section 5: no out-of-office replies
+        f"Content-Language: {_token(post.language)}",
+        "MIME-Version: 1.0",
+    ]
+    if letterhead.reply_to:
+        head.append(f"Reply-To: {letterhead.reply_to}")
+    if letterhead.list_id:
+        head.append(f"List-Id: <{letterhead.list_id}>")
+    return "\r\n".join(head) + "\r\n" + _content(post, letterhead.domain).as_bytes(policy=_FLAT).decode("ascii")
+
+
+def personal_head(
+    recipient: Recipient, address: str, *, key: str, thread: Sequence[str], domain: str, unsubscribe: str
+) -> str:
+    """Write the header lines that are one person's own. The same post and person always get the same.
+
+    Args:
+        recipient: Whom the mail is for.
+        address: Where it goes, in ASCII.
+        key: The post's key.
+        thread: The keys of our earlier posts of the incident, from the opening to the one to answer.
+        domain: The right-hand side of the Message-IDs.
+        unsubscribe: An `https` URL with `{recipient}` in it, or empty.
+    """
+    person = sha256(recipient.key.encode()).hexdigest()[:16]  # whatever a key is made of, this fits in an id
+    own, *earlier = [f"<{each[:32]}.{person}@{domain}>" for each in (key, *thread)]
+    lines = [f"To: {address}", f"Message-ID: {own}"]
+    if earlier:  # RFC 5322, section 3.6.4
+        lines += [f"In-Reply-To: {earlier[-1]}", "References: " + "\r\n ".join(earlier)]
+    if unsubscribe:  # RFC 8058, section 3.1; the relay's DKIM signature must cover both (section 4)
+        url = unsubscribe.replace("{recipient}", quote(recipient.key, safe=""))
+        lines += [f"List-Unsubscribe: <{url}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def is_post_key(text: str) -> bool:
+    """Whether an id is a post's key, and so may stand in a Message-ID."""
+    return _POST_KEY.fullmatch(text) is not None
+
+
+def wrapped(text: str) -> str:
+    """Break the lines that are longer than 78 characters, never inside a word, so never inside a URL."""
+    return "\n".join(
+        line
+        if len(line) <= _WIDTH
+        else textwrap.fill(line, _WIDTH, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
+        for line in text.split("\n")
+    )
+
+
+def _content(post: Post, domain: str) -> MIMEPart:
+    """The body: text, a formatted version beside it, and pictures inside that one (RFC 2046, 2387, 2392)."""
+    part = MIMEPart(policy=_CONTENT)
+    part.set_content(wrapped(_body(post.text)))
+    boundary = f"=_{post.key[:32]}_"  # "=_" occurs in no encoded line (RFC 2045, section 6.7), the key in no other text
+    if not post.html:
+        for number, picture in enumerate(post.pictures, 1):
+            if number == 1:
+                part.make_mixed(boundary + "0")
+            kind = picture.media_type.removeprefix("image/")
+            part.add_attachment(picture.data, "image", kind, filename=f"{number}.{kind}")
+        return part
+    part.make_alternative(boundary + "1")
+    html = _body(post.html)
+    for picture in post.pictures:
+        html = html.replace(f"cid:{picture.digest}", f"cid:{picture.digest[:32]}@{domain}")
+    part.add_alternative(html, subtype="html")
+    formatted = part.get_payload(1)
+    assert isinstance(formatted, MIMEPart)  # noqa: S101 - for the type checker: it was added just now
+    for number, picture in enumerate(post.pictures, 1):
+        if number == 1:
+            formatted.make_related(boundary + "2")
+        kind = picture.media_type.removeprefix("image/")
+        formatted.add_related(
+            picture.data,
+            "image",
+            kind,
+            cid=f"<{picture.digest[:32]}@{domain}>",
+            disposition="inline",
+            filename=f"{number}.{kind}",
+        )
+    return part
+
+
+def _body(text: str) -> str:
+    return _NOT_IN_A_BODY.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _unstructured(name: str, text: str) -> str:
+    text = _one_line(text)
+    if text.isascii() and "=?" not in text:
+        lines = textwrap.wrap(
+            f"{name}: {text}", _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
+        )
+        if all(len(line) <= _WIDTH for line in lines):
+            return "\r\n".join(lines)
+    return f"{name}: " + "\r\n ".join(_words(text))
+
+
+def _words(text: str) -> Iterator[str]:
+    """Encode the text in words of RFC 2047, never cutting a character (section 5)."""
+    word = b""
+    for character in text:
+        more = character.encode()
+        if len(word) + len(more) > _WORD_BYTES:
+            yield f"=?utf-8?B?{b64encode(word).decode()}?="
+            word = b""
+        word += more
+    yield f"=?utf-8?B?{b64encode(word).decode()}?="
+
+
+def _one_line(text: str) -> str:
+    return _NOT_IN_A_LINE.sub(" ", text).strip(" ")
+
+
+def _token(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "", text)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import email.charset
+import re
+from datetime import UTC, datetime
+from email import message_from_string
+from email.message import EmailMessage
+from email.policy import default as modern
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import Picture, Post, Recipient
+from policenotify.lifecycle import Stage
+from policenotify.networks import _mime
+
+KEY = "0123456789abcdef" * 4
+LETTERHEAD = _mime.Letterhead(
+    sender=_mime.Mailbox("alertes@police.example", "Police de Montpellier"), domain="police.example"
+)
+
+
+def post(**said: object) -> Post:
+    values: dict[str, object] = {
+        "key": KEY,
+        "account": "alertes@police.example",
+        "stage": Stage.OPENING,
+        "category": "accident",
+        "language": "fr",
+        "title": "Accident avenue de Toulouse",
+        "text": "Évitez le secteur.",
+        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
+        "sender": "Police nationale",
+    }
+    return Post.model_validate(values | said)
+
+
+def picture(digest: str, data: bytes) -> Picture:
+    return Picture(digest=digest * 64, media_type="image/png", width=8, height=8, alt="Plan du quartier", data=data)
+
+
+def parsed(raw: str) -> EmailMessage:
+    return message_from_string(raw, policy=modern)
+
+
+def part(mail: EmailMessage, kind: str) -> str:
+    found = mail.get_body((kind,))
+    assert found is not None
+    return str(found.get_content()).replace("\r\n", "\n")  # RFC 2046, section 4.1.1: CR LF is how a line ends
+
+
+def test_text_and_html_come_back_exactly() -> None:
+    text = "Évitez le secteur « Les Arceaux »\u202f!\n\n-- \nPolice nationale 🚓 =20 .\n.seul\nFrom ici"
+    html = "<p>Évitez le secteur&nbsp;!</p>\n" + "<p>" + "à" * 3000 + "</p>"
+    mail = parsed(_mime.compose(post(text=text, html=html), LETTERHEAD))
+    assert part(mail, "plain") == text + "\n"
+    assert part(mail, "html") == html + "\n"
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [each.get_content_type() for each in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert not mail.defects
+
+
+def test_the_head_says_who_when_and_that_a_machine_wrote_it() -> None:
+    letterhead = _mime.Letterhead(
+        sender=_mime.Mailbox("alertes@police.example"),
+        domain="police.example",
+        reply_to=_mime.Mailbox("com@police.example", "Cellule « com »"),
+        list_id="alertes.police.example",
+    )
+    mail = parsed(_mime.compose(post(), letterhead))
+    assert dict(mail.items()) == {
+        "From": "Police nationale <alertes@police.example>",
+        "Subject": "Accident avenue de Toulouse",
+        "Date": "Mon, 02 Mar 2026 06:30:00 +0000",
+        "Auto-Submitted": "auto-generated",
+        "Content-Language": "fr",
+        "MIME-Version": "1.0",
+        "Reply-To": "Cellule « com » <com@police.example>",
+        "List-Id": "<alertes.police.example>",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": mail["Content-Transfer-Encoding"],
+    }
+
+
+def test_a_long_accented_subject_is_folded_in_words_of_75_and_lines_of_78() -> None:
+    title = "Évacuation préventive – périmètre élargi à l’école Émile-Zola, où l’accès est fermé " * 6
+    raw = _mime.compose(post(title=title), LETTERHEAD)
+    head = raw.partition("\r\n\r\n")[0]
+    assert max(map(len, head.split("\r\n"))) <= 78
+    words = re.findall(r"=\?[^ ]+\?=", head)
+    assert len(words) > 5
+    assert max(map(len, words)) <= 75
+    assert parsed(raw)["Subject"] == title.strip()
+
+
+@pytest.mark.parametrize(
+    ("title", "written"),
+    [
+        ("Accident", "Subject: Accident\r\n"),
+        ("Route " * 20 + "fin", "Subject: " + "Route " * 11 + "\r\n " + "Route " * 9 + "fin\r\n"),
+        ("A\r\nBcc: spy@evil.example\r\n\r\nbody", "Subject: A Bcc: spy@evil.example body\r\n"),
+        ("\x00A\tB\x7f\u2028C ", "Subject: A B C\r\n"),
+    ],
+)
+def test_a_plain_subject_stays_readable_in_the_source(title: str, written: str) -> None:
+    raw = _mime.compose(post(title=title), LETTERHEAD)
+    assert re.sub(r" +\r\n", " \r\n", written).replace(" \r\n", "\r\n") in raw
+
+
+def test_an_encoded_word_in_a_title_is_shown_and_not_decoded() -> None:
+    title = "=?utf-8?q?a=0D=0ABcc:_spy=40evil.example?="
+    raw = _mime.compose(post(title=title, sender=title), LETTERHEAD)
+    assert "Bcc" not in raw
+    decoded = parsed(raw)["Subject"]
+    assert decoded == title
+
+
+def test_a_mail_without_a_title_is_headed_by_its_first_line() -> None:
+    assert parsed(_mime.compose(post(title="", text="Route barrée.\nSuite"), LETTERHEAD))["Subject"] == "Route barrée."
+
+
+@given(title=st.text(max_size=400), sender=st.text(max_size=90), text=st.text(max_size=400), html=st.text(max_size=200))
+def test_nothing_said_can_write_a_header_or_leave_seven_bits(title: str, sender: str, text: str, html: str) -> None:
+    letterhead = _mime.Letterhead(sender=_mime.Mailbox("alertes@police.example"), domain="police.example")
+    raw = _mime.compose(
+        post(title=title or "x", sender=sender, text=text, html=html, language="fr\r\nX: y"), letterhead
+    )
+    assert raw.isascii()
+    assert "\n" not in raw.replace("\r\n", "")
+    assert "\r" not in raw.replace("\r\n", "")
+    assert max(map(len, raw.split("\r\n"))) <= 100
+    head = raw.partition("\r\n\r\n")[0].split("\r\n")
+    names = [line.partition(":")[0] for line in head if not line.startswith(" ")]
+    content = ["Content-Type"] if html else ["Content-Type", "Content-Transfer-Encoding"]
+    assert names == ["From", "Subject", "Date", "Auto-Submitted", "Content-Language", "MIME-Version", *content]
+    assert parsed(raw)["From"].addresses[0].addr_spec == "alertes@police.example"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=300))
+def test_every_subject_comes_back(title: str) -> None:
+    assert parsed(_mime.compose(post(title=title), LETTERHEAD))["Subject"] == title
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]) | st.just("\n"), max_size=76))
+def test_every_text_comes_back(text: str) -> None:
+    assert part(parsed(_mime.compose(post(text=text, html="<p>x</p>"), LETTERHEAD)), "plain") == text + "\n" * (
+        not text.endswith("\n")
+    )
+
+
+def test_long_lines_are_broken_between_words_and_never_in_a_url() -> None:
+    url = "https://police.example/" + "a-b/" * 30
+    text = f"Consignes : {url} à lire. " + "Évitez le secteur, suivez la déviation. " * 4
+    lines = _mime.wrapped(text).split("\n")
+    assert url in lines
+    assert all(len(line) <= 78 for line in lines if line != url)
+    assert " ".join(lines).split() == text.split()
+    assert _mime.wrapped(_mime.wrapped(text)) == _mime.wrapped(text)
+    assert part(parsed(_mime.compose(post(text=text), LETTERHEAD)), "plain") == _mime.wrapped(text) + "\n"
+
+
+def test_pictures_stand_inside_the_html_and_the_html_names_them() -> None:
+    pictures = (picture("a", b"\x89PNG one"), picture("b", b"\x89PNG two" * 500))
+    html = f'<img src="cid:{"a" * 64}" alt="Plan"><img src="cid:{"b" * 64}" alt="Vue">'
+    mail = parsed(_mime.compose(post(html=html, pictures=pictures), LETTERHEAD))
+    plain, related = mail.iter_parts()
+    assert (plain.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
+    page, *shown = cast("EmailMessage", related).iter_parts()
+    named = re.findall(r'"cid:([^"]+)"', str(cast("EmailMessage", page).get_content()))
+    assert [f"<{name}>" for name in named] == [each["Content-ID"] for each in shown]
+    assert named[0] == "a" * 32 + "@police.example"  # an addr-spec (RFC 2392)
+    assert [cast("EmailMessage", each).get_content() for each in shown] == [each.data for each in pictures]
+    assert [each.get_content_disposition() for each in shown] == ["inline", "inline"]
+    assert max(map(len, _mime.compose(post(html=html, pictures=pictures), LETTERHEAD).split("\r\n"))) <= 90
+
+
+def test_without_html_pictures_are_attached() -> None:
+    mail = parsed(_mime.compose(post(pictures=(picture("a", b"\x89PNG one"),)), LETTERHEAD))
+    assert mail.get_content_type() == "multipart/mixed"
+    assert part(mail, "plain") == "Évitez le secteur.\n"
+    assert [(each.get_filename(), each.get_content()) for each in mail.iter_attachments()] == [
+        ("1.png", b"\x89PNG one")
+    ]
+
+
+def test_the_mail_is_the_same_every_time_whatever_is_done_to_the_process_wide_charset_table() -> None:
+    said = post(html="<p>Évitez</p>", title="Déviation", pictures=(picture("a", b"x"),))
+    before = _mime.compose(said, LETTERHEAD)
+    kept = dict(email.charset.CHARSETS)
+    try:
+        email.charset.add_charset("utf-8", email.charset.BASE64, email.charset.BASE64, "utf-8")
+        assert _mime.compose(said, LETTERHEAD) == before
+        email.charset.add_charset("utf-8", email.charset.QP, email.charset.QP, "utf-8")  # what apprise does
+        assert _mime.compose(said, LETTERHEAD) == before
+    finally:
+        email.charset.CHARSETS.clear()
+        email.charset.CHARSETS.update(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("", "a@b.example"),
+        ("Police", '"Police" <a@b.example>'),
+        ('Dupont, "Jo" \\', '"Dupont, \\"Jo\\" \\\\" <a@b.example>'),
+        ("é\r\nBcc: x", "=?utf-8?B?w6kgQmNjOiB4?=\r\n <a@b.example>"),
+    ],
+)
+def test_a_mailbox_is_quoted_or_encoded(name: str, written: str) -> None:
+    assert str(_mime.Mailbox("a@b.example", name)) == written
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("ana@c.example", "ana@c.example"),
+        (" ana+alertes@c.example\n", "ana+alertes@c.example"),
+        ("o'neil@c.example", "o'neil@c.example"),
+        ("ana@préfecture.example", "ana@xn--prfecture-c4a.example"),
+        ("ana@Straße.example", "ana@xn--strae-oqa.example"),  # IDNA 2003 would mail strasse.example
+        ("ana@localhost", "ana@localhost"),
+    ],
+)
+def test_an_address_is_written_in_ascii(address: str, written: str) -> None:
+    assert _mime.ascii_address(address) == written
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "ana", "@c.example", "ana@", "ana@c..example", "ana@-c.example", "a b@c.example", ".ana@c.example",
+        "ana@c.example, eve@d.example", "<ana@c.example>", "ana@c.example\r\nBcc: eve@d.example",
+        "ana@c.example>\r\nDATA", "rené@c.example", "a" * 65 + "@c.example", "ana@" + "c" * 64 + ".example",
+        "ana@" + "c." * 130 + "example", "ana@☃☃.", "ana@xn--\udc80.example", "ana@[127.0.0.1]",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_mailed_is_refused_without_being_repeated(address: str) -> None:
+    with pytest.raises(_mime.BadAddress) as caught:
+        _mime.ascii_address(address)
+    assert not address or address not in str(caught.value)
+
+
+def head_of(recipient: Recipient, thread: tuple[str, ...] = (), unsubscribe: str = "") -> EmailMessage:
+    return parsed(
+        _mime.personal_head(
+            recipient, "ana@c.example", key=KEY, thread=thread, domain="police.example", unsubscribe=unsubscribe
+        )
+    )
+
+
+def test_the_personal_head_threads_the_incident_for_each_person() -> None:
+    ana, bob = Recipient(key="ana-key"), Recipient(key="bob-key")
+    first = head_of(ana)
+    assert re.fullmatch(rf"<{KEY[:32]}\.[0-9a-f]{{16}}@police\.example>", first["Message-ID"])
+    assert first["Message-ID"] == head_of(ana)["Message-ID"]
+    assert first["Message-ID"] != head_of(bob)["Message-ID"]
+    assert first["References"] is None
+    earlier = tuple(f"{number:064x}" for number in range(1 << 240, (1 << 240) + 3))
+    later = head_of(ana, ("f" * 64, "e" * 64, *earlier))
+    references = later["References"].split()
+    assert len(references) == 5
+    assert later["In-Reply-To"] == references[-1]
+    assert references[0].startswith("<" + "f" * 32)
+    raw = _mime.personal_head(ana, "a@b.example", key=KEY, thread=earlier * 30, domain="police.example", unsubscribe="")
+    assert max(line.count("@") for line in raw.split("\r\n")) == 1  # folded: an id in each line
+
+
+def test_the_way_out_is_each_persons_own() -> None:
+    head = head_of(Recipient(key="k/ü>\r\nX: y"), unsubscribe="https://police.example/u/{recipient}?l=fr")
+    assert head["List-Unsubscribe"] == "<https://police.example/u/k%2F%C3%BC%3E%0D%0AX%3A%20y?l=fr>"
+    assert head["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert head["X"] is None
