@@ -155,7 +155,7 @@ def options_of(kind: type) -> type[BaseModel]:
 def _parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
     """Name, annotation and default of each parameter of the constructor."""
     try:
-        hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc] # of exactly this class
+        hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]  # of exactly this class
     except NameError as error:
         why = f"{error}; import it always, not only for the type checker"
         raise _unreadable(kind, why) from error

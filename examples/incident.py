@@ -1,0 +1,39 @@
+"""An accident from its opening to its end, as a dispatch system would tell it.
+
+Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from policenotify import Lifecycle, Location, Message, Stage, open_publisher
+
+INCIDENT = f"exemple-{datetime.now(UTC):%Y%m%d%H%M%S}"
+
+opening = Message(
+    category="traffic_accident",
+    location=Location(commune="34172", street="avenue de Toulouse"),
+    headline="Accident de la circulation",
+    description="Circulation très difficile.",
+    instruction="Évitez le secteur, déviation par l'avenue de Lodève.",
+    next_update_at=datetime.now(UTC) + timedelta(minutes=45),
+    lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT),
+)
+
+with open_publisher() as publisher:
+    for wording in publisher.preview(opening).wordings:
+        print(f"--- {wording.leg.channel}\n{wording.standalone.text}\n")
+
+    opened = publisher.publish(opening, key=f"{INCIDENT} opening", actor="dispatch")
+    updated = publisher.publish(
+        opened.update("Une voie rouverte", instruction="Restez prudents."),
+        key=f"{INCIDENT} update",
+        actor="dispatch",
+    )
+    # The end may come a week later, from another process: the journal knows the incident.
+    over = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
+    ended = publisher.publish(over, key=f"{INCIDENT} end", actor="dispatch")
+
+    for publication in (opened, updated, ended):
+        for receipt in publication:
+            print(publication.message.stage, "·", receipt)
+        publication.raise_for_failures()

@@ -1,0 +1,141 @@
+"""A desk for tests: both networks on the loopback, and publishers on one journal."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from policenotify.channel import Clock, Configured
+from policenotify.clock import SystemClock
+from policenotify.journal import open_journal
+from policenotify.keys import Keys
+from policenotify.lifecycle import Lifecycle, Stage
+from policenotify.location import Location
+from policenotify.message import Message
+from policenotify.publisher import Publisher
+from policenotify.registry import configured
+from policenotify.testing.bluesky import BlueskyStand
+from policenotify.testing.mailstand import MailStand
+from policenotify.testing.samples import PARIS, SENDER
+
+ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
+INCIDENT = "2026-4711"
+
+
+_SETTINGS = """
+schema_version = 1
+sender = "Police nationale de l'Hérault"
+zone = "Europe/Paris"
+journal = "journal.db"
+keys = "keys"
+
+[channels.bluesky]
+network = "bluesky"
+handle = "{desk.bluesky.handle}"
+password = "{desk.bluesky.password}"
+service = "{desk.bluesky.url}"
+
+[channels.presse]
+network = "email"
+url = "{desk.mail_url}"
+recipients = {{ file = "presse.txt" }}
+"""
+
+
+def soon(age: timedelta) -> timedelta:
+    """A patience for tests."""
+    return min(max(age / 2, timedelta(seconds=0.1)), timedelta(seconds=1))
+
+
+@dataclass
+class Desk:
+    folder: Path
+    bluesky: BlueskyStand
+    mail: MailStand
+    keys: Keys = field(default_factory=lambda: Keys.create(secrets.token_bytes))
+    addresses: Sequence[str] = ADDRESSES
+    clock: Clock = field(default_factory=SystemClock)
+    opened: list[Publisher] = field(default_factory=list)
+    timeout: float = 5.0
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "journal.db"
+
+    @property
+    def mail_url(self) -> str:
+        return f"mailto://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
+
+    def on_bluesky(self, name: str = "bluesky", **how: Any) -> Configured:
+        options = {
+            "handle": self.bluesky.handle,
+            "password": self.bluesky.password,
+            "service": self.bluesky.url,
+            "timeout": self.timeout,
+        }
+        return configured(name, "bluesky", options, **how)
+
+    def by_mail(self, name: str = "presse", **how: Any) -> Configured:
+        options = {
+            "url": self.mail_url,
+            "list_id": "alerte.police34.example",
+            "unsubscribe": "https://police34.example/stop/{recipient}",
+            "timeout": self.timeout,
+        }
+        return configured(name, "email", options, **{"recipients": lambda: self.addresses, **how})
+
+    def write_settings(self) -> Path:
+        """The same installation as a settings file, a keys file and a list of recipients."""
+        if not (self.folder / "keys").exists():
+            self.keys.save(self.folder / "keys")
+        (self.folder / "presse.txt").write_text("\n".join(self.addresses), encoding="utf-8")
+        settings = self.folder / "policenotify.toml"
+        settings.write_text(_SETTINGS.format(desk=self), encoding="utf-8")
+        return settings
+
+    def publisher(self, channels: Sequence[Configured] | None = None, **how: Any) -> Publisher:
+        made = Publisher(
+            journal=open_journal(str(self.database), keys=self.keys, clock=self.clock),
+            channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
+            **{
+                "zone": PARIS,
+                "sender": SENDER,
+                "clock": self.clock,
+                "wait": timedelta(seconds=10),
+                "patience": soon,
+                **how,
+            },
+        )
+        self.opened.append(made)
+        return made
+
+
+@contextmanager
+def open_desk(folder: Path) -> Iterator[Desk]:
+    with BlueskyStand("police34.example") as bluesky, MailStand() as mail:
+        desk = Desk(folder, bluesky, mail)
+        try:
+            yield desk
+        finally:
+            for publisher in desk.opened:
+                publisher.close()
+
+
+def accident(**changes: Any) -> Message:
+    """An opening that passes every check."""
+    return Message(
+        **{
+            "category": "traffic_accident",
+            "headline": "Accident de la circulation",
+            "description": "Circulation très difficile.",
+            "instruction": "Évitez le secteur, déviation par l'avenue de Lodève.",
+            "location": Location(commune="34172", street="avenue de Toulouse"),
+            "lifecycle": Lifecycle(stage=Stage.OPENING, incident=INCIDENT),
+            **changes,
+        }
+    )
