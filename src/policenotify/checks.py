@@ -1,0 +1,381 @@
+"""Whether a message may be said: remarks on its content, each with a reason and a remedy.
+
+A check is a value: a code that names it for ever, what it rests on, and a function from a
+[`Draft`][policenotify.checks.Draft] to findings. An installation adds its own by handing another tuple to
+[`check`][policenotify.checks.check]. Codes that begin with `PN` are ours.
+
+Where a check says *a warning message's five contents*, it means source, hazard, place, guidance and time (Mileti and
+Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from policenotify.lifecycle import Stage
+from policenotify.message import Message
+from policenotify.receipt import Finding, History, Level
+from policenotify.scales import CapCategory, Severity
+from policenotify.text.comparing import folded
+from policenotify.words import WORDS
+from policenotify.words.profile import Profile
+
+MIN_ALT: Final = 15
+"""The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
+
+HAZARD_WITHIN: Final = 60
+"""How far into the text, in characters, a reader must have met the hazard's name: the first line on a telephone."""
+
+_FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
+_CALLS: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
+_FILE_NAME: Final = re.compile(
+    r"\S+\.(?:jpe?g|png|gif|webp|heic|tiff?|bmp)|(?:IMG|DSC|PXL|image|photo)[\W_]*\d[\w.-]*", re.IGNORECASE
+)
+_NOTHING: Final = frozenset({"image", "photo", "picture", "illustration", "capture", "screenshot", "logo", "visuel"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message as it would go out, and what is needed to judge it.
+
+    Attributes:
+        message: The resolved message.
+        profile: What its category means.
+        history: What was said of the incident before.
+        is_commune: Whether an INSEE code is that of a commune today.
+        zone: The readers' zone.
+        now: The time.
+    """
+
+    message: Message
+    profile: Profile
+    history: History
+    is_commune: Callable[[str], bool]
+    zone: tzinfo
+    now: datetime
+
+    @property
+    def of_incident(self) -> bool:
+        """Whether it belongs to an incident, or is of a category that does."""
+        return self.profile.opens_incident or self.message.incident is not None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.message.severity or self.profile.severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A rule about content.
+
+    Attributes:
+        code: Names it for ever.
+        title: What it asks for.
+        basis: What it rests on.
+        find: What it remarks about a draft.
+    """
+
+    code: str
+    title: str
+    basis: str
+    find: Callable[[Draft], Iterable[Finding]]
+
+
+def _place_stated(draft: Draft) -> Iterator[Finding]:
+    place, wide = draft.message.location, CapCategory.MET in draft.profile.cap_categories
+    told = place and (place.commune or place.road or place.label or (wide and (place.department or place.epci)))
+    if draft.of_incident and not told:
+        yield Finding(
+            code="PN101",
+            level=Level.ERROR,
+            field="location",
+            reason="Nobody can tell where it is.",
+            remedy="Give the commune (its INSEE code), a numbered road, or a label.",
+        )
+
+
+def _commune_exists(draft: Draft) -> Iterator[Finding]:
+    commune = draft.message.location and draft.message.location.commune
+    earlier = {entry.message.location.commune for entry in draft.history.entries if entry.message.location}
+    if commune and commune not in earlier and not draft.is_commune(commune):
+        yield Finding(
+            code="PN102",
+            level=Level.ERROR,
+            field="location.commune",
+            reason=f"No commune has the INSEE code {commune} today.",
+            remedy="Give the INSEE code, not the postcode; if communes have merged, give the new commune's.",
+        )
+
+
+def _action_given(draft: Draft) -> Iterator[Finding]:
+    if not draft.of_incident or draft.message.stage not in _CALLS or not draft.severity.at_least(Severity.MODERATE):
+        return
+    level = Level.ERROR if draft.severity.at_least(Severity.SEVERE) else Level.WARNING
+    spoken = {"instruction": draft.message.instruction}
+    spoken |= {f"translations.{words.language}.instruction": words.instruction for words in draft.message.translations}
+    for field, instruction in spoken.items():
+        if not folded(instruction):
+            yield Finding(
+                code="PN103",
+                level=level,
+                field=field,
+                reason=f"Severity is {draft.severity}, and readers are not told what to do.",
+                remedy="Say it in the imperative: Évitez le secteur. Restez à l'intérieur. Éloignez-vous des fenêtres.",
+            )
+
+
+def _time_stated(draft: Draft) -> Iterator[Finding]:
+    message = draft.message
+    told = message.starts_at or message.expires_at or message.next_update_at
+    if draft.of_incident and message.stage in _CALLS and not told:
+        yield Finding(
+            code="PN104",
+            level=Level.ERROR if draft.severity.at_least(Severity.SEVERE) else Level.WARNING,
+            field="next_update_at",
+            reason="Readers cannot tell since when or until when it holds, nor when they will hear more.",
+            remedy="Give next_update_at, or else starts_at or expires_at.",
+        )
+
+
+def _picture_described(draft: Draft) -> Iterator[Finding]:
+    message = draft.message
+    described = [(f"images.{number}.alt", image.alt) for number, image in enumerate(message.images)]
+    described += [
+        (f"translations.{words.language}.alts.{number}", alt)
+        for words in message.translations
+        for number, alt in enumerate(words.alts)
+    ]
+    for field, alt in described:
+        if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(folded(alt).split()) <= _NOTHING:
+            yield Finding(
+                code="PN105",
+                level=Level.ERROR,
+                field=field,
+                reason="People who cannot see the picture are not told what it shows.",
+                remedy=f"Describe it in a sentence of at least {MIN_ALT} characters; a file name is no description.",
+            )
+
+
+def _hazard_named(draft: Draft) -> Iterator[Finding]:
+    message, profile = draft.message, draft.profile
+    if not draft.of_incident or profile.hashtag(message.language, message.severity):
+        return
+    beginning = folded(message.headline[:HAZARD_WITHIN]).split()
+    if not set(folded(profile.label(message.language)).split()) & set(beginning):
+        yield Finding(
+            code="PN106",
+            level=Level.WARNING,
+            field="headline",
+            reason=f"Its first {HAZARD_WITHIN} characters do not say what the danger is, nor does a hashtag.",
+            remedy=f"Begin with it ({profile.label(message.language)}), or give the category a hashtag.",
+            span=(0, min(HAZARD_WITHIN, len(message.headline))),
+        )
+
+
+def _follows_something(draft: Draft) -> Iterator[Finding]:
+    message, history = draft.message, draft.history
+    if message.stage in _FOLLOWS and not history.entries:
+        yield Finding(
+            code="PN107",
+            level=Level.ERROR,
+            field="lifecycle.incident",
+            reason=f"This is an {message.stage}, but nothing was said of it before.",
+            remedy="Check the incident's id. If nobody has heard of it yet, publish an opening.",
+        )
+    corrects = message.lifecycle.corrects
+    if corrects and history.entries and history.entry(corrects) is None:
+        yield Finding(
+            code="PN107",
+            level=Level.ERROR,
+            field="lifecycle.corrects",
+            reason=f"Publication {corrects} does not belong to this incident.",
+            remedy="Check the id of the publication that is to be corrected.",
+        )
+
+
+def _not_expired(draft: Draft) -> Iterator[Finding]:
+    expires_at = draft.message.expires_at
+    if expires_at and expires_at <= draft.now:
+        yield Finding(
+            code="PN108",
+            level=Level.ERROR,
+            field="expires_at",
+            reason=f"It held until {_told(expires_at, draft)}, and that is past.",
+            remedy="Give a later time, or do not publish it.",
+        )
+
+
+def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
+    promised, message = draft.message.next_update_at, draft.message
+    if promised and promised <= draft.now:
+        yield Finding(
+            code="PN109",
+            level=Level.ERROR,
+            field="next_update_at",
+            reason=f"It promises news at {_told(promised, draft)}, and that is past.",
+            remedy="Give a time that is still to come.",
+        )
+    elif promised and message.stage in {Stage.END, Stage.CANCELLATION}:
+        yield Finding(
+            code="PN109",
+            level=Level.WARNING,
+            field="next_update_at",
+            reason=f"An {message.stage} is the last message; the promise of news is not shown.",
+            remedy="Leave it out, or publish an update instead.",
+        )
+
+
+def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
+    message = draft.message
+    phrases = WORDS[message.language].all_clear if message.language in WORDS else ()
+    said = folded(f"{message.headline} {message.description} {message.instruction}")
+    if message.stage is Stage.END and phrases and not any(folded(phrase) in said for phrase in phrases):
+        yield Finding(
+            code="PN110",
+            level=Level.WARNING,
+            field="instruction",
+            reason="It says that it is over, not what people may do again.",
+            remedy="Say it: Vous pouvez circuler normalement. La circulation est rétablie. Le périmètre est levé.",
+        )
+
+
+def _exercise_marked_once(draft: Draft) -> Iterator[Finding]:
+    message = draft.message
+    mark = next((words.exercise for words in WORDS.values() if _begins(message.headline, words.exercise)), None)
+    if mark and not message.exercise:
+        yield Finding(
+            code="PN111",
+            level=Level.ERROR,
+            field="exercise",
+            reason=f"It begins with {mark} and would go to the public as a real message.",
+            remedy="Set exercise to true, or change the headline.",
+            span=(0, len(mark)),
+        )
+    elif mark:
+        yield Finding(
+            code="PN111",
+            level=Level.WARNING,
+            field="headline",
+            reason=f"{mark} would stand there twice: every post of an exercise is marked.",
+            remedy="Leave it out of the headline.",
+            span=(0, len(mark)),
+        )
+
+
+def _headline_read(draft: Draft) -> Iterator[Finding]:
+    spoken = {"headline": draft.message.headline}
+    spoken |= {f"translations.{words.language}.headline": words.headline for words in draft.message.translations}
+    for field, headline in spoken.items():
+        if not folded(headline):
+            yield Finding(
+                code="PN112",
+                level=Level.ERROR,
+                field=field,
+                reason="There is no word in it.",
+                remedy="Say in a few words what happens.",
+            )
+
+
+def _begins(text: str, mark: str) -> bool:
+    """Whether a text begins with a mark in capitals: *Exercice de sécurité civile* is a subject, not a mark."""
+    return re.match(rf"\W*{re.escape(mark)}\b", text) is not None
+
+
+def _told(moment: datetime, draft: Draft) -> str:
+    return f"{moment.astimezone(draft.zone):%Y-%m-%d %H:%M}"
+
+
+_FIVE: Final = "A warning message's five contents"
+
+CHECKS: Final = (
+    Check(
+        code="PN101",
+        title="The place is stated",
+        basis=f"{_FIVE}: place; repeated at every stage, since each may be the only one that a reader sees.",
+        find=_place_stated,
+    ),
+    Check(
+        code="PN102",
+        title="The commune exists",
+        basis="INSEE, Code officiel géographique. What follows may name the opening's commune even if it has merged.",
+        find=_commune_exists,
+    ),
+    Check(
+        code="PN103",
+        title="Readers are told what to do",
+        basis=f"{_FIVE}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), 2024.",
+        find=_action_given,
+    ),
+    Check(
+        code="PN104",
+        title="A time is stated",
+        basis=f"{_FIVE}: time, the one most often missing.",
+        find=_time_stated,
+    ),
+    Check(
+        code="PN105",
+        title="Pictures are described",
+        basis="Loi n° 2005-102, art. 47; RGAA 4, criteria 1.1 and 1.3.",
+        find=_picture_described,
+    ),
+    Check(
+        code="PN106",
+        title="The danger is named first",
+        basis=f"{_FIVE}: hazard. A post begins with the category's hashtag; this is for categories without one.",
+        find=_hazard_named,
+    ),
+    Check(
+        code="PN107",
+        title="What follows has something to follow",
+        basis="An end or correction of what nobody has read only alarms.",
+        find=_follows_something,
+    ),
+    Check(
+        code="PN108",
+        title="It has not expired",
+        basis="CAP 1.2, section 3.2.2 (expires): after that time the message does not hold.",
+        find=_not_expired,
+    ),
+    Check(
+        code="PN109",
+        title="The next update lies ahead",
+        basis="A broken promise of news makes people look for it elsewhere.",
+        find=_update_is_ahead,
+    ),
+    Check(
+        code="PN110",
+        title="An end says what people may do again",
+        basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
+        find=_end_gives_clear,
+    ),
+    Check(
+        code="PN111",
+        title="An exercise is marked, once",
+        basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is put by the rendering.",
+        find=_exercise_marked_once,
+    ),
+    Check(
+        code="PN112",
+        title="The headline can be read",
+        basis=f"{_FIVE}: hazard. Emoji and punctuation alone mean something else to everyone.",
+        find=_headline_read,
+    ),
+)
+"""The checks shipped, in the order of their codes."""
+
+
+def check(draft: Draft, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
+    """Everything that the checks remark, what forbids the message first, else in the order of the checks.
+
+    Args:
+        draft: What is to be said.
+        checks: Which checks.
+    """
+    found = [finding for each in checks for finding in each.find(draft)]
+    weights = list(Level)
+    return tuple(sorted(found, key=lambda finding: weights.index(finding.level)))

@@ -1,0 +1,82 @@
+"""The wording for networks with a subject line: mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from policenotify.channel import Picture
+from policenotify.lifecycle import Stage
+from policenotify.render.place import place_of, tagged
+from policenotify.render.scene import Scene
+from policenotify.render.sentences import open_ended
+from policenotify.render_mail import MailParts, Tone, render_mail
+from policenotify.scales import Severity
+from policenotify.text.budget import Budget
+from policenotify.text.characters import clean, one_line
+from policenotify.text.fitting import Fitted, longest
+
+
+def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
+    """The pieces of a mail."""
+    words, place = scene.words, scene.place
+    label = scene.profile.label(scene.language)
+    return MailParts(
+        language=scene.language,
+        banner=f"{label}{words.dash}{scene.mark}" if scene.mark else label,
+        tone=_tone(scene),
+        headline=scene.headline,
+        place=f"{place.whole()} ({place.department})" if place.department else place.whole(),
+        facts=scene.teller.facts(scene.message, scene.profile),
+        description=clean(scene.said.description),
+        instruction=clean(scene.said.instruction),
+        instruction_label=words.mail_action,
+        context=scene.context() if standalone else "",
+        link=scene.message.link or "",
+        link_label=words.mail_link,
+        pictures=tuple((picture.digest, picture.alt) for picture in pictures),
+        exercise=words.exercise_notice if scene.message.exercise else "",
+        footer=words.mail_footer.format(sender=one_line(scene.sender)),
+    )
+
+
+def subject(scene: Scene) -> str:
+    """The subject: that of the opening, with the word for the stage before it, so that mailboxes keep them together.
+
+    It is what a locked screen shows: where the category is discreet, the headline is not in it.
+
+    `[Accident] Montpellier, avenue de Toulouse – Accident de la circulation`, later `TERMINÉ – [Accident] …`.
+    """
+    first = scene.first
+    place = place_of(first.location, scene.words)
+    headline = "" if scene.profile.discreet else open_ended(scene.headline_of(first))
+    name = "" if tagged(headline, place.name) else place.name
+    where = ", ".join(filter(None, (name, place.beyond(headline))))
+    told = scene.words.dash.join(filter(None, (where, headline)))
+    stem = f"[{scene.profile.label(scene.language)}] {told}".rstrip()
+    marks = (scene.words.exercise if scene.message.exercise else "", scene.mark)
+    return scene.words.dash.join(filter(None, (*marks, stem)))
+
+
+def fit_mail(parts: MailParts, budget: Budget) -> tuple[Fitted, str]:
+    """The text within the budget, and its HTML; only the description may be shortened."""
+    text, html = render_mail(parts)
+    if budget.fits(text) or not parts.description:
+        return Fitted(text, (), *budget.use(text)), html
+    shorter = longest(parts.description, _fitting(parts, budget))
+    text, html = render_mail(replace(parts, description=shorter))
+    done = "shortened" if shorter else "left out"
+    return Fitted(text, (f"description {done}",), *budget.use(text)), html
+
+
+def _fitting(parts: MailParts, budget: Budget) -> Callable[[str], bool]:
+    return lambda shorter: budget.fits(render_mail(replace(parts, description=shorter))[0])
+
+
+def _tone(scene: Scene) -> Tone:
+    severity = scene.message.severity or scene.profile.severity
+    if scene.message.stage is Stage.END:
+        return "clear"
+    if scene.message.stage is Stage.CANCELLATION or not scene.of_incident:
+        return "info"
+    return "act" if severity.at_least(Severity.SEVERE) else "caution"

@@ -1,0 +1,88 @@
+"""How a place reads: its hashtag, and street, quarter and road."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from policenotify.location import Location, RoadRef
+from policenotify.text.characters import one_line
+from policenotify.text.comparing import says
+from policenotify.text.spans import hashtag, spans_of
+from policenotify.words.phrases import Words
+
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in words.
+
+    Attributes:
+        name: Commune, else road, else department; empty when none is known.
+        details: Street, quarter and road, or the officer's own words: each a piece by itself.
+        department: The department's name, where it is not the name itself.
+    """
+
+    name: str = ""
+    details: tuple[str, ...] = ()
+    department: str = ""
+
+    @property
+    def tag(self) -> str:
+        """The name as a hashtag, without `#`."""
+        return hashtag(self.name)
+
+    def beyond(self, text: str) -> str:
+        """The details that a text does not tell yet."""
+        return ", ".join(detail for detail in self.details if not says(text, detail))
+
+    def whole(self) -> str:
+        """All in one line, for a mail: `Montpellier, avenue de Toulouse`."""
+        return ", ".join(filter(None, (self.name, *self.details)))
+
+
+def place_of(location: Location | None, words: Words) -> Place:
+    """The place in words, no finer than the location tells."""
+    if location is None:
+        return Place()
+    commune, department = one_line(location.commune_name or ""), one_line(location.department_name or "")
+    road = location.road.road if location.road and not location.label else ""
+    name = commune or road or department
+    pieces = (
+        one_line(location.label).split(", ")
+        if location.label
+        else [one_line(location.street or ""), one_line(location.district or ""), *_road(location.road, words)]
+    )
+    details = tuple(piece.strip() for piece in pieces if piece.strip() not in {"", name})
+    return Place(name, details, department if department != name else "")
+
+
+def _road(road: RoadRef | None, words: Words) -> list[str]:
+    if road is None:
+        return []
+    way = words.direction.format(direction=one_line(road.direction)) if road.direction else ""
+    return [road.road, one_line(road.exit or ""), way]
+
+
+def tagged(text: str, name: str) -> str | None:
+    """The text with its first mention of a name made a hashtag; `None` when it does not mention it.
+
+    Accents do not matter, capitals do: Sens is a town, *dans les deux sens* is not.
+    """
+    tag = hashtag(name)
+    if any(found.value.casefold() == tag.casefold() for found in spans_of(text) if found.kind == "tag"):
+        return text
+    sought = _bare(name)
+    words = list(_WORD.finditer(text))
+    for first, last in zip(words, words[len(_WORD.findall(name)) - 1 :], strict=False):
+        if tag and _bare(text[first.start() : last.end()]) in {sought, sought.upper()}:
+            return f"{text[: first.start()]}#{tag}{text[last.end() :]}"
+    return None
+
+
+def _bare(text: str) -> str:
+    marks = unicodedata.normalize("NFKD", text)
+    return " ".join(_WORD.findall("".join(mark for mark in marks if not unicodedata.combining(mark))))

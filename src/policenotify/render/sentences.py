@@ -1,0 +1,50 @@
+"""Putting sentences together: their ends and beginnings."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from policenotify.text.characters import clean
+from policenotify.text.spans import spans_of
+
+_ENDED: Final = re.compile(r"[.!?…:][\"'»”)\]]*\Z")
+_FIRST_WORD: Final = re.compile(r"[\w-]+")
+
+
+def sentence(text: str) -> str:
+    """The text with an end: a full stop, unless it has one, or ends with an address."""
+    spans = spans_of(text)
+    if not text or _ENDED.search(text) or (spans and spans[-1].kind == "url" and spans[-1].end == len(text)):
+        return text
+    return f"{text.rstrip(' ,;')}."
+
+
+def paragraph(text: str) -> str:
+    """Lines as running text: each of them a sentence of its own."""
+    return " ".join(sentence(line) for line in clean(text).splitlines() if line)
+
+
+def open_ended(text: str) -> str:
+    """The text without its full stop, so that more may follow."""
+    return text[:-1].rstrip() if text.endswith(".") and not text.endswith("..") else text
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter first."""
+    return text[:1].upper() + text[1:]
+
+
+def small(text: str, names: str) -> str:
+    """The text with a small letter first, unless its first word is a name, an abbreviation or a road.
+
+    Args:
+        text: What follows a colon.
+        names: Words among which a capital letter marks a name: the place's.
+    """
+    word = _FIRST_WORD.match(text)
+    if word is None or word[0][1:] != word[0][1:].lower() or any(sign.isdigit() for sign in word[0]):
+        return text
+    if word[0] in _FIRST_WORD.findall(names):
+        return text
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,115 @@
+"""The one function that words a leg."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from policenotify.channel import Configured, Picture, Post, Span
+from policenotify.errors import CannotFit
+from policenotify.message import Message
+from policenotify.receipt import History, Leg, Wording
+from policenotify.render.mail import fit_mail, mail_parts, subject
+from policenotify.render.post import post_parts
+from policenotify.render.scene import Scene
+from policenotify.text.characters import one_line
+from policenotify.text.fitting import Fitted, fit
+from policenotify.text.spans import spans_of
+from policenotify.words.phrases import Words
+from policenotify.words.profile import Profile
+
+
+def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from anywhere else
+    message: Message,
+    leg: Leg,
+    *,
+    channel: Configured,
+    key: str,
+    created_at: datetime,
+    words: Words,
+    profile: Profile,
+    zone: tzinfo,
+    sender: str,
+    history: History,
+    pictures: tuple[Picture, ...],
+) -> Wording:
+    """Word a message for one leg: to stand alone and, where there is something to answer, to hang under it.
+
+    Args:
+        message: The resolved message.
+        leg: Where it goes.
+        channel: The channel of the leg.
+        key: The post's key; both wordings have it, since only one of them will go out.
+        created_at: When the post is said; also what "today" is.
+        words: The fixed phrases of the leg's language.
+        profile: What the message's category means.
+        zone: The readers' zone.
+        sender: The service's name, unless the message has one.
+        history: The incident's earlier publications.
+        pictures: The message's pictures, in its order.
+
+    Returns:
+        The wording; `gave_way` says what had to be left out.
+
+    Raises:
+        CannotFit: What must be said does not fit.
+    """
+    scene = Scene(
+        message=message,
+        language=leg.language,
+        words=words,
+        profile=profile,
+        now=created_at,
+        zone=zone,
+        history=history,
+        sender=message.sender or sender,
+    )
+    shown = _described(scene, pictures)[: channel.abilities.images]
+    kept_out = len(pictures) - len(shown)
+    notes = (f"{kept_out} of {len(pictures)} pictures left out",) if kept_out else ()
+
+    def wording(*, standalone: bool) -> tuple[Post, tuple[str, ...]]:
+        fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
+        if not fitted.fits:
+            raise CannotFit(channel.name, fitted.used, fitted.limit)
+        post = Post(
+            key=key,
+            account=leg.account,
+            stage=message.stage,
+            category=message.category,
+            language=scene.said.language,
+            text=fitted.text,
+            title=title,
+            html=html,
+            spans=tuple(Span(**found._asdict()) for found in spans_of(fitted.text)),
+            link=message.link,
+            pictures=shown,
+            created_at=created_at,
+            sender=one_line(scene.sender),
+            exercise=message.exercise,
+        )
+        return post, fitted.gave_way
+
+    standalone, left_alone = wording(standalone=True)
+    reply, left_reply = wording(standalone=False) if leg.answers else (None, ())
+    gave_way = tuple(dict.fromkeys((*left_alone, *left_reply, *notes)))
+    return Wording(leg=leg, standalone=standalone, reply=reply, gave_way=gave_way)
+
+
+def _worded(
+    scene: Scene, channel: Configured, pictures: tuple[Picture, ...], *, standalone: bool
+) -> tuple[Fitted, str, str]:
+    """Text, title and HTML, as the network wants them."""
+    budget = channel.abilities.budget
+    if not channel.abilities.title:
+        return fit(post_parts(scene, standalone=standalone), budget), scene.headline, ""
+    fitted, html = fit_mail(mail_parts(scene, pictures, standalone=standalone), budget)
+    return fitted, subject(scene), html if channel.abilities.html else ""
+
+
+def _described(scene: Scene, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """The pictures with their descriptions in the language of the leg."""
+    alts = scene.said.alts or tuple(picture.alt for picture in pictures)
+    return tuple(
+        picture.model_copy(update={"alt": one_line(alt) or picture.alt})
+        for picture, alt in zip(pictures, alts, strict=False)
+    )

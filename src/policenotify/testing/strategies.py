@@ -1,0 +1,196 @@
+"""Messages as Hypothesis may invent them: every stage and category, and texts that break careless code."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from policenotify.channel import Configured
+from policenotify.lifecycle import Lifecycle, Stage
+from policenotify.location import Location, Point, RoadRef
+from policenotify.message import Category, Message, Translation
+from policenotify.receipt import Entry, History, Outcome, Said
+from policenotify.scales import Certainty, Precision, Severity, Urgency
+
+NOW: Final = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
+"""The time around which messages are invented."""
+
+_NASTY: Final = (
+    "\u202e",  # right-to-left override
+    "\u2066",  # left-to-right isolate
+    "\u200b",  # zero-width space
+    "\u200d",  # zero-width joiner
+    "\ufeff",  # byte order mark
+    "\u00ad",  # soft hyphen
+    "\x00",
+    "\x1b[31m",
+    "\t",
+    "\u2028",  # line separator
+    "\u00a0",  # no-break space
+    "e\u0301\u0301\u0301",  # combining marks
+    "👮‍♀️",
+    "👨‍👩‍👧‍👦",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "1\ufe0f\u20e3",
+    "נוסע",
+    "می\u200cخواهم",
+    "नमस्ते",
+    "事故",
+    "@PompiersHerault",
+    "#A9",
+    "#117",
+    "https://police.example/a?b=c&d=(e)",
+    "17Cyber.gouv.fr",
+    "fermé.La",
+    "1,72 m",
+    "0 805 805 817",
+    "<b>&amp;</b>",
+    "{headline}",
+    "%s",
+    "…",
+    "..",
+    "« colis »",
+    "en cours",
+    "EXERCICE",
+    "Montpellier",
+    "18h30",
+)
+
+_UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_INCIDENTS: Final = ("2026-0605-17", "a", "X" * 64)
+
+
+def nasty_text(*, max_parts: int = 12) -> st.SearchStrategy[str]:
+    """Texts of ordinary words and of all that has ever broken a text: controls, joiners, emoji, addresses, braces."""
+    plain = st.sampled_from(("Accident", "avenue de Toulouse", "le", "à"))
+    word = st.sampled_from(_NASTY) | st.text(max_size=8) | plain
+    gap = st.sampled_from((" ", " ", " ", "", ". ", ", ", "\n"))
+    pieces = st.lists(st.tuples(word, gap), max_size=max_parts)
+    return pieces.map(lambda found: "".join(f"{text}{after}" for text, after in found))
+
+
+def prose(*, max_parts: int = 12) -> st.SearchStrategy[str]:
+    """Nasty texts that a message takes: those without control characters."""
+    return nasty_text(max_parts=max_parts).map(lambda text: _UNREADABLE.sub("", text))
+
+
+def one_liners(*, max_size: int = 160) -> st.SearchStrategy[str]:
+    """The same where one line is asked for that is not empty."""
+    return prose().map(lambda text: " ".join(text.split())[:max_size].strip()).filter(bool)
+
+
+def locations() -> st.SearchStrategy[Location]:
+    """Places in and around Hérault, told in any of the ways, or in none."""
+    words = st.none() | one_liners(max_size=60)
+    roads = st.builds(RoadRef, road=st.sampled_from(("A9", "D612", "N113")), direction=words, exit=words)
+    points = st.builds(
+        Point,
+        latitude=st.floats(43.2, 43.9),
+        longitude=st.floats(2.6, 4.2),
+        accuracy=st.none() | st.floats(1, 5_000),
+    )
+    return st.builds(
+        Location,
+        commune=st.none() | st.sampled_from(("34172", "34301", "34003")),
+        department=st.none() | st.just("34"),
+        commune_name=st.none() | st.sampled_from(("Montpellier", "Sète", "Saint-Jean-de-Védas")),
+        department_name=st.none() | st.just("Hérault"),
+        street=words,
+        district=words,
+        label=words,
+        road=st.none() | roads,
+        point=st.none() | points,
+        precision=st.none() | st.sampled_from(Precision),
+        also_departments=st.sampled_from(((), ("30",))),
+    )
+
+
+@st.composite
+def lifecycles(draw: st.DrawFn, stages: st.SearchStrategy[Stage] | None = None) -> Lifecycle:
+    """Every lawful link to an incident."""
+    stage = draw(stages or st.sampled_from(Stage))
+    incident = draw(st.sampled_from(_INCIDENTS))
+    publication = draw(st.sampled_from(("0" * 26, "01JZ" + "A" * 22)))
+    match stage:
+        case Stage.STANDALONE:
+            return Lifecycle()
+        case Stage.OPENING:
+            named = draw(st.none() | st.just(incident))
+            return Lifecycle(stage=stage, incident=named, follows=draw(st.none() | st.just("earlier")))
+        case Stage.CORRECTION:
+            return Lifecycle(stage=stage, incident=draw(st.none() | st.just(incident)), corrects=publication)
+        case Stage.CANCELLATION:
+            alone = draw(st.booleans())
+            return Lifecycle(stage=stage, incident=None if alone else incident, corrects=publication if alone else None)
+        case _:
+            return Lifecycle(stage=stage, incident=incident)
+
+
+@st.composite
+def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any field of a message
+    """Messages of every stage and category.
+
+    Args:
+        draw: Hypothesis hands it in.
+        fixed: Fields that are given instead of invented.
+    """
+    moments = st.none() | st.integers(-600, 6_000).map(lambda minutes: NOW + timedelta(minutes=minutes))
+    start, end = draw(moments), draw(moments)
+    if start and end and end <= start:
+        start = None
+    translation = st.builds(
+        Translation,
+        language=st.just("en"),
+        headline=one_liners(),
+        description=prose(),
+        instruction=prose(max_parts=6),
+    )
+    fields = {
+        "category": draw(st.sampled_from(Category)),
+        "severity": draw(st.none() | st.sampled_from(Severity)),
+        "urgency": draw(st.none() | st.sampled_from(Urgency)),
+        "certainty": draw(st.none() | st.sampled_from(Certainty)),
+        "location": draw(st.none() | locations()),
+        "lifecycle": draw(lifecycles()),
+        "headline": draw(one_liners()),
+        "description": draw(prose(max_parts=40)),
+        "instruction": draw(prose(max_parts=6)),
+        "starts_at": start,
+        "expires_at": end,
+        "next_update_at": draw(moments),
+        "link": draw(st.none() | st.just("https://police.example/info?id=1")),
+        "hashtags": draw(st.lists(st.sampled_from(("Hérault", "#Circulation", "A9", "OTV")), max_size=5)),
+        "translations": draw(st.just(()) | st.tuples(translation)),
+        "exercise": draw(st.booleans()),
+    }
+    return Message.model_validate({**fields, **fixed})
+
+
+@st.composite
+def histories(draw: st.DrawFn, message: Message, channels: tuple[Configured, ...]) -> History:
+    """What may have been said of a message's incident before: nothing, or an opening and updates on some channels."""
+    entries = []
+    for sequence in range(1, draw(st.integers(1, 4))):
+        stage = Stage.OPENING if sequence == 1 else Stage.UPDATE
+        said = [
+            Said(
+                channel=draw(st.sampled_from([channel.name for channel in channels] + ["gone"])),
+                account=draw(st.sampled_from([channel.account for channel in channels])),
+                language=draw(st.sampled_from(("fr", "en"))),
+                outcome=draw(st.sampled_from(Outcome)),
+            )
+            for _ in range(draw(st.integers(0, 3)))
+        ]
+        earlier = message.model_copy(
+            update={
+                "lifecycle": Lifecycle(stage=stage, incident=message.incident or "a"),
+                "headline": draw(one_liners()),
+            }
+        )
+        publication = f"{sequence:026d}"
+        at = NOW - timedelta(minutes=100 - sequence)
+        entries.append(Entry(publication=publication, sequence=sequence, message=earlier, at=at, said=tuple(said)))
+    return History(incident=message.incident, entries=tuple(entries))

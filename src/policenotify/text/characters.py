@@ -1,0 +1,54 @@
+"""Which characters may stand in what a reader reads."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import regex
+
+# What no reader sees, but a screen reader, a search or a text's direction may trip over: control characters, lone
+# surrogates, bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard,
+# section 5.21, "Default Ignorable Code Points"). The first group is what carries meaning, and stays:
+_INVISIBLE: Final = r"""
+    (   \U0001F3F4[\U000E0020-\U000E007E]+\U000E007F                  # the flags of regions (UTS #51, Annex C)
+    |   \p{Extended_Pictographic}[\uFE0E\uFE0F]?\p{Emoji_Modifier}?   # emoji, with their form and skin tone,
+        (?:\u200D\p{Extended_Pictographic}\uFE0F?\p{Emoji_Modifier}?)*  # and joined ones: 👮‍♀️ (UTS #51, 2.3)
+    |   [0-9\#*]\uFE0F\u20E3                                            # keycaps
+    |   (?<=[\p{Arabic}\p{Syriac}\p{ccc=9}--\p{Default_Ignorable_Code_Point}])
+        [\u200C\u200D](?=\p{L})                                       # spelling, not decoration (RFC 5892, A.1)
+    )
+    | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}]
+    """
+
+
+def clean(text: str) -> str:
+    """The text as it may be shown: composed (NFC), each space one space, each line break one line feed.
+
+    What cannot be seen is taken out, unless an emoji or a script needs it: control characters, bidirectional
+    overrides, zero-width characters. Empty lines at the ends go; at most one stays between paragraphs.
+    """
+    lines = [" ".join(_visible(line).split()) for line in text.splitlines()]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+
+
+def one_line(text: str) -> str:
+    """The same, on a single line."""
+    return " ".join(clean(text).split())
+
+
+def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    tabs = text.replace("\t", " ")
+    return unicodedata.normalize("NFC", _invisible().sub(lambda found: found[1] or "", tabs))
+
+
+@cache
+def _invisible() -> regex.Pattern[str]:
+    import regex  # noqa: PLC0415 - only texts that are not ASCII pay for it
+
+    return regex.compile(_INVISIBLE, regex.VERBOSE | regex.VERSION1)

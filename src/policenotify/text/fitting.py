@@ -1,0 +1,141 @@
+"""Making a text fit: what must be said stays whole, the rest gives way in a stated order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from policenotify.text.budget import Budget, grapheme_ends
+from policenotify.text.spans import spans_of
+
+Rule = Literal["required", "shrinkable", "droppable"]
+
+SHORTEST: Final = 15
+"""What is left of a shortened part is at least so long, in characters; less than that says nothing."""
+
+# A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`.
+_NUMBER: Final = re.compile(r"(?:n°\s?|\+)?\d+(?:[.,:/+\s]\d+)*(?:\s?[%€°]|\s?[^\W\d_]+\d*)?")
+_SENTENCE_END: Final = re.compile(r"[.!?…]['\")»”]*(?=\s)")
+_LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a text.
+
+    Attributes:
+        text: What it says; an empty part is as if it were not there.
+        rule: `required`: stays as it is. `shrinkable`: may be cut short, then left out. `droppable`: stays whole
+            or is left out.
+        order: Which gives way first: the lowest. Of equal ones, the last in the text.
+        name: What to call it when it gave way.
+    """
+
+    text: str
+    rule: Rule = "required"
+    order: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A text made to fit.
+
+    Attributes:
+        text: The parts that stayed, one space between them.
+        gave_way: What was shortened or left out, in plain words.
+        used: How much it takes, in the network's count.
+        limit: How much it may take. Where `used` is more than that, the required parts alone are too long.
+    """
+
+    text: str
+    gave_way: tuple[str, ...]
+    used: int
+    limit: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether it fits."""
+        return self.used <= self.limit
+
+
+def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
+    """Join the parts, letting give way what may, in order, until the text is within the budget.
+
+    One part after another gives way, the lowest `order` first: a shrinkable one is cut at the last sentence or word
+    end that fits, and left out if less than 15 characters would remain; a droppable one is left out. A cut is marked
+    with `…` and never falls inside a grapheme, an address, a hashtag, a telephone number, or between a number and
+    its unit.
+    """
+    kept = list(parts)
+    gave_way: list[str] = []
+    yielding = [index for index in reversed(range(len(kept))) if kept[index].rule != "required" and kept[index].text]
+    for index in sorted(yielding, key=lambda index: kept[index].order):
+        if budget.fits(_joined(kept)):
+            break
+        part = kept[index]
+        shorter = longest(part.text, _fitting(kept, index, budget)) if part.rule == "shrinkable" else ""
+        kept[index] = replace(part, text=shorter)
+        gave_way.append(f"{part.name} {'shortened' if shorter else 'left out'}")
+    text = _joined(kept)
+    return Fitted(text, tuple(gave_way), *budget.use(text))
+
+
+def longest(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest beginning of a text for which *fits* holds, cut where a reader can bear it and marked with `…`.
+
+    A sentence's end is preferred when it keeps at least half of what a word's end would keep.
+
+    Args:
+        text: What to cut.
+        fits: Whether a shortened text is short enough; the shorter, the likelier.
+
+    Returns:
+        The beginning, or nothing when less than 15 characters would be left.
+    """
+    sentences, words, anywhere = _cuts(text)
+    by_word = _last(words, text, fits)
+    by_sentence = _last(sentences, text, fits)
+    if by_sentence and len(by_sentence) * 2 >= len(by_word):
+        return by_sentence
+    return by_word or _last(anywhere, text, fits)
+
+
+def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
+    """Where the text may be cut: at the ends of sentences, of words, and between any two graphemes."""
+    whole = [(found.start, found.end) for found in spans_of(text)]
+    whole += [match.span() for match in _NUMBER.finditer(text)]
+    inside = {place for start, end in whole for place in range(start + 1, end)}
+    anywhere = [end for end in grapheme_ends(text) if end not in inside and end < len(text)]
+    words = [end for end in anywhere if text[end].isspace()]
+    ends = {match.end() for match in _SENTENCE_END.finditer(text)}
+    return [end for end in words if end in ends], words, anywhere
+
+
+def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:
+    low, high = 0, len(cuts)
+    while low < high:
+        middle = (low + high) // 2
+        if fits(_marked(text[: cuts[middle]])):
+            low = middle + 1
+        else:
+            high = middle
+    shorter = _marked(text[: cuts[low - 1]]) if low else ""
+    return shorter if len(shorter) >= SHORTEST else ""
+
+
+def _marked(text: str) -> str:
+    return f"{_LOOSE_END.sub('', text)}…"
+
+
+def _fitting(parts: list[Part], index: int, budget: Budget) -> Callable[[str], bool]:
+    def fits(shorter: str) -> bool:
+        return budget.fits(_joined([*parts[:index], replace(parts[index], text=shorter), *parts[index + 1 :]]))
+
+    return fits
+
+
+def _joined(parts: Sequence[Part]) -> str:
+    return " ".join(part.text for part in parts if part.text)

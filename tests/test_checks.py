@@ -1,0 +1,273 @@
+"""Each check with messages that it lets pass and messages that it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from policenotify import places
+from policenotify.checks import CHECKS, Check, Draft, check
+from policenotify.lifecycle import Lifecycle, Stage
+from policenotify.message import Message
+from policenotify.receipt import Entry, Finding, History, Level
+from policenotify.testing.samples import PARIS, SAMPLES, Sample
+from policenotify.words import PROFILES, Profile
+
+NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+SOON: Final = NOW + timedelta(minutes=30)
+FIRST: Final = "01JZ0000000000000000000001"
+OPENING: Final = {"stage": "opening", "incident": "i1"}
+UPDATE: Final = {"stage": "update", "incident": "i1"}
+END: Final = {"stage": "end", "incident": "i1"}
+CORRECTION: Final = {"stage": "correction", "incident": "i1", "corrects": FIRST}
+
+
+def _message(**fields: Any) -> Message:
+    accident = {
+        "category": "traffic_accident",
+        "lifecycle": OPENING,
+        "location": {"commune": "34172", "street": "avenue de Toulouse"},
+        "headline": "Accident de la circulation",
+        "instruction": "Évitez le secteur.",
+        "next_update_at": SOON,
+    }
+    return Message.model_validate({**accident, **fields})
+
+
+def _history(commune: str = "34172") -> History:
+    opening = _message(location={"commune": commune})
+    return History(incident="i1", entries=(Entry(publication=FIRST, sequence=1, message=opening, at=NOW),))
+
+
+def _draft(message: Message, history: History | None = None, profile: Profile | None = None) -> Draft:
+    begins = message.stage in {Stage.OPENING, Stage.STANDALONE}
+    return Draft(
+        message=message,
+        profile=profile or PROFILES[message.category],
+        history=history or (History() if begins else _history()),
+        is_commune=lambda code: places.commune(code) is not None,
+        zone=PARIS,
+        now=NOW,
+    )
+
+
+def _of(sample: Sample) -> Draft:
+    return replace(_draft(sample.resolved, sample.history), now=sample.at)
+
+
+NAMELESS: Final = Profile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
+FLYING: Final = {"category": "drone", "headline": "Un drone survole le stade"}
+PICTURE: Final = "Carte du quartier avec la déviation"
+
+GOOD: Final[dict[str, list[Draft]]] = {
+    "PN101": [
+        _draft(_message()),
+        _draft(_message(location={"road": {"road": "A9"}})),
+        _draft(_message(location={"label": "étang de Thau"})),
+        _draft(_message(category="weather_relay", location={"department": "34"})),
+        _draft(_message(category="scam_cyber", lifecycle={}, location=None)),
+    ],
+    "PN102": [
+        _draft(_message()),
+        _draft(_message(location=None)),
+        # Its code has gone since the opening, but the end is owed to those who got it.
+        _draft(_message(lifecycle=END, location={"commune": "34999"}), _history("34999")),
+    ],
+    "PN103": [
+        _draft(_message(severity="Extreme")),
+        _draft(_message(severity="Minor", instruction="")),
+        _draft(_message(lifecycle=END, severity="Extreme", instruction="")),
+        _draft(_message(category="scam_cyber", lifecycle={}, instruction="", severity="Severe")),
+    ],
+    "PN104": [
+        _draft(_message()),
+        _draft(_message(next_update_at=None, starts_at=NOW)),
+        _draft(_message(next_update_at=None, expires_at=SOON)),
+        _draft(_message(next_update_at=None, lifecycle=END)),
+        _draft(_message(next_update_at=None, category="road_safety", lifecycle={})),
+    ],
+    "PN105": [_draft(_message(images=[{"alt": PICTURE, "path": "a.png"}])), _draft(_message())],
+    "PN106": [
+        _draft(_message(headline="Un choc entre deux véhicules")),  # the post begins with [#Accident]
+        _draft(_message(**FLYING), profile=NAMELESS),
+        _draft(_message(category="drone", lifecycle={}, headline="Rien"), profile=Profile(code="drone", labels={})),
+    ],
+    "PN107": [
+        _draft(_message()),
+        _draft(_message(lifecycle=END)),
+        _draft(_message(lifecycle=CORRECTION)),
+        _draft(_message(category="scam_cyber", lifecycle={})),
+    ],
+    "PN108": [_draft(_message(expires_at=SOON)), _draft(_message())],
+    "PN109": [_draft(_message()), _draft(_message(next_update_at=None))],
+    "PN110": [
+        _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
+        _draft(_message(lifecycle=END, instruction="Vous pouvez CIRCULER normalement !")),
+        _draft(_message(lifecycle=END, language="en", headline="Over", instruction="The road has reopened.")),
+        _draft(_message(lifecycle=END, language="oc", headline="Acabat")),
+        _draft(_message(instruction="Évitez le secteur.")),
+    ],
+    "PN111": [
+        _draft(_message(exercise=True)),
+        _draft(_message(headline="Exercice de sécurité civile au port")),
+        _draft(_message(headline="EXERCICES de tir : bruit possible")),
+    ],
+    "PN112": [_draft(_message()), _draft(_message(headline="A9"))],
+}
+
+BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
+    "PN101": [
+        (_draft(_message(location=None)), Level.ERROR, "location"),
+        (_draft(_message(location={"street": "avenue de la République"})), Level.ERROR, "location"),
+        (_draft(_message(location={"department": "34"})), Level.ERROR, "location"),
+        (_draft(_message(lifecycle=END, location=None)), Level.ERROR, "location"),
+    ],
+    "PN102": [
+        (_draft(_message(location={"commune": "34999"})), Level.ERROR, "location.commune"),
+        (_draft(_message(lifecycle=UPDATE, location={"commune": "34999"})), Level.ERROR, "location.commune"),
+    ],
+    "PN103": [
+        (_draft(_message(instruction="")), Level.WARNING, "instruction"),
+        (_draft(_message(instruction=" … ", severity="Severe")), Level.ERROR, "instruction"),
+        (_draft(_message(instruction="", category="armed_threat")), Level.ERROR, "instruction"),
+        (
+            _draft(_message(translations=[{"language": "en", "headline": "Accident"}], severity="Severe")),
+            Level.ERROR,
+            "translations.en.instruction",
+        ),
+    ],
+    "PN104": [
+        (_draft(_message(next_update_at=None)), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, category="fire")), Level.ERROR, "next_update_at"),
+    ],
+    "PN105": [
+        (_draft(_message(images=[{"alt": alt, "path": "a.png"}])), Level.ERROR, "images.0.alt")
+        for alt in (
+            "Carte",
+            "IMG_20260605_174200",
+            "carte-de-montpellier-centre.JPG",
+            "image image image",
+            "Photo 123456789012",
+        )
+    ]
+    + [
+        (
+            _draft(
+                _message(
+                    images=[{"alt": PICTURE, "path": "a.png"}],
+                    translations=[{"language": "en", "headline": "Accident", "instruction": "Go", "alts": ["A map"]}],
+                )
+            ),
+            Level.ERROR,
+            "translations.en.alts.0",
+        )
+    ],
+    "PN106": [
+        (
+            _draft(_message(**{**FLYING, "headline": "Un appareil survole le stade"}), profile=NAMELESS),
+            Level.WARNING,
+            "headline",
+        ),
+        (
+            _draft(_message(**{**FLYING, "headline": f"{'Le stade ' * 7}drone"}), profile=NAMELESS),
+            Level.WARNING,
+            "headline",
+        ),
+    ],
+    "PN107": [
+        (_draft(_message(lifecycle=END), History(incident="i1")), Level.ERROR, "lifecycle.incident"),
+        (
+            _draft(_message(lifecycle={**CORRECTION, "corrects": FIRST[:-1] + "9"})),
+            Level.ERROR,
+            "lifecycle.corrects",
+        ),
+    ],
+    "PN108": [(_draft(_message(expires_at=NOW)), Level.ERROR, "expires_at")],
+    "PN109": [
+        (_draft(_message(next_update_at=NOW)), Level.ERROR, "next_update_at"),
+        (_draft(_message(lifecycle=END)), Level.WARNING, "next_update_at"),
+        (_draft(_message(lifecycle={"stage": "cancellation", "incident": "i1"})), Level.WARNING, "next_update_at"),
+    ],
+    "PN110": [
+        (_draft(_message(lifecycle=END, headline="Fin de dispositif", instruction="")), Level.WARNING, "instruction")
+    ],
+    "PN111": [
+        (_draft(_message(headline="EXERCICE – Accident")), Level.ERROR, "exercise"),
+        (_draft(_message(headline="[EXERCISE] Accident")), Level.ERROR, "exercise"),
+        (_draft(_message(headline="EXERCICE : accident", exercise=True)), Level.WARNING, "headline"),
+    ],
+    "PN112": [
+        (_draft(_message(headline="🚨 !")), Level.ERROR, "headline"),
+        (_draft(_message(headline="\u202e")), Level.ERROR, "headline"),
+        (
+            _draft(_message(translations=[{"language": "en", "headline": "…", "instruction": "Go"}])),
+            Level.ERROR,
+            "translations.en.headline",
+        ),
+    ],
+}
+
+
+def _remarks(code: str, draft: Draft) -> tuple[Finding, ...]:
+    return check(draft, [one for one in CHECKS if one.code == code])
+
+
+@pytest.mark.parametrize(("code", "draft"), [(code, draft) for code, drafts in GOOD.items() for draft in drafts])
+def test_what_is_right_passes(code: str, draft: Draft) -> None:
+    assert _remarks(code, draft) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "draft", "level", "field"), [(code, *case) for code, cases in BAD.items() for case in cases]
+)
+def test_what_is_wrong_is_remarked(code: str, draft: Draft, level: Level, field: str) -> None:
+    (finding,) = _remarks(code, draft)
+    assert (finding.code, finding.level, finding.field) == (code, level, field)
+    assert finding.reason.endswith(".")
+    assert finding.remedy.endswith((".", "!"))
+    if finding.span:
+        start, end = finding.span
+        assert 0 <= start < end <= len(draft.message.headline)
+
+
+def test_every_check_has_a_code_a_basis_and_examples() -> None:
+    codes = [one.code for one in CHECKS]
+    assert codes == sorted(set(codes)) == list(GOOD) == list(BAD)
+    assert all(one.title and one.basis for one in CHECKS)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
+def test_nothing_forbids_what_a_desk_really_writes(sample: Sample) -> None:
+    assert [str(finding) for finding in check(_of(sample)) if finding.blocks] == []
+
+
+def test_what_forbids_the_message_comes_first_else_in_the_order_of_the_checks() -> None:
+    message = _message(location=None, next_update_at=None, instruction="", expires_at=NOW)
+    found = [(finding.code, str(finding.level)) for finding in check(_draft(message))]
+    assert found == [("PN101", "error"), ("PN108", "error"), ("PN103", "warning")]
+
+
+def test_an_installation_adds_a_check_of_its_own() -> None:
+    def shouting(draft: Draft) -> list[Finding]:
+        loud = draft.message.headline.isupper()
+        remark = Finding(code="X1", level=Level.INFO, field="headline", reason="It shouts.", remedy="Do not.")
+        return [remark] if loud else []
+
+    own = Check(code="X1", title="No shouting", basis="House rule", find=shouting)
+    assert [found.code for found in check(_draft(_message(headline="ACCIDENT")), (*CHECKS, own))] == ["X1"]
+    assert check(_draft(_message()), (*CHECKS, own)) == ()
+
+
+def test_times_are_told_in_the_readers_zone() -> None:
+    (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
+    assert "2026-06-05 17:42" in finding.reason
+
+
+def test_the_severity_of_the_category_counts_where_the_message_gives_none() -> None:
+    assert _draft(_message(category="fire")).severity == "Severe"
+    assert _draft(_message(category="fire", severity="Minor")).severity == "Minor"
+    assert _draft(_message(lifecycle=Lifecycle(stage=Stage.END, incident="i1"), category="arrest")).of_incident
