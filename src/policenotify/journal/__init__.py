@@ -1,0 +1,34 @@
+"""The journal: what was said and what became of it, the single source of truth.
+
+The SQL toolkit is imported when a journal is opened, not before.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policenotify.channel import Clock
+    from policenotify.journal.store import Journal
+    from policenotify.keys import Entropy, Keys
+
+__all__ = ["open_journal"]
+
+
+def open_journal(url: str, *, keys: Keys, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Journal:
+    """Open the journal; on SQLite a missing one is created.
+
+    Args:
+        url: The path of an SQLite file, or an SQLAlchemy URL.
+        keys: The installation's keys.
+        clock: Tells the time.
+        entropy: Gives that many unpredictable bytes.
+
+    Raises:
+        JournalError: It cannot be opened, or was made with other keys; names what to do.
+        NewerVersion: A newer policenotify made it.
+    """
+    from policenotify.journal.store import Journal  # noqa: PLC0415  # brings the SQL toolkit
+
+    return Journal.open(url, keys=keys, clock=clock, entropy=entropy)

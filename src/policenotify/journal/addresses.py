@@ -1,0 +1,163 @@
+"""Who a mass delivery goes to: opaque keys everywhere, the addresses encrypted and for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, exists, func, insert, literal, or_, select, update
+
+from policenotify.channel import Recipient
+from policenotify.journal import schema
+from policenotify.keys import Keys
+from policenotify.lifecycle import Course
+from policenotify.receipt import Outcome
+
+KEPT_AFTER = timedelta(days=30)
+"""How long addresses are kept after the last incident that reached them has closed."""
+
+_PURPOSE = "recipient"
+_AT_ONCE = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
+
+
+def recipient_key(keys: Keys, address: str) -> str:
+    """The opaque, stable name of the person behind an address (domains and mailboxes are compared without case)."""
+    return keys.tag(_PURPOSE, address.strip().casefold())
+
+
+def store_recipients(
+    connection: Connection, keys: Keys, delivery: int, lane: str, addresses: Iterable[str], at: int
+) -> None:
+    """Give a delivery its people: those who want to hear now, and whoever an earlier post of the lane was for."""
+    wanted = {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
+    _store_addresses(connection, keys, wanted, at)
+    table, earlier = schema.recipient, schema.delivery
+    if wanted:
+        connection.execute(
+            insert(table), [{"delivery": delivery, "key": key, "state": Outcome.WAITING} for key in sorted(wanted)]
+        )
+    mine = table.alias("mine")
+    heard = (
+        select(literal(delivery), table.c.key, literal(Outcome.WAITING.value))
+        .distinct()
+        .join(earlier, earlier.c.id == table.c.delivery)
+        .where(earlier.c.lane == lane, earlier.c.id != delivery)
+        .where(exists().where(schema.address.c.key == table.c.key))
+        .where(~exists().where(mine.c.delivery == delivery, mine.c.key == table.c.key))
+    )
+    connection.execute(insert(table).from_select(["delivery", "key", "state"], heard))
+    never = exists().where(schema.suppression.c.key == table.c.key)
+    connection.execute(update(table).where(table.c.delivery == delivery, never).values(state=Outcome.SUPPRESSED))
+    waiting = select(table.c.key).where(table.c.delivery == delivery, table.c.state == Outcome.WAITING).limit(1)
+    if connection.execute(waiting).first() is None:
+        connection.execute(
+            update(earlier)
+            .where(earlier.c.id == delivery)
+            .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
+        )
+
+
+def _store_addresses(connection: Connection, keys: Keys, wanted: Mapping[str, str], at: int) -> None:
+    table, names = schema.address, sorted(wanted)
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        known = set(connection.execute(select(table.c.key).where(table.c.key.in_(some))).scalars())
+        connection.execute(update(table).where(table.c.key.in_(known)).values(stored_at=at))
+        rows = []
+        for key in some:
+            if key not in known:
+                version, sealed = keys.seal(_PURPOSE, wanted[key])
+                rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
+        if rows:
+            connection.execute(insert(table), rows)
+
+
+def next_people(
+    connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool
+) -> tuple[Recipient, ...]:
+    """Mark the next people of an attempt as being written to, and open their addresses; nobody twice in one attempt.
+
+    Who has been suppressed since is passed over, and so is, where *hold_doubt*, who may have it already.
+    """
+    table, known, never = schema.recipient, schema.address, schema.suppression
+    some = (
+        select(table.c.key, table.c.doubt, known.c.key_version, known.c.sealed, never.c.key.label("never"))
+        .join(known, known.c.key == table.c.key)
+        .outerjoin(never, never.c.key == table.c.key)
+        .where(table.c.delivery == delivery, table.c.state == Outcome.WAITING, table.c.attempts < attempt)
+        .order_by(table.c.key)
+        .limit(limit)
+    )
+    people: list[Recipient] = []
+    while not people and (rows := connection.execute(some).all()):
+        marked: dict[Outcome, list[str]] = {Outcome.SUPPRESSED: [], Outcome.HELD: [], Outcome.SENDING: []}
+        for row in rows:
+            held = Outcome.HELD if row.doubt and hold_doubt else Outcome.SENDING
+            marked[Outcome.SUPPRESSED if row.never else held].append(row.key)
+            if not row.never and held is Outcome.SENDING:
+                people.append(Recipient(key=row.key, address=keys.unseal(_PURPOSE, row.key_version, row.sealed)))
+        for state, them in marked.items():
+            connection.execute(
+                update(table)
+                .where(table.c.delivery == delivery, table.c.key.in_(them))
+                .values(state=state, attempts=attempt if state is Outcome.SENDING else table.c.attempts)
+            )
+    return tuple(people)
+
+
+def suppress(connection: Connection, people: Sequence[str], reason: str, at: int) -> None:
+    """Never write to these people again."""
+    table = schema.suppression
+    known = set(connection.execute(select(table.c.key).where(table.c.key.in_(people))).scalars())
+    rows = [{"key": key, "reason": reason, "at": at} for key in people if key not in known]
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
+    """How many people of each delivery have which outcome; people in doubt count as `unconfirmed`."""
+    table = schema.recipient
+    rows = connection.execute(
+        select(table.c.delivery, table.c.state, table.c.doubt, func.count())
+        .where(table.c.delivery.in_(list(deliveries)))
+        .group_by(table.c.delivery, table.c.state, table.c.doubt)
+    )
+    found: dict[int, dict[Outcome, int]] = {}
+    for delivery, state, doubt, count in rows:
+        outcome = Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
+        people = found.setdefault(delivery, {})
+        people[outcome] = people.get(outcome, 0) + count
+    return found
+
+
+def of_people(found: Mapping[Outcome, int]) -> Outcome:
+    """What a mass delivery has come to, from what became of its people."""
+    for outcome in (Outcome.UNCONFIRMED, Outcome.WAITING, Outcome.SENDING):
+        if found.get(outcome):
+            return Outcome.WAITING
+    for outcome in (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED):
+        if found.get(outcome):
+            return outcome
+    return Outcome.SKIPPED
+
+
+def erase(connection: Connection, now: int) -> int:
+    """Erase the addresses that nothing needs any more; returns how many."""
+    person, one, said, course = schema.recipient, schema.delivery, schema.publication, schema.incident
+    recent = now - int(KEPT_AFTER.total_seconds() * 1_000_000)
+    needed = (
+        select(person.c.key)
+        .join(one, one.c.id == person.c.delivery)
+        .join(said, said.c.id == one.c.publication)
+        .outerjoin(course, course.c.id == said.c.incident)
+        .where(
+            or_(
+                course.c.course == Course.OPEN,
+                func.coalesce(course.c.closed_at, said.c.created_at) > recent,
+                one.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+            )
+        )
+    )
+    table = schema.address
+    gone = connection.execute(delete(table).where(table.c.stored_at <= recent, table.c.key.not_in(needed)))
+    return gone.rowcount

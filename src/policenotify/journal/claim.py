@@ -1,0 +1,270 @@
+"""Which delivery goes next: one claim query decides order, urgency, "not before", staleness and doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
+
+from policenotify.channel import Operation, Post, PostRef, Request
+from policenotify.errors import LostLease
+from policenotify.journal import schema
+from policenotify.journal.events import RUNNER, record
+from policenotify.journal.lanes import NOT_TOLD, OVER, let_go, opening_never_appeared, overtake
+from policenotify.journal.owner import is_dead
+from policenotify.journal.values import Claimed, moment, priority, span
+from policenotify.lifecycle import Stage
+from policenotify.receipt import Outcome
+from policenotify.scales import Severity
+
+_SEVERE = priority(Severity.SEVERE)
+_table = schema.delivery
+
+
+def due(connection: Connection, channels: Iterable[str], now: int) -> dict[str, datetime]:
+    """When each channel has something to do next: at once, or at a later time; channels with nothing are left out.
+
+    What somebody holds is to be looked at when his lease runs out; if it has, at once.
+    """
+    found: dict[str, datetime] = {}
+    blocked = _blocked(connection)
+    for name in channels:
+        if name in blocked:
+            continue
+        ready = select(func.min(_table.c.not_before)).where(_ready(name))
+        leased = select(func.min(_table.c.lease_until)).where(
+            _table.c.channel == name, _table.c.state == Outcome.SENDING
+        )
+        if known := [time for query in (ready, leased) if (time := connection.execute(query).scalar()) is not None]:
+            found[name] = moment(max(min(known), _paused_until(connection, name), now))
+    return found
+
+
+def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
+    """Whether something Severe or more waits on the channel, to be sent now."""
+    query = select(_table.c.id).where(_ready(channel), _table.c.not_before <= now, _table.c.priority <= _SEVERE)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def recover(connection: Connection, now: int) -> int:
+    """Take back what dead or silent owners held: waiting again, in doubt if an attempt had begun; returns how many."""
+    leased = connection.execute(select(_table).where(_table.c.state == Outcome.SENDING)).all()
+    lost = [row for row in leased if row.lease_until <= now or is_dead(row.owner)]
+    for row in lost:
+        begun = and_(schema.attempt.c.delivery == row.id, schema.attempt.c.ended_at.is_(None))
+        ended = connection.execute(
+            update(schema.attempt)
+            .where(begun)
+            .values(
+                ended_at=now, outcome=Outcome.UNCONFIRMED, reason="The sending process stopped.", code="interrupted"
+            )
+        )
+        connection.execute(
+            update(schema.recipient)
+            .where(schema.recipient.c.delivery == row.id, schema.recipient.c.state == Outcome.SENDING)
+            .values(state=Outcome.WAITING, doubt=True)
+        )
+        doubt = row.doubt or (ended.rowcount > 0 and not row.mass)
+        connection.execute(
+            update(_table)
+            .where(_table.c.id == row.id)
+            .values(state=Outcome.WAITING, owner=None, lease_until=None, doubt=doubt)
+        )
+        record(
+            connection,
+            moment(now),
+            RUNNER,
+            "interrupted",
+            {"owner": row.owner, "attempt": row.attempts, "begun": ended.rowcount > 0},
+            publication=row.publication,
+            delivery=row.id,
+            channel=row.channel,
+        )
+        overtake(connection, row.lane, now)
+    return len(lost)
+
+
+def claim(
+    connection: Connection, channel: str, owner: str, *, now: int, lease: timedelta, severe_only: bool
+) -> Claimed | None:
+    """Take the channel's next delivery, or nothing; what was lost meanwhile is taken back first."""
+    recover(connection, now)
+    if channel in _blocked(connection) or _paused_until(connection, channel) > now:
+        return None
+    wanted = and_(_ready(channel), _table.c.not_before <= now)
+    if severe_only:
+        wanted = and_(wanted, _table.c.priority <= _SEVERE)
+    query = select(_table).where(wanted).order_by(_table.c.priority, _table.c.id).limit(1)
+    while (row := connection.execute(query.with_for_update(skip_locked=True)).first()) is not None:
+        if (instead := _not_any_more(connection, row, now)) is None:
+            return _take(connection, row, owner, now, lease)
+        let_go(connection, row, *instead, now)
+    return None
+
+
+def begin(connection: Connection, claimed: Claimed, request: Request, wording: str, *, now: int) -> Claimed:
+    """Write down that *request* is about to be said. Nothing may leave before this is committed.
+
+    Raises:
+        LostLease: The delivery is no longer ours.
+    """
+    number = claimed.attempts + 1
+    text = request.model_dump_json()
+    changed = connection.execute(
+        update(_table)
+        .where(fence(claimed))
+        .values(
+            attempts=number,
+            request=text,
+            wording=wording,
+            last_tried_at=now,
+            first_tried_at=func.coalesce(_table.c.first_tried_at, now),
+        )
+    )
+    if not changed.rowcount:
+        raise lost(claimed)
+    connection.execute(
+        insert(schema.attempt).values(delivery=claimed.id, number=number, owner=claimed.owner, started_at=now)
+    )
+    return _claimed(connection, claimed.id)
+
+
+def fence(claimed: Claimed) -> ColumnElement[bool]:
+    """Holds only while the delivery is still ours, in the attempt that we know."""
+    return and_(
+        _table.c.id == claimed.id,
+        _table.c.state == Outcome.SENDING,
+        _table.c.owner == claimed.owner,
+        _table.c.attempts == claimed.attempts,
+    )
+
+
+def still_ours(connection: Connection, claimed: Claimed) -> None:
+    """Raises `LostLease` when it is not."""
+    if connection.execute(select(_table.c.id).where(fence(claimed)).with_for_update()).first() is None:
+        raise lost(claimed)
+
+
+def lost(claimed: Claimed) -> LostLease:
+    """The error that says so."""
+    return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
+
+
+def _ready(channel: str) -> ColumnElement[bool]:
+    """Waiting, and nothing before it in its lane is still to come."""
+    before = _table.alias("before")
+    earlier = exists().where(
+        before.c.lane == _table.c.lane,
+        before.c.id < _table.c.id,
+        before.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+    )
+    return and_(_table.c.channel == channel, _table.c.state == Outcome.WAITING, ~earlier)
+
+
+def _blocked(connection: Connection) -> set[str]:
+    table = schema.channel
+    return set(connection.execute(select(table.c.name).where(table.c.blocked_at.is_not(None))).scalars())
+
+
+def _paused_until(connection: Connection, channel: str) -> int:
+    table = schema.channel
+    return connection.execute(select(table.c.paused_until).where(table.c.name == channel)).scalar() or 0
+
+
+def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:
+    """What becomes of it instead, and why; `None`: it is to be sent. What is in doubt is settled first."""
+    if row.doubt:
+        return None
+    if row.not_after is not None and row.not_after <= now:
+        return Outcome.SUPERSEDED, "It had expired before it could be sent."
+    if not (row.needs_opening or _over(connection, row)) or not opening_never_appeared(connection, row.lane):
+        return None
+    if row.needs_opening:
+        return Outcome.SKIPPED, NOT_TOLD
+    return Outcome.SUPERSEDED, OVER
+
+
+def _over(connection: Connection, row: Row[Any]) -> bool:
+    """Whether an end or a cancellation was journalled after it."""
+    said, over = schema.publication, schema.publication.alias("over")
+    about = func.coalesce(said.c.corrects, said.c.id)
+    after = or_(
+        and_(over.c.incident == said.c.incident, over.c.sequence > said.c.sequence),
+        and_(said.c.incident.is_(None), over.c.corrects == about, over.c.id != said.c.id),
+    )
+    query = select(over.c.id).where(said.c.id == row.publication, said.c.stage != Stage.CANCELLATION, after)
+    return (
+        connection.execute(query.where(over.c.stage.in_([Stage.END, Stage.CANCELLATION])).limit(1)).first() is not None
+    )
+
+
+def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
+    until = now + span(lease)
+    connection.execute(
+        update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING, owner=owner, lease_until=until)
+    )
+    return _claimed(connection, row.id)
+
+
+def _claimed(connection: Connection, delivery: int) -> Claimed:
+    said = schema.publication
+    row = connection.execute(
+        select(_table, said.c.incident).join(said, said.c.id == _table.c.publication).where(_table.c.id == delivery)
+    ).one()
+    return Claimed(
+        id=row.id,
+        owner=row.owner,
+        publication=row.publication,
+        incident=row.incident,
+        channel=row.channel,
+        operation=Operation(row.operation),
+        severe=row.priority <= _SEVERE,
+        mass=row.mass,
+        doubt=row.doubt,
+        attempts=row.attempts,
+        first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
+        last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
+        not_after=moment(row.not_after) if row.not_after is not None else None,
+        standalone=Post.read(row.standalone) if row.standalone else None,
+        reply=Post.read(row.reply) if row.reply else None,
+        wording=row.wording,
+        variant=row.variant,
+        request=Request.read(row.request) if row.request else None,
+        answers=_answers(connection, row),
+        target=_target(connection, row.target),
+    )
+
+
+def _answers(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
+    """Where the posts to answer have landed, if the opening has: without it there is no thread to hang in.
+
+    The first is always the one that everything hangs under: the opening's first post, in whatever language.
+    """
+    wanted = str(row.answers).split()
+    if row.part and not row.mass:  # a second language hangs under the first one
+        wanted.append(str(row.publication))
+    if not wanted:
+        return ()
+    rows = connection.execute(
+        select(_table.c.publication, _table.c.ref, _table.c.part)
+        .where(_table.c.publication.in_(wanted), _table.c.channel == row.channel, _table.c.account == row.account)
+        .where(_table.c.operation == Operation.POST, _table.c.state == Outcome.POSTED, _table.c.ref.is_not(None))
+        # Of a publication's posts the last one read here counts: the one in our language, else the first one.
+        .order_by(_table.c.language == row.language, _table.c.part.desc())
+    ).all()
+    landed = {one.publication: PostRef.read(one.ref) for one in rows}
+    opened = [one for one in rows if one.publication == wanted[0]]
+    if not opened:
+        return ()
+    root = PostRef.read(min(opened, key=lambda one: int(one.part)).ref)
+    thread = [landed[publication] for publication in wanted if publication in landed]
+    return tuple(thread) if thread[0] == root else (root, *thread)
+
+
+def _target(connection: Connection, delivery: int | None) -> PostRef | None:
+    if delivery is None:
+        return None
+    ref = connection.execute(select(_table.c.ref).where(_table.c.id == delivery)).scalar()
+    return PostRef.read(ref) if ref else None

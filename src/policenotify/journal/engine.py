@@ -1,0 +1,116 @@
+"""The database behind the journal: how it is opened, and what its failures mean in an officer's words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+from policenotify.errors import JournalError
+
+BUSY = 30
+"""Seconds that a writer waits for another one; `?timeout=` in the URL says otherwise."""
+
+_SETTINGS = (
+    "synchronous=FULL",  # what was acknowledged survives a power cut
+    "foreign_keys=ON",
+    "secure_delete=ON",  # what is erased is overwritten, not only forgotten
+)
+
+_TURNS = 20  # how often a new file's mode is asked for while other processes are making the same journal
+
+# Result codes (sqlite.org/rescode.html); the lower 8 bits of an extended code are its kind.
+_TOLD = {
+    sqlite3.SQLITE_BUSY: "another process does not let go of it. Look for one that hangs, then try again",
+    sqlite3.SQLITE_FULL: "the disk is full. Make room, then try again",
+    sqlite3.SQLITE_READONLY: "this user may not write to it. Give the user its file and folder, then try again",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened. Give the user its file and folder, then try again",
+    sqlite3.SQLITE_IOERR: "the disk fails. Look after the disk, then try again",
+    sqlite3.SQLITE_CORRUPT: "its file is damaged. Put it aside and restore a copy",
+    sqlite3.SQLITE_NOTADB: "its file is no journal, or it is damaged. Name another file, or restore a copy",
+}
+
+_engines: WeakSet[Engine] = WeakSet()
+
+
+def open_engine(url: str) -> Engine:
+    """The engine of a journal: a path, or an SQLAlchemy URL of an SQLite file.
+
+    Raises:
+        JournalError: It is no file, or its folder does not exist.
+    """
+    parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise JournalError(f"A journal on {parsed.drivername!r} is not supported. Give the path of a file.")
+    if not parsed.database or parsed.database == ":memory:":
+        raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
+    if not (folder := Path(parsed.database).parent).is_dir():
+        raise JournalError(f"The journal's folder {str(folder)!r} does not exist. Create it first.")
+    if "timeout" not in parsed.query:
+        parsed = parsed.update_query_dict({"timeout": str(BUSY)})
+    # Values stay out of errors and logs.
+    engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    _engines.add(engine)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+    try:
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}").close()
+        _write_ahead(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    mode = ""
+    for turn in range(_TURNS):
+        try:
+            [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            # Of two processes that change the mode of a new file together one is refused, and not kept waiting.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or turn == _TURNS - 1:
+                raise
+            connection.execute("BEGIN IMMEDIATE").close()  # waits until the other has done
+            connection.execute("ROLLBACK").close()
+    if mode != "wal":
+        raise JournalError(
+            f"The journal cannot be kept here: its file system allows only the mode {mode!r}, not write-ahead logging. "
+            "Nothing was sent. Put it on a local disk."
+        )
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes the lock at once: two that upgrade from reading to writing would fail, not wait.
+    writes = connection.get_execution_options().get("policenotify_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def told(error: BaseException) -> str:
+    """What a failure of the database means and what to do, without a statement or its values."""
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if kind in _TOLD:
+        return _TOLD[kind]
+    return str(cause) if isinstance(cause, sqlite3.Error) else type(cause).__name__
+
+
+def _forget_connections() -> None:
+    # How to corrupt an SQLite database file, section 2.6: a connection must not be carried across a fork.
+    for engine in list(_engines):
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
+    os.register_at_fork(after_in_child=_forget_connections)

@@ -1,0 +1,73 @@
+"""Facts of the whole journal: the version of its tables, whose keys it was made with, whether all is stopped."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from policenotify.errors import JournalError, NewerVersion, Stopped
+from policenotify.journal import schema
+from policenotify.keys import Keys
+
+_table = schema.meta
+
+
+def create(connection: Connection, keys: Keys) -> None:
+    """Make the tables, unless another process was faster."""
+    if not inspect(connection).has_table(_table.name):
+        schema.metadata.create_all(connection)
+        _set(connection, "schema_version", str(schema.SCHEMA_VERSION))
+        _set(connection, "keys", keys.fingerprint)
+
+
+def check(connection: Connection, keys: Keys) -> bool:
+    """Whether the journal was made with these very keys; `False`: with an earlier version of them.
+
+    Raises:
+        NewerVersion: Its tables are of a newer policenotify.
+        JournalError: It is damaged, or was made with other keys.
+    """
+    found = _get(connection, "schema_version") or ""
+    if not found.isdecimal() or int(found) < schema.SCHEMA_VERSION:
+        raise JournalError("The journal is damaged: its version is missing. Nothing was sent. Restore a copy.")
+    if int(found) > schema.SCHEMA_VERSION:
+        raise NewerVersion("journal", int(found), schema.SCHEMA_VERSION)
+    fingerprint = _get(connection, "keys")
+    if fingerprint not in keys.fingerprints:
+        raise JournalError(
+            f"The journal was made with the keys {fingerprint}, this installation has {keys.fingerprint}. "
+            "Nothing was sent. Copy the right keys file to this host, then: policenotify doctor"
+        )
+    return fingerprint == keys.fingerprint
+
+
+def take_new_keys(connection: Connection, keys: Keys) -> None:
+    """From now on the journal holds what only these newer keys open; who has the earlier ones is told at opening."""
+    _set(connection, "keys", keys.fingerprint)
+
+
+def stop(connection: Connection, actor: str, reason: str) -> None:
+    """Everything is to stop."""
+    _set(connection, "stopped", f"{actor}\n{reason}")
+
+
+def resume(connection: Connection) -> None:
+    """Everything may go on."""
+    _set(connection, "stopped", "")
+
+
+def stopped(connection: Connection) -> Stopped | None:
+    """The error that says who stopped everything, while it is stopped."""
+    said = _get(connection, "stopped")
+    if not said:
+        return None
+    actor, _, reason = said.partition("\n")
+    return Stopped(actor, reason)
+
+
+def _get(connection: Connection, name: str) -> str | None:
+    return connection.execute(select(_table.c.value).where(_table.c.name == name)).scalar()
+
+
+def _set(connection: Connection, name: str, value: str) -> None:
+    if not connection.execute(update(_table).where(_table.c.name == name).values(value=value)).rowcount:
+        connection.execute(insert(_table).values(name=name, value=value))

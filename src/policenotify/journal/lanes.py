@@ -1,0 +1,94 @@
+"""A lane holds what one channel says of one incident: in order, and never what is stale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, or_, select, update
+
+from policenotify.journal import schema
+from policenotify.journal.addresses import counts, of_people
+from policenotify.journal.events import RUNNER, record
+from policenotify.journal.values import moment
+from policenotify.receipt import Outcome
+
+OVER = "It was over before this could be sent; it would have been stale."
+NOT_TOLD = "The opening never appeared here, and this channel does not announce what follows what it did not tell."
+OVERTAKEN = "A newer message went out instead."
+
+_table, _people = schema.delivery, schema.recipient
+
+
+def opening_never_appeared(connection: Connection, lane: str) -> bool:
+    """Whether no post of the lane is, may be, or is about to be out."""
+    out = or_(
+        _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.WITHDRAWN]),
+        _table.c.doubt,
+        exists().where(
+            _people.c.delivery == _table.c.id,
+            or_(_people.c.doubt, _people.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
+        ),
+    )
+    return connection.execute(select(_table.c.id).where(_table.c.lane == lane, out).limit(1)).first() is None
+
+
+def supersede(connection: Connection, lane: str, at: int) -> None:
+    """Better silent than stale: what certainly is not out and is over is not sent any more."""
+    unsent = select(_table).where(_table.c.lane == lane, _table.c.state == Outcome.WAITING, _table.c.doubt.is_(False))
+    for row in connection.execute(unsent).all():
+        let_go(connection, row, Outcome.SUPERSEDED, OVER, at)
+
+
+def inherit_urgency(connection: Connection, lane: str, urgent: int) -> None:
+    """What an urgent message waits for is as urgent as it, also once it has come back from being sent."""
+    connection.execute(
+        update(_table)
+        .where(_table.c.lane == lane, _table.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
+        .where(_table.c.priority > urgent)
+        .values(priority=urgent)
+    )
+
+
+def overtake(connection: Connection, lane: str, at: int) -> None:
+    """Who still waits for a mail of the lane that others may have already gets the newer one instead.
+
+    A mailbox that asks to come back later must not hold up the next mail to everybody else.
+    """
+    later = _table.alias("later")
+    begun = or_(_people.c.doubt, _people.c.state.in_([Outcome.POSTED, Outcome.HELD]))
+    overtaken = select(_table).where(
+        _table.c.lane == lane,
+        _table.c.mass,
+        _table.c.state == Outcome.WAITING,
+        exists().where(_people.c.delivery == _table.c.id, begun),
+        exists().where(
+            later.c.lane == lane,
+            later.c.id > _table.c.id,
+            later.c.publication != _table.c.publication,
+            later.c.state != Outcome.SKIPPED,
+        ),
+    )
+    for row in connection.execute(overtaken).all():
+        let_go(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
+
+
+def let_go(connection: Connection, row: Row[Any], outcome: Outcome, why: str, at: int) -> None:
+    """Settle a waiting delivery that is not to be sent any more; people who may have it already are held."""
+    if row.mass:
+        waiting = update(_people).where(_people.c.delivery == row.id, _people.c.state == Outcome.WAITING)
+        connection.execute(waiting.where(_people.c.doubt).values(state=Outcome.HELD))
+        connection.execute(waiting.values(state=outcome, reason=why))
+        outcome = of_people(counts(connection, [row.id])[row.id])
+    connection.execute(
+        update(_table).where(_table.c.id == row.id).values(state=outcome, reason=why, remedy="", code="", settled_at=at)
+    )
+    record(
+        connection,
+        moment(at),
+        RUNNER,
+        "settled",
+        {"outcome": outcome, "reason": why},
+        publication=row.publication,
+        delivery=row.id,
+        channel=row.channel,
+    )

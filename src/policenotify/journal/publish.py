@@ -1,0 +1,196 @@
+"""Write a publication and all its deliveries, in one transaction, deciding again under the incident's row lock."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, insert, select, update
+
+from policenotify.errors import JournalError, KeyReused
+from policenotify.journal import schema
+from policenotify.journal.addresses import store_recipients
+from policenotify.journal.events import record
+from policenotify.journal.lanes import NOT_TOLD, inherit_urgency, opening_never_appeared, overtake, supersede
+from policenotify.journal.values import Draft, Drafted, microseconds, priority
+from policenotify.keys import Keys
+from policenotify.lifecycle import Course, Stage
+from policenotify.message import Message
+from policenotify.receipt import Finding, Outcome
+from policenotify.scales import Severity
+
+_FOLLOWING = {Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION}
+
+FINDINGS = TypeAdapter(tuple[Finding, ...])
+RULES = TypeAdapter(dict[str, str])
+
+
+class CourseChanged(JournalError):
+    """Another desk was faster: the incident is no longer where the history had it. Decide again."""
+
+
+def repeated(connection: Connection, key: str, digest: str) -> str | None:
+    """The publication that the caller's key already names, if it says the same.
+
+    Raises:
+        KeyReused: It says something else.
+    """
+    query = select(schema.publication.c.id, schema.publication.c.digest).where(schema.publication.c.key == key)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise KeyReused(key, row.id)
+    return str(row.id)
+
+
+def write(connection: Connection, draft: Draft, keys: Keys) -> None:
+    """Write *draft*.
+
+    Raises:
+        CourseChanged: The incident moved on since the history was read.
+    """
+    message, at = draft.message, microseconds(draft.at)
+    if message.incident is not None:
+        _move_incident(connection, draft, message.incident)
+    elif message.lifecycle.corrects is not None:
+        _still_stands(connection, message.lifecycle.corrects)
+    connection.execute(insert(schema.publication).values(**_publication(draft, state="published", key=draft.key)))
+    _store_pictures(connection, draft)
+    closing = message.stage in {Stage.END, Stage.CANCELLATION}
+    # A lane is said in the order of its deliveries' ids.
+    for drafted in sorted(draft.drafted, key=lambda one: one.leg.part):
+        lane, skip = _lane(draft, drafted), drafted.leg.skip
+        if closing and opening_never_appeared(connection, lane):
+            supersede(connection, lane, at)
+            if drafted.leg.channel in draft.skips_without_opening:
+                skip = skip or NOT_TOLD
+        inherit_urgency(connection, lane, _priority(message))
+        _write_delivery(connection, draft, drafted, lane=lane, skip=skip, keys=keys)
+        overtake(connection, lane, at)
+    body = {"stage": message.stage, "category": message.category, "digest": draft.digest, **draft.rules}
+    record(connection, draft.at, draft.actor, "published", body, publication=draft.id)
+
+
+def keep_refused(connection: Connection, draft: Draft) -> None:
+    """Keep a draft that a check refused; the caller's key stays free."""
+    connection.execute(insert(schema.publication).values(**_publication(draft, state="refused_by_check", key=None)))
+    body = {"codes": [finding.code for finding in draft.findings if finding.blocks], "digest": draft.digest}
+    record(connection, draft.at, draft.actor, "refused_by_check", body, publication=draft.id)
+
+
+def _publication(draft: Draft, *, state: str, key: str | None) -> dict[str, object]:
+    lifecycle, published = draft.message.lifecycle, state == "published"
+    return {
+        "id": draft.id,
+        "key": key,
+        "state": state,
+        # A refused draft belongs to no incident yet: it must not hold a place in one.
+        "incident": lifecycle.incident if published else None,
+        "sequence": draft.expected_sequence if published and lifecycle.incident else None,
+        "stage": lifecycle.stage,
+        "corrects": lifecycle.corrects,
+        "digest": draft.digest,
+        "message": draft.message.model_dump_json(exclude_none=True),
+        "findings": FINDINGS.dump_json(draft.findings).decode(),
+        "rules": RULES.dump_json(dict(draft.rules)).decode(),
+        "actor": draft.actor,
+        "created_at": microseconds(draft.at),
+    }
+
+
+def _still_stands(connection: Connection, about: str) -> None:
+    """What stands alone may be corrected until it is cancelled, and is cancelled once."""
+    table = schema.publication
+    query = select(table.c.id).where(table.c.corrects == about, table.c.stage == Stage.CANCELLATION)
+    if connection.execute(query.where(table.c.state == "published")).first() is not None:
+        raise CourseChanged(f"Nothing was sent: another desk has cancelled publication {about}, which is final.")
+
+
+def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
+    at, table = microseconds(draft.at), schema.incident
+    due = microseconds(draft.due_at) if draft.due_at else None
+    row = connection.execute(select(table).where(table.c.id == incident).with_for_update()).first()
+    if (row.next_sequence if row else 1) != draft.expected_sequence:
+        raise CourseChanged(
+            f"Nothing was sent: other desks keep publishing on incident {incident!r}. Look at it, then publish again."
+        )
+    closed = at if draft.course in {Course.ENDED, Course.CANCELLED} else None
+    moved: dict[str, object] = {"course": draft.course, "next_sequence": draft.expected_sequence + 1}
+    if row is None:
+        lifecycle = draft.message.lifecycle
+        connection.execute(
+            insert(table).values(
+                id=incident,
+                category=draft.message.category,
+                follows=lifecycle.follows,
+                exercise=draft.message.exercise,
+                opened_at=at,
+                due_at=due,
+                **moved,
+            )
+        )
+        return
+    if draft.message.stage is not Stage.CORRECTION:
+        moved |= {"due_at": due, "closed_at": closed}
+    connection.execute(update(table).where(table.c.id == incident).values(**moved))
+
+
+def _priority(message: Message) -> int:
+    return priority(message.severity or Severity.UNKNOWN)
+
+
+def _lane(draft: Draft, drafted: Drafted) -> str:
+    course = draft.message.incident or draft.message.lifecycle.corrects or draft.id
+    return f"{course} {drafted.leg.channel}"
+
+
+def _write_delivery(
+    connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str, keys: Keys
+) -> None:
+    leg, at = drafted.leg, microseconds(draft.at)
+    state = Outcome.REFUSED if drafted.refused else Outcome.SKIPPED if skip else Outcome.WAITING
+    settled = state is not Outcome.WAITING
+    row = connection.execute(
+        insert(schema.delivery).values(
+            publication=draft.id,
+            channel=leg.channel,
+            account=leg.account,
+            language=leg.language,
+            part=leg.part,
+            operation=leg.operation,
+            post_key=drafted.post_key,
+            lane=lane,
+            sequence=draft.expected_sequence,
+            priority=_priority(draft.message),
+            state=state,
+            mass=drafted.addresses is not None,
+            needs_opening=leg.channel in draft.skips_without_opening and draft.message.stage in _FOLLOWING,
+            not_before=at,
+            not_after=microseconds(draft.not_after) if draft.not_after else None,
+            answers=" ".join(leg.answers),
+            standalone=drafted.standalone.model_dump_json() if drafted.standalone else None,
+            reply=drafted.reply.model_dump_json() if drafted.reply else None,
+            reason=drafted.refused or skip,
+            settled_at=at if settled else None,
+        )
+    )
+    if drafted.addresses is not None and not settled:
+        [delivery] = row.inserted_primary_key or (0,)
+        store_recipients(connection, keys, delivery, lane, drafted.addresses, at)
+
+
+def _store_pictures(connection: Connection, draft: Draft) -> None:
+    table = schema.blob
+    digests = [picture.digest for picture in draft.pictures]
+    known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(digests))).scalars())
+    for picture in {picture.digest: picture for picture in draft.pictures}.values():
+        if picture.digest not in known:
+            connection.execute(
+                insert(table).values(
+                    digest=picture.digest,
+                    media_type=picture.media_type,
+                    width=picture.width,
+                    height=picture.height,
+                    data=picture.data,
+                    stored_at=microseconds(draft.at),
+                )
+            )

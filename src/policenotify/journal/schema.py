@@ -1,0 +1,261 @@
+"""The journal's tables. Times are whole microseconds since 1970 in UTC; JSON is canonical text."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_VERSION = 1
+"""Version of these tables; written to `pn_meta` and compared at every opening."""
+
+metadata = MetaData()
+
+# SQLite counts rows itself only for a column of type INTEGER.
+_RowId = BigInteger().with_variant(Integer(), "sqlite")
+_When = BigInteger
+
+meta = Table(
+    "pn_meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="Facts of the whole journal: schema version, stop, the keys' fingerprint.",
+)
+
+incident = Table(
+    "pn_incident",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("category", String(64), nullable=False),
+    Column("course", String(16), nullable=False),
+    Column("next_sequence", Integer, nullable=False),
+    Column("follows", String(64)),
+    Column("exercise", Boolean, nullable=False),
+    Column("opened_at", _When, nullable=False),
+    Column("closed_at", _When),
+    Column("due_at", _When),  # when the desk owes the next word
+    Index("pn_incident_open", "course", "due_at"),
+    comment="The course of one event. Its row lock makes the order of sequence the order of commit.",
+)
+
+publication = Table(
+    "pn_publication",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("key", String(200), unique=True),  # NULL for a draft that a check refused
+    Column("state", String(20), nullable=False),
+    Column("incident", ForeignKey("pn_incident.id")),
+    Column("sequence", Integer),
+    Column("stage", String(16), nullable=False),
+    Column("corrects", String(26)),
+    Column("digest", String(64), nullable=False),  # of the message as the caller gave it
+    Column("message", Text, nullable=False),  # as it was resolved
+    Column("findings", Text, nullable=False),
+    Column("rules", Text, nullable=False),  # versions of what resolved and worded it
+    Column("actor", String(200), nullable=False),
+    Column("created_at", _When, nullable=False),
+    UniqueConstraint("incident", "sequence", name="pn_publication_sequence"),
+    Index("pn_publication_corrects", "corrects"),
+    Index(
+        "pn_publication_one_opening",
+        "incident",
+        unique=True,
+        sqlite_where=text("stage = 'opening' AND state = 'published'"),
+        postgresql_where=text("stage = 'opening' AND state = 'published'"),
+    ),
+    CheckConstraint("state IN ('published', 'refused_by_check')", name="pn_publication_state"),
+    comment="What was said, and by whom.",
+)
+
+delivery = Table(
+    "pn_delivery",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("publication", ForeignKey("pn_publication.id"), nullable=False, index=True),
+    Column("channel", String(64), nullable=False),
+    Column("account", Text, nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("operation", String(8), nullable=False),
+    Column("target", ForeignKey("pn_delivery.id")),  # what an edit or delete is about
+    Column("post_key", String(64), nullable=False, unique=True),
+    Column("lane", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),  # 0 is the most urgent
+    Column("state", String(12), nullable=False),
+    Column("doubt", Boolean, nullable=False, default=False),
+    Column("mass", Boolean, nullable=False, default=False),
+    Column("needs_opening", Boolean, nullable=False, default=False),  # skipped where the opening never appeared
+    Column("not_before", _When, nullable=False),
+    Column("not_after", _When),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("first_tried_at", _When),
+    Column("last_tried_at", _When),
+    Column("owner", String(200)),
+    Column("lease_until", _When),
+    Column("answers", Text, nullable=False),  # ids of the publications to hang under
+    Column("standalone", Text),  # the wording, frozen at publish
+    Column("reply", Text),
+    Column("wording", String(12), nullable=False, default=""),  # which of the two was sent
+    Column("variant", Integer, nullable=False, default=0),
+    Column("request", Text),  # frozen before the first attempt
+    Column("ref", Text),
+    Column("reason", Text, nullable=False, default=""),
+    Column("remedy", Text, nullable=False, default=""),
+    Column("code", String(200), nullable=False, default=""),
+    Column("settled_at", _When),
+    Index("pn_delivery_due", "state", "channel", "priority", "id"),
+    Index("pn_delivery_lane", "lane", "id"),  # ids rise in the order in which a lane is to be said
+    comment="One (publication, channel, language, part, operation): the unit that is claimed.",
+)
+
+attempt = Table(
+    "pn_attempt",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("started_at", _When, nullable=False),
+    Column("ended_at", _When),
+    Column("outcome", String(12)),
+    Column("reason", Text, nullable=False, default=""),
+    Column("code", String(200), nullable=False, default=""),
+    comment="Written before anything leaves: an attempt without an end is a doubt.",
+)
+
+recipient = Table(
+    "pn_recipient",
+    metadata,
+    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("state", String(12), nullable=False),
+    Column("doubt", Boolean, nullable=False, default=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    Column("code", String(200), nullable=False, default=""),
+    Index("pn_recipient_state", "delivery", "state", "key"),
+    comment="One person of a delivery with recipients.",
+)
+
+address = Table(
+    "pn_address",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("key_version", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("stored_at", _When, nullable=False, index=True),
+    comment="Addresses, encrypted; erased 30 days after the last incident that reached them has closed.",
+)
+
+suppression = Table(
+    "pn_suppression",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("at", _When, nullable=False),
+    comment="People who are never to be written to again.",
+)
+
+channel = Table(
+    "pn_channel",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("tat", _When),  # the limiter's theoretical arrival time (generic cell rate algorithm)
+    Column("paused_until", _When),
+    Column("blocked_at", _When),
+    Column("reason", Text, nullable=False, default=""),
+    Column("remedy", Text, nullable=False, default=""),
+    Column("code", String(200), nullable=False, default=""),
+    Column("facts", Text, nullable=False, default="{}"),
+    comment="What all processes must know of a channel.",
+)
+
+keep = Table(
+    "pn_keep",
+    metadata,
+    Column("channel", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("key_version", Integer),
+    Column("sealed", LargeBinary),
+    Column("lease_owner", String(200)),
+    Column("lease_until", _When),
+    comment="Sessions and rotating tokens, encrypted, changed by compare-and-swap.",
+)
+
+blob = Table(
+    "pn_blob",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("media_type", String(64), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("stored_at", _When, nullable=False),
+    comment="Pictures, named by their SHA-256.",
+)
+
+runner = Table(
+    "pn_runner",
+    metadata,
+    Column("owner", String(200), primary_key=True),
+    Column("seen_at", _When, nullable=False),
+    comment="Who has been delivering, and when last.",
+)
+
+schedule = Table(
+    "pn_schedule",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("next_at", _When),
+    Column("misfire", String(8), nullable=False),
+    Column("message", Text, nullable=False),
+    comment="Campaigns: the key of a publication is (schedule, instant).",
+)
+
+event = Table(
+    "pn_event",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("at", _When, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("publication", String(26), index=True),
+    Column("delivery", _RowId),
+    Column("channel", String(64)),
+    Column("body", Text, nullable=False),
+    Column("salt", String(32), nullable=False),
+    Column("commitment", String(64), nullable=False),
+    sqlite_autoincrement=True,  # the number of a row that was removed is never given again
+    comment="Who did what and when; rows are only ever added.",
+)
+
+seal = Table(
+    "pn_seal",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("first_event", _RowId, nullable=False),
+    Column("last_event", _RowId, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("at", _When, nullable=False),
+    comment="Closed batches of events, chained and signed.",
+)

@@ -1,0 +1,183 @@
+"""What became of an attempt, fenced: only the owner of the very attempt may say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from policenotify.channel import RecipientOutcome
+from policenotify.errors import Blocked
+from policenotify.journal import schema
+from policenotify.journal.addresses import counts, of_people, suppress
+from policenotify.journal.claim import fence, lost
+from policenotify.journal.events import RUNNER, record
+from policenotify.journal.lanes import overtake
+from policenotify.journal.values import Claimed, Settlement, microseconds, span
+from policenotify.receipt import Outcome
+
+_table, _people = schema.delivery, schema.recipient
+
+
+def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> None:
+    """Write down what became of the attempt, and let the delivery go.
+
+    Raises:
+        LostLease: The delivery was no longer ours; nothing is changed.
+    """
+    at, unsure = microseconds(now), became.outcome is Outcome.UNCONFIRMED
+    waits = became.outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
+    new: dict[str, object] = {
+        "state": Outcome.WAITING if waits else became.outcome,
+        "not_before": microseconds(became.not_before) if became.not_before else at,
+        "owner": None,
+        "lease_until": None,
+        "reason": became.reason,
+        "remedy": became.remedy,
+        "code": became.code,
+        "settled_at": None if waits else at,
+    }
+    if became.outcome is not Outcome.REFUSED:  # a refusal says nothing of an earlier attempt that was in doubt
+        new["doubt"] = unsure or became.outcome is Outcome.HELD
+    if became.ref is not None:
+        new["ref"] = became.ref.model_dump_json()
+    if became.forget_request:
+        new["request"] = None
+    if became.standalone:
+        new |= {"request": None, "wording": "standalone"}
+    if became.variant:
+        new |= {"request": None, "variant": _table.c.variant + 1}
+    if not connection.execute(update(_table).where(fence(claimed)).values(**new)).rowcount:
+        raise lost(claimed)
+    end_attempt(connection, claimed, became.outcome, became.reason, became.code, at)
+    body = {"outcome": became.outcome, "code": became.code, "attempt": claimed.attempts}
+    record(
+        connection,
+        now,
+        RUNNER,
+        "settled",
+        body,
+        publication=claimed.publication,
+        delivery=claimed.id,
+        channel=claimed.channel,
+    )
+
+
+def end_attempt(connection: Connection, claimed: Claimed, outcome: Outcome, reason: str, code: str, at: int) -> None:
+    """Close the attempt's own row, if one is open."""
+    table = schema.attempt
+    connection.execute(
+        update(table)
+        .where(table.c.delivery == claimed.id, table.c.number == claimed.attempts, table.c.ended_at.is_(None))
+        .values(ended_at=at, outcome=outcome, reason=reason, code=code)
+    )
+
+
+def settle_people(
+    connection: Connection,
+    claimed: Claimed,
+    outcomes: Iterable[RecipientOutcome],
+    *,
+    now: datetime,
+    hold_doubt: bool,
+    lease: timedelta,
+) -> None:
+    """Write down what became of some people, and keep the delivery a while longer.
+
+    Raises:
+        LostLease: The delivery was no longer ours; nothing is changed.
+    """
+    at = microseconds(now)
+    held = connection.execute(update(_table).where(fence(claimed)).values(lease_until=at + span(lease)))
+    if not held.rowcount:
+        raise lost(claimed)
+    gone = []
+    for one in outcomes:
+        unsure = one.outcome == "unconfirmed"
+        state = {
+            "posted": Outcome.POSTED,
+            "refused": Outcome.REFUSED,
+            "unavailable": Outcome.WAITING,
+            "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
+        }[one.outcome]
+        # "Not this time" says nothing of an earlier attempt that was in doubt.
+        doubt = _people.c.doubt if one.outcome in {"refused", "unavailable"} else unsure
+        connection.execute(
+            update(_people)
+            .where(_people.c.delivery == claimed.id, _people.c.key == one.key, _people.c.state == Outcome.SENDING)
+            .values(state=state, doubt=doubt, reason=one.reason, code=one.code)
+        )
+        if one.gone:
+            gone.append(one.key)
+    suppress(connection, gone, "The mailbox does not exist, or wants no more.", at)
+
+
+def block(connection: Connection, channel: str, error: Blocked, *, now: datetime) -> bool:
+    """Let nothing more out on a channel until a person acts; returns whether that is news."""
+    table, at = schema.channel, microseconds(now)
+    ensure_channel(connection, channel)
+    news = connection.execute(
+        update(table)
+        .where(table.c.name == channel, table.c.blocked_at.is_(None))
+        .values(blocked_at=at, reason=error.reason, remedy=error.remedy, code=error.code)
+    ).rowcount
+    if news:
+        record(connection, now, RUNNER, "blocked", {"reason": error.reason, "code": error.code}, channel=channel)
+    return bool(news)
+
+
+def unblock(connection: Connection, channel: str, actor: str, *, now: datetime) -> bool:
+    """Let a channel go on; returns whether it was blocked or paused."""
+    table = schema.channel
+    changed = connection.execute(
+        update(table)
+        .where(table.c.name == channel, or_(table.c.blocked_at.is_not(None), table.c.paused_until.is_not(None)))
+        .values(blocked_at=None, paused_until=None, reason="", remedy="", code="")
+    ).rowcount
+    if changed:
+        record(connection, now, actor, "resumed", {}, channel=channel)
+    return bool(changed)
+
+
+def pause(connection: Connection, channel: str, until: datetime) -> None:
+    """The network asked the account to wait."""
+    table, at = schema.channel, microseconds(until)
+    ensure_channel(connection, channel)
+    connection.execute(
+        update(table)
+        .where(table.c.name == channel, or_(table.c.paused_until.is_(None), table.c.paused_until < at))
+        .values(paused_until=at)
+    )
+
+
+def ensure_channel(connection: Connection, channel: str) -> None:
+    """A row for what all processes must know of the channel."""
+    table = schema.channel
+    if connection.execute(select(table.c.name).where(table.c.name == channel)).first() is None:
+        connection.execute(insert(table).values(name=channel))
+
+
+def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> Outcome:
+    """Write down what a mass delivery has come to, from what became of its people.
+
+    Raises:
+        LostLease: The delivery was no longer ours; nothing is changed.
+    """
+    left = update(_people).where(
+        _people.c.delivery == claimed.id, _people.c.state.in_([Outcome.WAITING, Outcome.SENDING])
+    )
+    if became.outcome in {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}:
+        connection.execute(left.where(_people.c.doubt).values(state=Outcome.HELD))
+        connection.execute(left.values(state=became.outcome, reason=became.reason, code=became.code))
+    else:
+        connection.execute(left.values(state=Outcome.WAITING))
+    total = of_people(counts(connection, [claimed.id]).get(claimed.id, {}))
+    if total is Outcome.WAITING:
+        settle(connection, claimed, became, now=now)
+    else:
+        settle(connection, claimed, replace(became, outcome=total, not_before=None), now=now)
+    lane = connection.execute(select(_table.c.lane).where(_table.c.id == claimed.id)).scalar_one()
+    overtake(connection, lane, microseconds(now))
+    return total

@@ -1,0 +1,337 @@
+"""The journal, opened: one object behind which all its tables are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from policenotify.channel import Clock, Keep, Picture, Recipient, RecipientOutcome, Request
+from policenotify.errors import Blocked, InvalidPicture, JournalError, Stopped
+from policenotify.journal import addresses, claim, events, facts, history, publish, schema, settle
+from policenotify.journal.engine import open_engine, told
+from policenotify.journal.keeping import JournalKeep
+from policenotify.journal.owner import this_process
+from policenotify.journal.values import Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
+from policenotify.keys import Entropy, Keys
+from policenotify.receipt import History, Outcome, Publication
+
+_KNOWN = "Nothing was sent that is not in it."
+_FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again is no news any more
+
+
+class Journal:
+    """What was said and what became of it: the single source of truth.
+
+    Every method is one transaction. Errors of the database are raised as `JournalError`.
+    """
+
+    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock, entropy: Entropy) -> None:
+        self._engine = engine
+        self.keys = keys
+        self.clock = clock
+        self.entropy = entropy
+
+    @classmethod
+    def open(cls, url: str, *, keys: Keys, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Journal:
+        """Open the journal; see [`open_journal`][policenotify.journal.open_journal]."""
+        try:
+            engine = open_engine(url)
+        except (SQLAlchemyError, OSError) as error:
+            raise JournalError(f"The journal cannot be opened: {told(error)}. Nothing was sent.") from error
+        journal = cls(engine, keys=keys, clock=clock, entropy=entropy)
+        try:
+            journal.check_schema()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def __repr__(self) -> str:
+        return f"Journal({self._engine.url.render_as_string(hide_password=True)})"
+
+    def now(self) -> datetime:
+        """The store's time."""
+        return self.clock.now()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that writes."""
+        options = {"policenotify_writes": True, "policenotify_entropy": self.entropy}
+        try:
+            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            raise JournalError(f"The journal could not be written: {told(error)}. {_KNOWN}") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One transaction that reads."""
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
+
+    def close(self) -> None:
+        """Let go of all connections. May be called twice."""
+        self._engine.dispose()
+
+    # --- the journal itself
+
+    def check_schema(self) -> None:
+        """Create the tables of an empty database; refuse one of another version or of other keys."""
+        with self.reading() as connection:
+            absent = not inspect(connection).has_table(schema.meta.name)
+        if absent:
+            with self.writing() as connection:
+                facts.create(connection, self.keys)
+        with self.reading() as connection:
+            newest = facts.check(connection, self.keys)
+        if not newest:
+            with self.writing() as connection:
+                facts.take_new_keys(connection, self.keys)
+
+    def stop(self, actor: str, reason: str = "") -> None:
+        """Halt everything at once, in all processes, until `resume`."""
+        with self.writing() as connection:
+            facts.stop(connection, actor, reason)
+            events.record(connection, self.now(), actor, "stopped", {"reason": reason})
+
+    def resume(self, actor: str, channel: str | None = None) -> None:
+        """Go on after `stop`, or with one channel that was blocked."""
+        with self.writing() as connection:
+            if channel is not None:
+                settle.unblock(connection, channel, actor, now=self.now())
+                return
+            facts.resume(connection)
+            events.record(connection, self.now(), actor, "resumed", {})
+
+    def stopped(self) -> Stopped | None:
+        """The error that says who stopped everything, while it is stopped."""
+        with self.reading() as connection:
+            return facts.stopped(connection)
+
+    # --- publishing
+
+    def publish(self, draft: Draft) -> str:
+        """Write a publication with all its deliveries; returns its id, or that of the one its key already names.
+
+        Raises:
+            KeyReused: The key names another content.
+            publish.CourseChanged: The incident moved on since its history was read.
+            Stopped: Everything is stopped.
+        """
+        with self.writing() as connection:
+            if (error := facts.stopped(connection)) is not None:
+                raise error
+            if (first := publish.repeated(connection, draft.key, draft.digest)) is not None:
+                return first
+            publish.write(connection, draft, self.keys)
+            return draft.id
+
+    def keep_refused(self, draft: Draft) -> None:
+        """Keep a draft that a check refused."""
+        with self.writing() as connection:
+            publish.keep_refused(connection, draft)
+
+    def repeated(self, key: str, digest: str) -> str | None:
+        """The publication that the caller's key already names, if it says the same; see `publish`."""
+        with self.reading() as connection:
+            return publish.repeated(connection, key, digest)
+
+    # --- reading
+
+    def history(self, incident: str) -> History:
+        """The course of one incident so far."""
+        with self.reading() as connection:
+            return history.history(connection, incident)
+
+    def history_of(self, publication: str) -> History | None:
+        """The course of a publication outside incidents."""
+        with self.reading() as connection:
+            return history.history_of(connection, publication)
+
+    def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
+        """The incidents, the latest first."""
+        with self.reading() as connection:
+            return history.incidents(connection, only_open=only_open)
+
+    def publication(self, wanted: str) -> Publication | None:
+        """A publication and what became of it, by its id or by the caller's key."""
+        with self.reading() as connection:
+            return history.publication(connection, wanted)
+
+    def latest(self, count: int) -> tuple[Publication, ...]:
+        """The last publications, the newest first."""
+        with self.reading() as connection:
+            return history.latest(connection, count)
+
+    def unsettled(self, publication: str) -> Mapping[str, datetime | None]:
+        """The channels where something is still to come: the time before which it will not; `None`: under way."""
+        with self.reading() as connection:
+            return history.unsettled(connection, publication)
+
+    def blocked(self) -> dict[str, Blocked]:
+        """The channels on which nothing more goes out until a person acts, and why."""
+        table = schema.channel
+        with self.reading() as connection:
+            rows = connection.execute(select(table).where(table.c.blocked_at.is_not(None))).all()
+        return {row.name: Blocked(row.reason, remedy=row.remedy, code=row.code) for row in rows}
+
+    def picture(self, digest: str, alt: str) -> Picture:
+        """A picture that was published before, with its bytes.
+
+        Raises:
+            InvalidPicture: The journal does not have it.
+        """
+        with self.reading() as connection:
+            row = connection.execute(select(schema.blob).where(schema.blob.c.digest == digest)).first()
+        if row is None:
+            raise InvalidPicture(f"The journal has no picture {digest}. Give the picture itself, by path or data.")
+        return Picture(
+            digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
+        )
+
+    # --- delivering
+
+    def saw_runner(self) -> None:
+        """Somebody is delivering."""
+        owner, now = this_process(), microseconds(self.now())
+        table = schema.runner
+        with self.writing() as connection:
+            changed = connection.execute(update(table).where(table.c.owner == owner).values(seen_at=now))
+            if not changed.rowcount:
+                connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
+                connection.execute(insert(table).values(owner=owner, seen_at=now))
+
+    def runner_seen(self) -> datetime | None:
+        """When somebody was last delivering, in the last days."""
+        with self.reading() as connection:
+            seen = connection.execute(select(func.max(schema.runner.c.seen_at))).scalar()
+        return moment(seen) if seen is not None else None
+
+    def recover(self) -> int:
+        """Take back what dead or silent runners held; returns how many deliveries."""
+        with self.writing() as connection:
+            return claim.recover(connection, microseconds(self.now()))
+
+    def due(self, channels: Iterable[str]) -> dict[str, datetime]:
+        """When each channel has something to do next; nothing while everything is stopped."""
+        with self.reading() as connection:
+            if facts.stopped(connection) is not None:
+                return {}
+            return claim.due(connection, channels, microseconds(self.now()))
+
+    def severe_is_ready(self, channel: str) -> bool:
+        """Whether something Severe or more waits on the channel, to be sent now."""
+        with self.reading() as connection:
+            return claim.severe_is_ready(connection, channel, microseconds(self.now()))
+
+    def claim(self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False) -> Claimed | None:
+        """Take the channel's next delivery, or nothing."""
+        with self.writing() as connection:
+            if facts.stopped(connection) is not None:
+                return None
+            now = microseconds(self.now())
+            return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only)
+
+    def begin(self, claimed: Claimed, request: Request, wording: str) -> Claimed:
+        """Write down that *request* is about to be said. Nothing may leave before this returns.
+
+        Raises:
+            LostLease: The delivery is no longer ours.
+            Stopped: Everything was stopped meanwhile.
+        """
+        with self.writing() as connection:
+            if (error := facts.stopped(connection)) is not None:
+                raise error
+            return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()))
+
+    def settle(self, claimed: Claimed, became: Settlement) -> None:
+        """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
+
+        Raises:
+            LostLease: It is no longer ours to say.
+        """
+        if claimed.mass:
+            self.settle_mass(claimed, became)
+            return
+        with self.writing() as connection:
+            settle.settle(connection, claimed, became, now=self.now())
+
+    def block(self, channel: str, error: Blocked) -> bool:
+        """Let nothing more out on a channel until a person acts; returns whether that is news."""
+        with self.writing() as connection:
+            return settle.block(connection, channel, error, now=self.now())
+
+    def pause(self, channel: str, until: datetime) -> None:
+        """The network asked the account to wait."""
+        with self.writing() as connection:
+            settle.pause(connection, channel, until)
+
+    def next_people(self, claimed: Claimed, limit: int, *, hold_doubt: bool) -> tuple[Recipient, ...]:
+        """The next people of a delivery, marked as being written to; empty while everything is stopped.
+
+        People in doubt are held rather than written to again where *hold_doubt*.
+
+        Raises:
+            LostLease: The delivery is no longer ours.
+        """
+        with self.writing() as connection:
+            if facts.stopped(connection) is not None:
+                return ()
+            claim.still_ours(connection, claimed)
+            return addresses.next_people(
+                connection, self.keys, claimed.id, claimed.attempts, limit, hold_doubt=hold_doubt
+            )
+
+    def settle_people(
+        self, claimed: Claimed, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
+    ) -> None:
+        """Write down what became of some people, and keep the delivery a while longer."""
+        with self.writing() as connection:
+            settle.settle_people(connection, claimed, outcomes, now=self.now(), hold_doubt=hold_doubt, lease=lease)
+
+    def settle_mass(self, claimed: Claimed, became: Settlement) -> Outcome:
+        """Write down what a mass delivery has come to, from what became of its people.
+
+        Args:
+            claimed: The delivery.
+            became: Says why and when again, should somebody still wait; final for all others if it is final.
+
+        Returns:
+            What it has come to.
+        """
+        with self.writing() as connection:
+            return settle.settle_mass(connection, claimed, became, now=self.now())
+
+    def keep(self, channel: str) -> Keep:
+        """What one channel remembers between calls and processes."""
+        return JournalKeep(self, channel)
+
+    # --- records
+
+    def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
+        """Add an event."""
+        with self.writing() as connection:
+            events.record(connection, self.now(), actor, kind, body, channel=channel)
+
+    def seal(self) -> int:
+        """Close and sign the events since the last seal; returns how many there were."""
+        with self.writing() as connection:
+            return events.seal(connection, self.keys, self.now())
+
+    def verify(self) -> int:
+        """Check every sealed batch; returns how many there are. Raises `JournalError` where one was changed."""
+        with self.reading() as connection:
+            return events.verify(connection, self.keys)
+
+    def erase_addresses(self) -> int:
+        """Erase the addresses that nothing needs any more; returns how many."""
+        with self.writing() as connection:
+            return addresses.erase(connection, microseconds(self.now()))

@@ -1,0 +1,201 @@
+"""What goes into the journal and comes out of it; plain values, free of the SQL toolkit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from policenotify.channel import Operation, Picture, Post, PostRef, Request
+from policenotify.lifecycle import Course
+from policenotify.message import Message
+from policenotify.receipt import Finding, Leg, Outcome
+from policenotify.scales import Severity
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(at: datetime) -> int:
+    """A moment as the journal stores it: whole microseconds since 1970 in UTC."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    """The moment that the journal stored."""
+    return _EPOCH + stored * _MICROSECOND
+
+
+def span(length: timedelta) -> int:
+    """A length of time as the journal counts it."""
+    return length // _MICROSECOND
+
+
+def priority(severity: Severity) -> int:
+    """The order of claims: 0 (Extreme) goes first, 4 (Unknown) last."""
+    return list(Severity).index(severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """One delivery about to be journalled.
+
+    Attributes:
+        leg: Where it goes, or why it does not.
+        post_key: Names the post for ever.
+        standalone: The wording that reads alone; `None` for a skipped leg.
+        reply: The wording that answers, if there is something to answer.
+        addresses: For a channel with recipients: who wants to hear it now. `None` for other channels.
+        refused: Why it cannot go out here although it was meant to; empty: it can.
+    """
+
+    leg: Leg
+    post_key: str
+    standalone: Post | None = None
+    reply: Post | None = None
+    addresses: tuple[str, ...] | None = field(default=None, repr=False)
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A publication about to be journalled.
+
+    Attributes:
+        id: Its id.
+        key: The caller's key.
+        digest: Of the message as the caller gave it.
+        message: As it was resolved.
+        course: Where the incident will stand after it.
+        expected_sequence: Its place in the incident as the history had it, from 1; 0 outside incidents.
+        actor: Who says it.
+        at: When.
+        not_after: Nothing of it is sent after that.
+        due_at: When the desk will owe the next word; `None`: no more is owed.
+        findings: What the checks remarked.
+        rules: Versions of what resolved and worded it.
+        drafted: Its deliveries.
+        pictures: Its pictures, with their bytes.
+        skips_without_opening: Channels that skip what follows an opening that certainly never appeared there.
+    """
+
+    id: str
+    key: str
+    digest: str
+    message: Message
+    course: Course
+    expected_sequence: int
+    actor: str
+    at: datetime
+    not_after: datetime | None = None
+    due_at: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
+    drafted: tuple[Drafted, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    skips_without_opening: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that is ours until the lease runs out.
+
+    Attributes:
+        id: Its id.
+        owner: Who holds it.
+        publication: Whose.
+        incident: Of which incident.
+        channel: Where it goes.
+        operation: What is done.
+        severe: It weighs Severe or more.
+        mass: It has recipients.
+        doubt: An earlier attempt may have succeeded.
+        attempts: How often it was tried before.
+        first_tried_at: When it was first said to the network.
+        last_tried_at: When last.
+        not_after: Nothing of it is sent after that.
+        standalone: The wording that reads alone.
+        reply: The wording that answers.
+        wording: Which of the two was chosen: `reply`, `standalone`, or empty: not yet.
+        variant: How often the network has asked for another request.
+        request: What was said to the network; `None`: not prepared yet.
+        answers: Where the posts to answer have landed: from the opening to the last.
+        target: For an edit or delete: where the post landed.
+    """
+
+    id: int
+    owner: str
+    publication: str
+    incident: str | None
+    channel: str
+    operation: Operation
+    severe: bool
+    mass: bool
+    doubt: bool
+    attempts: int
+    first_tried_at: datetime | None
+    last_tried_at: datetime | None
+    not_after: datetime | None
+    standalone: Post | None
+    reply: Post | None
+    wording: str
+    variant: int
+    request: Request | None
+    answers: tuple[PostRef, ...]
+    target: PostRef | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of an attempt, and so of its delivery.
+
+    Attributes:
+        outcome: The delivery's new state; `UNCONFIRMED`: waiting, in doubt.
+        ref: Where the post landed.
+        not_before: When it may be tried again.
+        reason: In an officer's words.
+        remedy: What to do now.
+        code: The network's own code.
+        forget_request: The network certainly refused the request; the next attempt prepares a new one.
+        standalone: The next attempt uses the wording that reads alone.
+        variant: The next attempt asks for another request.
+    """
+
+    outcome: Outcome
+    ref: PostRef | None = None
+    not_before: datetime | None = None
+    reason: str = ""
+    remedy: str = ""
+    code: str = ""
+    forget_request: bool = False
+    standalone: bool = False
+    variant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentLine:
+    """An incident as a list shows it.
+
+    Attributes:
+        id: Its id.
+        category: What it is about.
+        course: Where it stands.
+        headline: What its opening said.
+        place: Where, in short.
+        opened_at: When it was opened.
+        due_at: When the desk owes the next word.
+        exercise: It is an exercise.
+    """
+
+    id: str
+    category: str
+    course: Course
+    headline: str
+    place: str
+    opened_at: datetime
+    due_at: datetime | None
+    exercise: bool
+
+    def __str__(self) -> str:
+        where = f", {self.place}" if self.place else ""
+        return f"{self.id} ({self.category}{where}, opened {self.opened_at:%Y-%m-%d %H:%M} UTC)"

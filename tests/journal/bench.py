@@ -1,0 +1,213 @@
+"""A desk without networks: it drafts, journals, claims and settles as the publisher and its runners do."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import event, select
+
+from policenotify.channel import Operation, Picture, Post, PostRef, RecipientOutcome, Request
+from policenotify.journal import open_journal, schema
+from policenotify.journal.addresses import recipient_key
+from policenotify.journal.store import Journal
+from policenotify.journal.values import Claimed, Draft, Drafted, Settlement
+from policenotify.keys import Keys
+from policenotify.lifecycle import Course, Lifecycle, Stage, next_course
+from policenotify.message import Message
+from policenotify.receipt import Finding, Leg, Outcome
+from policenotify.scales import Severity
+from policenotify.testing.fakes import FakeClock
+
+ACCOUNT = "police34.example"
+LEASE = timedelta(minutes=2)
+Told = Literal["posted", "refused", "unavailable", "unconfirmed"]
+
+_written_over = re.compile(
+    r"\s*(UPDATE|DELETE\s+FROM|REPLACE|INSERT\s+OR\s+REPLACE\s+INTO)\s+\"?pn_event\b", re.IGNORECASE
+)
+
+
+def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    assert not _written_over.match(statement), statement
+
+
+class Desk:
+    """One installation with a journal in *folder*; its clock moves only when told to."""
+
+    def __init__(self, folder: Path, *, keys: Keys, clock: FakeClock, query: str = "", first: int = 1) -> None:
+        self.path = folder / "journal.db"
+        self.keys = keys
+        self.clock = clock
+        url = f"sqlite:///{self.path}{query}" if query else str(self.path)
+        self.journal: Journal = open_journal(url, keys=keys, clock=clock)
+        event.listen(self.journal._engine, "before_cursor_execute", _only_added)
+        self._ids = itertools.count(first)
+
+    # --- saying
+
+    def draft(  # a publication has many sides
+        self,
+        stage: Stage = Stage.OPENING,
+        incident: str | None = "I1",
+        *,
+        channels: Sequence[str] = ("sky",),
+        languages: Sequence[str] = ("fr",),
+        people: Mapping[str, Sequence[str]] | None = None,
+        severity: Severity = Severity.MODERATE,
+        corrects: str | None = None,
+        key: str | None = None,
+        headline: str = "Accident sur l’A9",
+        lives: timedelta | None = None,
+        account: str = ACCOUNT,
+        skips: Sequence[str] = (),
+        skip: str = "",
+        pictures: tuple[Picture, ...] = (),
+        findings: tuple[Finding, ...] = (),
+        **fields: Any,
+    ) -> Draft:
+        at, publication = self.clock.now(), f"{next(self._ids):026d}"
+        incident = None if stage is Stage.STANDALONE else incident
+        message = Message(
+            category="traffic_accident",
+            severity=severity,
+            headline=headline,
+            lifecycle=Lifecycle(stage=stage, incident=incident, corrects=corrects),
+            **fields,
+        )
+        before = self.journal.history(incident) if incident else None
+        answers = tuple(entry.publication for entry in before.entries) if before else ()
+        course = Course.STANDALONE if stage is Stage.STANDALONE else Course.UNKNOWN
+        if before:
+            course = next_course(before.course, stage, incident=incident)
+        elif corrects:
+            answers, course = (corrects,), Course.CANCELLED if stage is Stage.CANCELLATION else Course.STANDALONE
+        drafted = []
+        for channel, (part, language) in itertools.product(channels, enumerate(languages)):
+            named = f"{publication} {channel} {language} {part}"
+            leg = Leg(
+                channel=channel,
+                account=account,
+                language=language,
+                operation=Operation.POST,
+                part=part,
+                answers=answers,
+                skip=skip,
+            )
+            post = Post(
+                key=hashlib.sha256(named.encode()).hexdigest(),
+                account=account,
+                stage=stage,
+                category="traffic_accident",
+                language=language,
+                text=headline,
+                created_at=at,
+            )
+            mass = (people or {}).get(channel)
+            drafted.append(
+                Drafted(
+                    leg=leg,
+                    post_key=post.key,
+                    standalone=post,
+                    reply=post if answers else None,
+                    addresses=None if mass is None else tuple(mass),
+                )
+            )
+        return Draft(
+            id=publication,
+            key=key or f"key {publication}",
+            digest=message.digest(),
+            message=message,
+            course=course,
+            expected_sequence=len(answers) + 1 if incident else 0,
+            actor="cne Roux",
+            at=at,
+            not_after=at + lives if lives else None,
+            due_at=at + timedelta(hours=2) if course is Course.OPEN else None,
+            findings=findings,
+            rules={"fr": "1"},
+            drafted=tuple(drafted),
+            pictures=pictures,
+            skips_without_opening=frozenset(skips),
+        )
+
+    def publish(self, *args: Any, **kwargs: Any) -> str:
+        return self.journal.publish(self.draft(*args, **kwargs))
+
+    # --- delivering
+
+    def claim(self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False) -> Claimed | None:
+        return self.journal.claim(channel, owner, lease=LEASE, severe_only=severe_only)
+
+    def take(self, channel: str = "sky", owner: str = "runner A") -> Claimed:
+        claimed = self.claim(channel, owner)
+        assert claimed is not None, f"nothing to claim on {channel}"
+        return claimed
+
+    def begin(self, claimed: Claimed) -> Claimed:
+        wording = claimed.wording or ("reply" if claimed.reply and claimed.answers else "standalone")
+        request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
+        return self.journal.begin(claimed, request, wording)
+
+    def settle(self, claimed: Claimed, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
+        if outcome is Outcome.POSTED:
+            said = {"ref": self.ref(claimed), **said}
+        self.journal.settle(claimed, Settlement(outcome=outcome, **said))
+
+    def ref(self, claimed: Claimed) -> PostRef:
+        return PostRef(account=ACCOUNT, id=f"post of {claimed.id}")
+
+    def deliver(self, channel: str = "sky", outcome: Outcome = Outcome.POSTED, **said: Any) -> Claimed:
+        claimed = self.begin(self.take(channel))
+        self.settle(claimed, outcome, **said)
+        return claimed
+
+    def mail(
+        self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25
+    ) -> list[str]:
+        """One attempt of the channel's next mass delivery; returns the addresses written to, in order."""
+        claimed, written = self.begin(self.take(channel)), []
+        while people := self.journal.next_people(claimed, chunk, hold_doubt=hold_doubt):
+            written += [person.address for person in people]
+            outcomes = [
+                RecipientOutcome(key=person.key, outcome=(told or {}).get(person.address, "posted"))
+                for person in people
+            ]
+            self.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
+        again = self.clock.now() + timedelta(seconds=30)
+        ref = PostRef(account=ACCOUNT, id="0" * 64)
+        self.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING, not_before=again, ref=ref))
+        return written
+
+    # --- looking
+
+    def outcomes(self, publication: str) -> dict[str, Outcome]:
+        found = self.journal.publication(publication)
+        assert found is not None
+        return {receipt.channel: receipt.outcome for receipt in found}
+
+    def outcome(self, publication: str, channel: str = "sky") -> Outcome:
+        return self.outcomes(publication)[channel]
+
+    def person(self, publication: str, address: str) -> Outcome | None:
+        """What became of a publication for one person."""
+        one, person = schema.delivery, schema.recipient
+        query = (
+            select(person.c.state)
+            .join(one, one.c.id == person.c.delivery)
+            .where(one.c.publication == publication, person.c.key == recipient_key(self.keys, address))
+        )
+        with self.journal.reading() as connection:
+            state = connection.execute(query).scalar()
+        return Outcome(state) if state else None
+
+    def dump(self, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of the tables (by default of every table), to see whether anything changed."""
+        wanted = [schema.metadata.tables[name] for name in tables] if tables else schema.metadata.sorted_tables
+        with self.journal.reading() as connection:
+            return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in wanted}

@@ -1,0 +1,103 @@
+"""A journal for each test, and other processes on the same one."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from journal.bench import Desk
+
+from policenotify.journal.store import Journal
+from policenotify.keys import Keys
+from policenotify.testing.fakes import FakeClock
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys.create(secrets.token_bytes)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, keys: Keys, clock: FakeClock) -> Iterator[Desk]:
+    made = Desk(tmp_path, keys=keys, clock=clock)
+    yield made
+    made.journal.close()
+
+
+@pytest.fixture
+def journal(desk: Desk) -> Journal:
+    return desk.journal
+
+
+_PROGRAM = """
+import secrets, sys
+from pathlib import Path
+from journal.bench import *
+folder = Path(sys.argv[1])
+keys = Keys.load(folder / "keys.json")
+def opened(first=int(sys.argv[2]), query=""):
+    return Desk(folder, keys=keys, clock=FakeClock(), first=first, query=query)
+def at_once():
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+Program = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def program(tmp_path: Path, keys: Keys) -> Iterator[Program]:
+    """Starts a process with its own desk on the same folder; `at_once()` in its text waits for `go`."""
+    keys.save(tmp_path / "keys.json")
+    started: list[subprocess.Popen[str]] = []
+
+    def start(text: str) -> subprocess.Popen[str]:
+        code = f"sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
+        process = subprocess.Popen(  # noqa: S603  # this very test's text
+            [
+                sys.executable,
+                "-c",
+                f"import sys\n{code}{_PROGRAM}{text}",
+                str(tmp_path),
+                str(1000 * len(started) + 1000),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def together(program: Program) -> Callable[..., list[str]]:
+    """Runs one text in several processes that pass `at_once()` together; returns the last line of each."""
+
+    def run(text: str, *, processes: int = 2) -> list[str]:
+        started = [program(text) for _ in range(processes)]
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=30)[0] for process in started]
+        assert [process.returncode for process in started] == [0] * processes
+        return [one.strip().splitlines()[-1] for one in said]
+
+    return run

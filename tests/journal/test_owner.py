@@ -1,0 +1,81 @@
+"""Who holds a lease, and whether he is certainly gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from policenotify.journal import owner
+from policenotify.journal.owner import is_dead, this_process
+
+READ, STAT = Path.read_text, Path.stat
+
+
+def _parts(**changed: str) -> str:
+    host, boot, pid, started = this_process().split("/")
+    named = {"host": host, "boot": boot, "pid": pid, "started": started, **changed}
+    return "/".join(named.values())
+
+
+def test_this_process_is_named_and_lives() -> None:
+    host, boot, pid, started = this_process().split("/")
+    assert host.startswith(f"{socket.gethostname()}:")
+    assert (pid, len(boot)) == (str(os.getpid()), 8)
+    assert int(started) > 0
+    assert not is_dead(this_process())
+    assert not is_dead(f"{this_process()}/one of its slots")
+    assert len(this_process()) <= 180  # pn_delivery.owner holds 200, slots included
+
+
+@pytest.mark.parametrize(
+    ("changed", "dead"),
+    [
+        ({"host": "elsewhere:1"}, False),
+        ({"host": f"{socket.gethostname()}:1"}, False),  # another container of the same name
+        ({"boot": "00000000"}, True),
+        ({"started": "1"}, True),  # its number was given to another
+        ({"pid": "x"}, False),
+    ],
+)
+def test_the_dead_are_told_from_the_unknown(changed: dict[str, str], *, dead: bool) -> None:
+    assert is_dead(_parts(**changed)) is dead
+
+
+@pytest.mark.parametrize("name", ["", "runner A", "a/b", "///"])
+def test_a_name_that_is_none_is_unknown(name: str) -> None:
+    assert not is_dead(name)
+
+
+def test_a_process_that_has_ended_is_dead() -> None:
+    text = "from policenotify.journal.owner import this_process; print(this_process())"
+    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    assert is_dead(said.stdout.strip())
+
+
+def test_a_process_of_another_user_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert not is_dead(this_process())
+
+
+def test_without_proc_the_number_must_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(path: Path, *_args: object, **_kwargs: object) -> str:
+        raise FileNotFoundError(path)
+
+    for cached in (owner._process, owner._boot, owner._namespace):
+        cached.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", absent)
+        patched.setattr(Path, "stat", absent)
+        assert this_process() == f"{socket.gethostname()}:-/-/{os.getpid()}/-"
+        assert not is_dead(this_process())
+        assert is_dead(f"{socket.gethostname()}:-/-/{2**22 + 1}/-")  # above the kernel's highest number
+    for cached in (owner._process, owner._boot, owner._namespace):
+        cached.cache_clear()

@@ -1,0 +1,392 @@
+"""The journal is opened, or says in an officer's words why not; nothing raw escapes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, event, insert, make_url, select, text, update
+from sqlalchemy.exc import ArgumentError
+
+from policenotify.channel import Picture
+from policenotify.errors import InvalidPicture, JournalError, NewerVersion, Stopped
+from policenotify.journal import engine, open_journal, schema
+from policenotify.journal.store import Journal
+from policenotify.keys import Keys
+from policenotify.lifecycle import Stage
+from policenotify.testing.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from journal.bench import Desk
+
+    Program = Callable[..., subprocess.Popen[str]]
+
+
+# --- making it
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_an_empty_or_absent_file_becomes_a_journal(
+    tmp_path: Path, keys: Keys, clock: FakeClock, *, empty: bool
+) -> None:
+    path = tmp_path / "j o?u%20r#nal.db"  # a path is no URL
+    if empty:
+        path.touch()
+    journal = open_journal(str(path), keys=keys, clock=clock)
+    assert journal.latest(1) == ()
+    journal.close()
+    assert path.stat().st_size > 0
+    with sqlite3.connect(path) as raw:
+        tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert dict(raw.execute("SELECT name, value FROM pn_meta")) == {"schema_version": "1", "keys": keys.fingerprint}
+    raw.close()
+    assert set(schema.metadata.tables) <= tables
+
+
+def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
+    journal = open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=1.5", keys=keys, clock=clock)
+    with journal.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
+    journal.close()
+    assert (tmp_path / "journal.db").exists()
+
+
+def test_every_connection_is_set_for_safety(journal: Journal) -> None:
+    with journal.reading() as connection:
+        told = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+        }
+    # 2 is FULL (sqlite.org/pragma.html#pragma_synchronous)
+    assert told == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 30_000,
+        "secure_delete": 1,
+    }
+
+
+def test_two_processes_may_create_it_at_the_same_instant(
+    together: Callable[..., list[str]], tmp_path: Path, keys: Keys, clock: FakeClock
+) -> None:
+    told = together("at_once()\ndesk = opened()\nprint(desk.publish(incident=f'I{sys.argv[2]}'))", processes=3)
+    journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
+    assert sorted(told) == sorted(one.id for one in journal.latest(9))
+    assert len(told) == 3
+    journal.close()
+
+
+def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
+    start, opened = threading.Barrier(6), []
+
+    def make() -> None:
+        start.wait()
+        opened.append(open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock))
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 6
+    for journal in opened:
+        journal.close()
+
+
+def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
+    tmp_path: Path, keys: Keys, clock: FakeClock
+) -> None:
+    raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    raw.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(JournalError, match="another process does not let go of it"):
+        open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock)
+    raw.close()
+
+
+def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
+    from policenotify.journal import facts  # noqa: PLC0415  # the door of a race that lasts microseconds
+
+    desk.publish()
+    with desk.journal.writing() as connection:
+        facts.create(connection, keys)
+    assert len(desk.journal.latest(9)) == 1
+
+
+# --- not opening it
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://pn:geheim@db.example/pn", "A journal on 'postgresql' is not supported"),
+        ("sqlite+aiosqlite:///x.db", "A journal on 'sqlite+aiosqlite' is not supported"),
+        ("sqlite://", "in memory would be lost"),
+        (":memory:", "in memory would be lost"),
+        ("", "in memory would be lost"),
+        ("://", "cannot be opened: ArgumentError"),
+        ("/nowhere/at/all/journal.db", "The journal's folder '/nowhere/at/all' does not exist. Create it first."),
+    ],
+)
+def test_what_is_no_file_is_refused(url: str, says: str, keys: Keys, clock: FakeClock) -> None:
+    with pytest.raises(JournalError) as caught:
+        open_journal(url, keys=keys, clock=clock)
+    assert says in str(caught.value)
+    assert "geheim" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, ArgumentError | None)
+
+
+def test_a_folder_that_may_not_be_written_to(keys: Keys, clock: FakeClock) -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)  # root may write everywhere; nobody may not
+    try:
+        with pytest.raises(
+            JournalError, match=r"could not be read: its file cannot be opened\. Give the user"
+        ) as caught:
+            open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.rmdir()
+    assert "sqlalche" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"Dear diary, this is no database at all. " * 100, "its file is no journal, or it is damaged"),
+        (b"SQLite format 3\0" + b"\xff" * 4000, "its file is no journal, or it is damaged"),
+    ],
+)
+def test_another_file_is_no_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
+    (tmp_path / "notes.db").write_bytes(content)
+    with pytest.raises(JournalError, match=says):
+        open_journal(str(tmp_path / "notes.db"), keys=keys, clock=clock)
+    assert (tmp_path / "notes.db").read_bytes() == content
+
+
+def test_a_truncated_file_is_damaged(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    desk.publish()
+    desk.journal.close()
+    whole = desk.path.read_bytes()
+    desk.path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(JournalError, match=r"its file is damaged\. Put it aside and restore a copy"):
+        open_journal(str(desk.path), keys=keys, clock=clock).latest(1)
+
+
+def test_a_newer_journal_names_what_is_needed(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    _meta(desk, "schema_version", "7")
+    with pytest.raises(NewerVersion) as caught:
+        open_journal(str(desk.path), keys=keys, clock=clock)
+    assert (caught.value.found, caught.value.known) == (7, schema.SCHEMA_VERSION)
+
+
+@pytest.mark.parametrize("version", ["0", "", "one"])
+def test_a_journal_without_its_version_is_damaged(desk: Desk, keys: Keys, clock: FakeClock, version: str) -> None:
+    _meta(desk, "schema_version", version)
+    with pytest.raises(JournalError, match="damaged: its version is missing"):
+        open_journal(str(desk.path), keys=keys, clock=clock)
+
+
+def test_other_keys_are_named(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    others = Keys.create(os.urandom)
+    with pytest.raises(JournalError) as caught:
+        open_journal(str(desk.path), keys=others, clock=clock)
+    assert keys.fingerprint in str(caught.value)
+    assert others.fingerprint in str(caught.value)
+    assert "Nothing was sent. Copy the right keys file" in str(caught.value)
+
+
+def test_rotated_keys_open_it_and_the_earlier_ones_no_more(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    newer = keys.rotated(os.urandom)
+    for _ in range(2):
+        open_journal(str(desk.path), keys=newer, clock=clock).close()
+    with pytest.raises(JournalError, match=newer.fingerprint):
+        open_journal(str(desk.path), keys=keys, clock=clock)
+
+
+def _meta(desk: Desk, name: str, value: str) -> None:
+    with desk.journal.writing() as connection:
+        connection.execute(update(schema.meta).where(schema.meta.c.name == name).values(value=value))
+
+
+# --- failures in the middle
+
+
+def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    other = open_journal(f"sqlite:///{desk.path}?timeout=0.05", keys=keys, clock=clock)
+    with desk.journal.writing():
+        with pytest.raises(JournalError) as caught:
+            other.stop("cne Roux")
+        assert other.stopped() is None  # readers are not kept waiting
+    other.stop("cne Roux")
+    other.close()
+    assert str(caught.value) == (
+        "The journal could not be written: another process does not let go of it. Look for one that hangs, then try "
+        "again. Nothing was sent that is not in it."
+    )
+
+
+def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
+    first = desk.publish()
+
+    def full(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size as the least
+
+    event.listen(desk.journal._engine, "checkout", full)
+    with pytest.raises(JournalError, match=r"the disk is full\. Make room, then try again"):
+        desk.publish(incident="I2", description="Long. " * 1500)
+    event.remove(desk.journal._engine, "checkout", full)
+    desk.journal.close()
+    assert [one.id for one in desk.journal.latest(9)] == [first]
+    assert desk.publish(incident="I2", description="Long. " * 1500)
+
+
+def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
+    table = schema.publication
+    with pytest.raises(JournalError) as caught, desk.journal.writing() as connection:
+        connection.execute(insert(table).values(id="geheim", actor="geheim"))
+    assert str(caught.value).startswith("The journal could not be written: NOT NULL constraint failed: pn_publication")
+    assert "geheim" not in repr(caught.value)
+    assert "geheim" not in str(caught.value.__cause__)
+    with (
+        pytest.raises(JournalError, match="could not be read: no such table: nowhere"),
+        desk.journal.reading() as connection,
+    ):
+        connection.execute(text("SELECT * FROM nowhere"))
+
+
+def test_what_is_not_the_databases_failure_passes_and_rolls_back(desk: Desk) -> None:
+    before = desk.dump()
+    with pytest.raises(ZeroDivisionError), desk.journal.writing() as connection:
+        connection.execute(insert(schema.meta).values(name="x", value="y"))
+        raise ZeroDivisionError
+    assert desk.dump() == before
+
+
+def test_a_file_system_without_write_ahead_logging_is_refused(
+    tmp_path: Path, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A file that is opened unshared in memory knows no WAL: the nearest that a test can come to a network drive.
+    monkeypatch.setattr(engine, "create_engine", _in_memory)
+    with pytest.raises(JournalError, match=r"allows only the mode 'memory', not write-ahead logging"):
+        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
+
+
+def _in_memory(_url: object, **how: object) -> object:
+    return create_engine("sqlite://", **how)
+
+
+def test_its_name_hides_a_password(journal: Journal, desk: Desk, clock: FakeClock, keys: Keys) -> None:
+    assert repr(journal) == f"Journal(sqlite:///{desk.path}?timeout=30)"
+    elsewhere = create_engine("sqlite://")
+    elsewhere.url = make_url("postgresql://pn:geheim@db.example/pn")  # of which none is opened yet
+    made = Journal(elsewhere, keys=keys, clock=clock, entropy=os.urandom)
+    assert repr(made) == "Journal(postgresql://pn:***@db.example/pn)"
+
+
+def test_closing_twice_is_allowed_and_it_opens_again_when_used(journal: Journal) -> None:
+    journal.close()
+    journal.close()
+    assert journal.latest(1) == ()
+    journal.close()
+
+
+def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
+    process = program(
+        "import os\n"
+        "desk = opened()\n"
+        "mine = desk.publish(incident='parent')\n"
+        "with desk.journal.reading() as one: before = id(one.connection.dbapi_connection)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    with desk.journal.reading() as one: same = id(one.connection.dbapi_connection) == before\n"
+        "    desk.publish(incident='child')\n"
+        "    os._exit(7 if same else 0)\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "with desk.journal.reading() as one: kept = id(one.connection.dbapi_connection) == before\n"
+        "print(code, kept, len(desk.journal.latest(9)))\n"
+    )
+    assert process.communicate(timeout=20)[0] == "0 True 2\n"
+
+
+# --- stop, runners, pictures
+
+
+def test_stop_halts_everything_until_resume(desk: Desk) -> None:
+    desk.publish()
+    desk.journal.stop("cne Roux", "wrong town")
+    stopped = desk.journal.stopped()
+    assert stopped is not None
+    assert str(stopped) == (
+        "Nothing was sent: everything was stopped by cne Roux (wrong town). Resume first: policenotify resume"
+    )
+    assert desk.claim() is None
+    assert desk.journal.due(["sky"]) == {}
+    with pytest.raises(Stopped):
+        desk.publish(incident="I2")
+    desk.journal.resume("cdt Petit")
+    assert desk.journal.stopped() is None
+    desk.deliver()
+    kinds = [(row[2], row[3]) for row in desk.dump("pn_event")["pn_event"]]
+    assert kinds == [
+        ("cne Roux", "published"),
+        ("cne Roux", "stopped"),
+        ("cdt Petit", "resumed"),
+        ("runner", "settled"),
+    ]
+
+
+def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: FakeClock) -> None:
+    assert desk.journal.runner_seen() is None
+    with desk.journal.writing() as connection:
+        connection.execute(insert(schema.runner).values(owner="long gone", seen_at=1))
+    desk.journal.saw_runner()
+    clock.pass_by(60)
+    desk.journal.saw_runner()
+    assert desk.journal.runner_seen() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
+    [(owner, _)] = desk.dump("pn_runner")["pn_runner"]
+    assert owner.split("/")[2] == str(os.getpid())
+
+
+def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
+    one = Picture(digest="ab" * 32, media_type="image/png", width=4, height=3, alt="Un plan", data=b"\x89PNG")
+    desk.publish(pictures=(one, one.model_copy(update={"alt": "Le même"})))
+    desk.publish(incident="I2", pictures=(one,))
+    assert len(desk.dump("pn_blob")["pn_blob"]) == 1
+    assert desk.journal.picture(one.digest, "Un plan") == one
+    with pytest.raises(InvalidPicture, match=r"The journal has no picture cd+"):
+        desk.journal.picture("cd" * 32, "")
+
+
+def test_an_event_may_be_recorded_by_others(desk: Desk) -> None:
+    desk.journal.record("adm", "settings_changed", {"field": "routes"}, channel="sky")
+    [row] = desk.dump("pn_event")["pn_event"]
+    assert row[2:8] == ("adm", "settings_changed", None, None, "sky", '{"field":"routes"}')
+
+
+def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:
+    clock.pass_by(1.5)
+    assert desk.journal.now() == datetime(2026, 3, 2, 6, 30, 1, 500_000, tzinfo=UTC)
+    publication = desk.journal.publication(desk.publish(Stage.STANDALONE))
+    assert publication is not None
+    assert publication.at == desk.journal.now()
+    assert clock.now() - publication.at == timedelta(0)
+
+
+def test_foreign_rows_are_refused(desk: Desk) -> None:
+    with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"), desk.journal.writing() as connection:
+        connection.execute(insert(schema.recipient).values(delivery=99, key="x", state="waiting"))
+    with desk.journal.reading() as connection:
+        assert connection.execute(select(schema.recipient)).first() is None
