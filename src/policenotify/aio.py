@@ -1,0 +1,100 @@
+"""The same publisher, awaited.
+
+```python
+async with AsyncPublisher(open_publisher()) as publisher:
+    publication = await publisher.publish(message, key="dispatch-4711-open", actor="dispatch")
+```
+
+The core is synchronous; each call here runs in a thread of its own and is waited for. Cancelling stops the waiting,
+not the post: what became of it is in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self, TypeVar
+
+from policenotify.message import Message
+from policenotify.publisher import Preview, Publisher
+from policenotify.receipt import Publication
+
+_Result = TypeVar("_Result")
+
+
+class AsyncPublisher:
+    """A [`Publisher`][policenotify.publisher.Publisher] whose methods are awaited; they mean and raise the same."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
+        """Exactly what `publish` would send now."""
+        return await _awaited(lambda: self._publisher.preview(message, to=to))
+
+    async def publish(
+        self,
+        message: Message,
+        *,
+        key: str,
+        actor: str,
+        to: Sequence[str] | None = None,
+        wait: timedelta | None = None,
+    ) -> Publication:
+        """Say it, and return what became of it."""
+        return await _awaited(lambda: self._publisher.publish(message, key=key, actor=actor, to=to, wait=wait))
+
+    async def incident(self, incident: str) -> Publication:
+        """The last publication of an incident: builds what may follow."""
+        return await _awaited(lambda: self._publisher.incident(incident))
+
+    async def publication(self, wanted: str) -> Publication | None:
+        """A publication and what became of it, by its id or by your key."""
+        return await _awaited(lambda: self._publisher.publication(wanted))
+
+    async def drain(self, budget: timedelta) -> datetime | None:
+        """Deliver what is due, for at most that long."""
+        return await _awaited(lambda: self._publisher.drain(budget))
+
+    async def close(self) -> None:
+        """Give what is under way some seconds to finish, and let go of the journal."""
+        await _awaited(self._publisher.close)
+
+
+async def _awaited(call: Callable[[], _Result]) -> _Result:
+    # A daemon thread, not the loop's executor: a network that hangs must not keep the program from ending.
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_Result] = loop.create_future()
+
+    def settle(result: _Result | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]  # a result where there is no error
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = call()
+        except Exception as raised:  # noqa: BLE001  # handed to whoever awaits
+            error = raised
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:  # the loop is closed: nobody awaits any more
+            return
+
+    threading.Thread(target=run, name="policenotify awaited", daemon=True).start()
+    return await done

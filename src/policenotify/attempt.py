@@ -1,0 +1,333 @@
+"""One claimed delivery: settle a doubt, prepare, send, and write down what became of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from policenotify.channel import (
+    Channel,
+    Configured,
+    Finds,
+    Mails,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    Sends,
+)
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    InvalidPicture,
+    JournalError,
+    Refused,
+    SettingsError,
+    Stopped,
+    Unavailable,
+    Unconfirmed,
+)
+from policenotify.journal.values import Claimed, Settlement
+from policenotify.receipt import Outcome
+
+if TYPE_CHECKING:
+    from policenotify.journal.store import Journal
+
+_log = logging.getLogger("policenotify")
+_Kind = TypeVar("_Kind")
+
+CHUNK = 25
+"""How many people are marked as being written to at once: after a crash so many at the most are in doubt."""
+
+_MOST_VARIANTS = 3  # a network that refuses the first request and three others refuses the content
+_ANEW = "If it is still true, publish it again with another key."
+_SOONEST, _LATEST = timedelta(seconds=2), timedelta(minutes=10)
+_WEIGHTS = ("unavailable", "refused", "unconfirmed", "posted")  # of two outcomes for one person the later here counts
+
+
+def patience(age: timedelta) -> timedelta:
+    """How long to wait before the next try of a post of this age: half its age, from 2 seconds to 10 minutes.
+
+    So the waits grow by half each time, and no count needs to be kept.
+    """
+    return min(max(age / 2, _SOONEST), _LATEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """Brings claimed deliveries of one channel out, each as often as is safe and no oftener.
+
+    Attributes:
+        journal: Where they are claimed, and where all is written down.
+        channel: The channel object of this thread.
+        how: How the installation uses the channel.
+        lease: For how long a mass delivery stays ours after each chunk.
+        patience: How long to wait before the next try of a post of a given age.
+        word: Called after each chunk of a mass delivery: it takes long, but goes on.
+    """
+
+    journal: Journal
+    channel: Channel
+    how: Configured
+    lease: timedelta
+    patience: Callable[[timedelta], timedelta] = patience
+    word: Callable[[], None] = lambda: None
+
+    def make(self, claimed: Claimed) -> None:
+        """Make one attempt.
+
+        Raises:
+            LostLease: Another runner has taken the delivery over; its result counts.
+            JournalError: The journal could not be written. The lease will run out, and the doubt be settled then.
+        """
+        if why := self._unfit(claimed):
+            self.journal.settle(claimed, self._cannot(claimed, why))
+            return
+        if claimed.doubt:
+            found = self._settle_doubt(claimed)
+            if isinstance(found, Settlement):
+                self.journal.settle(claimed, found)
+                return
+            claimed = found
+        request = claimed.request
+        if request is None:
+            claimed = self._worded(claimed)
+            try:
+                request = self._prepared(claimed)
+            except Exception as error:  # noqa: BLE001  # nothing is visible yet, whatever went wrong
+                failed = f"The network of {self.how.name!r} failed before anything was sent."
+                self.journal.settle(claimed, self._after(_certainly_not(error, failed), claimed))
+                return
+        self._say(claimed, request)
+
+    # --- whether this channel may say it at all
+
+    def _unfit(self, claimed: Claimed) -> str:
+        """Why the channel as it is set now cannot say what was worded for it; empty: it can."""
+        post = claimed.standalone
+        if post is not None and post.account != self.how.account:
+            return f"It was worded for {post.account!r}; {self.how.name!r} is now {self.how.account!r}."
+        if not isinstance(self.channel, Mails if claimed.mass else Sends):
+            return f"The network of {self.how.name!r} cannot send it."
+        return ""
+
+    def _cannot(self, claimed: Claimed, why: str) -> Settlement:
+        if claimed.doubt:
+            return self._held(claimed, f"An earlier attempt may be out. {why}")
+        return Settlement(outcome=Outcome.REFUSED, reason=why, remedy=_ANEW)
+
+    # --- doubt
+
+    def _settle_doubt(self, claimed: Claimed) -> Settlement | Claimed:
+        """What becomes of a post that may be out; else the delivery, to be said again."""
+        now = self.journal.now()
+        stale = claimed.not_after is not None and claimed.not_after <= now
+        if self._same_key_counts(claimed, now) and not stale:
+            return claimed
+        if isinstance(self.channel, Finds) and self.how.abilities.lookup_settles is not None:
+            return self._look(self.channel, claimed, now=now, settles=self.how.abilities.lookup_settles, stale=stale)
+        if self._holds(claimed) or stale:
+            return self._held(claimed, "It may or may not be out, and the network cannot be asked.")
+        return claimed
+
+    def _same_key_counts(self, claimed: Claimed, now: datetime) -> bool:
+        """Whether the network still knows the key, so that the same request again publishes nothing twice."""
+        first = claimed.first_tried_at
+        return first is not None and now - first < self.how.abilities.remembers_keys
+
+    def _look(
+        self, channel: Finds, claimed: Claimed, *, now: datetime, settles: timedelta, stale: bool
+    ) -> Settlement | Claimed:
+        """Ask the network; the delivery without its doubt, if it is certainly not out."""
+        if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
+            return replace(claimed, doubt=False)  # nothing was ever said
+        try:
+            ref = channel.find(claimed.request, since=claimed.first_tried_at)
+            if ref is not None:
+                return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
+        except Exception as error:  # noqa: BLE001  # the doubt stays, whatever went wrong
+            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
+            return self._after(_of_a_question(error, unanswered), claimed)
+        believed_at = claimed.last_tried_at + settles
+        if now < believed_at:
+            return Settlement(
+                outcome=Outcome.UNCONFIRMED,
+                not_before=believed_at,
+                reason="It does not show on the network yet; that may take a while.",
+            )
+        if stale:
+            return Settlement(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
+        return replace(claimed, doubt=False)
+
+    def _refused_in_doubt(self, error: Refused, claimed: Claimed) -> Settlement:
+        """What a refusal means for a post of which an earlier attempt may be out."""
+        settles = self.how.abilities.lookup_settles
+        if settles is None or not isinstance(self.channel, Finds):
+            return self._held(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
+        now = self.journal.now()
+        found = self._look(self.channel, claimed, now=now, settles=settles, stale=False)
+        if isinstance(found, Claimed):
+            return self._after(error, found)
+        # If it is refused again then, as much time will have passed since the attempt before as "not there" needs.
+        return replace(found, not_before=max(found.not_before or now, now + settles))
+
+    def _holds(self, claimed: Claimed) -> bool:
+        policy = self.how.on_unknown if claimed.severe else self.how.on_unknown_minor
+        return policy == "hold"
+
+    def _held(self, claimed: Claimed, reason: str) -> Settlement:
+        remedy = f"Look for it on {self.how.name!r}, then: policenotify resolve {claimed.id}"
+        return Settlement(outcome=Outcome.HELD, reason=reason, remedy=remedy)
+
+    # --- saying it
+
+    def _answers(self, claimed: Claimed) -> tuple[PostRef, ...]:
+        """What it hangs under: our own posts or nothing, and nothing once the network refused it as an answer."""
+        ours = all(ref.account == self.how.account for ref in claimed.answers)
+        hangs = self.how.abilities.replies and ours and claimed.wording != "standalone"
+        return claimed.answers if hangs else ()
+
+    def _worded(self, claimed: Claimed) -> Claimed:
+        return replace(claimed, wording="reply" if self._answers(claimed) else "standalone")
+
+    def _prepared(self, claimed: Claimed) -> Request:
+        """What will be said to the network, made from the wording chosen. Raises whatever the channel raises."""
+        post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
+        if post is None:
+            raise Refused("This delivery has no wording.", remedy=_ANEW)
+        pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
+        post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
+        return _a(Request, self.channel.prepare(post, self._answers(claimed)))
+
+    def _say(self, claimed: Claimed, request: Request) -> None:
+        try:
+            begun = self.journal.begin(claimed, request, claimed.wording)
+        except Stopped as stop:
+            waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+            self.journal.settle(claimed, Settlement(outcome=waits, reason=str(stop)))
+            return
+        # What is in doubt is what was said before this attempt.
+        begun = replace(begun, doubt=claimed.doubt, last_tried_at=claimed.last_tried_at)
+        if begun.mass:
+            self._mail(begun, request)
+        else:
+            self.journal.settle(begun, self._send(begun, request))
+
+    def _send(self, claimed: Claimed, request: Request) -> Settlement:
+        channel = cast("Sends", self.channel)  # `_unfit` has seen to it
+        try:
+            return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, channel.send(request)))
+        except Exception as error:  # noqa: BLE001  # whatever escapes a channel counts as unconfirmed
+            return self._after(error, claimed)
+
+    def _after(self, error: Exception, claimed: Claimed) -> Settlement:
+        """What a failure means for the delivery."""
+        now, again = self.journal.now(), self._again(claimed)
+        if not isinstance(error, ChannelError):
+            _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
+            error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
+        waiting = Settlement(
+            outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
+            not_before=again,
+            reason=error.reason,
+            remedy=error.remedy,
+            code=error.code,
+        )
+        match error:
+            case Refused() if claimed.doubt:
+                return self._refused_in_doubt(error, claimed)
+            case Refused(fallback="standalone") if claimed.wording == "reply":
+                return replace(waiting, not_before=now, standalone=True)
+            case Refused(fallback="prepare") if claimed.variant < _MOST_VARIANTS:
+                return replace(waiting, not_before=now, variant=True)
+            case Refused():
+                return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
+            case Blocked():
+                if self.journal.block(self.how.name, error):
+                    _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
+                return replace(waiting, not_before=now)
+            case Unavailable():
+                # A time that has passed already would have us ask without a pause.
+                at = max(_aware(error.retry_at), now + self.patience(timedelta(0))) if error.retry_at else again
+                if error.whole_channel:
+                    self.journal.pause(self.how.name, at)
+                return replace(waiting, not_before=at)
+            case _:
+                return replace(waiting, outcome=Outcome.UNCONFIRMED)
+
+    def _again(self, claimed: Claimed) -> datetime:
+        now = self.journal.now()
+        return now + self.patience(now - claimed.standalone.created_at if claimed.standalone else timedelta(0))
+
+    # --- many people
+
+    def _mail(self, claimed: Claimed, request: Request) -> None:
+        channel = cast("Mails", self.channel)  # `_unfit` has seen to it
+        hold, failure = self._holds(claimed), None
+        while failure is None and (people := self.journal.next_people(claimed, CHUNK, hold_doubt=hold)):
+            outcomes, failure = _tell_each(channel, self.how.name, request, people)
+            self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+            self.word()
+        if failure is None:  # should somebody still wait, it is by an answer of his own
+            became = Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
+        else:
+            became = self._after(failure, claimed)
+        self.journal.settle(claimed, replace(became, ref=PostRef(account=request.account, id=request.key)))
+
+
+def _tell_each(
+    channel: Mails, name: str, request: Request, people: tuple[Recipient, ...]
+) -> tuple[list[RecipientOutcome], ChannelError | None]:
+    """Send to these people; every one of them has an outcome, whatever the channel does."""
+    told: dict[str, RecipientOutcome] = {}
+    failure: ChannelError | None = None
+    untold = partial(RecipientOutcome, outcome="unconfirmed", reason="It may or may not have been taken.")
+    try:
+        for one in channel.send_each(request, people):
+            told[one.key] = max(told.get(one.key, one), one, key=lambda outcome: _WEIGHTS.index(outcome.outcome))
+    except (Refused, Blocked, Unavailable) as error:
+        failure = error
+        untold = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
+    except Exception as error:  # noqa: BLE001  # whatever escapes leaves the untold in doubt
+        _log.warning("Channel %s: %s escaped in the middle of a mass delivery.", name, type(error).__name__)
+        failure = Unavailable("The network failed unexpectedly in the middle.", code=type(error).__name__)
+    return [told.get(person.key) or untold(key=person.key) for person in people], failure
+
+
+def _certainly_not(error: Exception, otherwise: str) -> ChannelError:
+    """What went wrong in a call that publishes nothing: whatever it is, it put nothing out."""
+    match error:
+        case Refused() | Blocked() | Unavailable():
+            return error
+        case ChannelError():
+            return Unavailable(error.reason, remedy=error.remedy, code=error.code)
+        case SettingsError():
+            return Blocked(str(error), remedy="Then: policenotify doctor")
+        case InvalidPicture():
+            return Refused(str(error), remedy=_ANEW)
+        case JournalError():
+            return Unavailable(str(error))
+    _log.warning("%s (%s)", otherwise, type(error).__name__)
+    return Unavailable(otherwise, code=type(error).__name__)
+
+
+def _of_a_question(error: Exception, otherwise: str) -> ChannelError:
+    """The same for a question: that the network refuses to answer it says nothing of the post."""
+    said = _certainly_not(error, otherwise)
+    return Unavailable(said.reason, remedy=said.remedy, code=said.code) if isinstance(said, Refused) else said
+
+
+def _a(kind: type[_Kind], value: object) -> _Kind:
+    """The value, if it is what the contract says: a stranger's channel may return anything."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{kind.__name__} expected")
+    return value
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,473 @@
+"""The one door: check, plan, render, journal, deliver, and say what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from policenotify import places
+from policenotify.attempt import patience
+from policenotify.channel import Clock, Configured, Picture
+from policenotify.checks import CHECKS, Check, Draft, check
+from policenotify.clock import SystemClock
+from policenotify.delivery import LEASE, Delivery
+from policenotify.errors import IllegalCourse, InvalidPicture, NotAllowed, SettingsError
+from policenotify.images import picture
+from policenotify.journal import values
+from policenotify.lifecycle import Course, Stage, next_course
+from policenotify.message import Image, Message
+from policenotify.plan import Route, plan
+from policenotify.receipt import Finding, History, Leg, Publication, Wording
+from policenotify.render import render, resolve
+from policenotify.words import PROFILES, WORDS, Profile, Words, profile_of
+
+if TYPE_CHECKING:
+    from policenotify.journal.store import Journal
+    from policenotify.journal.values import IncidentLine
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
+_DESKS = 5  # how often a publication is decided anew when other desks are faster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What `publish` would send.
+
+    Attributes:
+        message: The message as it would be journalled.
+        findings: What the checks remark; blocking ones would keep it from going out.
+        wordings: How it would read, on each channel and in each language.
+    """
+
+    message: Message
+    findings: tuple[Finding, ...] = ()
+    wordings: tuple[Wording, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it might go out."""
+        return not any(finding.blocks for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A message whose pictures have been read, once: they are named by digest."""
+
+    message: Message
+    digest: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """A message after steps 1 to 3, before anything is written."""
+
+    message: Message
+    digest: str
+    profile: Profile
+    history: History
+    course: Course
+    sequence: int
+    findings: tuple[Finding, ...]
+    pictures: tuple[Picture, ...]
+    wordings: tuple[Wording, ...]
+    skipped: tuple[Leg, ...]
+
+
+class Publisher:
+    """Publishes messages on the channels of an installation.
+
+    Usually made from the settings, by `policenotify.open_publisher()`. It may be used from several threads; nothing
+    starts when it is made. Use it as a context manager, or call `close`.
+    """
+
+    def __init__(  # noqa: PLR0913  # what an installation is; all named at the call, most with a default
+        self,
+        *,
+        journal: Journal,
+        channels: Iterable[Configured],
+        routes: Sequence[Route] = (),
+        profiles: Mapping[str, Profile] = PROFILES,
+        words: Mapping[str, Words] = WORDS,
+        zone: tzinfo,
+        sender: str,
+        wait: timedelta = timedelta(seconds=20),
+        clock: Clock | None = None,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+        checks: Sequence[Check] = CHECKS,
+        lease: timedelta = LEASE,
+        patience: Callable[[timedelta], timedelta] = patience,
+    ) -> None:
+        """Make a publisher.
+
+        Args:
+            journal: Where everything is written down.
+            channels: The channels of the installation.
+            routes: Which message goes where; none: every message goes everywhere.
+            profiles: What each category means.
+            words: The fixed phrases of each language.
+            zone: The zone in which readers are told times.
+            sender: The service's name.
+            wait: For how long `publish` delivers before it returns.
+            clock: Tells the time; by default the machine's.
+            entropy: Gives that many random bytes.
+            checks: What is checked before anything is published.
+            lease: For how long a claimed delivery stays its owner's without a word.
+            patience: How long to wait before the next try of a post of a given age.
+        """
+        self.journal = journal
+        self.channels = {channel.name: channel for channel in channels}
+        _refuse_shared_accounts(self.channels.values())
+        self.routes = tuple(routes)
+        self.profiles = profiles
+        self.words = words
+        self.zone = zone
+        self.sender = sender
+        self.wait = wait
+        self.clock = clock or SystemClock()
+        self._entropy = entropy
+        self._checks = checks
+        self._delivery = Delivery(
+            journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give what is under way some seconds to finish, and let go of the journal. May be called twice."""
+        self._delivery.close()
+        self.journal.close()
+
+    # --- saying something
+
+    def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
+        """Exactly what `publish` would send now, without writing or sending anything.
+
+        Raises:
+            IllegalCourse: Its stage may not follow in its incident.
+            CannotFit: What must be said does not fit a channel.
+            InvalidPicture: A picture cannot be used.
+            SettingsError: No channel is meant, or an unknown one.
+        """
+        at = self.clock.now()
+        made = self._decide(self._given(message), to=to, publication=self._ulid(at), at=at)
+        return Preview(message=made.message, findings=made.findings, wordings=made.wordings)
+
+    def publish(
+        self,
+        message: Message,
+        *,
+        key: str,
+        actor: str,
+        to: Sequence[str] | None = None,
+        wait: timedelta | None = None,
+    ) -> Publication:
+        """Say it: write it into the journal, deliver it, and return what became of it.
+
+        Never lost; never twice where the network gives a key or a readable timeline; otherwise your documented
+        choice (`on_unknown` of the channel).
+
+        Args:
+            message: What to say.
+            key: Your own name for this publication, 1 to 200 characters: the same key publishes once, however often
+                you ask; you get the receipt of the first time.
+            actor: Who says it: an officer's service name or a system's.
+            to: Names or tags of the channels that an opening or standalone message goes to; by default the routes
+                decide. What follows goes to whoever got the opening.
+            wait: For how long to deliver before returning; zero: return when it is journalled. By default as set
+                for the publisher. What is not delivered by then is waiting in the journal, and the receipt says so.
+
+        Raises:
+            NotAllowed: A check forbids it; the draft is kept.
+            IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
+            KeyReused: The key names another message.
+            CannotFit: What must be said does not fit a channel.
+            InvalidPicture: A picture cannot be used.
+            Stopped: Everything is stopped.
+            SettingsError: No channel is meant, or an unknown one.
+            JournalError: The journal cannot be written. In every one of these cases nothing was sent.
+        """
+        _check_names(key, actor)
+        wait = self.wait if wait is None else wait
+        given = self._given(message)
+        first = self.journal.repeated(key, given.digest)
+        written = first or self._write(given, key=key, actor=actor, to=to)
+        if wait > timedelta(0):
+            self._delivery.drain(wait, publication=written)
+        return self._told(written, repeated=written == first)
+
+    def incident(self, incident: str) -> Publication:
+        """The last publication of an incident, perhaps of another process a week ago: builds what may follow.
+
+        Raises:
+            IllegalCourse: There is no such incident; says which are open.
+        """
+        history = self.journal.history(incident)
+        if not history.entries:
+            raise IllegalCourse(f"There is no incident {incident!r}. {history.known()}", incident=incident)
+        return self._told(history.entries[-1].publication)
+
+    def publication(self, wanted: str) -> Publication | None:
+        """A publication and what became of it, by its id or by your key; `None`: there is none."""
+        return self._told(wanted) if self.journal.publication(wanted) else None
+
+    def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
+        """The incidents, the latest first, with what is owed."""
+        return self.journal.incidents(only_open=only_open)
+
+    def drain(self, budget: timedelta) -> datetime | None:
+        """Deliver what is due, for at most that long; returns when something is due next. For timers and cron."""
+        self.journal.erase_addresses()
+        return self._delivery.drain(budget)
+
+    # --- deciding
+
+    def _write(self, given: _Given, *, key: str, actor: str, to: Sequence[str] | None) -> str:
+        from policenotify.journal.publish import CourseChanged  # noqa: PLC0415  # brings the SQL toolkit
+
+        for desk in range(_DESKS):
+            at = self.clock.now()
+            publication = self._ulid(at)
+            made = self._decide(given, to=to, publication=publication, at=at)
+            draft = self._draft(made, publication, key=key, actor=actor, at=at)
+            if any(finding.blocks for finding in made.findings):
+                self.journal.keep_refused(draft)
+                raise NotAllowed(made.findings, publication)
+            try:
+                return self.journal.publish(draft)
+            except CourseChanged:
+                if desk == _DESKS - 1:
+                    raise
+        raise AssertionError  # pragma: no cover  # the loop returns or raises
+
+    def _decide(self, given: _Given, *, to: Sequence[str] | None, publication: str, at: datetime) -> _Decided:
+        message, pictures = given.message, given.pictures
+        history = self._history(message)
+        incident = message.incident or (publication if message.stage is Stage.OPENING else None)
+        course = self._course(message, history, incident)
+        profile = profile_of(message.category, self.profiles)
+        resolved = self._resolved(message, profile, incident)
+        draft = Draft(
+            message=resolved,
+            profile=profile,
+            history=history,
+            is_commune=lambda code: places.commune(code) is not None,
+            now=at,
+            zone=self.zone,
+        )
+        findings = check(draft, self._checks)
+        legs = plan(resolved, history, tuple(self.channels.values()), self.routes, contains=places.contains, to=to)
+        wordings = tuple(
+            self._worded(resolved, leg, profile, history, pictures, publication=publication, at=at)
+            for leg in legs
+            if not leg.skip
+        )
+        return _Decided(
+            message=resolved,
+            digest=given.digest,
+            profile=profile,
+            history=history,
+            course=course,
+            sequence=len(history.entries) + 1 if incident else 0,
+            findings=findings,
+            pictures=pictures,
+            wordings=wordings,
+            skipped=tuple(leg for leg in legs if leg.skip),
+        )
+
+    def _history(self, message: Message) -> History:
+        if message.incident is not None:
+            return self.journal.history(message.incident)
+        corrects = message.lifecycle.corrects
+        if corrects is None:
+            return History()
+        history = self.journal.history_of(corrects)
+        if history is None:
+            raise IllegalCourse(f"There is no publication {corrects}.", incident=None)
+        return history
+
+    def _course(self, message: Message, history: History, incident: str | None) -> Course:
+        stage, corrects = message.stage, message.lifecycle.corrects
+        if incident is None:
+            first = history.opening
+            if first is not None and first.stage is not Stage.STANDALONE:
+                raise IllegalCourse(
+                    f"Publication {first.publication} belongs to incident {first.message.incident!r}; name that one.",
+                    incident=first.message.incident,
+                )
+            return next_course(history.course, stage, incident=None)
+        if corrects is not None and history.entries and history.entry(corrects) is None:
+            raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
+        if not history.entries and stage is not Stage.OPENING:
+            lines = tuple(str(line) for line in self.journal.incidents())
+            history = replace(history, open_incidents=lines)
+        return next_course(history.course, stage, incident=incident, known=history.known())
+
+    def _resolved(self, message: Message, profile: Profile, incident: str | None) -> Message:
+        where = message.location
+        commune = places.commune(where.commune) if where and where.commune else None
+        code = (where.department if where else None) or (commune.department if commune else None)
+        department = places.department(code) if code else None
+        return resolve(
+            message,
+            profile,
+            sender=self.sender,
+            commune_name=commune.name if commune else None,
+            department_name=department.name if department else None,
+            department=code,
+            incident=incident,
+        )
+
+    def _worded(
+        self,
+        message: Message,
+        leg: Leg,
+        profile: Profile,
+        history: History,
+        pictures: tuple[Picture, ...],
+        *,
+        publication: str,
+        at: datetime,
+    ) -> Wording:
+        words = self.words.get(leg.language) or self.words.get(leg.language.partition("-")[0])
+        if words is None:
+            raise SettingsError(
+                f"Nothing was sent: there are no fixed phrases for the language {leg.language!r}. "
+                f"Known: {', '.join(sorted(self.words))}."
+            )
+        return render(
+            message,
+            leg,
+            channel=self.channels[leg.channel],
+            key=_post_key(publication, leg),
+            # Each post of a publication has a time of its own, so that timelines keep their order.
+            created_at=at + timedelta(milliseconds=leg.part),
+            words=words,
+            profile=profile,
+            zone=self.zone,
+            sender=message.sender or self.sender,
+            history=history,
+            pictures=pictures,
+        )
+
+    def _given(self, message: Message) -> _Given:
+        pictures = tuple(self._picture(image) for image in message.images)
+        images = tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)
+        message = message.model_copy(update={"images": images})
+        return _Given(message=message, digest=message.digest(), pictures=pictures)
+
+    def _picture(self, image: Image) -> Picture:
+        if image.digest is not None:
+            return self.journal.picture(image.digest, image.alt)
+        if image.path is None:
+            return picture(image.data or b"", image.alt)
+        try:
+            data = Path(image.path).read_bytes()
+        except OSError as error:
+            raise InvalidPicture(
+                f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
+            ) from error
+        return picture(data, image.alt)
+
+    # --- journalling
+
+    def _draft(self, made: _Decided, publication: str, *, key: str, actor: str, at: datetime) -> values.Draft:
+        message, stage = made.message, made.message.stage
+        lifetime = at + made.profile.lifetime if made.profile.lifetime else None
+        # An end, and what sets right or takes back, is owed however late; the rest would be stale.
+        stale = lifetime if stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
+        owed = message.next_update_at or lifetime
+        return values.Draft(
+            id=publication,
+            key=key,
+            digest=made.digest,
+            message=message,
+            course=made.course,
+            expected_sequence=made.sequence,
+            actor=actor,
+            at=at,
+            not_after=message.expires_at or stale,
+            due_at=owed if made.course is Course.OPEN else None,
+            findings=made.findings,
+            rules={language: str(words.version) for language, words in sorted(self.words.items())},
+            drafted=(*map(self._drafted, made.wordings), *(self._skipped(publication, leg) for leg in made.skipped)),
+            pictures=made.pictures,
+            skips_without_opening=frozenset(
+                name for name, how in self.channels.items() if how.without_opening == "skip"
+            ),
+        )
+
+    def _drafted(self, wording: Wording) -> values.Drafted:
+        how, refused = self.channels[wording.leg.channel], ""
+        wanted: tuple[str, ...] = ()
+        try:
+            wanted = tuple(how.recipients()) if how.recipients else ()
+        except SettingsError as error:  # a list that cannot be read must not silence the other channels
+            refused = f"The list of recipients cannot be read: {error}"
+        return values.Drafted(
+            leg=wording.leg,
+            post_key=wording.standalone.key,
+            standalone=wording.standalone,
+            reply=wording.reply,
+            addresses=wanted if how.abilities.recipients else None,
+            refused=refused,
+        )
+
+    @staticmethod
+    def _skipped(publication: str, leg: Leg) -> values.Drafted:
+        return values.Drafted(leg=leg, post_key=_post_key(publication, leg))
+
+    # --- telling
+
+    def _told(self, wanted: str, *, repeated: bool = False) -> Publication:
+        """The publication as the journal has it; what waits says who will send it."""
+        found = self.journal.publication(wanted)
+        if found is None:
+            raise KeyError(wanted)
+        note = self._waiting_note() if any(not receipt.outcome.settled for receipt in found.receipts) else ""
+        receipts = tuple(
+            receipt if receipt.outcome.settled else receipt.model_copy(update={"note": note})
+            for receipt in found.receipts
+        )
+        return found.model_copy(update={"receipts": receipts, "repeated": repeated})
+
+    def _waiting_note(self) -> str:
+        seen = self.journal.runner_seen()
+        when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else "never"
+        return f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
+
+    def _ulid(self, at: datetime) -> str:
+        number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self._entropy(10))
+        return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def _post_key(publication: str, leg: Leg) -> str:
+    named = "\n".join((publication, leg.account, leg.language, str(leg.part), leg.operation))
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
+    """Two channels of one account would say everything twice to the same readers."""
+    names: dict[tuple[str, str], str] = {}
+    for channel in channels:
+        first = names.setdefault((channel.network, channel.account), channel.name)
+        if first != channel.name:
+            raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")
+
+
+def _check_names(key: str, actor: str) -> None:
+    for name, value in (("key", key), ("actor", actor)):
+        if not value.strip() or len(value) > 200 or not value.isprintable():  # noqa: PLR2004  # the column's width
+            raise ValueError(f"{name}: 1 to 200 printable characters are needed; nothing was sent")
