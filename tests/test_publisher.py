@@ -306,7 +306,7 @@ def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
 
 
 def test_what_the_checks_forbid_is_kept_and_not_sent(desk: Desk, publisher: Publisher) -> None:
-    nowhere = accident(location=None, severity=Severity.SEVERE)
+    nowhere = accident(location=None, severity=Severity.SEVERE, instruction="Évitez le secteur. " * 30)
     with pytest.raises(NotAllowed) as caught:
         publisher.publish(nowhere, key="open", actor="desk")
     assert caught.value.publication is not None
@@ -320,6 +320,16 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(publisher: Publ
     with pytest.raises(CannotFit, match="bluesky"):
         publisher.publish(accident(instruction="Évitez le secteur. " * 30), key="open", actor="desk")
     assert publisher.incidents() == ()
+
+
+def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
+    """Nothing could even be prepared: that is a reason too, and there is a next time."""
+    desk.bluesky.refuse_connections()
+    publication = desk.publisher().publish(accident(), key="open", actor="desk", wait=timedelta(seconds=1))
+    receipt = publication.on("bluesky")
+    assert (receipt.outcome, receipt.attempts) == (Outcome.WAITING, 0)
+    assert "reached" in receipt.reason
+    assert receipt.retry_at is not None
 
 
 def test_an_illegal_course_says_what_is_open_and_what_may_follow(publisher: Publisher) -> None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -74,27 +76,17 @@ class AsyncPublisher:
 
 async def _awaited(call: Callable[[], _Result]) -> _Result:
     # A daemon thread, not the loop's executor: a network that hangs must not keep the program from ending.
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_Result] = loop.create_future()
-
-    def settle(result: _Result | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]  # a result where there is no error
+    future: Future[_Result] = Future()
+    future.set_running_or_notify_cancel()  # from here on, cancelling stops the waiting only
+    context = copy_context()
 
     def run() -> None:
-        result, error = None, None
         try:
-            result = call()
-        except Exception as raised:  # noqa: BLE001  # handed to whoever awaits
-            error = raised
-        try:
-            loop.call_soon_threadsafe(settle, result, error)
-        except RuntimeError:  # the loop is closed: nobody awaits any more
-            return
+            result = context.run(call)
+        except BaseException as error:  # noqa: BLE001  # handed to whoever awaits
+            future.set_exception(error)
+        else:
+            future.set_result(result)
 
     threading.Thread(target=run, name="policenotify awaited", daemon=True).start()
-    return await done
+    return await asyncio.wrap_future(future)

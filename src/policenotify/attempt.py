@@ -14,7 +14,6 @@ from policenotify.channel import (
     Configured,
     Finds,
     Mails,
-    Post,
     PostRef,
     Recipient,
     RecipientOutcome,
@@ -227,10 +226,12 @@ class Attempts:
 
     def _after(self, error: Exception, claimed: Claimed) -> Settlement:
         """What a failure means for the delivery."""
-        now, again = self.journal.now(), self._again(claimed)
         if not isinstance(error, ChannelError):
             _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
             error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
+        if isinstance(error, Refused) and claimed.doubt:
+            return self._refused_in_doubt(error, claimed)
+        now, again = self.journal.now(), self._again(claimed)
         waiting = Settlement(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
             not_before=again,
@@ -239,26 +240,25 @@ class Attempts:
             code=error.code,
         )
         match error:
-            case Refused() if claimed.doubt:
-                return self._refused_in_doubt(error, claimed)
             case Refused(fallback="standalone") if claimed.wording == "reply":
-                return replace(waiting, not_before=now, standalone=True)
+                became = replace(waiting, not_before=now, standalone=True)
             case Refused(fallback="prepare") if claimed.variant < _MOST_VARIANTS:
-                return replace(waiting, not_before=now, variant=True)
+                became = replace(waiting, not_before=now, variant=True)
             case Refused():
-                return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
+                became = replace(waiting, outcome=Outcome.REFUSED, not_before=None)
             case Blocked():
                 if self.journal.block(self.how.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
-                return replace(waiting, not_before=now)
+                became = replace(waiting, not_before=now)
             case Unavailable():
                 # A time that has passed already would have us ask without a pause.
                 at = max(_aware(error.retry_at), now + self.patience(timedelta(0))) if error.retry_at else again
                 if error.whole_channel:
                     self.journal.pause(self.how.name, at)
-                return replace(waiting, not_before=at)
+                became = replace(waiting, not_before=at)
             case _:
-                return replace(waiting, outcome=Outcome.UNCONFIRMED)
+                became = replace(waiting, outcome=Outcome.UNCONFIRMED)
+        return became
 
     def _again(self, claimed: Claimed) -> datetime:
         now = self.journal.now()
@@ -312,8 +312,9 @@ def _certainly_not(error: Exception, otherwise: str) -> ChannelError:
             return Refused(str(error), remedy=_ANEW)
         case JournalError():
             return Unavailable(str(error))
-    _log.warning("%s (%s)", otherwise, type(error).__name__)
-    return Unavailable(otherwise, code=type(error).__name__)
+        case _:
+            _log.warning("%s (%s)", otherwise, type(error).__name__)
+            return Unavailable(otherwise, code=type(error).__name__)
 
 
 def _of_a_question(error: Exception, otherwise: str) -> ChannelError:

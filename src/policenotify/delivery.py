@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from policenotify.attempt import Attempts, patience
 from policenotify.channel import Channel, Clock, Configured
-from policenotify.errors import Blocked, JournalError, PolicenotifyError, Stopped
+from policenotify.errors import Blocked, JournalError, LostLease, PolicenotifyError
 from policenotify.journal.owner import this_process
 from policenotify.journal.values import Claimed, Settlement
 from policenotify.receipt import Outcome
@@ -25,8 +25,9 @@ _log = logging.getLogger("policenotify")
 LEASE = timedelta(minutes=2)
 """For how long a claimed delivery stays its owner's without a word: longer than any network's call may take."""
 
-_GLANCE = 0.05  # seconds before looking again at work that is there for the taking
-_GLANCE_AT_OTHERS = 0.2  # seconds between two looks at what another process is doing
+_GLANCE = 0.2  # seconds between two looks at what other processes and the clock have done meanwhile
+_ROUNDS = 24  # in the time of a lease, how often a drain looks for what dead or silent runners hold
+_REST = 5.0  # seconds for which a channel is left alone after a failure of our own: a broken journal, no more threads
 
 
 @dataclass(eq=False, slots=True)
@@ -35,8 +36,13 @@ class _Slot:
 
     channel: str
     severe_only: bool
+    word_at: float  # when it last gave a sign of life
+    busy: bool = False  # it has a delivery, and is not about to look for one
     thread: threading.Thread | None = None
-    busy_since: float | None = None
+
+    def word(self, clock: Clock, *, busy: bool) -> None:
+        """Give a sign of life."""
+        self.word_at, self.busy = clock.monotonic(), busy
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,10 +54,12 @@ class Delivery:
     A slot that has not said a word for longer than its lease is abandoned: another takes its place, and its delivery
     is recovered as a doubt.
 
+    It may be used from several threads.
+
     Attributes:
         journal: Where it is claimed.
         channels: The channels of the installation, by name.
-        clock: Tells the time.
+        clock: Tells how much time passes; what time it is, the journal tells.
         lease: For how long a claim holds.
         patience: How long to wait before the next try of a post of a given age.
     """
@@ -61,10 +69,12 @@ class Delivery:
     clock: Clock
     lease: timedelta = LEASE
     patience: Callable[[timedelta], timedelta] = patience
-    _slots: list[_Slot] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
-    _closing: bool = False
+    _slots: list[_Slot] = field(default_factory=list, init=False)
+    _resting: dict[str, float] = field(default_factory=dict, init=False)  # by channel: until when
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # guards the two above
+    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _changes: int = field(default=0, init=False)  # how often a slot has finished something
+    _closing: bool = field(default=False, init=False)
 
     def drain(self, budget: timedelta, *, publication: str | None = None) -> datetime | None:
         """Deliver until nothing is due, or the budget is used up; what is under way then goes on by itself.
@@ -80,105 +90,138 @@ class Delivery:
             JournalError: The journal cannot be read or written.
         """
         deadline = self.clock.monotonic() + budget.total_seconds()
-        self.journal.saw_runner()
-        self.journal.recover()
+        next_round = self.clock.monotonic()
         while True:
-            due = self.journal.due(self.channels)
-            now = self.clock.now()
-            ready = [name for name, at in due.items() if at <= now]
-            for name in ready:
+            changes = self._changes
+            if self.clock.monotonic() >= next_round:
+                self.journal.saw_runner()
+                self.journal.recover()
+                next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
+            due = self._due()
+            now = self.journal.now()  # after asking: what is due at once is due by now
+            for name in [name for name, at in due.items() if at <= now]:
                 self._start(name)
             left = deadline - self.clock.monotonic()
-            soon = now + timedelta(seconds=left)
-            if left <= 0 or not self._may_happen(soon, due, publication):
+            if left <= 0 or self._closing or not self._may_happen(now + timedelta(seconds=left), due, publication):
                 return min(due.values(), default=None)
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            self._wait(min(left, _GLANCE if ready else min([*later, _GLANCE_AT_OTHERS])))
+            self._wait(changes, min([left, _GLANCE, *later]))
 
     def close(self, *, patience: float = 5.0) -> None:
         """Take nothing new, and give what is under way some seconds to finish. May be called twice."""
         self._closing = True
+        self._tell()
         until = self.clock.monotonic() + patience
-        for thread in [slot.thread for slot in self._slots if slot.thread is not None]:
+        with self._lock:
+            threads = [slot.thread for slot in self._slots if slot.thread is not None]
+        for thread in threads:
             thread.join(timeout=max(0.0, until - self.clock.monotonic()))
+
+    # --- what is to be done
+
+    def _due(self) -> dict[str, datetime]:
+        """When each channel has something to do next; one that rests, not before it has."""
+        now, monotonic = self.journal.now(), self.clock.monotonic()
+        with self._lock:
+            rest = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
+        return {name: max(at, rest.get(name, at)) for name, at in self.journal.due(self.channels).items()}
 
     def _may_happen(self, soon: datetime, due: dict[str, datetime], publication: str | None) -> bool:
         """Whether anything that we wait for is under way, or may be begun by then."""
         if publication is None:
-            return bool(self._busy()) or any(at <= soon for at in due.values())
+            return self._works() or any(at <= soon for at in due.values())
         waiting = self.journal.unsettled(publication)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in waiting.items())
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, changes: int, seconds: float) -> None:
+        """Wait until a slot has finished something since the count was *changes*."""
         with self._changed:
-            self._changed.wait(timeout=seconds)
+            self._changed.wait_for(lambda: self._changes != changes, timeout=seconds)
 
     def _tell(self) -> None:
         with self._changed:
+            self._changes += 1
             self._changed.notify_all()
 
-    def _busy(self) -> set[str]:
-        return {slot.channel for slot in self._living() if slot.busy_since is not None}
+    # --- slots
 
     def _living(self) -> list[_Slot]:
-        """The slots that still work: alive, and not silent for longer than their lease."""
-        now, longest = self.clock.monotonic(), self.lease.total_seconds()
+        """The slots that still work: alive, and not silent for longer than their lease. With the lock held."""
+        silent = self.clock.monotonic() - self.lease.total_seconds()
+        self._slots = [slot for slot in self._slots if slot.word_at > silent and slot.thread and slot.thread.is_alive()]
+        return self._slots
+
+    def _works(self) -> bool:
         with self._lock:
-            self._slots = [
-                slot
-                for slot in self._slots
-                if slot.thread is not None
-                and slot.thread.is_alive()
-                and (slot.busy_since is None or now - slot.busy_since < longest)
-            ]
-            return list(self._slots)
+            return bool(self._living())
+
+    def _goes_on(self, slot: _Slot) -> bool:
+        """Whether the slot may take another delivery: not at the end, and not when it was abandoned."""
+        with self._lock:
+            return slot in self._living() and not self._closing
 
     def _start(self, channel: str) -> None:
         """See that somebody delivers on the channel; where the ordinary slot is busy, a second for what is Severe."""
-        here = [slot for slot in self._living() if slot.channel == channel]
-        for severe_only in (False, True):
-            mine = next((slot for slot in here if slot.severe_only is severe_only), None)
-            if mine is None and not self._closing and (not severe_only or self.journal.severe_is_ready(channel)):
-                slot = _Slot(channel, severe_only)
-                slot.thread = threading.Thread(
-                    target=self._run, args=(slot,), name=f"policenotify {channel}", daemon=True
-                )
-                with self._lock:
-                    self._slots.append(slot)
-                slot.thread.start()
-                return
-            if mine is not None and mine.busy_since is None:
-                return  # it is about to look
+        with self._lock:
+            here = {slot.severe_only: slot for slot in self._living() if slot.channel == channel}
+            ordinary = here.get(False)
+            if ordinary is None:
+                self._start_slot(channel, severe_only=False)
+            elif ordinary.busy and True not in here and self.journal.severe_is_ready(channel):
+                self._start_slot(channel, severe_only=True)
+
+    def _start_slot(self, channel: str, *, severe_only: bool) -> None:
+        slot = _Slot(channel, severe_only, word_at=self.clock.monotonic())
+        slot.thread = threading.Thread(target=self._run, args=(slot,), name=f"policenotify {channel}", daemon=True)
+        try:
+            slot.thread.start()
+        except RuntimeError as error:  # the machine has no more threads
+            _log.error("Channel %s: %s", channel, error)  # the trace tells nothing
+            self._resting[channel] = self.clock.monotonic() + _REST
+            return
+        self._slots.append(slot)
 
     def _run(self, slot: _Slot) -> None:
         how = self.channels[slot.channel]
         channel: Channel | None = None
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         try:
-            while not self._closing:
+            while self._goes_on(slot):
                 claimed = self.journal.claim(how.name, owner, lease=self.lease, severe_only=slot.severe_only)
                 if claimed is None:
                     return
-                slot.busy_since = self.clock.monotonic()
+                slot.word(self.clock, busy=True)
                 channel = channel or self._open(how, claimed)
                 if channel is None:
                     return
-                Attempts(journal=self.journal, channel=channel, how=how, lease=self.lease, patience=self.patience).make(
-                    claimed
-                )
-                slot.busy_since = None
+                Attempts(
+                    journal=self.journal,
+                    channel=channel,
+                    how=how,
+                    lease=self.lease,
+                    patience=self.patience,
+                    word=lambda: slot.word(self.clock, busy=True),
+                ).make(claimed)
+                slot.word(self.clock, busy=False)
                 self._tell()
-        except (Stopped, JournalError) as error:
-            # What was claimed is taken back when its lease runs out. A trace would hold the statement's values.
-            _log.error("Channel %s: %s", how.name, error)
+        except LostLease as error:
+            _log.warning("Channel %s: %s", how.name, error)
+        except BaseException as error:  # noqa: BLE001  # nobody is above a thread
+            # What was claimed is taken back when its lease runs out. A trace would hold values.
+            said = str(error) if isinstance(error, JournalError) else f"{type(error).__name__} escaped."
+            _log.error("Channel %s: %s", how.name, said)  # the same
+            self._rest(how.name)
         finally:
-            slot.busy_since = None
+            slot.busy = True  # a goodbye may hang, too
             if channel is not None:
                 _close(channel, how.name)
             with self._lock:
-                if slot in self._slots:
-                    self._slots.remove(slot)
+                self._slots = [other for other in self._slots if other is not slot]
             self._tell()
+
+    def _rest(self, channel: str) -> None:
+        with self._lock:
+            self._resting[channel] = self.clock.monotonic() + _REST
 
     def _open(self, how: Configured, claimed: Claimed) -> Channel | None:
         """A channel object for this thread; where there is none to be had, the channel is blocked."""
@@ -186,10 +229,11 @@ class Delivery:
             return how.open(self.clock, self.journal.keep(how.name))
         except Exception as error:  # noqa: BLE001  # a stranger's constructor may raise anything
             said = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
-            blocked = Blocked(f"The channel {how.name!r} cannot be opened{said}", remedy="Run: policenotify doctor")
-            self.journal.block(how.name, blocked)
-            self.journal.settle(claimed, Settlement(outcome=Outcome.WAITING, reason=blocked.reason))
-            _log.error("%s", blocked.reason)  # a trace might hold an option's value
+            blocked = Blocked(f"The channel {how.name!r} cannot be opened{said}", remedy="Then: policenotify doctor")
+            if self.journal.block(how.name, blocked):
+                _log.error("%s %s", blocked.reason, blocked.remedy)  # a trace might hold an option
+            waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+            self.journal.settle(claimed, Settlement(outcome=waits, reason=blocked.reason, remedy=blocked.remedy))
             return None
 
 

@@ -162,7 +162,7 @@ class Publisher:
             SettingsError: No channel is meant, or an unknown one.
         """
         at = self.clock.now()
-        made = self._decide(self._given(message), to=to, publication=self._ulid(at), at=at)
+        made = self._decide(self._given(message), to=to, publication=self._ulid(at), at=at, anyway=True)
         return Preview(message=made.message, findings=made.findings, wordings=made.wordings)
 
     def publish(
@@ -252,7 +252,10 @@ class Publisher:
                     raise
         raise AssertionError  # pragma: no cover  # the loop returns or raises
 
-    def _decide(self, given: _Given, *, to: Sequence[str] | None, publication: str, at: datetime) -> _Decided:
+    def _decide(
+        self, given: _Given, *, to: Sequence[str] | None, publication: str, at: datetime, anyway: bool = False
+    ) -> _Decided:
+        """Steps 1 to 3; a message that a check forbids is planned and worded only where that is wanted *anyway*."""
         message, pictures = given.message, given.pictures
         history = self._history(message)
         incident = message.incident or (publication if message.stage is Stage.OPENING else None)
@@ -268,7 +271,10 @@ class Publisher:
             zone=self.zone,
         )
         findings = check(draft, self._checks)
-        legs = plan(resolved, history, tuple(self.channels.values()), self.routes, contains=places.contains, to=to)
+        legs: tuple[Leg, ...] = ()
+        if anyway or not any(finding.blocks for finding in findings):
+            channels = tuple(self.channels.values())
+            legs = plan(resolved, history, channels, self.routes, contains=places.contains, to=to)
         wordings = tuple(
             self._worded(resolved, leg, profile, history, pictures, publication=publication, at=at)
             for leg in legs

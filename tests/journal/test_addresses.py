@@ -223,7 +223,7 @@ def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": everyone})
     read: list[int] = []
 
-    def fetched(_connection: object, cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+    def fetched(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
         if "pn_address" in statement and statement.startswith("SELECT"):
             assert isinstance(parameters, tuple)
             read.append(len(parameters))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +46,7 @@ def test_a_lease_alone_stores_nothing(journal: Journal) -> None:
     assert keep.load("session") == Kept("one", 1)
 
 
-def test_of_eight_threads_one_wins_each_round(tmp_path: Path, desk: Desk) -> None:
+def test_of_eight_threads_one_wins_each_round(desk: Desk) -> None:
     rounds, threads = 5, 8
     keep = desk.journal.keep("sky")
     assert keep.swap("count", "0", version=None)

@@ -145,7 +145,7 @@ def test_what_is_said_of_a_person_twice_counts_once(desk: Desk) -> None:
     desk.journal.next_people(claimed, 25, hold_doubt=True)
     key = recipient_key(desk.keys, "a@x.example")
     for outcome in ("posted", "refused"):
-        told = [RecipientOutcome(key=key, outcome=outcome)]  # type: ignore[arg-type]  # both are among its literals
+        told = [RecipientOutcome(key=key, outcome=outcome)]
         desk.journal.settle_people(claimed, told, hold_doubt=True, lease=SOON)
     desk.journal.settle_people(claimed, [RecipientOutcome(key="nobody", outcome="posted")], hold_doubt=True, lease=SOON)
     assert desk.person(said, "a@x.example") is Outcome.POSTED

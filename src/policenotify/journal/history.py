@@ -170,7 +170,7 @@ def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None
         reason=shut.reason if shut else row.reason,
         remedy=shut.remedy if shut else row.remedy,
         code=shut.code if shut else row.code,
-        retry_at=moment(max(row.not_before, paused)) if waits and not shut and row.attempts else None,
+        retry_at=moment(max(row.not_before, paused)) if waits and not shut and (row.attempts or row.reason) else None,
         attempts=row.attempts,
         standalone=row.wording == "standalone" and in_course not in {Stage.OPENING, Stage.STANDALONE},
         recipients=people if row.mass else None,

@@ -13,7 +13,7 @@ from policenotify.journal.values import moment
 from policenotify.receipt import Outcome
 
 OVER = "It was over before this could be sent; it would have been stale."
-NOT_TOLD = "The opening never appeared here, and this channel does not announce what follows what it did not tell."
+NOT_TOLD = "The opening never appeared here, and this channel does not announce the end of what it did not tell."
 OVERTAKEN = "A newer message went out instead."
 
 _table, _people = schema.delivery, schema.recipient

@@ -17,7 +17,7 @@ from policenotify.message import Message
 from policenotify.receipt import Finding, Outcome
 from policenotify.scales import Severity
 
-_FOLLOWING = {Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION}
+_CLOSING = {Stage.END, Stage.CANCELLATION}
 
 FINDINGS = TypeAdapter(tuple[Finding, ...])
 RULES = TypeAdapter(dict[str, str])
@@ -55,7 +55,7 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
         _still_stands(connection, message.lifecycle.corrects)
     connection.execute(insert(schema.publication).values(**_publication(draft, state="published", key=draft.key)))
     _store_pictures(connection, draft)
-    closing = message.stage in {Stage.END, Stage.CANCELLATION}
+    closing = message.stage in _CLOSING
     # A lane is said in the order of its deliveries' ids.
     for drafted in sorted(draft.drafted, key=lambda one: one.leg.part):
         lane, skip = _lane(draft, drafted), drafted.leg.skip
@@ -163,7 +163,7 @@ def _write_delivery(
             priority=_priority(draft.message),
             state=state,
             mass=drafted.addresses is not None,
-            needs_opening=leg.channel in draft.skips_without_opening and draft.message.stage in _FOLLOWING,
+            needs_opening=leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
             not_before=at,
             not_after=microseconds(draft.not_after) if draft.not_after else None,
             answers=" ".join(leg.answers),

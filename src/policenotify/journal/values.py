@@ -76,7 +76,7 @@ class Draft:
         rules: Versions of what resolved and worded it.
         drafted: Its deliveries.
         pictures: Its pictures, with their bytes.
-        skips_without_opening: Channels that skip what follows an opening that certainly never appeared there.
+        skips_without_opening: Channels that skip the end of what certainly never appeared there.
     """
 
     id: str

@@ -1,0 +1,99 @@
+"""The queries that run all day find their rows by an index, however much has been settled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from policenotify.channel import RecipientOutcome
+from policenotify.journal.values import Claimed, Settlement
+from policenotify.lifecycle import Stage
+from policenotify.receipt import Outcome
+
+if TYPE_CHECKING:
+    from journal.bench import Desk
+
+# Tables that stay small: a row for each channel, runner or fact.
+_SMALL = {"pn_channel", "pn_meta", "pn_runner", "pn_seal"}
+# Read along an index in the order wanted, and only as far as the LIMIT.
+_STOPS = {"latest": "sqlite_autoindex_pn_publication_1"}
+_scan = re.compile(r"\bSCAN (\w+)")
+_aliased = re.compile(r"\b(pn_\w+) AS (\w+)")
+
+
+def _posted(desk: Desk) -> Claimed:
+    return desk.begin(desk.take())
+
+
+def _mail(desk: Desk) -> Claimed:
+    return desk.begin(desk.take("mail"))
+
+
+def _begun_people(desk: Desk) -> None:
+    claimed = _mail(desk)
+    people = desk.journal.next_people(claimed, 25, hold_doubt=True)
+    told = [RecipientOutcome(key=one.key, outcome="refused", gone=True) for one in people]
+    desk.journal.settle_people(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
+    desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING))
+
+
+def _recovered(desk: Desk) -> None:
+    _mail(desk)
+    _posted(desk)
+    desk.clock.pass_by(121)
+    assert desk.journal.recover() == 2
+
+
+OPERATIONS: dict[str, Callable[[Desk], object]] = {
+    "publish": lambda desk: desk.publish(incident="I9", channels=("sky", "mail"), people={"mail": ["a@x.example"]}),
+    "update": lambda desk: desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]}),
+    "end": lambda desk: desk.publish(Stage.END, channels=("sky", "mail"), people={"mail": ["b@x.example"]}),
+    "cancel": lambda desk: desk.publish(Stage.CANCELLATION, None, corrects=f"{1:026d}"),
+    "repeated": lambda desk: desk.journal.repeated("key", "0" * 64),
+    "claim": lambda desk: desk.take(),
+    "claim what is severe": lambda desk: desk.claim(severe_only=True),
+    "severe is ready": lambda desk: desk.journal.severe_is_ready("sky"),
+    "begin and settle": lambda desk: desk.settle(_posted(desk)),
+    "people": _begun_people,
+    "recover": _recovered,
+    "due": lambda desk: desk.journal.due(["sky", "mail"]),
+    "unsettled": lambda desk: desk.journal.unsettled(f"{1:026d}"),
+    "publication": lambda desk: desk.journal.publication(f"{1:026d}"),
+    "latest": lambda desk: desk.journal.latest(3),
+    "history": lambda desk: desk.journal.history("I1"),
+    "history_of": lambda desk: desk.journal.history_of(f"{1:026d}"),
+    "keep": lambda desk: desk.journal.keep("sky").swap("session", "x", version=None),
+    "seal": lambda desk: desk.journal.seal(),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_no_query_reads_a_whole_table(desk: Desk, name: str) -> None:
+    desk.publish(Stage.STANDALONE)
+    desk.deliver()
+    desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example", "b@x.example"]})
+    desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    seen: list[tuple[str, Any]] = []
+
+    def remember(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", statement):
+            seen.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    event.listen(desk.journal._engine, "before_cursor_execute", remember)
+    OPERATIONS[name](desk)
+    event.remove(desk.journal._engine, "before_cursor_execute", remember)
+    assert seen
+    for statement, parameters in seen:
+        with desk.journal.reading() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        names = {alias: table for table, alias in _aliased.findall(statement)}
+        for step in plan:
+            if found := _scan.search(step[3]):
+                table = names.get(found[1], found[1])
+                stops = step[3].endswith(f"USING INDEX {_STOPS.get(name)}")
+                assert not table.startswith("pn_") or table in _SMALL or stops, f"{step[3]}\n{statement}"
