@@ -1,1 +1,70 @@
-"""."""
+"""What authors of networks test with: the contract suite, networks on the loopback, a clock and a keep.
+
+Names are imported when they are first used: the stands need no pytest, and only
+[`ChannelContract`][policenotify.testing.contract.ChannelContract] and
+[`MailStand`][policenotify.testing.mailstand.MailStand] need the extra `policenotify[testing]`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from policenotify.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from policenotify.testing.bluesky import BlueskyStand
+    from policenotify.testing.contract import ChannelContract
+    from policenotify.testing.fakes import FakeClock, MemoryKeep
+    from policenotify.testing.mailstand import Mail, MailStand
+    from policenotify.testing.stand import Answer, Hang, HangUp, Seen, Stand
+    from policenotify.testing.wires import Call, HttpWire, MailsWire, OneCallWire, Shown, Trouble, Wire
+
+_HOMES = {
+    "bluesky": ("BlueskyStand",),
+    "contract": ("ChannelContract",),
+    "fakes": ("FakeClock", "MemoryKeep"),
+    "mailstand": ("Mail", "MailStand"),
+    "stand": ("Answer", "Hang", "HangUp", "Seen", "Stand"),
+    "wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "Shown", "Trouble", "Wire"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_OF_THE_EXTRA = {"pytest", "hypothesis"}
+
+__all__ = [
+    "Answer",
+    "BlueskyStand",
+    "Call",
+    "ChannelContract",
+    "FakeClock",
+    "Hang",
+    "HangUp",
+    "HttpWire",
+    "Mail",
+    "MailStand",
+    "MailsWire",
+    "MemoryKeep",
+    "OneCallWire",
+    "Seen",
+    "Shown",
+    "Stand",
+    "Trouble",
+    "Wire",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    except ImportError as error:
+        if error.name in _OF_THE_EXTRA:
+            raise MissingExtra(name, "testing") from error
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
