@@ -91,7 +91,7 @@ def test_every_exemption_carries_its_reason() -> None:
 def test_the_versions_agree() -> None:
     import tomllib  # noqa: PLC0415  # only this test reads it
 
-    project = tomllib.loads((_SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     from importlib.metadata import version  # noqa: PLC0415  # beside its use
 
     assert version("policenotify") == project["version"]

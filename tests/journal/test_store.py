@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,13 +105,26 @@ def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Ke
         journal.close()
 
 
+@pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM pn_other"])
 def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
-    tmp_path: Path, keys: Keys, clock: FakeClock
+    tmp_path: Path, keys: Keys, clock: FakeClock, lock: str
 ) -> None:
     raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
-    raw.execute("BEGIN EXCLUSIVE")
+    raw.execute("CREATE TABLE pn_other (id)")
+    for statement in lock.split("; "):
+        raw.execute(statement).fetchall()
     with pytest.raises(JournalError, match="another process does not let go of it"):
         open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock)
+    raw.close()
+
+
+def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
+    raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
+    raw.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.1, raw.execute, args=["ROLLBACK"])
+    timer.start()
+    open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock).close()
+    timer.join()
     raw.close()
 
 
@@ -144,22 +160,39 @@ def test_what_is_no_file_is_refused(url: str, says: str, keys: Keys, clock: Fake
     assert isinstance(caught.value.__cause__, ArgumentError | None)
 
 
-def test_a_folder_that_may_not_be_written_to(keys: Keys, clock: FakeClock) -> None:
+@contextmanager
+def _nobodys_folder(mode: int) -> Iterator[Path]:
+    """A folder as an ordinary user sees it: root may write everywhere."""
     folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o555)
+    folder.chmod(0o777)
     root = os.geteuid() == 0
     if root:
-        os.seteuid(65534)  # root may write everywhere; nobody may not
+        os.seteuid(65534)
     try:
-        with pytest.raises(
-            JournalError, match=r"could not be read: its file cannot be opened\. Give the user"
-        ) as caught:
-            open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
+        (folder / "read only.db").touch(0o444)
+        if root:
+            os.seteuid(0)
+        folder.chmod(mode)
+        if root:
+            os.seteuid(65534)
+        yield folder
     finally:
         if root:
             os.seteuid(0)
-        folder.rmdir()
-    assert "sqlalche" not in str(caught.value)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "says"),
+    [
+        ("journal.db", 0o555, "could not be read: its file cannot be opened. Give the user its file and folder"),
+        ("read only.db", 0o777, "could not be read: this user may not write to it. Give the user its file and folder"),
+        ("journal.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
+    ],
+)
+def test_what_may_not_be_written_to_says_so(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
+    with _nobodys_folder(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
+        open_journal(str(folder / name), keys=keys, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -260,19 +293,26 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
     assert str(caught.value).startswith("The journal could not be written: NOT NULL constraint failed: pn_publication")
     assert "geheim" not in repr(caught.value)
     assert "geheim" not in str(caught.value.__cause__)
-    with (
-        pytest.raises(JournalError, match="could not be read: no such table: nowhere"),
-        desk.journal.reading() as connection,
-    ):
-        connection.execute(text("SELECT * FROM nowhere"))
+    with pytest.raises(JournalError, match="could not be read: no such table: nowhere"):
+        _read(desk, "SELECT * FROM nowhere")
+
+
+def _read(desk: Desk, statement: str) -> None:
+    with desk.journal.reading() as connection:
+        connection.execute(text(statement))
 
 
 def test_what_is_not_the_databases_failure_passes_and_rolls_back(desk: Desk) -> None:
     before = desk.dump()
-    with pytest.raises(ZeroDivisionError), desk.journal.writing() as connection:
+    with pytest.raises(ZeroDivisionError):
+        _fail_in_the_middle(desk)
+    assert desk.dump() == before
+
+
+def _fail_in_the_middle(desk: Desk) -> None:
+    with desk.journal.writing() as connection:
         connection.execute(insert(schema.meta).values(name="x", value="y"))
         raise ZeroDivisionError
-    assert desk.dump() == before
 
 
 def test_a_file_system_without_write_ahead_logging_is_refused(
@@ -319,6 +359,16 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
         "print(code, kept, len(desk.journal.latest(9)))\n"
     )
     assert process.communicate(timeout=20)[0] == "0 True 2\n"
+
+
+def test_what_a_fork_does_is_to_forget(journal: Journal) -> None:
+    with journal.reading() as connection:
+        before = connection.connection.dbapi_connection
+    engine._forget_connections()
+    with journal.reading() as connection:
+        assert connection.connection.dbapi_connection is not before
+    assert before is not None
+    before.close()
 
 
 # --- stop, runners, pictures
@@ -390,3 +440,17 @@ def test_foreign_rows_are_refused(desk: Desk) -> None:
         connection.execute(insert(schema.recipient).values(delivery=99, key="x", state="waiting"))
     with desk.journal.reading() as connection:
         assert connection.execute(select(schema.recipient)).first() is None
+
+
+def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(desk: Desk) -> None:
+    """The last connection that goes takes SQLite's write-ahead file with it."""
+    path = Path(str(make_url(str(desk.journal._engine.url)).database))
+    with desk.journal.writing() as connection:
+        desk.journal.close()
+        connection.execute(insert(schema.meta).values(name="late", value="written"))
+        assert path.with_name(f"{path.name}-wal").exists()
+    assert not path.with_name(f"{path.name}-wal").exists()
+    with desk.journal.reading() as connection:
+        late = connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "late")).scalar()
+    assert late == "written"
+    assert not path.with_name(f"{path.name}-wal").exists()

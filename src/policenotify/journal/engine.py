@@ -22,7 +22,7 @@ _SETTINGS = (
     "secure_delete=ON",  # what is erased is overwritten, not only forgotten
 )
 
-_TURNS = 20  # how often a new file's mode is asked for while other processes are making the same journal
+_TURNS = 10  # how often a new file's mode is asked for while other processes are making the same journal
 
 # Result codes (sqlite.org/rescode.html); the lower 8 bits of an extended code are its kind.
 _TOLD = {
@@ -73,22 +73,27 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    mode = ""
-    for turn in range(_TURNS):
-        try:
-            [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-            break
-        except sqlite3.OperationalError as error:
-            # Of two processes that change the mode of a new file together one is refused, and not kept waiting.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or turn == _TURNS - 1:
-                raise
-            connection.execute("BEGIN IMMEDIATE").close()  # waits until the other has done
-            connection.execute("ROLLBACK").close()
+    turns = iter(range(_TURNS))
+    while (mode := _mode(connection, last=next(turns) == _TURNS - 1)) is None:
+        connection.execute("BEGIN IMMEDIATE").close()  # waits until the other has done
+        connection.execute("ROLLBACK").close()
     if mode != "wal":
         raise JournalError(
             f"The journal cannot be kept here: its file system allows only the mode {mode!r}, not write-ahead logging. "
             "Nothing was sent. Put it on a local disk."
         )
+
+
+def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
+    """The mode that the file is in now; `None`: another process is changing it too, ask again."""
+    try:
+        [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    except sqlite3.OperationalError as error:
+        # Of two that change the mode of a new file together one is refused at once, however long it would wait.
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and not last:
+            return None
+        raise
+    return str(mode)
 
 
 def _begin(connection: Connection) -> None:

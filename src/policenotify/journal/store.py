@@ -35,6 +35,7 @@ class Journal:
         self.keys = keys
         self.clock = clock
         self.entropy = entropy
+        self._closed = False
 
     @classmethod
     def open(cls, url: str, *, keys: Keys, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Journal:
@@ -63,7 +64,7 @@ class Journal:
         """One transaction that writes."""
         options = {"policenotify_writes": True, "policenotify_entropy": self.entropy}
         try:
-            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            with self._transaction(options) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise JournalError(f"The journal could not be written: {told(error)}. {_KNOWN}") from error
@@ -72,13 +73,25 @@ class Journal:
     def reading(self) -> Iterator[Connection]:
         """One transaction that reads."""
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with self._transaction({}) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
 
+    @contextmanager
+    def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
+        pool = self._engine.pool
+        try:
+            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                yield connection
+        finally:
+            if self._closed:  # whoever was under way when the journal was closed closes behind himself
+                pool.dispose()
+                self._engine.dispose()
+
     def close(self) -> None:
-        """Let go of all connections. May be called twice."""
+        """Let go of all connections; what is under way is still written. May be called twice."""
+        self._closed = True
         self._engine.dispose()
 
     # --- the journal itself

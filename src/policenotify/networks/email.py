@@ -205,7 +205,9 @@ class Email:
 
         if self._service is None:
             self._service = _smtp.service(
-                self._url.get_secret_value(), sender=self._letterhead.sender.address, plain_is_meant=self._plain_is_meant
+                self._url.get_secret_value(),
+                sender=self._letterhead.sender.address,
+                plain_is_meant=self._plain_is_meant,
             )
         return _smtp.Session.open(self._service, self._timeout)
 
