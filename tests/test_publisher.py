@@ -31,6 +31,7 @@ from policenotify.errors import (
 )
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Category, Image, Message, Translation
+from policenotify.plan import Route
 from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome, Publication
 from policenotify.registry import configured
@@ -320,6 +321,13 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(publisher: Publ
     with pytest.raises(CannotFit, match="bluesky"):
         publisher.publish(accident(instruction="Évitez le secteur. " * 30), key="open", actor="desk")
     assert publisher.incidents() == ()
+
+
+def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
+    publisher = desk.publisher(routes=[Route(to=("presse",), categories=frozenset({"fire"}))])
+    with pytest.raises(SettingsError, match="no route takes this scam_cyber message"):
+        publisher.publish(TIP, key="tip", actor="desk")
+    assert publisher.journal.latest(9) == ()
 
 
 def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:

@@ -245,6 +245,11 @@ class Publisher:
             if any(finding.blocks for finding in made.findings):
                 self.journal.keep_refused(draft)
                 raise NotAllowed(made.findings, publication)
+            if not draft.drafted:
+                raise SettingsError(
+                    f"Nothing was sent: no route takes this {made.message.category} message. "
+                    "Add a route for it, or name the channels in 'to'."
+                )
             try:
                 return self.journal.publish(draft)
             except CourseChanged:

@@ -1,0 +1,44 @@
+"""The command line: what the desk, a script, a timer and the technician say to policenotify from a shell."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+_NEEDED = frozenset({"click", "rich"})
+_MISSING = "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run a command, and exit as [`Exit`][policenotify.cli.exits.Exit] says.
+
+    Args:
+        args: The arguments; `None`: those of the process.
+    """
+    _speak_utf8()
+    try:
+        from policenotify.cli.program import run  # noqa: PLC0415 - click and rich are an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NEEDED:
+            raise
+        sys.stderr.write(_MISSING)
+        sys.exit(2)
+    sys.exit(run([_text(arg) for arg in (sys.argv[1:] if args is None else args)]))
+
+
+def _speak_utf8() -> None:
+    """French stays French where the locale is C or Latin-1."""
+    for stream, errors in ((sys.stdin, "strict"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def _text(arg: str) -> str:
+    """An argument that the locale could not read, as UTF-8 (PEP 383 keeps its bytes as halves of surrogate pairs)."""
+    try:
+        arg.encode()
+    except UnicodeEncodeError:
+        return arg.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8", "replace")
+    return arg

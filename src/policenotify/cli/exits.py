@@ -1,0 +1,40 @@
+"""How the command line exits: one list, shown by `policenotify --help`, relied upon by scripts and monitors."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the exit code of a command says."""
+
+    IN_ORDER = 0
+    NOT_PUBLISHED = 1
+    USAGE = 2
+    ATTENTION = 3
+    OVERDUE = 4
+    NOBODY = 5
+    NO_JOURNAL = 6
+    INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+MEANINGS = {
+    Exit.IN_ORDER: "all in order",
+    Exit.NOT_PUBLISHED: "not published: a check, the course, a key, the settings, a stop",
+    Exit.USAGE: "the command was not understood; nothing was done",
+    Exit.ATTENTION: "a channel needs attention: refused, held, in doubt, waiting, blocked",
+    Exit.OVERDUE: "an incident is overdue: its update or end is owed",
+    Exit.NOBODY: "deliveries wait, and nobody has been delivering for 2 minutes",
+    Exit.NO_JOURNAL: "the journal is not available",
+    Exit.INTERRUPTED: "interrupted; what was journalled goes on with the next drain",
+}
+
+_WORST_FIRST = (
+    Exit.INTERRUPTED, Exit.NO_JOURNAL, Exit.USAGE, Exit.NOT_PUBLISHED, Exit.NOBODY, Exit.OVERDUE, Exit.ATTENTION,
+    Exit.IN_ORDER,
+)  # fmt: skip
+
+
+def worst(*exits: Exit) -> Exit:
+    """The exit that says most; `IN_ORDER` for none."""
+    return min((Exit.IN_ORDER, *exits), key=_WORST_FIRST.index)

@@ -1,0 +1,97 @@
+"""Publications and their receipts, as a person reads them on a terminal or in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from policenotify.cli.call import plain
+from policenotify.receipt import Finding, Outcome, Publication, Receipt
+
+_INDENT = (0, 0, 0, 4)
+_OUT = frozenset({Outcome.POSTED, Outcome.WITHDRAWN, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
+_DOUBT = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
+
+
+def moment(at: datetime, zone: tzinfo) -> str:
+    """A time as the desk reads it."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def line(text: str, style: str = "") -> Text:
+    """A line that is not to be broken: it may be copied."""
+    return Text(plain(text), style=style, no_wrap=True)
+
+
+def paragraph(text: str, mark: str = "") -> Padding:
+    """Words under a line."""
+    return Padding(Text(plain(f"{mark}{text}")), _INDENT)
+
+
+def published(publication: Publication) -> str:
+    """Whether readers have it: `yes`, `no`, `partly` or `unknown`."""
+    outcomes = {outcome for receipt in publication for outcome in _outcomes(receipt)}
+    if outcomes & _DOUBT:
+        return "unknown"
+    if Outcome.POSTED not in outcomes:
+        return "no"
+    return "yes" if outcomes <= _OUT else "partly"
+
+
+def _outcomes(receipt: Receipt) -> set[Outcome]:
+    return {receipt.outcome, *(outcome for outcome, count in (receipt.recipients or {}).items() if count)}
+
+
+def document(publication: Publication) -> dict[str, object]:
+    """A publication as JSON has it."""
+    return {
+        **publication.model_dump(mode="json", exclude_none=True),
+        "stage": publication.message.stage,
+        "published": published(publication),
+        "in_order": publication.in_order,
+    }
+
+
+def heading(publication: Publication, zone: tzinfo) -> Text:
+    """One line that says which publication it is."""
+    message = publication.message
+    about = f"{message.stage} of {message.incident}" if message.incident else message.stage
+    return line(f"{moment(publication.at, zone)} · {about} · {message.headline}", "bold")
+
+
+def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]:
+    """What became of it, channel by channel."""
+    for receipt in publication:
+        yield from _receipt(receipt, zone)
+    if not publication.receipts:
+        yield paragraph("No channel is to say it: no route takes it.")
+    yield from findings(publication.findings)
+
+
+def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:
+    """What the checks remarked."""
+    for one in found:
+        yield Padding(Text(plain(str(one))), (0, 0, 0, 2))
+
+
+def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
+    people = ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
+    mark = "✔" if receipt.in_order else "✘"
+    told = [f"  {mark} {receipt.channel} ({receipt.language}): {receipt.outcome}", f"({people})" if people else ""]
+    yield line(" ".join(filter(None, told)))
+    if receipt.url:
+        yield line(f"    {receipt.url}")
+    if receipt.standalone and receipt.ref:
+        yield paragraph("It stands alone: there was nothing to answer, or it could not be answered.")
+    if receipt.reason:
+        yield paragraph(f"{receipt.reason}{f' [{receipt.code}]' if receipt.code else ''}")
+    if receipt.retry_at and not receipt.outcome.settled:
+        yield paragraph(f"Not before {moment(receipt.retry_at, zone)}.")
+    if receipt.remedy:
+        yield paragraph(receipt.remedy, "→ ")
+    if receipt.note:
+        yield paragraph(receipt.note)

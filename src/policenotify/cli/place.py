@@ -1,0 +1,94 @@
+"""Where it is, as the desk types it: a commune by name or code, a street, a road, a point."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import click
+
+from policenotify import places
+from policenotify.location import Location
+
+_CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
+_POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
+_SHOWN = 15  # candidates; no more fit on a screen with what they belong to
+_FINE = ("street", "district", "road", "label", "point", "area")
+"""What tells a place within a commune: a new one replaces the old one whole."""
+
+OPTIONS = ("commune", "department", "street", "district", "road", "direction", "label", "point")
+
+
+def location_of(typed: Mapping[str, str | None], before: Location | None = None) -> dict[str, object] | None:
+    """The place, as `Location` wants it; `None`: no place was typed.
+
+    Args:
+        typed: What was typed, by option.
+        before: Where the incident was until now; a new street stays in its commune.
+
+    Raises:
+        click.BadParameter: The commune is not known or not the only one of its name, or the point is none.
+    """
+    given = {name: typed[name] for name in OPTIONS if typed.get(name)}
+    if not given:
+        return None
+    kept: dict[str, object] = {}
+    if before is not None and not {"commune", "department"} & given.keys():
+        kept = before.model_dump(mode="json", exclude_none=True)
+        if given.keys() == {"direction"} and before.road is not None:
+            given["road"] = before.road.road
+        kept = {name: value for name, value in kept.items() if name not in _FINE}
+    place: dict[str, object] = {name: given[name] for name in ("street", "district", "label") if name in given}
+    department = given.get("department")
+    if department:
+        place["department"] = department.upper()
+    if commune := given.get("commune"):
+        place["commune"] = commune_code(commune, department)
+    if road := given.get("road"):
+        place["road"] = {"road": road.upper().replace(" ", ""), "direction": given.get("direction")}
+    elif "direction" in given:
+        raise click.BadParameter("goes with a road: --road A9", param_hint="--direction")
+    if point := given.get("point"):
+        place["point"] = _point(point)
+    return {**kept, **place}
+
+
+def commune_code(typed: str, department: str | None = None) -> str:
+    """The INSEE code of a commune.
+
+    Args:
+        typed: Its code, which is taken as it is, or its name.
+        department: Code of the department to look in; `None`: everywhere.
+
+    Raises:
+        click.BadParameter: No commune has that name, or several have; names them.
+    """
+    if _CODE.fullmatch(typed.strip()):
+        return typed.strip().upper()
+    within = department.upper() if department else None
+    named = places.communes_named(typed, within)
+    # A part of a commune that bears the same name is meant only where there is no whole one.
+    found = [place for place in named if place.kind == "COM"] or list(named)
+    if len(found) == 1:
+        return found[0].code
+    if found:
+        head = f"{len(found)} communes are named {typed!r}. Give the code, or --department as well:"
+        shown = found[:_SHOWN]
+        rest = [f"  and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    else:
+        head = f"no commune is named {typed!r}{f' in {within}' if within else ''}."
+        shown, rest = list(places.suggest(typed, within)), []
+        head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
+    raise click.BadParameter("\n".join([head, *map(_candidate, shown), *rest]), param_hint="--commune")
+
+
+def _candidate(place: places.Commune) -> str:
+    department = places.department(place.department)
+    return f"  {place.code}  {place.name} ({place.department} {department.name if department else ''})"
+
+
+def _point(typed: str) -> dict[str, float]:
+    found = _POINT.fullmatch(typed)
+    if not found:
+        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint="--point")
+    return {"latitude": float(found[1]), "longitude": float(found[2])}

@@ -1,0 +1,113 @@
+"""`policenotify preview`: how it would read, on each channel, before anything is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.box import HORIZONTALS
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from policenotify.channel import Post
+from policenotify.cli import pages
+from policenotify.cli.call import Call, common, pass_call, plain
+from policenotify.cli.exits import Exit
+from policenotify.cli.fields import Typed, beginning, first_message, next_message
+from policenotify.lifecycle import Stage
+from policenotify.message import Message
+from policenotify.publisher import Preview, Publisher
+from policenotify.receipt import Wording
+
+_KINDS = {"reply": "in the thread", "standalone": "alone"}
+_WIDTH = 80
+
+
+@click.command("preview", short_help="Show each post as its readers would read it.")
+@beginning
+@click.option("--to", multiple=True, metavar="NAME", help="A channel or tag, instead of the routes.")
+@click.option("--update", metavar="INCIDENT", help="The update of this incident, with the --headline.")
+@click.option("--end", metavar="INCIDENT", help="The end of this incident, with the --headline.")
+@common
+@pass_call
+def preview(call: Call, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+    """Show each post as its readers would read it. Nothing is sent, nothing is written down.
+
+    It exits with 1 if a check forbids the message.
+
+    \b
+    Examples:
+      policenotify preview --category traffic_accident --commune 34172 \\
+          --street "avenue de Toulouse" --instruction "Évitez le secteur." \\
+          --headline "Accident de la circulation"
+      policenotify preview --end 2026-4711 --headline "Fin d'intervention"
+      policenotify preview message.json --json
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    with closing(call.publisher()) as publisher:
+        seen = publisher.preview(_message(typed, publisher), to=to or None)
+        document = {
+            "allowed": seen.allowed,
+            "message": seen.message.model_dump(mode="json", exclude_none=True),
+            "findings": [asdict(finding) for finding in seen.findings],
+            "posts": [_post(wording, publisher) for wording in seen.wordings],
+        }
+        call.tell(document, *_page(seen, publisher))
+    return Exit.IN_ORDER if seen.allowed else Exit.NOT_PUBLISHED
+
+
+def _message(typed: Typed, publisher: Publisher) -> Message:
+    for stage, incident in ((Stage.UPDATE, typed["update"]), (Stage.END, typed["end"])):
+        if incident:
+            if not typed["headline"]:
+                raise click.UsageError(f"What does the {stage} say? Give it as --headline.")
+            begins = ("file", "category", "incident", "follows", "standalone", "exercise")
+            if any(typed[name] for name in begins) or (typed["update"] and typed["end"]):
+                raise click.UsageError(f"Preview one message: --{stage} stands without a file, --category or the like.")
+            return next_message(stage, incident, typed["headline"], typed, publisher)
+    return first_message(typed, publisher)
+
+
+def _kinds(wording: Wording) -> Iterator[tuple[str, Post]]:
+    if wording.reply is not None:
+        yield "reply", wording.reply
+    yield "standalone", wording.standalone
+
+
+def _post(wording: Wording, publisher: Publisher) -> dict[str, object]:
+    wordings = []
+    for kind, post in _kinds(wording):
+        used, limit = publisher.channels[wording.leg.channel].abilities.budget.use(post.text)
+        dumped = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
+        wordings.append({"kind": kind, "used": used, "limit": limit, "post": dumped})
+    leg = wording.leg
+    return {"channel": leg.channel, "language": leg.language, "gave_way": wording.gave_way, "wordings": wordings}
+
+
+def _page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
+    for wording in seen.wordings:
+        for kind, post in _kinds(wording):
+            used, limit = publisher.channels[wording.leg.channel].abilities.budget.use(post.text)
+            how = f" · {_KINDS[kind]}" if wording.reply is not None else ""
+            title = f"{wording.leg.channel} · {wording.leg.language}{how} · {used} of {limit}"
+            # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
+            body = _body(post, wording.leg.channel, publisher)
+            yield Panel(body, title=Text(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
+        for what in wording.gave_way:
+            yield pages.paragraph(what, "left out: ")
+    if not seen.wordings:
+        yield Text("No channel is to say it: no route takes it.")
+    yield from pages.findings(seen.findings)
+    if not seen.allowed:
+        yield Text("It may not go out as it is.", style="bold")
+
+
+def _body(post: Post, channel: str, publisher: Publisher) -> Text:
+    titled = publisher.channels[channel].abilities.title
+    subject = f"{plain(post.title)}\n\n" if post.title and titled else ""
+    card = f"\n[link card: {plain(post.title)}]" if post.title and post.link and not titled else ""
+    pictures = "".join(f"\n[picture: {plain(one.alt)}]" for one in post.pictures)
+    return Text.assemble((subject, "bold"), plain(post.text), (f"{card}{pictures}", "italic"))

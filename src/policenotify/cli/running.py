@@ -1,0 +1,136 @@
+"""`policenotify drain`, `stop` and `resume`: let it go out, halt it, let it go on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from policenotify.cli import pages
+from policenotify.cli.call import Call, common, pass_call, plain
+from policenotify.cli.exits import Exit
+from policenotify.errors import SettingsError
+from policenotify.receipt import Outcome
+from policenotify.slips import nearest
+
+if TYPE_CHECKING:
+    from policenotify.journal.store import Journal
+    from policenotify.publisher import Publisher
+
+_BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
+_LOOK_BACK = 100  # publications: what still waits is among the last ones
+
+
+@click.command("drain", short_help="Deliver what is due: for cron and timers.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_BUDGET,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long at most.",
+)
+@common
+@pass_call
+def drain(call: Call, budget: float) -> Exit:
+    """Deliver what is due: for cron and timers, once a minute.
+
+    What is tried again later is in order; it exits with 3 only where a person must act.
+
+    \b
+    Examples:
+      policenotify drain
+      * * * * *  policenotify drain --budget 50      (in a crontab)
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    with closing(call.publisher()) as publisher:
+        journal = publisher.journal
+        if (stopped := journal.stopped()) is not None:
+            raise stopped
+        before = _open(journal)
+        call.begun = True
+        due = publisher.drain(timedelta(seconds=budget))
+        became = Counter(outcome for delivery, outcome in _outcomes(journal) if delivery in before)
+        blocked = journal.blocked()
+        document = {
+            "outcomes": dict(became),
+            "next_due": due.isoformat() if due else None,
+            "blocked": sorted(blocked),
+        }
+        call.tell(document, *_drained(became, due, publisher, sorted(blocked)))
+    return Exit.ATTENTION if blocked or became[Outcome.REFUSED] or became[Outcome.HELD] else Exit.IN_ORDER
+
+
+def _outcomes(journal: Journal) -> Iterator[tuple[int, Outcome]]:
+    for publication in journal.latest(_LOOK_BACK):
+        for receipt in publication:
+            yield receipt.delivery, receipt.outcome
+
+
+def _open(journal: Journal) -> frozenset[int]:
+    return frozenset(delivery for delivery, outcome in _outcomes(journal) if not outcome.settled)
+
+
+def _drained(
+    became: Counter[Outcome], due: datetime | None, publisher: Publisher, blocked: list[str]
+) -> Iterator[RenderableType]:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
+    yield Text(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
+    yield Text(f"Something is due next at {pages.moment(due, publisher.zone)}." if due else "Nothing is due.")
+    if blocked:
+        yield Text(f"Blocked, until a person acts: {', '.join(blocked)}. See: policenotify status")
+
+
+@click.command("stop", short_help="Halt everything at once.")
+@click.option("--reason", default="", metavar="TEXT", help="Shown to everybody whom it stops.")
+@common
+@pass_call
+def stop(call: Call, reason: str) -> Exit:
+    """Halt everything at once, in all processes, until `policenotify resume`.
+
+    What waits stays in the journal; nothing new is published meanwhile.
+
+    \b
+    Examples:
+      policenotify stop --reason "Compte compromis ?"
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    actor = call.actor
+    with call.journal() as (_, journal):
+        journal.stop(actor, " ".join(reason.split()))
+    told = f"Everything is stopped by {actor}. What is under way this moment may still go out. Go on with: "
+    call.tell({"stopped": True, "actor": actor, "reason": reason}, Text(f"{told}policenotify resume"))
+    return Exit.IN_ORDER
+
+
+@click.command("resume", short_help="Go on after a stop, or with a blocked channel.")
+@click.argument("channel", required=False)
+@click.option("--reason", default="", metavar="TEXT", help="Written down with it.")
+@common
+@pass_call
+def resume(call: Call, channel: str | None, reason: str) -> Exit:
+    """Go on after `policenotify stop`; with a CHANNEL, let that one go on after it was blocked.
+
+    \b
+    Examples:
+      policenotify resume
+      policenotify resume bluesky --reason "Nouveau mot de passe"
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    actor = call.actor
+    with call.journal() as (settings, journal):
+        if channel is not None and channel not in settings.channels:
+            raise SettingsError(f"{channel!r} is no channel. {nearest(channel, settings.channels)}")
+        halted = journal.stopped() is not None if channel is None else channel in journal.blocked()
+        journal.resume(actor, channel)
+        if reason:
+            journal.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
+        stopped = journal.stopped()
+    what = "Everything" if channel is None else channel
+    told = f"{what} goes on." if halted else f"{what} was not {'stopped' if channel is None else 'blocked'}."
+    more = [Text(plain(f"But: {stopped}"))] if stopped else []
+    call.tell({"resumed": halted, "channel": channel, "actor": actor}, Text(told), *more)
+    return Exit.ATTENTION if more else Exit.IN_ORDER

@@ -1,0 +1,43 @@
+"""`policenotify init`: make a new installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from policenotify.cli import pages
+from policenotify.cli.call import Call, common, pass_call
+from policenotify.cli.exits import Exit
+from policenotify.settings import write_settings
+
+
+@click.command("init", short_help="Make a new installation.")
+@click.argument("directory", default=".", type=click.Path(file_okay=False))
+@common
+@pass_call
+def init(call: Call, directory: str) -> Exit:
+    """Make a new installation: its settings, its keys, and a place for passwords.
+
+    Nothing that is there is written over.
+
+    \b
+    Examples:
+      policenotify init
+      policenotify init /etc/policenotify
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    written = [str(path) for path in write_settings(directory)]
+    place = Path(directory)
+    settings = place / "policenotify.toml"
+    named = "" if place.absolute() == Path.cwd() else f" --settings {settings}"
+    steps = [
+        f"Fill in {settings} (who speaks, which accounts) and put each password into a file in {place / 'secrets'}.",
+        f"Put a copy of {place / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
+        f"Prove it all without posting anything: policenotify doctor{named}",
+    ]
+    made = [pages.line(f"  {path}") for path in written]
+    to_do = [pages.paragraph(step, f"{number}. ") for number, step in enumerate(steps, 1)]
+    document = {"written": written, "next": steps}
+    call.tell(document, Text("Made:", style="bold"), *made, Text("Next:", style="bold"), *to_do)
+    return Exit.IN_ORDER

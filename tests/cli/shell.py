@@ -1,0 +1,46 @@
+"""A shell for tests: what a command answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from policenotify.clock import SystemClock
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def words(self) -> str:
+        """What was printed for people, however it was wrapped."""
+        return " ".join(self.out.split())
+
+
+Run = Callable[..., Ran]
+
+ACCIDENT = (
+    "--category", "traffic_accident", "--incident", "2026-4711", "--commune", "34172",
+    "--street", "avenue de Toulouse", "--headline", "Accident de la circulation",
+    "--instruction", "Évitez le secteur.", "--next-update", "+30m",
+)  # fmt: skip
+
+
+class Earlier(SystemClock):
+    """The machine's clock, some time ago."""
+
+    def __init__(self, ago: timedelta) -> None:
+        self._ago = ago
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) - self._ago

@@ -1,0 +1,176 @@
+"""`init` and `doctor`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from typing import Any
+
+import pytest
+from cli.shell import ACCIDENT, Earlier, Ran, Run
+from desk import ADDRESSES, Desk, accident
+
+from policenotify.cli.doctor import _recipients
+from policenotify.errors import JournalError, SettingsError
+from policenotify.journal.store import Journal
+from policenotify.registry import GROUP
+
+
+def _line(ran: Ran, what: str) -> Any:
+    [found] = [line for line in ran.document["lines"] if line["what"] == what]
+    return found
+
+
+def _change(desk: Desk, old: str, new: str) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
+    made = run("init", "désk")
+    assert made.code == 0
+    assert "  désk/policenotify.toml\n" in made.out
+    assert "policenotify doctor --settings désk/policenotify.toml" in made.words
+    assert max(map(len, made.out.splitlines())) <= 80
+    again = run("init", "désk", "--json")
+    assert again.code == 1
+    assert "is there already" in again.document["error"]["text"]
+    seen = run("doctor", "--settings", "désk/policenotify.toml", "--json")
+    assert seen.code == 1
+    assert "channels.bluesky.password: the file" in _line(seen, "settings")["told"]
+    here = run("init", "--json").document
+    assert here["next"][2].endswith("policenotify doctor")
+
+
+def test_all_in_order(run: Run, desk: Desk) -> None:
+    ran = run("doctor")
+    assert ran.code == 0
+    assert ran.out.endswith("All in order.\n")
+    assert "is police34.example on bluesky" in ran.words
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert desk.keys.fingerprint in ran.out
+    seen = run("doctor", "--json")
+    assert _line(seen, "recipients of presse")["told"] == "3"
+    assert all(address not in seen.out for address in ADDRESSES)
+    assert desk.bluesky.password not in seen.out
+    assert desk.bluesky.posts == ()
+    assert desk.mail.mails == []
+
+
+def test_wrong_credentials_are_told_and_nothing_else_is_hidden(run: Run, desk: Desk) -> None:
+    _change(desk, desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
+    ran = run("doctor", "--json")
+    assert ran.code == 3
+    line = _line(ran, "channel bluesky")
+    assert line["state"] == "WRONG"
+    assert "app password" in line["told"]
+    assert _line(ran, "channel presse")["state"] == "ok"
+    assert "aaaa-bbbb" not in ran.out
+
+
+def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    run("publish", *ACCIDENT)
+    assert run("doctor").code == 3
+    desk.bluesky.closed = None
+    ran = run("doctor", "--json")
+    assert "it was blocked, and goes on now" in _line(ran, "channel bluesky")["told"]
+    assert run("status", "--json").document["blocked"] == {}
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_a_channel_that_is_set_wrongly_hides_no_other(run: Run, desk: Desk) -> None:
+    _change(desk, "handle =", "handel =")
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "Did you mean 'handle'?" in _line(ran, "channels")["told"]
+    assert _line(ran, "channel presse")["state"] == "ok"
+
+
+def test_recipients_that_are_none_are_noted(run: Run, desk: Desk) -> None:
+    (desk.folder / "presse.txt").write_text("# nobody\n", encoding="utf-8")
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    assert _line(ran, "recipients of presse")["state"] == "note"
+    (desk.folder / "presse.txt").unlink()
+    gone = run("doctor", "--json")
+    assert gone.code == 1
+    assert "presse.txt cannot be read" in _line(gone, "channels")["told"]
+
+
+def test_recipients_that_vanish_while_the_doctor_looks(desk: Desk) -> None:
+    def gone() -> tuple[str, ...]:
+        raise SettingsError("channels.presse.recipients: the file presse.txt cannot be read.")
+
+    line = _recipients(desk.by_mail(recipients=gone))
+    assert (line.state, line.exit) == ("WRONG", 3)
+
+
+def test_keys_that_others_may_read_are_wrong(run: Run, desk: Desk) -> None:
+    (desk.folder / "keys").chmod(0o644)
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "chmod 600" in _line(ran, "keys")["told"]
+
+
+def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
+    desk.database.write_bytes(b"no journal " * 1000)
+    ran = run("doctor", "--json")
+    assert ran.code == 6
+    assert _line(ran, "journal")["state"] == "WRONG"
+
+
+def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(_journal: Journal) -> int:
+        raise JournalError("The sealed batch 1 was changed.")
+
+    monkeypatch.setattr(Journal, "verify", changed)
+    ran = run("doctor", "--json")
+    assert ran.code == 6
+    assert _line(ran, "journal")["told"] == "The sealed batch 1 was changed."
+    assert desk.database.exists()
+
+
+def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
+    desk.clock = Earlier(timedelta(hours=30))
+    desk.publisher().publish(accident(), key="old", actor="desk")
+    ran = run("doctor", "--json")
+    assert ran.code == 4
+    assert _line(ran, "incident 2026-4711")["exit"] == 4
+    assert "nothing waits" in _line(ran, "runner")["told"]
+    run("stop")
+    assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["told"]
+
+
+def test_nobody_delivering_is_told_by_the_doctor(run: Run, desk: Desk) -> None:
+    desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    ran = run("doctor", "--json")
+    assert ran.code == 5
+    assert "nobody delivers (never seen)" in _line(ran, "runner")["told"]
+
+
+def test_a_network_that_does_not_load(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = EntryPoint("pigeon", "no_such_module:Pigeon", GROUP)
+    offered = EntryPoints([*entry_points(group=GROUP), broken])
+    monkeypatch.setattr("policenotify.registry.entry_points", lambda group: offered.select(group=group))
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    assert _line(ran, "network pigeon")["state"] == "note"
+    _change(desk, 'network = "email"', 'network = "pigeon"')
+    used = run("doctor", "--json")
+    assert used.code == 1
+    assert _line(used, "network pigeon")["state"] == "WRONG"
+
+
+def test_a_strangers_network_that_fails_in_a_way_of_its_own(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprising(_channel: object) -> None:
+        raise LookupError(desk.bluesky.password)
+
+    monkeypatch.setattr("policenotify.networks.bluesky.Bluesky.whoami", surprising)
+    ran = run("doctor", "--json")
+    assert ran.code == 3
+    assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["told"]
+    assert desk.bluesky.password not in ran.out

@@ -1,0 +1,95 @@
+"""Where it is, as the desk types it."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from policenotify.cli.place import commune_code, location_of
+from policenotify.location import Location, Point, RoadRef
+
+BEFORE = Location(
+    commune="34172", commune_name="Montpellier", department="34", street="avenue de Toulouse",
+    point=Point(latitude=43.6, longitude=3.87),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "department", "code"),
+    [
+        ("34172", None, "34172"),
+        ("2a004", None, "2A004"),
+        ("99999", None, "99999"),  # a code is taken as it is: the check speaks of it
+        ("montpellier", None, "34172"),
+        ("St Jean de Védas", None, "34270"),
+        ("Sainte-Colombe", "69", "69189"),
+    ],
+)
+def test_a_commune_by_code_or_by_a_name_that_only_one_has(typed: str, department: str | None, code: str) -> None:
+    assert commune_code(typed, department) == code
+
+
+def test_a_name_of_several_lists_them_with_code_and_department() -> None:
+    with pytest.raises(click.BadParameter) as refused:
+        commune_code("Sainte-Colombe")
+    said = refused.value.format_message().splitlines()
+    assert "12 communes are named 'Sainte-Colombe'. Give the code" in said[0]
+    assert "  33390  Sainte-Colombe (33 Gironde)" in said
+    assert len(said) == 13
+
+
+def test_a_name_of_very_many_is_not_listed_beyond_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policenotify.cli.place._SHOWN", 4)
+    with pytest.raises(click.BadParameter, match="and 8 more"):
+        commune_code("Sainte-Colombe")
+
+
+def test_a_misspelt_name_is_met_with_the_nearest() -> None:
+    with pytest.raises(
+        click.BadParameter, match=r"no commune is named 'Monpelier'.*\n  34172  Montpellier \(34 Hérault\)"
+    ):
+        commune_code("Monpelier")
+    with pytest.raises(click.BadParameter, match=r"in 2A\. Give its INSEE code"):
+        commune_code("qqqqqqqqqqqqqqqq", "2a")
+
+
+def test_nothing_typed_is_no_place() -> None:
+    assert location_of({}) is None
+    assert location_of({"commune": None, "street": ""}, BEFORE) is None
+
+
+def test_all_of_a_place() -> None:
+    typed = {
+        "commune": "34032", "road": "a 9", "direction": "Béziers → Montpellier", "point": "43.34, 3.21",
+        "district": "Nord", "label": "péage", "department": "34",
+    }  # fmt: skip
+    assert Location.model_validate(location_of(typed)) == Location(
+        commune="34032", department="34", district="Nord", label="péage",
+        road=RoadRef(road="A9", direction="Béziers → Montpellier"), point=Point(latitude=43.34, longitude=3.21),
+    )  # fmt: skip
+
+
+def test_a_new_street_stays_in_the_commune_and_leaves_the_old_street() -> None:
+    assert location_of({"street": "rue Foch"}, BEFORE) == {
+        "commune": "34172", "commune_name": "Montpellier", "department": "34", "street": "rue Foch",
+        "also_departments": [],
+    }  # fmt: skip
+
+
+def test_another_commune_leaves_all_of_the_old_place() -> None:
+    assert location_of({"commune": "34032"}, BEFORE) == {"commune": "34032"}
+
+
+def test_another_direction_stays_on_the_road() -> None:
+    before = Location(road=RoadRef(road="A9", direction="Béziers"))
+    assert location_of({"direction": "Nîmes"}, before) == {
+        "road": {"road": "A9", "direction": "Nîmes"}, "also_departments": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [({"direction": "Nîmes"}, "goes with a road"), ({"point": "43"}, "43.6109,")]
+)
+def test_half_a_place_is_refused(typed: dict[str, str], said: str) -> None:
+    with pytest.raises(click.BadParameter, match=said):
+        location_of(typed)

@@ -1,0 +1,115 @@
+"""`status`: what is open and owed, what was said last, who delivers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cli.shell import ACCIDENT, Earlier, Run
+from desk import Desk, accident
+
+from policenotify.lifecycle import Lifecycle, Stage
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_quiet_desk(run: Run) -> None:
+    ran = run("status")
+    assert (ran.code, ran.out) == (0, "No incident is open.\n\nNothing was published yet.\n")
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_is_open_and_what_was_said(run: Run) -> None:
+    run("publish", *ACCIDENT)
+    ran = run("status")
+    assert ran.code == 0
+    assert "2026-4711 · traffic_accident · Montpellier, avenue de Toulouse" in ran.out
+    assert "The next word is owed by" in ran.out
+    assert "https://bsky.app/profile/" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    document = run("status", "--json").document
+    assert document["incidents"][0]["overdue"] is False
+    assert document["publications"][0]["published"] == "yes"
+    assert document["runner_seen"]
+    assert document["stopped"] is None
+
+
+@pytest.mark.usefixtures("desk")
+def test_one_incident_publication_or_key(run: Run) -> None:
+    opened = run("publish", *ACCIDENT, "--key", "dispatch-1", "--json").document["publication"]
+    run("update", "2026-4711", "Une voie rouverte")
+    assert [one["stage"] for one in run("status", "2026-4711", "--json").document["publications"]] == [
+        "opening",
+        "update",
+    ]
+    for which in ("dispatch-1", opened["id"]):
+        [found] = run("status", which, "--json").document["publications"]
+        assert found["key"] == "dispatch-1"
+    assert "opening of 2026-4711 · Accident de la circulation" in run("status", "dispatch-1").out
+    unknown = run("status", "dispatch-2")
+    assert unknown.code == 1
+    assert "There is no incident, publication or key 'dispatch-2'. Open now: 2026-4711" in unknown.err
+
+
+def test_an_overdue_incident_comes_first_and_has_an_exit_code(run: Run, desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="new", actor="desk")
+    desk.clock = Earlier(timedelta(hours=30))
+    old = accident(headline="Camion renversé", lifecycle=Lifecycle(stage=Stage.OPENING, incident="old"))
+    desk.publisher().publish(old, key="old", actor="desk")
+    ran = run("status")
+    assert ran.code == 4
+    assert ran.out.index("OVERDUE · old") < ran.out.index("2026-4711 · traffic_accident")
+    assert 'policenotify end old "…"' in ran.out
+    assert [one["overdue"] for one in run("status", "--json").document["incidents"]] == [True, False]
+
+
+def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    ran = run("status")
+    assert ran.code == 5
+    assert "NOBODY IS DELIVERING: deliveries wait (bluesky, presse), and no runner was seen yet." in ran.words
+    assert run("status", "2026-4711").code == 5
+    desk.clock = Earlier(timedelta(minutes=3))
+    desk.publisher().journal.saw_runner()
+    assert "no runner was seen since" in run("status").words
+    publisher.journal.saw_runner()
+    waiting = run("status", "--json")
+    assert waiting.code == 3
+    assert waiting.document["nobody_delivering"] is False
+    assert set(waiting.document["waiting"]) == {"bluesky", "presse"}
+
+
+def test_a_blocked_channel_is_told_with_what_to_do(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "takendown"
+    assert run("publish", *ACCIDENT).code == 3
+    ran = run("status")
+    assert ran.code == 3
+    assert "BLOCKED: bluesky." in ran.out
+    assert "policenotify resume bluesky" in ran.words
+    assert "→ " in ran.out
+    assert run("status", "--json").document["blocked"]["bluesky"]["reason"]
+
+
+def test_what_cannot_be_sent_now_says_when_it_is_tried_again(run: Run, desk: Desk) -> None:
+    desk.mail.refuse_connections()
+    ran = run("publish", *ACCIDENT, "--wait", "1")
+    assert ran.code == 3
+    assert "Published, but not everywhere." in ran.out
+    assert "Not before 20" in ran.words
+
+
+def test_a_journal_that_cannot_be_read_has_an_exit_code(run: Run, desk: Desk) -> None:
+    desk.database.write_bytes(b"no journal " * 1000)
+    ran = run("status")
+    assert ran.code == 6
+    assert "its file is no journal, or it is damaged" in ran.err
+    error = run("publish", *ACCIDENT, "--json").document["error"]
+    assert (error["kind"], error["published"]) == ("JournalError", "no")
+
+
+def test_an_answer_of_a_network_moves_no_cursor(run: Run, desk: Desk) -> None:
+    desk.mail.fail_next("DATA", 554, "5.7.1 looks\x1b[2Jlike spam", times=9)
+    ran = run("publish", *ACCIDENT)
+    assert ran.code == 3
+    assert "\x1b" not in ran.out
