@@ -468,7 +468,7 @@ class Configured:
         tags: Names by which routes and callers may mean several channels at once.
         exercise: It is for exercises, and for nothing else.
         retired: Nothing new is opened on it; incidents opened on it are still followed to their end.
-        without_opening: What becomes of an update or end where the opening certainly never appeared.
+        without_opening: What becomes of an end or cancellation where the opening certainly never appeared.
         on_unknown: What becomes of a post in doubt that cannot be looked up, at severity Severe and above.
         on_unknown_minor: The same below Severe.
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.

@@ -50,7 +50,8 @@ def test_every_command_has_examples_and_the_common_options(run: Run, name: str) 
 
 def test_the_commands_are_pinned() -> None:
     assert set(COMMANDS) == {
-        "init", "doctor", "preview", "publish", "update", "end", "status", "drain", "stop", "resume", "demo",
+        "init", "doctor", "preview", "publish", "update", "end", "status", "drain", "stop", "resume", "resolve",
+        "demo",
     }  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def test_every_line_of_an_example_is_one_that_the_parser_knows() -> None:
     for name in COMMANDS:
         command = program.get_command(click.Context(program), name)
         assert command is not None
-        known = {option for parameter in command.params for option in parameter.opts}
+        known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
         _, _, examples = (command.help or "").partition("Examples:")
         assert set(options.findall(examples)) <= known, name
 

@@ -101,3 +101,23 @@ def test_a_user_without_a_name_is_asked_for_one(run: Run, monkeypatch: pytest.Mo
     ran = run("stop")
     assert ran.code == 2
     assert "Say who you are: --actor NAME" in ran.err
+
+
+@pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
+def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, answer: str, mails: int) -> None:
+    settings = desk.folder / "policenotify.toml"
+    held = settings.read_text(encoding="utf-8") + 'on_unknown_minor = "hold"\n'
+    settings.write_text(held, encoding="utf-8")
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    published = run("publish", *ACCIDENT, "--json")
+    assert published.code == 3
+    [receipt] = [one for one in published.document["publication"]["receipts"] if one["channel"] == "presse"]
+    assert receipt["recipients"]["held"] == 1
+    number = str(receipt["delivery"])
+    resolved = run("resolve", number, answer, "--json")
+    assert resolved.code == 0
+    assert resolved.document == {"delivery": int(number), "posted": answer == "--posted", "actor": "brigadier"}
+    assert run("drain", "--budget", "10").code == 0
+    assert sorted(len(desk.mail.mailbox(address)) for address in ADDRESSES) == [1, 1, mails]
+    assert "Nothing of delivery" in run("resolve", number, answer).err
+    assert run("status").code == 0

@@ -281,7 +281,9 @@ def test_a_message_that_no_route_takes_goes_nowhere_and_says_so(run: Run, desk: 
     )
     tip = ("--category", "road_safety", "--headline", "Ralentissez", "--instruction", "Levez le pied.")
     assert "No channel is to say it: no route takes it." in run("preview", *tip).out
-    assert "No channel is to say it" in run("publish", *tip).out
+    refused = run("publish", *tip)
+    assert refused.code == 1
+    assert "Nothing was sent: no route takes this road_safety message." in refused.err
 
 
 def test_the_settings_may_be_named_before_and_after_the_command(run: Run, desk: Desk, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def tell(on: Stage) -> Iterator[Publication]:
         yield on.publisher.publish(sample.message, key=sample.id, actor="demo")
 
 
-@click.command("demo")
+@click.command("demo", short_help="Show an evening of a police desk; needs no account.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the pages.")
 def demo(*, as_json: bool) -> None:
     """Show an evening of a police desk: no account is needed, nothing leaves this machine.

@@ -67,8 +67,6 @@ def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]
     """What became of it, channel by channel."""
     for receipt in publication:
         yield from _receipt(receipt, zone)
-    if not publication.receipts:
-        yield paragraph("No channel is to say it: no route takes it.")
     yield from findings(publication.findings)
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "drain": "running:drain",
     "stop": "running:stop",
     "resume": "running:resume",
+    "resolve": "running:resolve",
     "demo": "demo:demo",
 }
 """Where each command is: `module:name` in this package, in the order of the help."""

@@ -1,4 +1,4 @@
-"""`policenotify drain`, `stop` and `resume`: let it go out, halt it, let it go on."""
+"""`policenotify drain`, `stop`, `resume` and `resolve`: let it go out, halt it, let it go on, settle a doubt."""
 
 from __future__ import annotations
 
@@ -134,3 +134,26 @@ def resume(call: Call, channel: str | None, reason: str) -> Exit:
     more = [Text(plain(f"But: {stopped}"))] if stopped else []
     call.tell({"resumed": halted, "channel": channel, "actor": actor}, Text(told), *more)
     return Exit.ATTENTION if more else Exit.IN_ORDER
+
+
+@click.command("resolve", short_help="Say what became of a post that is held.")
+@click.argument("delivery", type=int)
+@click.option("--posted/--not-posted", default=None, required=True, help="It is out; or it is not: say it again.")
+@common
+@pass_call
+def resolve(call: Call, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+    """Say what became of a post that is held: nobody could tell whether it is out, and you have looked.
+
+    The number of the DELIVERY is in its receipt. Who said so is written down.
+
+    \b
+    Examples:
+      policenotify resolve 42 --posted
+      policenotify resolve 42 --not-posted      (the next drain says it again)
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    actor = call.actor
+    with call.journal() as (_, journal):
+        journal.resolve(delivery, actor, posted=posted)
+    told = "counts as posted" if posted else "is said again by the next publish or drain"
+    call.tell({"delivery": delivery, "posted": posted, "actor": actor}, Text(f"Delivery {delivery} {told}."))
+    return Exit.IN_ORDER

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock, Keep, Picture, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, InvalidPicture, JournalError, Stopped
-from policenotify.journal import addresses, claim, events, facts, history, publish, schema, settle
+from policenotify.journal import addresses, claim, events, facts, history, publish, resolve, schema, settle
 from policenotify.journal.engine import open_engine, told
 from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.owner import this_process
@@ -322,6 +322,15 @@ class Journal:
         """
         with self.writing() as connection:
             return settle.settle_mass(connection, claimed, became, now=self.now())
+
+    def resolve(self, delivery: int, actor: str, *, posted: bool) -> None:
+        """A person says what became of what is held: it is out, or it is to be said again.
+
+        Raises:
+            JournalError: Nothing of this delivery is held.
+        """
+        with self.writing() as connection:
+            resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
 
     def keep(self, channel: str) -> Keep:
         """What one channel remembers between calls and processes."""

@@ -1,0 +1,60 @@
+"""A person says what became of a post that nobody else can tell."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, or_, select, update
+
+from policenotify.errors import JournalError
+from policenotify.journal import schema
+from policenotify.journal.events import record
+from policenotify.journal.values import microseconds
+from policenotify.receipt import Outcome
+
+_table, _people = schema.delivery, schema.recipient
+
+
+def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, now: datetime) -> None:
+    """Settle a held delivery, or the people of one who are held: it is out, or it is to be said again.
+
+    Raises:
+        JournalError: Nothing of this delivery is held.
+    """
+    held = or_(
+        _table.c.state == Outcome.HELD,
+        exists().where(_people.c.delivery == _table.c.id, _people.c.state == Outcome.HELD),
+    )
+    row = connection.execute(select(_table).where(_table.c.id == delivery, held)).first()
+    if row is None:
+        raise JournalError(f"Nothing of delivery {delivery} is held. What is: policenotify status")
+    at = microseconds(now)
+    state = Outcome.POSTED if posted else Outcome.WAITING
+    connection.execute(
+        update(_people)
+        .where(_people.c.delivery == delivery, _people.c.state == Outcome.HELD)
+        .values(state=state, doubt=False)
+    )
+    connection.execute(
+        update(_table)
+        .where(_table.c.id == delivery)
+        .values(
+            state=state,
+            doubt=False,
+            not_before=at,
+            settled_at=at if posted else None,
+            reason=f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
+            remedy="",
+            code="",
+        )
+    )
+    record(
+        connection,
+        now,
+        actor,
+        "resolved",
+        {"posted": posted},
+        publication=row.publication,
+        delivery=delivery,
+        channel=row.channel,
+    )
