@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
+from policenotify.journal.values import IncidentLine
 from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
 from policenotify.receipt import Publication
@@ -64,6 +65,10 @@ class AsyncPublisher:
     async def publication(self, wanted: str) -> Publication | None:
         """A publication and what became of it, by its id or by your key."""
         return await _awaited(lambda: self._publisher.publication(wanted))
+
+    async def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
+        """The incidents, the latest first, with what is owed."""
+        return await _awaited(lambda: self._publisher.incidents(only_open=only_open))
 
     async def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long."""

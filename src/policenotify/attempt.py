@@ -289,7 +289,8 @@ def _tell_each(
     untold = partial(RecipientOutcome, outcome="unconfirmed", reason="It may or may not have been taken.")
     try:
         for one in channel.send_each(request, people):
-            told[one.key] = max(told.get(one.key, one), one, key=lambda outcome: _WEIGHTS.index(outcome.outcome))
+            said = one if one.outcome in _WEIGHTS else untold(key=one.key)  # a word that nobody knows says nothing
+            told[one.key] = max(told.get(one.key, said), said, key=lambda other: _WEIGHTS.index(other.outcome))
     except (Refused, Blocked, Unavailable) as error:
         failure = error
         untold = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -242,8 +242,3 @@ def _close(channel: Channel, name: str) -> None:
         channel.close()
     except Exception as error:  # noqa: BLE001  # the delivery is settled; a failing goodbye changes nothing
         _log.warning("Channel %s did not close: %s", name, type(error).__name__)
-
-
-def by_name(channels: Iterable[Configured]) -> dict[str, Configured]:
-    """The channels by their names."""
-    return {channel.name: channel for channel in channels}

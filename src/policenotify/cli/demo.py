@@ -134,7 +134,7 @@ def demo(*, as_json: bool) -> None:
             click.echo(json.dumps(_document(published, on), ensure_ascii=False, indent=2))
         else:
             console.print(_threads(on))
-    if not all(publication.in_order for publication in published):
+    if not all(one.in_order for one in published):
         raise SystemExit(3)
 
 
