@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,11 @@ from policenotify.testing.samples import PARIS, SENDER
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 INCIDENT = "2026-4711"
+
+
+def later(_age: timedelta) -> timedelta:
+    """A patience for tests that look at what one try has come to."""
+    return timedelta(minutes=5)
 
 
 _SETTINGS = """
@@ -99,18 +104,22 @@ class Desk:
         return settings
 
     def publisher(self, channels: Sequence[Configured] | None = None, **how: Any) -> Publisher:
-        made = Publisher(
-            journal=open_journal(str(self.database), keys=self.keys, clock=self.clock),
-            channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
-            **{
-                "zone": PARIS,
-                "sender": SENDER,
-                "clock": self.clock,
-                "wait": timedelta(seconds=10),
-                "patience": soon,
-                **how,
-            },
-        )
+        with ExitStack() as unless_made:
+            journal = open_journal(str(self.database), keys=self.keys, clock=self.clock)
+            unless_made.callback(journal.close)
+            made = Publisher(
+                journal=journal,
+                channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
+                **{
+                    "zone": PARIS,
+                    "sender": SENDER,
+                    "clock": self.clock,
+                    "wait": timedelta(seconds=10),
+                    "patience": soon,
+                    **how,
+                },
+            )
+            unless_made.pop_all()
         self.opened.append(made)
         return made
 

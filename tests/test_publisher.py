@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
-from desk import ADDRESSES, INCIDENT, Desk, accident, open_desk
+from desk import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 from policenotify.channel import PostRef
 from policenotify.errors import (
@@ -270,13 +270,13 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
         desk.bluesky.refuse_connections()
     elif down == "bad password":
         desk.bluesky.password = "changed-since"
-        publisher = desk.publisher([desk.on_bluesky(), desk.by_mail()])
+        publisher = desk.publisher(patience=later)
         desk.bluesky.password = "another"
     else:
         desk.bluesky.on(*PUT, fault[down])
     if down != "bad password":
-        publisher = desk.publisher()
-    publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=1.5))
+        publisher = desk.publisher(patience=later)
+    publication = publisher.publish(accident(), key="open", actor="desk")
     assert publication.on("presse").outcome is Outcome.POSTED
     trouble = publication.on("bluesky")
     assert trouble.outcome is outcome
@@ -333,7 +333,7 @@ def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
 def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
     """Nothing could even be prepared: that is a reason too, and there is a next time."""
     desk.bluesky.refuse_connections()
-    publication = desk.publisher().publish(accident(), key="open", actor="desk", wait=timedelta(seconds=1))
+    publication = desk.publisher(patience=later).publish(accident(), key="open", actor="desk")
     receipt = publication.on("bluesky")
     assert (receipt.outcome, receipt.attempts) == (Outcome.WAITING, 0)
     assert "reached" in receipt.reason
