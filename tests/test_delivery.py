@@ -300,6 +300,30 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
 
 
 @pytest.mark.parametrize("which", [True, False])
+def test_what_is_settled_between_two_looks_is_not_missed(
+    book: Book,
+    delivers: Made,
+    which: bool,  # noqa: FBT001  # a parameter
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sky, published, due = Scripted(), book.publish("sky"), book.journal.due
+    held = [book.claim()]
+
+    def settled_after(channels: Iterable[str]) -> dict[str, datetime]:
+        found = due(channels)
+        while held:
+            claimed = held.pop()
+            assert claimed is not None
+            again = book.clock.now() + timedelta(seconds=0.1)
+            book.journal.settle(claimed, Settlement(outcome=Outcome.WAITING, not_before=again))
+        return found
+
+    monkeypatch.setattr(book.journal, "due", settled_after)
+    delivers(sky=sky).drain(LONG, publication=published if which else None)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("which", [True, False])
 def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) -> None:  # noqa: FBT001  # a parameter
     sky, hang = Scripted(), Hang()
     sky.sends.append(hang)
