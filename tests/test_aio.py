@@ -213,7 +213,7 @@ print("over", flush=True)
 
 
 def test_what_hangs_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
-    with subprocess.Popen(  # noqa: S603  # our own interpreter, our own text
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
         [sys.executable, "-c", textwrap.dedent(HANGING), str(tmp_path)],
         cwd=Path(__file__).parent,
         stdout=subprocess.PIPE,

@@ -157,7 +157,7 @@ def test_the_network_says_when(book: Book) -> None:
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_the_network_asks_the_account_to_wait(book: Book, tells: bool) -> None:  # noqa: FBT001  # a parameter
+def test_the_network_asks_the_account_to_wait(book: Book, tells: bool) -> None:  # noqa: FBT001 - a parameter
     first, second = book.publish("sky"), book.publish("sky")
     at = book.clock.now() + HOUR if tells else None
     network = Scripted()
@@ -615,7 +615,7 @@ def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None
 def test_what_is_stale_is_not_said_again(
     book: Book,
     abilities: Abilities,
-    found: bool,  # noqa: FBT001  # a parameter
+    found: bool,  # noqa: FBT001 - a parameter
     outcome: Outcome,
 ) -> None:
     network = Scripted(abilities=abilities)
@@ -661,7 +661,7 @@ def test_what_is_held_does_not_hold_up_what_follows(book: Book) -> None:
 
 
 @pytest.mark.parametrize("in_doubt", [False, True])
-def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:  # noqa: FBT001  # a parameter
+def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - a parameter
     network = Scripted(abilities=KEYED)
     published = doubted(book, network) if in_doubt else book.publish("sky")
     claimed = book.claim()
@@ -773,7 +773,7 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     error: Exception,
     outcome: Outcome,
     people: Any,
-    hold: bool,  # noqa: FBT001  # a parameter
+    hold: bool,  # noqa: FBT001 - a parameter
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     network = Scripted(abilities=MAIL)
@@ -894,7 +894,7 @@ def test_a_stop_in_the_middle_leaves_the_others_waiting(book: Book) -> None:
 @pytest.mark.parametrize("hold", [True, False])
 def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
     book: Book,
-    hold: bool,  # noqa: FBT001  # a parameter
+    hold: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     network = Scripted(abilities=MAIL)
     how = network.configured("sky", on_unknown_minor="hold" if hold else "resend")

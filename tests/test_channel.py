@@ -154,7 +154,7 @@ def test_what_cannot_be_stored_is_refused_at_once() -> None:
     [
         ({"key": KEY.upper()}, "key"),
         ({"key": KEY[1:]}, "key"),
-        ({"created_at": datetime(2026, 7, 26, 12, 5)}, "created_at"),  # noqa: DTZ001  # proved
+        ({"created_at": datetime(2026, 7, 26, 12, 5)}, "created_at"),  # noqa: DTZ001 - proved
         ({"stage": "opened"}, "stage"),
         ({"spans": [{"kind": "tag", "start": -1, "end": 2, "value": "x"}]}, r"spans\.0\.start"),
         ({"spans": [{"kind": "tag", "start": 0, "end": 0, "value": "x"}]}, r"spans\.0\.end"),

@@ -303,7 +303,7 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
 def test_what_is_settled_between_two_looks_is_not_missed(
     book: Book,
     delivers: Made,
-    which: bool,  # noqa: FBT001  # a parameter
+    which: bool,  # noqa: FBT001 - a parameter
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sky, published, due = Scripted(), book.publish("sky"), book.journal.due
@@ -324,7 +324,7 @@ def test_what_is_settled_between_two_looks_is_not_missed(
 
 
 @pytest.mark.parametrize("which", [True, False])
-def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) -> None:  # noqa: FBT001  # a parameter
+def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) -> None:  # noqa: FBT001 - a parameter
     sky, hang = Scripted(), Hang()
     sky.sends.append(hang)
     published = book.publish("sky")
@@ -739,7 +739,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     book.keys.save(tmp_path / "keys")
     plain = book.publish("keyed", "found", "absent", "hold", "resend", "claimed")
     mail = book.publish("mail", people=["a@press.example", "b@press.example"])
-    with subprocess.Popen(  # noqa: S603  # our own interpreter, our own text
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
         [sys.executable, "-c", textwrap.dedent(DOOMED), str(tmp_path)],
         cwd=Path(__file__).parent,
         stdout=subprocess.PIPE,

@@ -47,7 +47,7 @@ def test_no_block_passes_unseen(page: Path) -> None:
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    import re  # noqa: PLC0415  # only here
+    import re  # noqa: PLC0415 - only here
 
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -68,7 +68,7 @@ def test_every_error_of_the_module_is_tried_here_and_drawn_in_its_tree() -> None
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("travel", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301  # our own bytes
+@pytest.mark.parametrize("travel", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301 - our own bytes
 def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: PolicenotifyError, travel: object) -> None:
     assert callable(travel)
     arrived = travel(error)

@@ -23,7 +23,7 @@ _HEAVY = (
 
 
 def _in_a_new_interpreter(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603  # our own code
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own code
     return done.stdout
 
 
@@ -56,7 +56,7 @@ def test_what_is_public_is_pinned() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
-        policenotify.nonsense  # noqa: B018  # touching it is the test
+        policenotify.nonsense  # noqa: B018 - touching it is the test
 
 
 @pytest.mark.parametrize("name", policenotify.__all__)
@@ -89,9 +89,9 @@ def test_every_exemption_carries_its_reason() -> None:
 
 
 def test_the_versions_agree() -> None:
-    import tomllib  # noqa: PLC0415  # only this test reads it
+    import tomllib  # noqa: PLC0415 - only this test reads it
 
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    from importlib.metadata import version  # noqa: PLC0415  # beside its use
+    from importlib.metadata import version  # noqa: PLC0415 - beside its use
 
     assert version("policenotify") == project["version"]

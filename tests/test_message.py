@@ -124,7 +124,7 @@ def test_every_field_is_told_in_the_docstring() -> None:
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30).filter(str.strip)
 moments = st.datetimes(
-    datetime(1900, 1, 2),  # noqa: DTZ001  # hypothesis adds the zones itself
+    datetime(1900, 1, 2),  # noqa: DTZ001 - hypothesis adds the zones itself
     datetime(2200, 1, 1),  # noqa: DTZ001
     timezones=st.sampled_from([UTC, PARIS, ZoneInfo("Pacific/Tahiti"), timezone(timedelta(hours=5, minutes=45))]),
 )
@@ -254,7 +254,7 @@ def test_a_message_is_frozen_all_the_way_down() -> None:
 
     walk(EVERYTHING)
     assert hash(EVERYTHING) == hash(EVERYTHING.model_copy(deep=True))
-    assert pickle.loads(pickle.dumps(EVERYTHING)) == EVERYTHING  # noqa: S301  # our own bytes
+    assert pickle.loads(pickle.dumps(EVERYTHING)) == EVERYTHING  # noqa: S301 - our own bytes
 
 
 # --- reading what is no message ------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def test_a_refusal_says_which_character_and_where() -> None:
         ({"location": {"city": "x"}}, "location.city\n  Extra"),
         ({"lifecycle": {"stage": "end"}}, "lifecycle\n  Value error, incident: an end must name"),
         ({"starts_at": "2026-07-26T14:05:00"}, "starts_at\n  Input should have timezone info"),
-        ({"starts_at": datetime(2026, 7, 26)}, "starts_at\n  Input should have timezone info"),  # noqa: DTZ001  # proved
+        ({"starts_at": datetime(2026, 7, 26)}, "starts_at\n  Input should have timezone info"),  # noqa: DTZ001 - proved
         ({"starts_at": "2026-07-26"}, "starts_at\n  Input should have timezone info"),
         ({"expires_at": "20260726"}, "expires_at\n  Value error, write the time as RFC 3339"),
         ({"expires_at": 1785067500}, "expires_at\n  Value error, write the time as RFC 3339"),

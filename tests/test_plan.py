@@ -117,7 +117,7 @@ def test_without_routes_what_begins_goes_everywhere_but_to_the_retired_and_exerc
         (Route(to=("mail",), areas=("dept:30", "commune:34301")), False),
     ],
 )
-def test_a_route_takes_by_category_severity_and_area(route: Route, takes: bool) -> None:  # noqa: FBT001  # a case of the table
+def test_a_route_takes_by_category_severity_and_area(route: Route, takes: bool) -> None:  # noqa: FBT001 - a case of the table
     assert _names(_plan(_message(), History(), ALL, route)) == (["mail"] if takes else [])
 
 
@@ -139,7 +139,7 @@ def test_a_route_takes_by_category_severity_and_area(route: Route, takes: bool) 
         (None, "dept:34", False),
     ],
 )
-def test_a_place_concerns_an_area(location: dict[str, Any] | None, area: str, takes: bool) -> None:  # noqa: FBT001  # a case of the table
+def test_a_place_concerns_an_area(location: dict[str, Any] | None, area: str, takes: bool) -> None:  # noqa: FBT001 - a case of the table
     legs = _plan(_message(location=location), History(), ALL, Route(to=("mail",), areas=(area,)))
     assert bool(legs) is takes
 

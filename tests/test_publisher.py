@@ -143,7 +143,7 @@ with open_publisher({settings!r}) as publisher:
 def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
     """Another process of the same installation; *body* uses `publisher`."""
     code = _PROCESS.format(settings=str(desk.write_settings()), body=textwrap.indent(body, "    "))
-    return subprocess.Popen(  # noqa: S603  # our own code
+    return subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -399,7 +399,7 @@ def test_an_opening_without_an_id_is_given_one(publisher: Publisher) -> None:
 
 
 def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publisher, tmp_path: Path) -> None:
-    from PIL import Image as Pillow  # noqa: PLC0415  # only here
+    from PIL import Image as Pillow  # noqa: PLC0415 - only here
 
     exif = Pillow.Exif()
     exif[0x010E] = "SECRET-PLACE"

@@ -79,7 +79,7 @@ def publication(message: Message, *receipts: Receipt) -> Publication:
         ("suppressed", True, True),
     ],
 )
-def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: bool) -> None:  # noqa: FBT001  # a table
+def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: bool) -> None:  # noqa: FBT001 - a table
     assert (Outcome(outcome).settled, Outcome(outcome).in_order) == (settled, in_order)
     assert receipt(Outcome(outcome)).in_order is in_order
 
@@ -140,7 +140,7 @@ def test_a_publication_is_read_as_its_receipts_and_is_a_model_all_the_same() -> 
     assert both == publication(said(), GOOD, BAD) != publication(said(), GOOD)
     assert copy.copy(both) == copy.deepcopy(both) == both.model_copy() == both
     assert both.model_copy(update={"repeated": True}).repeated
-    assert pickle.loads(pickle.dumps(both)) == both  # noqa: S301  # our own bytes
+    assert pickle.loads(pickle.dumps(both)) == both  # noqa: S301 - our own bytes
     assert set(both.model_dump()) == set(Publication.model_fields)
     assert Publication.model_validate(both.model_dump()) == both
     assert Publication.model_validate_json(both.model_dump_json()) == both

@@ -184,7 +184,7 @@ every_client = pytest.mark.parametrize("client", [with_httpx, with_requests, wit
 
 
 def failure(call: Callable[[], object]) -> Exception:
-    with pytest.raises(Exception) as failed:  # noqa: PT011  # which one is the client's business
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - which one is the client's business
         call()
     return failed.value
 
@@ -218,7 +218,7 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
 @every_client
 def test_nobody_listens_at_the_proxy(client: Client, nobody: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
-        assert was_never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023  # called at once
+        assert was_never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
 
 
 def test_the_proxy_says_no(listen: Any) -> None:
@@ -358,9 +358,9 @@ def test_what_an_sdk_wraps_is_found() -> None:
 def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
     def twice() -> None:
         try:
-            raise ConnectionRefusedError  # noqa: TRY301  # an attempt that failed
+            raise ConnectionRefusedError  # noqa: TRY301 - an attempt that failed
         except ConnectionRefusedError:
-            raise Wrapper("no answer")  # noqa: B904  # what is proved
+            raise Wrapper("no answer")  # noqa: B904 - what is proved
 
     error = failure(twice)
     assert isinstance(error.__context__, ConnectionRefusedError)

@@ -88,7 +88,7 @@ async def _awaited(call: Callable[[], _Result]) -> _Result:
     def run() -> None:
         try:
             result = context.run(call)
-        except BaseException as error:  # noqa: BLE001  # handed to whoever awaits
+        except BaseException as error:  # noqa: BLE001 - handed to whoever awaits
             future.set_exception(error)
         else:
             future.set_result(result)

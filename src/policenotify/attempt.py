@@ -98,7 +98,7 @@ class Attempts:
             claimed = self._worded(claimed)
             try:
                 request = self._prepared(claimed)
-            except Exception as error:  # noqa: BLE001  # nothing is visible yet, whatever went wrong
+            except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
                 failed = f"The network of {self.how.name!r} failed before anything was sent."
                 self.journal.settle(claimed, self._after(_certainly_not(error, failed), claimed))
                 return
@@ -149,7 +149,7 @@ class Attempts:
             ref = channel.find(claimed.request, since=claimed.first_tried_at)
             if ref is not None:
                 return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
-        except Exception as error:  # noqa: BLE001  # the doubt stays, whatever went wrong
+        except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
             unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
             return self._after(_of_a_question(error, unanswered), claimed)
         believed_at = claimed.last_tried_at + settles
@@ -221,7 +221,7 @@ class Attempts:
         channel = cast("Sends", self.channel)  # `_unfit` has seen to it
         try:
             return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, channel.send(request)))
-        except Exception as error:  # noqa: BLE001  # whatever escapes a channel counts as unconfirmed
+        except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             return self._after(error, claimed)
 
     def _after(self, error: Exception, claimed: Claimed) -> Settlement:
@@ -294,7 +294,7 @@ def _tell_each(
     except (Refused, Blocked, Unavailable) as error:
         failure = error
         untold = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
-    except Exception as error:  # noqa: BLE001  # whatever escapes leaves the untold in doubt
+    except Exception as error:  # noqa: BLE001 - whatever escapes leaves the untold in doubt
         _log.warning("Channel %s: %s escaped in the middle of a mass delivery.", name, type(error).__name__)
         failure = Unavailable("The network failed unexpectedly in the middle.", code=type(error).__name__)
     return [told.get(person.key) or untold(key=person.key) for person in people], failure

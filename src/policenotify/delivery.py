@@ -212,7 +212,7 @@ class Delivery:
                 self._tell()
         except LostLease as error:
             _log.warning("Channel %s: %s", how.name, error)
-        except BaseException as error:  # noqa: BLE001  # nobody is above a thread
+        except BaseException as error:  # noqa: BLE001 - nobody is above a thread
             # What was claimed is taken back when its lease runs out. A trace would hold values.
             said = str(error) if isinstance(error, JournalError) else f"{type(error).__name__} escaped."
             _log.error("Channel %s: %s", how.name, said)  # the same
@@ -233,7 +233,7 @@ class Delivery:
         """A channel object for this thread; where there is none to be had, the channel is blocked."""
         try:
             return how.open(self.clock, self.journal.keep(how.name))
-        except Exception as error:  # noqa: BLE001  # a stranger's constructor may raise anything
+        except Exception as error:  # noqa: BLE001 - a stranger's constructor may raise anything
             said = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
             blocked = Blocked(f"The channel {how.name!r} cannot be opened{said}", remedy="Then: policenotify doctor")
             if self.journal.block(how.name, blocked):
@@ -246,5 +246,5 @@ class Delivery:
 def _close(channel: Channel, name: str) -> None:
     try:
         channel.close()
-    except Exception as error:  # noqa: BLE001  # the delivery is settled; a failing goodbye changes nothing
+    except Exception as error:  # noqa: BLE001 - the delivery is settled; a failing goodbye changes nothing
         _log.warning("Channel %s did not close: %s", name, type(error).__name__)

@@ -87,7 +87,7 @@ class Publisher:
     starts when it is made. Use it as a context manager, or call `close`.
     """
 
-    def __init__(  # noqa: PLR0913  # what an installation is; all named at the call, most with a default
+    def __init__(  # noqa: PLR0913 - what an installation is; all named at the call, most with a default
         self,
         *,
         journal: Journal,
@@ -235,7 +235,7 @@ class Publisher:
     # --- deciding
 
     def _write(self, given: _Given, *, key: str, actor: str, to: Sequence[str] | None) -> str:
-        from policenotify.journal.publish import CourseChanged  # noqa: PLC0415  # brings the SQL toolkit
+        from policenotify.journal.publish import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for desk in range(_DESKS):
             at = self.clock.now()
@@ -480,5 +480,5 @@ def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
 
 def _check_names(key: str, actor: str) -> None:
     for name, value in (("key", key), ("actor", actor)):
-        if not value.strip() or len(value) > 200 or not value.isprintable():  # noqa: PLR2004  # the column's width
+        if not value.strip() or len(value) > 200 or not value.isprintable():  # noqa: PLR2004 - the column's width
             raise ValueError(f"{name}: 1 to 200 printable characters are needed; nothing was sent")

@@ -32,7 +32,7 @@ def _seconds(act: Callable[[], object], times: int) -> float:
 
 def _import(code: str) -> float:
     done = [sys.executable, "-c", code]
-    return _seconds(lambda: subprocess.run(done, check=True), 9)  # noqa: S603  # our own code
+    return _seconds(lambda: subprocess.run(done, check=True), 9)  # noqa: S603 - our own code
 
 
 def test_importing_stays_near_pydantic() -> None:
@@ -46,7 +46,7 @@ def test_importing_stays_near_pydantic() -> None:
 def test_the_demo_takes_less_than_fifteen_seconds() -> None:
     code = "from policenotify.cli.demo import demo; demo(standalone_mode=False)"
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: S603  # our own code
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: S603 - our own code
     took = time.perf_counter() - start
     print(f"\ndemo {took:.1f} s")
     assert took < 15

@@ -62,7 +62,7 @@ def program(tmp_path: Path, keys: Keys) -> Iterator[Program]:
 
     def start(text: str) -> subprocess.Popen[str]:
         code = f"sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
-        process = subprocess.Popen(  # noqa: S603  # this very test's text
+        process = subprocess.Popen(  # noqa: S603 - this very test's text
             [
                 sys.executable,
                 "-c",

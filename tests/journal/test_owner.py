@@ -53,7 +53,7 @@ def test_a_name_that_is_none_is_unknown(name: str) -> None:
 
 def test_a_process_that_has_ended_is_dead() -> None:
     text = "from policenotify.journal.owner import this_process; print(this_process())"
-    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert is_dead(said.stdout.strip())
 
 

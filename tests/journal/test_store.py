@@ -129,7 +129,7 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeC
 
 
 def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
-    from policenotify.journal import facts  # noqa: PLC0415  # the door of a race that lasts microseconds
+    from policenotify.journal import facts  # noqa: PLC0415 - the door of a race that lasts microseconds
 
     desk.publish()
     with desk.journal.writing() as connection:

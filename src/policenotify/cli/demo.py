@@ -71,9 +71,9 @@ class Stage:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Start both networks on the loopback, and a publisher with a journal of its own; all is gone afterwards."""
-    from policenotify.testing.bluesky import BlueskyStand  # noqa: PLC0415  # only the demo starts stands
-    from policenotify.testing.mailstand import MailStand  # noqa: PLC0415  # likewise
-    from policenotify.testing.samples import PARIS, SENDER  # noqa: PLC0415  # likewise
+    from policenotify.testing.bluesky import BlueskyStand  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.mailstand import MailStand  # noqa: PLC0415 - likewise
+    from policenotify.testing.samples import PARIS, SENDER  # noqa: PLC0415 - likewise
 
     clock = StoryClock()
     with ExitStack() as opened:
@@ -102,7 +102,7 @@ def stage() -> Iterator[Stage]:
 
 def tell(on: Stage) -> Iterator[Publication]:
     """Publish the story, message by message."""
-    from policenotify.testing.samples import SAMPLES  # noqa: PLC0415  # only the demo tells them
+    from policenotify.testing.samples import SAMPLES  # noqa: PLC0415 - only the demo tells them
 
     samples = {sample.id: sample for sample in SAMPLES}
     for sample in sorted((samples[name] for name in STORY), key=lambda sample: sample.at):
@@ -122,7 +122,7 @@ def demo(*, as_json: bool) -> None:
     Examples:
       policenotify demo
       policenotify demo --json | jq '.publications[].receipts'
-    """  # noqa: D301  # click's mark for a paragraph that is not to be rewrapped
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     console = Console(highlight=False, soft_wrap=False)
     with stage() as on:
         published = []

@@ -29,6 +29,6 @@ def open_journal(url: str, *, keys: Keys, clock: Clock, entropy: Entropy = secre
         JournalError: It cannot be opened, or was made with other keys; names what to do.
         NewerVersion: A newer policenotify made it.
     """
-    from policenotify.journal.store import Journal  # noqa: PLC0415  # brings the SQL toolkit
+    from policenotify.journal.store import Journal  # noqa: PLC0415 - brings the SQL toolkit
 
     return Journal.open(url, keys=keys, clock=clock, entropy=entropy)
