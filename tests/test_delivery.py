@@ -626,6 +626,24 @@ def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
     assert book.receipt(other, "sms").outcome is Outcome.POSTED
 
 
+def test_a_channel_that_fails_after_it_was_found_due_rests(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sky, due = Scripted(), book.journal.due
+    delivery = delivers(sky=sky)
+
+    def failing(channels: Iterable[str]) -> dict[str, datetime]:
+        found = due(channels)
+        delivery._rest("sky")
+        return found
+
+    monkeypatch.setattr(book.journal, "due", failing)
+    book.publish("sky")
+    delivery.drain(timedelta(seconds=0.1))
+    assert slots() == []
+    assert sky.opened == 0
+
+
 # --- stop, and time
 
 

@@ -169,6 +169,8 @@ class Delivery:
     def _start(self, channel: str) -> None:
         """See that somebody delivers on the channel; where the ordinary slot is busy, a second for what is Severe."""
         with self._lock:
+            if self._resting.get(channel, 0.0) > self.clock.monotonic():
+                return  # since it was found due
             here = {slot.severe_only: slot for slot in self._living() if slot.channel == channel}
             ordinary = here.get(False)
             if ordinary is None:

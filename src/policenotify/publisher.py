@@ -197,7 +197,10 @@ class Publisher:
             InvalidPicture: A picture cannot be used.
             Stopped: Everything is stopped.
             SettingsError: No channel is meant, or an unknown one.
-            JournalError: The journal cannot be written. In every one of these cases nothing was sent.
+            JournalError: The journal cannot be written; nothing was sent that is not in it. If it fails only after the
+                message was written, the message waits there: ask again with the same key.
+
+        In all other cases nothing was sent.
         """
         _check_names(key, actor)
         wait = self.wait if wait is None else wait

@@ -365,8 +365,9 @@ class _Server(ThreadingHTTPServer):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         if current_thread() not in self._conversations:  # a route that stops its own stand waits for nobody
-            for thread in self._conversations:
+            for thread, connection in self._conversations.items():
                 thread.join()
+                connection.close()
 
 
 class _Conversation(BaseHTTPRequestHandler):
