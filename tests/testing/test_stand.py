@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -110,17 +111,19 @@ def test_every_method_is_served(stand: Stand, client: httpx.Client) -> None:
 
 
 def test_one_connection_carries_many_requests_without_waiting(stand: Stand) -> None:
-    peers = set()
+    peers, took = set(), []
     stand.on("POST", "/", Posts())
     with requests.Session() as session:
-        begun = time.monotonic()
         for number in range(50):
+            begun = time.monotonic()
             answer = session.post(stand.url, json={"text": str(number)}, stream=True, timeout=5)
-            peers.add(answer.raw.connection.sock.getsockname())
+            raw: Any = answer.raw
+            peers.add(raw.connection.sock.getsockname())
             assert answer.json() == {"id": number + 1}
+            took.append(time.monotonic() - begun)
 
     assert len(peers) == 1
-    assert time.monotonic() - begun < 1.5  # Nagle with delayed acknowledgement would cost 40 ms each: 2 s
+    assert sorted(took)[10] < 0.03  # Nagle with delayed acknowledgement would cost all but the first few 40 ms
 
 
 def test_a_204_has_no_body_and_leaves_the_connection_usable(stand: Stand, client: httpx.Client) -> None:

@@ -99,8 +99,7 @@ class MailStand:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._server: asyncio.Server | None = None
-        self._reserved: _Door | None = None
-        self._doors: list[_Door] = []
+        self._reserved: socket.socket | None = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -132,8 +131,6 @@ class MailStand:
             loop.call_soon_threadsafe(loop.stop)
             self._thread.join()
             loop.close()
-        for door in self._doors:
-            door.see_out()
 
     @property
     def port(self) -> int:
@@ -259,12 +256,11 @@ class MailStand:
         if reserved is not None:
             self._listen(reserved)
 
-    def _listen(self, bound: _Door) -> None:
-        self._doors.append(bound)
+    def _listen(self, bound: socket.socket) -> None:
         self._port = bound.getsockname()[1]
         self._server = self._do(self._open(bound))
 
-    async def _open(self, bound: _Door) -> asyncio.Server:
+    async def _open(self, bound: socket.socket) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(self._session, sock=bound)
 
     async def _cut(self, server: asyncio.Server) -> None:
@@ -442,26 +438,8 @@ class _Session:
         self._script.deliver(envelope.mail_from, envelope.rcpt_tos, envelope.content)
 
 
-class _Door(socket.socket):
-    """A listening socket that remembers whom it let in: asyncio forgets those whom a closing server had not greeted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._inside: set[socket.socket] = set()
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        guest, address = super().accept()
-        self._inside = {one for one in self._inside if one.fileno() != -1} | {guest}
-        return guest, address
-
-    def see_out(self) -> None:
-        """Close whoever is still in."""
-        for guest in self._inside:
-            guest.close()
-
-
-def _bound(port: int) -> _Door:
-    bound = _Door()
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     return bound

@@ -157,6 +157,7 @@ class Stand:
         self._faults: list[_Fault] = []
         self._broken: list[BaseException] = []
         self._port = 0
+        self._started = False
         self._server: _Server | None = None
         self._reserved: socket.socket | None = None
 
@@ -170,14 +171,17 @@ class Stand:
 
     def start(self) -> Self:
         """Start listening; `with` does it. `close()` must follow."""
+        self._started = True
         if self._server is None and self._reserved is None:
             self._listen(_bound(self._port))
         return self
 
     def close(self) -> None:
         """Stop, cutting every connection at once. May be called twice; what was seen stays readable."""
-        server, self._server = self._server, None
-        reserved, self._reserved = self._reserved, None
+        with self._changed:
+            self._started = False
+            server, self._server = self._server, None
+            reserved, self._reserved = self._reserved, None
         if server is not None:
             server.stop()
         if reserved is not None:
@@ -239,9 +243,15 @@ class Stand:
     def refuse_connections(self) -> None:
         """Close the port and every connection: a client gets "connection refused", until `recover()`."""
         server, self._server = self._server, None
-        if server is not None:
-            server.stop()
-            self._reserved = _bound(self._port)  # bound, not listening: nobody else gets the port meanwhile
+        if server is None:
+            return
+        server.stop()
+        reserved = _bound(self._port)  # bound, not listening: nobody else gets the port meanwhile
+        with self._changed:
+            if self._started:
+                self._reserved = reserved
+                return
+        reserved.close()  # called by a route: its client may have closed the stand already
 
     def recover(self) -> None:
         """End every fault: connections are accepted again, at the same port, and the routes answer."""
