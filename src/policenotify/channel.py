@@ -61,6 +61,8 @@ class Abilities:
         deletes: A post can be taken back.
         recipients: One post, many people: an outcome for each.
         html: The post may carry a formatted version of its text.
+        acceptance: `unverified`: its yes says only that a gateway took the call, not that it took the post; receipts
+            say so.
     """
 
     budget: Budget
@@ -73,6 +75,7 @@ class Abilities:
     deletes: bool = False
     recipients: bool = False
     html: bool = False
+    acceptance: Literal["verified", "unverified"] = "verified"
 
 
 class _Stored(BaseModel):

@@ -39,11 +39,15 @@ class Budget:
         limit: The most that `measure` may count.
         measure: How the network counts.
         max_bytes: A second limit, in UTF-8 bytes, where the network has one.
+        spell: Writes a text in the network's alphabet, as GSM 03.38 wants it; it is applied before fitting.
+        describe: Says of a finished text what the count alone does not: `GSM-7, 2 segments`.
     """
 
     limit: int
     measure: Callable[[str], int] = len
     max_bytes: int | None = None
+    spell: Callable[[str], str] | None = None
+    describe: Callable[[str], str] | None = None
 
     def fits(self, text: str) -> bool:
         """Whether the text is within the budget."""
