@@ -41,10 +41,11 @@ def _never(_clock: Clock, _keep: Keep) -> Channel:
 
 
 def _channel(name: str, abilities: Abilities) -> Configured:
-    return Configured(name=name, network=name, account=ACCOUNTS[name], abilities=abilities, open=_never)
+    return Configured(name=name, network=name, account=ACCOUNTS.get(name, name), abilities=abilities, open=_never)
 
 
 BLUESKY: Final = _channel("bluesky", Abilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
+PHONE: Final = _channel("phone", Abilities(budget=Budget(459), recipients=True, hashtags=False))
 MAIL: Final = _channel("mail", Abilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
 
 
@@ -57,6 +58,7 @@ def _render(
     language: str = "fr",
     profile: Profile | None = None,
     pictures: tuple[Picture, ...] = (),
+    reference: str = "",
 ) -> Wording:
     history = history or History()
     answers = tuple(entry.publication for entry in history.entries) if channel.abilities.replies else ()
@@ -72,6 +74,7 @@ def _render(
         sender=SENDER,
         history=history,
         pictures=pictures,
+        reference=reference,
     )
 
 
@@ -511,19 +514,51 @@ def test_what_must_be_said_and_does_not_fit_is_an_error() -> None:
 
 def test_a_mail_shortens_its_description_and_nothing_else() -> None:
     def small(limit: int) -> Configured:
-        return _channel("mail", Abilities(budget=Budget(limit), title=True))
+        return _channel("mail", Abilities(budget=Budget(limit), title=True, html=True))
 
     message = _message(description=LONG)
     whole = len(_render(message, MAIL).standalone.text)
     shorter = _render(message, small(whole - 50))
     assert shorter.gave_way == ("description shortened",)
-    assert shorter.standalone.html == ""
     bare = len(_render(_message(), MAIL).standalone.text)
     assert _render(message, small(bare)).gave_way == ("description left out",)
     with pytest.raises(CannotFit):
         _render(message, small(bare - 1))
     with pytest.raises(CannotFit):
         _render(_message(), small(bare - 1))
+
+
+# --- networks without threads and hashtags
+
+
+def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
+    assert _render(_message(), PHONE, reference="K7Q2M").standalone.text == (
+        "🚨 [Accident] Montpellier – Accident de la circulation en cours avenue de Toulouse. Évitez le secteur. "
+        "Réf. K7Q2M"
+    )
+    assert "K7Q2M" not in _render(_message(), BLUESKY, reference="K7Q2M").standalone.text
+    assert "Ref. K7Q2M" in _render(_message(), PHONE, reference="K7Q2M", language="en").standalone.text
+
+
+def test_where_hashtags_cannot_be_followed_words_stand_without_them() -> None:
+    named = _render(_message(headline="Accident à Montpellier", hashtags=("Occitanie",)), PHONE).standalone.text
+    assert named.startswith("🚨 [Accident] Accident à Montpellier")
+    campaign = {"category": "burglary_prevention", "hashtags": ("Occitanie",)}
+    said = _render(_message("standalone", **campaign), PHONE).standalone.text
+    assert ": Accident de la circulation." in said
+    assert "Montpellier :" in said
+    at_home = _render(_message("standalone", instruction="Montpellier reste chez soi.", **campaign), PHONE)
+    assert "Montpellier :" not in at_home.standalone.text
+    assert "#" not in named + said + at_home.standalone.text
+
+
+def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
+    small = Budget(150, spell=lambda text: text.replace("🚨", "").replace("–", "-").replace("É", "E").strip())
+    channel = _channel("phone", Abilities(budget=small, hashtags=False))
+    wording = _render(_message(description=LONG), channel)
+    assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
+    assert len(wording.standalone.text) <= 150
+    assert wording.gave_way == ("description shortened",)
 
 
 def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from policenotify.channel import (
     Channel,
     Configured,
+    Deletes,
+    Edits,
     Finds,
     Mails,
+    Operation,
     PostRef,
     Recipient,
     RecipientOutcome,
@@ -87,7 +90,7 @@ class Attempts:
         if why := self._unfit(claimed):
             self.journal.settle(claimed, self._cannot(claimed, why))
             return
-        if claimed.doubt:
+        if claimed.doubt and claimed.operation is Operation.POST:  # the others may be said again: they add nothing
             found = self._settle_doubt(claimed)
             if isinstance(found, Settlement):
                 self.journal.settle(claimed, found)
@@ -108,10 +111,11 @@ class Attempts:
 
     def _unfit(self, claimed: Claimed) -> str:
         """Why the channel as it is set now cannot say what was worded for it; empty: it can."""
-        post = claimed.standalone
-        if post is not None and post.account != self.how.account:
-            return f"It was worded for {post.account!r}; {self.how.name!r} is now {self.how.account!r}."
-        if not isinstance(self.channel, Mails if claimed.mass else Sends):
+        if claimed.account != self.how.account:
+            return f"It was worded for {claimed.account!r}; {self.how.name!r} is now {self.how.account!r}."
+        posts = Mails if claimed.mass else Sends
+        needed = {Operation.POST: posts, Operation.EDIT: Edits, Operation.DELETE: Deletes}[claimed.operation]
+        if not isinstance(self.channel, needed):
             return f"The network of {self.how.name!r} cannot send it."
         return ""
 
@@ -128,8 +132,9 @@ class Attempts:
         stale = claimed.not_after is not None and claimed.not_after <= now
         if self._same_key_counts(claimed, now) and not stale:
             return claimed
-        if isinstance(self.channel, Finds) and self.how.abilities.lookup_settles is not None:
-            return self._look(self.channel, claimed, now=now, settles=self.how.abilities.lookup_settles, stale=stale)
+        settles = self.channel.abilities.lookup_settles
+        if isinstance(self.channel, Finds) and settles is not None:
+            return self._look(self.channel, claimed, now=now, settles=settles, stale=stale)
         if self._holds(claimed) or stale:
             return self._held(claimed, "It may or may not be out, and the network cannot be asked.")
         return claimed
@@ -137,7 +142,7 @@ class Attempts:
     def _same_key_counts(self, claimed: Claimed, now: datetime) -> bool:
         """Whether the network still knows the key, so that the same request again publishes nothing twice."""
         first = claimed.first_tried_at
-        return first is not None and now - first < self.how.abilities.remembers_keys
+        return first is not None and now - first < self.channel.abilities.remembers_keys
 
     def _look(
         self, channel: Finds, claimed: Claimed, *, now: datetime, settles: timedelta, stale: bool
@@ -165,7 +170,7 @@ class Attempts:
 
     def _refused_in_doubt(self, error: Refused, claimed: Claimed) -> Settlement:
         """What a refusal means for a post of which an earlier attempt may be out."""
-        settles = self.how.abilities.lookup_settles
+        settles = self.channel.abilities.lookup_settles
         if settles is None or not isinstance(self.channel, Finds):
             return self._held(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
         now = self.journal.now()
@@ -188,14 +193,22 @@ class Attempts:
     def _answers(self, claimed: Claimed) -> tuple[PostRef, ...]:
         """What it hangs under: our own posts or nothing, and nothing once the network refused it as an answer."""
         ours = all(ref.account == self.how.account for ref in claimed.answers)
-        hangs = self.how.abilities.replies and ours and claimed.wording != "standalone"
+        hangs = self.channel.abilities.replies and ours and claimed.wording != "standalone"
         return claimed.answers if hangs else ()
 
     def _worded(self, claimed: Claimed) -> Claimed:
-        return replace(claimed, wording="reply" if self._answers(claimed) else "standalone")
+        if claimed.operation is Operation.DELETE:
+            return claimed
+        # What is edited stays where its readers have found it, and needs no word about what it refers to.
+        reply = self._answers(claimed) or claimed.operation is Operation.EDIT
+        return replace(claimed, wording="reply" if reply else "standalone")
 
     def _prepared(self, claimed: Claimed) -> Request:
         """What will be said to the network, made from the wording chosen. Raises whatever the channel raises."""
+        if claimed.operation is Operation.DELETE:
+            if claimed.target is None:
+                raise Refused("The post to be taken back is not known.", remedy="Take it back by hand.")
+            return Request(account=self.how.account, key=claimed.key, body={"delete": claimed.target.id})
         post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
@@ -218,9 +231,14 @@ class Attempts:
             self.journal.settle(begun, self._send(begun, request))
 
     def _send(self, claimed: Claimed, request: Request) -> Settlement:
-        channel = cast("Sends", self.channel)  # `_unfit` has seen to it
+        channel = cast("Any", self.channel)  # `_unfit` has seen to it
         try:
-            return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, channel.send(request)))
+            if claimed.operation is Operation.DELETE:
+                channel.delete(claimed.target)
+                return Settlement(outcome=Outcome.WITHDRAWN, ref=claimed.target)
+            edits = claimed.operation is Operation.EDIT
+            ref = channel.edit(claimed.target, request) if edits else channel.send(request)
+            return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             return self._after(error, claimed)
 
@@ -229,7 +247,7 @@ class Attempts:
         if not isinstance(error, ChannelError):
             _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
             error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
-        if isinstance(error, Refused) and claimed.doubt:
+        if isinstance(error, Refused) and claimed.doubt and claimed.operation is Operation.POST:
             return self._refused_in_doubt(error, claimed)
         now, again = self.journal.now(), self._again(claimed)
         waiting = Settlement(
@@ -240,12 +258,8 @@ class Attempts:
             code=error.code,
         )
         match error:
-            case Refused(fallback="standalone") if claimed.wording == "reply":
-                became = replace(waiting, not_before=now, standalone=True)
-            case Refused(fallback="prepare") if claimed.variant < _MOST_VARIANTS:
-                became = replace(waiting, not_before=now, variant=True)
             case Refused():
-                became = replace(waiting, outcome=Outcome.REFUSED, not_before=None)
+                became = _otherwise(error, claimed, replace(waiting, not_before=now))
             case Blocked():
                 if self.journal.block(self.how.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
@@ -298,6 +312,17 @@ def _tell_each(
         _log.warning("Channel %s: %s escaped in the middle of a mass delivery.", name, type(error).__name__)
         failure = Unavailable("The network failed unexpectedly in the middle.", code=type(error).__name__)
     return [told.get(person.key) or untold(key=person.key) for person in people], failure
+
+
+def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlement:
+    """How a post that was refused may still come out; else it is refused for good."""
+    if error.fallback == "prepare" and claimed.variant < _MOST_VARIANTS:
+        return replace(waiting, variant=True)
+    if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
+        return replace(waiting, outcome=Outcome.WAITING, instead=True)
+    if error.fallback == "standalone" and claimed.wording == "reply":
+        return replace(waiting, standalone=True)
+    return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
 
 
 def _certainly_not(error: Exception, otherwise: str) -> ChannelError:

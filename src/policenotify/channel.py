@@ -61,6 +61,7 @@ class Abilities:
         deletes: A post can be taken back.
         recipients: One post, many people: an outcome for each.
         html: The post may carry a formatted version of its text.
+        hashtags: Readers can follow a hashtag; else words stand without `#`.
         acceptance: `unverified`: its yes says only that a gateway took the call, not that it took the post; receipts
             say so.
     """
@@ -75,6 +76,7 @@ class Abilities:
     deletes: bool = False
     recipients: bool = False
     html: bool = False
+    hashtags: bool = True
     acceptance: Literal["verified", "unverified"] = "verified"
 
 
@@ -347,7 +349,11 @@ class Channel(Protocol):
 
     @property
     def abilities(self) -> Abilities:
-        """What the network can do. No I/O."""
+        """What the network can do. No network is asked.
+
+        A channel may refine them by what it has learned of its server and left in its `Keep`; its class then says
+        `learns = True`. What it claims before it has learned anything must be safe.
+        """
         ...
 
     @property
@@ -474,6 +480,12 @@ class Configured:
         without_opening: What becomes of an end or cancellation where the opening certainly never appeared.
         on_unknown: What becomes of a post in doubt that cannot be looked up, at severity Severe and above.
         on_unknown_minor: The same below Severe.
+        on_correction: What a correction does, at severity Severe and above: `reply`, `edit` the post that it is about,
+            or `both`. Where a post cannot be edited it always replies.
+        on_correction_minor: The same below Severe.
+        on_cancellation: What a cancellation does: `reply`, `delete` what was posted, or `both`. Where a post cannot be
+            deleted, or may be out unseen, it always says so in a post.
+        learns: Its abilities are refined by what it has left in its keep.
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.
     """
 
@@ -489,4 +501,8 @@ class Configured:
     without_opening: Literal["standalone", "skip"] = "standalone"
     on_unknown: Literal["resend", "hold"] = "resend"
     on_unknown_minor: Literal["resend", "hold"] = "hold"
+    on_correction: Literal["reply", "edit", "both"] = "both"
+    on_correction_minor: Literal["reply", "edit", "both"] = "edit"
+    on_cancellation: Literal["reply", "delete", "both"] = "reply"
+    learns: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from policenotify.channel import Configured
+from policenotify.channel import Configured, Operation
 from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
 from policenotify.location import Location
 from policenotify.message import Message
-from policenotify.receipt import History, Leg, Said
+from policenotify.receipt import Entry, History, Leg, Outcome, Said
 from policenotify.scales import Severity
 from policenotify.slips import nearest
 
@@ -23,6 +23,7 @@ Contains = Callable[[str, str], bool]
 """Whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with this INSEE code."""
 
 _BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
+_NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,8 @@ def plan(
     - UPDATE, END, CORRECTION, CANCELLATION: to every channel, in every language, that got something of the incident
       (whatever became of it there), even if it is retired or the routes have changed. Where that is impossible the
       leg says why in `skip`. An UPDATE also goes to channels that the routes give it now.
+    - CORRECTION, CANCELLATION: as the channel is set and its network can, by a post, by changing the post that was
+      wrong, by taking posts back, or by two of these. The posts come first, then what happens to earlier ones.
 
     Args:
         message: The resolved message.
@@ -210,8 +213,63 @@ def _following(message: Message, history: History, channel: Configured, said: Se
         for language in dict.fromkeys((*spoken, *more))
     ]
     silent = [language for language in before if not message.wording(language)]
+    if message.stage is Stage.CORRECTION and channel.abilities.edits:
+        legs = _corrected(legs, message, history, channel)
+    if message.stage is Stage.CANCELLATION and channel.abilities.deletes:
+        legs = _taken_back(legs, history, channel)
     legs += [replace(_leg(channel, language), skip=f"The message does not speak {language!r}.") for language in silent]
     return _numbered(legs)
+
+
+def _corrected(legs: Sequence[Leg], message: Message, history: History, channel: Configured) -> list[Leg]:
+    """The legs of a correction on a channel that can edit: the posts, then the edits."""
+    severe = (message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)
+    how = channel.on_correction if severe else channel.on_correction_minor
+    if how == "reply":
+        return list(legs)
+    targets = [_to_edit(message, history, channel, leg.language) for leg in legs]
+    posts = [leg for leg, target in zip(legs, targets, strict=True) if how == "both" or not target]
+    edits = [
+        replace(leg, operation=Operation.EDIT, target=target)
+        for leg, target in zip(legs, targets, strict=True)
+        if target
+    ]
+    return [*posts, *edits]
+
+
+def _to_edit(message: Message, history: History, channel: Configured, language: str) -> str:
+    """The publication whose post is to be changed; empty: it is not out, or nothing is known of it.
+
+    A correction that was itself made by an edit has no post of its own: what it changed is changed again.
+    """
+    about = message.lifecycle.corrects
+    while about and (entry := history.entry(about)):
+        said = [was for was in entry.said if _ours(was, channel, language)]
+        if said:
+            return about if any(was.outcome is Outcome.POSTED for was in said) else ""
+        about = entry.message.lifecycle.corrects
+    return ""
+
+
+def _taken_back(legs: Sequence[Leg], history: History, channel: Configured) -> list[Leg]:
+    """The legs of a cancellation on a channel that can delete: the posts, then the deletions, the newest first."""
+    if channel.on_cancellation == "reply":
+        return list(legs)
+    ours = [(entry, was) for entry in history.entries for was in entry.said if _posted_as(was, channel)]
+    deletions = [_deletion(channel, entry, was) for entry, was in reversed(ours) if was.outcome is Outcome.POSTED]
+    known = all(was.outcome in _NOT_OUT | {Outcome.POSTED} for _, was in ours)
+    if channel.on_cancellation == "delete" and deletions and known:
+        return deletions
+    # What it would hang under is going to be gone.
+    return [*(replace(leg, answers=()) for leg in legs), *deletions]
+
+
+def _deletion(channel: Configured, entry: Entry, was: Said) -> Leg:
+    return replace(_leg(channel, was.language), operation=Operation.DELETE, target=entry.publication)
+
+
+def _posted_as(said: Said, channel: Configured) -> bool:
+    return (said.channel, said.account) == (channel.name, channel.account)
 
 
 def _answers(message: Message, history: History, channel: Configured, language: str) -> tuple[str, ...]:
@@ -228,7 +286,7 @@ def _answers(message: Message, history: History, channel: Configured, language: 
 
 
 def _ours(said: Said, channel: Configured, language: str) -> bool:
-    return (said.channel, said.account, said.language) == (channel.name, channel.account, language)
+    return _posted_as(said, channel) and said.language == language
 
 
 def _languages(message: Message, channel: Configured) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from policenotify import places
 from policenotify.attempt import patience
-from policenotify.channel import Clock, Configured, Picture
+from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import CHECKS, Check, Draft, check
 from policenotify.clock import SystemClock
 from policenotify.delivery import LEASE, Delivery
@@ -23,7 +24,7 @@ from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, next_course
 from policenotify.message import Image, Message
 from policenotify.plan import Route, plan
-from policenotify.receipt import Finding, History, Leg, Publication, Wording
+from policenotify.receipt import Finding, History, Leg, Outcome, Publication, Receipt, Wording
 from policenotify.render import render, resolve
 from policenotify.words import PROFILES, WORDS, Profile, Words, profile_of
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from policenotify.journal.values import IncidentLine
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
+_UNVERIFIED = "The gateway took the call; whether it took the post it does not tell."
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
 
 
@@ -43,11 +45,13 @@ class Preview:
         message: The message as it would be journalled.
         findings: What the checks remark; blocking ones would keep it from going out.
         wordings: How it would read, on each channel and in each language.
+        deletions: Which earlier posts would be taken back.
     """
 
     message: Message
     findings: tuple[Finding, ...] = ()
     wordings: tuple[Wording, ...] = ()
+    deletions: tuple[Leg, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -77,7 +81,7 @@ class _Decided:
     findings: tuple[Finding, ...]
     pictures: tuple[Picture, ...]
     wordings: tuple[Wording, ...]
-    skipped: tuple[Leg, ...]
+    wordless: tuple[Leg, ...]
 
 
 class Publisher:
@@ -163,7 +167,8 @@ class Publisher:
         """
         at = self.clock.now()
         made = self._decide(self._given(message), to=to, publication=self._ulid(at), at=at, anyway=True)
-        return Preview(message=made.message, findings=made.findings, wordings=made.wordings)
+        deletions = tuple(leg for leg in made.wordless if not leg.skip)
+        return Preview(message=made.message, findings=made.findings, wordings=made.wordings, deletions=deletions)
 
     def publish(
         self,
@@ -280,13 +285,17 @@ class Publisher:
         )
         findings = check(draft, self._checks)
         legs: tuple[Leg, ...] = ()
+        channels: dict[str, Configured] = {}
         if anyway or not any(finding.blocks for finding in findings):
-            channels = tuple(self.channels.values())
-            legs = plan(resolved, history, channels, self.routes, contains=places.contains, to=to)
+            channels = {name: self._learned(channel) for name, channel in self.channels.items()}
+            legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
+        wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
         wordings = tuple(
-            self._worded(resolved, leg, profile, history, pictures, publication=publication, at=at)
+            self._worded(
+                resolved, leg, channels[leg.channel], profile, history, pictures, publication=publication, at=at
+            )
             for leg in legs
-            if not leg.skip
+            if leg not in wordless
         )
         return _Decided(
             message=resolved,
@@ -298,8 +307,15 @@ class Publisher:
             findings=findings,
             pictures=pictures,
             wordings=wordings,
-            skipped=tuple(leg for leg in legs if leg.skip),
+            wordless=wordless,
         )
+
+    def _learned(self, channel: Configured) -> Configured:
+        """The channel with what it knows of its server by now."""
+        if not channel.learns:
+            return channel
+        with closing(channel.open(self.clock, self.journal.keep(channel.name))) as opened:
+            return replace(channel, abilities=opened.abilities)
 
     def _history(self, message: Message) -> History:
         if message.incident is not None:
@@ -348,6 +364,7 @@ class Publisher:
         self,
         message: Message,
         leg: Leg,
+        channel: Configured,
         profile: Profile,
         history: History,
         pictures: tuple[Picture, ...],
@@ -364,7 +381,7 @@ class Publisher:
         return render(
             message,
             leg,
-            channel=self.channels[leg.channel],
+            channel=channel,
             key=_post_key(publication, leg),
             # Each post of a publication has a time of its own, so that timelines keep their order.
             created_at=at + timedelta(milliseconds=leg.part),
@@ -374,6 +391,7 @@ class Publisher:
             sender=message.sender or self.sender,
             history=history,
             pictures=pictures,
+            reference=self.journal.keys.reference(message.incident) if message.incident else "",
         )
 
     def _given(self, message: Message) -> _Given:
@@ -416,7 +434,7 @@ class Publisher:
             due_at=owed if made.course is Course.OPEN else None,
             findings=made.findings,
             rules={language: str(words.version) for language, words in sorted(self.words.items())},
-            drafted=(*map(self._drafted, made.wordings), *(self._skipped(publication, leg) for leg in made.skipped)),
+            drafted=(*map(self._drafted, made.wordings), *(self._unworded(publication, leg) for leg in made.wordless)),
             pictures=made.pictures,
             skips_without_opening=frozenset(
                 name for name, how in self.channels.items() if how.without_opening == "skip"
@@ -440,7 +458,7 @@ class Publisher:
         )
 
     @staticmethod
-    def _skipped(publication: str, leg: Leg) -> values.Drafted:
+    def _unworded(publication: str, leg: Leg) -> values.Drafted:
         return values.Drafted(leg=leg, post_key=_post_key(publication, leg))
 
     # --- telling
@@ -450,12 +468,17 @@ class Publisher:
         found = self.journal.publication(wanted)
         if found is None:
             raise KeyError(wanted)
-        note = self._waiting_note() if any(not receipt.outcome.settled for receipt in found.receipts) else ""
+        waiting = self._waiting_note() if any(not receipt.outcome.settled for receipt in found.receipts) else ""
         receipts = tuple(
-            receipt if receipt.outcome.settled else receipt.model_copy(update={"note": note})
+            receipt.model_copy(update={"note": self._how_far_known(receipt) if receipt.outcome.settled else waiting})
             for receipt in found.receipts
         )
         return found.model_copy(update={"receipts": receipts, "repeated": repeated})
+
+    def _how_far_known(self, receipt: Receipt) -> str:
+        channel = self.channels.get(receipt.channel)
+        told = channel is None or channel.abilities.acceptance == "verified"
+        return "" if told or receipt.outcome is not Outcome.POSTED else _UNVERIFIED
 
     def _waiting_note(self) -> str:
         seen = self.journal.runner_seen()

@@ -172,6 +172,7 @@ class Leg:
         operation: What is done.
         part: Number of the post among those of the same channel, from 0: a second language is a post of its own.
         answers: The incident's earlier publications, from the opening to the one to answer.
+        target: For an edit or a deletion: the publication whose post it is about.
         skip: Why nothing is said here although the incident was opened here; empty: it is said.
     """
 
@@ -181,6 +182,7 @@ class Leg:
     operation: Operation = Operation.POST
     part: int = 0
     answers: tuple[str, ...] = ()
+    target: str = ""
     skip: str = ""
 
 
@@ -222,7 +224,7 @@ class Receipt(_Value):
         attempts: How often it was tried.
         standalone: It was worded to stand alone although it belongs to an incident.
         recipients: For a channel with recipients: how many people have which outcome.
-        note: Who will send what is waiting, and when a runner was last seen.
+        note: Who will send what is waiting, and when a runner was last seen; of what is posted, how far that is known.
     """
 
     channel: str

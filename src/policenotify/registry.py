@@ -191,6 +191,9 @@ class How(TypedDict, total=False):
     without_opening: Literal["standalone", "skip"]
     on_unknown: Literal["resend", "hold"]
     on_unknown_minor: Literal["resend", "hold"]
+    on_correction: Literal["reply", "edit", "both"]
+    on_correction_minor: Literal["reply", "edit", "both"]
+    on_cancellation: Literal["reply", "delete", "both"]
     recipients: Callable[[], Iterable[str]] | None
 
 
@@ -239,7 +242,15 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
     if not abilities.recipients and how.get("recipients") is not None:
         raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
-    return Configured(name=name, network=network_name, account=account, abilities=abilities, open=opened, **how)
+    return Configured(
+        name=name,
+        network=network_name,
+        account=account,
+        abilities=abilities,
+        open=opened,
+        learns=bool(getattr(kind, "learns", False)),
+        **how,
+    )
 
 
 def _refused(error: Exception, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:

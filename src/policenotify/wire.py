@@ -28,6 +28,14 @@ _NOT_SENT = frozenset(
 # The proxy said no, unless something stands behind it: urllib3 calls so, too, a connection that the proxy cut after
 # it had taken the whole request.
 _PROXY = "ProxyError"
+# Nothing will be posted until a person acts (RFC 9110, sections 15.5.2 to 15.5.4 and 15.5.8).
+_NOT_OURS = ("{where} does not accept our credentials", "Check the account and its password or token")
+_BLOCKED = {
+    401: _NOT_OURS,
+    402: ("{where} wants to be paid first", "Check the account's credits or plan"),
+    403: _NOT_OURS,
+    407: ("The proxy before {where} wants a login", "Check the proxy's settings of this machine"),
+}
 _LATER_AT = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _LONGEST_WAIT = timedelta(days=1)  # the longest window of the networks we know; see retry_at
 _YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
@@ -94,12 +102,9 @@ def error_for_status(
     if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
         at = retry_at(headers, now=now)
         return Unavailable(f"{where} asks us to wait{words}", retry_at=at, whole_channel=True, code=told)
-    if status in {401, 403}:
-        return Blocked(
-            f"{where} does not accept our credentials{words}",
-            code=told,
-            remedy="Check the account and its password or token, then: policenotify doctor",
-        )
+    if status in _BLOCKED:
+        what, remedy = _BLOCKED[status]
+        return Blocked(f"{what.format(where=where)}{words}", code=told, remedy=f"{remedy}, then: policenotify doctor")
     if status >= 500 or status < 400:  # noqa: PLR2004 - RFC 9110, section 15
         return Unconfirmed(f"{where} answered in a way that does not tell whether the post is out{words}", code=told)
     if status in {408, 425}:

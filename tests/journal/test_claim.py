@@ -54,6 +54,8 @@ def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
         publication=opening,
         incident="I1",
         channel="sky",
+        account="police34.example",
+        key=claimed.key,
         operation=Operation.POST,
         severe=True,
         mass=False,

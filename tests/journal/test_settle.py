@@ -65,13 +65,6 @@ def test_what_waits_is_tried_again_with_the_same_request(desk: Desk, outcome: Ou
     assert [row[5] for row in desk.dump("pn_attempt")["pn_attempt"]] == [outcome, "posted"]
 
 
-def test_a_refused_request_is_forgotten(desk: Desk) -> None:
-    desk.publish()
-    desk.deliver(outcome=Outcome.WAITING, forget_request=True)
-    claimed = desk.take()
-    assert (claimed.request, claimed.wording, claimed.variant) == (None, "standalone", 0)
-
-
 def test_another_request_is_asked_for(desk: Desk) -> None:
     desk.publish()
     for variant in (1, 2):

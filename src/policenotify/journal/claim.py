@@ -219,6 +219,8 @@ def _claimed(connection: Connection, delivery: int) -> Claimed:
         publication=row.publication,
         incident=row.incident,
         channel=row.channel,
+        account=row.account,
+        key=row.post_key,
         operation=Operation(row.operation),
         severe=row.priority <= _SEVERE,
         mass=row.mass,
@@ -233,7 +235,7 @@ def _claimed(connection: Connection, delivery: int) -> Claimed:
         variant=row.variant,
         request=Request.read(row.request) if row.request else None,
         answers=_answers(connection, row),
-        target=_target(connection, row.target),
+        target=_ref(connection, row.target),
     )
 
 
@@ -243,7 +245,7 @@ def _answers(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
     The first is always the one that everything hangs under: the opening's first post, in whatever language.
     """
     wanted = str(row.answers).split()
-    if row.part and not row.mass:  # a second language hangs under the first one
+    if row.part and not row.mass and row.operation == Operation.POST:  # a second language hangs under the first one
         wanted.append(str(row.publication))
     if not wanted:
         return ()
@@ -260,10 +262,13 @@ def _answers(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
         return ()
     root = PostRef.read(min(opened, key=lambda one: int(one.part)).ref)
     thread = [landed[publication] for publication in wanted if publication in landed]
-    return tuple(thread) if thread[0] == root else (root, *thread)
+    whole = tuple(thread) if thread[0] == root else (root, *thread)
+    # A post that is edited goes on hanging where it hangs.
+    edited = _ref(connection, row.target) if row.operation == Operation.EDIT else None
+    return whole[: whole.index(edited)] if edited in whole else whole
 
 
-def _target(connection: Connection, delivery: int | None) -> PostRef | None:
+def _ref(connection: Connection, delivery: int | None) -> PostRef | None:
     if delivery is None:
         return None
     ref = connection.execute(select(_table.c.ref).where(_table.c.id == delivery)).scalar()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
+from policenotify.channel import Operation
 from policenotify.errors import JournalError, KeyReused
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_recipients
@@ -14,7 +15,7 @@ from policenotify.journal.values import Draft, Drafted, microseconds, priority
 from policenotify.keys import Keys
 from policenotify.lifecycle import Course, Stage
 from policenotify.message import Message
-from policenotify.receipt import Finding, Outcome
+from policenotify.receipt import Finding, Leg, Outcome
 from policenotify.scales import Severity
 
 _CLOSING = {Stage.END, Stage.CANCELLATION}
@@ -157,6 +158,7 @@ def _write_delivery(
             language=leg.language,
             part=leg.part,
             operation=leg.operation,
+            target=_target(connection, leg),
             post_key=drafted.post_key,
             lane=lane,
             sequence=draft.expected_sequence,
@@ -176,6 +178,19 @@ def _write_delivery(
     if drafted.addresses is not None and not settled:
         [delivery] = row.inserted_primary_key or (0,)
         store_recipients(connection, keys, delivery, lane, drafted.addresses, at)
+
+
+def _target(connection: Connection, leg: Leg) -> int | None:
+    """The delivery whose post is edited or deleted."""
+    table = schema.delivery
+    query = select(table.c.id).where(
+        table.c.publication == leg.target,
+        table.c.channel == leg.channel,
+        table.c.account == leg.account,
+        table.c.language == leg.language,
+        table.c.operation == Operation.POST,
+    )
+    return connection.execute(query).scalar() if leg.target else None
 
 
 def _store_pictures(connection: Connection, draft: Draft) -> None:

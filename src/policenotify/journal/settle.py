@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from policenotify.channel import RecipientOutcome
+from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.addresses import counts, of_people, suppress
@@ -43,14 +43,16 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
         new["doubt"] = unsure or became.outcome is Outcome.HELD
     if became.ref is not None:
         new["ref"] = became.ref.model_dump_json()
-    if became.forget_request:
-        new["request"] = None
     if became.standalone:
         new |= {"request": None, "wording": "standalone"}
     if became.variant:
         new |= {"request": None, "variant": _table.c.variant + 1}
+    if became.instead:  # what was in doubt was the edit
+        new |= {"request": None, "wording": "", "variant": 0, "operation": Operation.POST, "doubt": False}
     if not connection.execute(update(_table).where(fence(claimed)).values(**new)).rowcount:
         raise lost(claimed)
+    if became.outcome is Outcome.WITHDRAWN and claimed.target is not None:
+        _withdraw(connection, claimed, now)
     end_attempt(connection, claimed, became.outcome, became.reason, became.code, at)
     body = {"outcome": became.outcome, "code": became.code, "attempt": claimed.attempts}
     record(
@@ -61,6 +63,23 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
         body,
         publication=claimed.publication,
         delivery=claimed.id,
+        channel=claimed.channel,
+    )
+
+
+def _withdraw(connection: Connection, claimed: Claimed, now: datetime) -> None:
+    """The post that a deletion was about is not out any more."""
+    target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
+    row = connection.execute(select(_table.c.id, _table.c.publication).where(_table.c.id == target)).one()
+    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WITHDRAWN))
+    record(
+        connection,
+        now,
+        RUNNER,
+        "withdrawn",
+        {"by": claimed.publication},
+        publication=row.publication,
+        delivery=row.id,
         channel=claimed.channel,
     )
 

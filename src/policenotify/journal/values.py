@@ -106,6 +106,8 @@ class Claimed:
         publication: Whose.
         incident: Of which incident.
         channel: Where it goes.
+        account: The account it was worded for.
+        key: Names its post for ever.
         operation: What is done.
         severe: It weighs Severe or more.
         mass: It has recipients.
@@ -128,6 +130,8 @@ class Claimed:
     publication: str
     incident: str | None
     channel: str
+    account: str
+    key: str
     operation: Operation
     severe: bool
     mass: bool
@@ -156,9 +160,9 @@ class Settlement:
         reason: In an officer's words.
         remedy: What to do now.
         code: The network's own code.
-        forget_request: The network certainly refused the request; the next attempt prepares a new one.
         standalone: The next attempt uses the wording that reads alone.
         variant: The next attempt asks for another request.
+        instead: What could not be edited is said in a post of its own by the next attempt.
     """
 
     outcome: Outcome
@@ -167,9 +171,9 @@ class Settlement:
     reason: str = ""
     remedy: str = ""
     code: str = ""
-    forget_request: bool = False
     standalone: bool = False
     variant: bool = False
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ def post_parts(scene: Scene, *, standalone: bool) -> list[Part]:
         Part(sentence(outlook)),
         Part(scene.context() if standalone else "", "shrinkable", _CONTEXT, "what it refers to"),
         Part("" if link in told else link, "droppable", _LINK, "link"),
+        Part(scene.words.reference.format(reference=scene.reference) if scene.reference else ""),
         *_tags(tags, scene, f"{lead} {description} {instruction}"),
     ]
 
@@ -48,8 +49,8 @@ def _incident(scene: Scene) -> tuple[str, str, tuple[Part, ...]]:
     """`🚨 [#Accident] #Montpellier – Accident en cours avenue de Toulouse.`, or for a later stage with a colon."""
     place, words = scene.place, scene.words
     plain = open_ended(scene.headline)
-    named = tagged(plain, place.name)
-    where = "" if named or not place.name else f"#{place.tag}" if place.tag else place.name
+    named = _named(scene, plain)
+    where = "" if named or not place.name else _tag(scene, place.tag) or place.name
     times = scene.teller.holds(scene.message, scene.profile, plain)
     detail = place.beyond(plain)
     headline = named or plain
@@ -84,13 +85,26 @@ def _once(scene: Scene) -> tuple[str, str, tuple[Part, ...]]:
     """`📱 Faux conseiller bancaire : raccrochez.`: what is said once has no bracket; its hashtags end it."""
     plain, instruction = scene.headline, paragraph(scene.said.instruction)
     place = scene.place
-    named = tagged(plain, place.name)
-    advised = None if named else tagged(instruction, place.name)
+    named = _named(scene, plain)
+    advised = None if named else _named(scene, instruction)
     mark = f"{scene.mark}{scene.words.dash}" if scene.mark else ""
-    place_tag = Part(f"#{place.tag}" if place.tag and not named and not advised else "")
     category = scene.profile.hashtag(scene.language, scene.message.severity)
-    tags = (Part(f"#{category}" if category else "", "droppable", _TAG, f"hashtag #{category}"), place_tag)
-    return f"{_sign(scene)} {mark}{sentence(named or plain)}", advised or instruction, tags
+    tags = (
+        Part(_tag(scene, category), "droppable", _TAG, f"hashtag #{category}"),
+        Part("" if named or advised else _tag(scene, place.tag)),
+    )
+    where = f"{place.name}{scene.words.colon}" if place.name and not (named or advised or scene.hashtags) else ""
+    return f"{_sign(scene)} {mark}{where}{sentence(named or plain)}", advised or instruction, tags
+
+
+def _named(scene: Scene, text: str) -> str | None:
+    """The text with the place in it made a hashtag, where readers can follow one; `None`: it does not name it."""
+    found = tagged(text, scene.place.name)
+    return found if scene.hashtags or found is None else text
+
+
+def _tag(scene: Scene, tag: str) -> str:
+    return f"#{tag}" if tag and scene.hashtags else ""
 
 
 def _sign(scene: Scene) -> str:
@@ -101,13 +115,13 @@ def _sign(scene: Scene) -> str:
 def _heading(scene: Scene) -> str:
     """What stands in the bracket: category, and the word for the stage."""
     tag = scene.profile.hashtag(scene.language, scene.message.severity)
-    name = f"#{tag}" if tag else scene.profile.label(scene.language)
+    name = _tag(scene, tag) or scene.profile.label(scene.language)
     return f"{name}{scene.words.dash}{scene.mark}" if scene.mark else name
 
 
 def _tags(first: tuple[Part, ...], scene: Scene, text: str) -> list[Part]:
     """Hashtags at the end: those that the text does not hold yet, up to three in all."""
-    more = filter(None, (hashtag(tag) for tag in scene.message.hashtags))
+    more = filter(None, (hashtag(tag) for tag in scene.message.hashtags if scene.hashtags))
     wanted = [*first, *(Part(f"#{tag}", "droppable", _TAG, f"hashtag #{tag}") for tag in more)]
     told = {found.value.casefold() for found in spans_of(text) if found.kind == "tag"}
     kept: list[Part] = []

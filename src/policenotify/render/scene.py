@@ -30,6 +30,8 @@ class Scene:
         zone: The readers' zone.
         history: What was said of the incident before.
         sender: The service's name.
+        reference: What people may call the incident; empty: its posts hang together, and need no name.
+        hashtags: Readers can follow a hashtag.
     """
 
     message: Message
@@ -40,6 +42,8 @@ class Scene:
     zone: tzinfo
     history: History
     sender: str
+    reference: str = ""
+    hashtags: bool = True
 
     @property
     def said(self) -> Translation:

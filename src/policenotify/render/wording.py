@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from policenotify.channel import Configured, Picture, Post, Span
@@ -31,6 +32,7 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
     sender: str,
     history: History,
     pictures: tuple[Picture, ...],
+    reference: str = "",
 ) -> Wording:
     """Word a message for one leg: to stand alone and, where there is something to answer, to hang under it.
 
@@ -46,6 +48,7 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
         sender: The service's name, unless the message has one.
         history: The incident's earlier publications.
         pictures: The message's pictures, in its order.
+        reference: What people may call the incident, where its posts do not hang together.
 
     Returns:
         The wording; `gave_way` says what had to be left out.
@@ -62,6 +65,8 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
         zone=zone,
         history=history,
         sender=message.sender or sender,
+        reference=reference if not channel.abilities.replies else "",
+        hashtags=channel.abilities.hashtags,
     )
     shown = _described(scene, pictures)[: channel.abilities.images]
     kept_out = len(pictures) - len(shown)
@@ -100,10 +105,13 @@ def _worded(
 ) -> tuple[Fitted, str, str]:
     """Text, title and HTML, as the network wants them."""
     budget = channel.abilities.budget
-    if not channel.abilities.title:
-        return fit(post_parts(scene, standalone=standalone), budget), scene.headline, ""
-    fitted, html = fit_mail(mail_parts(scene, pictures, standalone=standalone), budget)
-    return fitted, subject(scene), html if channel.abilities.html else ""
+    if channel.abilities.html:
+        fitted, html = fit_mail(mail_parts(scene, pictures, standalone=standalone), budget)
+        return fitted, subject(scene), html
+    parts = post_parts(scene, standalone=standalone)
+    if budget.spell is not None:
+        parts = [replace(part, text=budget.spell(part.text)) for part in parts]
+    return fit(parts, budget), scene.headline, ""
 
 
 def _described(scene: Scene, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:

@@ -107,6 +107,9 @@ class ChannelSettings(_Part):
         without_opening: What becomes of an end whose opening never appeared there.
         on_unknown: What becomes of a post in doubt, at severity Severe and above.
         on_unknown_minor: The same below Severe.
+        on_correction: What a correction does, at severity Severe and above.
+        on_correction_minor: The same below Severe.
+        on_cancellation: What a cancellation does.
         recipients: Who is written to.
         options: Everything else in the table: the network's own options.
     """
@@ -119,6 +122,9 @@ class ChannelSettings(_Part):
     without_opening: Literal["standalone", "skip"] = "standalone"
     on_unknown: Literal["resend", "hold"] = "resend"
     on_unknown_minor: Literal["resend", "hold"] = "hold"
+    on_correction: Literal["reply", "edit", "both"] = "both"
+    on_correction_minor: Literal["reply", "edit", "both"] = "edit"
+    on_cancellation: Literal["reply", "delete", "both"] = "reply"
     recipients: RecipientSettings | None = None
     options: dict[str, object] = Field(default_factory=dict, repr=False)
 

@@ -10,7 +10,7 @@ from policenotify.words.phrases import Phrase, Words
 
 EN: Final = Words(
     language="en",
-    version=1,
+    version=2,
     marks=MappingProxyType(
         {
             Stage.UPDATE: "UPDATE",
@@ -69,6 +69,7 @@ EN: Final = Words(
         "Follows our message of {time}{colon}{headline}", "Follows our message of {day} at {time}{colon}{headline}"
     ),
     context_unknown="Follows our message “{label}”",
+    reference="Ref. {reference}",
     all_clear=(
         "travel normally",
         "back to normal",

@@ -10,7 +10,7 @@ from policenotify.words.phrases import Phrase, Words
 
 FR: Final = Words(
     language="fr",
-    version=1,
+    version=2,
     marks=MappingProxyType(
         {
             Stage.UPDATE: "MISE À JOUR",
@@ -69,6 +69,7 @@ FR: Final = Words(
         "Suite de notre message de {time}{colon}{headline}", "Suite de notre message du {day} à {time}{colon}{headline}"
     ),
     context_unknown="Suite de notre message « {label} »",
+    reference="Réf. {reference}",
     all_clear=(
         "circuler normalement",
         "circulation est rétablie",

@@ -56,6 +56,7 @@ class Words:
         issued: On what day at what time something was said.
         context: With `{headline}`: what a later message refers to, for those who have not seen the opening.
         context_unknown: With `{label}`: the same when the opening is not known.
+        reference: With `{reference}`: what people may call the incident.
         all_clear: Phrases by which an end says what people may do again; compared without accents and case.
         mail_since: Label of the time since when it holds.
         mail_starting: Label of the time from when it will hold.
@@ -97,6 +98,7 @@ class Words:
     issued: str
     context: Phrase
     context_unknown: str
+    reference: str
     all_clear: tuple[str, ...]
     mail_since: str
     mail_starting: str
