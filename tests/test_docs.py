@@ -54,6 +54,15 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("example", _EXAMPLES, ids=lambda example: example.name)
-def test_every_example_runs(example: Path, desk: Desk) -> None:
+def test_every_example_runs(example: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [os.fspath(example)])
     runpy.run_path(os.fspath(example), run_name="__main__")
     assert desk.bluesky.posts
+
+
+def test_a_bridge_that_is_fed_again_says_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = _ROOT / "examples" / "dispatch_bridge.py"
+    monkeypatch.setattr("sys.argv", [os.fspath(bridge)])
+    for _ in range(2):
+        runpy.run_path(os.fspath(bridge), run_name="__main__")
+        assert len(desk.bluesky.posts) == 3

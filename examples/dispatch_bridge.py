@@ -1,0 +1,94 @@
+"""A bridge from a dispatch system: its JSON events become the opening, the updates and the end of an incident.
+
+The events come as one JSON object a line, from a file or `-` (standard input); without an argument, those below.
+Feed it the same events again, after a crash say: each publishes once, since its own number is the key.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from policenotify import IllegalCourse, Lifecycle, Location, Message, NotAllowed, Publication, Publisher, open_publisher
+
+# How the dispatch system calls things, and how readers are told.
+NATURES = {"AVP": "traffic_accident", "FEU": "fire", "COLIS": "bomb_disposal"}
+HEADLINES = {
+    "AVP": "Accident de la circulation",
+    "FEU": "Incendie",
+    "COLIS": "Colis suspect, intervention des démineurs",
+}
+ADVICE = {
+    "AVP": "Évitez le secteur.",
+    "FEU": "Évitez le secteur et fermez vos fenêtres.",
+    "COLIS": "Évitez le secteur et suivez les consignes des policiers.",
+}
+CLEAR = {
+    "AVP": "Circulation rétablie.",
+    "FEU": "Feu éteint, vous pouvez circuler normalement.",
+    "COLIS": "Aucun danger, vous pouvez circuler normalement.",
+}
+
+SAMPLE = """
+{"event": 1, "type": "created", "incident": "34-118204", "nature": "AVP", "insee": "34172", "street": "avenue de Toulouse"}
+{"event": 2, "type": "note", "incident": "34-118204", "public": false, "text": "Véhicule 2 : conducteur connu"}
+{"event": 3, "type": "note", "incident": "34-118204", "public": true, "text": "Une voie rouverte"}
+{"event": 4, "type": "closed", "incident": "34-118204", "nature": "AVP"}
+{"event": 4, "type": "closed", "incident": "34-118204", "nature": "AVP"}
+{"event": 5, "type": "note", "incident": "34-118204", "public": true, "text": "Dépanneuse partie"}
+"""  # noqa: E501 - one event is one line; with "at" an event says when it happened, here it is now
+
+
+def message_of(event: dict[str, object], publisher: Publisher) -> Message | None:
+    """What readers are told of an event; `None`: nothing."""
+    incident, nature = str(event["incident"]), str(event.get("nature", ""))
+    match event["type"]:
+        case "created" if nature in NATURES:
+            at = datetime.fromisoformat(str(event["at"])) if "at" in event else datetime.now(UTC)
+            return Message(
+                category=NATURES[nature],
+                headline=HEADLINES[nature],
+                instruction=ADVICE[nature],
+                location=Location(commune=str(event["insee"]), street=str(event["street"])),
+                starts_at=at,
+                next_update_at=at + timedelta(minutes=45),
+                lifecycle=Lifecycle(stage="opening", incident=incident),
+            )
+        case "note" if event.get("public"):  # what is not meant for the public never leaves the dispatch system
+            return publisher.incident(incident).update(str(event["text"]), instruction="Restez prudents.")
+        case "closed" if nature in NATURES:
+            return publisher.incident(incident).end("Fin d'intervention", description=CLEAR[nature])
+    return None
+
+
+def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
+    """Publish what the events say, each once; an event that cannot be told stops nothing."""
+    said = []
+    for line in filter(None, map(str.strip, lines)):
+        event = json.loads(line)
+        key = f"dispatch-event-{event['event']}"
+        if publisher.publication(key):  # told already: what it would be answered with has moved on since
+            continue
+        try:
+            message = message_of(event, publisher)
+            if message is None:
+                continue
+            said.append(publisher.publish(message, key=key, actor="dispatch"))
+        except (IllegalCourse, NotAllowed) as error:
+            print(f"event {event['event']}: {error}", file=sys.stderr)  # for the desk's own log, and a person
+            continue
+        for receipt in said[-1]:
+            print(f"event {event['event']} · {said[-1].message.stage} · {receipt}")
+    return said
+
+
+if __name__ == "__main__":
+    source = sys.argv[1] if len(sys.argv) > 1 else None
+    with open_publisher() as desk:
+        if source is None:
+            bridge(SAMPLE.splitlines(), desk)
+        elif source == "-":
+            bridge(sys.stdin, desk)
+        else:
+            with open(source, encoding="utf-8") as file:  # noqa: PTH123 - as given
+                bridge(file, desk)

@@ -1,0 +1,27 @@
+"""One message, said once: what it will read like, then where it landed.
+
+Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
+"""
+
+from policenotify import Message, open_publisher
+
+TIP = Message(
+    category="scam_cyber",
+    headline="Faux conseiller bancaire : votre banque ne vous demandera JAMAIS vos codes",
+    instruction="Raccrochez et rappelez votre agence. Victime ? 17Cyber.gouv.fr",
+)
+
+with open_publisher() as publisher:
+    preview = publisher.preview(TIP)
+    for finding in preview.findings:
+        print(finding)
+    for wording in preview.wordings:
+        budget = publisher.channels[wording.leg.channel].abilities.budget
+        used, limit = budget.use(wording.standalone.text)
+        print(f"--- {wording.leg.channel} ({used}/{limit})\n{wording.standalone.text}\n")
+
+    # The key names this message for ever: run the program again, and nothing is said twice.
+    publication = publisher.publish(TIP, key="prevention-faux-conseiller-2026-11", actor="prevention")
+    for receipt in publication:
+        print(receipt)
+    publication.raise_for_failures()
