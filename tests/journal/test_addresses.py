@@ -140,6 +140,12 @@ def test_a_person_keeps_his_key_when_the_keys_are_rotated(desk: Desk) -> None:
     assert recipient_key(Keys.create(os.urandom), A) != recipient_key(desk.keys, A)
 
 
+@pytest.mark.parametrize("number", ["+33 6 39 98 00 01", "0033639980001", "+33-6-39.98/00 01", "+33 (6) 39980001"])
+def test_a_telephone_number_is_one_person_however_it_is_written(desk: Desk, number: str) -> None:
+    assert recipient_key(desk.keys, number) == recipient_key(desk.keys, "+33639980001")
+    assert recipient_key(desk.keys, number) != recipient_key(desk.keys, "+33639980002")
+
+
 def test_addresses_of_earlier_keys_are_still_opened(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [A]})
     desk.journal.keys = desk.keys.rotated(os.urandom)

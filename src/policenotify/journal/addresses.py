@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
@@ -21,8 +22,14 @@ _AT_ONCE = 500  # keys in one statement; SQLite allows 999 variables in its olde
 
 
 def recipient_key(keys: Keys, address: str) -> str:
-    """The opaque, stable name of the person behind an address (domains and mailboxes are compared without case)."""
-    return keys.tag(_PURPOSE, address.strip().casefold())
+    """The opaque, stable name of the person behind an address.
+
+    Mailboxes and domains are compared without case; telephone numbers by their digits, `00` being as good as `+`.
+    """
+    plain = address.strip().casefold()
+    if "@" not in plain:
+        plain = re.sub(r"\A00", "+", re.sub(r"[\s().\-/]", "", plain))
+    return keys.tag(_PURPOSE, plain)
 
 
 def store_recipients(
