@@ -36,6 +36,7 @@ _BLOCKED = {
     403: _NOT_OURS,
     407: ("The proxy before {where} wants a login", "Check the proxy's settings of this machine"),
 }
+_NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy that refuses CONNECT: no bytes went further
 _LATER_AT = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _LONGEST_WAIT = timedelta(days=1)  # the longest window of the networks we know; see retry_at
 _YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
@@ -60,7 +61,7 @@ def was_never_sent(error: BaseException) -> bool:
 
 def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & _NOT_SENT:
+    if names & _NOT_SENT or str(error).startswith(_NO_TUNNEL):
         return True
     above |= {id(error)}
     behind = [one for one in causes(error) if id(one) not in above]

@@ -24,7 +24,19 @@ Service = TypeVar("Service", bound=NotifyBase)
 _hushed: ContextVar[bool] = ContextVar("policenotify_hushed", default=False)
 
 # service_timeout=0: apprise would abandon a service after 60 seconds, and go on sending behind our back.
-ASSET = AppriseAsset(app_id="policenotify", service_timeout=0, secure_logging=True)
+# http_redirects: a post and its secrets go to nobody else. image_url_…: readers' apps would fetch pictures from GitHub.
+ASSET = AppriseAsset(
+    app_id="policenotify",
+    service_timeout=0,
+    secure_logging=True,
+    allow_templates=False,
+    http_redirects=False,
+    image_url_mask="",
+    image_url_logo="",
+)
+
+# What apprise's plugins call logs, at DEBUG, whole addresses with what stands in their query.
+_LOUD = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.util.retry", "smpplib.Client")))
 
 
 class _Hush(logging.Filter):
@@ -32,7 +44,8 @@ class _Hush(logging.Filter):
         return not _hushed.get()
 
 
-logger.addFilter(_Hush())
+for _loud in _LOUD:
+    _loud.addFilter(_Hush())
 
 
 @contextmanager
@@ -61,14 +74,21 @@ def service(plugin: type[Service], url: str) -> Service:
     Raises:
         Blocked: The URL makes no sense to the plugin. It is not repeated: it holds a password.
     """
-    with hush():
-        try:
-            made = plugin(asset=ASSET, **(plugin.parse_url(url) or {}))
-        except (AppriseImproperlyConfigured, TypeError, ValueError, AttributeError):
-            raise Blocked(
-                "The channel's url cannot be read.",
-                remedy=f"Write it as {plugin.setup_url} tells; percent-encode @ : / ? # in user and password.",
-            ) from None
+    made = _made(plugin, url)
+    if made is None:  # outside of `except`: apprise's own words hold the password
+        raise Blocked(
+            "The channel's url cannot be read.",
+            remedy=f"Write it as {plugin.setup_url} tells; percent-encode @ : / ? # in user and password.",
+        )
     made.request_rate_per_sec = 0
     made.retry = 0
     return made
+
+
+def _made(plugin: type[Service], url: str) -> Service | None:
+    with hush():
+        try:
+            parsed = plugin.parse_url(url)
+            return plugin(asset=ASSET, **parsed) if parsed else None
+        except (AppriseImproperlyConfigured, TypeError, ValueError, AttributeError):
+            return None

@@ -17,16 +17,24 @@ if TYPE_CHECKING:
     from policenotify.testing.contract import ChannelContract
     from policenotify.testing.fakes import FakeClock, MemoryKeep
     from policenotify.testing.mailstand import Mail, MailStand
+    from policenotify.testing.mastodon import MastodonStand
+    from policenotify.testing.pushstand import PushStand, SeenPush
+    from policenotify.testing.smsgateway import SeenSms, SmsStand
     from policenotify.testing.stand import Answer, Hang, HangUp, Seen, Stand
     from policenotify.testing.wires import Call, HttpWire, MailsWire, OneCallWire, Shown, Trouble, Wire
+    from policenotify.testing.x import XStand
 
 _HOMES = {
     "bluesky": ("BlueskyStand",),
     "contract": ("ChannelContract",),
     "fakes": ("FakeClock", "MemoryKeep"),
     "mailstand": ("Mail", "MailStand"),
+    "mastodon": ("MastodonStand",),
+    "pushstand": ("PushStand", "SeenPush"),
+    "smsgateway": ("SeenSms", "SmsStand"),
     "stand": ("Answer", "Hang", "HangUp", "Seen", "Stand"),
     "wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "Shown", "Trouble", "Wire"),
+    "x": ("XStand",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _OF_THE_EXTRA = {"pytest", "hypothesis"}
@@ -43,13 +51,19 @@ __all__ = [
     "Mail",
     "MailStand",
     "MailsWire",
+    "MastodonStand",
     "MemoryKeep",
     "OneCallWire",
+    "PushStand",
     "Seen",
+    "SeenPush",
+    "SeenSms",
     "Shown",
+    "SmsStand",
     "Stand",
     "Trouble",
     "Wire",
+    "XStand",
 ]
 
 

@@ -213,7 +213,7 @@ class MailStand:
         with self._script.changed:
             self._script.steps.append(_Step(command, f"{code} {text}", left=times))
 
-    def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1) -> None:
+    def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1, silence: float = 0.0) -> None:
         """Close the connection in place of answering the next `times` commands of a kind.
 
         Args:
@@ -221,6 +221,7 @@ class MailStand:
             delivered: Whether the mail is accepted before, so that it is there and the client does not learn
                 it. For `"DATA"` only.
             times: How often.
+            silence: Seconds to say nothing first, for a client that waits no longer.
 
         Raises:
             ValueError: `delivered` with another command.
@@ -228,7 +229,7 @@ class MailStand:
         if delivered and command != "DATA":
             raise ValueError(f"Nothing is delivered by {command}; only DATA delivers.")
         with self._script.changed:
-            self._script.steps.append(_Step(command, None, delivered, times))
+            self._script.steps.append(_Step(command, None, delivered, times, silence))
 
     def delay(self, command: Command, seconds: float) -> None:
         """Wait so many seconds before answering each command of a kind; 0 for no longer.
@@ -325,6 +326,7 @@ class _Step:
     reply: str | None
     delivered: bool = False
     left: int | None = 1
+    silence: float = 0.0
 
 
 @dataclass
@@ -424,6 +426,7 @@ class _Session:
             return None
         if step.delivered:
             self._deliver(envelope)
+        await asyncio.sleep(step.silence)
         return await self._give(step.reply, server)
 
     async def _give(self, reply: str | None, server: Any) -> str:

@@ -148,7 +148,7 @@ class HttpWire:
     Attributes:
         routes: Method and path of each kind of call, as in [`Stand.on`][policenotify.testing.stand.Stand.on].
         troubles: All of them.
-        wait: What a 429 says in `Retry-After`.
+        wait: What a 429 says in `Retry-After`; `None`: nothing.
         refusal: How the network says no to a post, for good.
         denial: How it says no to our credentials.
     """
@@ -160,7 +160,7 @@ class HttpWire:
         "delete": ("DELETE", "*"),
     }
     troubles: ClassVar[frozenset[Trouble]] = frozenset(Trouble)
-    wait: ClassVar[timedelta] = timedelta(seconds=90)
+    wait: ClassVar[timedelta | None] = timedelta(seconds=90)
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
 
@@ -207,7 +207,7 @@ class HttpWire:
     def _reply(self, trouble: Trouble) -> Reply:
         replies: dict[Trouble, Reply] = {
             Trouble.REFUSED: self.refusal,
-            Trouble.LATER: Answer.rate_limited(retry_after=int(self.wait.total_seconds())),
+            Trouble.LATER: Answer.rate_limited(retry_after=int(self.wait.total_seconds()) if self.wait else None),
             Trouble.SILENCE: Hang(_SILENT),
             Trouble.CUT: HangUp(),
             Trouble.CUT_AFTER: HangUp(),

@@ -6,5 +6,23 @@ Only the measures are imported from here, since every network needs them; what s
 """
 
 from policenotify.text.budget import Budget, graphemes, utf8_bytes
+from policenotify.text.entities import Entity, x_entities
+from policenotify.text.gsm import Gsm, Sms, sms, to_gsm
+from policenotify.text.status import mastodon_entities, mastodon_length
+from policenotify.text.weight import x_valid, x_weight
 
-__all__ = ["Budget", "graphemes", "utf8_bytes"]
+__all__ = [
+    "Budget",
+    "Entity",
+    "Gsm",
+    "Sms",
+    "graphemes",
+    "mastodon_entities",
+    "mastodon_length",
+    "sms",
+    "to_gsm",
+    "utf8_bytes",
+    "x_entities",
+    "x_valid",
+    "x_weight",
+]

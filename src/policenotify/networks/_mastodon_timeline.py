@@ -1,0 +1,209 @@
+"""Looking a post up on our own timeline: Mastodon shows no key, so it is known by its pictures or its text.
+
+What is known to be out under another key of ours is never taken for it: two incidents may end in the same words. So
+the ids of what we have posted are kept, with their keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from policenotify.channel import Clock, Keep, PostRef, Request
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
+from policenotify.networks._mastodon_api import Answer, Api, judge, publishing_nothing
+from policenotify.networks._mastodon_instance import Instances
+from policenotify.networks._mastodon_status import is_id, may_be, plain, plain_html, ref_of
+
+_NAME: Final = "posts"
+_REMEMBERED: Final = 200  # posts; more than any account says while one is in doubt
+_PAGE: Final = 40  # the most that a server gives at once
+_MOST_PAGES: Final = 25
+_TRIES: Final = 5
+# The server's clock is taken from its answers (whole seconds); its database may have another.
+_LEEWAY: Final = timedelta(minutes=5)
+_FORBIDDEN: Final = 403
+_UNTOLD: Final = frozenset({_FORBIDDEN, 404, 410})
+
+
+class Timeline:
+    """The statuses of our own account.
+
+    Args:
+        account: As the channel names it.
+        handle: The account's name on its server.
+        api: Asks the server.
+        instances: Knows the server.
+        clock: Time, handed in.
+        keep: Where it is kept what we have posted.
+    """
+
+    def __init__(self, *, account: str, handle: str, api: Api, instances: Instances, clock: Clock, keep: Keep) -> None:
+        self._account = account
+        self._handle = handle
+        self._api = api
+        self._instances = instances
+        self._clock = clock
+        self._keep = keep
+        self._id = ""
+
+    def owner(self) -> Mapping[str, Any]:
+        """Whose the token is, as the server describes the account.
+
+        Raises:
+            Blocked: The token is not accepted, or belongs to another account.
+            Unavailable: The server could not be asked.
+        """
+        with publishing_nothing("asking who we are"):
+            answer = self._api.ask("account_verify_credentials")
+            said = answer.object
+            if not (answer.ok and is_id(said.get("id")) and isinstance(said.get("username"), str)):
+                error = judge(answer, now=self._clock.now())
+                # Some answer so to a token that they do not know: takahe 400, snac 422 and a page.
+                unknown = isinstance(error, Refused) or answer.status in {400, 422}
+                raise (
+                    Blocked(f"The server does not take the token: {error.reason}", code=error.code)
+                    if unknown
+                    else error
+                )
+        if said["username"].lower() != self._handle:
+            raise Blocked(
+                f"The token belongs to @{said['username']}, not to @{self._handle}.",
+                remedy="Put the right token or handle into the channel's settings, then: policenotify doctor",
+            )
+        return said
+
+    def remember(self, ref: PostRef, key: str) -> None:
+        """Keep under which key a post is out. Where that fails, only looking up becomes less sure."""
+        with suppress(JournalError):
+            for _ in range(_TRIES):
+                known, version = self._posted()
+                if known.get(ref.id) == key:
+                    return
+                latest = list({**known, ref.id: key}.items())[-_REMEMBERED:]
+                if self._keep.swap(_NAME, json.dumps(latest), version=version):
+                    return
+
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        """Look the post of *request* up.
+
+        Args:
+            request: What was said to the network.
+            since: When it was first said.
+
+        Raises:
+            Unavailable: The timeline could not be read.
+            Blocked: The token is not accepted.
+        """
+        with publishing_nothing("looking the post up"):
+            self._id = self._id or self._own_id()
+            known, _ = self._posted()
+            for said, ref in self._since(since):
+                under = known.get(ref.id)
+                if under == request.key or (under is None and self._is(request, said, ref)):
+                    self.remember(ref, request.key)
+                    return ref
+        return None
+
+    def gone(self, status: str) -> bool:
+        """Whether there is no such status (any more).
+
+        Raises:
+            ChannelError: It could not be asked.
+        """
+        answer = self._api.ask("status", status)
+        if not (answer.ok or answer.missing):
+            raise self._unread(answer)
+        return answer.missing
+
+    # --- reading
+
+    def _own_id(self) -> str:
+        try:
+            return str(self.owner()["id"])
+        except Blocked as error:
+            if error.code != str(_FORBIDDEN):
+                raise
+            forbidden = error
+        raise Unavailable(forbidden.reason, code=forbidden.code, remedy=forbidden.remedy)  # it may still post
+
+    def _since(self, since: datetime) -> Iterator[tuple[Mapping[str, Any], PostRef]]:
+        """Our statuses, newest first, back to that time."""
+        until: str | None = None
+        seen = set[str]()
+        for _ in range(_MOST_PAGES):
+            answer = self._api.ask("account_statuses", self._id, exclude_reblogs=True, limit=_PAGE, max_id=until)
+            if not (answer.ok and isinstance(answer.body, list)):
+                raise self._unread(answer)
+            begin = since + answer.ahead(self._clock.now()) - _LEEWAY
+            for said in answer.body:
+                ref = ref_of(self._account, said) if isinstance(said, dict) else None
+                at = _time(said.get("created_at")) if ref is not None else None
+                if ref is None or at is None:
+                    raise Unavailable("Mastodon shows our posts in a form that we cannot read.", code="200")
+                if at < begin:
+                    return
+                until = ref.id
+                if not said.get("reblog") and ref.id not in seen:
+                    yield said, ref
+            page = {str(said["id"]) for said in answer.body}
+            if page <= seen:  # the end; snac knows no pages, and begins again
+                return
+            seen |= page
+        raise Unavailable(
+            f"More than {_PAGE * _MOST_PAGES} posts have been made from this account since; the post was not found.",
+            remedy="Look for it on the server's website, then: policenotify resolve",
+        )
+
+    def _is(self, request: Request, said: Mapping[str, Any], ref: PostRef) -> bool:
+        software = self._instances.known().software
+        sure = may_be(request.body, said, ids_stay=software in {"mastodon", "gotosocial"})
+        if sure is not None:
+            return sure
+        text, warning = plain(str(request.body["status"])), plain(str(request.body.get("spoiler_text", "")))
+        # Edited by a person meanwhile, it is ours all the same: its first version counts.
+        first = self._first(ref.id) if said.get("edited_at") else None
+        if first is None:
+            first = self._source(ref.id) or said
+        theirs = plain(first["text"]) if "text" in first else plain_html(str(first.get("content", "")))
+        return (theirs, plain(str(first.get("spoiler_text") or ""))) == (text, warning)
+
+    def _source(self, status: str) -> Mapping[str, Any] | None:
+        """What was written, where the server tells it."""
+        answer = self._asked(self._api.ask("status_source", status))
+        return answer.object if isinstance(answer.object.get("text"), str) else None
+
+    def _first(self, status: str) -> Mapping[str, Any] | None:
+        """The first version of an edited status, where the server keeps it."""
+        answer = self._asked(self._api.ask("status_history", status))
+        first = answer.body[0] if isinstance(answer.body, list) and answer.body else None
+        return first if isinstance(first, dict) else None
+
+    def _asked(self, answer: Answer) -> Answer:
+        """The answer, if the server has answered, were it by a no."""
+        if answer.ok or answer.status in _UNTOLD:
+            return answer
+        raise self._unread(answer)
+
+    def _unread(self, answer: Answer) -> ChannelError:
+        """Why nothing could be read. That a token may not read says nothing against posting with it."""
+        error = judge(answer, now=self._clock.now())
+        if isinstance(error, Refused) or answer.status == _FORBIDDEN:
+            return Unavailable(error.reason, code=error.code, remedy=error.remedy)
+        return error
+
+    def _posted(self) -> tuple[dict[str, str], int | None]:
+        """Keys by the ids of what we have posted."""
+        kept = self._keep.load(_NAME)
+        return (dict(json.loads(kept.value)), kept.version) if kept else ({}, None)
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None

@@ -1,0 +1,68 @@
+"""The account's own timeline, where a post in doubt is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from policenotify.errors import Refused, Unavailable, Unconfirmed
+from policenotify.networks._x_answer import Answer, judge
+from policenotify.networks._x_post import is_id
+from policenotify.networks._x_reasons import PERMISSIONS
+
+_PAGE, _PAGES = 100, 32  # docs.x.com, "Get Posts": 100 at once, the last 3,200 in all
+_FIELDS = ["created_at", "entities", "note_tweet", "referenced_tweets"]
+
+Shown = Mapping[str, Any]
+"""A post as the timeline shows it."""
+
+
+def posts_since(
+    since: datetime, *, number: str, ask: Callable[..., Answer], now: Callable[[], datetime]
+) -> Iterator[Shown]:
+    """The account's posts, newest first.
+
+    Args:
+        since: The earliest time.
+        number: The account's number.
+        ask: Makes a call: tweepy's method, its arguments.
+        now: Tells the time.
+
+    Yields:
+        What X shows of each, with its `id`.
+
+    Raises:
+        ChannelError: The timeline could not be read, or not to its end.
+    """
+    place: dict[str, Any] = {"start_time": since, "max_results": _PAGE, "tweet_fields": _FIELDS}
+    for _ in range(_PAGES):
+        answer = ask("get_users_tweets", number, **place)
+        if answer.status == 400 and "fields" in answer.words and place.pop("tweet_fields", None):  # noqa: PLR2004 - RFC 9110
+            continue  # X has renamed them; what it shows without being asked will do for most posts
+        posts, following = _page(answer, now())
+        yield from posts
+        if not following:
+            return
+        place["pagination_token"] = following
+    raise Unconfirmed("The timeline on X is too long to be read to its end.")
+
+
+def _page(answer: Answer, now: datetime) -> tuple[list[Shown], str | None]:
+    """The posts of a page, and where the next one is."""
+    body = answer.body or {}
+    posts, meta = body.get("data", []), body.get("meta")
+    if (
+        answer.ok
+        and isinstance(meta, dict)
+        and isinstance(posts, list)
+        and all(isinstance(each, dict) and is_id(each.get("id")) for each in posts)
+        and (posts or meta.get("result_count") == 0)
+    ):
+        return posts, meta.get("next_token")
+    error = judge(answer, now=now)
+    if isinstance(error, Refused) or answer.gives(PERMISSIONS):  # true of the question, not of the channel
+        raise Unavailable(
+            f"X does not show the account's posts to its app: {error.reason}", code=error.code, remedy=error.remedy
+        )
+    raise error

@@ -1,0 +1,72 @@
+"""What X refuses, in its own words as far as they were ever seen; other refusals say only "not permitted"."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from policenotify.testing.stand import Answer
+
+MEDIA: Final = "Your media IDs are invalid."
+DUPLICATE: Final = "You are not allowed to create a Tweet with duplicate content."
+MISSING: Final = "You attempted to reply to a Tweet that is deleted or not visible to you."
+NO_ANSWER: Final = (
+    "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author "
+    "of the post you are replying to."
+)
+
+_PROBLEMS = "https://api.twitter.com/2/problems/"
+_KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those that the stand can honour
+_IMAGES = 4  # `maxItems` of `media_ids`
+_NOT_TAKEN = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
+
+
+def problem(status: int, detail: str, *, title: str = "Forbidden", kind: str = "") -> Answer:
+    """A refusal in X's form (RFC 7807)."""
+    type_ = f"{_PROBLEMS}{kind}" if kind else "about:blank"
+    return Answer.json({"title": title, "detail": detail, "type": type_, "status": status}, status)
+
+
+def invalid(parameter: str, message: str) -> Answer:
+    """A refusal of a call that is not as X's OpenAPI document wants it."""
+    body = {
+        "errors": [{"parameters": {parameter: []}, "message": message}],
+        "title": "Invalid Request",
+        "detail": "One or more parameters to your request was invalid.",
+        "type": f"{_PROBLEMS}invalid-request",
+    }
+    return Answer.json(body, 400)
+
+
+def refusal(why: str) -> Answer:
+    """A refusal of a post in the words of this module."""
+    return invalid("media.media_ids", why) if why == MEDIA else problem(403, why)
+
+
+def unfit(asked: dict[str, Any]) -> Answer | None:
+    """Why a call is no `CreatePostsRequest`, or `None`."""
+    unknown = sorted(asked.keys() - _KEYS)
+    if unknown:
+        return invalid(unknown[0], f"$.{unknown[0]}: is not defined in the schema")
+    if len(asked.get("media", {}).get("media_ids", [])) > _IMAGES:
+        return invalid("media.media_ids", f"$.media.media_ids: may only have {_IMAGES} items")
+    if not asked.get("text") and "media" not in asked:
+        return invalid("text", "$.text: is needed where there is no media")
+    return None
+
+
+def not_taken(text: str) -> bool:
+    """Whether it holds a character that makes a post invalid."""
+    return _NOT_TAKEN.search(text) is not None
+
+
+NOT_PERMITTED: Final = problem(403, "You are not permitted to perform this action.")
+CLOSED: Final = {
+    "suspended": problem(403, "The user used for authentication is suspended", kind="user-suspended"),
+    "locked": problem(403, "To protect our users from spam, this account is temporarily locked."),
+    "read-only": problem(
+        403,
+        "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint.",
+        kind="oauth1-permissions",
+    ),
+}

@@ -1,0 +1,124 @@
+"""Services that push messages to their readers, on the loopback: ntfy, Gotify and Mattermost, told apart by path.
+
+```python
+with PushStand() as stand:
+    ...                                    # the client, at stand.url
+    assert stand.messages[0].title == "Route barrée"
+```
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+from policenotify.testing.stand import Answer, Seen, Stand
+
+_TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")  # docs.ntfy.sh
+_NTFY_TEXT = 4096  # bytes (ibid., "Limitations")
+_MATTERMOST_TEXT = 16_383  # characters (docs.mattermost.com, "Incoming webhooks"; a post's column)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPush:
+    """A message as a reader sees it.
+
+    Attributes:
+        service: `ntfy`, `gotify` or `mattermost`.
+        id: The service's id of it.
+        title: Its title, or empty.
+        text: What is read.
+        place: The topic, where the service has them.
+    """
+
+    service: str
+    id: str
+    title: str
+    text: str
+    place: str = ""
+
+
+class PushStand(Stand):
+    """The three services with one account each, on which faults can be laid as on any `Stand`.
+
+    Attributes:
+        user: The user on ntfy.
+        password: Its password.
+        token: Of ntfy, in place of user and password.
+        application: Gotify's application token.
+        webhook: The last part of Mattermost's webhook address.
+        topics: Topics of ntfy that the user may write to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user, self.password, self.token = "desk", "s3cret", "tk_0123456789abcdefghijklmnopqrs"
+        self.application, self.webhook = "A0123456789abcd", "xk7p4q9d3jyhtcrb8kzsw1mn2e"
+        self.topics = {"alertes"}
+        self._messages: list[SeenPush] = []
+        self._lock = RLock()
+        self.on("POST", "/", self._ntfy)
+        self.on("POST", "/message", self._gotify)
+        self.on("POST", "/hooks/*", self._mattermost)
+
+    @property
+    def messages(self) -> tuple[SeenPush, ...]:
+        """What readers see, oldest first."""
+        with self._lock:
+            return tuple(self._messages)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords and tokens: none of them may be seen anywhere."""
+        return self.password, self.token, self.application, self.webhook
+
+    def _keep(self, service: str, title: object, text: object, place: str = "") -> str:
+        with self._lock:
+            number = str(len(self._messages) + 1)
+            self._messages.append(SeenPush(service, number, str(title or ""), str(text or ""), place))
+            return number
+
+    def _ntfy(self, seen: Seen) -> Answer:
+        """Publishing as JSON (docs.ntfy.sh)."""
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        if seen.headers["Authorization"] not in {f"Basic {login}", f"Bearer {self.token}"}:
+            return _ntfy_no(40101, "unauthorized")
+        asked: dict[str, Any] = seen.json()
+        topic, text = str(asked.get("topic", "")), str(asked.get("message", ""))
+        if not _TOPIC.fullmatch(topic):
+            return _ntfy_no(40009, "invalid request: topic invalid")
+        if topic not in self.topics:
+            return _ntfy_no(40301, "forbidden")
+        if len(text.encode()) > _NTFY_TEXT:  # without room for attachments, into which a longer text turns
+            return _ntfy_no(40014, "invalid request: attachments not allowed")
+        number = self._keep("ntfy", asked.get("title"), text, topic)
+        return Answer.json({"id": number, "event": "message", "topic": topic, "message": text})
+
+    def _gotify(self, seen: Seen) -> Answer:
+        """`POST /message` (gotify.net/api-docs)."""
+        if seen.headers["X-Gotify-Key"] != self.application:
+            told = "you need to provide a valid access token or user credentials to access this api"
+            return Answer.json({"error": "Unauthorized", "errorCode": 401, "errorDescription": told}, 401)
+        asked = seen.json()
+        if not asked.get("message"):
+            told = "Field 'message' is required"
+            return Answer.json({"error": "Bad Request", "errorCode": 400, "errorDescription": told}, 400)
+        number = self._keep("gotify", asked.get("title"), asked["message"])
+        return Answer.json({"id": int(number), "appid": 1, "message": asked["message"], "title": asked.get("title")})
+
+    def _mattermost(self, seen: Seen) -> Answer:
+        """An incoming webhook (docs.mattermost.com)."""
+        text = str(seen.json().get("text", ""))
+        if seen.path != f"/hooks/{self.webhook}":
+            return Answer.json({"id": "web.incoming_webhook.invalid.app_error", "status_code": 404}, 404)
+        if not text or len(text) > _MATTERMOST_TEXT:
+            return Answer.json({"id": "web.incoming_webhook.text.app_error", "status_code": 400}, 400)
+        self._keep("mattermost", "", text)
+        return Answer(200, b"ok", {"Content-Type": "text/plain"})
+
+
+def _ntfy_no(code: int, error: str) -> Answer:
+    return Answer.json({"code": code, "http": code // 100, "error": error}, code // 100)

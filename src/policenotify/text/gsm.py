@@ -1,0 +1,222 @@
+"""The alphabet of SMS, how a text is cut into segments, and how French is written in that alphabet.
+
+3GPP TS 23.038 (GSM 03.38), section 6.2.1: 128 characters of 7 bits, and ten more that take two, after an escape.
+One character outside of it, and the whole text is sent in UCS-2 (in fact UTF-16), of which less than half as much fits.
+TS 23.040, section 9.2.3.24.1: a segment has 140 bytes; each of several gives 6 of them to say which it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    import regex
+
+ALPHABET: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""The characters that take one unit: TS 23.038, section 6.2.1, without the escape."""
+
+EXTENSION: Final = "\f^{}\\[~]|€"
+"""The characters that take two units: TS 23.038, section 6.2.1.1."""
+
+SINGLE: Final = {"GSM-7": 160, "UCS-2": 70}
+"""How many units fit into a text of one segment: 140 bytes of 8 bits."""
+
+SEVERAL: Final = {"GSM-7": 153, "UCS-2": 67}
+"""How many units fit into each of several segments: 134 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """A text as it is sent.
+
+    Attributes:
+        encoding: `GSM-7` if the alphabet of SMS holds all its characters, else `UCS-2`.
+        units: How much of the segments it takes, in characters of 7 or of 16 bits.
+        segments: How many messages are sent, and paid: 0 for an empty text.
+        parts: What each of them holds. A character of two units, an emoji beyond U+FFFF for one, is in one segment
+            whole, so that a segment may be one unit short.
+    """
+
+    encoding: Literal["GSM-7", "UCS-2"]
+    units: int
+    segments: int
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gsm:
+    """A text written in the alphabet of SMS.
+
+    Attributes:
+        text: The text.
+        lost: What it does not say any more, or says otherwise, as it was written, each once: emoji, words of other
+            scripts, powers. Where anything is lost, UCS-2 may be worth its price.
+    """
+
+    text: str
+    lost: tuple[str, ...]
+
+
+_ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
+_DOUBLE: Final = {
+    "GSM-7": re.compile(f"[{re.escape(EXTENSION)}]"),
+    "UCS-2": re.compile("[\ud800-\udbff][\udc00-\udfff]|[\U00010000-\U0010ffff]"),
+}
+_KNOWN: Final = frozenset(ALPHABET + EXTENSION)
+
+
+def sms(text: str) -> Sms:
+    """Say how a text is sent by SMS: in which encoding, in how many segments, and what each of them holds.
+
+    Args:
+        text: The text as it is; [`to_gsm`][policenotify.text.to_gsm] may make it shorter.
+    """
+    encoding: Literal["GSM-7", "UCS-2"] = "GSM-7" if _ALL_GSM.fullmatch(text) else "UCS-2"
+    doubles = [(found.start(), found.end()) for found in _DOUBLE[encoding].finditer(text)]
+    # An extended character, and one beyond U+FFFF, is one code point of two units; two halves of a pair are two of two.
+    units = len(text) + sum(2 - (end - start) for start, end in doubles)
+    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, doubles, SEVERAL[encoding]))
+    return Sms(encoding, units, len(parts), parts)
+
+
+def _parts(text: str, doubles: list[tuple[int, int]], room: int) -> Iterator[str]:
+    waiting = iter([*doubles, (len(text), len(text))])
+    begin, end = next(waiting)
+    start = done = used = 0
+    while done < len(text):
+        if done == begin:
+            size, after = 2, end
+            begin, end = next(waiting)
+        else:
+            size, after = 1, done + 1
+        if used + size > room:
+            yield text[start:done]
+            start, used = done, 0
+        used += size
+        done = after
+    if text:
+        yield text[start:]
+
+
+# What French typography and police messages need. What is not here, Unicode's compatibility decomposition takes apart:
+# ê is e, À is A, … is ..., ½ is 1⁄2, ² is 2, № is No.
+_WRITTEN: Final = {
+    **dict.fromkeys("’‘‚‛′´`‹›", "'"),
+    **dict.fromkeys("“”„‟″«»", '"'),
+    **dict.fromkeys("‐‑‒–—―−•", "-"),
+    **dict.fromkeys("\u2028\u2029\x85\v", "\n"),
+    "\t": " ",
+    "œ": "oe",
+    "Œ": "OE",
+    "×": "x",
+    "÷": "/",
+    "⁄": "/",
+    "±": "+/-",
+    "≤": "<=",
+    "≥": ">=",
+    "→": "->",
+    "←": "<-",
+    "©": "(c)",
+    "®": "(R)",
+    "™": "(TM)",
+    "·": ".",
+    "‰": "o/oo",
+    "µ": "u",
+    "ł": "l",
+    "Ł": "L",
+    "đ": "d",
+    "Đ": "D",
+    "ð": "d",
+    "Ð": "D",
+    "þ": "th",
+    "Þ": "Th",
+    "ı": "i",
+}
+_SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
+_REWORDED: Final = (
+    (
+        re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"),
+        "",
+    ),  # the marks that take their place have none inside
+    (re.compile(r"(?<=\b[nN])°"), "o"),
+    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+)
+_POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
+_UNSEEN: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents that the alphabet lacks, joiners, controls
+_LOST: Final = "\0"
+_AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
+
+
+def to_gsm(text: str) -> Gsm:
+    """Write a text in the alphabet of SMS, as a French reader would.
+
+    Letters keep those accents that the alphabet has (é è à ù É ä ö ü ñ) and lose the others, quotation marks and
+    dashes become plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. Nothing is lost by that. What cannot be
+    written is left out, with one of the spaces around it, and reported. A text in the alphabet stays as it is.
+
+    Args:
+        text: The text.
+    """
+    if _ALL_GSM.fullmatch(text):
+        return Gsm(text, ())
+    text = unicodedata.normalize("NFC", text).replace(_LOST, "")
+    lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102; in m² nobody minds
+    for pattern, instead in _REWORDED:
+        text = pattern.sub(instead, text)
+    written: list[str] = []
+    foreign = ""
+    for piece in _pieces().findall(text):
+        plain = piece if piece[0] in _KNOWN else _plain(piece)
+        if foreign and (plain is not None or not piece[0].isalpha()):
+            lost[foreign] = None
+            foreign = ""
+        if plain is None and piece[0].isalpha():
+            foreign += piece
+        elif plain is None:
+            lost["\ufffd" if "\ud800" <= piece <= "\udfff" else piece] = None
+        written.append(_LOST if plain is None else plain)
+    if foreign:
+        lost[foreign] = None
+    return Gsm(_AROUND_LOST.sub(_gap, "".join(written)), tuple(lost))
+
+
+@cache
+def _pieces() -> regex.Pattern[str]:
+    import regex  # noqa: PLC0415 - only texts outside of the alphabet pay for it
+
+    return regex.compile(rf"[{re.escape(ALPHABET + EXTENSION)}]+|\X")
+
+
+def _plain(piece: str) -> str | None:
+    """What a reader sees as one character, written in the alphabet: nothing if it is unseen; None if it is lost."""
+    if "\ufe0f" in piece[1:] and piece[0] not in _WRITTEN:
+        return None  # an emoji, although Unicode takes ℹ️ for a letter
+    plain = ""
+    for sign in piece:
+        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
+            written = _WRITTEN.get(part, part)
+            if _ALL_GSM.fullmatch(written):
+                plain += written
+            elif part.isspace():
+                plain += " "
+            elif unicodedata.category(part) not in _UNSEEN:
+                return None
+    return plain
+
+
+def _gap(found: re.Match[str]) -> str:
+    """What stays of the spaces around what was left out."""
+    text, start, end = found.string, found.start(), found.end()
+    outer = start == 0 or end == len(text) or text[start - 1] == "\n" or text[end] in "\n.,)"
+    return "" if outer or " " not in found[0] else " "

@@ -1,0 +1,59 @@
+"""Any apprise URL keeps the contract, shown on ntfy and on Mattermost."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import SecretStr
+
+from policenotify.channel import Channel
+from policenotify.networks.apprise import Apprise
+from policenotify.testing import ChannelContract, HttpWire, PushStand, Shown, Trouble
+
+
+class PushWire(HttpWire):
+    """What readers see in their apps."""
+
+    stand: PushStand
+    path: ClassVar[str] = "/"
+    wait = None  # apprise hides the answer's headers
+    troubles = frozenset(Trouble) - {Trouble.PAGE}  # apprise takes any success for a yes: acceptance is "unverified"
+
+    def __init__(self) -> None:
+        super().__init__(PushStand())
+        self.routes = {"post": ("POST", self.path)}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.stand.secrets
+
+    @property
+    def shown(self) -> list[Shown]:
+        return [Shown(texts=(push.title, push.text)) for push in self.stand.messages]
+
+
+class MattermostWire(PushWire):
+    path = "/hooks/*"
+
+
+class Promises(ChannelContract):
+    # apprise has no way to ask a service whether it accepts our credentials: see test_apprise.py.
+    test_asking_who_we_are_proves_the_credentials = None  # type: ignore[assignment]
+
+
+class TestNtfy(Promises):
+    def make_wire(self) -> PushWire:
+        return PushWire()
+
+    def open(self, wire: PushWire) -> Channel:
+        url = f"ntfy://desk:{wire.stand.password}@{wire.url.removeprefix('http://')}/alertes"
+        return Apprise(url=SecretStr(url), timeout=0.3, clock=wire.clock)
+
+
+class TestMattermost(Promises):
+    def make_wire(self) -> MattermostWire:
+        return MattermostWire()
+
+    def open(self, wire: MattermostWire) -> Channel:
+        url = f"mmost://{wire.url.removeprefix('http://')}/{wire.stand.webhook}"
+        return Apprise(url=SecretStr(url), timeout=0.3, clock=wire.clock)

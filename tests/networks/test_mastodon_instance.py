@@ -1,0 +1,78 @@
+"""What a server is taken for, by what it says of itself, and what follows for the channel."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from policenotify.networks._mastodon_instance import Instance
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+MAINLINE = "https://github.com/mastodon/mastodon"
+FAMILY = "👨‍👩‍👧‍👦"
+
+
+def read(version: str, source: str = "", **configuration: dict[str, Any]) -> Instance:
+    return Instance.of({"version": version, "source_url": source, "configuration": configuration}, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("version", "source", "software"),
+    [
+        ("4.5.2", MAINLINE, "mastodon"),
+        ("4.6.0-rc.1", MAINLINE, "mastodon"),
+        ("4.7.0-alpha.2", MAINLINE, "mastodon"),
+        ("4.6.0+glitch", "https://github.com/glitch-soc/mastodon", "mastodon"),
+        ("4.1.0", "", "mastodon"),
+        ("3.5.19", "", "mastodon"),
+        ("4.5.2", "https://git.police.example/toot", "other"),
+        ("0.20.0", "", "other"),
+        ("0.20.0", "https://codeberg.org/superseriousbusiness/gotosocial", "gotosocial"),
+        ("0.17.0+git-fcd3d01", "https://github.com/superseriousbusiness/gotosocial", "gotosocial"),
+        ("4.0.0 (not true; really snac/2.75)", "", "snac"),
+        ("takahe/0.11.0", "", "other"),
+        ("4.2.1 (compatible; Iceshrimp 2023.12)", "", "other"),
+        ("2.7.2 (compatible; Pleroma 2.6.0)", "", "other"),
+        ("3.5.3 (compatible; Pixelfed 0.12.5)", "", "other"),
+        ("", "", "other"),
+    ],
+)
+def test_a_server_is_known_by_its_version_and_source(version: str, source: str, software: str) -> None:
+    found = read(version, source)
+    assert found.software == software
+    assert bool(found.abilities("").remembers_keys) is (software == "mastodon")
+    assert found.abilities("").edits is (software == "mastodon" and not version.startswith("3"))
+    assert found.abilities("").deletes is (software != "snac")
+
+
+def test_limits_are_read_and_nonsense_is_not() -> None:
+    found = read(
+        "4.6.0",
+        statuses={"max_characters": 1000, "max_media_attachments": 6, "characters_reserved_per_url": 25},
+        media_attachments={"description_limit": 10_000, "image_size_limit": 5, "image_matrix_limit": 7},
+    )
+    assert (found.max_characters, found.max_media, found.url_length) == (1000, 6, 25)
+    assert (found.max_alt, found.max_bytes, found.max_pixels) == (10_000, 5, 7)
+    odd = read("4.6.0", statuses={"max_characters": "500", "max_media_attachments": 0}, media_attachments={"x": True})
+    assert odd == Instance(read_at=NOW, software="mastodon", major=4)
+    assert read("4.6.0", statuses={"max_characters": True}).max_characters == 500
+
+
+def test_nobody_reads_a_hundred_thousand_characters_or_pictures() -> None:
+    found = read("4.6.0", statuses={"max_characters": 100_000, "max_media_attachments": 99})
+    can = found.abilities("Accident")
+    assert (can.budget.limit, can.images) == (5000 - 8, 16)
+
+
+def test_other_servers_count_code_points() -> None:
+    text = f"{FAMILY} https://www.police.fr/a-long-way/to-say-it @a@b.fr"
+    assert read("4.6.0").count(text, "é") == 1 + 1 + 1 + 23 + 1 + 2
+    assert read("0.20.0").count(text, "é") == len(text) + 1
+
+
+def test_what_counts_alike_is_equal() -> None:
+    assert read("4.6.0").abilities("").budget == Instance().abilities("").budget
+    assert read("4.6.0").abilities("") == read("4.6.0").abilities("")
+    assert Instance().abilities("").remembers_keys == timedelta(0)

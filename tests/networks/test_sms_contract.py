@@ -1,0 +1,99 @@
+"""SMS keeps the contract, through Kannel and through a gateway whose address is built into apprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Self
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import Channel, Recipient, RecipientOutcome, Request
+from policenotify.networks.sms import Sms
+from policenotify.testing import ChannelContract, HttpWire, Shown, SmsStand, Trouble
+from policenotify.testing.saying import PEOPLE
+
+_NUMBERS = {person.address: f"+3360000000{number}" for number, person in enumerate(PEOPLE, 1)}
+_ADDRESSES = {number: address for address, number in _NUMBERS.items()}
+
+
+class Directory(Sms):
+    """The suite writes to people by their mail addresses; here each has a telephone."""
+
+    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        return super().send_each(request, tuple(replace(one, address=_NUMBERS[one.address]) for one in recipients))
+
+
+class SmsWire(HttpWire):
+    """Telephones, and gateways that serve the desk alone."""
+
+    stand: SmsStand
+    path: ClassVar[str] = SmsStand.KANNEL
+    wait = None  # apprise hides the answer's headers
+    troubles = frozenset(Trouble) - {Trouble.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
+
+    def __init__(self) -> None:
+        super().__init__(SmsStand())
+        self.routes = {"post": ("*", self.path)}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (*self.stand.secrets, *_NUMBERS.values(), *(number[3:] for number in _NUMBERS.values()))
+
+    @property
+    def shown(self) -> list[Shown]:
+        return [
+            Shown(
+                texts=(sms.text,),
+                reader=_ADDRESSES[sms.to],
+                whole=f"{_ADDRESSES[sms.to]} {sms!r} {sms.text} {sms.sender}".encode(),
+            )
+            for sms in self.stand.messages
+        ]
+
+    def refuse_person(self, address: str) -> None:
+        self.stand.refuse(_NUMBERS[address])
+
+
+class OctopushWire(SmsWire):
+    """octopush, whose address is in apprise: its yes is a 201, and a page for people is none."""
+
+    path = "/v1/public/sms-campaign/send"
+    troubles = frozenset(Trouble)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._way = pytest.MonkeyPatch()
+        for name, value in self.stand.environment.items():
+            self._way.setenv(name, value)
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self._way.undo()
+        super().__exit__(kind, error, traceback)
+
+
+class Promises(ChannelContract):
+    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
+    test_asking_who_we_are_proves_the_credentials = None  # type: ignore[assignment]
+
+
+class TestKannel(Promises):
+    def make_wire(self) -> SmsWire:
+        return SmsWire()
+
+    def open(self, wire: SmsWire) -> Channel:
+        at = wire.url.removeprefix("http://")
+        call = ":version=&:title=&:type=&:message=text&:charset=UTF-8&:coding={coding}&:from=POLICE34&:to={recipient}"
+        url = f"form://{at}{wire.path}?method=GET&:username=desk&:password={wire.stand.password}&{call}"
+        return Directory(url=SecretStr(url), unicode=True, timeout=0.3, clock=wire.clock)
+
+
+class TestOctopush(Promises):
+    def make_wire(self) -> OctopushWire:
+        return OctopushWire()
+
+    def open(self, wire: OctopushWire) -> Channel:
+        url = f"octopush://POLICE34:{wire.stand.login}/{wire.stand.key}/{{recipient}}"
+        return Directory(url=SecretStr(url), unicode=True, timeout=0.3, clock=wire.clock)

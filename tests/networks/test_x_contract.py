@@ -1,0 +1,92 @@
+"""X keeps the contract, by both ways in."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+
+from policenotify.channel import Channel
+from policenotify.networks.x import X
+from policenotify.testing import Call, ChannelContract, HttpWire, Shown, Trouble, XStand
+
+
+class XWire(HttpWire):
+    """What readers of X see, and credentials that may be revoked."""
+
+    stand: XStand
+
+    def __init__(self) -> None:
+        super().__init__(XStand(now=self._now))
+        self.stand.duplicate_window = timedelta(0)  # unknown to us; the suite says some texts more than once
+        self.routes = {
+            "post": ("POST", "/2/tweets"),
+            "find": ("GET", f"/2/users/{self.stand.number}/tweets"),
+            "delete": ("DELETE", "/2/tweets/*"),
+        }
+
+    def _now(self) -> datetime:
+        return self.clock.now()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.stand.secrets
+
+    @property
+    def shown(self) -> list[Shown]:
+        return [
+            Shown(
+                texts=(post.text,),
+                id=post.id,
+                under=(post.parent,) if post.parent else (),
+                pictures=tuple((image.alt, image.data) for image in post.images),
+            )
+            for post in self.stand.posts
+        ]
+
+    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
+        self.clock.pass_by(60)  # without a key, another post of the same minute and text cannot be told from ours
+        if trouble is Trouble.DENIED:
+            self.stand.nobody = True
+        else:
+            super().fail_next(trouble, call)
+
+    def recover(self) -> None:
+        super().recover()
+        self.stand.nobody = False
+
+
+class TestX(ChannelContract):
+    def make_wire(self) -> XWire:
+        return XWire()
+
+    def open(self, wire: XWire) -> Channel:
+        consumer, access = wire.stand.consumer, wire.stand.access
+        return X(
+            handle=wire.stand.handle,
+            consumer_key=SecretStr(consumer[0]),
+            consumer_secret=SecretStr(consumer[1]),
+            access_token=SecretStr(access[0]),
+            access_token_secret=SecretStr(access[1]),
+            service=wire.url,
+            timeout=0.3,
+            clock=wire.clock,
+            keep=wire.keep,
+        )
+
+
+class TestXWithTokens(ChannelContract):
+    def make_wire(self) -> XWire:
+        return XWire()
+
+    def open(self, wire: XWire) -> Channel:
+        return X(
+            handle=wire.stand.handle,
+            client_id=wire.stand.client[0],
+            client_secret=SecretStr(wire.stand.client[1]),
+            refresh_token=SecretStr(wire.stand.refresh_token),
+            service=wire.url,
+            timeout=0.3,
+            clock=wire.clock,
+            keep=wire.keep,
+        )

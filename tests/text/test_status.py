@@ -1,0 +1,173 @@
+"""How long a status is on Mastodon."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.testing.strategies import nasty_text
+from policenotify.text import graphemes, mastodon_entities, mastodon_length
+
+FAMILY = "👨‍👩‍👧‍👦"
+REPORT = (
+    "🔴 Ongeval A12 richting Utrecht thv afrit 14. Weg afgesloten, volg omleiding. Update volgt. "
+    "https://www.politie.nl/nieuws/2025/november/24/ongeval-a12.html #A12 #Utrecht "
+    "@rijkswaterstaat@social.overheid.nl"
+)
+
+
+# Counted by the server's own validator.
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Info: https://polizei-münchen.de/presse/2025/11?id=4711#top.", 30),
+        ("(https://fr.wikipedia.org/wiki/Police_(France)), https://a.example.com/x.", 51),
+        ("https://mastodon.social/@police@social.example/1098", 23),
+        ("cc @brandweer.nl@social.example.nl.", 17),
+        (f"{FAMILY}👮🏽‍♀️🚓", 3),
+        ("https://localhost:3000/abc", 26),
+        ("https://meldkamer.intern/abc", 28),
+        ("https://example.kids/abc", 24),
+        ("https://a.example.com/1https://b.example.com/2", 23),
+        ("«https://police.example.fr/avis»", 24),
+        ("https://example.com/" + "a" * 4076, 23),
+        ("https://example.com/" + "a" * 4077, 4097),
+        ("@alice@" + "b" * 249 + ".com", 6),
+        ("@alice@" + "b" * 250 + ".com", 261),
+        ("@alice@" + "b" * 506 + ".com", 517),
+        ("@a@example.com@b@example.org", 28),
+        ("https://example.nl/a\r\n@a@b.nl", 26),
+        ("https://example.com/🚓 x", 25),
+        ("https://example.com🚓", 24),
+        ("_https://example.com/a_", 24),
+        ("**https://example.com/a**", 27),
+        ("@polizei@münchen.example gut", 12),
+        ("mail tips@politie.nl of 0800-7000", 33),
+        ("Info: www.politie.nl/vermist en politie.nl", 42),
+        ("e\u0301e\u0301 = éé", 7),
+        ("gemini://example.com/abc", 23),
+        ("magnet:?xt=urn:btih:abcdef0123456789", 36),
+        ("http://192.0.2.7/abc", 20),
+        ("https://user:pw@example.com/a", 29),
+        ("#https://example.com", 20),
+        (REPORT, 145),
+        ("x=@alice@example.com", 20),
+        ("a" * 76 + " http://" + "b" * 30 + ".com/example", 100),
+        ("a" * 76 + "http://" + "b" * 30 + ".com/example", 125),
+        ("http://example.com/valid?" + "#foo?" * 1000, 5025),
+        ("a" * 75 + " @alice@" + "b" * 30 + ".com", 82),
+        ("✨" * 100, 100),
+        ("🏳️‍⚧️" * 100, 100),
+        ("a" * 200, 200),
+    ],
+)
+def test_a_status_is_as_long_as_the_server_says(text: str, count: int) -> None:
+    assert mastodon_length(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("https://example.com/?a=b\u00a0: c", 26),  # a no-break space belongs to a query, not to a path
+        ("https://example.com/a\u00a0: c", 27),
+        ("https://example.com/a_(日本)", 27),  # in brackets at its end a path has Latin or Cyrillic
+        ("https://example.com/(日本)", 27),
+        ("https://example.com/(日本)(b)", 23),
+        ("https://example.com/(b)…(日本)", 27),
+        ("https://example.com/(b),(日本)", 28),
+        ("https://t.co/abc/def", 27),
+        ("https://t.co/" + "a" * 41, 54),
+        ("https://例え.中国/ https://\u0378.fr/", 37),  # an unassigned character is in no domain
+        ("https://" + "é" * 70 + ".fr", 81),
+        ("https://" + "é" * 60 + ".fr", 71),
+        ("https://" + "a" * 64 + ".fr", 75),
+        ("https://a\uff61b.fr", 23),
+        ("https://xn--é.fr", 16),
+        ("@a@b.fré @a://b @aé", 13),
+        ("", 0),
+    ],
+)
+def test_a_status_is_as_long_as_the_rules_have_it(text: str, count: int) -> None:
+    assert mastodon_length(text) == count
+
+
+def test_the_spoiler_counts_as_it_is() -> None:
+    assert mastodon_length("text", "https://example.com/a/very/long/path/that/is/not/shortened") == 62
+    assert mastodon_length("a" * 50, "a" * 55) == 105
+    assert mastodon_length(" texte\n\0", "\t@a@b.fr ") == 12
+
+
+def test_a_spoiler_over_a_blank_text_becomes_the_text() -> None:
+    assert mastodon_length(" \u00a0\n", "https://example.com/a/very/long/path ") == 23
+    assert mastodon_length("\u00a0", "") == 0
+
+
+def test_the_server_says_what_an_address_counts() -> None:
+    assert mastodon_length("Voir https://example.fr", url=32) == 37
+
+
+def test_gotosocial_counts_every_code_point() -> None:
+    assert mastodon_length(FAMILY * 80, code_points=True) == 560
+    assert mastodon_length("a" * 474 + " https://example.fr/abcdefgh", "Avis", code_points=True) == 506
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("#A12 #112 #2025 #_112 #24november", ["A12", "24november"]),
+        ("#NL-Alert #l'Évacuation #A12.", ["NL", "l", "A12"]),
+        ('(#A12) "#A12" «#A12» 🔴#A12 A2,#A12', []),
+        ("🔴 #A12\n#A13\u00a0#A14", ["A12", "A13", "A14"]),
+        ("#A_12 #A·12 #1_1 #a· #·a #", ["A_12", "A·12", "1_1", "a"]),
+        ("#Évacuation #Straßensperre", ["Évacuation", "Straßensperre"]),
+        ("#ahttps://b.fr #https://b.fr", ["a", "https"]),
+    ],
+)
+def test_hashtags_are_found_as_since_4_6(text: str, tags: list[str]) -> None:
+    assert [one.value for one in mastodon_entities(text) if one.kind == "hashtag"] == tags
+
+
+def test_what_is_linked_does_not_overlap() -> None:
+    found = [(one.kind, one.value) for one in mastodon_entities("#a https://x.fr/#b,@c @d @e@é.fr gemini://f.fr a.fr")]
+    assert found == [
+        ("hashtag", "a"),
+        ("url", "https://x.fr/#b,@c"),
+        ("mention", "d"),
+        ("mention", "e@é.fr"),
+        ("url", "gemini://f.fr"),
+    ]
+
+
+@given(nasty_text(max_parts=20), nasty_text(max_parts=3))
+def test_a_status_is_never_longer_than_what_a_reader_sees_and_23_for_each_address(text: str, spoiler: str) -> None:
+    addresses = text.count("://") + spoiler.count("://")
+    assert mastodon_length(text, spoiler) <= graphemes(spoiler) + graphemes(text) + 23 * addresses
+    assert mastodon_length(text, spoiler, code_points=True) == len(text) + len(spoiler)
+
+
+@given(
+    st.lists(st.sampled_from(["a", ".", "@", "#", "://", "https://", "fr", "é", "(", "\ud83d", "🚨", " "])).map("".join)
+)
+def test_any_string_is_counted(text: str) -> None:
+    assert mastodon_length(text) >= 0
+    end = 0
+    for one in mastodon_entities(text):
+        assert end <= one.start < one.end <= len(text)
+        end = one.end
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", "@a@a.", "https://a.fr/(日本)", "#a ", "@a", "https://a.fr?", "#·", "é.", "(日本)"]
+)
+def test_the_time_grows_with_the_text_and_no_faster(piece: str) -> None:
+    def spent(size: int) -> float:
+        text = "https://a.fr/" + piece * (size // len(piece))
+        begun = time.process_time()
+        mastodon_length(text)
+        mastodon_entities(text)
+        return time.process_time() - begun
+
+    assert spent(100_000) < 40 * max(spent(10_000), 0.005)  # what grows with the square takes a hundred times as long
