@@ -24,7 +24,7 @@ from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, next_course
 from policenotify.message import Image, Message
 from policenotify.plan import Route, plan
-from policenotify.receipt import Finding, History, Leg, Outcome, Publication, Receipt, Wording
+from policenotify.receipt import UNVERIFIED, Finding, History, Leg, Outcome, Publication, Receipt, Wording
 from policenotify.render import render, resolve
 from policenotify.words import PROFILES, WORDS, Profile, Words, profile_of
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from policenotify.journal.values import IncidentLine
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
-_UNVERIFIED = "The gateway took the call; whether it took the post it does not tell."
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
 
 
@@ -478,7 +477,7 @@ class Publisher:
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)
         told = channel is None or channel.abilities.acceptance == "verified"
-        return "" if told or receipt.outcome is not Outcome.POSTED else _UNVERIFIED
+        return "" if told or receipt.outcome is not Outcome.POSTED else UNVERIFIED
 
     def _waiting_note(self) -> str:
         seen = self.journal.runner_seen()

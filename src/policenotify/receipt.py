@@ -207,6 +207,10 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+UNVERIFIED = "Accepted by the gateway, not verified."
+"""The note of what is posted through a network whose yes says no more (`Abilities.acceptance`)."""
+
+
 class Receipt(_Value):
     """What became of a publication on one channel, in one language.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli.lofts import install
 from cli.shell import Ran, Run
 from desk import Desk, open_desk
 
@@ -36,3 +37,10 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as opened:
         opened.write_settings()
         yield opened
+
+
+@pytest.fixture
+def lofts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks of a stranger's package are installed."""
+    install(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")

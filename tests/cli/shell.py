@@ -36,6 +36,12 @@ ACCIDENT = (
 )  # fmt: skip
 
 
+def with_other(option: str, value: str) -> tuple[str, ...]:
+    """The accident with another value of one option: an option that is given twice is an error."""
+    at = ACCIDENT.index(option) + 1
+    return (*ACCIDENT[:at], value, *ACCIDENT[at + 1 :])
+
+
 class Earlier(SystemClock):
     """The machine's clock, some time ago."""
 

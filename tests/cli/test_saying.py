@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cli.shell import ACCIDENT, Earlier, Run
+from cli.shell import ACCIDENT, Earlier, Run, with_other
 from desk import ADDRESSES, Desk, accident
 from PIL import Image
 
@@ -155,17 +155,21 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
     [
         (("publish",), 2, "Give a message: --category and --headline, or a JSON file"),
         (("publish", "missing.json"), 2, "missing.json"),
-        (("publish", "policenotify.toml", "--headline", "x", "--image", "y"), 2, "not both: --headline, --image"),
+        (("publish", *ACCIDENT, "--image", "y"), 2, "Each --image needs its --alt"),
         (("publish", "policenotify.toml"), 1, "Invalid JSON"),
         (("publish", *ACCIDENT, "--key", " "), 2, "--key needs 1 to 200 printable characters"),
         (("publish", *ACCIDENT, "--actor", "a\tb"), 2, "--actor needs 1 to 200"),
-        (("publish", *ACCIDENT, "--next-update", "bientôt"), 2, "--next-update: 'bientôt' is no time"),
-        (("publish", *ACCIDENT, "--expires", "-5m"), 2, "--expires: '-5m' has passed already"),
-        (("publish", *ACCIDENT, "--link", "ftp://x.example"), 1, "link: a link begins with https://"),
-        (("publish", *ACCIDENT, "--headline", "x" * 161), 1, "headline: String should have at most 160"),
-        (("publish", *ACCIDENT, "--language", "français"), 1, "language: write a language such as fr"),
-        (("publish", *ACCIDENT, "--incident", "n° 4"), 1, "lifecycle.incident: write 1 to 64 letters"),
-        (("publish", *ACCIDENT, "--category", "trafic_accident"), 1, "Did you mean 'traffic_accident'?"),
+        (
+            ("publish", *with_other("--next-update", "bientôt")),
+            2,
+            "--next-update (next_update_at): 'bientôt' is no time",
+        ),
+        (("publish", *ACCIDENT, "--expires", "-5m"), 2, "--expires (expires_at): '-5m' has passed already"),
+        (("publish", *ACCIDENT, "--link", "ftp://x.example"), 1, "link (--link): a link begins with https://"),
+        (("publish", *with_other("--headline", "x" * 161)), 1, "headline (--headline): String should have at most 160"),
+        (("publish", *ACCIDENT, "--language", "français"), 1, "language (--language): write a language such as fr"),
+        (("publish", *with_other("--incident", "n° 4")), 1, "lifecycle.incident (--incident): write 1 to 64 letters"),
+        (("publish", *with_other("--category", "trafic_accident")), 1, "Did you mean 'traffic_accident'?"),
         (("publish", *ACCIDENT, "--to", "blusky"), 1, "bluesky"),
         (("publish", *ACCIDENT, "--exercise"), 1, "Nothing was sent"),
         (("update", "2026-1", "x"), 1, "There is no incident '2026-1'. No incident is open."),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from cli.lofts import Pigeon
 from cli.shell import ACCIDENT, Earlier, Run
 from desk import Desk, accident
 
+from policenotify.channel import Configured
 from policenotify.lifecycle import Lifecycle, Stage
 
 
@@ -113,3 +115,42 @@ def test_an_answer_of_a_network_moves_no_cursor(run: Run, desk: Desk) -> None:
     ran = run("publish", *ACCIDENT)
     assert ran.code == 3
     assert "\x1b" not in ran.out
+
+
+@pytest.mark.slow
+def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    old = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
+    quick = Configured(
+        name="loft", network="pigeon", account="Arnel", abilities=Pigeon.abilities,
+        open=lambda clock, _keep: Pigeon("Arnel", clock=clock),
+    )  # fmt: skip
+    publisher = desk.publisher([quick])
+    for number in range(101):
+        tip = accident(category="road_safety", headline=f"Conseil {number}", lifecycle={})
+        assert publisher.publish(tip, key=str(number), actor="desk").in_order
+    ran = run("status", "--last", "3")
+    assert ran.code == 3
+    _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
+    assert "opening of 2026-4711" in older.splitlines()[0]
+    assert f"  {old} · key cli-" in older
+    document = run("status", "--last", "3", "--json").document
+    assert [one["id"] for one in document["unfinished"]] == [old]
+    assert old not in [one["id"] for one in document["publications"]]
+    desk.bluesky.closed = None
+    run("resume", "bluesky")
+    drained = run("drain", "--budget", "10", "--json")
+    assert (drained.code, drained.document["outcomes"]) == (0, {"posted": 1})
+    assert run("status", "--last", "3", "--json").document["unfinished"] == []
+
+
+def test_what_is_held_for_some_readers_is_found_too(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown_minor = "hold"\n', encoding="utf-8")
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    first = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
+    publisher = desk.publisher()
+    tip = accident(category="road_safety", headline="Conseil", lifecycle={})
+    assert publisher.publish(tip, key="tip", actor="desk").in_order
+    ran = run("status", "--last", "1", "--json")
+    assert [one["id"] for one in ran.document["unfinished"]] == [first]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import NoReturn
 
-_NEEDED = frozenset({"click", "rich"})
+_NEEDED = ("click", "rich")
 _MISSING = "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
 
 
@@ -18,13 +19,11 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         args: The arguments; `None`: those of the process.
     """
     _speak_utf8()
-    try:
-        from policenotify.cli.program import run  # noqa: PLC0415 - click and rich are an extra
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _NEEDED:
-            raise
+    if any(find_spec(name) is None for name in _NEEDED):
         sys.stderr.write(_MISSING)
         sys.exit(2)
+    from policenotify.cli.program import run  # noqa: PLC0415 - click is of an extra
+
     sys.exit(run([_text(arg) for arg in (sys.argv[1:] if args is None else args)]))
 
 

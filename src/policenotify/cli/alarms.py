@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import pages
+from policenotify.cli import owed, pages
 from policenotify.cli.call import plain
 from policenotify.cli.exits import Exit, worst
+from policenotify.cli.incidents import in_order
 from policenotify.errors import Blocked, Stopped
 from policenotify.journal.values import IncidentLine
 
@@ -46,14 +47,14 @@ class Alarms:
     @classmethod
     def read(cls, journal: Journal, channels: Iterable[str]) -> Alarms:
         """Read them."""
-        never = datetime.max.replace(tzinfo=journal.now().tzinfo)
+        now = journal.now()
         return cls(
-            now=journal.now(),
+            now=now,
             stopped=journal.stopped(),
             seen=journal.runner_seen(),
             waiting=journal.due(channels),
             blocked=journal.blocked(),
-            incidents=tuple(sorted(journal.incidents(), key=lambda one: (one.due_at or never, one.opened_at))),
+            incidents=tuple(in_order(journal.incidents(), now)),
         )
 
     @property
@@ -63,7 +64,7 @@ class Alarms:
 
     def overdue(self, incident: IncidentLine) -> bool:
         """Whether the desk owes a word."""
-        return incident.due_at is not None and incident.due_at <= self.now
+        return owed.overdue(incident, self.now) is not None
 
     @property
     def exit(self) -> Exit:
@@ -87,19 +88,7 @@ class Alarms:
                 name: {"reason": one.reason, "remedy": one.remedy, "code": one.code}
                 for name, one in self.blocked.items()
             },
-            "incidents": [
-                {
-                    "id": one.id,
-                    "category": one.category,
-                    "headline": one.headline,
-                    "place": one.place,
-                    "opened_at": one.opened_at.isoformat(),
-                    "due_at": one.due_at.isoformat() if one.due_at else None,
-                    "overdue": self.overdue(one),
-                    "exercise": one.exercise,
-                }
-                for one in self.incidents
-            ],
+            "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
 
     def page(self, zone: tzinfo) -> Iterator[RenderableType]:
@@ -119,15 +108,4 @@ class Alarms:
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
         yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
         for incident in self.incidents:
-            yield from self._incident(incident, zone)
-
-    def _incident(self, one: IncidentLine, zone: tzinfo) -> Iterator[RenderableType]:
-        marks = f"{'OVERDUE · ' if self.overdue(one) else ''}{'exercise · ' if one.exercise else ''}"
-        where = f" · {one.place}" if one.place else ""
-        yield pages.line(f"  {marks}{one.id} · {one.category}{where}")
-        yield pages.paragraph(one.headline)
-        opened = f"Opened {pages.moment(one.opened_at, zone)}."
-        owed = f" The next word is owed by {pages.moment(one.due_at, zone)}." if one.due_at else ""
-        yield pages.paragraph(opened + owed)
-        if self.overdue(one):
-            yield pages.paragraph(f'policenotify end {one.id} "…", or policenotify update {one.id} "…"', "→ ")
+            yield from owed.page(incident, self.now, zone)

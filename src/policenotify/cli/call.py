@@ -6,42 +6,31 @@ import getpass
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console, RenderableType
-from rich.text import Text
-
-from policenotify.clock import SystemClock
-from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.settings import Settings, open_publisher, read_settings
-from policenotify.settings.reading import FILE_VARIABLE
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from policenotify.journal.store import Journal
     from policenotify.publisher import Publisher
+    from policenotify.settings import Settings
+
+SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
+"""As `policenotify.settings.reading` has it, which help and completion have no time to import."""
 
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 """The environment variable that says who acts, where `--actor` does not."""
 
-_COLUMNS = 80  # panels and paragraphs are never wider: longer lines are hard to read
 _LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
 # Control characters but tab and line feed: a network's answer must not move the officer's cursor.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """The reader has gone (`policenotify status | head`); the exit code is still to be told."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,11 +70,18 @@ class Call:
 
     def publisher(self) -> Publisher:
         """Open the installation's publisher; to be closed."""
+        from policenotify.settings import open_publisher  # noqa: PLC0415 - help and completion need none
+
         return open_publisher(self.settings)
 
     @contextmanager
     def journal(self) -> Iterator[tuple[Settings, Journal]]:
         """Open the installation's journal alone: no channel, whose settings may just be what is wrong."""
+        from policenotify.clock import SystemClock  # noqa: PLC0415 - help and completion need none of these
+        from policenotify.journal import open_journal  # noqa: PLC0415 - likewise
+        from policenotify.keys import Keys  # noqa: PLC0415 - likewise
+        from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
+
         settings = read_settings(self.settings)
         journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), clock=SystemClock())
         try:
@@ -95,16 +91,13 @@ class Call:
 
     def tell(self, document: Mapping[str, object], *page: RenderableType) -> None:
         """Answer: the document where JSON is wanted, else the page."""
-        console = _Console(highlight=False, markup=False, emoji=False)
-        if self.json:
-            console.out(json.dumps(document, ensure_ascii=False, indent=2), highlight=False)
-            return
-        console.width = min(console.width, _COLUMNS)
-        with console.capture() as printed:
-            for part in page:
-                # What must not be broken (an address to copy) may be longer than the line.
-                console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
-        console.out("\n".join(line.rstrip() for line in printed.get().splitlines()), highlight=False)
+        from policenotify.cli.printing import out, printed  # noqa: PLC0415 - brings rich
+
+        out(json.dumps(document, ensure_ascii=False, indent=2) if self.json else printed(page))
+
+    def answer(self, document: Mapping[str, object], text: str) -> None:
+        """Answer with a text for another program: a script, a schema; or with the document where JSON is wanted."""
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2) + "\n" if self.json else text, nl=False)
 
 
 def plain(text: str) -> str:
@@ -137,7 +130,7 @@ _COMMON = (
     _option("--json", is_flag=True, help="Answer with one JSON document, errors too."),
     _option("--actor", "acting", metavar="NAME", help=f"Who acts.  [env {ACTOR_VARIABLE}; default: your login]"),
     _option(
-        "--settings", metavar="FILE", help=f"The settings.  [env {FILE_VARIABLE}; default: policenotify.toml here]"
+        "--settings", metavar="FILE", help=f"The settings.  [env {SETTINGS_VARIABLE}; default: policenotify.toml here]"
     ),
 )
 

@@ -1,16 +1,16 @@
-"""`policenotify demo`: an evening of a police desk on two networks of the loopback, through the real SDKs."""
+"""`policenotify demo`: an evening of a police desk on networks of the loopback, through the real SDKs."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import click
 from rich.box import HORIZONTALS
@@ -19,16 +19,18 @@ from rich.panel import Panel
 from rich.text import Text
 from rich.tree import Tree
 
+from policenotify.channel import Configured
+from policenotify.cli.exits import exit_codes
+from policenotify.cli.page.drawing import draw
+from policenotify.cli.page.file import PageFile, html_option
+from policenotify.cli.page.networks import look_of
+from policenotify.cli.page.told import Seen, Told
 from policenotify.clock import SystemClock
 from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.publisher import Publisher
 from policenotify.receipt import Publication
 from policenotify.registry import configured
-
-if TYPE_CHECKING:
-    from policenotify.testing.bluesky import BlueskyStand, SeenPost
-    from policenotify.testing.mailstand import Mail, MailStand
 
 STORY = (
     "accident/opening", "bomb/opening", "accident/update", "bomb/update", "fire/opening", "bomb/end", "accident/end",
@@ -38,6 +40,9 @@ STORY = (
 
 READERS = ("redaction@journal.example", "standard@mairie.example")
 """Who has subscribed to the mails."""
+
+PHONES = ("+33639980001", "+33639980002", "+33639980003")
+"""Who has subscribed to the SMS: numbers that belong to nobody (ARCEP: 06 39 98 00 00 to 99 are kept for films)."""
 
 _PATIENCE = timedelta(seconds=10)
 _STAGES = {"opening": "opens", "update": "update", "end": "end", "standalone": "said once"}
@@ -59,136 +64,225 @@ class StoryClock(SystemClock):
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """A network of the demo.
+
+    Attributes:
+        channel: Our account on it.
+        shows: What a reader finds there by now, the oldest first.
+    """
+
+    channel: Configured
+    shows: Callable[[], Sequence[Seen]]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return look_of(self.channel.network).name
+
+
+Start: TypeAlias = Callable[[ExitStack, StoryClock], Network]
+"""Starts a network on the loopback, to be closed with the stack."""
+
+
+def _x(opened: ExitStack, clock: StoryClock) -> Network:
+    from policenotify.testing.x import XStand  # noqa: PLC0415 - only the demo starts stands
+
+    stand = opened.enter_context(XStand("police34", now=clock.now))
+    names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+    secrets_ = dict(zip(names, (*stand.consumer, *stand.access), strict=True))
+    return Network(
+        configured("x", "x", {"handle": stand.handle, "service": stand.url, **secrets_}),
+        lambda: [Seen(id=post.id, text=post.text, parent=post.parent) for post in stand.posts],
+    )
+
+
+def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
+    from policenotify.testing.mastodon import MastodonStand  # noqa: PLC0415 - only the demo starts stands
+
+    stand = opened.enter_context(MastodonStand("police34", now=clock.now))
+    return Network(
+        configured("mastodon", "mastodon", {"server": stand.url, "handle": stand.handle, "token": stand.token}),
+        lambda: [Seen(id=one.id, text=one.text, parent=one.parent, warning=one.warning) for one in stand.posts],
+    )
+
+
+def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
+    from policenotify.testing.bluesky import BlueskyStand  # noqa: PLC0415 - only the demo starts stands
+
+    stand = opened.enter_context(BlueskyStand("police34.example", now=clock.now))
+    options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
+    return Network(
+        configured("bluesky", "bluesky", options),
+        lambda: [Seen(id=post.uri, text=post.text, parent=post.parent, card=post.card) for post in stand.posts],
+    )
+
+
+def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
+    from policenotify.testing.smsgateway import SmsStand  # noqa: PLC0415 - only the demo starts stands
+
+    stand = opened.enter_context(SmsStand())
+    gateway = stand.url.replace("http://", f"json://{stand.user}:{stand.password}@")
+    options = {"url": f"{gateway}{stand.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
+    return Network(
+        configured("sms", "sms", options, recipients=lambda: PHONES),
+        lambda: [Seen(id=str(number), text=one.text) for number, one in enumerate(stand.phone(PHONES[0]))],
+    )
+
+
+def _mail(opened: ExitStack, clock: StoryClock) -> Network:
+    from policenotify.testing.mailstand import Mail, MailStand  # noqa: PLC0415 - only the demo starts stands
+
+    stand = opened.enter_context(MailStand(now=clock.now))
+    options = {
+        "url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure",
+        "list_id": "alerte.police34.example",
+        "unsubscribe": "https://police34.example/stop/{recipient}",
+    }
+
+    def read(mail: Mail) -> Seen:
+        message = mail.message
+        plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
+        return Seen(
+            id=str(message["Message-ID"]),
+            text=plain.get_content() if plain else "",
+            parent=message["In-Reply-To"] and str(message["In-Reply-To"]),
+            title=str(message["Subject"]),
+            html=html.get_content() if html else "",
+        )
+
+    return Network(
+        configured("mail", "email", options, recipients=lambda: READERS),
+        lambda: [read(mail) for mail in stand.mailbox(READERS[0])],
+    )
+
+
+NETWORKS: tuple[Start, ...] = (_x, _mastodon, _bluesky, _sms, _mail)
+"""Where the story is told: a network more is a line here, and how to read it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """Where the story is played."""
 
     publisher: Publisher
     clock: StoryClock
-    bluesky: BlueskyStand
-    mail: MailStand
+    networks: tuple[Network, ...]
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Start both networks on the loopback, and a publisher with a journal of its own; all is gone afterwards."""
-    from policenotify.testing.bluesky import BlueskyStand  # noqa: PLC0415 - only the demo starts stands
-    from policenotify.testing.mailstand import MailStand  # noqa: PLC0415 - likewise
-    from policenotify.testing.samples import PARIS, SENDER  # noqa: PLC0415 - likewise
+def stage(starts: Sequence[Start] | None = None) -> Iterator[Stage]:
+    """Start the networks on the loopback, and a publisher with a journal of its own; all is gone afterwards."""
+    from policenotify.testing.samples import PARIS, SENDER  # noqa: PLC0415 - only the demo tells them
 
     clock = StoryClock()
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
-        bluesky = opened.enter_context(BlueskyStand("police34.example", now=clock.now))
-        mail = opened.enter_context(MailStand(now=clock.now))
-        account = {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url}
-        relay = {
-            "url": f"mailto://{mail.host}:{mail.port}/?from=alerte@police34.example&mode=insecure",
-            "list_id": "alerte.police34.example",
-            "unsubscribe": "https://police34.example/stop/{recipient}",
-        }
+        networks = tuple(start(opened, clock) for start in starts or NETWORKS)
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=Keys.create(secrets.token_bytes), clock=clock),
-            channels=[
-                configured("bluesky", "bluesky", account),
-                configured("mail", "email", relay, recipients=lambda: READERS),
-            ],
+            channels=[network.channel for network in networks],
             zone=PARIS,
             sender=SENDER,
             wait=_PATIENCE,
             clock=clock,
         )
-        yield Stage(opened.enter_context(publisher), clock, bluesky, mail)
+        yield Stage(opened.enter_context(publisher), clock, networks)
 
 
-def tell(on: Stage) -> Iterator[Publication]:
-    """Publish the story, message by message."""
+def tell(on: Stage) -> Iterator[tuple[Publication, Told]]:
+    """Publish the story, message by message, and look each time what is new on the networks."""
     from policenotify.testing.samples import SAMPLES  # noqa: PLC0415 - only the demo tells them
 
     samples = {sample.id: sample for sample in SAMPLES}
+    known = dict.fromkeys((network.channel.name for network in on.networks), 0)
     for sample in sorted((samples[name] for name in STORY), key=lambda sample: sample.at):
         on.clock.put_to(sample.at)
-        yield on.publisher.publish(sample.message, key=sample.id, actor="demo")
+        preview = on.publisher.preview(sample.message)
+        publication = on.publisher.publish(sample.message, key=sample.id, actor="demo")
+        new = {network.channel.name: tuple(network.shows()) for network in on.networks}
+        seen = {name: posts[known[name] :] for name, posts in new.items()}
+        known = {name: len(posts) for name, posts in new.items()}
+        yield publication, Told(at=publication.at, preview=preview, publication=publication, seen=seen)
 
 
-@click.command("demo", short_help="Show an evening of a police desk; needs no account.")
+@click.command("demo", epilog=exit_codes("3 a post is not in order"))
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the pages.")
-def demo(*, as_json: bool) -> None:
+def demo(*, html: str | None, as_json: bool) -> None:
     """Show an evening of a police desk: no account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
-    published through the real SDKs to a Bluesky and a mail server on 127.0.0.1, and shown as their readers see them.
+    published through the real SDKs to servers on 127.0.0.1, and shown as their readers see them.
 
     \b
     Examples:
       policenotify demo
+      policenotify demo --html demo.html
       policenotify demo --json | jq '.publications[].receipts'
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     console = Console(highlight=False, soft_wrap=False)
-    with stage() as on:
-        published = []
-        for publication in tell(on):
-            published.append(publication)
+    with ExitStack() as opened:
+        file = opened.enter_context(PageFile(html)) if html else None
+        on = opened.enter_context(stage())
+        story = []
+        for publication, told in tell(on):
+            story.append((publication, told))
             if not as_json:
-                console.print(_page(publication, on))
+                console.print(_page(publication, told, on))
         if as_json:
-            click.echo(json.dumps(_document(published, on), ensure_ascii=False, indent=2))
+            click.echo(json.dumps(_document([one for one, _ in story], on), ensure_ascii=False, indent=2))
         else:
             console.print(_threads(on))
-    if not all(one.in_order for one in published):
+        if file:
+            file.write(draw("demo", [told for _, told in story], on.publisher))
+            click.echo(f"\n{file}", err=as_json)
+    if not all(one.in_order for one, _ in story):
         raise SystemExit(3)
 
 
-def _page(publication: Publication, on: Stage) -> Group:
+def _page(publication: Publication, told: Told, on: Stage) -> Group:
     """One publication as its readers see it, with its receipts."""
     message = publication.message
     about = f"incident {message.incident}, " if message.incident else ""
     when = publication.at.astimezone(on.publisher.zone)
     head = Text(f"\n{when:%A %d %B %Y, %H:%M} · {message.category} · {about}{_STAGES[message.stage]}", style="bold")
-    posts = {post.uri: post for post in on.bluesky.posts}
-    refs = [receipt.ref.id for receipt in publication.receipts if receipt.channel == "bluesky" and receipt.ref]
     return Group(
         head,
-        *(_card(posts[uri]) for uri in refs),
-        _letter(on.mail.mailbox(READERS[0])[-1]),
+        *(_panel(seen, network.name) for network in on.networks for seen in told.seen[network.channel.name]),
         *(Text(f"  {'✔' if receipt.in_order else '✘'} {receipt}") for receipt in publication.receipts),
     )
 
 
-def _card(post: SeenPost) -> Panel:
-    text = Text(post.text)
-    for link in (*post.tags, *post.links):
-        text.highlight_words([link.covers], "blue underline")
-    above = " · in reply to the post before" if post.parent else ""
-    return _panel(text, f"Bluesky{above}")
-
-
-def _letter(mail: Mail) -> Panel:
-    message = mail.message
-    part = message.get_body(("plain",))
-    body = part.get_content().strip() if part is not None else ""
-    answers = " · in the thread of the first mail" if message["In-Reply-To"] else ""
-    return _panel(Text.assemble((f"{message['Subject']}\n\n", "bold"), body), f"Mail{answers}")
-
-
-def _panel(text: Text, title: str) -> Panel:
+def _panel(seen: Seen, network: str) -> Panel:
+    text = Text.assemble((f"{seen.title}\n\n" if seen.title else "", "bold"), seen.text.strip())
+    title = f"{network}{' · in reply to the one before' if seen.parent else ''}"
     # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
     return Panel(text, title=title, title_align="left", width=80, box=HORIZONTALS, padding=0)
 
 
 def _threads(on: Stage) -> Group:
-    """What became a thread, on the network and in a mailbox."""
-    posts = Tree("\nThreads on Bluesky (root and parent as the network has them)")
-    for post in on.bluesky.posts:
-        if post.root is None:
-            branch = posts.add(_short(post.text))
-            for answer in on.bluesky.thread(post.uri)[1:]:
-                branch.add(_short(answer.text))
-    mails = Tree(f"\nThreads in the mailbox of {READERS[0]} (by References)")
-    for thread in on.mail.threads(READERS[0]):
-        branch = mails.add(_short(str(thread[0].message["Subject"])))
-        for mail in thread[1:]:
-            branch.add(_short(str(mail.message["Subject"])))
-    return Group(posts, mails)
+    """What became a thread on each network, as the network has it."""
+    return Group(*(_tree(network) for network in on.networks))
+
+
+def _tree(network: Network) -> Tree:
+    tree = Tree(f"\nThreads on {network.name}")
+    for thread in _by_thread(network):
+        branch = tree.add(_short(thread[0]))
+        for answer in thread[1:]:
+            branch.add(_short(answer))
+    return tree
+
+
+def _by_thread(network: Network) -> list[list[str]]:
+    """The first lines of its posts, each with those that answer it or an answer to it."""
+    threads: dict[str, list[str]] = {}
+    for seen in network.shows():
+        thread = threads.get(seen.parent or "", [])
+        thread.append(seen.title or seen.text)
+        threads[seen.id] = thread
+    return list({id(thread): thread for thread in threads.values()}.values())
 
 
 def _short(text: str) -> Text:
@@ -200,8 +294,5 @@ def _short(text: str) -> Text:
 def _document(published: list[Publication], on: Stage) -> dict[str, object]:
     return {
         "publications": [publication.model_dump(mode="json", exclude_none=True) for publication in published],
-        "bluesky": [
-            [post.text for post in on.bluesky.thread(post.uri)] for post in on.bluesky.posts if post.root is None
-        ],
-        "mail": [[str(mail.message["Subject"]) for mail in thread] for thread in on.mail.threads(READERS[0])],
+        **{network.channel.name: _by_thread(network) for network in on.networks},
     }

@@ -15,7 +15,8 @@ from policenotify.channel import Configured
 from policenotify.cli import pages
 from policenotify.cli.alarms import Alarms
 from policenotify.cli.call import Call, common, pass_call, plain
-from policenotify.cli.exits import Exit, worst
+from policenotify.cli.exits import Exit, exit_codes, worst
+from policenotify.cli.unverified import usable
 from policenotify.clock import SystemClock
 from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
@@ -25,6 +26,9 @@ from policenotify.settings import Settings, channels_of, read_settings
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
+
+
+_EXITS = exit_codes("1 settings or keys wrong; 3 a channel is; 4 overdue; 5 nobody delivers; 6 no journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Line:
     exit: Exit = Exit.IN_ORDER
 
 
-@click.command("doctor", short_help="Prove the installation; nothing is posted.")
+@click.command("doctor", epilog=_EXITS)
 @common
 @pass_call
 def doctor(call: Call) -> Exit:
@@ -124,21 +128,12 @@ def _channels(settings: Settings, journal: Journal, actor: str) -> Iterator[Line
         ready: tuple[Configured, ...] = channels_of(settings)
     except SettingsError as error:
         yield Line("channels", "WRONG", str(error), Exit.NOT_PUBLISHED)
-        ready = tuple(_those_that_can(settings))
+        ready = tuple(usable(settings))
     blocked = journal.blocked()
     for how in ready:
         yield _asked(how, journal, actor, was_blocked=how.name in blocked)
         if how.recipients is not None:
             yield _recipients(how)
-
-
-def _those_that_can(settings: Settings) -> Iterator[Configured]:
-    """One channel that is set wrongly is no reason not to look at the others."""
-    for name, channel in settings.channels.items():
-        try:
-            yield from channels_of(settings.model_copy(update={"channels": {name: channel}}))
-        except SettingsError:
-            continue
 
 
 def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
@@ -155,6 +150,8 @@ def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) 
         told = f"Unexpected: {type(error).__name__}. Report it to the author of the network {how.network!r}."
         return Line(what, "WRONG", told, Exit.ATTENTION)
     named = " ".join(filter(None, (f"is {account.name} on {how.network}", account.url and f"({account.url})")))
+    if how.abilities.acceptance == "unverified":
+        named += f"; what it posts is {pages.UNVERIFIED}"
     if was_blocked:
         journal.resume(actor, how.name)
         return Line(what, "ok", f"{named}; it was blocked, and goes on now")

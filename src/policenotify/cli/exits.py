@@ -38,3 +38,17 @@ _WORST_FIRST = (
 def worst(*exits: Exit) -> Exit:
     """The exit that says most; `IN_ORDER` for none."""
     return min((Exit.IN_ORDER, *exits), key=_WORST_FIRST.index)
+
+
+def exit_table() -> str:
+    """All exit codes, for the end of the help."""
+    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+def exit_codes(special: str) -> str:
+    """The exit codes of one command, for the end of its help; any command may also exit with 2 or 130.
+
+    Args:
+        special: What they say of this command: `1 not published`.
+    """
+    return f"Exit codes: 0 in order; {special}; 2 not understood. All of them: policenotify --help"

@@ -1,127 +1,118 @@
-"""A message from the command line: the options, what they make of it, and its default key."""
+"""A message from the command line: from its options, from a JSON file, or from both, each field from one of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from policenotify.cli import times
+from policenotify.cli.file import Given, given_file
+from policenotify.cli.options import OPTIONS, beginning, both, following, option_of
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
+from policenotify.cli.which import meant
+from policenotify.errors import IllegalCourse
 from policenotify.lifecycle import Stage
 from policenotify.location import Location
 from policenotify.message import Message, read
-from policenotify.scales import Severity
+from policenotify.receipt import Publication
 from policenotify.words import profile_of
 
 if TYPE_CHECKING:
     from policenotify.publisher import Publisher
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+__all__ = ["Typed", "beginning", "default_key", "first_message", "following", "next_message", "spans_of"]
+
 Typed = Mapping[str, Any]
 """What was typed, by the names of the commands' parameters."""
 
-_COMMON = (
-    click.option("--description", metavar="TEXT", help="More about it."),
-    click.option("--instruction", metavar="TEXT", help="What readers should do, in the imperative."),
-    click.option("--commune", metavar="COMMUNE", help="INSEE code (34172), or a name that only one has."),
-    click.option("--department", metavar="CODE", help="34, 2A, 974: alone, or to tell communes of one name apart."),
-    click.option("--street", metavar="TEXT", help="Without a house number."),
-    click.option("--district", metavar="TEXT"),
-    click.option("--road", metavar="ROAD", help="A9, N113, D612E7."),
-    click.option("--direction", metavar="TEXT", help="On the road: Béziers → Montpellier."),
-    click.option("--label", metavar="TEXT", help="The place in your own words, instead of street and road."),
-    click.option("--point", metavar="LAT,LON", help="WGS 84, decimal degrees."),
-    click.option(
-        "--severity",
-        type=click.Choice([str(one) for one in Severity], case_sensitive=False),
-        metavar="LEVEL",
-        help=f"{', '.join(Severity)}.  [default: as the category has it]",
-    ),
-    click.option("--starts", metavar="TIME", help="Since or from when; of an end, when it was over."),
-    click.option("--expires", metavar="TIME", help="Nothing of it is sent after that."),
-    click.option("--next-update", metavar="TIME", help="When you will say more."),
-    click.option("--link", metavar="URL", help="A page with more."),
-    click.option("--image", "images", metavar="FILE", multiple=True, help="A picture; each with its --alt."),
-    click.option("--alt", "alts", metavar="TEXT", multiple=True, help="What the picture shows, in the same order."),
-    click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more; may be repeated."),
-    click.option("--language", metavar="TAG", help="Of your words: fr, oc, pt-BR.  [default: fr]"),
-)
-_FIRST = (
-    click.argument("file", required=False, type=click.File("rb")),
-    click.option("--category", metavar="CODE", help="traffic_accident, fire, scam_cyber …"),
-    click.option("--headline", metavar="TEXT", help="What happens, in one line."),
-    click.option("--incident", metavar="ID", help="Opens an incident of this id.  [default: a new id]"),
-    click.option("--follows", metavar="ID", help="The earlier incident whose danger has returned."),
-    click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
-    click.option("--exercise", is_flag=True, help="It is an exercise: only to channels for exercises."),
-)
 _TEXTS = ("description", "instruction", "severity", "link", "language")
-_BEGINS = ("category", "headline", "incident", "follows", "standalone", "exercise")
 _TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
-
-
-def following(command: _Command) -> _Command:
-    """The options for what is said in an incident."""
-    for option in reversed(_COMMON):
-        command = option(command)
-    return command
-
-
-def beginning(command: _Command) -> _Command:
-    """The options for a first message, and the argument for its JSON file."""
-    command = following(command)
-    for option in reversed(_FIRST):
-        command = option(command)
-    return command
 
 
 def first_message(typed: Typed, publisher: Publisher) -> Message:
     """An opening or a standalone message, or whatever the JSON file holds.
 
+    A file without `lifecycle` stands alone, as `policenotify.read` has it; options without a file open an incident
+    where their category does.
+
     Raises:
-        click.UsageError: There is no message, or two.
+        click.UsageError: There is no message, or a field is given twice.
+        InvalidMessage: The file holds no message.
         pydantic.ValidationError: A field is wrong.
         SettingsError: The category is not known here.
     """
-    file: BinaryIO | None = typed["file"]
-    if file is not None:
-        if both := [name for name in (*_BEGINS, *_names()) if typed[name]]:
-            raise click.UsageError(f"Give a file or options, not both: {', '.join(map(_option, both))}.")
-        return read(file.read())
-    if not typed["category"] or not typed["headline"]:
-        raise click.UsageError("Give a message: --category and --headline, or a JSON file (- reads standard input).")
-    opens = typed["incident"] or typed["follows"] or profile_of(typed["category"], publisher.profiles).opens_incident
-    if typed["standalone"] and (both := [name for name in ("incident", "follows") if typed[name]]):
-        raise click.UsageError(f"A standalone message belongs to no incident: leave out {_option(both[0])}.")
-    stage = Stage.OPENING if opens and not typed["standalone"] else Stage.STANDALONE
-    return Message.model_validate(
-        {
-            "category": typed["category"],
-            "headline": typed["headline"],
-            "exercise": typed["exercise"],
-            "lifecycle": {"stage": stage, "incident": typed["incident"], "follows": typed["follows"]},
-            **_fields(typed, publisher, None),
-        }
-    )
+    file = given_file(typed)
+    fields = {name: typed[name] for name in ("category", "headline") if typed[name]}
+    fields |= _fields(typed, publisher, None)
+    if typed["exercise"]:
+        fields["exercise"] = True
+    lifecycle = _beginning(typed)
+    if file is None:
+        if not typed["category"] or not typed["headline"]:
+            raise click.UsageError(
+                "Give a message: --category and --headline, or a JSON file (- reads standard input)."
+            )
+        opens = not typed["standalone"] and profile_of(typed["category"], publisher.profiles).opens_incident
+        lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
+    if lifecycle:
+        fields["lifecycle"] = lifecycle
+    return read(_together(file, fields, typed))
 
 
-def next_message(stage: Stage, incident: str, headline: str, typed: Typed, publisher: Publisher) -> Message:
-    """The update or end of an incident.
+def next_message(stage: Stage, which: str, headline: str | None, typed: Typed, publisher: Publisher) -> Message:
+    """What follows: an update or end, a correction or cancellation.
+
+    Args:
+        stage: Where it stands.
+        which: The incident; for a correction or cancellation also a publication or its key.
+        headline: What it says; `None`: the file says it.
+        typed: What else was typed.
+        publisher: The installation's.
 
     Raises:
-        IllegalCourse: There is no such incident.
-        click.UsageError: An option is wrong.
+        IllegalCourse: There is no such incident or publication.
+        click.UsageError: An option is wrong, or a field is given twice.
+        InvalidMessage: The file holds no message.
         pydantic.ValidationError: A field is wrong.
     """
-    last = publisher.incident(incident)
+    file = given_file(typed)
+    if not headline and not (file and file.fields.get("headline")):
+        raise click.UsageError(f"What does the {stage} say? Give its HEADLINE, or a --file that has one.")
+    last = _followed(stage, which, publisher)
     fields = _fields(typed, publisher, last.message.location)
-    return last.end(headline, **fields) if stage is Stage.END else last.update(headline, **fields)
+    if headline:
+        fields["headline"] = headline
+    made = _together(file, fields, typed)
+    says, stated = made.pop("headline"), made.pop("lifecycle", None)
+    makers = {
+        Stage.UPDATE: last.update, Stage.END: last.end, Stage.CORRECTION: last.correct, Stage.CANCELLATION: last.cancel,
+    }  # fmt: skip
+    if file is None:
+        return makers[stage](says, **made)
+    file.check_names()
+    message = makers[stage](says, **made)
+    file.check_agrees(stated, message.lifecycle)
+    return message
+
+
+def _followed(stage: Stage, which: str, publisher: Publisher) -> Publication:
+    """The publication that the new one follows."""
+    if stage in {Stage.UPDATE, Stage.END}:
+        return publisher.incident(which)
+    found = meant(publisher.journal, which)
+    if stage is Stage.CANCELLATION and found.incident is not None and found.incident != which:
+        raise IllegalCourse(
+            f"Publication {found.id} belongs to incident {found.incident!r}, and a cancellation takes a whole incident "
+            f'back. All of it: policenotify cancel {found.incident} "…"; only this: policenotify correct {which} "…".',
+            incident=found.incident,
+        )
+    return found
 
 
 def spans_of(typed: Typed) -> dict[str, str]:
@@ -154,6 +145,37 @@ def _content(path: str) -> str:
         return ""  # the publisher tells it better
 
 
+def _beginning(typed: Typed) -> dict[str, object]:
+    """The lifecycle, as far as it was typed."""
+    if typed["standalone"] and (both_ways := [name for name in ("incident", "follows") if typed[name]]):
+        raise click.UsageError(f"A standalone message belongs to no incident: leave out --{both_ways[0]}.")
+    if typed["standalone"]:
+        return {"stage": Stage.STANDALONE}
+    if typed["incident"] or typed["follows"]:
+        return {"stage": Stage.OPENING, "incident": typed["incident"], "follows": typed["follows"]}
+    return {}
+
+
+def _together(file: Given | None, fields: dict[str, object], typed: Typed) -> dict[str, Any]:
+    """The fields of the file and of the options; neither overrides the other."""
+    if file is None:
+        return fields
+    if twice := [field for field in file.fields if field in fields]:
+        told = ", ".join(f"{field} ({_typed_as(field, typed)})" for field in twice)
+        raise click.UsageError(f"Given twice, in {file.name} and on the command line: {told}. Give it once.")
+    return {**file.fields, **fields}
+
+
+def _typed_as(field: str, typed: Typed) -> str:
+    """How a field was given on the command line."""
+    if field == "headline" and not typed.get("headline"):
+        return "HEADLINE"
+    if field in OPTIONS:
+        return option_of(field)
+    within = [option for path, option in OPTIONS.items() if path.startswith(f"{field}.")]
+    return ", ".join(dict.fromkeys(option for option in within if typed.get(option[2:])))
+
+
 def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict[str, object]:
     now = publisher.clock.now()
     fields: dict[str, object] = {name: typed[name] for name in _TEXTS if typed[name]}
@@ -167,7 +189,7 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         fields["images"] = [{"path": path, "alt": alt} for path, alt in pairs]
     if typed["hashtags"]:
         fields["hashtags"] = typed["hashtags"]
-    if place := location_of(typed, before):
+    if place := location_of({name: typed[name] for name in PLACE}, before):
         fields["location"] = place
     return fields
 
@@ -177,12 +199,4 @@ def _moment(option: str, typed: str, now: datetime, publisher: Publisher) -> dat
     try:
         return meaning(typed, now=now, zone=publisher.zone)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=_option(option)) from None
-
-
-def _names() -> tuple[str, ...]:
-    return (*PLACE, *_TEXTS, *_TIMES.values(), "images", "alts", "hashtags")
-
-
-def _option(name: str) -> str:
-    return "--" + {"images": "image", "alts": "alt", "hashtags": "hashtag"}.get(name, name).replace("_", "-")
+        raise click.BadParameter(str(error), param_hint=both("--" + option.replace("_", "-"))) from None

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
+from typing import Literal, TypeAlias
 
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from policenotify.channel import Operation
 from policenotify.cli.call import plain
+from policenotify.receipt import UNVERIFIED as NOTE
 from policenotify.receipt import Finding, Outcome, Publication, Receipt
+from policenotify.text import Budget
 
 _INDENT = (0, 0, 0, 4)
 _OUT = frozenset({Outcome.POSTED, Outcome.WITHDRAWN, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
 _DOUBT = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
+
+
+Published: TypeAlias = Literal["yes", "partly", "no", "unknown"]
+"""Whether readers have it."""
+
+UNVERIFIED = f"{NOTE[0].lower()}{NOTE[1:-1]}"
+"""What a yes is worth on a channel whose acceptance is `unverified`."""
 
 
 def moment(at: datetime, zone: tzinfo) -> str:
@@ -32,7 +43,7 @@ def paragraph(text: str, mark: str = "") -> Padding:
     return Padding(Text(plain(f"{mark}{text}")), _INDENT)
 
 
-def published(publication: Publication) -> str:
+def published(publication: Publication) -> Published:
     """Whether readers have it: `yes`, `no`, `partly` or `unknown`."""
     outcomes = {outcome for receipt in publication for outcome in _outcomes(receipt)}
     if outcomes & _DOUBT:
@@ -43,6 +54,8 @@ def published(publication: Publication) -> str:
 
 
 def _outcomes(receipt: Receipt) -> set[Outcome]:
+    if receipt.operation is Operation.DELETE and receipt.outcome is Outcome.WITHDRAWN:
+        return {Outcome.POSTED}  # what was to be done is done, for readers to see
     return {receipt.outcome, *(outcome for outcome, count in (receipt.recipients or {}).items() if count)}
 
 
@@ -56,11 +69,23 @@ def document(publication: Publication) -> dict[str, object]:
     }
 
 
+def about(publication: Publication, zone: tzinfo) -> str:
+    """Which publication it is, in one line."""
+    message = publication.message
+    said = f"{message.stage} of {message.incident}" if message.incident else message.stage
+    return f"{moment(publication.at, zone)} · {said} · {message.headline}"
+
+
 def heading(publication: Publication, zone: tzinfo) -> Text:
     """One line that says which publication it is."""
-    message = publication.message
-    about = f"{message.stage} of {message.incident}" if message.incident else message.stage
-    return line(f"{moment(publication.at, zone)} · {about} · {message.headline}", "bold")
+    return line(about(publication, zone), "bold")
+
+
+def use(budget: Budget, text: str) -> str:
+    """How much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
+    used, limit = budget.use(text)
+    told = f"{used} of {limit}"
+    return f"{told} · {budget.describe(text)}" if budget.describe else told
 
 
 def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]:
@@ -79,7 +104,9 @@ def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:
 def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
     people = ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
     mark = "✔" if receipt.in_order else "✘"
-    told = [f"  {mark} {receipt.channel} ({receipt.language}): {receipt.outcome}", f"({people})" if people else ""]
+    done = "" if receipt.operation is Operation.POST else f" · {receipt.operation}"
+    named = f"  {mark} {receipt.channel} ({receipt.language}){done}: {receipt.outcome}"
+    told = [named, f"({people})" if people else ""]
     yield line(" ".join(filter(None, told)))
     if receipt.url:
         yield line(f"    {receipt.url}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import click
 
 from policenotify import places
+from policenotify.cli.options import both
 from policenotify.location import Location
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
@@ -47,7 +48,7 @@ def location_of(typed: Mapping[str, str | None], before: Location | None = None)
     if road := given.get("road"):
         place["road"] = {"road": road.upper().replace(" ", ""), "direction": given.get("direction")}
     elif "direction" in given:
-        raise click.BadParameter("goes with a road: --road A9", param_hint="--direction")
+        raise click.BadParameter("goes with a road: --road A9", param_hint=both("--direction"))
     if point := given.get("point"):
         place["point"] = _point(point)
     return {**kept, **place}
@@ -79,7 +80,7 @@ def commune_code(typed: str, department: str | None = None) -> str:
         head = f"no commune is named {typed!r}{f' in {within}' if within else ''}."
         shown, rest = list(places.suggest(typed, within)), []
         head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
-    raise click.BadParameter("\n".join([head, *map(_candidate, shown), *rest]), param_hint="--commune")
+    raise click.BadParameter("\n".join([head, *map(_candidate, shown), *rest]), param_hint=both("--commune"))
 
 
 def _candidate(place: places.Commune) -> str:
@@ -90,5 +91,5 @@ def _candidate(place: places.Commune) -> str:
 def _point(typed: str) -> dict[str, float]:
     found = _POINT.fullmatch(typed)
     if not found:
-        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint="--point")
+        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=both("--point"))
     return {"latitude": float(found[1]), "longitude": float(found[2])}

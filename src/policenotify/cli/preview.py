@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import Any
 
@@ -14,27 +14,35 @@ from rich.panel import Panel
 from rich.text import Text
 
 from policenotify.channel import Post
-from policenotify.cli import pages
+from policenotify.cli import completing, pages
 from policenotify.cli.call import Call, common, pass_call, plain
-from policenotify.cli.exits import Exit
-from policenotify.cli.fields import Typed, beginning, first_message, next_message
+from policenotify.cli.exits import Exit, exit_codes
+from policenotify.cli.fields import Typed, first_message, next_message
+from policenotify.cli.options import beginning, once, to_option
+from policenotify.cli.page.drawing import draw
+from policenotify.cli.page.file import PageFile, html_option
+from policenotify.cli.page.told import Told
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
 from policenotify.receipt import Wording
 
 _KINDS = {"reply": "in the thread", "standalone": "alone"}
+_FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
 _WIDTH = 80
 
 
-@click.command("preview", short_help="Show each post as its readers would read it.")
+@click.command("preview", epilog=exit_codes("1 a check forbids it, or the course; 6 no journal"))
 @beginning
-@click.option("--to", multiple=True, metavar="NAME", help="A channel or tag, instead of the routes.")
-@click.option("--update", metavar="INCIDENT", help="The update of this incident, with the --headline.")
-@click.option("--end", metavar="INCIDENT", help="The end of this incident, with the --headline.")
+@to_option
+@once("--update", metavar="INCIDENT", help="The update of this incident.", shell_complete=completing.open_incidents)
+@once("--end", metavar="INCIDENT", help="The end of this incident.", shell_complete=completing.open_incidents)
+@once("--correct", metavar="WHICH", help="A correction, as of `correct`.", shell_complete=completing.open_incidents)
+@once("--cancel", metavar="WHICH", help="A cancellation, as of `cancel`.", shell_complete=completing.open_incidents)
+@html_option
 @common
 @pass_call
-def preview(call: Call, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Show each post as its readers would read it. Nothing is sent, nothing is written down.
 
     It exits with 1 if a check forbids the message.
@@ -46,29 +54,34 @@ def preview(call: Call, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: 
           --headline "Accident de la circulation"
       policenotify preview --end 2026-4711 --headline "Fin d'intervention"
       policenotify preview message.json --json
+      policenotify preview message.json --html preview.html
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    with closing(call.publisher()) as publisher:
+    with ExitStack() as opened:
+        file = opened.enter_context(PageFile(html)) if html else None
+        publisher = opened.enter_context(closing(call.publisher()))
         seen = publisher.preview(_message(typed, publisher), to=to or None)
         document = {
             "allowed": seen.allowed,
             "message": seen.message.model_dump(mode="json", exclude_none=True),
             "findings": [asdict(finding) for finding in seen.findings],
             "posts": [_post(wording, publisher) for wording in seen.wordings],
+            "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
         }
         call.tell(document, *_page(seen, publisher))
+        if file:
+            file.write(draw("preview", [Told(at=publisher.clock.now(), preview=seen)], publisher))
+            click.echo(f"\n{file}", err=call.json)
     return Exit.IN_ORDER if seen.allowed else Exit.NOT_PUBLISHED
 
 
 def _message(typed: Typed, publisher: Publisher) -> Message:
-    for stage, incident in ((Stage.UPDATE, typed["update"]), (Stage.END, typed["end"])):
-        if incident:
-            if not typed["headline"]:
-                raise click.UsageError(f"What does the {stage} say? Give it as --headline.")
-            begins = ("file", "category", "incident", "follows", "standalone", "exercise")
-            if any(typed[name] for name in begins) or (typed["update"] and typed["end"]):
-                raise click.UsageError(f"Preview one message: --{stage} stands without a file, --category or the like.")
-            return next_message(stage, incident, typed["headline"], typed, publisher)
-    return first_message(typed, publisher)
+    named = [name for name in _FOLLOWING if typed[name]]
+    if not named:
+        return first_message(typed, publisher)
+    begins = ("file", "category", "incident", "follows", "standalone", "exercise")
+    if len(named) > 1 or any(typed[name] for name in begins):
+        raise click.UsageError(f"Preview one message: --{named[0]} stands without FILE, --category or the like.")
+    return next_message(_FOLLOWING[named[0]], typed[named[0]], typed["headline"], typed, publisher)
 
 
 def _kinds(wording: Wording) -> Iterator[tuple[str, Post]]:
@@ -90,15 +103,19 @@ def _post(wording: Wording, publisher: Publisher) -> dict[str, object]:
 def _page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     for wording in seen.wordings:
         for kind, post in _kinds(wording):
-            used, limit = publisher.channels[wording.leg.channel].abilities.budget.use(post.text)
+            abilities = publisher.channels[wording.leg.channel].abilities
             how = f" · {_KINDS[kind]}" if wording.reply is not None else ""
-            title = f"{wording.leg.channel} · {wording.leg.language}{how} · {used} of {limit}"
+            title = f"{wording.leg.channel} · {wording.leg.language}{how} · {pages.use(abilities.budget, post.text)}"
             # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
             body = _body(post, wording.leg.channel, publisher)
             yield Panel(body, title=Text(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
+        if publisher.channels[wording.leg.channel].abilities.acceptance == "unverified":
+            yield pages.paragraph(f"What is posted here is {pages.UNVERIFIED}.")
         for what in wording.gave_way:
             yield pages.paragraph(what, "left out: ")
-    if not seen.wordings:
+    for leg in seen.deletions:
+        yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
+    if not seen.wordings and not seen.deletions:
         yield Text("No channel is to say it: no route takes it.")
     yield from pages.findings(seen.findings)
     if not seen.allowed:

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 
 import click
+from click.shell_completion import CompletionItem
 
 from policenotify.cli.call import Call, common, plain
-from policenotify.cli.exits import MEANINGS, Exit
-from policenotify.cli.trouble import trouble
+from policenotify.cli.exits import Exit, exit_table
 from policenotify.errors import MissingExtra
 
 COMMANDS = {
-    "init": "start:init",
-    "doctor": "doctor:doctor",
-    "preview": "preview:preview",
-    "publish": "saying:publish",
-    "update": "saying:update",
-    "end": "saying:end",
-    "status": "status:status",
-    "drain": "running:drain",
-    "stop": "running:stop",
-    "resume": "running:resume",
-    "resolve": "running:resolve",
-    "demo": "demo:demo",
+    "init": ("start:init", "Make a new installation."),
+    "doctor": ("doctor:doctor", "Prove the installation; nothing is posted."),
+    "preview": ("preview:preview", "Show each post as its readers would read it."),
+    "publish": ("saying:publish", "Say a first message."),
+    "update": ("saying:update", "Say that an incident's situation has changed."),
+    "end": ("saying:end", "Say that an incident is over."),
+    "correct": ("saying:correct", "Set right what was said."),
+    "cancel": ("saying:cancel", "Take back what should not have been said."),
+    "status": ("status:status", "Show what is open, owed, and what became of it."),
+    "incidents": ("incidents:incidents", "Show the open incidents and what is owed."),
+    "drain": ("running:drain", "Deliver what is due: for cron and timers."),
+    "stop": ("running:stop", "Halt everything at once."),
+    "resume": ("running:resume", "Go on after a stop, or with a blocked channel."),
+    "resolve": ("running:resolve", "Say what became of a post that is held."),
+    "networks": ("networks:networks", "Show the networks and their options."),
+    "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
+    "completion": ("completion:completion", "Print the script that completes in your shell."),
+    "demo": ("demo:demo", "Show an evening of a police desk; needs no account."),
 }
-"""Where each command is: `module:name` in this package, in the order of the help."""
+"""Where each command is (`module:name` in this package) and what it does, in the order of the help.
 
-_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
+What it does is said here, so that help and completion import no command.
+"""
+
+COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
+"""The environment variable by which a shell asks for suggestions; click's own name for it."""
 
 
 class _Commands(click.Group):
@@ -43,7 +53,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         try:
             command: click.Command = getattr(import_module(f"policenotify.cli.{module}"), name)
         except ImportError as error:
@@ -53,9 +63,21 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from policenotify.slips import nearest  # noqa: PLC0415 - only a slip needs it
+
+            ctx.fail(f"No such command {args[0]!r}. {nearest(args[0], COMMANDS, known='There are')}")
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(Call).command = name or ""
         return name, command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        named = [CompletionItem(name, help=does) for name, (_, does) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def _missing(name: str, cause: ImportError) -> click.Command:
@@ -63,11 +85,11 @@ def _missing(name: str, cause: ImportError) -> click.Command:
         raise MissingExtra(f"The command {name!r} ({cause.name} is not installed)", "all") from cause
 
     anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-    return click.Command(name, callback=refuse, context_settings=anything, short_help="(needs an extra)")
+    return click.Command(name, callback=refuse, context_settings=anything)
 
 
-@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("policenotify"), message="%(prog)s %(version)s")
+@click.group(cls=_Commands, epilog=exit_table(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="policenotify", message="%(prog)s %(version)s")
 @common
 def program() -> None:
     """Say a thing once: every network hears it, in the thread of its incident, never lost and never doubled.
@@ -95,8 +117,14 @@ def run(args: Sequence[str]) -> int:
     """
     call = Call(json="--json" in args, debug="--debug" in args)
     try:
-        done = program.main(list(args), prog_name="policenotify", obj=call, standalone_mode=False)
+        done = program.main(
+            list(args), prog_name="policenotify", complete_var=COMPLETE_VARIABLE, obj=call, standalone_mode=False
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told calmly
+        if COMPLETE_VARIABLE in os.environ:
+            return Exit.NOT_PUBLISHED  # an officer who pressed the key reads no error in the midst of his line
+        from policenotify.cli.trouble import trouble  # noqa: PLC0415 - where all is well nobody needs it
+
         if call.debug:
             traceback.print_exc()
         found = trouble(error, begun=call.begun, command=call.command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import pages
+from policenotify.cli import completing, pages
 from policenotify.cli.call import Call, common, pass_call, plain
-from policenotify.cli.exits import Exit
+from policenotify.cli.exits import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.receipt import Outcome
 from policenotify.slips import nearest
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from policenotify.publisher import Publisher
 
 _BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
-_LOOK_BACK = 100  # publications: what still waits is among the last ones
 
 
-@click.command("drain", short_help="Deliver what is due: for cron and timers.")
+@click.command("drain", epilog=exit_codes("1 stopped; 3 a person must act; 6 no journal"))
 @click.option(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
@@ -52,10 +51,10 @@ def drain(call: Call, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        before = _open(journal)
+        before = _under_way(journal) if journal.due(publisher.channels) else {}
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(outcome for delivery, outcome in _outcomes(journal) if delivery in before)
+        became = Counter(_became(journal, before))
         blocked = journal.blocked()
         document = {
             "outcomes": dict(became),
@@ -66,14 +65,21 @@ def drain(call: Call, budget: float) -> Exit:
     return Exit.ATTENTION if blocked or became[Outcome.REFUSED] or became[Outcome.HELD] else Exit.IN_ORDER
 
 
-def _outcomes(journal: Journal) -> Iterator[tuple[int, Outcome]]:
-    for publication in journal.latest(_LOOK_BACK):
-        for receipt in publication:
-            yield receipt.delivery, receipt.outcome
+def _under_way(journal: Journal) -> dict[int, str]:
+    """The deliveries to which something is still to happen, each with its publication."""
+    return {
+        receipt.delivery: publication.id
+        for publication in journal.unfinished()
+        for receipt in publication
+        if not receipt.outcome.settled
+    }
 
 
-def _open(journal: Journal) -> frozenset[int]:
-    return frozenset(delivery for delivery, outcome in _outcomes(journal) if not outcome.settled)
+def _became(journal: Journal, before: Mapping[int, str]) -> Iterator[Outcome]:
+    for publication in dict.fromkeys(before.values()):
+        for receipt in journal.publication(publication) or ():
+            if receipt.delivery in before:
+                yield receipt.outcome
 
 
 def _drained(
@@ -86,7 +92,7 @@ def _drained(
         yield Text(f"Blocked, until a person acts: {', '.join(blocked)}. See: policenotify status")
 
 
-@click.command("stop", short_help="Halt everything at once.")
+@click.command("stop", epilog=exit_codes("6 no journal"))
 @click.option("--reason", default="", metavar="TEXT", help="Shown to everybody whom it stops.")
 @common
 @pass_call
@@ -107,8 +113,8 @@ def stop(call: Call, reason: str) -> Exit:
     return Exit.IN_ORDER
 
 
-@click.command("resume", short_help="Go on after a stop, or with a blocked channel.")
-@click.argument("channel", required=False)
+@click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
+@click.argument("channel", required=False, shell_complete=completing.channels)
 @click.option("--reason", default="", metavar="TEXT", help="Written down with it.")
 @common
 @pass_call
@@ -136,8 +142,8 @@ def resume(call: Call, channel: str | None, reason: str) -> Exit:
     return Exit.ATTENTION if more else Exit.IN_ORDER
 
 
-@click.command("resolve", short_help="Say what became of a post that is held.")
-@click.argument("delivery", type=int)
+@click.command("resolve", epilog=exit_codes("6 nothing of it is held, or no journal"))
+@click.argument("delivery", type=int, shell_complete=completing.held_deliveries)
 @click.option("--posted/--not-posted", default=None, required=True, help="It is out; or it is not: say it again.")
 @common
 @pass_call

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from policenotify.cli import pages
 from policenotify.cli.call import Call, common, pass_call
-from policenotify.cli.exits import Exit
+from policenotify.cli.exits import Exit, exit_codes
 from policenotify.settings import write_settings
 
 
-@click.command("init", short_help="Make a new installation.")
+@click.command("init", epilog=exit_codes("1 nothing was made"))
 @click.argument("directory", default=".", type=click.Path(file_okay=False))
 @common
 @pass_call

@@ -10,24 +10,31 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import pages
+from policenotify.cli import completing, pages
 from policenotify.cli.alarms import Alarms
 from policenotify.cli.call import Call, common, pass_call
-from policenotify.cli.exits import Exit, worst
-from policenotify.errors import IllegalCourse
+from policenotify.cli.exits import Exit, exit_codes, worst
+from policenotify.cli.unverified import noted
+from policenotify.cli.which import unknown
 from policenotify.receipt import Publication
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
+_EXITS = exit_codes("1 never published; 3 a channel needs attention; 4 overdue; 5 nobody delivers; 6 no journal")
 
-@click.command("status", short_help="Show what is open, owed, and what became of it.")
-@click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]")
+
+@click.command("status", epilog=_EXITS)
+@click.argument(
+    "which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completing.ended_incidents
+)
 @click.option("--last", type=click.IntRange(1, 100), default=5, show_default=True, help="How many publications.")
 @common
 @pass_call
 def status(call: Call, which: str | None, last: int) -> Exit:
     """Show open incidents (overdue ones first), the last publications, and what became of them.
+
+    However long ago it was published: what still waits, is held or in doubt is shown too.
 
     With an incident, a publication or a key: only that; it exits with 1 if it was never published.
 
@@ -39,31 +46,36 @@ def status(call: Call, which: str | None, last: int) -> Exit:
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     with call.journal() as (settings, journal):
         alarms = Alarms.read(journal, settings.channels)
-        shown = journal.latest(last) if which is None else _found(journal, which)
+        shown = noted(journal.latest(last) if which is None else _found(journal, which), settings)
+        named = {one.id for one in shown}
+        older = noted((one for one in journal.unfinished() if one.id not in named), settings) if which is None else ()
         zone = settings.zone
-    document = {"publications": [pages.document(one) for one in shown]}
-    unwell = Exit.IN_ORDER if all(one.in_order for one in shown) else Exit.ATTENTION
+    document: dict[str, object] = {"publications": [pages.document(one) for one in shown]}
+    unwell = Exit.IN_ORDER if all(one.in_order for one in shown) and not older else Exit.ATTENTION
     if which is not None:
         waits = any(not receipt.outcome.settled for one in shown for receipt in one)
         call.tell({"nobody_delivering": alarms.nobody and waits, **document}, *_publications(shown, zone))
         return Exit.NOBODY if alarms.nobody and waits else unwell
-    call.tell({**alarms.document(), **document}, *alarms.page(zone), Text(), *_last(shown, zone))
+    document["unfinished"] = [pages.document(one) for one in older]
+    call.tell({**alarms.document(), **document}, *alarms.page(zone), Text(), *_last(shown, older, zone))
     return worst(alarms.exit, unwell)
 
 
 def _found(journal: Journal, which: str) -> tuple[Publication, ...]:
-    if (one := journal.publication(which)) is not None:
-        return (one,)
     history = journal.history(which)
-    if not history.entries:
-        raise IllegalCourse(f"There is no incident, publication or key {which!r}. {history.known()}", incident=which)
-    found = (journal.publication(entry.publication) for entry in history.entries)
-    return tuple(one for one in found if one is not None)
+    named = [entry.publication for entry in history.entries] or [which]
+    found = tuple(one for one in map(journal.publication, named) if one is not None)
+    if not found:
+        raise unknown(journal, which, history)
+    return found
 
 
-def _last(shown: tuple[Publication, ...], zone: tzinfo) -> Iterator[RenderableType]:
+def _last(shown: tuple[Publication, ...], older: tuple[Publication, ...], zone: tzinfo) -> Iterator[RenderableType]:
     yield Text("Last publications:" if shown else "Nothing was published yet.", style="bold")
     yield from _publications(shown, zone)
+    if older:
+        yield Text("\nOlder, and not settled yet:", style="bold")
+        yield from _publications(older, zone)
 
 
 def _publications(shown: tuple[Publication, ...], zone: tzinfo) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ import click
 from pydantic import ValidationError
 
 from policenotify.cli.exits import Exit
+from policenotify.cli.options import option_of
 from policenotify.errors import (
     CannotFit,
     IllegalCourse,
@@ -22,7 +23,7 @@ from policenotify.errors import (
 from policenotify.message import Message
 from policenotify.slips import slips
 
-SPEAKING = frozenset({"publish", "update", "end"})
+SPEAKING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
 
 _IN_DOUBT = (
@@ -85,13 +86,16 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
         case click.Abort():
             kind, text, exits, doubt = "Interrupted", "Interrupted.", Exit.INTERRUPTED, begun
         case ValidationError():
-            kind, text = "InvalidMessage", "\n".join(map(_in_words, slips(error, Message)))
+            kind, text = "InvalidMessage", "\n".join(_in_words(slip, command) for slip in slips(error, Message))
             exits, doubt = Exit.NOT_PUBLISHED, False
         case JournalError():
             kind, text, exits = type(error).__name__, str(error), Exit.NO_JOURNAL
             doubt = begun and "Nothing was sent." not in text
         case PolicenotifyError():
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NOT_PUBLISHED, False
+        case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":
+            lacks = MissingExtra(f"The command {command!r} ({name} is not installed)", "all")
+            return trouble(lacks, begun=begun, command=command)
         case _:
             # Its own text is not repeated: it may hold what must not be shown.
             kind, doubt = type(error).__name__, begun
@@ -107,10 +111,16 @@ def _usage(error: click.ClickException, command: str) -> Trouble:
     return Trouble(kind=type(error).__name__, text=text, exit=Exit.USAGE)
 
 
-def _in_words(slip: str) -> str:
-    field_name, _, said = slip.partition(": ")
+def _in_words(slip: str, command: str) -> str:
+    """What is wrong with a field, which is named as files have it and as the command line does."""
+    field_name, colon, said = slip.partition(": ")
+    if not colon:
+        return slip
     form = _FORMS.get(field_name) if said.startswith("String should match") else None
-    return f"{field_name}: {form}" if form else slip
+    option = option_of(field_name)
+    if option == "--headline" and command in SPEAKING - {"publish"}:
+        option = "HEADLINE"
+    return f"{field_name}{f' ({option})' if option else ''}: {form or said}"
 
 
 def _more(error: BaseException) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, exists, or_, select
 
 from policenotify.channel import Operation, PostRef
 from policenotify.journal import schema
@@ -66,6 +66,21 @@ def latest(connection: Connection, count: int) -> tuple[Publication, ...]:
     """The last publications, the newest first."""
     rows = connection.execute(
         select(_said).where(_said.c.state == "published").order_by(_said.c.id.desc()).limit(count)
+    ).all()
+    return tuple(_publication(connection, row) for row in rows)
+
+
+def unfinished(connection: Connection) -> tuple[Publication, ...]:
+    """The publications of which something is still to come, or is held for a person; the newest first."""
+    people = schema.recipient
+    still = or_(
+        _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING, Outcome.HELD]),
+        exists().where(people.c.delivery == _delivery.c.id, people.c.state == Outcome.HELD),
+    )
+    rows = connection.execute(
+        select(_said)
+        .where(_said.c.state == "published", _said.c.id.in_(select(_delivery.c.publication).where(still)))
+        .order_by(_said.c.id.desc())
     ).all()
     return tuple(_publication(connection, row) for row in rows)
 

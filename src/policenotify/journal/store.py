@@ -184,6 +184,11 @@ class Journal:
         with self.reading() as connection:
             return history.latest(connection, count)
 
+    def unfinished(self) -> tuple[Publication, ...]:
+        """The publications of which something is still to come, or is held for a person; the newest first."""
+        with self.reading() as connection:
+            return history.unfinished(connection)
+
     def unsettled(self, publication: str) -> Mapping[str, datetime | None]:
         """The channels where something is still to come: the time before which it will not; `None`: under way."""
         with self.reading() as connection:

@@ -1,0 +1,22 @@
+"""The page's values as HTML."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from policenotify.cli.page.letter import POLICY
+from policenotify.cli.page.values import Page
+
+
+def html(page: Page) -> str:
+    """Lay the page out: one file, that loads nothing, runs nothing and sends nothing."""
+    environment = Environment(
+        loader=PackageLoader("policenotify.cli.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(page=page, policy=POLICY, version=version("policenotify"))

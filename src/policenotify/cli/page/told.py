@@ -1,0 +1,90 @@
+"""What the page is drawn from: a message, how it is worded, what became of it, and what readers have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from policenotify.channel import Operation
+from policenotify.message import Message
+from policenotify.publisher import Preview
+from policenotify.receipt import Leg, Publication, Receipt, Wording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One post as the network shows it to a reader.
+
+    Attributes:
+        id: The network's own id of it.
+        text: What is read.
+        parent: The id of the post that it answers, or `None`.
+        title: The subject of a mail.
+        html: The formatted version of a mail.
+        warning: A content warning before it.
+        card: The URL, title and text of the link card; `None`: as the page knows the network to make it.
+    """
+
+    id: str
+    text: str
+    parent: str | None = None
+    title: str = ""
+    html: str = ""
+    warning: str = ""
+    card: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One message.
+
+    Attributes:
+        at: When it was said, or would be.
+        preview: How it is worded, and what the checks remark.
+        publication: What became of it; `None`: it was not said.
+        seen: What readers have of it, by channel, in the order of its posts there.
+    """
+
+    at: datetime
+    preview: Preview
+    publication: Publication | None = None
+    seen: Mapping[str, tuple[Seen, ...]] = field(default_factory=dict)
+
+    @property
+    def message(self) -> Message:
+        """The message, resolved."""
+        return self.publication.message if self.publication else self.preview.message
+
+    @property
+    def worded(self) -> tuple[tuple[Wording, Seen | None], ...]:
+        """Each wording, with what readers have of it, if that can be told: as many posts as were to come."""
+        count = Counter(one.leg.channel for one in self.preview.wordings if _is_post(one))
+        new = {name: self.seen.get(name, ()) for name in count}
+        sure = {name: iter(posts if len(posts) == count[name] else ()) for name, posts in new.items()}
+        return tuple(
+            (one, next(sure[one.leg.channel], None) if _is_post(one) else None) for one in self.preview.wordings
+        )
+
+    @property
+    def unworded(self) -> tuple[Receipt, ...]:
+        """The receipts of what has no words: what is left out, and what takes an earlier post back."""
+        worded = {_leg(one.leg) for one in self.preview.wordings}
+        return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
+
+    def receipt(self, wording: Wording) -> Receipt | None:
+        """What became of a wording."""
+        return next((one for one in self._receipts if _leg(one) == _leg(wording.leg)), None)
+
+    @property
+    def _receipts(self) -> tuple[Receipt, ...]:
+        return self.publication.receipts if self.publication else ()
+
+
+def _is_post(wording: Wording) -> bool:
+    return wording.leg.operation is Operation.POST
+
+
+def _leg(of: Leg | Receipt) -> tuple[str, str, Operation]:
+    return of.channel, of.language, of.operation
