@@ -394,6 +394,6 @@ def test_what_a_gateway_does_not_tell_is_said(station: Station) -> None:
     station.board.abilities = replace(ALL, acceptance="unverified")
     publisher = station.publisher()
     said = station.say(publisher, accident())
-    assert said.on("board").note == "The gateway took the call; whether it took the post it does not tell."
+    assert said.on("board").note == "Accepted by the gateway, not verified."
     station.board.sends.append(Refused("No."))
     assert station.say(publisher, said.update("Une voie rouverte")).on("board").note == ""

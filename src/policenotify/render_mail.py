@@ -35,7 +35,7 @@ _PAGE = """\
 <title>{title}</title>
 </head>
 <body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
-<div role="article" lang="{language}" style="max-width:640px;margin:0 auto">
+<div role="article" lang="{language}" style="max-width:640px;margin:0 auto;overflow-wrap:anywhere">
 {blocks}
 </div>
 </body>

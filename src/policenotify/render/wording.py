@@ -109,9 +109,10 @@ def _worded(
         fitted, html = fit_mail(mail_parts(scene, pictures, standalone=standalone), budget)
         return fitted, subject(scene), html
     parts = post_parts(scene, standalone=standalone)
-    if budget.spell is not None:
-        parts = [replace(part, text=budget.spell(part.text)) for part in parts]
-    return fit(parts, budget), scene.headline, ""
+    if budget.spell is None:
+        return fit(parts, budget), scene.headline, ""
+    fitted = fit([replace(part, text=budget.spell(part.text)) for part in parts], budget)
+    return replace(fitted, text=budget.spell(fitted.text)), scene.headline, ""  # the mark of a cut is no letter either
 
 
 def _described(scene: Scene, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:

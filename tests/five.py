@@ -1,0 +1,146 @@
+"""A desk on five networks, all on the loopback: X, Mastodon, Bluesky, mail and SMS."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from desk import soon
+
+from policenotify.channel import Configured
+from policenotify.clock import SystemClock
+from policenotify.journal import open_journal
+from policenotify.keys import Keys
+from policenotify.publisher import Publisher
+from policenotify.registry import configured
+from policenotify.testing import BlueskyStand, MailStand, MastodonStand, SmsStand, XStand
+from policenotify.testing.samples import PARIS, SENDER
+
+ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
+NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers for films, nobody's
+NETWORKS = ("x", "mastodon", "bluesky", "email", "sms")
+NOWHERE = "https://network.invalid"  # RFC 6761, section 6.4: a name that nobody ever has
+
+
+class AheadClock(SystemClock):
+    """The machine's clock, so and so much ahead."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@dataclass
+class Five:
+    folder: Path
+    x: XStand
+    mastodon: MastodonStand
+    bluesky: BlueskyStand
+    mail: MailStand
+    sms: SmsStand
+    keys: Keys = field(default_factory=lambda: Keys.create(secrets.token_bytes))
+    clock: AheadClock = field(default_factory=AheadClock)
+    opened: list[Publisher] = field(default_factory=list)
+    timeout: float = 5.0
+
+    def options(self, network: str) -> dict[str, Any]:
+        """The options of our channel on a network."""
+        kannel = (
+            f"form://{self.sms.url.removeprefix('http://')}{self.sms.KANNEL}?method=GET&:username={self.sms.user}"
+            f"&:password={self.sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
+            "&:coding={coding}&:from=POLICE34&:to={recipient}"
+        )
+        made: Mapping[str, Callable[[], dict[str, Any]]] = {
+            "x": lambda: {
+                "handle": self.x.handle,
+                "consumer_key": self.x.consumer[0],
+                "consumer_secret": self.x.consumer[1],
+                "access_token": self.x.access[0],
+                "access_token_secret": self.x.access[1],
+                "service": self.x.url,
+            },
+            "mastodon": lambda: {
+                "handle": self.mastodon.handle,
+                "token": self.mastodon.token,
+                "server": self.mastodon.url,
+            },
+            "bluesky": lambda: {
+                "handle": self.bluesky.handle,
+                "password": self.bluesky.password,
+                "service": self.bluesky.url,
+            },
+            "email": lambda: {
+                "url": f"mailto://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
+            },
+            "sms": lambda: {"url": kannel},
+        }
+        return {"timeout": self.timeout, **made[network]()}
+
+    def lost(self, network: str) -> dict[str, Any]:
+        """The same, at an address that does not exist."""
+        there: Mapping[str, dict[str, Any]] = {
+            "x": {"service": NOWHERE},
+            "mastodon": {"server": NOWHERE},
+            "bluesky": {"service": NOWHERE},
+            "email": {"url": "mailto://mail.invalid/?from=alerte@police34.example&mode=insecure"},
+            "sms": {"url": f"forms{self.options('sms')['url'][4:].replace(self.sms.url[7:], 'sms.invalid')}"},
+        }
+        return self.options(network) | there[network]
+
+    def channel(self, network: str, options: Mapping[str, Any] | None = None, **how: Any) -> Configured:
+        if network in {"email", "sms"}:
+            people = ADDRESSES if network == "email" else NUMBERS
+            how.setdefault("recipients", lambda: people)
+        return configured(network, network, options or self.options(network), **how)
+
+    def publisher(self, *, lost: str = "", **how: Any) -> Publisher:
+        channels = [self.channel(name, self.lost(name) if name == lost else None) for name in NETWORKS]
+        made = Publisher(
+            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock),
+            **{
+                "channels": channels,
+                "zone": PARIS,
+                "sender": SENDER,
+                "clock": self.clock,
+                "wait": timedelta(seconds=10),
+                "patience": soon,
+                **how,
+            },
+        )
+        self.opened.append(made)
+        return made
+
+    def close(self) -> None:
+        for publisher in self.opened:
+            publisher.close()
+
+    def read(self, network: str) -> list[str]:
+        """What readers have, one text for each of them and each post."""
+        match network:
+            case "email":
+                return [str(mail.message["Subject"]) for mail in self.mail.mails]
+            case "sms":
+                return [message.text for message in self.sms.messages]
+            case _:
+                return [post.text for post in getattr(self, network).posts]
+
+
+@contextmanager
+def open_five(folder: Path) -> Iterator[Five]:
+    with ExitStack() as stack:
+        five = Five(
+            folder,
+            stack.enter_context(XStand()),
+            stack.enter_context(MastodonStand()),
+            stack.enter_context(BlueskyStand("police34.example")),
+            stack.enter_context(MailStand()),
+            stack.enter_context(SmsStand()),
+        )
+        stack.callback(five.close)
+        yield five

@@ -1,0 +1,42 @@
+"""Record what the oracles say of some texts, for where they are missing: `python tests/oracles/record.py`, with node.
+
+Writes `tests/text/vectors/oracles.json`; run with `PYTHONPATH=tests`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from oracles.texts import asked, settled, texts
+
+VECTORS: Final = Path(__file__).parents[1] / "text" / "vectors" / "oracles.json"
+
+
+def main() -> None:
+    """Ask, and write."""
+    given = sorted(set(texts(seed=2026, count=450)))
+    said = zip(
+        given, asked("x.mjs", given), asked("sms.mjs", given), asked("graphemes.mjs", given)["counts"], strict=True
+    )
+    rows = [_row(text, x, sms, count) for text, x, sms, count in said]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    VECTORS.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    sys.stdout.write(f"{len(rows)} texts\n")
+
+
+def _row(text: str, x: dict[str, Any], sms: dict[str, Any], count: int) -> dict[str, Any]:
+    """What was said of one text: by X, and by the others where they are of use."""
+    entities = [[one["kind"], *one["indices"], one["value"]] for one in x["entities"]]
+    row = {"text": text, "weight": x["weight"], "valid": x["valid"], "entities": entities}
+    if not sms["clustered"] and text:
+        row["sms"] = [sms["encoding"], sms["parts"]]
+    if settled(text):
+        row["graphemes"] = count
+    return row
+
+
+if __name__ == "__main__":
+    main()
