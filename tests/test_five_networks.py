@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,6 +16,7 @@ from desk import INCIDENT, accident, later
 from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 
 from policenotify.channel import Operation
+from policenotify.errors import PublicationFailed
 from policenotify.message import Message
 from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome, Publication, Receipt
@@ -88,6 +91,41 @@ def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Liter
     assert [len(five.read(name)) for name in ("x", "mastodon", "bluesky")] == [left] * 3
     assert [len(five.read(name)) for name in ("email", "sms")] == [9, 9]
     assert Counter(one.operation for one in cancelled)[Operation.DELETE] == 6
+
+
+def test_no_secret_and_nobody_s_address_is_left_in_clear(
+    five: Five, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After a full run with trouble everywhere: journal, logs of all libraries at DEBUG, exceptions, reprs."""
+    caplog.set_level(logging.DEBUG)
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    publisher = five.publisher()
+    opened = publisher.publish(accident(), key="1", actor="desk")
+    five.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> unknown")
+    five.sms.refuse(NUMBERS[0])
+    for network, route in _ROUTES.items():
+        getattr(five, network).fail_next(*route, HangUp(), effect=True)
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="2", actor="desk")
+    with pytest.raises(PublicationFailed) as caught:
+        updated.raise_for_failures()
+    publisher.close()
+    told = "\n".join(
+        [
+            caplog.text,
+            *capfd.readouterr(),
+            "".join(traceback.format_exception(caught.value)),
+            *(repr(one) for one in (caught.value.receipts, publisher, publisher.channels, opened, updated)),
+        ]
+    ).encode()
+    for file in five.folder.iterdir():
+        told += file.read_bytes()
+    secrets = {*five.x.secrets, *five.mastodon.secrets, *five.bluesky.secrets, *five.sms.secrets, *five.x.consumer}
+    secrets |= {*five.x.access, five.mastodon.token, five.bluesky.password, "eyJ", *ADDRESSES}
+    for secret in secrets - {five.sms.user, five.sms.space}:  # words, and no secrets
+        assert secret.encode() not in told, secret
+    for number in NUMBERS:
+        assert number[3:].encode() not in told, number
 
 
 # --- one of them down

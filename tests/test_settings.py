@@ -27,6 +27,7 @@ from policenotify.settings import (
     write_settings,
 )
 from policenotify.settings.environment import override
+from policenotify.settings.model import OF_THE_CHANNEL
 from policenotify.words import PROFILES
 
 BASIC = """
@@ -352,8 +353,12 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     (tmp_path / "secrets" / "bluesky").write_text("hunter22")
     (tmp_path / "secrets" / "email").write_text(MAIL_URL)
     (tmp_path / "secrets" / "press.txt").write_text("a@press.example")
+    (tmp_path / "secrets" / "numbers.txt").write_text("+33639980001")
+    (tmp_path / "secrets" / "sms").write_text("octopush://{sender}:login@police.example/API-KEY/{recipient}")
+    for name in ("x-key", "x-key-secret", "x-token", "x-token-secret", "mastodon"):
+        (tmp_path / "secrets" / name).write_text("hunter22")
     settings = read_settings(place, environ={})
-    assert [one.name for one in channels_of(settings)] == ["bluesky", "press"]
+    assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press"]
     assert len(settings.routes) == 1
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}
 
@@ -365,7 +370,7 @@ def test_the_template_tells_the_defaults() -> None:
     assert said["zone"] == str(settings.zone)
     assert (said["journal"], said["keys"]) == (settings.journal.get_secret_value(), str(settings.keys))
     assert said["wait"] == settings.wait.total_seconds()
-    for name in ("exercise", "retired", "without_opening", "on_unknown", "on_unknown_minor"):
+    for name in [name for name in bluesky if name in OF_THE_CHANNEL - {"network", "languages", "tags"}]:
         assert bluesky[name] == getattr(settings.channels["b"], name)
 
 
