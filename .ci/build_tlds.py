@@ -56,7 +56,8 @@ def asked(directory: Path) -> dict[str, Any]:
         capture_output=True,
         encoding="utf-8",
     )
-    return dict(json.loads(said.stdout))
+    licence = (directory / "node_modules" / "twemoji-parser" / "LICENSE.md").read_text(encoding="utf-8")
+    return {**json.loads(said.stdout), "licence": licence}
 
 
 def iana(directory: Path) -> set[str]:
@@ -95,11 +96,14 @@ KNOWN: Final = FROZEN | frozenset("{" ".join(newer)}".split())
 '''
 
 
-def emoji(source: str) -> str:
+def emoji(source: str, licence: str) -> str:
     """The module of the emoji."""
+    permission = "\n".join(f"# {line}".rstrip() for line in licence.strip().splitlines())
     return f'''"""What counts as one emoji on X: an expression for `re`."""
 
-{NOTICE}# The expression is that of its twemoji-parser 11.0.2 (Emoji 11, 2018), Copyright Twitter Inc., MIT licence.
+{NOTICE}# The expression is that of its twemoji-parser 11.0.2 (Emoji 11, 2018), MIT licence:
+#
+{permission}
 
 from __future__ import annotations
 
@@ -183,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
         now = iana(Path(directory))
     files = {
         "tlds.py": tlds(known["tlds"], now),
-        "emoji.py": emoji(known["emoji"]),
+        "emoji.py": emoji(known["emoji"], known["licence"]),
         "letters.py": letters(known["letters"]),
     }
     for name, content in files.items():

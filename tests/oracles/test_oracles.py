@@ -16,7 +16,7 @@ from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
 from policenotify.text.entities import joined, links, utf16
 from policenotify.text.tlds import FROZEN
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.oracle
 
 node = pytest.mark.skipif(not shutil.which("node"), reason="there is no node")
 packages = pytest.mark.skipif(

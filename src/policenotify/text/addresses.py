@@ -176,6 +176,8 @@ class Grammar:
 
     def _end(self, text: str, end: int) -> tuple[int, bool]:
         """One past the port, the path and the query that follow a domain, and whether there is a path."""
+        if not text.startswith((":", "/", "?"), end):
+            return end, False
         port = _PORT.match(text, end)
         end = port.end() if port else end
         path = self.path.match(text, end)

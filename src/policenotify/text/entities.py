@@ -106,7 +106,12 @@ def _plain() -> re.Pattern[str]:
 
 @cache
 def _tag() -> re.Pattern[str]:
-    return re.compile(rf"(?:\A|[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff])([#＃])(?![\ufe0f\u20e3])([{TAG}]+)")
+    return re.compile(rf"[#＃](?![\ufe0f\u20e3])([{TAG}]+)")
+
+
+@cache
+def _before_tag() -> re.Pattern[str]:
+    return re.compile(rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]")
 
 
 @cache
@@ -149,10 +154,14 @@ def _mentions(text: str) -> Iterator[Entity]:
 
 
 def _hashtags(text: str) -> Iterator[Entity]:
-    if "#" in text or "＃" in text:
-        for found in _tag().finditer(text):
-            if _tag_letter().search(found[2]) and not _TAG_ENDS_BADLY.match(text, found.end()):
-                yield Entity("hashtag", found.start(1), found.end(), found[2])
+    done = 0
+    for found in _tag().finditer(text):
+        start, end = found.span()
+        apart = start == 0 or (start > done and _before_tag().match(text, start - 1))
+        if apart and _tag_letter().search(found[1]):
+            done = end
+            if not _TAG_ENDS_BADLY.match(text, end):
+                yield Entity("hashtag", start, end, found[1])
 
 
 def _cashtags(text: str) -> Iterator[Entity]:
@@ -250,7 +259,7 @@ def _encoded(label: str) -> int:
 
 
 def _punycode(part: str) -> str:
-    return part.encode("punycode").decode("ascii") or "-"
+    return part.encode("punycode").decode("ascii")
 
 
 def utf16(text: str) -> str:
