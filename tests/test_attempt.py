@@ -16,7 +16,16 @@ from scripted import KEYED, LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everyb
 from sqlalchemy import select
 
 from policenotify.attempt import CHUNK, Attempts, _tell_each, patience
-from policenotify.channel import Abilities, Configured, Picture, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import (
+    Abilities,
+    Configured,
+    Operation,
+    Picture,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+)
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -971,3 +980,12 @@ def test_settlements_are_for_one_attempt_only(book: Book) -> None:
     with pytest.raises(LostLease):
         book.journal.settle(claimed, Settlement(outcome=Outcome.REFUSED))
     assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_what_is_not_known_is_not_taken_back(book: Book) -> None:
+    book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    lost = replace(claimed, operation=Operation.DELETE, target=None)
+    with pytest.raises(Refused, match="not known"):
+        attempts(book, Scripted())._prepared(lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify import places
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
+from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Operation
 from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
@@ -337,3 +338,13 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
     else:
         retired = {channel.name for channel in channels if channel.retired}
         assert not retired & set(_names(legs))
+
+
+def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> None:
+    able = _channel("able")
+    able = replace(able, abilities=replace(able.abilities, edits=True))
+    history = _history((_said(able),), (_said(BLUESKY),))
+    [post, _] = _plan(_message("correction", corrects=IDS[1]), history, (able, BLUESKY))
+    assert (post.channel, post.operation) == ("able", Operation.POST)
+    unknown = _plan(_message("correction", corrects=IDS[3]), history, (able,))
+    assert unknown[0].operation is Operation.POST

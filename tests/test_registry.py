@@ -142,9 +142,9 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
 
 
 def test_an_unknown_network_names_the_nearest_and_what_there_is() -> None:
-    with pytest.raises(UnknownNetwork, match=r"'blusky'\. Did you mean 'bluesky'\? Installed: bluesky, email"):
+    with pytest.raises(UnknownNetwork, match=r"'blusky'\. Did you mean 'bluesky'\? Installed: apprise, bluesky"):
         network("blusky")
-    with pytest.raises(UnknownNetwork, match=r"'minitel'\. Installed: bluesky, email"):
+    with pytest.raises(UnknownNetwork, match=r"'minitel'\. Installed: apprise, bluesky"):
         network("minitel")
 
 
