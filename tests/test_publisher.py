@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -317,7 +318,50 @@ def test_what_the_checks_forbid_is_kept_and_not_sent(desk: Desk, publisher: Publ
     publisher.publish(accident(), key="open", actor="desk").raise_for_failures()  # the key was still free
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_written(publisher: Publisher) -> None:
+LONG = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes des policiers. " * 10
+
+
+def test_what_is_too_long_for_one_post_is_a_thread_of_several(desk: Desk, publisher: Publisher) -> None:
+    opened = publisher.publish(accident(instruction=LONG), key="open", actor="desk")
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    for publication in (opened, updated):
+        publication.raise_for_failures()
+    *thread, update = desk.bluesky.posts
+    assert [post.text[-6:] for post in thread] == [f" ({n}/{len(thread)})" for n in range(1, len(thread) + 1)]
+    root = thread[0]
+    assert [(post.root, post.parent) for post in thread[1:]] == [(root.uri, before.uri) for before in thread[:-1]]
+    assert (update.root, update.parent) == (root.uri, thread[-1].uri)
+    assert len(opened.receipts) == len(thread) + 1
+    assert [len(each) for each in desk.mail.threads(ADDRESSES[0])] == [2]
+    foreseen = desk.publisher([desk.on_bluesky(on_cancellation="delete")]).preview(updated.cancel("Fausse alerte"))
+    assert [(leg.target, leg.target_part) for leg in foreseen.deletions] == [
+        (updated.id, 0),
+        *((opened.id, part) for part in reversed(range(len(thread)))),
+    ]
+
+
+def test_what_goes_on_does_not_go_out_where_the_first_post_does_not(desk: Desk) -> None:
+    desk.bluesky.fail_next(*PUT, Answer.json({"error": "InvalidRequest", "message": "no"}, 400))
+    publication = desk.publisher([desk.on_bluesky()]).publish(accident(instruction=LONG), key="open", actor="desk")
+    first, *others = publication
+    assert first.outcome is Outcome.REFUSED
+    assert {receipt.outcome for receipt in others} == {Outcome.SUPERSEDED}
+    assert "goes on where another post ends" in others[0].reason
+    assert not desk.bluesky.posts
+
+
+def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
+    english = Translation(language="en", headline="Road accident", instruction="Avoid the area.")
+    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
+    publisher.publish(accident(instruction=LONG, translations=(english,)), key="open", actor="desk")
+    *french, last = desk.bluesky.posts
+    assert "Road accident" in last.text
+    assert last.parent == french[0].uri
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
+    mute = desk.on_bluesky()
+    publisher = desk.publisher([replace(mute, abilities=replace(mute.abilities, replies=False))])
     with pytest.raises(CannotFit, match="bluesky"):
         publisher.publish(accident(instruction="Évitez le secteur. " * 30), key="open", actor="desk")
     assert publisher.incidents() == ()

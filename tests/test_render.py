@@ -507,9 +507,31 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
 
 
 def test_what_must_be_said_and_does_not_fit_is_an_error() -> None:
-    with pytest.raises(CannotFit, match="on 'bluesky' what, where, what to do and when take 396 of 300") as caught:
-        _render(_message(instruction="o" * 310))
+    mute = _channel("board", Abilities(budget=BLUESKY.abilities.budget))
+    with pytest.raises(CannotFit, match="on 'board' what, where, what to do and when take 396 of 300") as caught:
+        _render(_message(instruction="o" * 310), mute)
     assert (caught.value.used, caught.value.limit) == (396, 300)
+    with pytest.raises(CannotFit, match="bluesky"):
+        _render(_message(headline="o" * 160, location={"label": "a" * 150}))
+
+
+def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
+    instruction = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes. " * 8
+    message = _message(description=LONG, instruction=instruction, link="https://police.example/gaz", exercise=True)
+    picture = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
+    wording = _render(message, pictures=(picture,))
+    posts = (wording.standalone, *wording.further)
+    assert len(posts) > 2
+    assert wording.gave_way == ()
+    for number, post in enumerate(posts, 1):
+        assert BLUESKY.abilities.budget.fits(post.text)
+        assert post.text.startswith("EXERCICE –")
+        assert post.text.endswith(f" ({number}/{len(posts)})")
+    assert all(found in posts[0].text for found in ("#Accident", "#Montpellier", "Évitez le secteur."))
+    assert [(post.pictures != (), post.link is not None) for post in posts] == [(True, True)] + [(False, False)] * (
+        len(posts) - 1
+    )
+    assert "police.example/gaz" in posts[-1].text
 
 
 def test_a_mail_shortens_its_description_and_nothing_else() -> None:

@@ -10,7 +10,7 @@ from policenotify.testing.strategies import nasty_text
 from policenotify.text import Budget, graphemes, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparing import folded, says
-from policenotify.text.fitting import Part, fit, longest
+from policenotify.text.fitting import MOST_POSTS, Part, fit, longest, thread
 from policenotify.text.spans import Found, hashtag, spans_of
 
 OVERRIDES = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c"
@@ -249,3 +249,67 @@ def test_whatever_the_parts_the_text_fits_or_only_what_is_required_is_left(
     assert fitted.fits or fitted.text == " ".join(required)
     assert all(text in fitted.text for text in required)
     assert fit(parts, budget) == fitted
+
+
+@given(
+    st.lists(st.tuples(nasty_text(), st.sampled_from(("required", "shrinkable", "droppable"))), max_size=6),
+    st.integers(0, 200),
+    st.integers(0, 50),
+)
+def test_with_more_room_nothing_more_is_left_out(pieces: list[tuple[str, str]], limit: int, more: int) -> None:
+    parts = [
+        Part(one_line(text), rule, number, f"part {number}")  # type: ignore[arg-type]  # drawn from the three rules
+        for number, (text, rule) in enumerate(pieces)
+    ]
+    less, room = fit(parts, Budget(limit)), fit(parts, Budget(limit + more))
+    lost = [{told for told in fitted.gave_way if told.endswith("left out")} for fitted in (room, less)]
+    assert lost[0] <= lost[1]
+
+
+# --- several posts
+
+GAS = (
+    Part("EXERCICE –"),
+    Part("[#Gaz] Fuite de gaz."),
+    Part("Odeur signalée par des riverains.", "shrinkable", 0, "description"),
+    Part("Évitez le secteur. Fermez vos fenêtres. N'appelez pas le 18 pour demander des nouvelles.", "splittable"),
+    Part("Prochain point à 18h30."),
+    Part("https://police.example/gaz", "droppable", 1, "link"),
+)
+
+
+def test_a_thread_begins_with_what_is_required_and_leaves_nothing_out() -> None:
+    assert thread(GAS, Budget(90), again="EXERCICE –") == (
+        "EXERCICE – [#Gaz] Fuite de gaz. Évitez le secteur. Prochain point à 18h30. (1/3)",
+        "EXERCICE – Fermez vos fenêtres. N'appelez pas le 18 pour demander des nouvelles. (2/3)",
+        "EXERCICE – Odeur signalée par des riverains. https://police.example/gaz (3/3)",
+    )
+
+
+def test_a_thread_is_no_way_out_where_its_first_post_cannot_be_said_or_it_has_no_end() -> None:
+    assert thread(GAS, Budget(50)) == ()
+    assert thread(GAS[:3], Budget(20)) == ()
+    assert thread((Part("a", "splittable"), Part("b" * 200, "shrinkable")), Budget(12)) == ()
+    assert thread((Part("a", "splittable"), Part("https://police.example/gaz", "droppable")), Budget(12)) == ()
+
+
+@given(
+    st.lists(st.tuples(nasty_text(max_parts=20), st.sampled_from(("required", "shrinkable", "droppable"))), max_size=5),
+    nasty_text(max_parts=40),
+    st.integers(10, 200),
+)
+def test_the_posts_of_a_thread_put_together_are_the_text(
+    pieces: list[tuple[str, str]], splittable: str, limit: int
+) -> None:
+    parts = [Part(one_line(text), rule) for text, rule in pieces]  # type: ignore[arg-type]  # drawn from the three rules
+    parts.insert(len(parts) // 2, Part(one_line(splittable), "splittable"))
+    budget = Budget(limit, graphemes, 3 * limit)
+    posts = thread(parts, budget)
+    assert len(posts) <= MOST_POSTS
+    assert all(budget.fits(post) for post in posts)
+    if posts:
+        bare = [post.removesuffix(f" ({number}/{len(posts)})") for number, post in enumerate(posts, 1)]
+        assert [f"{text} ({number}/{len(posts)})" for number, text in enumerate(bare, 1)] == list(posts)
+        assert all(part.text in bare[0] for part in parts if part.rule == "required")
+        whole = " ".join(part.text for part in parts).split()
+        assert sorted("".join(bare).replace(" ", "")) == sorted("".join(whole))

@@ -227,28 +227,23 @@ def _corrected(legs: Sequence[Leg], message: Message, history: History, channel:
     how = channel.on_correction if severe else channel.on_correction_minor
     if how == "reply":
         return list(legs)
-    targets = [_to_edit(message, history, channel, leg.language) for leg in legs]
-    posts = [leg for leg, target in zip(legs, targets, strict=True) if how == "both" or not target]
-    edits = [
-        replace(leg, operation=Operation.EDIT, target=target)
-        for leg, target in zip(legs, targets, strict=True)
-        if target
-    ]
-    return [*posts, *edits]
+    edits = {leg: edit for leg in legs if (edit := _edit(leg, message, history, channel)) is not None}
+    posts = [leg for leg in legs if how == "both" or leg not in edits]
+    return [*posts, *edits.values()]
 
 
-def _to_edit(message: Message, history: History, channel: Configured, language: str) -> str:
-    """The publication whose post is to be changed; empty: it is not out, or nothing is known of it.
+def _edit(leg: Leg, message: Message, history: History, channel: Configured) -> Leg | None:
+    """The change of the post that was wrong; `None`: it is not out, or of several posts it may stand in any.
 
     A correction that was itself made by an edit has no post of its own: what it changed is changed again.
     """
     about = message.lifecycle.corrects
     while about and (entry := history.entry(about)):
-        said = [was for was in entry.said if _ours(was, channel, language)]
-        if said:
-            return about if any(was.outcome is Outcome.POSTED for was in said) else ""
-        about = entry.message.lifecycle.corrects
-    return ""
+        said = [was for was in entry.said if _ours(was, channel, leg.language)]
+        if [was.outcome for was in said] == [Outcome.POSTED]:
+            return replace(leg, operation=Operation.EDIT, target=about, target_part=said[0].part)
+        about = None if said else entry.message.lifecycle.corrects
+    return None
 
 
 def _taken_back(legs: Sequence[Leg], history: History, channel: Configured) -> list[Leg]:
@@ -265,7 +260,8 @@ def _taken_back(legs: Sequence[Leg], history: History, channel: Configured) -> l
 
 
 def _deletion(channel: Configured, entry: Entry, was: Said) -> Leg:
-    return replace(_leg(channel, was.language), operation=Operation.DELETE, target=entry.publication)
+    leg = replace(_leg(channel, was.language), operation=Operation.DELETE)
+    return replace(leg, target=entry.publication, target_part=was.part)
 
 
 def _posted_as(said: Said, channel: Configured) -> bool:

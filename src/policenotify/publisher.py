@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -296,6 +296,7 @@ class Publisher:
             for leg in legs
             if leg not in wordless
         )
+        wordings = _numbered(wordings, publication, at)
         return _Decided(
             message=resolved,
             digest=given.digest,
@@ -382,8 +383,7 @@ class Publisher:
             leg,
             channel=channel,
             key=_post_key(publication, leg),
-            # Each post of a publication has a time of its own, so that timelines keep their order.
-            created_at=at + timedelta(milliseconds=leg.part),
+            created_at=at,
             words=words,
             profile=profile,
             zone=self.zone,
@@ -433,28 +433,32 @@ class Publisher:
             due_at=owed if made.course is Course.OPEN else None,
             findings=made.findings,
             rules={language: str(words.version) for language, words in sorted(self.words.items())},
-            drafted=(*map(self._drafted, made.wordings), *(self._unworded(publication, leg) for leg in made.wordless)),
+            drafted=(
+                *(drafted for wording in made.wordings for drafted in self._drafted(wording)),
+                *(self._unworded(publication, leg) for leg in made.wordless),
+            ),
             pictures=made.pictures,
             skips_without_opening=frozenset(
                 name for name, how in self.channels.items() if how.without_opening == "skip"
             ),
         )
 
-    def _drafted(self, wording: Wording) -> values.Drafted:
+    def _drafted(self, wording: Wording) -> Iterator[values.Drafted]:
         how, refused = self.channels[wording.leg.channel], ""
         wanted: tuple[str, ...] = ()
         try:
             wanted = tuple(how.recipients()) if how.recipients else ()
         except SettingsError as error:  # a list that cannot be read must not silence the other channels
             refused = f"The list of recipients cannot be read: {error}"
-        return values.Drafted(
-            leg=wording.leg,
-            post_key=wording.standalone.key,
-            standalone=wording.standalone,
-            reply=wording.reply,
-            addresses=wanted if how.abilities.recipients else None,
-            refused=refused,
-        )
+        for number, post in enumerate((wording.standalone, *wording.further)):
+            yield values.Drafted(
+                leg=replace(wording.leg, part=wording.leg.part + number),
+                post_key=post.key,
+                standalone=post,
+                reply=wording.reply if number == 0 else None,
+                addresses=wanted if how.abilities.recipients else None,
+                refused=refused,
+            )
 
     @staticmethod
     def _unworded(publication: str, leg: Leg) -> values.Drafted:
@@ -487,6 +491,41 @@ class Publisher:
     def _ulid(self, at: datetime) -> str:
         number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self._entropy(10))
         return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def _numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
+    """The wordings, with the place of each post among those of its channel: where one goes on, the next ones move up.
+
+    An edit that would go on in further posts is none: it is said below.
+    """
+    posts = [wording for wording in wordings if wording.leg.operation is Operation.POST]
+    said = {(wording.leg.channel, wording.leg.language) for wording in posts}
+    for wording in wordings:
+        leg = wording.leg
+        if leg.operation is Operation.EDIT and not wording.further:
+            posts.append(wording)
+        elif leg.operation is Operation.EDIT and (leg.channel, leg.language) not in said:
+            posts.append(replace(wording, leg=replace(leg, operation=Operation.POST, target="")))
+    taken: dict[str, int] = {}
+    numbered = []
+    for wording in posts:
+        part = taken.get(wording.leg.channel, 0)
+        taken[wording.leg.channel] = part + 1 + len(wording.further)
+        leg = replace(wording.leg, part=part)
+        standalone, *further = (
+            post.model_copy(
+                update={
+                    "key": _post_key(publication, replace(leg, part=part + number)),
+                    # Each post of a publication has a time of its own, so that timelines keep their order.
+                    "created_at": at + timedelta(milliseconds=part + number),
+                }
+            )
+            for number, post in enumerate((wording.standalone, *wording.further))
+        )
+        same = {"key": standalone.key, "created_at": standalone.created_at}
+        reply = wording.reply and wording.reply.model_copy(update=same)
+        numbered.append(replace(wording, leg=leg, standalone=standalone, reply=reply, further=tuple(further)))
+    return tuple(numbered)
 
 
 def _post_key(publication: str, leg: Leg) -> str:

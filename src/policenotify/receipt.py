@@ -86,6 +86,7 @@ class Said:
         account: The account it was meant for.
         language: BCP 47.
         outcome: What became of it.
+        part: Number of the post among those of the same channel.
         ref: Where it landed, once posted.
     """
 
@@ -93,6 +94,7 @@ class Said:
     account: str
     language: str
     outcome: Outcome
+    part: int = 0
     ref: PostRef | None = None
 
 
@@ -173,6 +175,7 @@ class Leg:
         part: Number of the post among those of the same channel, from 0: a second language is a post of its own.
         answers: The incident's earlier publications, from the opening to the one to answer.
         target: For an edit or a deletion: the publication whose post it is about.
+        target_part: And which of its posts on the channel.
         skip: Why nothing is said here although the incident was opened here; empty: it is said.
     """
 
@@ -183,6 +186,7 @@ class Leg:
     part: int = 0
     answers: tuple[str, ...] = ()
     target: str = ""
+    target_part: int = 0
     skip: str = ""
 
 
@@ -194,12 +198,15 @@ class Wording:
         leg: Where it goes.
         standalone: Reads alone.
         reply: Reads under our earlier posts; `None` where there is nothing to answer.
+        further: Posts that go on where the first one ends, each under the one before, where all that must be said is
+            too long for one.
         gave_way: What was left out so that the rest fits, in plain words.
     """
 
     leg: Leg
     standalone: Post
     reply: Post | None = None
+    further: tuple[Post, ...] = ()
     gave_way: tuple[str, ...] = ()
 
 
@@ -218,6 +225,7 @@ class Receipt(_Value):
         channel: The channel's name.
         language: BCP 47.
         operation: What was done.
+        part: Number of the post among those of the channel.
         outcome: What became of it.
         delivery: Id of the delivery in the journal.
         ref: Where it landed.
@@ -234,6 +242,7 @@ class Receipt(_Value):
     channel: str
     language: str
     operation: Operation = Operation.POST
+    part: int = 0
     outcome: Outcome
     delivery: int
     ref: PostRef | None = None

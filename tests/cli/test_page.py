@@ -351,6 +351,22 @@ def test_a_correction_stands_with_what_it_corrects(tmp_path: Path) -> None:
     assert page.sections[0].steps[1].stage == "Correction"
 
 
+def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Path) -> None:
+    long = SAMPLE["scam/info"].message.model_copy(update={"instruction": "Raccrochez et appelez votre agence. " * 15})
+    with desk(tmp_path, [one for one in everywhere() if one.network == "bluesky"]) as (publisher, clock):
+        clock.put_to(SAMPLE["scam/info"].at)
+        foreseen = draw("preview", [Told(at=clock.now(), preview=publisher.preview(long))], publisher)
+        page = draw("demo", [said(publisher, long, "first")], publisher)
+    for shown in (foreseen, page):
+        first, *further = devices(shown, 0)["bluesky"].cards
+        assert len(further) > 1
+        assert first.answers is None
+        assert [card.answers and card.answers.id for card in further] == [first.id, *(card.id for card in further[:-1])]
+        assert words(further[0]).endswith(f"(2/{len(further) + 1})")
+        assert {card.wording for card in further} == {""}
+    assert all(card.out for card in devices(page, 0)["bluesky"].cards)
+
+
 def test_what_has_no_words_is_told_too(tmp_path: Path) -> None:
     channels = [replace(one, without_opening="skip") for one in everywhere()[:1]]
     abilities = replace(channels[0].abilities, deletes=True)

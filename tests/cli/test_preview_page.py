@@ -25,6 +25,17 @@ def test_a_preview_as_a_page(run: Run, desk: Desk) -> None:
     assert run("preview", *ACCIDENT, "--html", "page.html").code == 0  # its own page is written over
 
 
+def test_what_goes_on_in_further_posts_is_previewed(run: Run, desk: Desk) -> None:
+    long = ("--instruction", "Évitez le secteur et fermez vos fenêtres. " * 12)
+    accident = [word for word in ACCIDENT if word not in {"--instruction", "Évitez le secteur."}]
+    ran = run("preview", *accident, *long, "--html", "page.html")
+    assert "bluesky · fr · alone" in ran.out
+    assert "bluesky · fr · goes on" in ran.out
+    bluesky = run("preview", *accident, *long, "--json").document["posts"][0]
+    assert [one["kind"] for one in bluesky["wordings"]] == ["standalone", "further", "further"]
+    assert not desk.bluesky.posts
+
+
 def test_json_stays_one_document(run: Run, desk: Desk) -> None:
     ran = run("preview", *ACCIDENT, "--json", "--html", "page.html")
     assert ran.document["allowed"] is True

@@ -48,7 +48,7 @@ def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
             outcome=Outcome.POSTED,
             ref=desk.ref(french),
         ),
-        Said(channel="sky", account="police34.example", language="en", outcome=Outcome.UNCONFIRMED),
+        Said(channel="sky", account="police34.example", language="en", outcome=Outcome.UNCONFIRMED, part=1),
     )
 
 

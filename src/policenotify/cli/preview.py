@@ -27,7 +27,7 @@ from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
 from policenotify.receipt import Wording
 
-_KINDS = {"reply": "in the thread", "standalone": "alone"}
+_KINDS = {"reply": "in the thread", "standalone": "alone", "further": "goes on"}
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
 _WIDTH = 80
 
@@ -88,6 +88,8 @@ def _kinds(wording: Wording) -> Iterator[tuple[str, Post]]:
     if wording.reply is not None:
         yield "reply", wording.reply
     yield "standalone", wording.standalone
+    for post in wording.further:
+        yield "further", post
 
 
 def _post(wording: Wording, publisher: Publisher) -> dict[str, object]:
@@ -104,7 +106,7 @@ def _page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     for wording in seen.wordings:
         for kind, post in _kinds(wording):
             abilities = publisher.channels[wording.leg.channel].abilities
-            how = f" · {_KINDS[kind]}" if wording.reply is not None else ""
+            how = f" · {_KINDS[kind]}" if wording.reply is not None or wording.further else ""
             title = f"{wording.leg.channel} · {wording.leg.language}{how} · {pages.use(abilities.budget, post.text)}"
             # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
             body = _body(post, wording.leg.channel, publisher)

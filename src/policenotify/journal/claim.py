@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease
 from policenotify.journal import schema
 from policenotify.journal.events import RUNNER, record
-from policenotify.journal.lanes import NOT_TOLD, OVER, let_go, opening_never_appeared, overtake
+from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, opening_never_appeared, overtake
 from policenotify.journal.owner import is_dead
 from policenotify.journal.values import Claimed, moment, priority, span
 from policenotify.lifecycle import Stage
@@ -179,11 +179,26 @@ def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outc
         return None
     if row.not_after is not None and row.not_after <= now:
         return Outcome.SUPERSEDED, "It had expired before it could be sent."
+    if _continues_nothing(connection, row):
+        return Outcome.SUPERSEDED, BEGUN
     if not (row.needs_opening or _over(connection, row)) or not opening_never_appeared(connection, row.lane):
         return None
     if row.needs_opening:
         return Outcome.SKIPPED, NOT_TOLD
     return Outcome.SUPERSEDED, OVER
+
+
+def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
+    """Whether it goes on where another post of its publication ends that certainly is not out."""
+    before = select(_table.c.id).where(
+        _table.c.publication == row.publication,
+        _table.c.channel == row.channel,
+        _table.c.language == row.language,
+        _table.c.operation == row.operation,
+        _table.c.part < row.part,
+        _table.c.state.in_([Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED]),
+    )
+    return row.operation == Operation.POST and connection.execute(before.limit(1)).first() is not None
 
 
 def _over(connection: Connection, row: Row[Any]) -> bool:
@@ -245,16 +260,19 @@ def _answers(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
     The first is always the one that everything hangs under: the opening's first post, in whatever language.
     """
     wanted = str(row.answers).split()
-    if row.part and not row.mass and row.operation == Operation.POST:  # a second language hangs under the first one
+    # What goes on hangs under the post before, a second language under the first one.
+    if row.part and not row.mass and row.operation == Operation.POST:
         wanted.append(str(row.publication))
     if not wanted:
         return ()
+    ours = _table.c.language == row.language
     rows = connection.execute(
         select(_table.c.publication, _table.c.ref, _table.c.part)
         .where(_table.c.publication.in_(wanted), _table.c.channel == row.channel, _table.c.account == row.account)
         .where(_table.c.operation == Operation.POST, _table.c.state == Outcome.POSTED, _table.c.ref.is_not(None))
-        # Of a publication's posts the last one read here counts: the one in our language, else the first one.
-        .order_by(_table.c.language == row.language, _table.c.part.desc())
+        .where(or_(_table.c.publication != row.publication, _table.c.part < row.part))
+        # Of a publication's posts the last one read here counts: the last one in our language, else the first one.
+        .order_by(ours, case((ours, _table.c.part), else_=-_table.c.part))
     ).all()
     landed = {one.publication: PostRef.read(one.ref) for one in rows}
     opened = [one for one in rows if one.publication == wanted[0]]

@@ -142,6 +142,7 @@ def _of(row: Row[Any]) -> Said:
         account=row.account,
         language=row.language,
         outcome=_outcome(row),
+        part=row.part,
         ref=PostRef.read(row.ref) if row.ref else None,
     )
 
@@ -179,6 +180,7 @@ def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None
         channel=row.channel,
         language=row.language,
         operation=Operation(row.operation),
+        part=row.part,
         outcome=outcome,
         delivery=row.id,
         ref=PostRef.read(row.ref) if row.ref else None,

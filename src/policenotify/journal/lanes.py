@@ -14,6 +14,7 @@ from policenotify.receipt import Outcome
 
 OVER = "It was over before this could be sent; it would have been stale."
 NOT_TOLD = "The opening never appeared here, and this channel does not announce the end of what it did not tell."
+BEGUN = "It goes on where another post ends, and that one is not out."
 OVERTAKEN = "A newer message went out instead."
 
 _table, _people = schema.delivery, schema.recipient

@@ -58,7 +58,7 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
     _store_pictures(connection, draft)
     closing = message.stage in _CLOSING
     # A lane is said in the order of its deliveries' ids.
-    for drafted in sorted(draft.drafted, key=lambda one: one.leg.part):
+    for drafted in sorted(draft.drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part)):
         lane, skip = _lane(draft, drafted), drafted.leg.skip
         if closing and opening_never_appeared(connection, lane):
             supersede(connection, lane, at)
@@ -187,7 +187,7 @@ def _target(connection: Connection, leg: Leg) -> int | None:
         table.c.publication == leg.target,
         table.c.channel == leg.channel,
         table.c.account == leg.account,
-        table.c.language == leg.language,
+        table.c.part == leg.target_part,
         table.c.operation == Operation.POST,
     )
     return connection.execute(query).scalar() if leg.target else None

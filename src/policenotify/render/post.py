@@ -27,22 +27,26 @@ def post_parts(scene: Scene, *, standalone: bool) -> list[Part]:
         standalone: It must read alone, without our earlier posts above it.
     """
     lead, instruction, tags = _incident(scene) if scene.of_incident else _once(scene)
-    exercise = f"{scene.words.exercise}{scene.words.dash}" if scene.message.exercise else ""
     description = paragraph(scene.said.description)
     outlook = capital(scene.teller.outlook(scene.message, scene.profile, f"{lead} {instruction}"))
     link = scene.message.link or ""
     told = {found.value for found in spans_of(f"{lead} {description} {instruction}")}
     return [
-        Part(exercise.strip()),
+        Part(exercise(scene)),
         Part(lead),
         Part(description, "shrinkable", _DESCRIPTION, "description"),
-        Part(instruction),
+        Part(instruction, "splittable"),
         Part(sentence(outlook)),
         Part(scene.context() if standalone else "", "shrinkable", _CONTEXT, "what it refers to"),
         Part("" if link in told else link, "droppable", _LINK, "link"),
         Part(scene.words.reference.format(reference=scene.reference) if scene.reference else ""),
         *_tags(tags, scene, f"{lead} {description} {instruction}"),
     ]
+
+
+def exercise(scene: Scene) -> str:
+    """What every post of an exercise begins with: `EXERCICE –`."""
+    return f"{scene.words.exercise}{scene.words.dash}".strip() if scene.message.exercise else ""
 
 
 def _incident(scene: Scene) -> tuple[str, str, tuple[Part, ...]]:

@@ -10,10 +10,10 @@ from policenotify.errors import CannotFit
 from policenotify.message import Message
 from policenotify.receipt import History, Leg, Wording
 from policenotify.render.mail import fit_mail, mail_parts, subject
-from policenotify.render.post import post_parts
+from policenotify.render.post import exercise, post_parts
 from policenotify.render.scene import Scene
 from policenotify.text.characters import one_line
-from policenotify.text.fitting import Fitted, fit
+from policenotify.text.fitting import Fitted, fit, thread
 from policenotify.text.spans import spans_of
 from policenotify.words.phrases import Words
 from policenotify.words.profile import Profile
@@ -54,7 +54,7 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
         The wording; `gave_way` says what had to be left out.
 
     Raises:
-        CannotFit: What must be said does not fit.
+        CannotFit: What must be said does not fit, and the network has no threads.
     """
     scene = Scene(
         message=message,
@@ -72,9 +72,10 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
     kept_out = len(pictures) - len(shown)
     notes = (f"{kept_out} of {len(pictures)} pictures left out",) if kept_out else ()
 
-    def wording(*, standalone: bool) -> tuple[Post, tuple[str, ...]]:
+    def wording(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
-        if not fitted.fits:
+        texts = (fitted.text,) if fitted.fits else _thread(scene, channel)
+        if not texts:
             raise CannotFit(channel.name, fitted.used, fitted.limit)
         post = Post(
             key=key,
@@ -82,22 +83,24 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
             stage=message.stage,
             category=message.category,
             language=scene.said.language,
-            text=fitted.text,
+            text=texts[0],
             title=title,
             html=html,
-            spans=tuple(Span(**found._asdict()) for found in spans_of(fitted.text)),
+            spans=_spans(texts[0]),
             link=message.link,
             pictures=shown,
             created_at=created_at,
             sender=one_line(scene.sender),
             exercise=message.exercise,
         )
-        return post, fitted.gave_way
+        more = {"link": None, "pictures": ()}
+        further = [post.model_copy(update={"text": text, "spans": _spans(text), **more}) for text in texts[1:]]
+        return (post, *further), () if further else fitted.gave_way
 
-    standalone, left_alone = wording(standalone=True)
-    reply, left_reply = wording(standalone=False) if leg.answers else (None, ())
+    (standalone, *further), left_alone = wording(standalone=True)
+    (reply, *_), left_reply = wording(standalone=False) if leg.answers else ((None,), ())
     gave_way = tuple(dict.fromkeys((*left_alone, *left_reply, *notes)))
-    return Wording(leg=leg, standalone=standalone, reply=reply, gave_way=gave_way)
+    return Wording(leg=leg, standalone=standalone, reply=reply, further=tuple(further), gave_way=gave_way)
 
 
 def _worded(
@@ -113,6 +116,18 @@ def _worded(
         return fit(parts, budget), scene.headline, ""
     fitted = fit([replace(part, text=budget.spell(part.text)) for part in parts], budget)
     return replace(fitted, text=budget.spell(fitted.text)), scene.headline, ""  # the mark of a cut is no letter either
+
+
+def _thread(scene: Scene, channel: Configured) -> tuple[str, ...]:
+    """The texts of several posts; empty: it cannot be said so. Both wordings have the same ones."""
+    abilities = channel.abilities
+    if not abilities.replies or abilities.html:
+        return ()
+    return thread(post_parts(scene, standalone=False), abilities.budget, again=exercise(scene))
+
+
+def _spans(text: str) -> tuple[Span, ...]:
+    return tuple(Span(**found._asdict()) for found in spans_of(text))
 
 
 def _described(scene: Scene, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:

@@ -10,13 +10,19 @@ from typing import Final, Literal
 from policenotify.text.budget import Budget, grapheme_ends
 from policenotify.text.spans import spans_of
 
-Rule = Literal["required", "shrinkable", "droppable"]
+Rule = Literal["required", "splittable", "shrinkable", "droppable"]
+
+_GIVE_WAY: Final = frozenset({"shrinkable", "droppable"})
+
+MOST_POSTS: Final = 9
+"""A message that needs more posts than these is no message for a network of short posts."""
 
 SHORTEST: Final = 15
 """What is left of a shortened part is at least so long, in characters; less than that says nothing."""
 
 # A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`.
 _NUMBER: Final = re.compile(r"(?:n°\s?|\+)?\d+(?:[.,:/+\s]\d+)*(?:\s?[%€°]|\s?[^\W\d_]+\d*)?")
+_NUMBERED: Final = " ({}/{})"
 _SENTENCE_END: Final = re.compile(r"[.!?…]['\")»”]*(?=\s)")
 _LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
 
@@ -27,7 +33,8 @@ class Part:
 
     Attributes:
         text: What it says; an empty part is as if it were not there.
-        rule: `required`: stays as it is. `shrinkable`: may be cut short, then left out. `droppable`: stays whole
+        rule: `required`: stays as it is. `splittable`: the same, but where all that is required is too long for one
+            post it may go on in the next. `shrinkable`: may be cut short, then left out. `droppable`: stays whole
             or is left out.
         order: Which gives way first: the lowest. Of equal ones, the last in the text.
         name: What to call it when it gave way.
@@ -71,7 +78,7 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
     """
     kept = list(parts)
     gave_way: list[str] = []
-    yielding = [index for index in reversed(range(len(kept))) if kept[index].rule != "required" and kept[index].text]
+    yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
     for index in sorted(yielding, key=lambda index: kept[index].order):
         if budget.fits(_joined(kept)):
             break
@@ -81,6 +88,57 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
         gave_way.append(f"{part.name} {'shortened' if shorter else 'left out'}")
     text = _joined(kept)
     return Fitted(text, tuple(gave_way), *budget.use(text))
+
+
+def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
+    """Divide what is too long for one post among several, each of which says which of how many it is.
+
+    The first one carries all that is required, and as much of what may be split as fits, up to the end of a sentence
+    where there is one; the others carry the rest, and all that would have given way. Nothing is left out: without the
+    numbers and *again*, the posts say what the parts say, the required ones first.
+
+    Args:
+        parts: The pieces, in the order of reading.
+        budget: Of each post.
+        again: Begins every further post, too: `EXERCICE`.
+
+    Returns:
+        The posts; empty: even so it does not fit, or needs more than nine.
+    """
+    number = _NUMBERED.format(MOST_POSTS, MOST_POSTS)
+    room = Budget(
+        budget.limit,
+        lambda text: budget.measure(text + number),
+        None if budget.max_bytes is None else budget.max_bytes - len(number),
+    )
+    required = [part for part in parts if part.rule not in _GIVE_WAY]
+    place = next((index for index, part in enumerate(required) if part.rule == "splittable"), None)
+    if place is None or not room.fits(_joined([part for part in required if part.rule == "required"])):
+        return ()
+    whole = required[place].text
+    begun = _prefix(whole, _fitting(required, place, room))
+    posts = [_joined([*required[:place], replace(required[place], text=begun), *required[place + 1 :]])]
+    rest = _joined([Part(whole[len(begun) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
+    while rest:
+        head = f"{again} " if again else ""
+        said = rest if room.fits(head + rest) else _prefix(rest, lambda text: room.fits(head + text))  # noqa: B023 - used at once
+        if not said or len(posts) == MOST_POSTS:
+            return ()
+        posts.append(head + said)
+        rest = rest[len(said) :].strip()
+    return tuple(f"{post}{_NUMBERED.format(number, len(posts))}" for number, post in enumerate(posts, 1))
+
+
+def _prefix(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest beginning that fits: whole sentences, else whole words, else whatever is not to be parted."""
+    for cuts in _cuts(text):
+        low, high = 0, len(cuts)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if fits(text[: cuts[middle]]) else (low, middle)
+        if low:
+            return text[: cuts[low - 1]]
+    return ""
 
 
 def longest(text: str, fits: Callable[[str], bool]) -> str:

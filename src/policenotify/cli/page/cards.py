@@ -136,7 +136,7 @@ class Thread:
 
 
 def _forms(wording: Wording, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
-    if wording.reply is None:
+    if wording.reply is None or wording.reply is wording.standalone:
         yield wording.standalone, ""
     elif receipt is not None:
         yield wording.standalone if receipt.standalone else wording.reply, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from policenotify.channel import Operation
@@ -60,22 +60,42 @@ class Told:
     @property
     def worded(self) -> tuple[tuple[Wording, Seen | None], ...]:
         """Each wording, with what readers have of it, if that can be told: as many posts as were to come."""
-        count = Counter(one.leg.channel for one in self.preview.wordings if _is_post(one))
+        posts = self._posts
+        count = Counter(one.leg.channel for one in posts if _is_post(one))
         new = {name: self.seen.get(name, ()) for name in count}
-        sure = {name: iter(posts if len(posts) == count[name] else ()) for name, posts in new.items()}
-        return tuple(
-            (one, next(sure[one.leg.channel], None) if _is_post(one) else None) for one in self.preview.wordings
-        )
+        sure = {name: iter(seen if len(seen) == count[name] else ()) for name, seen in new.items()}
+        return tuple((one, next(sure[one.leg.channel], None) if _is_post(one) else None) for one in posts)
 
     @property
     def unworded(self) -> tuple[Receipt, ...]:
         """The receipts of what has no words: what is left out, and what takes an earlier post back."""
-        worded = {_leg(one.leg) for one in self.preview.wordings}
+        worded = {_leg(one.leg) for one in self._posts}
         return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
 
     def receipt(self, wording: Wording) -> Receipt | None:
         """What became of a wording."""
         return next((one for one in self._receipts if _leg(one) == _leg(wording.leg)), None)
+
+    @property
+    def _posts(self) -> tuple[Wording, ...]:
+        """The wordings, each post that goes on where one ends as a wording of its own, which hangs under that."""
+        return tuple(
+            replace(
+                wording,
+                leg=replace(wording.leg, part=wording.leg.part + number, answers=(*wording.leg.answers, self._id)),
+                standalone=post,
+                reply=post,
+                further=(),
+            )
+            if number
+            else replace(wording, further=())
+            for wording in self.preview.wordings
+            for number, post in enumerate((wording.standalone, *wording.further))
+        )
+
+    @property
+    def _id(self) -> str:
+        return self.publication.id if self.publication else ""
 
     @property
     def _receipts(self) -> tuple[Receipt, ...]:
@@ -86,5 +106,5 @@ def _is_post(wording: Wording) -> bool:
     return wording.leg.operation is Operation.POST
 
 
-def _leg(of: Leg | Receipt) -> tuple[str, str, Operation]:
-    return of.channel, of.language, of.operation
+def _leg(of: Leg | Receipt) -> tuple[str, str, Operation, int]:
+    return of.channel, of.language, of.operation, of.part
