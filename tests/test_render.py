@@ -26,7 +26,7 @@ from policenotify.render.place import tagged
 from policenotify.scales import Certainty, Precision, Severity, Urgency
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
-from policenotify.text import Budget, graphemes, utf8_bytes
+from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.words import PROFILES, WORDS, Profile
 
@@ -581,6 +581,15 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
     assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
     assert len(wording.standalone.text) <= 150
     assert wording.gave_way == ("description shortened",)
+
+
+def test_what_the_alphabet_has_not_is_told() -> None:
+    spelled = Budget(459, spell=lambda text: to_gsm(text).text, loses=lambda text: to_gsm(text).lost)
+    channel = _channel("phone", Abilities(budget=spelled, hashtags=False))
+    wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
+    assert set(wording.gave_way) == {"“🚒” cannot be written there", "“²” cannot be written there"}
+    assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
+    assert "2 m." in wording.standalone.text
 
 
 def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:

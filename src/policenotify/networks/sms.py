@@ -258,7 +258,12 @@ def _budget(segments: int, *, unicode: bool) -> Budget:
     def spell(text: str) -> str:
         return to_gsm(text).text
 
-    return Budget(limit, measure, spell=None if unicode else spell, describe=_describe)
+    def loses(text: str) -> tuple[str, ...]:
+        return to_gsm(text).lost
+
+    if unicode:
+        return Budget(limit, measure, describe=_describe)
+    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
 
 
 def _describe(text: str) -> str:

@@ -12,6 +12,7 @@ from policenotify.receipt import History, Leg, Wording
 from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.post import exercise, post_parts
 from policenotify.render.scene import Scene
+from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fitting import Fitted, fit, thread
 from policenotify.text.spans import spans_of
@@ -70,7 +71,8 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
     )
     shown = _described(scene, pictures)[: channel.abilities.images]
     kept_out = len(pictures) - len(shown)
-    notes = (f"{kept_out} of {len(pictures)} pictures left out",) if kept_out else ()
+    notes = [f"{kept_out} of {len(pictures)} pictures left out"] if kept_out else []
+    notes += _lost(scene, channel.abilities.budget)
 
     def wording(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
@@ -124,6 +126,15 @@ def _thread(scene: Scene, channel: Configured) -> tuple[str, ...]:
     if not abilities.replies or abilities.html:
         return ()
     return thread(post_parts(scene, standalone=False), abilities.budget, again=exercise(scene))
+
+
+def _lost(scene: Scene, budget: Budget) -> list[str]:
+    """What of the desk's own words the network's alphabet has not."""
+    if budget.loses is None:
+        return []
+    said = scene.said
+    lost = budget.loses(f"{scene.headline} {said.description} {said.instruction}")
+    return [f"“{sign}” cannot be written there" for sign in dict.fromkeys(lost)]
 
 
 def _spans(text: str) -> tuple[Span, ...]:

@@ -40,6 +40,7 @@ class Budget:
         measure: How the network counts.
         max_bytes: A second limit, in UTF-8 bytes, where the network has one.
         spell: Writes a text in the network's alphabet, as GSM 03.38 wants it; it is applied before fitting.
+        loses: What `spell` would leave out of a text, or change in its meaning.
         describe: Says of a finished text what the count alone does not: `GSM-7, 2 segments`.
     """
 
@@ -47,6 +48,7 @@ class Budget:
     measure: Callable[[str], int] = len
     max_bytes: int | None = None
     spell: Callable[[str], str] | None = None
+    loses: Callable[[str], tuple[str, ...]] | None = None
     describe: Callable[[str], str] | None = None
 
     def fits(self, text: str) -> bool:
