@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,7 @@ _EVENTS: Final = {
 _FIELDS = ("headline", "description", "instruction")
 
 
+@cache
 def _channel(network: str) -> Configured:
     people = {"recipients": tuple} if network in {"sms", "email"} else {}
     return configured(network, network, _NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody
