@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -72,13 +75,26 @@ class Network:
 
 def networks() -> tuple[Network, ...]:
     """Every network that installed packages offer, in alphabetical order; disputed ones say so. Imports none."""
-    claims = sorted({(entry.name, _package(entry), entry.value) for entry in entry_points(group=GROUP)})
+    claims = _claims(tuple((place, _changed(place)) for place in sys.path))
     offers: dict[str, list[str]] = {}
     for name, package, _ in claims:
         offers.setdefault(name, []).append(package)
     return tuple(
         Network(name, package, target, _dispute(name, package, offers[name])) for name, package, target in claims
     )
+
+
+@lru_cache(maxsize=1)
+def _claims(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
+    """Name, package and target of all that is offered; read anew when the path, or a folder of it, has changed."""
+    return tuple(sorted({(entry.name, _package(entry), entry.value) for entry in entry_points(group=GROUP)}))
+
+
+def _changed(place: str) -> int:
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def network(name: str) -> Network:
