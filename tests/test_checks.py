@@ -14,7 +14,7 @@ from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Message
 from policenotify.receipt import Entry, Finding, History, Level
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
-from policenotify.words import PROFILES, Profile
+from policenotify.words import PROFILES, WORDS, Profile
 
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 SOON: Final = NOW + timedelta(minutes=30)
@@ -116,6 +116,14 @@ GOOD: Final[dict[str, list[Draft]]] = {
         _draft(_message(headline="EXERCICES de tir : bruit possible")),
     ],
     "PN112": [_draft(_message()), _draft(_message(headline="A9"))],
+    "PN113": [
+        _draft(_message(description="Infos : 17Cyber.gouv.fr, M6.fr et contact@police.fr. Fin.")),
+        _draft(_message(link="https://police.La")),
+    ],
+    "PN114": [
+        _draft(_message(description="contact@police.fr")),
+        replace(_draft(_message(description="Merci aux @SDIS34")), mentions=frozenset({"sdis34"})),
+    ],
 }
 
 BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
@@ -209,6 +217,28 @@ BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
             "translations.en.headline",
         ),
     ],
+    "PN113": [
+        (_draft(_message(headline="Rue fermée.La suite à 18h")), Level.INFO, "headline"),
+        (_draft(_message(description="Fin à 17h.Le pont")), Level.INFO, "description"),
+        (_draft(_message(instruction="Voir sur police.info")), Level.WARNING, "instruction"),
+        (_draft(_message(location={"label": "av.de Lodève"})), Level.WARNING, "location.label"),
+        (_draft(_message(location={"road": {"road": "A9", "exit": "31.Au sud"}})), Level.INFO, "location.road.exit"),
+        (
+            _draft(_message(translations=[{"language": "en", "headline": "Closed.It ends"}])),
+            Level.INFO,
+            "translations.en.headline",
+        ),
+    ],
+    "PN114": [
+        (_draft(_message(headline="Merci aux @SDIS34")), Level.INFO, "headline"),
+        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.INFO, "instruction"),
+        (
+            # A place never calls anybody, whoever may be mentioned.
+            replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
+            Level.INFO,
+            "location.street",
+        ),
+    ],
 }
 
 
@@ -262,6 +292,22 @@ def test_an_installation_adds_a_check_of_its_own() -> None:
     assert check(_draft(_message()), (*CHECKS, own)) == ()
 
 
+@pytest.mark.parametrize(
+    ("typed", "span"),
+    [
+        ("Rue fermée.La suite", (4, 13)),
+        ("Rue fermée.\u200bLa suite", None),
+        ("\u200bRue fermée.La suite", (5, 14)),
+        ("Rue ferme\u0301e.La suite", None),
+    ],
+)
+def test_a_finding_says_where_it_is_in_the_text_as_typed(typed: str, span: tuple[int, int] | None) -> None:
+    (finding,) = _remarks("PN113", _draft(_message(headline=typed)))
+    assert finding.span == span
+    assert "“fermée.La”" in finding.reason
+    assert "“fermée. La”" in finding.reason
+
+
 def test_times_are_told_in_the_readers_zone() -> None:
     (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
     assert "2026-06-05 17:42" in finding.reason
@@ -271,3 +317,16 @@ def test_the_severity_of_the_category_counts_where_the_message_gives_none() -> N
     assert _draft(_message(category="fire")).severity == "Severe"
     assert _draft(_message(category="fire", severity="Minor")).severity == "Minor"
     assert _draft(_message(lifecycle=Lifecycle(stage=Stage.END, incident="i1"), category="arrest")).of_incident
+
+
+def test_words_that_were_dropped_in_are_checked_with() -> None:
+    german = replace(WORDS["en"], language="de", exercise="ÜBUNG", all_clear=("wieder frei",))
+    words = {**WORDS, "de": german}
+    end = _draft(_message(lifecycle=END, language="de-CH", instruction="Der Einsatz ist vorbei."))
+    assert "PN110" not in {found.code for found in check(end)}
+    assert "PN110" in {found.code for found in check(replace(end, words=words))}
+    free = _draft(_message(lifecycle=END, language="de-CH", instruction="Die Straße ist wieder frei."))
+    assert "PN110" not in {found.code for found in check(replace(free, words=words))}
+    drill = _draft(_message(headline="ÜBUNG: Brand"))
+    assert "PN111" not in {found.code for found in check(drill)}
+    assert "PN111" in {found.code for found in check(replace(drill, words=words))}

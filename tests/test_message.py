@@ -606,3 +606,13 @@ def test_the_next_message_may_change_any_field_but_its_lifecycle() -> None:
 def test_only_times_and_bytes_have_a_canonical_form_of_their_own() -> None:
     with pytest.raises(TypeError, match="set has no canonical form"):
         message_module._canonical(set())
+
+
+def test_a_region_is_served_by_the_words_of_its_language() -> None:
+    german = Translation(language="de", headline="Unfall")
+    message = Message(category="fire", headline="Accident", translations=(german,))
+    assert message.wording("de-CH") == german
+    assert message.wording("fr-FR") == message.wording("fr")
+    assert message.wording("de-Latn") is None
+    swiss = Translation(language="de-CH", headline="Unfall!")
+    assert message.model_copy(update={"translations": (german, swiss)}).wording("de-CH") == swiss

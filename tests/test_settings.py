@@ -210,7 +210,7 @@ def test_the_environment_overrides_and_is_named_when_it_is_wrong(write: Write) -
         "POLICENOTIFY_CHANNELS__BLUESKY__PASSWORD": "{hunter55",
         "POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT": "3",
         "POLICENOTIFY_CHANNELS__BLUESKY__EXERCISE": "true",
-        "POLICENOTIFY_CHANNELS__PRESSE_34__LANGUAGES": '["oc"]',
+        "POLICENOTIFY_CHANNELS__PRESSE_34__LANGUAGES": '["en-GB"]',
         "POLICENOTIFY_SERVICE_HOST": "10.0.0.1",
         "POLICENOTIFY_PORT_80_TCP": "tcp://10.0.0.1:80",
     }
@@ -219,7 +219,10 @@ def test_the_environment_overrides_and_is_named_when_it_is_wrong(write: Write) -
     assert settings.channels["bluesky"].options["password"] == "{hunter55"
     bluesky, press = channels_of(settings)
     assert bluesky.exercise
-    assert press.languages == ("oc",)
+    assert press.languages == ("en-GB",)
+    assert wrongs(place, {"POLICENOTIFY_CHANNELS__PRESSE_34__LANGUAGES": '["oc"]'})[0].startswith(
+        "channels.presse-34.languages: there are no words for 'oc'. Known here: en, fr. Drop them in: [languages] oc ="
+    )
     assert wrongs(place, {"POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT": "soon"}) == [
         (
             "channels.bluesky.timeout: Input should be a valid number, unable to parse string as a number "
@@ -357,7 +360,10 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     (tmp_path / "secrets" / "sms").write_text("octopush://{sender}:login@police.example/API-KEY/{recipient}")
     for name in ("x-key", "x-key-secret", "x-token", "x-token-secret", "mastodon"):
         (tmp_path / "secrets" / name).write_text("hunter22")
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "de.toml").write_text('base = "en"')
     settings = read_settings(place, environ={})
+    assert list(settings.languages) == ["de"]
     assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press"]
     assert len(settings.routes) == 1
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}

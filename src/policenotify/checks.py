@@ -10,18 +10,21 @@ Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Final
+from typing import Final, Literal
 
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.receipt import Finding, History, Level
 from policenotify.scales import CapCategory, Severity
+from policenotify.text.characters import clean
 from policenotify.text.comparing import folded
-from policenotify.words import WORDS
+from policenotify.text.repair import Mended, repair
+from policenotify.words import WORDS, Words, matching
 from policenotify.words.profile import Profile
 
 MIN_ALT: Final = 15
@@ -49,6 +52,8 @@ class Draft:
         is_commune: Whether an INSEE code is that of a commune today.
         zone: The readers' zone.
         now: The time.
+        words: The fixed phrases of each language.
+        mentions: Handles that some channel may mention, without `@`.
     """
 
     message: Message
@@ -57,6 +62,8 @@ class Draft:
     is_commune: Callable[[str], bool]
     zone: tzinfo
     now: datetime
+    words: Mapping[str, Words] = dataclasses.field(default_factory=lambda: WORDS)
+    mentions: frozenset[str] = frozenset()
 
     @property
     def of_incident(self) -> bool:
@@ -232,7 +239,8 @@ def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
 
 def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
     message = draft.message
-    phrases = WORDS[message.language].all_clear if message.language in WORDS else ()
+    words = matching(message.language, draft.words)
+    phrases = words.all_clear if words else ()
     said = folded(f"{message.headline} {message.description} {message.instruction}")
     if message.stage is Stage.END and phrases and not any(folded(phrase) in said for phrase in phrases):
         yield Finding(
@@ -246,7 +254,7 @@ def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
 
 def _exercise_marked_once(draft: Draft) -> Iterator[Finding]:
     message = draft.message
-    mark = next((words.exercise for words in WORDS.values() if _begins(message.headline, words.exercise)), None)
+    mark = next((words.exercise for words in draft.words.values() if _begins(message.headline, words.exercise)), None)
     if mark and not message.exercise:
         yield Finding(
             code="PN111",
@@ -279,6 +287,58 @@ def _headline_read(draft: Draft) -> Iterator[Finding]:
                 reason="There is no word in it.",
                 remedy="Say in a few words what happens.",
             )
+
+
+def _spaces_after_stops(draft: Draft) -> Iterator[Finding]:
+    for field, one, span in _mended(draft, "space"):
+        typed = one.was[one.was.rfind(".") + 1 :]
+        yield Finding(
+            code="PN113",
+            level=Level.WARNING if typed.islower() else Level.INFO,
+            field=field,
+            reason=f"In “{one.was}” a space is missing, and networks may make it a link to a stranger's site. "
+            f"It goes out as “{one.reads}”.",
+            remedy="Put the space after the full stop; or, if it is an address, write https:// before it.",
+            span=span,
+        )
+
+
+def _nobody_called(draft: Draft) -> Iterator[Finding]:
+    for field, one, span in _mended(draft, "mention"):
+        yield Finding(
+            code="PN114",
+            level=Level.INFO,
+            field=field,
+            reason=f"“{one.was}” would call that account. It goes out as “{one.reads.strip()}”.",
+            remedy="Leave out the @; or list the account under mentions in the settings of the channel.",
+            span=span,
+        )
+
+
+def _mended(draft: Draft, kind: Literal["space", "mention"]) -> Iterator[tuple[str, Mended, tuple[int, int] | None]]:
+    """What the rendering sets right: the field, what, and where in the field, if it can be told."""
+    for field, text in _spoken(draft.message):
+        shown = clean(text)
+        mentions = frozenset() if field.startswith("location.") else draft.mentions
+        for one in repair(shown, mentions).mended:
+            if one.kind == kind:
+                # what nobody sees is taken out before: then the place is where the same stands in the text as typed
+                start = one.start if shown == text else text.find(one.was)
+                yield field, one, (start, start + len(one.was)) if start >= 0 else None
+
+
+def _spoken(message: Message) -> Iterator[tuple[str, str]]:
+    """The fields that readers read, each with its text."""
+    for name in ("headline", "description", "instruction"):
+        yield name, getattr(message, name)
+        for words in message.translations:
+            yield f"translations.{words.language}.{name}", getattr(words, name)
+    if message.location:
+        for name in ("label", "street", "district"):
+            yield f"location.{name}", getattr(message.location, name) or ""
+        if road := message.location.road:
+            yield "location.road.direction", road.direction or ""
+            yield "location.road.exit", road.exit or ""
 
 
 def _begins(text: str, mark: str) -> bool:
@@ -364,6 +424,18 @@ CHECKS: Final = (
         title="The headline can be read",
         basis=f"{_FIVE}: hazard. Emoji and punctuation alone mean something else to everyone.",
         find=_headline_read,
+    ),
+    Check(
+        code="PN113",
+        title="Full stops have a space after them",
+        basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
+        find=_spaces_after_stops,
+    ),
+    Check(
+        code="PN114",
+        title="Nobody is called unasked",
+        basis="A mention rings a stranger's bell; X restricts mentions by programs, and hides posts that begin so.",
+        find=_nobody_called,
     ),
 )
 """The checks shipped, in the order of their codes."""

@@ -32,6 +32,7 @@ from policenotify.errors import NewerVersion
 from policenotify.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
 from policenotify.location import Location, one_line, printable
 from policenotify.scales import Certainty, Severity, Urgency
+from policenotify.words.tags import tags_for
 
 SCHEMA_VERSION = 1
 """Version of the message's JSON that this release writes."""
@@ -289,17 +290,20 @@ class Message(_Value):
         return self.lifecycle.incident
 
     def wording(self, language: str) -> Translation | None:
-        """The message's words in a language, or `None` when it does not speak it."""
-        if language == self.language:
-            alts = tuple(image.alt for image in self.images)
-            return Translation(
-                language=language,
-                headline=self.headline,
-                description=self.description,
-                instruction=self.instruction,
-                alts=alts,
-            )
-        return next((words for words in self.translations if words.language == language), None)
+        """The message's words in a language (for `de-CH` also those in `de`), or `None` when it does not speak it."""
+        for tag in tags_for(language):
+            if tag == self.language:
+                return Translation(
+                    language=tag,
+                    headline=self.headline,
+                    description=self.description,
+                    instruction=self.instruction,
+                    alts=tuple(image.alt for image in self.images),
+                )
+            for words in self.translations:
+                if words.language == tag:
+                    return words
+        return None
 
     def digest(self) -> str:
         """SHA-256 of what is said: equal for two messages that say the same, however they were written.

@@ -26,7 +26,7 @@ from policenotify.message import Image, Message
 from policenotify.plan import Route, plan
 from policenotify.receipt import UNVERIFIED, Finding, History, Leg, Outcome, Publication, Receipt, Wording
 from policenotify.render import render, resolve
-from policenotify.words import PROFILES, WORDS, Profile, Words, profile_of
+from policenotify.words import PROFILES, WORDS, Profile, Words, matching, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -279,6 +279,7 @@ class Publisher:
             profile=profile,
             history=history,
             is_commune=lambda code: places.commune(code) is not None,
+            words=self.words,
             now=at,
             zone=self.zone,
         )
@@ -372,7 +373,7 @@ class Publisher:
         publication: str,
         at: datetime,
     ) -> Wording:
-        words = self.words.get(leg.language) or self.words.get(leg.language.partition("-")[0])
+        words = matching(leg.language, self.words)
         if words is None:
             raise SettingsError(
                 f"Nothing was sent: there are no fixed phrases for the language {leg.language!r}. "

@@ -8,16 +8,16 @@ criterion 1.4.3 (AA: 4.5 to 1). A colour never says anything that the words do n
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
 
+from policenotify.text.wrapping import wrap
+
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """How urgent a mail looks (ISO 22324): red for danger, yellow for caution, green for safe, neutral for the rest."""
 
-_WIDTH = 78  # RFC 5322, section 2.1.1
 _COLOURS: dict[Tone, tuple[str, str]] = {  # background, text
     "act": ("#a3001b", "#ffffff"),
     "caution": ("#ffd23f", "#1a1a1a"),
@@ -25,6 +25,7 @@ _COLOURS: dict[Tone, tuple[str, str]] = {  # background, text
     "info": ("#24405e", "#ffffff"),
 }
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_COLUMN = "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former for older programs
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="{language}">
@@ -35,7 +36,7 @@ _PAGE = """\
 <title>{title}</title>
 </head>
 <body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
-<div role="article" lang="{language}" style="max-width:640px;margin:0 auto;overflow-wrap:anywhere">
+<div role="article" lang="{language}" style="{column}">
 {blocks}
 </div>
 </body>
@@ -89,11 +90,12 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
         parts: What it says.
 
     Returns:
-        The text, in lines of 78 characters where words allow, and the HTML, a whole page.
+        The text, in lines of 72 columns where words allow, and the HTML, a whole page.
     """
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
         language=_html(parts.language),
+        column=_COLUMN,
         title=_html(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
     )
@@ -122,14 +124,13 @@ def _blocks(parts: MailParts) -> Iterator[str]:
     yield _banner(parts.banner, _COLOURS[parts.tone])
     yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{_html(parts.headline)}</h1>'
     if parts.place:
-        yield f'<p style="margin:0 0 12px"><strong>{_html(parts.place)}</strong></p>'
-    if parts.facts:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:2px 16px 2px 0">{_html(label)}</th>'
-            f'<td style="vertical-align:top;padding:2px 0">{_html(value)}</td></tr>'
+        yield f'<p style="margin:0 0 8px"><strong>{_html(parts.place)}</strong></p>'
+    if parts.facts:  # no table: its columns would be too narrow for a date on a telephone
+        told = (
+            f'<p style="margin:2px 0"><strong>{_html(label + _colon(parts.language))}</strong> {_html(value)}</p>'
             for label, value in parts.facts
         )
-        yield f'<table style="border-collapse:collapse;margin:12px 0">{rows}</table>'
+        yield f'<div style="margin:12px 0">{"".join(told)}</div>'
     if parts.context:
         yield _paragraph(parts.context)
     if parts.description:
@@ -164,7 +165,8 @@ def _paragraph(text: str) -> str:
 
 def _anchor(link: str, label: str) -> str:
     if re.match(r"https?://", link, re.IGNORECASE):
-        return f'<a href="{_html(link)}">{_html(label or link)}</a>'
+        style = "color:inherit;text-decoration:underline"  # a program's own blue may be hard to read on its own black
+        return f'<a href="{_html(link)}" style="{style}">{_html(label or link)}</a>'
     return _html(f"{label} {link}".strip())  # whatever else it is, nobody shall click it
 
 
@@ -182,7 +184,4 @@ def _colon(language: str) -> str:
 
 
 def _wrapped(text: str) -> str:
-    return "\n".join(
-        line if len(line) <= _WIDTH else textwrap.fill(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
-        for line in _plain(text).split("\n")
-    )
+    return wrap(_plain(text))

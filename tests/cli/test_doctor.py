@@ -14,6 +14,7 @@ from policenotify.cli.doctor import _recipients
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal.store import Journal
 from policenotify.registry import GROUP
+from policenotify.words import FR
 
 
 def _line(ran: Ran, what: str) -> Any:
@@ -174,3 +175,26 @@ def test_a_strangers_network_that_fails_in_a_way_of_its_own(
     assert ran.code == 3
     assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["told"]
     assert desk.bluesky.password not in ran.out
+
+
+def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, desk: Desk) -> None:
+    (desk.folder / "de.toml").write_text('base = "en"\nsince = "seit {day}, {time}"', encoding="utf-8")
+    more = '\n[languages]\nde = "de.toml"\n[categories.drone]\nlabels = { fr = "Drone" }\n\n[channels.bluesky]'
+    _change(desk, "\n[channels.bluesky]", more)
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    assert _line(ran, "language fr") == {
+        "what": "language fr",
+        "state": "ok",
+        "told": f"as shipped, words {FR.version}",
+        "exit": 0,
+    }
+    german = _line(ran, "language de")
+    assert german["state"] == "note"
+    assert "words stand in en: marks.update, " in german["told"]
+    assert "since" not in german["told"].split(", ")
+    assert _line(ran, "categories")["told"].endswith("name stands in: categories.drone.labels.de")
+    (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "de.toml: since: Input should be" in _line(ran, "settings")["told"]

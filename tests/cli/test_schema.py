@@ -15,6 +15,8 @@ from policenotify.cli.schema import NAMES
 from policenotify.cli.schemas import SCHEMAS
 from policenotify.message import Message
 from policenotify.settings import TEMPLATE
+from policenotify.words import WORDS, Words
+from policenotify.words.as_toml import words_as_toml
 
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
@@ -122,7 +124,9 @@ def test_the_schema_of_the_settings_knows_strangers_and_passes_over_what_does_no
 def test_an_unknown_schema_is_met_with_the_nearest(run: Run) -> None:
     ran = run("schema", "mesage")
     assert ran.code == 2
-    assert "'mesage' is none of message, settings, publication, receipt, post. Did you mean 'message'?" in ran.err
+    assert (
+        "'mesage' is none of message, settings, words, publication, receipt, post. Did you mean 'message'?" in ran.err
+    )
 
 
 @pytest.mark.usefixtures("desk")
@@ -130,3 +134,13 @@ def test_a_severity_is_met_with_the_nearest(run: Run) -> None:
     ran = run("publish", *ACCIDENT, "--severity", "Svere")
     assert ran.code == 2
     assert "Did you mean 'Severe'?" in ran.err
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_a_shipped_language_keeps_the_schema_of_words(run: Run, words: Words) -> None:
+    schema = _schema(run, "words")
+    table = tomllib.loads(words_as_toml(words))
+    assert wrong(table, schema, schema) == []
+    assert wrong({**table, "since": "seit {day}, {time}", "hashtags": {"fire": "Feu"}}, schema, schema) == []
+    assert wrong({**table, "sinse": "x"}, schema, schema) == [".sinse: is not known"]
+    assert wrong({**table, "months": ["x"]}, schema, schema) == [".months: too few"]

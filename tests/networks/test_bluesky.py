@@ -207,6 +207,24 @@ def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: BlueskyStand) -> No
     assert (seen.root, seen.parent, seen.card) == (None, None, None)
 
 
+def test_a_long_address_is_read_short_followed_whole_and_found_again(channel: Bluesky, stand: BlueskyStand) -> None:
+    url = "https://www.police.example/actualites/2026/accident-avenue-de-toulouse"
+    text = f"🚨 Déviation : {url} #évite"
+    marked = spans(text, ("url", url, url), ("tag", "#évite", "évite"))
+    request = channel.prepare(a_post(text, spans=marked), ())
+    stand.fail_next("POST", PUT, HangUp(), effect=True)
+    with pytest.raises(Unconfirmed):
+        channel.send(request)
+    (seen,) = stand.posts
+    assert seen.text == "🚨 Déviation : www.police.example/actualites/2… #évite"
+    assert seen.links == (Link("www.police.example/actualites/2…", url),)
+    assert seen.tags == (Link("#évite", "évite"),)
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found == channel.send(request)
+    assert (found.id, len(stand.posts)) == (seen.uri, 1)
+
+
 @pytest.mark.parametrize("trouble", [xrpc(502, "UpstreamFailure"), HangUp(), xrpc(400, "HandleNotFound")])
 def test_a_mention_that_cannot_be_resolved_is_plain_text(
     channel: Bluesky, stand: BlueskyStand, trouble: Answer | HangUp

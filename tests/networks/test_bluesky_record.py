@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
 from policenotify.lifecycle import Stage
-from policenotify.networks._bluesky_record import BUDGET, record, record_key, valid_uri
+from policenotify.networks._bluesky_links import valid_uri
+from policenotify.networks._bluesky_record import BUDGET, record, record_key
 from policenotify.testing._bluesky_rules import key_refusal, post_refusal
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

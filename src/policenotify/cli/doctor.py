@@ -22,7 +22,7 @@ from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, S
 from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.registry import survey
-from policenotify.settings import Settings, channels_of, read_settings
+from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings, unnamed
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -84,6 +84,7 @@ def _examined(call: Call) -> Iterator[Line]:
         yield from _networks(frozenset())
         return
     yield Line("settings", "ok", str(settings.place))
+    yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
     try:
         keys = Keys.load(settings.keys_path)
@@ -107,6 +108,16 @@ def _examined(call: Call) -> Iterator[Line]:
         journal.close()
 
 
+def _languages(settings: Settings) -> Iterator[Line]:
+    spoken = {tag for channel in settings.channels.values() for tag in channel.languages}
+    for tag, one in languages_of(settings).items():
+        if one.file or tag in spoken:
+            yield Line(f"language {tag}", "note" if one.lent else "ok", str(one))
+    if lacking := list(unnamed(profiles_of(settings), settings)):
+        told = f"not named, so that another language's name stands in: {', '.join(lacking)}"
+        yield Line("categories", "note", told)
+
+
 def _networks(used: Iterable[str]) -> Iterator[Line]:
     for network, problem in survey():
         what = f"network {network.name}"
@@ -119,6 +130,11 @@ def _networks(used: Iterable[str]) -> Iterator[Line]:
 
 
 def _journal(journal: Journal) -> Iterator[Line]:
+    with journal.reading() as connection:
+        # It answers "ok" or with what is wrong (sqlite.org/pragma.html#pragma_quick_check).
+        sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
+    if not sound:
+        raise JournalError("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
     sealed = journal.verify()
     yield Line("journal", "ok", f"opens, and can be read; {sealed} sealed batches, all unchanged")
 

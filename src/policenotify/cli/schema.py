@@ -10,7 +10,7 @@ from policenotify.cli.call import Call, common, pass_call
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.options import OneOf
 
-NAMES = ("message", "settings", "publication", "receipt", "post")
+NAMES = ("message", "settings", "words", "publication", "receipt", "post")
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
@@ -24,6 +24,7 @@ def schema(call: Call, name: str) -> Exit:
     Of what:
       message      what publish, update, end, correct, cancel and preview read
       settings     policenotify.toml, with the options of every network
+      words        a file of [languages]: the fixed phrases of a language
       publication  what became of a message, as --json shows it
       receipt      the same on one channel
       post         the wording on one channel, as preview --json shows it

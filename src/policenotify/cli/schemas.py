@@ -15,6 +15,7 @@ from policenotify.message import Message
 from policenotify.receipt import Publication, Receipt
 from policenotify.registry import networks, options_of
 from policenotify.settings import Settings
+from policenotify.settings.words_file import words_schema
 from policenotify.words import Profile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -108,6 +109,7 @@ def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "message": _of(Message),
     "settings": _settings,
+    "words": words_schema,
     "publication": _publication,
     "receipt": _of(Receipt),
     "post": _of(Post),

@@ -12,13 +12,31 @@ from pydantic import JsonValue
 
 from policenotify.channel import Post, PostRef, Span
 from policenotify.errors import Refused
+from policenotify.networks._bluesky_links import display, savable, shown, valid_uri
 from policenotify.text import Budget, graphemes, utf8_bytes
 
 COLLECTION: Final = "app.bsky.feed.post"
 
-BUDGET: Final = Budget(300, graphemes, max_bytes=3000)
+_SENT: Final = Budget(300, graphemes, max_bytes=3000)
 """`maxGraphemes` and `maxLength` of `text` in the lexicon `app.bsky.feed.post`."""
 
+
+class _Shown(Budget):
+    """The same for a text whose addresses will be shortened when it is sent."""
+
+    __slots__ = ()
+
+    def fits(self, text: str) -> bool:
+        if _SENT.fits(text):  # what is shown is never longer
+            return True
+        return graphemes(text) - savable(text) <= _SENT.limit and _SENT.fits(shown(text))
+
+    def use(self, text: str) -> tuple[int, int]:
+        return _SENT.use(shown(text))
+
+
+BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes)
+"""What a text may take before it is sent; it counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""
 
@@ -39,10 +57,11 @@ def check(post: Post) -> None:
     Raises:
         Refused: The text is too long, or a picture is too large, missing, or one too many.
     """
-    if not BUDGET.fits(post.text):
+    text, _ = display(post.text, post.spans)
+    if not _SENT.fits(text):
         raise Refused(
-            f"The text has {graphemes(post.text)} characters and {utf8_bytes(post.text)} bytes; "
-            f"Bluesky takes {BUDGET.limit} characters and {BUDGET.max_bytes} bytes. Nothing was posted.",
+            f"The text has {graphemes(text)} characters and {utf8_bytes(text)} bytes; "
+            f"Bluesky takes {_SENT.limit} characters and {_SENT.max_bytes} bytes. Nothing was posted.",
             remedy="Shorten the text.",
         )
     if len(post.pictures) > IMAGES:
@@ -78,13 +97,14 @@ def record(
         images: The blobs of the post's pictures, in order.
         dids: What the mentioned handles stand for; a handle that is not there stays plain text.
     """
+    text, spans = display(post.text, post.spans)
     made: dict[str, JsonValue] = {
         "$type": COLLECTION,
-        "text": post.text,
+        "text": text,
         "createdAt": post.created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "langs": [_language(post.language)],
     }
-    if facets := [facet for span in post.spans if (facet := _facet(post.text, span, dids))]:
+    if facets := [facet for span, start, end in spans if (facet := _facet(text, span, start, end, dids))]:
         made["facets"] = list[JsonValue](facets)
     if answers:
         # the root is the thread's first post, always: with another one the post is missing from the thread
@@ -94,34 +114,19 @@ def record(
     return made
 
 
-def valid_uri(url: str) -> str | None:
-    """The URL as the lexicon's format `uri` wants it: absolute and ASCII; `None` if that cannot be made of it.
-
-    Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is percent-encoded (RFC 3987, section 3.1).
-    """
-    import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
-
-    try:
-        parsed = httpx.URL(url)
-        usable = parsed.scheme in {"http", "https"} and parsed.host
-    except (httpx.InvalidURL, ValueError):  # ValueError: a host that no IDNA label may be, found when it is read
-        return None
-    return str(parsed) if usable else None
-
-
 def _language(tag: str) -> str:
     primary, dash, rest = tag.partition("-")
     return f"{primary.lower()}{dash}{rest}"  # BCP 47 ignores case, Bluesky refuses "FR"
 
 
-def _facet(text: str, span: Span, dids: Mapping[str, str]) -> dict[str, JsonValue] | None:
+def _facet(text: str, span: Span, start: int, end: int, dids: Mapping[str, str]) -> dict[str, JsonValue] | None:
     """A span as a facet; its offsets count bytes of UTF-8. The server checks none of it, and clients then drop it."""
     feature = _feature(span, dids)
-    if feature is None or not span.start < span.end <= len(text):
+    if feature is None:
         return None
-    start = utf8_bytes(text[: span.start])
-    end = start + utf8_bytes(text[span.start : span.end])
-    return {"index": {"byteStart": start, "byteEnd": end}, "features": [feature]}
+    first = utf8_bytes(text[:start])
+    last = first + utf8_bytes(text[start:end])
+    return {"index": {"byteStart": first, "byteEnd": last}, "features": [feature]}
 
 
 def _feature(span: Span, dids: Mapping[str, str]) -> dict[str, JsonValue] | None:

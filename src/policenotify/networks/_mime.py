@@ -21,11 +21,14 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from policenotify.channel import Post, Recipient
+from policenotify.text.budget import grapheme_ends
+from policenotify.text.wrapping import wrap
 
 _WIDTH = 78  # RFC 5322, section 2.1.1: what a line should keep to
-_WORD_BYTES = (
-    39  # an encoded word of 64 characters, which fits behind any of our header names (RFC 2047, section 2: 75)
-)
+# Encoded words of 64 and 72 characters: a line with one of them has 76 at most, an encoded word 75 (RFC 2047, section
+# 2). The first one stands behind the header's name, which has up to 10 characters with us.
+_FIRST_WORD = 39
+_NEXT_WORDS = 45
 _NOT_IN_A_LINE = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")  # spaces too, but none that typography made hard
 _NOT_IN_A_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5322, 3.2.3
@@ -54,7 +57,7 @@ class Mailbox:
         name = _one_line(self.name)
         if not name:
             return self.address
-        plain = name.isascii() and "=?" not in name and len(name) <= _WORD_BYTES
+        plain = name.isascii() and "=?" not in name and len(name) <= _FIRST_WORD
         escaped = re.sub(r'(["\\])', r"\\\1", name)
         return f'"{escaped}" <{self.address}>' if plain else "\r\n ".join([*_words(name), f"<{self.address}>"])
 
@@ -163,20 +166,10 @@ def is_post_key(text: str) -> bool:
     return _POST_KEY.fullmatch(text) is not None
 
 
-def wrapped(text: str) -> str:
-    """Break the lines that are longer than 78 characters, never inside a word, so never inside a URL."""
-    return "\n".join(
-        line
-        if len(line) <= _WIDTH
-        else textwrap.fill(line, _WIDTH, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
-        for line in text.split("\n")
-    )
-
-
 def _content(post: Post, domain: str) -> MIMEPart:
     """The body: text, a formatted version beside it, and pictures inside that one (RFC 2046, 2387, 2392)."""
     part = MIMEPart(policy=_CONTENT)
-    part.set_content(wrapped(_body(post.text)))
+    part.set_content(wrap(_body(post.text)))
     boundary = f"=_{post.key[:32]}_"  # "=_" occurs in no encoded line (RFC 2045, section 6.7), the key in no other text
     if not post.html:
         for number, picture in enumerate(post.pictures, 1):
@@ -217,21 +210,39 @@ def _unstructured(name: str, text: str) -> str:
         lines = textwrap.wrap(
             f"{name}: {text}", _WIDTH, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
         )
-        if all(len(line) <= _WIDTH for line in lines):
+        # Some programs take a header for empty that has nothing beside its name.
+        if all(len(line) <= _WIDTH for line in lines) and lines[0] != f"{name}:":
             return "\r\n".join(lines)
     return f"{name}: " + "\r\n ".join(_words(text))
 
 
 def _words(text: str) -> Iterator[str]:
-    """Encode the text in words of RFC 2047, never cutting a character (section 5)."""
-    word = b""
-    for character in text:
-        more = character.encode()
-        if len(word) + len(more) > _WORD_BYTES:
-            yield f"=?utf-8?B?{b64encode(word).decode()}?="
-            word = b""
-        word += more
-    yield f"=?utf-8?B?{b64encode(word).decode()}?="
+    """Encode the text in words of RFC 2047, never cutting a character (section 5), nor what readers see as one.
+
+    Only what alone is longer than a word, such as a letter under twenty accents, is cut between its code points.
+    """
+    word, room = b"", _FIRST_WORD
+    for piece in _whole(text):
+        if len(word) + len(piece) > room:
+            yield _encoded(word)
+            word, room = b"", _NEXT_WORDS
+        word += piece
+    yield _encoded(word)
+
+
+def _whole(text: str) -> Iterator[bytes]:
+    """The graphemes of a text in UTF-8, or their code points where a grapheme is too long for the first word."""
+    ends = range(1, len(text) + 1) if text.isascii() else grapheme_ends(text)
+    start = 0
+    for end in ends:
+        grapheme = text[start:end]
+        whole = grapheme.encode()
+        yield from [whole] if len(whole) <= _FIRST_WORD else map(str.encode, grapheme)
+        start = end
+
+
+def _encoded(word: bytes) -> str:
+    return f"=?utf-8?B?{b64encode(word).decode()}?="
 
 
 def _one_line(text: str) -> str:

@@ -35,6 +35,8 @@ class Bluesky:
     A post is a record put under a key that follows from the post itself, "only if the key is free". Said again it
     changes nothing, so any doubt is settled by saying it again. Posts are never edited: readers would go on seeing
     the first wording. Pictures and a link card exclude each other; with pictures the link stays in the text.
+    Addresses are shown short, as the app shows them (`police.example/actualites/2…`), and only that counts; they lead
+    where they led.
 
     After the login calls go to the server that the account's DID document names (bsky.social only lets in), if it
     is reached by https; a plain http server is used only on the loopback that `service` itself names.

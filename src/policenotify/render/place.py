@@ -10,7 +10,8 @@ from typing import Final
 from policenotify.location import Location, RoadRef
 from policenotify.text.characters import one_line
 from policenotify.text.comparing import says
-from policenotify.text.spans import hashtag, spans_of
+from policenotify.text.repair import repair
+from policenotify.text.spans import hashtag, spans_of, tag_may_stand
 from policenotify.words.phrases import Words
 
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -48,13 +49,13 @@ def place_of(location: Location | None, words: Words) -> Place:
     """The place in words, no finer than the location tells."""
     if location is None:
         return Place()
-    commune, department = one_line(location.commune_name or ""), one_line(location.department_name or "")
+    commune, department = _safe(location.commune_name), _safe(location.department_name)
     road = location.road.road if location.road and not location.label else ""
     name = commune or road or department
     pieces = (
-        one_line(location.label).split(", ")
+        _safe(location.label).split(", ")
         if location.label
-        else [one_line(location.street or ""), one_line(location.district or ""), *_road(location.road, words)]
+        else [_safe(location.street), _safe(location.district), *_road(location.road, words)]
     )
     details = tuple(piece.strip() for piece in pieces if piece.strip() not in {"", name})
     return Place(name, details, department if department != name else "")
@@ -63,23 +64,33 @@ def place_of(location: Location | None, words: Words) -> Place:
 def _road(road: RoadRef | None, words: Words) -> list[str]:
     if road is None:
         return []
-    way = words.direction.format(direction=one_line(road.direction)) if road.direction else ""
-    return [road.road, one_line(road.exit or ""), way]
+    way = words.direction.format(direction=_safe(road.direction)) if road.direction else ""
+    return [road.road, _safe(road.exit), way]
+
+
+def _safe(text: str | None) -> str:
+    """In one line, without links and mentions that nobody meant."""
+    return repair(one_line(text or "")).text
 
 
 def tagged(text: str, name: str) -> str | None:
     """The text with its first mention of a name made a hashtag; `None` when it does not mention it.
 
-    Accents do not matter, capitals do: Sens is a town, *dans les deux sens* is not.
+    Accents do not matter, capitals do: Sens is a town, *dans les deux sens* is not. A name in an address stays.
     """
     tag = hashtag(name)
-    if any(found.value.casefold() == tag.casefold() for found in spans_of(text) if found.kind == "tag"):
+    spans = spans_of(text)
+    if any(found.value.casefold() == tag.casefold() for found in spans if found.kind == "tag"):
         return text
     sought = _bare(name)
+    forms = {sought, sought.upper()}
+    taken = {place for found in spans for place in range(found.start, found.end)}
     words = list(_WORD.finditer(text))
     for first, last in zip(words, words[len(_WORD.findall(name)) - 1 :], strict=False):
-        if tag and _bare(text[first.start() : last.end()]) in {sought, sought.upper()}:
-            return f"{text[: first.start()]}#{tag}{text[last.end() :]}"
+        start, end = first.start(), last.end()
+        free = start not in taken and tag_may_stand(text, start, end)
+        if tag and free and _bare(text[start:end]) in forms:
+            return f"{text[:start]}#{tag}{text[end:]}"
     return None
 
 

@@ -11,8 +11,10 @@ from policenotify.receipt import History
 from policenotify.render.place import Place, place_of
 from policenotify.render.sentences import open_ended, sentence, small
 from policenotify.render.when import Teller
-from policenotify.text.characters import one_line
+from policenotify.text.characters import clean, one_line
 from policenotify.text.comparing import says
+from policenotify.text.repair import repair
+from policenotify.text.spacing import set_spaces
 from policenotify.words.phrases import Words
 from policenotify.words.profile import Profile
 
@@ -32,6 +34,7 @@ class Scene:
         sender: The service's name.
         reference: What people may call the incident; empty: its posts hang together, and need no name.
         hashtags: Readers can follow a hashtag.
+        mentions: Handles that may be mentioned, without `@`; others are named without it.
     """
 
     message: Message
@@ -44,11 +47,14 @@ class Scene:
     sender: str
     reference: str = ""
     hashtags: bool = True
+    mentions: frozenset[str] = frozenset()
 
     @property
     def said(self) -> Translation:
-        """The message's words in the language, or in its own when it does not speak that."""
-        return spoken(self.message, self.language)
+        """The message's words in the language, or in its own when it does not speak that; they link nothing unmeant."""
+        words = spoken(self.message, self.language)
+        safe = {name: self._safe(clean(getattr(words, name))) for name in ("headline", "description", "instruction")}
+        return words.model_copy(update=safe)
 
     @property
     def headline(self) -> str:
@@ -57,7 +63,8 @@ class Scene:
 
     def headline_of(self, message: Message) -> str:
         """The headline of this or an earlier message; what the category is called, if it holds nothing to be seen."""
-        return one_line(spoken(message, self.language).headline) or self.profile.label(self.language)
+        headline = self._safe(one_line(spoken(message, self.language).headline))
+        return headline or self.profile.label(self.language)
 
     @property
     def place(self) -> Place:
@@ -102,6 +109,13 @@ class Scene:
         headline = headline.replace(f" {self.words.ongoing}", "")
         names = place_of(opening.message.location, self.words).whole()
         return sentence(self.teller.context(self.after_colon(headline, names), opening.at))
+
+    def _safe(self, text: str) -> str:
+        return repair(text, self.mentions).text
+
+    def set(self, text: str) -> str:
+        """The text with the spaces that its language wants, for the finished text."""
+        return set_spaces(text) if self.words.sets_spaces else text
 
     def after_colon(self, text: str, names: str) -> str:
         """The text as it goes on after a colon in this language."""

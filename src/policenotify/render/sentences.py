@@ -14,8 +14,7 @@ _FIRST_WORD: Final = re.compile(r"[\w-]+")
 
 def sentence(text: str) -> str:
     """The text with an end: a full stop, unless it has one, or ends with an address."""
-    spans = spans_of(text)
-    if not text or _ENDED.search(text) or (spans and spans[-1].kind == "url" and spans[-1].end == len(text)):
+    if not text or _ENDED.search(text) or any(one.kind == "url" and one.end == len(text) for one in spans_of(text)):
         return text
     return f"{text.rstrip(' ,;')}."
 
@@ -27,7 +26,7 @@ def paragraph(text: str) -> str:
 
 def open_ended(text: str) -> str:
     """The text without its full stop, so that more may follow."""
-    return text[:-1].rstrip() if text.endswith(".") and not text.endswith("..") else text
+    return (text[:-1].rstrip() if text.endswith(".") and not text.endswith("..") else text) or text
 
 
 def capital(text: str) -> str:

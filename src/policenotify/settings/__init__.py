@@ -6,9 +6,11 @@ never with a secret.
 
 from __future__ import annotations
 
+from policenotify.settings.languages import languages_of, unnamed, words_of
 from policenotify.settings.model import ChannelSettings, RecipientSettings, RouteSettings, Settings
 from policenotify.settings.opening import channels_of, open_publisher, routes_of
 from policenotify.settings.reading import profiles_of, read_settings
+from policenotify.settings.spoken import SpokenLanguage
 from policenotify.settings.writing import IGNORED, TEMPLATE, write_settings
 
 __all__ = [
@@ -18,10 +20,14 @@ __all__ = [
     "RecipientSettings",
     "RouteSettings",
     "Settings",
+    "SpokenLanguage",
     "channels_of",
+    "languages_of",
     "open_publisher",
     "profiles_of",
     "read_settings",
     "routes_of",
+    "unnamed",
+    "words_of",
     "write_settings",
 ]

@@ -26,7 +26,8 @@ from policenotify.errors import SettingsError
 from policenotify.message import CategoryCode, Language, Sentence
 from policenotify.scales import Severity
 from policenotify.slips import nearest, slips
-from policenotify.words import PROFILES
+from policenotify.words import PROFILES, WORDS
+from policenotify.words.tags import matching
 
 
 def _seconds(value: object) -> object:
@@ -169,6 +170,7 @@ class Settings(_Part):
         channels: The accounts, by name.
         routes: What goes where; none: everything everywhere.
         categories: Changes to the built-in profiles, and new ones, by category code.
+        languages: Files of words, from the settings file on, by language: one for a shipped language changes it.
     """
 
     schema_version: Literal[1] = 1
@@ -180,6 +182,7 @@ class Settings(_Part):
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
     routes: tuple[RouteSettings, ...] = ()
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
+    languages: dict[Language, Path] = Field(default_factory=dict)
 
     _place: Path = PrivateAttr(default=Path())
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -188,7 +191,14 @@ class Settings(_Part):
     def _holds_together(self) -> Self:
         known = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
         categories = {*PROFILES, *self.categories}
+        spoken = dict.fromkeys((*WORDS, *self.languages), "")
         wrong: list[str] = []
+        for name, channel in self.channels.items():
+            for language in channel.languages:
+                if matching(language, spoken) is None:
+                    at = f"channels.{name}.languages"
+                    drop = f'Drop them in: [languages] {language} = "words/{language}.toml"'
+                    wrong += [f"{at}: there are no words for {language!r}. {nearest(language, spoken)} {drop}"]
         for number, route in enumerate(self.routes):
             for name in sorted(set(route.to) - known):
                 hint = nearest(name, known)

@@ -10,9 +10,9 @@ from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.keys import Keys
 from policenotify.registry import configured
+from policenotify.settings.languages import words_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings
 from policenotify.settings.reading import profiles_of, read_settings
-from policenotify.words import WORDS
 
 if TYPE_CHECKING:
     from policenotify.plan import Route
@@ -68,7 +68,7 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
 
 
 def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock | None = None) -> Publisher:
-    """Open the publisher of an installation: its keys, journal, channels, routes and categories.
+    """Open the publisher of an installation: its keys, journal, channels, routes, categories and words.
 
     Args:
         path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
@@ -83,14 +83,15 @@ def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock |
     from policenotify.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path)
-    channels, profiles, routes = channels_of(settings), profiles_of(settings), routes_of(settings)
+    channels, routes = channels_of(settings), routes_of(settings)
+    profiles, words = profiles_of(settings), words_of(settings)
     time = clock or SystemClock()
     return Publisher(
         journal=open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), clock=time),
         channels=channels,
         routes=routes,
         profiles=profiles,
-        words=WORDS,
+        words=words,
         zone=settings.zone,
         sender=settings.sender,
         wait=settings.wait,

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from policenotify.errors import NewerVersion, SettingsError
 from policenotify.registry import options_of
 from policenotify.settings.environment import PREFIX, override, resolve
+from policenotify.settings.languages import renamed
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, wrong
 from policenotify.slips import nearest, slips
 from policenotify.words import PROFILES, Profile
@@ -58,7 +59,7 @@ def profiles_of(settings: Settings) -> dict[str, Profile]:
     """What each category means in this installation: the shipped profiles, changed and added to.
 
     Raises:
-        SettingsError: A field is unknown, missing or wrong.
+        SettingsError: A field is unknown, missing or wrong; or a file of words is.
     """
     model = options_of(Profile)
     profiles, found = dict(PROFILES), []
@@ -74,7 +75,7 @@ def profiles_of(settings: Settings) -> dict[str, Profile]:
         profiles[code] = Profile(**{name: getattr(values, name) for name in model.model_fields})
     if found:
         raise settings.error(found)
-    return profiles
+    return renamed(profiles, settings)
 
 
 def _values(profile: Profile) -> dict[str, Any]:

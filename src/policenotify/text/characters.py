@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 # What no reader sees, but a screen reader, a search or a text's direction may trip over: control characters, lone
 # surrogates, bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard,
-# section 5.21, "Default Ignorable Code Points"). The first group is what carries meaning, and stays:
+# section 5.21, "Default Ignorable Code Points"), and non-characters, for which X refuses a post (section 23.7). The
+# first group is what carries meaning, and stays:
 _INVISIBLE: Final = r"""
     (   \U0001F3F4[\U000E0020-\U000E007E]+\U000E007F                  # the flags of regions (UTS #51, Annex C)
     |   \p{Extended_Pictographic}[\uFE0E\uFE0F]?\p{Emoji_Modifier}?   # emoji, with their form and skin tone,
@@ -21,7 +22,7 @@ _INVISIBLE: Final = r"""
     |   (?<=[\p{Arabic}\p{Syriac}\p{ccc=9}--\p{Default_Ignorable_Code_Point}])
         [\u200C\u200D](?=\p{L})                                       # spelling, not decoration (RFC 5892, A.1)
     )
-    | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}]
+    | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]
     """
 
 
@@ -29,7 +30,7 @@ def clean(text: str) -> str:
     """The text as it may be shown: composed (NFC), each space one space, each line break one line feed.
 
     What cannot be seen is taken out, unless an emoji or a script needs it: control characters, bidirectional
-    overrides, zero-width characters. Empty lines at the ends go; at most one stays between paragraphs.
+    overrides, zero-width characters, non-characters. Empty lines at the ends go; at most one stays between paragraphs.
     """
     lines = [" ".join(_visible(line).split()) for line in text.splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")

@@ -36,6 +36,7 @@ EN: Final = Words(
     dash=" – ",
     place_joint=", ",
     lowers_after_colon=False,
+    sets_spaces=False,
     direction="towards {direction}",
     sharp="{hour}:00",
     clock="{hour}:{minute:02d}",

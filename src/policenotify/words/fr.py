@@ -36,6 +36,7 @@ FR: Final = Words(
     dash=" – ",
     place_joint=" ",
     lowers_after_colon=True,
+    sets_spaces=True,
     direction="sens {direction}",
     sharp="{hour}h",
     clock="{hour}h{minute:02d}",

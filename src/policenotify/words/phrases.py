@@ -28,7 +28,7 @@ class Words:
 
     Attributes:
         language: BCP 47.
-        version: Goes up with every change of a phrase; journalled with each message.
+        version: Goes up with every change of a phrase, or is a digest of them all; journalled with each message.
         marks: The word that marks each stage after the opening.
         emojis: The sign of each stage; an opening and a standalone message have it when their category has none.
         ongoing: Added to the headline of a live event's opening: `en cours`.
@@ -38,6 +38,8 @@ class Words:
         dash: Between a place and a headline.
         place_joint: Between a headline and a street.
         lowers_after_colon: Whether a sentence goes on with a small letter after a colon.
+        sets_spaces: Whether no line may break at a space before `: ; ! ? »`, after `«`, and between a number and its
+            unit, as in French; write plain spaces here.
         direction: With `{direction}`: which way of a road.
         sharp: With `{hour}`: a full hour.
         clock: With `{hour}` and `{minute}`: any other time.
@@ -70,7 +72,7 @@ class Words:
     """
 
     language: str
-    version: int
+    version: int | str
     marks: Mapping[Stage, str]
     emojis: Mapping[Stage, str]
     ongoing: str
@@ -109,6 +111,7 @@ class Words:
     mail_action: str
     mail_link: str
     mail_footer: str
+    sets_spaces: bool = False
 
     def time(self, moment: datetime, zone: tzinfo) -> str:
         """The time of day: `18h30`, `18h`."""

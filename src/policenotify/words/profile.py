@@ -10,6 +10,7 @@ from typing import TypeVar
 from policenotify.errors import SettingsError
 from policenotify.scales import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.slips import nearest
+from policenotify.words.tags import tags_for
 
 _Text = TypeVar("_Text")
 
@@ -86,7 +87,7 @@ def profile_of(code: str, profiles: Mapping[str, Profile]) -> Profile:
 
 
 def _in(texts: Mapping[str, _Text], language: str, otherwise: _Text) -> _Text:
-    for tag in (language, language.partition("-")[0], *texts):
+    for tag in (*tags_for(language), *texts):
         if tag in texts:
             return texts[tag]
     return otherwise

@@ -26,7 +26,7 @@ from policenotify.publisher import Publisher
 from policenotify.receipt import Finding, Level
 from policenotify.render.place import place_of
 from policenotify.scales import Severity
-from policenotify.words import profile_of
+from policenotify.words import matching, profile_of
 
 _LEVELS: Final[dict[Level, State]] = {Level.ERROR: "bad", Level.WARNING: "wait", Level.INFO: "none"}
 _COLUMNS: Final = 3  # of the widest page
@@ -78,7 +78,7 @@ def _moment(told: Told, publisher: Publisher) -> Moment:
 
 def _section(name: str, group: Sequence[Told], publisher: Publisher) -> Section:
     first = group[0].message
-    words = publisher.words.get(first.language) or next(iter(publisher.words.values()))
+    words = matching(first.language, publisher.words) or next(iter(publisher.words.values()))
     severity = first.severity if first.severity and first.severity is not Severity.UNKNOWN else None
     return Section(
         id=name,

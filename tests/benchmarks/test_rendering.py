@@ -1,0 +1,112 @@
+"""What it costs to word a message for five networks, with the budgets that their channels claim.
+
+The messages are the desk's twenty-six samples, the later ones of an incident worded twice: as a reply and alone.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+
+import pytest
+from five import NETWORKS, open_five
+
+from policenotify.channel import Configured
+from policenotify.message import Message
+from policenotify.receipt import Leg, Wording
+from policenotify.render import render
+from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
+from policenotify.words import PROFILES, WORDS, profile_of
+
+pytestmark = pytest.mark.benchmark
+
+LINK = "https://www.police.example/actualites/2026/circulation?source=alerte"
+LONG = (
+    "La circulation est très difficile dans les deux sens, les secours sont sur place et deux voies sont fermées. "
+) * 12
+
+
+@pytest.fixture(scope="module")
+def channels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Configured]]:
+    """A channel on each network, as an installation has it."""
+    with open_five(tmp_path_factory.mktemp("five")) as five:
+        yield [five.channel(network) for network in NETWORKS]
+
+
+def _worded(channel: Configured, sample: Sample, message: Message) -> Wording:
+    answers = tuple(entry.publication for entry in sample.history.entries) if channel.abilities.replies else ()
+    return render(
+        message,
+        Leg(channel=channel.name, account=channel.account, language="fr", answers=answers),
+        channel=channel,
+        key="0" * 64,
+        created_at=sample.at,
+        words=WORDS["fr"],
+        profile=profile_of(message.category, PROFILES),
+        zone=PARIS,
+        sender=SENDER,
+        history=sample.history,
+        pictures=(),
+        reference="K7QD" if channel.abilities.replies else "",
+    )
+
+
+def _milliseconds(channels: Sequence[Configured], said: Sequence[tuple[Sample, Message]]) -> dict[str, float]:
+    """For each message on each network the best of some rounds; of these the medians, and that of all five together."""
+    best: dict[tuple[int, str], float] = {}
+    for _ in range(7):
+        for number, (sample, message) in enumerate(said):
+            for channel in channels:
+                begun = time.thread_time()
+                _worded(channel, sample, message)
+                took = 1000 * (time.thread_time() - begun)
+                place = (number, channel.name)
+                best[place] = min(took, best.get(place, took))
+    figures = {
+        channel.name: statistics.median(best[number, channel.name] for number in range(len(said)))
+        for channel in channels
+    }
+    whole = [sum(best[number, channel.name] for channel in channels) for number in range(len(said))]
+    return figures | {"all five": statistics.median(whole)}
+
+
+@pytest.mark.parametrize(
+    ("what", "fields", "most"),
+    [
+        ("as the desk writes them", {}, 15),
+        ("with a link", {"link": LINK}, 15),
+        ("far too long", {"description": LONG, "link": LINK}, 100),
+    ],
+)
+def test_messages_are_worded_for_five_networks_at_once(
+    channels: list[Configured], what: str, fields: dict[str, str], most: float
+) -> None:
+    said = [(sample, sample.resolved.model_copy(update=fields)) for sample in SAMPLES]
+    figures = _milliseconds(channels, said)
+    print(f"\n{what}: " + ", ".join(f"{name} {took:.2f} ms" for name, took in figures.items()))
+    assert figures["all five"] < most
+
+
+def test_a_thousand_messages_leave_nothing_behind(channels: list[Configured]) -> None:
+    """Rendered once, the memory has what is kept for later; rendered again, it has no more."""
+    first = [(sample, sample.resolved) for sample in SAMPLES]
+
+    def memory_after(round_: int) -> int:
+        for number in range(1_000):
+            sample, message = first[number % len(first)]
+            unique = message.model_copy(update={"headline": f"{message.headline}, n° {round_} {number}"})
+            for channel in channels:
+                _worded(channel, sample, unique)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        once, twice = memory_after(1), memory_after(2)
+    finally:
+        tracemalloc.stop()
+    print(f"\nkept after 1,000 messages {once / 1024:.0f} KiB, after 1,000 others {twice / 1024:.0f} KiB")
+    assert twice - once < 64 * 1024

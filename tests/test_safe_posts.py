@@ -1,0 +1,159 @@
+"""What the desk typed reaches readers without links and mentions that nobody meant, on every network."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
+from policenotify.errors import CannotFit
+from policenotify.message import Message
+from policenotify.receipt import History, Leg, Wording
+from policenotify.render import render
+from policenotify.render.place import place_of, tagged
+from policenotify.render.scene import Scene
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.strategies import histories, messages, nasty_text
+from policenotify.text import Budget, graphemes, x_entities
+from policenotify.text.spans import hashtag, is_address, mentioned, spans_of
+from policenotify.words import EN, FR, PROFILES, WORDS, Words
+
+AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+
+
+def _never(_clock: Clock, _keep: Keep) -> Channel:
+    raise AssertionError("rendering opens no channel")
+
+
+def _channel(name: str, abilities: Abilities) -> Configured:
+    return Configured(name=name, network=name, account=name, abilities=abilities, open=_never)
+
+
+SHORT: Final = _channel("bluesky", Abilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
+MAIL: Final = _channel("mail", Abilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
+
+
+def _render(message: Message, channel: Configured = SHORT, history: History | None = None) -> Wording:
+    return render(
+        message,
+        Leg(channel=channel.name, account=channel.account, language="fr"),
+        channel=channel,
+        key="0" * 64,
+        created_at=AT,
+        words=FR,
+        profile=PROFILES[message.category],
+        zone=PARIS,
+        sender=SENDER,
+        history=history or History(),
+        pictures=(),
+    )
+
+
+def _message(**fields: Any) -> Message:
+    accident = {"category": "traffic_accident", "lifecycle": {"stage": "opening", "incident": "i1"}, "headline": "Choc"}
+    return Message.model_validate({**accident, **fields})
+
+
+def _scene(message: Message, words: Words = FR, mentions: frozenset[str] = frozenset()) -> Scene:
+    return Scene(
+        message=message,
+        language=words.language,
+        words=words,
+        profile=PROFILES[message.category],
+        now=AT,
+        zone=PARIS,
+        history=History(),
+        sender=SENDER,
+        mentions=mentions,
+    )
+
+
+def test_a_post_and_a_mail_read_as_was_meant() -> None:
+    message = _message(
+        headline="Rue Foch fermée.La circulation est déviée",
+        description="Merci aux @PompiersHerault.\nM.Dupont répond sur 17Cyber.gouv.fr",
+        instruction="Prenez l'av.de Lodève",
+        location={"commune_name": "Montpellier", "street": "av.de Toulouse", "district": "@Gambetta"},
+    )
+    post = _render(message).standalone
+    assert post.text == (
+        "🚨 [#Accident] #Montpellier – Rue Foch fermée. La circulation est déviée, av. de Toulouse, Gambetta. "
+        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr Prenez l'av. de Lodève."
+    )
+    assert [span.value for span in post.spans] == ["Accident", "Montpellier", "https://17Cyber.gouv.fr"]
+    assert post.title == "Rue Foch fermée. La circulation est déviée"
+    mail = _render(message, MAIL).standalone
+    assert "Rue Foch fermée. La circulation est déviée" in mail.title
+    assert "M. Dupont répond" in mail.text
+    assert "M. Dupont répond" in mail.html
+
+
+def test_whom_a_channel_may_mention_is_mentioned_but_never_by_a_place() -> None:
+    message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
+    scene = _scene(message, mentions=frozenset({"SDIS34"}))
+    assert scene.headline == "@SDIS34 et SDIS51"
+    assert scene.said.headline == "@SDIS34 et SDIS51"
+    assert scene.place.details == ("rue SDIS34",)
+
+
+def test_french_sets_its_spaces_and_english_does_not() -> None:
+    text = "Attention : 18 h !"
+    assert _scene(_message()).set(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
+    assert _scene(_message(), EN).set(text) == text
+    assert {tag: words.sets_spaces for tag, words in WORDS.items()} == {"fr": True, "en": False}
+
+
+@given(st.data())
+def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
+    message = data.draw(messages(link=None))
+    history = data.draw(histories(message, (SHORT,)))
+    try:
+        wording = _render(message, SHORT, history)
+    except CannotFit:
+        return
+    for post in (wording.standalone, *wording.further):
+        assert not post.text.lstrip().startswith(("@", "＠"))
+        assert not set(post.text) & {"\ufffe", "\uffff"}
+        assert mentioned(post.text) == ()
+        for one in x_entities(post.text):
+            assert one.kind != "url" or "://" in one.value or is_address(one.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "read"),
+    [
+        ("Voir https://Agde.fr puis Agde", "Agde", "Voir https://Agde.fr puis #Agde"),
+        ("Voir www.Agde.fr", "Agde", None),
+        ("contact@Agde.fr, @Agde, x_Agde, Agde_x, R&Agde", "Agde", None),
+        ("Agde#A9, Agde://x, Agde@x", "Agde", None),
+        ("(Agde) et l'Agde", "Agde", "(#Agde) et l'Agde"),
+        ("l’Hérault", "Hérault", "l’#Hérault"),
+        ("Saint\u00a0Étienne", "Saint-Étienne", "#SaintÉtienne"),
+    ],
+)
+def test_a_name_becomes_a_hashtag_only_where_it_is_linked_as_one(text: str, name: str, read: str | None) -> None:
+    assert tagged(text, name) == read
+
+
+@given(nasty_text(), st.sampled_from(("Montpellier", "Agde", "Saint-Étienne")), nasty_text(max_parts=3))
+def test_a_name_that_becomes_a_hashtag_is_linked_whole(before: str, name: str, after: str) -> None:
+    text = f"{before}{name}{after}"
+    read = tagged(text, name)
+    if read is not None:
+        assert hashtag(name).casefold() in {one.value.casefold() for one in spans_of(read) if one.kind == "tag"}
+
+
+def test_a_place_holds_no_links() -> None:
+    place = _message(
+        location={
+            "commune_name": "Lattes",
+            "department_name": "Hérault",
+            "district": "Maurin.La gare",
+            "road": {"road": "A9", "exit": "sortie 31.Au sud", "direction": "Lyon.Me"},
+        }
+    ).location
+    assert place_of(place, FR).whole() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"
