@@ -319,6 +319,7 @@ class Publisher:
             return replace(channel, abilities=opened.abilities)
 
     def _history(self, message: Message) -> History:
+        self.journal.refuse_purged(message)
         if message.incident is not None:
             return self.journal.history(message.incident)
         corrects = message.lifecycle.corrects

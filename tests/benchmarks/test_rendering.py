@@ -109,4 +109,4 @@ def test_a_thousand_messages_leave_nothing_behind(channels: list[Configured]) ->
     finally:
         tracemalloc.stop()
     print(f"\nkept after 1,000 messages {once / 1024:.0f} KiB, after 1,000 others {twice / 1024:.0f} KiB")
-    assert twice - once < 64 * 1024
+    assert twice - once < 256 * 1024  # a kilobyte kept of each wording would be five megabytes

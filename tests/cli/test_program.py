@@ -51,7 +51,7 @@ def test_every_command_has_examples_and_the_common_options(run: Run, name: str) 
 def test_the_commands_are_pinned() -> None:
     assert set(COMMANDS) == {
         "init", "doctor", "preview", "publish", "update", "end", "correct", "cancel", "status", "incidents", "drain",
-        "stop", "resume", "resolve", "networks", "schema", "completion", "demo",
+        "stop", "resume", "resolve", "journal", "migrate", "networks", "schema", "completion", "demo",
     }  # fmt: skip
 
 
@@ -155,7 +155,10 @@ def test_every_line_of_an_example_is_one_that_the_parser_knows() -> None:
     for name in COMMANDS:
         command = program.get_command(click.Context(program), name)
         assert command is not None
-        known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
+        within = command.commands.values() if isinstance(command, click.Group) else ()
+        known = {
+            option for each in (command, *within) for one in each.params for option in (*one.opts, *one.secondary_opts)
+        }
         _, _, examples = (command.help or "").partition("Examples:")
         assert set(options.findall(examples)) <= known, name
 

@@ -46,7 +46,7 @@ def test_the_commands_of_the_page_run(run: Run, desk: Desk, block: str) -> None:
 
 def test_every_command_stands_there() -> None:
     listed = set()
-    for title in ("Saying it", "Watching it", "Setting it up"):
+    for title in ("Saying it", "Watching it", "Keeping it", "Setting it up"):
         listed |= {found for cell, *_ in rows(title) for found in re.findall(r"`(\w+)", cell)}
     assert listed - {"command"} == set(COMMANDS)
 
@@ -67,7 +67,10 @@ def test_every_option_that_the_page_names_is_one() -> None:
     for name in COMMANDS:
         command = program.get_command(context, name)
         assert command is not None
-        known |= {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
+        within = command.commands.values() if isinstance(command, click.Group) else ()
+        known |= {
+            option for each in (command, *within) for one in each.params for option in (*one.opts, *one.secondary_opts)
+        }
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= known
 
 
@@ -93,14 +96,24 @@ def _keys() -> dict[str, set[str]]:
         ("stop", ("stop",)),
         ("resume", ("resume",)),
         ("init", ("init", "elsewhere")),
+        ("migrate", ("migrate",)),
         ("networks", ("networks",)),
         ("completion", ("completion", "zsh")),
+        ("journal export", ("journal", "export", "journal.jsonl")),
+        ("journal purge", ("journal", "purge", "--older-than", "3y")),
+        ("journal vacuum", ("journal", "vacuum")),
+        ("journal seal", ("journal", "seal")),
+        ("journal verify", ("journal", "verify")),
+        ("journal verify FILE", ("journal", "verify", "journal.jsonl")),
+        ("journal public-key", ("journal", "public-key")),
     ],
 )
 @pytest.mark.usefixtures("desk")
 def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, args: tuple[str, ...]) -> None:
     if command == "status WHICH":
         run("publish", *ACCIDENT, "--key", "one")
+    if command == "journal verify FILE":
+        run("journal", "export", "journal.jsonl")
     assert set(run(*args, "--json").document) == _keys()[command]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from sqlalchemy import event, select
 from policenotify.channel import Operation, Picture, Post, PostRef, RecipientOutcome, Request
 from policenotify.journal import open_journal, schema
 from policenotify.journal.addresses import recipient_key
+from policenotify.journal.engine import open_engine
 from policenotify.journal.store import Journal
 from policenotify.journal.values import Claimed, Draft, Drafted, Settlement
 from policenotify.keys import Keys
@@ -38,16 +40,27 @@ def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> 
 
 
 class Desk:
-    """One installation with a journal in *folder*; its clock moves only when told to."""
+    """One installation with a journal in *folder*, or at *url*; its clock moves only when told to."""
 
-    def __init__(self, folder: Path, *, keys: Keys, clock: FakeClock, query: str = "", first: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", query: str = "", first: int = 1
+    ) -> None:
         self.path = folder / "journal.db"
+        self.url = url or (f"sqlite:///{self.path}{query}" if query else str(self.path))
         self.keys = keys
         self.clock = clock
-        url = f"sqlite:///{self.path}{query}" if query else str(self.path)
-        self.journal: Journal = open_journal(url, keys=keys, clock=clock)
+        self.journal: Journal = open_journal(self.url, keys=keys, clock=clock)
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
+
+    def as_a_stranger(self, script: str) -> None:
+        """Change the database behind the journal's back."""
+        engine = open_engine(self.url)
+        with closing(engine.raw_connection()) as connection:
+            for statement in script.split("; "):
+                connection.cursor().execute(statement)
+            connection.commit()
+        engine.dispose()
 
     # --- saying
 

@@ -10,10 +10,66 @@ from pathlib import Path
 
 import pytest
 from journal.bench import Desk
+from journal.postgres import Server, binaries
 
+from policenotify.journal.migrate import migrate
 from policenotify.journal.store import Journal
 from policenotify.keys import Keys
 from policenotify.testing.fakes import FakeClock
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What needs a journal is run on both databases."""
+    if "place" in metafunc.fixturenames and not metafunc.definition.get_closest_marker("sqlite"):
+        both = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+        metafunc.parametrize("place", both, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="there is no driver: pip install 'policenotify[postgres]'")
+    started = Server(programs)
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    """A database with the journal's tables, to be copied."""
+    name = server.database()
+    migrate(server.url(name), keys=Keys.create(secrets.token_bytes), actor="adm")
+    return name
+
+
+NewJournal = Callable[[Keys], str]
+
+
+@pytest.fixture
+def new_journal(server: Server, template: str) -> Iterator[NewJournal]:
+    """Makes journals on PostgreSQL for some keys; returns their URLs."""
+    made: list[str] = []
+
+    def make(keys: Keys) -> str:
+        made.append(server.database(template))
+        server.ask("UPDATE pn_meta SET value = %s WHERE name = 'keys'", keys.fingerprint, database=made[-1])
+        return server.url(made[-1])
+
+    yield make
+    for name in made:
+        server.drop(name)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, keys: Keys) -> str:
+    """Where a journal is on PostgreSQL; empty: in a file of the test's own folder."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    make: NewJournal = request.getfixturevalue("new_journal")
+    return make(keys)
 
 
 @pytest.fixture
@@ -27,8 +83,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, keys: Keys, clock: FakeClock) -> Iterator[Desk]:
-    made = Desk(tmp_path, keys=keys, clock=clock)
+def desk(tmp_path: Path, keys: Keys, clock: FakeClock, place: str) -> Iterator[Desk]:
+    made = Desk(tmp_path, keys=keys, clock=clock, url=place)
     yield made
     made.journal.close()
 
@@ -45,7 +101,7 @@ from journal.bench import *
 folder = Path(sys.argv[1])
 keys = Keys.load(folder / "keys.json")
 def opened(first=int(sys.argv[2]), query=""):
-    return Desk(folder, keys=keys, clock=FakeClock(), first=first, query=query)
+    return Desk(folder, keys=keys, clock=FakeClock(), first=first, query=query, url=sys.argv[3])
 def at_once():
     print("ready", flush=True)
     sys.stdin.readline()
@@ -55,8 +111,8 @@ Program = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def program(tmp_path: Path, keys: Keys) -> Iterator[Program]:
-    """Starts a process with its own desk on the same folder; `at_once()` in its text waits for `go`."""
+def program(tmp_path: Path, keys: Keys, place: str) -> Iterator[Program]:
+    """Starts a process with its own desk on the same journal; `at_once()` in its text waits for `go`."""
     keys.save(tmp_path / "keys.json")
     started: list[subprocess.Popen[str]] = []
 
@@ -69,6 +125,7 @@ def program(tmp_path: Path, keys: Keys) -> Iterator[Program]:
                 f"import sys\n{code}{_PROGRAM}{text}",
                 str(tmp_path),
                 str(1000 * len(started) + 1000),
+                place,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -118,6 +118,7 @@ def test_a_mass_delivery_waits_exactly_while_somebody_does(found: dict[Outcome, 
 # --- secrecy
 
 
+@pytest.mark.sqlite
 def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     address = "Jeanne.Vraisemblable+alerte@mairie-introuvable.example"
     said = desk.publish(channels=("mail",), people={"mail": [address, A]})
@@ -208,6 +209,7 @@ def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
     assert desk.mail() == [B]
 
 
+@pytest.mark.sqlite
 def test_what_was_erased_is_not_left_in_the_file(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.mail()
@@ -230,8 +232,9 @@ def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
     read: list[int] = []
 
     def fetched(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
-        if "pn_address" in statement and statement.startswith("SELECT"):
-            assert isinstance(parameters, tuple)
+        # What is locked on PostgreSQL for those who heard earlier posts is nobody's here.
+        if "pn_address" in statement and statement.startswith("SELECT") and "FOR KEY SHARE" not in statement:
+            assert isinstance(parameters, tuple | dict)
             read.append(len(parameters))
 
     event.listen(desk.journal._engine, "before_cursor_execute", fetched)

@@ -96,7 +96,7 @@ def test_a_lease_keeps_other_processes_out(together: Callable[..., list[str]], d
     told = together(
         "import time\n"
         "from policenotify.clock import SystemClock\n"
-        "journal = open_journal(str(folder / 'journal.db'), keys=keys, clock=SystemClock())\n"
+        "journal = open_journal(sys.argv[3] or str(folder / 'journal.db'), keys=keys, clock=SystemClock())\n"
         "count = folder / 'count'\n"
         "at_once()\n"
         "for _ in range(5):\n"
@@ -154,6 +154,7 @@ def _abandoned(desk: Desk) -> Iterator[None]:
     held.__exit__(None, None, None)
 
 
+@pytest.mark.sqlite
 def test_values_rest_encrypted_and_bound_to_their_place(desk: Desk) -> None:
     keep = desk.journal.keep("sky")
     assert keep.swap("session", "refresh-token-geheim", version=None)
@@ -167,6 +168,6 @@ def test_values_rest_encrypted_and_bound_to_their_place(desk: Desk) -> None:
 
 def test_another_opening_of_the_journal_reads_it(desk: Desk) -> None:
     assert desk.journal.keep("sky").swap("session", "one", version=None)
-    other = open_journal(str(desk.path), keys=desk.keys, clock=SystemClock())
+    other = open_journal(desk.url, keys=desk.keys, clock=SystemClock())
     assert other.keep("sky").load("session") == Kept("one", 1)
     other.close()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import secrets
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -39,11 +42,14 @@ class _Held:
 class Lanes(RuleBasedStateMachine):
     """The journal beside a model of it: for each lane the deliveries in order, and who holds what until when."""
 
+    new_journal: ClassVar[Callable[[Keys], str] | None] = None  # in a file
+
     def __init__(self) -> None:
         super().__init__()
+        make = type(self).new_journal
         self._folder = tempfile.TemporaryDirectory()
         self.clock = FakeClock()
-        self.desk = Desk(Path(self._folder.name), keys=KEYS, clock=self.clock)
+        self.desk = Desk(Path(self._folder.name), keys=KEYS, clock=self.clock, url=make(KEYS) if make else "")
         self.lanes: dict[str, list[int]] = {incident: [] for incident in INCIDENTS}
         self.closed: set[str] = set()
         self.priority: dict[int, int] = {}
@@ -187,3 +193,12 @@ class Lanes(RuleBasedStateMachine):
 
 def test_lanes_hold_whatever_happens() -> None:
     run_state_machine_as_test(Lanes, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
+
+
+@pytest.mark.postgres
+def test_they_hold_on_postgresql_too(new_journal: Callable[[Keys], str]) -> None:
+    class OnTheServer(Lanes):
+        pass
+
+    OnTheServer.new_journal = staticmethod(new_journal)
+    run_state_machine_as_test(OnTheServer, settings=settings(max_examples=5, stateful_step_count=25, deadline=None))

@@ -72,6 +72,7 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_no_query_reads_a_whole_table(desk: Desk, name: str) -> None:
     desk.publish(Stage.STANDALONE)

@@ -191,7 +191,10 @@ def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     draft = desk.draft(channels=("sky", "mail"))
     twice = (draft.drafted[0], draft.drafted[0])
     before = desk.dump()
-    with pytest.raises(JournalError, match=r"UNIQUE constraint failed: pn_delivery\.post_key"):
+    with pytest.raises(
+        JournalError,
+        match=r"UNIQUE constraint failed: pn_delivery\.post_key|UniqueViolation \(23505, pn_delivery_post_key_key\)",
+    ):
         desk.journal.publish(replace(draft, drafted=twice))
     assert desk.dump() == before
 

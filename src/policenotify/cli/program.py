@@ -17,6 +17,7 @@ from policenotify.errors import MissingExtra
 
 COMMANDS = {
     "init": ("start:init", "Make a new installation."),
+    "migrate": ("migrate:migrate", "Make or upgrade the journal's tables on PostgreSQL."),
     "doctor": ("doctor:doctor", "Prove the installation; nothing is posted."),
     "preview": ("preview:preview", "Show each post as its readers would read it."),
     "publish": ("saying:publish", "Say a first message."),
@@ -30,6 +31,7 @@ COMMANDS = {
     "stop": ("running:stop", "Halt everything at once."),
     "resume": ("running:resume", "Go on after a stop, or with a blocked channel."),
     "resolve": ("running:resolve", "Say what became of a post that is held."),
+    "journal": ("journal:journal", "Hand out, prove, purge what was said."),
     "networks": ("networks:networks", "Show the networks and their options."),
     "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
     "completion": ("completion:completion", "Print the script that completes in your shell."),

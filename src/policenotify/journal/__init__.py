@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["open_journal"]
 
 
-def open_journal(url: str, *, keys: Keys, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Journal:
-    """Open the journal; on SQLite a missing one is created.
+def open_journal(
+    url: str, *, keys: Keys, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+) -> Journal:
+    """Open the journal; on SQLite a missing one is created, on PostgreSQL `policenotify migrate` does it.
 
     Args:
-        url: The path of an SQLite file, or an SQLAlchemy URL.
+        url: The path of an SQLite file, or a URL: `sqlite:///…`, `postgresql://user@host/database`.
         keys: The installation's keys.
-        clock: Tells the time.
+        clock: Tells the time; `None`: on PostgreSQL the server does, else this machine.
         entropy: Gives that many unpredictable bytes.
 
     Raises:
         JournalError: It cannot be opened, or was made with other keys; names what to do.
         NewerVersion: A newer policenotify made it.
+        MissingExtra: It is on PostgreSQL, and the driver is not installed.
     """
     from policenotify.journal.store import Journal  # noqa: PLC0415 - brings the SQL toolkit
 

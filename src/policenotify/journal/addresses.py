@@ -35,9 +35,11 @@ def recipient_key(keys: Keys, address: str) -> str:
 def store_recipients(
     connection: Connection, keys: Keys, delivery: int, lane: str, addresses: Iterable[str], at: int
 ) -> None:
-    """Give a delivery its people: those who want to hear now, and whoever an earlier post of the lane was for."""
-    wanted = {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
-    _store_addresses(connection, keys, wanted, at)
+    """Give a delivery its people: those who want to hear now, and whoever an earlier post of the lane was for.
+
+    The addresses of those who want to hear now have been stored before.
+    """
+    wanted = _by_key(keys, addresses)
     table, earlier = schema.recipient, schema.delivery
     if wanted:
         connection.execute(
@@ -52,6 +54,9 @@ def store_recipients(
         .where(exists().where(schema.address.c.key == table.c.key))
         .where(~exists().where(mine.c.delivery == delivery, mine.c.key == table.c.key))
     )
+    if connection.dialect.name == "postgresql":  # nobody erases them meanwhile
+        keep = select(schema.address.c.key).where(schema.address.c.key.in_(heard.with_only_columns(table.c.key)))
+        connection.execute(keep.with_for_update(read=True, key_share=True)).all()
     connection.execute(insert(table).from_select(["delivery", "key", "state"], heard))
     never = exists().where(schema.suppression.c.key == table.c.key)
     connection.execute(update(table).where(table.c.delivery == delivery, never).values(state=Outcome.SUPPRESSED))
@@ -64,19 +69,25 @@ def store_recipients(
         )
 
 
-def _store_addresses(connection: Connection, keys: Keys, wanted: Mapping[str, str], at: int) -> None:
+def _by_key(keys: Keys, addresses: Iterable[str]) -> dict[str, str]:
+    return {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
+
+
+def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str], at: int) -> None:
+    """Keep these addresses from now on, in the order of their keys: two desks would else wait for each other."""
+    wanted = _by_key(keys, addresses)
     table, names = schema.address, sorted(wanted)
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
-        known = set(connection.execute(select(table.c.key).where(table.c.key.in_(some))).scalars())
+        there = select(table.c.key).where(table.c.key.in_(some)).order_by(table.c.key)
+        known = set(connection.execute(there.with_for_update(key_share=True)).scalars())
         connection.execute(update(table).where(table.c.key.in_(known)).values(stored_at=at))
         rows = []
         for key in some:
             if key not in known:
                 version, sealed = keys.seal(_PURPOSE, wanted[key])
                 rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
-        if rows:
-            connection.execute(insert(table), rows)
+        schema.insert_new(connection, table, rows)
 
 
 def next_people(
@@ -116,9 +127,8 @@ def suppress(connection: Connection, people: Sequence[str], reason: str, at: int
     """Never write to these people again."""
     table = schema.suppression
     known = set(connection.execute(select(table.c.key).where(table.c.key.in_(people))).scalars())
-    rows = [{"key": key, "reason": reason, "at": at} for key in people if key not in known]
-    if rows:
-        connection.execute(insert(table), rows)
+    rows = [{"key": key, "reason": reason, "at": at} for key in sorted(people) if key not in known]
+    schema.insert_new(connection, table, rows)
 
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
@@ -166,5 +176,6 @@ def erase(connection: Connection, now: int) -> int:
         )
     )
     table = schema.address
-    gone = connection.execute(delete(table).where(table.c.stored_at <= recent, table.c.key.not_in(needed)))
-    return gone.rowcount
+    # Whom another desk is just writing to is passed over, and looked at the next time.
+    gone = select(table.c.key).where(table.c.stored_at <= recent, table.c.key.not_in(needed))
+    return connection.execute(delete(table).where(table.c.key.in_(gone.with_for_update(skip_locked=True)))).rowcount

@@ -12,7 +12,7 @@ from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease
 from policenotify.journal import schema
 from policenotify.journal.events import RUNNER, record
-from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, opening_never_appeared, overtake
+from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, lock, opening_never_appeared, overtake
 from policenotify.journal.owner import is_dead
 from policenotify.journal.values import Claimed, moment, priority, span
 from policenotify.lifecycle import Stage
@@ -51,8 +51,16 @@ def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
 def recover(connection: Connection, now: int) -> int:
     """Take back what dead or silent owners held: waiting again, in doubt if an attempt had begun; returns how many."""
     leased = connection.execute(select(_table).where(_table.c.state == Outcome.SENDING)).all()
-    lost = [row for row in leased if row.lease_until <= now or is_dead(row.owner)]
-    for row in lost:
+    taken_back = 0
+    for seen in sorted(leased, key=lambda one: str(one.lane)):
+        if seen.lease_until > now and not is_dead(seen.owner):
+            continue
+        lock(connection, seen.lane)
+        still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, _table.c.owner == seen.owner)
+        row = connection.execute(select(_table).where(still, _table.c.lease_until == seen.lease_until)).first()
+        if row is None:  # it was settled, held on to, or taken back by another runner meanwhile
+            continue
+        taken_back += 1
         begun = and_(schema.attempt.c.delivery == row.id, schema.attempt.c.ended_at.is_(None))
         ended = connection.execute(
             update(schema.attempt)
@@ -83,7 +91,7 @@ def recover(connection: Connection, now: int) -> int:
             channel=row.channel,
         )
         overtake(connection, row.lane, now)
-    return len(lost)
+    return taken_back
 
 
 def claim(

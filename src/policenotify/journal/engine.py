@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from policenotify.errors import JournalError
+from policenotify.journal import postgresql
 
 BUSY = 30
 """Seconds that a writer waits for another one; `?timeout=` in the URL says otherwise."""
@@ -36,17 +37,43 @@ _TOLD = {
 }
 
 _engines: WeakSet[Engine] = WeakSet()
+_inherited: list[Pool] = []
 
 
 def open_engine(url: str) -> Engine:
-    """The engine of a journal: a path, or an SQLAlchemy URL of an SQLite file.
+    """The engine of a journal: a path, or a URL of an SQLite file or of a database on PostgreSQL.
 
     Raises:
-        JournalError: It is no file, or its folder does not exist.
+        JournalError: It is neither, or its folder does not exist.
+        MissingExtra: PostgreSQL's driver is not installed.
     """
-    parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise JournalError(f"A journal on {parsed.drivername!r} is not supported. Give the path of a file.")
+    parsed = _parsed(url)
+    if parsed.drivername in postgresql.DRIVERS:
+        engine = postgresql.open_server(parsed)
+    elif parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        engine = _open_file(parsed)
+    else:
+        raise JournalError(
+            f"A journal on {parsed.drivername!r} is not supported. "
+            "Give the path of a file, or postgresql://user@host/database."
+        )
+    _engines.add(engine)
+    return engine
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url) if "://" in url else URL.create("sqlite", database=url)
+    except (SQLAlchemyError, ValueError) as error:
+        error.args = (type(error).__name__,)  # its own words may quote the URL, and so a password
+        error.__traceback__ = None
+        raise JournalError(
+            "The journal cannot be opened: its URL is not understood. Nothing was sent. "
+            "Give the path of a file, or postgresql://user@host/database."
+        ) from error
+
+
+def _open_file(parsed: URL) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
     if not (folder := Path(parsed.database).parent).is_dir():
@@ -57,7 +84,6 @@ def open_engine(url: str) -> Engine:
     engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
-    _engines.add(engine)
     return engine
 
 
@@ -105,6 +131,10 @@ def _begin(connection: Connection) -> None:
 def told(error: BaseException) -> str:
     """What a failure of the database means and what to do, without a statement or its values."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    if postgresql.of_server(cause):
+        said = postgresql.told(error)
+        postgresql.hush(error)
+        return said
     kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if kind in _TOLD:
         return _TOLD[kind]
@@ -113,7 +143,9 @@ def told(error: BaseException) -> str:
 
 def _forget_connections() -> None:
     # How to corrupt an SQLite database file, section 2.6: a connection must not be carried across a fork.
+    # Nor is it let go: the driver would complain of what it finds open.
     for engine in list(_engines):
+        _inherited.append(engine.pool)
         engine.dispose(close=False)
 
 

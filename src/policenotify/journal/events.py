@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import text as sql
 
 from policenotify.errors import JournalError
 from policenotify.journal import schema
@@ -78,6 +79,9 @@ def seal(connection: Connection, keys: Keys, at: datetime) -> int:
         JournalError: One of them was changed since it was written.
     """
     table, batch = schema.event, schema.seal
+    if connection.dialect.name == "postgresql":
+        # Numbers are given before they are committed: a lower one must not come to light behind the seal.
+        connection.execute(sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
     before = connection.execute(select(batch).order_by(batch.c.id.desc()).limit(1)).first()
     first, previous = (before.last_event + 1, before.digest) if before else (1, "")
     last = connection.execute(select(func.max(table.c.id))).scalar()

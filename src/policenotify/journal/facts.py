@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, inspect, select, update
 
 from policenotify.errors import JournalError, NewerVersion, Stopped
 from policenotify.journal import schema
 from policenotify.keys import Keys
 
 _table = schema.meta
+
+
+def version(connection: Connection) -> int | None:
+    """The version of the journal's tables; `None`: there are none.
+
+    Raises:
+        JournalError: They do not say.
+    """
+    if not inspect(connection).has_table(_table.name):
+        return None
+    found = _get(connection, "schema_version") or ""
+    if not found.isdecimal() or int(found) < 1:
+        raise JournalError("The journal is damaged: its version is missing. Nothing was sent. Restore a copy.")
+    return int(found)
+
+
+def now_of(connection: Connection, reached: int) -> None:
+    """The tables are of this version from now on."""
+    _set(connection, "schema_version", str(reached))
 
 
 def create(connection: Connection, keys: Keys) -> None:
@@ -19,18 +38,23 @@ def create(connection: Connection, keys: Keys) -> None:
         _set(connection, "keys", keys.fingerprint)
 
 
-def check(connection: Connection, keys: Keys) -> bool:
+def check(connection: Connection, keys: Keys, *, known: int = schema.SCHEMA_VERSION) -> bool:
     """Whether the journal was made with these very keys; `False`: with an earlier version of them.
 
     Raises:
         NewerVersion: Its tables are of a newer policenotify.
-        JournalError: It is damaged, or was made with other keys.
+        JournalError: It has none, they are of an older one, it is damaged, or it was made with other keys.
     """
-    found = _get(connection, "schema_version") or ""
-    if not found.isdecimal() or int(found) < schema.SCHEMA_VERSION:
-        raise JournalError("The journal is damaged: its version is missing. Nothing was sent. Restore a copy.")
-    if int(found) > schema.SCHEMA_VERSION:
-        raise NewerVersion("journal", int(found), schema.SCHEMA_VERSION)
+    found = version(connection)
+    if found is None:
+        raise JournalError("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate")
+    if found < known:
+        raise JournalError(
+            f"The journal's tables are of version {found}; this policenotify needs version {known}. Nothing was sent. "
+            "Stop all that publishes and delivers, then run: policenotify migrate"
+        )
+    if found > known:
+        raise NewerVersion("journal", found, known)
     fingerprint = _get(connection, "keys")
     if fingerprint not in keys.fingerprints:
         raise JournalError(
@@ -69,5 +93,7 @@ def _get(connection: Connection, name: str) -> str | None:
 
 
 def _set(connection: Connection, name: str, value: str) -> None:
-    if not connection.execute(update(_table).where(_table.c.name == name).values(value=value)).rowcount:
-        connection.execute(insert(_table).values(name=name, value=value))
+    changed = update(_table).where(_table.c.name == name).values(value=value)
+    known = connection.execute(changed).rowcount
+    if not known and not schema.insert_new(connection, _table, [{"name": name, "value": value}]):
+        connection.execute(changed)

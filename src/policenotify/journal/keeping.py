@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from policenotify.channel import Kept
 from policenotify.errors import JournalError
@@ -88,7 +88,7 @@ class JournalKeep:
 
     def _ensure(self, connection: Connection, name: str) -> None:
         if connection.execute(select(_table.c.name).where(self._is(name))).first() is None:
-            connection.execute(insert(_table).values(channel=self._channel, name=name, version=0))
+            schema.insert_new(connection, _table, [{"channel": self._channel, "name": name, "version": 0}])
 
     def _is(self, name: str) -> ColumnElement[bool]:
         return and_(_table.c.channel == self._channel, _table.c.name == name)

@@ -20,6 +20,22 @@ OVERTAKEN = "A newer message went out instead."
 _table, _people = schema.delivery, schema.recipient
 
 
+def lock(connection: Connection, lane: str) -> None:
+    """Nobody else changes what is in the lane until this transaction ends.
+
+    Always in the order of ids, and of several lanes in the order of their names: two would else wait for each other.
+    """
+    query = select(_table.c.id).where(_table.c.lane == lane).order_by(_table.c.id)
+    connection.execute(query.with_for_update(key_share=True)).all()
+
+
+def lock_lane_of(connection: Connection, delivery: int) -> str:
+    """Lock the lane that a delivery is in; returns its name, empty if there is no such delivery."""
+    lane = connection.execute(select(_table.c.lane).where(_table.c.id == delivery)).scalar() or ""
+    lock(connection, lane)
+    return lane
+
+
 def opening_never_appeared(connection: Connection, lane: str) -> bool:
     """Whether no post of the lane is, may be, or is about to be out."""
     out = or_(

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, insert, select, update
 from policenotify.channel import Operation
 from policenotify.errors import JournalError, KeyReused
 from policenotify.journal import schema
-from policenotify.journal.addresses import store_recipients
+from policenotify.journal.addresses import store_addresses, store_recipients
 from policenotify.journal.events import record
-from policenotify.journal.lanes import NOT_TOLD, inherit_urgency, opening_never_appeared, overtake, supersede
+from policenotify.journal.lanes import NOT_TOLD, inherit_urgency, lock, opening_never_appeared, overtake, supersede
 from policenotify.journal.values import Draft, Drafted, microseconds, priority
 from policenotify.keys import Keys
 from policenotify.lifecycle import Course, Stage
@@ -54,8 +54,14 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
         _move_incident(connection, draft, message.incident)
     elif message.lifecycle.corrects is not None:
         _still_stands(connection, message.lifecycle.corrects)
-    connection.execute(insert(schema.publication).values(**_publication(draft, state="published", key=draft.key)))
+    said = _publication(draft, state="published", key=draft.key)
+    if not schema.insert_new(connection, schema.publication, [said]):
+        raise CourseChanged(f"Nothing was sent: another desk is publishing with the key {draft.key!r}. Try again.")
     _store_pictures(connection, draft)
+    reached = {address for drafted in draft.drafted for address in drafted.addresses or ()}
+    store_addresses(connection, keys, reached, at)
+    for name in sorted({_lane(draft, drafted) for drafted in draft.drafted}):
+        lock(connection, name)
     closing = message.stage in _CLOSING
     # A lane is said in the order of its deliveries' ids.
     for drafted in sorted(draft.drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part)):
@@ -101,6 +107,7 @@ def _publication(draft: Draft, *, state: str, key: str | None) -> dict[str, obje
 def _still_stands(connection: Connection, about: str) -> None:
     """What stands alone may be corrected until it is cancelled, and is cancelled once."""
     table = schema.publication
+    connection.execute(select(table.c.id).where(table.c.id == about).with_for_update(key_share=True)).all()
     query = select(table.c.id).where(table.c.corrects == about, table.c.stage == Stage.CANCELLATION)
     if connection.execute(query.where(table.c.state == "published")).first() is not None:
         raise CourseChanged(f"Nothing was sent: another desk has cancelled publication {about}, which is final.")
@@ -111,28 +118,32 @@ def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
     due = microseconds(draft.due_at) if draft.due_at else None
     row = connection.execute(select(table).where(table.c.id == incident).with_for_update()).first()
     if (row.next_sequence if row else 1) != draft.expected_sequence:
-        raise CourseChanged(
-            f"Nothing was sent: other desks keep publishing on incident {incident!r}. Look at it, then publish again."
-        )
+        raise _overtaken(incident)
     closed = at if draft.course in {Course.ENDED, Course.CANCELLED} else None
     moved: dict[str, object] = {"course": draft.course, "next_sequence": draft.expected_sequence + 1}
     if row is None:
         lifecycle = draft.message.lifecycle
-        connection.execute(
-            insert(table).values(
-                id=incident,
-                category=draft.message.category,
-                follows=lifecycle.follows,
-                exercise=draft.message.exercise,
-                opened_at=at,
-                due_at=due,
-                **moved,
-            )
-        )
+        opened = {
+            "id": incident,
+            "category": draft.message.category,
+            "follows": lifecycle.follows,
+            "exercise": draft.message.exercise,
+            "opened_at": at,
+            "due_at": due,
+            **moved,
+        }
+        if not schema.insert_new(connection, table, [opened]):
+            raise _overtaken(incident)
         return
     if draft.message.stage is not Stage.CORRECTION:
         moved |= {"due_at": due, "closed_at": closed}
     connection.execute(update(table).where(table.c.id == incident).values(**moved))
+
+
+def _overtaken(incident: str) -> CourseChanged:
+    return CourseChanged(
+        f"Nothing was sent: other desks keep publishing on incident {incident!r}. Look at it, then publish again."
+    )
 
 
 def _priority(message: Message) -> int:
@@ -197,15 +208,14 @@ def _store_pictures(connection: Connection, draft: Draft) -> None:
     table = schema.blob
     digests = [picture.digest for picture in draft.pictures]
     known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(digests))).scalars())
-    for picture in {picture.digest: picture for picture in draft.pictures}.values():
-        if picture.digest not in known:
-            connection.execute(
-                insert(table).values(
-                    digest=picture.digest,
-                    media_type=picture.media_type,
-                    width=picture.width,
-                    height=picture.height,
-                    data=picture.data,
-                    stored_at=microseconds(draft.at),
-                )
-            )
+    for digest, picture in sorted({picture.digest: picture for picture in draft.pictures}.items()):
+        if digest not in known:
+            row = {
+                "digest": digest,
+                "media_type": picture.media_type,
+                "width": picture.width,
+                "height": picture.height,
+                "data": picture.data,
+                "stored_at": microseconds(draft.at),
+            }
+            schema.insert_new(connection, table, [row])

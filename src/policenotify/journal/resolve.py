@@ -9,6 +9,7 @@ from sqlalchemy import Connection, exists, or_, select, update
 from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.events import record
+from policenotify.journal.lanes import lock_lane_of
 from policenotify.journal.values import microseconds
 from policenotify.receipt import Outcome
 
@@ -25,6 +26,7 @@ def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, 
         _table.c.state == Outcome.HELD,
         exists().where(_people.c.delivery == _table.c.id, _people.c.state == Outcome.HELD),
     )
+    lock_lane_of(connection, delivery)
     row = connection.execute(select(_table).where(_table.c.id == delivery, held)).first()
     if row is None:
         raise JournalError(f"Nothing of delivery {delivery} is held. What is: policenotify status")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 SCHEMA_VERSION = 1
 """Version of these tables; written to `pn_meta` and compared at every opening."""
@@ -105,7 +109,7 @@ delivery = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("first_tried_at", _When),
     Column("last_tried_at", _When),
-    Column("owner", String(200)),
+    Column("owner", Text),
     Column("lease_until", _When),
     Column("answers", Text, nullable=False),  # ids of the publications to hang under
     Column("standalone", Text),  # the wording, frozen at publish
@@ -116,7 +120,7 @@ delivery = Table(
     Column("ref", Text),
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
-    Column("code", String(200), nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
     Column("settled_at", _When),
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_lane", "lane", "id"),  # ids rise in the order in which a lane is to be said
@@ -128,12 +132,12 @@ attempt = Table(
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("owner", String(200), nullable=False),
+    Column("owner", Text, nullable=False),
     Column("started_at", _When, nullable=False),
     Column("ended_at", _When),
     Column("outcome", String(12)),
     Column("reason", Text, nullable=False, default=""),
-    Column("code", String(200), nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
     comment="Written before anything leaves: an attempt without an end is a doubt.",
 )
 
@@ -146,7 +150,7 @@ recipient = Table(
     Column("doubt", Boolean, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
-    Column("code", String(200), nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
     Index("pn_recipient_state", "delivery", "state", "key"),
     comment="One person of a delivery with recipients.",
 )
@@ -179,7 +183,7 @@ channel = Table(
     Column("blocked_at", _When),
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
-    Column("code", String(200), nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
     Column("facts", Text, nullable=False, default="{}"),
     comment="What all processes must know of a channel.",
 )
@@ -192,7 +196,7 @@ keep = Table(
     Column("version", Integer, nullable=False),
     Column("key_version", Integer),
     Column("sealed", LargeBinary),
-    Column("lease_owner", String(200)),
+    Column("lease_owner", Text),
     Column("lease_until", _When),
     comment="Sessions and rotating tokens, encrypted, changed by compare-and-swap.",
 )
@@ -212,7 +216,7 @@ blob = Table(
 runner = Table(
     "pn_runner",
     metadata,
-    Column("owner", String(200), primary_key=True),
+    Column("owner", Text, primary_key=True),
     Column("seen_at", _When, nullable=False),
     comment="Who has been delivering, and when last.",
 )
@@ -243,7 +247,7 @@ event = Table(
     Column("salt", String(32), nullable=False),
     Column("commitment", String(64), nullable=False),
     sqlite_autoincrement=True,  # the number of a row that was removed is never given again
-    comment="Who did what and when; rows are only ever added.",
+    comment="Who did what and when; rows are only ever added. A purge empties body and salt.",
 )
 
 seal = Table(
@@ -259,3 +263,19 @@ seal = Table(
     Column("at", _When, nullable=False),
     comment="Closed batches of events, chained and signed.",
 )
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+    """Add those of the rows that are not there yet, and wait for another process that is just adding the same.
+
+    Give many rows in the order of their key: two processes would otherwise wait for each other.
+
+    Returns:
+        How many were added, if it was one row that was given.
+    """
+    if not rows:
+        return 0
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    # Given one row on its own, psycopg counts, and the toolkit keeps the count if told to.
+    added = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return connection.execute(added, rows if rows[1:] else rows[0]).rowcount

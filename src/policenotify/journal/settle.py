@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked
@@ -14,9 +14,11 @@ from policenotify.journal import schema
 from policenotify.journal.addresses import counts, of_people, suppress
 from policenotify.journal.claim import fence, lost
 from policenotify.journal.events import RUNNER, record
-from policenotify.journal.lanes import overtake
+from policenotify.journal.lanes import lock_lane_of, overtake
 from policenotify.journal.values import Claimed, Settlement, microseconds, span
 from policenotify.receipt import Outcome
+
+UNSURE = "It may or may not have reached them, and the network cannot be asked."
 
 _table, _people = schema.delivery, schema.recipient
 
@@ -49,6 +51,8 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
         new |= {"request": None, "variant": _table.c.variant + 1}
     if became.instead:  # what was in doubt was the edit
         new |= {"request": None, "wording": "", "variant": 0, "operation": Operation.POST, "doubt": False}
+    if became.outcome is Outcome.WITHDRAWN:
+        lock_lane_of(connection, claimed.id)
     if not connection.execute(update(_table).where(fence(claimed)).values(**new)).rowcount:
         raise lost(claimed)
     if became.outcome is Outcome.WITHDRAWN and claimed.target is not None:
@@ -175,7 +179,7 @@ def ensure_channel(connection: Connection, channel: str) -> None:
     """A row for what all processes must know of the channel."""
     table = schema.channel
     if connection.execute(select(table.c.name).where(table.c.name == channel)).first() is None:
-        connection.execute(insert(table).values(name=channel))
+        schema.insert_new(connection, table, [{"name": channel}])
 
 
 def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> Outcome:
@@ -184,6 +188,7 @@ def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *,
     Raises:
         LostLease: The delivery was no longer ours; nothing is changed.
     """
+    lane = lock_lane_of(connection, claimed.id)
     left = update(_people).where(
         _people.c.delivery == claimed.id, _people.c.state.in_([Outcome.WAITING, Outcome.SENDING])
     )
@@ -195,8 +200,11 @@ def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *,
     total = of_people(counts(connection, [claimed.id]).get(claimed.id, {}))
     if total is Outcome.WAITING:
         settle(connection, claimed, became, now=now)
+    elif total is Outcome.HELD and became.outcome is not total:  # of itself, person by person
+        remedy = f"Ask on {claimed.channel!r} whether they have it, then: policenotify resolve {claimed.id}"
+        held = Settlement(outcome=total, reason=UNSURE, remedy=remedy, ref=became.ref)
+        settle(connection, claimed, held, now=now)
     else:
         settle(connection, claimed, replace(became, outcome=total, not_before=None), now=now)
-    lane = connection.execute(select(_table.c.lane).where(_table.c.id == claimed.id)).scalar_one()
     overtake(connection, lane, microseconds(now))
     return total

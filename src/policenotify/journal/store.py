@@ -7,17 +7,35 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock, Keep, Picture, Recipient, RecipientOutcome, Request
+from policenotify.clock import SystemClock
 from policenotify.errors import Blocked, InvalidPicture, JournalError, Stopped
-from policenotify.journal import addresses, claim, events, facts, history, publish, resolve, schema, settle
+from policenotify.journal import (
+    addresses,
+    claim,
+    events,
+    export,
+    facts,
+    history,
+    publish,
+    purge,
+    purged,
+    resolve,
+    schema,
+    settle,
+    vacuum,
+)
 from policenotify.journal.engine import open_engine, told
 from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.owner import this_process
+from policenotify.journal.postgresql import DatabaseClock
+from policenotify.journal.purge import Purged, Wanted
 from policenotify.journal.values import Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
 from policenotify.keys import Entropy, Keys
+from policenotify.message import Message
 from policenotify.receipt import History, Outcome, Publication
 
 _KNOWN = "Nothing was sent that is not in it."
@@ -30,21 +48,21 @@ class Journal:
     Every method is one transaction. Errors of the database are raised as `JournalError`.
     """
 
-    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         self._engine = engine
+        self._in_a_file = engine.dialect.name == "sqlite"
+        self._server_clock = None if clock or self._in_a_file else DatabaseClock()
         self.keys = keys
-        self.clock = clock
+        self.clock: Clock = clock or self._server_clock or SystemClock()
         self.entropy = entropy
         self._closed = False
 
     @classmethod
-    def open(cls, url: str, *, keys: Keys, clock: Clock, entropy: Entropy = secrets.token_bytes) -> Journal:
+    def open(
+        cls, url: str, *, keys: Keys, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+    ) -> Journal:
         """Open the journal; see [`open_journal`][policenotify.journal.open_journal]."""
-        try:
-            engine = open_engine(url)
-        except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"The journal cannot be opened: {told(error)}. Nothing was sent.") from error
-        journal = cls(engine, keys=keys, clock=clock, entropy=entropy)
+        journal = cls.reach(url, keys=keys, clock=clock, entropy=entropy)
         try:
             journal.check_schema()
         except BaseException:
@@ -52,11 +70,26 @@ class Journal:
             raise
         return journal
 
+    @classmethod
+    def reach(
+        cls, url: str, *, keys: Keys, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+    ) -> Journal:
+        """The journal, whose tables nobody has looked at yet."""
+        try:
+            engine = open_engine(url)
+        except (SQLAlchemyError, OSError) as error:
+            raise JournalError(f"The journal cannot be opened: {told(error)}. Nothing was sent.") from error
+        return cls(engine, keys=keys, clock=clock, entropy=entropy)
+
     def __repr__(self) -> str:
-        return f"Journal({self._engine.url.render_as_string(hide_password=True)})"
+        url = self._engine.url.difference_update_query(["password", "sslpassword"])
+        return f"Journal({url.render_as_string(hide_password=True)})"
 
     def now(self) -> datetime:
-        """The store's time."""
+        """The store's time: on PostgreSQL the server's, unless a clock was handed in."""
+        if self._server_clock is not None and not self._server_clock.fresh:
+            with self.reading():
+                pass  # which asks the server
         return self.clock.now()
 
     @contextmanager
@@ -72,8 +105,10 @@ class Journal:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One transaction that reads."""
+        # All of it is of one moment, as it is in a file.
+        options = {} if self._in_a_file else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
-            with self._transaction({}) as connection:
+            with self._transaction(options) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
@@ -83,6 +118,8 @@ class Journal:
         pool = self._engine.pool
         try:
             with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                if self._server_clock is not None:
+                    self._server_clock.ask(connection)
                 yield connection
         finally:
             if self._closed:  # whoever was under way when the journal was closed closes behind himself
@@ -97,12 +134,13 @@ class Journal:
     # --- the journal itself
 
     def check_schema(self) -> None:
-        """Create the tables of an empty database; refuse one of another version or of other keys."""
-        with self.reading() as connection:
-            absent = not inspect(connection).has_table(schema.meta.name)
-        if absent:
-            with self.writing() as connection:
-                facts.create(connection, self.keys)
+        """Create the tables of an empty file; refuse those of another version or of other keys."""
+        if self._in_a_file:
+            with self.reading() as connection:
+                absent = facts.version(connection) is None
+            if absent:
+                with self.writing() as connection:
+                    facts.create(connection, self.keys)
         with self.reading() as connection:
             newest = facts.check(connection, self.keys)
         if not newest:
@@ -136,16 +174,24 @@ class Journal:
 
         Raises:
             KeyReused: The key names another content.
+            IllegalCourse: It follows what was purged.
             publish.CourseChanged: The incident moved on since its history was read.
             Stopped: Everything is stopped.
         """
-        with self.writing() as connection:
-            if (error := facts.stopped(connection)) is not None:
-                raise error
-            if (first := publish.repeated(connection, draft.key, draft.digest)) is not None:
-                return first
-            publish.write(connection, draft, self.keys)
-            return draft.id
+        try:
+            with self.writing() as connection:
+                if (error := facts.stopped(connection)) is not None:
+                    raise error
+                if (first := self._repeated(connection, draft.key, draft.digest)) is not None:
+                    return first
+                purged.refuse_purged(connection, draft.message)
+                publish.write(connection, draft, self.keys)
+        except publish.CourseChanged:
+            # Who was faster may have said this very thing.
+            if (first := self.repeated(draft.key, draft.digest)) is None:
+                raise
+            return first
+        return draft.id
 
     def keep_refused(self, draft: Draft) -> None:
         """Keep a draft that a check refused."""
@@ -155,7 +201,20 @@ class Journal:
     def repeated(self, key: str, digest: str) -> str | None:
         """The publication that the caller's key already names, if it says the same; see `publish`."""
         with self.reading() as connection:
-            return publish.repeated(connection, key, digest)
+            return self._repeated(connection, key, digest)
+
+    def _repeated(self, connection: Connection, key: str, digest: str) -> str | None:
+        first = publish.repeated(connection, key, digest)
+        return purged.repeated(connection, self.keys, key, digest) if first is None else first
+
+    def refuse_purged(self, message: Message) -> None:
+        """Refuse what follows something that was purged.
+
+        Raises:
+            IllegalCourse: There are no words left to set right, and no post to answer.
+        """
+        with self.reading() as connection:
+            purged.refuse_purged(connection, message)
 
     # --- reading
 
@@ -175,14 +234,19 @@ class Journal:
             return history.incidents(connection, only_open=only_open)
 
     def publication(self, wanted: str) -> Publication | None:
-        """A publication and what became of it, by its id or by the caller's key."""
+        """A publication and what became of it, by its id or by the caller's key.
+
+        Of a purged one the message says that it was purged, and when; category, stage and outcomes are as they were.
+        """
         with self.reading() as connection:
-            return history.publication(connection, wanted)
+            found = history.publication(connection, wanted)
+            found = found or history.publication(connection, purged.purged_key(self.keys, wanted))
+            return purged.counted(connection, found) if found else None
 
     def latest(self, count: int) -> tuple[Publication, ...]:
         """The last publications, the newest first."""
         with self.reading() as connection:
-            return history.latest(connection, count)
+            return tuple(purged.counted(connection, one) for one in history.latest(connection, count))
 
     def unfinished(self) -> tuple[Publication, ...]:
         """The publications of which something is still to come, or is held for a person; the newest first."""
@@ -225,7 +289,7 @@ class Journal:
             changed = connection.execute(update(table).where(table.c.owner == owner).values(seen_at=now))
             if not changed.rowcount:
                 connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
-                connection.execute(insert(table).values(owner=owner, seen_at=now))
+                schema.insert_new(connection, table, [{"owner": owner, "seen_at": now}])
 
     def runner_seen(self) -> datetime | None:
         """When somebody was last delivering, in the last days."""
@@ -353,6 +417,13 @@ class Journal:
         with self.writing() as connection:
             return events.seal(connection, self.keys, self.now())
 
+    def sealed(self) -> str:
+        """The digest of the last seal, to be kept elsewhere; empty: there is none."""
+        table = schema.seal
+        with self.reading() as connection:
+            last = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
+        return last or ""
+
     def verify(self) -> int:
         """Check every sealed batch; returns how many there are. Raises `JournalError` where one was changed."""
         with self.reading() as connection:
@@ -362,3 +433,39 @@ class Journal:
         """Erase the addresses that nothing needs any more; returns how many."""
         with self.writing() as connection:
             return addresses.erase(connection, microseconds(self.now()))
+
+    def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
+        """The journal as JSON Lines that strangers can prove; see [`export`][policenotify.journal.export].
+
+        Args:
+            before: Only what was published by then; `None`: all.
+            category: Only that category; `None`: all.
+        """
+        wanted = None
+        if before is not None or category is not None:
+            wanted = Wanted(before=microseconds(before or self.now()), category=category)
+        with self.reading() as connection:
+            yield from export.lines(connection, self.keys, wanted)
+
+    def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
+        """Forget the words and the people of what was over by *before*; that it was said, when and by whom, stays.
+
+        Only closed incidents all of whose publications are that old, messages outside incidents, and drafts that a
+        check refused; never what is still to be sent or held for a person. Each transaction is short. What events said
+        is gone with their salts; the seals, which chain the commitments, still verify.
+
+        Args:
+            before: All of it must have been said and over by then.
+            actor: Who wants it.
+            category: Only that category; `None`: all.
+            dry_run: Only count.
+        """
+        return purge.purge(self, before, actor, category=category, dry_run=dry_run)
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give the room of what was erased back; returns the size in bytes before and after.
+
+        Raises:
+            JournalError: Others hold the journal for longer than this may wait.
+        """
+        return vacuum.vacuum(self._engine)

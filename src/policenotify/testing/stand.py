@@ -155,6 +155,7 @@ class Stand:
         self._seen: list[Seen] = []
         self._routes = [_Route("*", "*", _not_found if answer is None else answer)]
         self._faults: list[_Fault] = []
+        self._choose: Callable[[Seen], tuple[Reply, bool] | None] | None = None
         self._broken: list[BaseException] = []
         self._port = 0
         self._started = False
@@ -240,6 +241,14 @@ class Stand:
         with self._changed:
             self._faults.insert(0, _Fault("*", "*", fault, effect, None))
 
+    def disturb(self, choose: Callable[[Seen], tuple[Reply, bool] | None]) -> None:
+        """Let *choose* say of each request how it goes wrong, until `recover()`: fault and `effect`, or `None`.
+
+        It is asked where no other fault meets the request, once for each, one request at a time.
+        """
+        with self._changed:
+            self._choose = choose
+
     def refuse_connections(self) -> None:
         """Close the port and every connection: a client gets "connection refused", until `recover()`."""
         server, self._server = self._server, None
@@ -257,6 +266,7 @@ class Stand:
         """End every fault: connections are accepted again, at the same port, and the routes answer."""
         with self._changed:
             self._faults.clear()
+            self._choose = None
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
             self._listen(reserved)
@@ -273,6 +283,8 @@ class Stand:
             self._seen.append(seen)
             self._changed.notify_all()
             fault = next((each for each in self._faults if _matches(each.method, each.path, seen)), None)
+            if fault is None and self._choose is not None and (chosen := self._choose(seen)) is not None:
+                self._faults.insert(0, fault := _Fault(seen.method, seen.path, *chosen, 1))
             if fault is None:
                 return self._run(seen)
             if fault.used_up():

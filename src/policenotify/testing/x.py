@@ -78,6 +78,7 @@ class XStand(Stand):
         day_left: Posts left for the app today before a 429.
         polls: How often a picture must be asked for until it is processed.
         unusable: Whether processing a picture fails.
+        lag: How long after it was taken a post shows on the timeline.
         page: Posts on a page of the timeline, at most.
         knows_fields: Whether the timeline knows fields by their old names.
     """
@@ -106,6 +107,7 @@ class XStand(Stand):
         self.day_left = 10_000
         self.polls = 0
         self.unusable = False
+        self.lag = timedelta(0)
         self.page = 100
         self.knows_fields = True
         self._clock = now
@@ -205,7 +207,9 @@ class XStand(Stand):
         if asked and not (self.knows_fields and asked <= _FIELDS):
             return invalid("tweet.fields", "The query parameter [tweet.fields] is not one of [post.fields]")
         start = datetime.fromisoformat(seen.query.get("start_time", ["2010-11-06T00:00:00Z"])[0])
-        posts = [post for post in reversed(self.posts) if post.created_at.replace(microsecond=0) >= start]
+        end = self._clock() - self.lag
+        posts = [post for post in reversed(self.posts) if start <= post.created_at.replace(microsecond=0)]
+        posts = [post for post in posts if post.created_at <= end]
         size = min(int(seen.query.get("max_results", ["10"])[0]), self.page)
         first = int(seen.query.get("pagination_token", ["0"])[0])
         meta: dict[str, Any] = {"result_count": len(posts[first : first + size])}

@@ -1,0 +1,93 @@
+"""Make the journal's tables, or bring older ones to this version: on demand, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlalchemy import Connection, func, select, text
+
+from policenotify.channel import Clock
+from policenotify.errors import JournalError, NewerVersion
+from policenotify.journal import events, facts, schema
+from policenotify.journal.store import Journal
+from policenotify.keys import Keys
+
+Step = Callable[[Connection], None]
+
+STEPS: Mapping[int, Step] = MappingProxyType({})
+"""How tables of a version become those of the next one. A step that was released is never changed."""
+
+_LOCK = 0x706E_6D69  # "pnmi": any number that nobody else takes for an advisory lock in this database
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What was done.
+
+    Attributes:
+        before: The version that was found; `None`: there were no tables.
+        after: The version that there is now.
+    """
+
+    before: int | None
+    after: int
+
+
+def migrate(  # the last two are for tests of steps to come
+    url: str,
+    *,
+    keys: Keys,
+    actor: str,
+    clock: Clock | None = None,
+    steps: Mapping[int, Step] = STEPS,
+    known: int = schema.SCHEMA_VERSION,
+) -> Migrated:
+    """Make the tables of a journal, or bring older ones to this version; those of this version stay as they are.
+
+    All or nothing: what fails in the middle leaves the journal as it was. Two at once do it once.
+
+    Args:
+        url: As [`open_journal`][policenotify.journal.open_journal] takes it.
+        keys: The installation's keys.
+        actor: Who does it, for the journal's events.
+        clock: Tells the time; `None`: the database's own, else this machine's.
+        steps: From which version to the next how.
+        known: The version to reach.
+
+    Raises:
+        JournalError: It cannot be done; names why and what to do. Nothing was changed.
+        NewerVersion: The tables are of a newer policenotify.
+    """
+    journal = Journal.reach(url, keys=keys, clock=clock)
+    try:
+        with journal.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                _alone(connection)
+            before = facts.version(connection)
+            if before is None:
+                facts.create(connection, keys)
+            after = schema.SCHEMA_VERSION if before is None else before
+            if after > known:
+                raise NewerVersion("journal", after, known)
+            while after < known:
+                steps[after](connection)
+                after += 1
+            facts.now_of(connection, after)
+            facts.check(connection, keys, known=known)
+            if before not in {None, after}:
+                events.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
+    finally:
+        journal.close()
+    return Migrated(before, after)
+
+
+def _alone(connection: Connection) -> None:
+    if (encoding := connection.execute(text("SHOW server_encoding")).scalar()) != "UTF8":
+        raise JournalError(
+            f"The journal's database is encoded in {encoding}, which not every name can be written in. "
+            "Nothing was changed. Create it with: ENCODING 'UTF8' TEMPLATE template0"
+        )
+    connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of years takes its time
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))

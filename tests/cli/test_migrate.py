@@ -1,0 +1,26 @@
+"""`migrate`: the tables of the journal, made and brought up."""
+
+from __future__ import annotations
+
+import pytest
+from cli.shell import Run
+
+from policenotify.journal.schema import SCHEMA_VERSION
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_journal_in_a_file_is_made_if_there_is_none(run: Run) -> None:
+    assert run("status").code == 0
+    done = run("migrate")
+    assert done.code == 0
+    assert done.words == f"The journal's tables are of version {SCHEMA_VERSION} already: nothing was to be done."
+    assert run("migrate", "--json").document == {"before": SCHEMA_VERSION, "after": SCHEMA_VERSION}
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_server_that_is_not_there_is_no_journal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", "postgresql://pn:geheim@127.0.0.1:1/pn")
+    told = run("migrate", "--json")
+    assert told.code == 6
+    assert "its server cannot be reached" in told.document["error"]["text"]
+    assert "geheim" not in told.out

@@ -1,0 +1,102 @@
+"""A PostgreSQL server for the tests: in a folder of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
+
+USER = "postgres"
+GUARDED = "desk"
+"""A role that needs a password, and comes by the loopback."""
+
+
+def binaries() -> Path | None:
+    """Where the newest server's programs are, as Debian has them; else on the path."""
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: float(place.parent.name))
+    found = shutil.which("pg_ctl")
+    return places[-1] if places else Path(found).parent if found else None
+
+
+class Server:
+    """One server, reached by a socket without a password, or by the loopback with one."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self.folder = Path(tempfile.mkdtemp(prefix="pn-", dir="/tmp"))  # a socket’s path is short
+        # The server refuses to run as root.
+        self._user = USER if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._made = 0
+        self._run(
+            "initdb", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync", "-A", "scram-sha-256", "--auth-local=trust"
+        )
+        self.start()
+
+    def _run(self, program: str, *args: str) -> None:
+        subprocess.run(  # noqa: S603 - the server's own programs
+            [self._programs / program, "-D", self.folder / "data", *args],
+            user=self._user,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def start(self) -> None:
+        settings = {
+            "fsync": "off",  # nothing here outlives the tests
+            "full_page_writes": "off",
+            "synchronous_commit": "off",
+            "max_connections": "60",
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder),
+            "port": str(self.port),
+            "shared_buffers": "32MB",
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """At once, as a power cut does."""
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def end(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={self.folder}&port={self.port}"
+
+    def guarded_url(self, database: str, password: str) -> str:
+        return f"postgresql://{GUARDED}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        import psycopg  # noqa: PLC0415 - where there is no server there may be no driver
+
+        return psycopg.connect(self.url(database), autocommit=True)
+
+    def ask(self, statement: str, *values: object, database: str = "postgres") -> list[tuple[object, ...]]:
+        with self.connect(database) as connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def database(self, template: str = "template0", more: str = "") -> str:
+        """A new database; returns its name."""
+        self._made += 1
+        name = f"pn_{self._made}"
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {template} {more}")
+        return name
+
+    def drop(self, database: str) -> None:
+        self.ask(f"DROP DATABASE {database} WITH (FORCE)")
