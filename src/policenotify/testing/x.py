@@ -207,9 +207,10 @@ class XStand(Stand):
         if asked and not (self.knows_fields and asked <= _FIELDS):
             return invalid("tweet.fields", "The query parameter [tweet.fields] is not one of [post.fields]")
         start = datetime.fromisoformat(seen.query.get("start_time", ["2010-11-06T00:00:00Z"])[0])
-        end = self._clock() - self.lag
         posts = [post for post in reversed(self.posts) if start <= post.created_at.replace(microsecond=0)]
-        posts = [post for post in posts if post.created_at <= end]
+        if self.lag:
+            end = self._clock() - self.lag
+            posts = [post for post in posts if post.created_at <= end]
         size = min(int(seen.query.get("max_results", ["10"])[0]), self.page)
         first = int(seen.query.get("pagination_token", ["0"])[0])
         meta: dict[str, Any] = {"result_count": len(posts[first : first + size])}
