@@ -10,6 +10,7 @@ sent the post before it failed to connect, and must be told not to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -66,6 +67,24 @@ def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
     above |= {id(error)}
     behind = [one for one in causes(error) if id(one) not in above]
     return all(_never_sent(one, above) for one in behind) if behind else _PROXY in names
+
+
+@contextmanager
+def publishing_nothing(where: str, doing: str) -> Iterator[None]:
+    """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.
+
+    Args:
+        where: Whom we call.
+        doing: What is being done, to follow "while": `logging in`.
+    """
+    try:
+        yield
+    except Unconfirmed as error:
+        raise Unavailable(
+            f"{where} gave no usable answer while {doing}; this attempt posted nothing.",
+            code=error.code,
+            remedy=error.remedy or "It will be tried again.",
+        ) from None
 
 
 def error_for_exception(error: BaseException, *, where: str) -> ChannelError:

@@ -7,9 +7,6 @@ a plugin's module only that one. So networks import this where they first need i
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TypeVar
 
 from apprise import AppriseAsset
@@ -18,10 +15,9 @@ from apprise.logger import logger
 from apprise.plugins.base import NotifyBase
 
 from policenotify.errors import Blocked
+from policenotify.networks._http import silencer
 
 Service = TypeVar("Service", bound=NotifyBase)
-
-_hushed: ContextVar[bool] = ContextVar("policenotify_hushed", default=False)
 
 # service_timeout=0: apprise would abandon a service after 60 seconds, and go on sending behind our back.
 # http_redirects: a post and its secrets go to nobody else. image_url_…: readers' apps would fetch pictures from GitHub.
@@ -39,26 +35,8 @@ ASSET = AppriseAsset(
 _LOUD = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.util.retry", "smpplib.Client")))
 
 
-class _Hush(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
-        return not _hushed.get()
-
-
-for _loud in _LOUD:
-    _loud.addFilter(_Hush())
-
-
-@contextmanager
-def hush() -> Iterator[None]:
-    """Keep apprise from logging what this thread makes it do: it would name addresses, numbers and secrets.
-
-    Whatever else the process does with apprise keeps its log. Never hold this open across a `yield` of a generator.
-    """
-    before = _hushed.set(True)
-    try:
-        yield
-    finally:
-        _hushed.reset(before)
+hush = silencer(*_LOUD)
+"""Keep apprise from logging what this thread makes it do."""
 
 
 def service(plugin: type[Service], url: str) -> Service:

@@ -27,7 +27,8 @@ from apprise.plugins.base import NotifyBase
 from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
 from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
-from policenotify.networks._apprise_url import is_loopback, scheme_of
+from policenotify.networks._apprise_url import scheme_of
+from policenotify.networks._http import is_loopback
 from policenotify.wire import error_for_exception, error_for_status
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
@@ -147,7 +148,7 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
     made.body_max_line_count = 0  # apprise would cut the rest off without a word
     at, secure = address_of(made), schemes(type(made), "secure_protocol") - _NOT_TLS
     plain = at.startswith("http://") if at else scheme not in secure
-    if plain and made.host and not unencrypted and not is_loopback(made.host):
+    if plain and made.host and not unencrypted and not is_loopback(made.host.strip("[]")):
         raise Blocked(
             "The channel's url would send the message without encryption. Nothing was sent.",
             remedy="Use the scheme's encrypted form (forms://, jsons://, ntfys:// …), or set unencrypted = true "

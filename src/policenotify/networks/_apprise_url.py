@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import unquote
 
 from policenotify.errors import SettingsError
@@ -38,14 +37,6 @@ class ServiceUrl:
 def scheme_of(url: str) -> str:
     """What stands before `://`, in lower case."""
     return url.partition("://")[0].strip().lower()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def read(url: str, *, example: str) -> ServiceUrl:

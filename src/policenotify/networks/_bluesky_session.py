@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, Keep
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks._bluesky_xrpc import CLOSED, Answer, Xrpc, judge, publishing_nothing
+from policenotify.networks._http import is_safe
 
 _NAME = "session"
 _STALE = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400, not a 401
@@ -24,7 +25,6 @@ _REMEDY = (
     "Make a new app password on the Bluesky website (Settings, Privacy and security, App passwords), "
     "put it into the channel's settings, then: policenotify doctor"
 )
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +154,6 @@ class Sessions:
         if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
             raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
         return Session(self._account, did, _host(self._service, body.get("didDoc")), access, refresh)
-
-
-def is_safe(url: str) -> bool:
-    """Whether a password may be sent there: https, or this machine itself."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    return bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.username is None
 
 
 def _host(service: str, document: object) -> str:

@@ -9,14 +9,15 @@ one of the four errors of a channel.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.wire import error_for_exception, error_for_status
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from atproto import Client
 
 WHERE = "Bluesky"
+publishing_nothing = partial(wire.publishing_nothing, WHERE)
 
 # com.atproto.server.createSession, com.atproto.sync.getRepoStatus: why an account does not write
 CLOSED = {
@@ -174,23 +176,6 @@ def judge(answer: Answer, *, now: datetime) -> ChannelError:
             remedy="It will be tried again. Check the channel's `service` in the settings, and the proxy.",
         )
     return error_for_status(answer.status, answer.headers, now=now, where=WHERE, code=answer.error, said=answer.said)
-
-
-@contextmanager
-def publishing_nothing(doing: str) -> Iterator[None]:
-    """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.
-
-    Args:
-        doing: What is being done, to follow "while": `logging in`.
-    """
-    try:
-        yield
-    except Unconfirmed as error:
-        raise Unavailable(
-            f"Bluesky gave no usable answer while {doing}; this attempt posted nothing.",
-            code=error.code,
-            remedy=error.remedy or "It will be tried again.",
-        ) from None
 
 
 def _without_answer(error: Exception) -> ChannelError:

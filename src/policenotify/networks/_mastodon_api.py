@@ -10,16 +10,17 @@ of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import SecretStr
 
+from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.wire import error_for_exception, error_for_status
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Client: TypeAlias = mastodon.Mastodon
 
 WHERE = "Mastodon"
+publishing_nothing = partial(wire.publishing_nothing, WHERE)
 
 _CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
 _MAIL = re.compile(r"[^\s@\"(<]+@[^\s@\")>]+\.[^\s@\")>]+")
@@ -213,20 +215,3 @@ def judge(answer: Answer, *, now: datetime, whole_channel: bool = True) -> Chann
     if isinstance(error, Unavailable):
         error.whole_channel = error.whole_channel and whole_channel
     return error
-
-
-@contextmanager
-def publishing_nothing(doing: str) -> Iterator[None]:
-    """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.
-
-    Args:
-        doing: What is being done, to follow "while": `uploading a picture`.
-    """
-    try:
-        yield
-    except Unconfirmed as error:
-        raise Unavailable(
-            f"Mastodon gave no usable answer while {doing}; this attempt posted nothing.",
-            code=error.code,
-            remedy=error.remedy or "It will be tried again.",
-        ) from None

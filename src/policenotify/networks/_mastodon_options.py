@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from policenotify.errors import SettingsError
+from policenotify.networks._http import is_loopback
 from policenotify.text import graphemes
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)
@@ -25,7 +25,7 @@ def address(server: str) -> tuple[str, str]:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host or ""))
+    safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or ""))
     if not host or not safe or parts.username is not None or parts.path or parts.query or parts.fragment:
         raise SettingsError("server: must be https://… and a host alone: the token is sent there")
     return f"{parts.scheme}://{parts.netloc}", parts.netloc.lower()
@@ -63,10 +63,3 @@ def warnings(given: Mapping[str, str]) -> dict[str, str]:
                 f"write 1 to {_LONGEST_WARNING}"
             )
     return clean
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,12 +8,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import ip_address
 from smtplib import SMTPException
 from typing import Any, Self
 
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks import _apprise
+from policenotify.networks._http import is_loopback
 from policenotify.networks._smtp_reply import Reply, not_opened
 
 with warnings.catch_warnings():  # apprise looks for the stdlib's imghdr, which says that it will leave in Python 3.13
@@ -57,7 +57,7 @@ def service(url: str, *, sender: str, plain_is_meant: bool) -> Any:  # noqa: ANN
     made: Any = _apprise.service(NotifyEmail, url)
     if made.from_addr[1].lower() != sender.lower():
         raise Blocked("The channel's url does not say clearly whom mails come from.", remedy=_ADD_FROM)
-    if _is_loopback(made.smtp_host):
+    if is_loopback(made.smtp_host):
         return made
     plain = made.secure_mode == "insecure"
     if made.password and (plain or not made.verify_certificate):
@@ -72,13 +72,6 @@ def service(url: str, *, sender: str, plain_is_meant: bool) -> Any:  # noqa: ANN
             remedy="Write mailtos://, or add mode=insecure if this is meant.",
         )
     return made
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Session(AppriseSMTPController):

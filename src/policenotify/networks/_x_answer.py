@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._x_reasons import CREDITS, ON_X, REASONS, Reason
 from policenotify.wire import error_for_status, retry_at
 
 WHERE = "X"
+publishing_nothing = partial(wire.publishing_nothing, WHERE)
 
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
 _LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # ibid.
@@ -135,23 +137,6 @@ def judge(answer: Answer, *, now: datetime, all_posts: bool = False) -> ChannelE
     if known := next((each for each in REASONS if answer.gives(each)), None):
         return _as(known, answer, now)
     return _by_status(answer, now, all_posts=all_posts)
-
-
-@contextmanager
-def publishing_nothing(doing: str) -> Iterator[None]:
-    """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.
-
-    Args:
-        doing: What is being done, to follow "while": `uploading a picture`.
-    """
-    try:
-        yield
-    except Unconfirmed as error:
-        raise Unavailable(
-            f"X gave no usable answer while {doing}; this attempt posted nothing.",
-            code=error.code,
-            remedy=error.remedy or "It will be tried again.",
-        ) from None
 
 
 def _as(known: Reason, answer: Answer, now: datetime) -> ChannelError:

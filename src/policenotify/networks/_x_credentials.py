@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -14,7 +13,6 @@ from policenotify.errors import SettingsError
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 _ROTATING = ("client_id", "refresh_token")
 _EITHER = f"give either {', '.join(_SIGNING)} (OAuth 1.0a), or {' and '.join(_ROTATING)} (OAuth 2)"
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +63,3 @@ def fingerprint(credentials: Credentials) -> str:
     """Names the credentials without telling them: others have another one."""
     told = "\n".join((credentials.client_id, *credentials.secrets))
     return hashlib.sha256(told.encode()).hexdigest()
-
-
-def is_safe(url: str) -> bool:
-    """Whether tokens may be sent there: https, or this machine itself."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    return bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.username is None

@@ -11,15 +11,14 @@ Importing this module loads tweepy (0.4 s, 23 MiB), so `x` imports it where a ca
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
 import tweepy
 
 from policenotify.errors import ChannelError, Unconfirmed
+from policenotify.networks._http import silencer
 from policenotify.networks._x_answer import WHERE, Answer, read
 from policenotify.wire import error_for_exception
 
@@ -32,29 +31,8 @@ _LOGGERS = (
     "oauthlib.oauth1.rfc5849.signature",
 )
 
-_hushed: ContextVar[bool] = ContextVar("policenotify_x_hushed", default=False)
-
-
-class _Hush(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
-        return not _hushed.get()
-
-
-for _name in _LOGGERS:
-    logging.getLogger(_name).addFilter(_Hush())
-
-
-@contextmanager
-def hush() -> Iterator[None]:
-    """Keep tweepy and what signs for it from logging what this thread makes them do: keys, tokens, signatures.
-
-    Whatever else the process does with them keeps its log.
-    """
-    before = _hushed.set(True)
-    try:
-        yield
-    finally:
-        _hushed.reset(before)
+hush = silencer(*map(logging.getLogger, _LOGGERS))
+"""Keep tweepy and what signs for it from logging what this thread makes them do: keys, tokens, signatures."""
 
 
 class Line:

@@ -19,8 +19,9 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
+from policenotify.networks._http import is_safe
 from policenotify.networks._x_answer import Answer, judge, publishing_nothing
-from policenotify.networks._x_credentials import Credentials, is_safe
+from policenotify.networks._x_credentials import Credentials
 from policenotify.networks._x_identity import Identity
 from policenotify.networks._x_media import upload
 from policenotify.networks._x_post import (
