@@ -65,7 +65,7 @@ KINDS: Final = {
 def fetch(directory: Path) -> Path:
     """Have npm fetch the pinned package into a directory, and unpack it there; none of its code is run."""
     command = ["npm", "pack", "--ignore-scripts", "--silent", f"{PACKAGE}@{VERSION}"]
-    subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  constants only
+    subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - constants only
     (archive,) = directory.glob("*.tgz")
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != INTEGRITY:

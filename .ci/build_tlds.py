@@ -49,9 +49,9 @@ def asked(directory: Path) -> dict[str, Any]:
     """What the npm packages know; none of their install scripts is run."""
     for name in ("package.json", "package-lock.json"):
         shutil.copy(ORACLES / name, directory)
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=directory, check=True)  # noqa: S607  found on PATH
-    said = subprocess.run(  # noqa: S603  constants only
-        ["node", str(HERE / "x_tables.mjs"), str(directory)],  # noqa: S607  found on PATH
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--silent"], cwd=directory, check=True)  # noqa: S607 - found on PATH
+    said = subprocess.run(  # noqa: S603 - constants only
+        ["node", str(HERE / "x_tables.mjs"), str(directory)],  # noqa: S607 - found on PATH
         check=True,
         capture_output=True,
         encoding="utf-8",
@@ -63,7 +63,7 @@ def asked(directory: Path) -> dict[str, Any]:
 def iana(directory: Path) -> set[str]:
     """The top-level domains that IANA lists, in small letters; the code of the package is read, and not run."""
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", f"tlds=={IANA}"]
-    subprocess.run(command, cwd=directory, check=True)  # noqa: S603  constants only
+    subprocess.run(command, cwd=directory, check=True)  # noqa: S603 - constants only
     (wheel,) = directory.glob("*.whl")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if digest != DIGEST:
@@ -163,7 +163,7 @@ def code_points(source: str) -> str:
 
 def span(first: int, last: int) -> str:
     """A range of a class."""
-    signs = [f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}" for code in (first, last)]  # noqa: PLR2004  BMP
+    signs = [f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}" for code in (first, last)]  # noqa: PLR2004 - BMP
     return signs[0] if first == last else "-".join(signs)
 
 
