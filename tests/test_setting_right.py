@@ -390,6 +390,22 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     assert len(publisher.preview(long).wordings[0].standalone.text) <= 300
 
 
+def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: pytest.LogCaptureFixture) -> None:
+    publisher = station.publisher(learns=True)
+    opens = iter([LookupError("s3cret")])
+
+    def failing(_clock: Clock, _keep: Keep) -> Channel:
+        for error in opens:
+            raise error
+        return OnBoard(station.board)
+
+    publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
+    said = station.say(publisher, accident())
+    assert said.on("board").outcome is Outcome.POSTED
+    assert "Channel board is taken for what it claims at first: LookupError." in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_what_a_gateway_does_not_tell_is_said(station: Station) -> None:
     station.board.abilities = replace(ALL, acceptance="unverified")
     publisher = station.publisher()

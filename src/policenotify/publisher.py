@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from policenotify.journal.values import IncidentLine
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
+_log = logging.getLogger("policenotify")
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
 
 
@@ -312,19 +314,24 @@ class Publisher:
         )
 
     def _learned(self, channel: Configured) -> Configured:
-        """The channel with what it knows of its server by now."""
+        """The channel with what it knows of its server by now; what cannot be read silences nobody."""
         if not channel.learns:
             return channel
-        with closing(channel.open(self.clock, self.journal.keep(channel.name))) as opened:
-            return replace(channel, abilities=opened.abilities)
+        try:
+            with closing(channel.open(self.clock, self.journal.keep(channel.name))) as opened:
+                return replace(channel, abilities=opened.abilities)
+        except Exception as error:  # noqa: BLE001 - a stranger's channel may fail in any way
+            _log.warning("Channel %s is taken for what it claims at first: %s.", channel.name, type(error).__name__)
+            return channel
 
     def _history(self, message: Message) -> History:
-        self.journal.refuse_purged(message)
-        if message.incident is not None:
-            return self.journal.history(message.incident)
-        corrects = message.lifecycle.corrects
+        incident, corrects = message.incident, message.lifecycle.corrects
+        if incident is not None:
+            self.journal.refuse_purged(message)
+            return self.journal.history(incident)
         if corrects is None:
             return History()
+        self.journal.refuse_purged(message)
         history = self.journal.history_of(corrects)
         if history is None:
             raise IllegalCourse(f"There is no publication {corrects}.", incident=None)
