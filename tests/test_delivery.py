@@ -353,9 +353,9 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
     sky.sends.append(hang)
     book.publish("sky")
     book.publish("sky")  # is due all the while
-    delivers(sky=sky).drain(timedelta(seconds=0.35))
-    assert 3 <= len(asked) <= 6
+    delivers(sky=sky).drain(timedelta(seconds=1))
     hang.go.set()
+    assert 3 <= len(asked) <= 12  # ten glances, and the first looks; a machine that is busy makes fewer
 
 
 # --- slots that are lost
