@@ -753,6 +753,7 @@ Delivery(journal=book.journal, channels=channels, clock=SystemClock()).drain(tim
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path, book: Book, delivers: Made) -> None:
     book.keys.save(tmp_path / "keys")
     plain = book.publish("keyed", "found", "absent", "hold", "resend", "claimed")

@@ -81,6 +81,7 @@ def test_a_correction_and_a_cancellation_do_what_each_network_can(five: Five) ->
     assert "ANNULATION" in five.x.posts[-1].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["delete", "both"])
 def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Literal["delete", "both"]) -> None:
     publisher = five.publisher(channels=[five.channel(name, on_cancellation=how) for name in NETWORKS])
@@ -93,13 +94,14 @@ def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Liter
     assert Counter(one.operation for one in cancelled)[Operation.DELETE] == 6
 
 
+@pytest.mark.slow
 def test_no_secret_and_nobody_s_address_is_left_in_clear(
     five: Five, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """After a full run with trouble everywhere: journal, logs of all libraries at DEBUG, exceptions, reprs."""
     caplog.set_level(logging.DEBUG)
     for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
-        logging.getLogger(name).setLevel(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger=name)
     publisher = five.publisher()
     opened = publisher.publish(accident(), key="1", actor="desk")
     five.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> unknown")

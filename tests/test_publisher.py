@@ -544,7 +544,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
     """After a full run with trouble: journal, logs of all libraries at DEBUG, exceptions, reprs."""
     caplog.set_level(logging.DEBUG)
     for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
-        logging.getLogger(name).setLevel(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger=name)
     desk.mail.refuse("t.dupont@habitant.example", 550, "5.1.1 <t.dupont@habitant.example> unknown")
     desk.mail.refuse("standard.secret@mairie.example", 451, "4.7.1 <standard.secret@mairie.example> later", times=1)
     publisher = desk.publisher()

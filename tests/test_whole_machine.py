@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -248,5 +249,6 @@ class WholeMachine(RuleBasedStateMachine):
             return list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_overtaken_or_doubled_whatever_happens() -> None:
     run_state_machine_as_test(WholeMachine, settings=settings(max_examples=12, stateful_step_count=20, deadline=None))

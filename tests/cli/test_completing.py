@@ -110,6 +110,7 @@ def test_what_was_offered_is_read_as_the_place_that_was_meant(complete: Offered)
             assert places.commune(commune_code(name))
 
 
+@pytest.mark.slow
 def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: Desk, run: Run) -> None:
     assert complete("end ") == {}
     assert not desk.database.exists()
@@ -206,6 +207,7 @@ def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
     assert done.stdout == "2026-4711\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "allowed"),
     [

@@ -70,6 +70,7 @@ def test_every_command_has_an_example() -> None:
     assert {name for name, _ in _every()} == {"", *COMMANDS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "line"), [pair for pair in _every() if pair[0] != "demo"], ids=lambda value: value[:60]
 )

@@ -251,6 +251,7 @@ def test_seals_are_made_and_the_last_one_is_told(run: Run, old: Desk) -> None:
 # --- help and the page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(journal.commands))
 def test_the_help_of_each_command_is_followed(run: Run, old: Desk, name: str) -> None:
     command = journal.commands[name]
@@ -279,6 +280,7 @@ def test_the_options_are_those_that_the_page_names() -> None:
     assert set(re.findall(r"policenotify journal ([a-z-]+)", PAGE)) == set(journal.commands)
 
 
+@pytest.mark.slow
 def test_the_page_is_followed_and_its_script_proves_and_refuses(run: Run, old: Desk) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     script = next(block for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))

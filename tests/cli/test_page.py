@@ -219,6 +219,7 @@ def test_the_height_of_a_mail_grows_with_its_words_and_shrinks_with_its_width() 
 # --- the page
 
 
+@pytest.mark.slow
 def test_the_page_tells_each_incident_on_every_network(page: Page) -> None:
     assert [section.label for section in page.sections] == ["Arnaque", "Accident", "Colis suspect", "Incendie"]
     accident = page.sections[1]

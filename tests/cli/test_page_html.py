@@ -67,6 +67,7 @@ def read(text: str) -> Read:
     return Read(text)
 
 
+@pytest.mark.slow
 def test_it_is_one_whole_page(text: str, read: Read) -> None:
     assert text.startswith("<!DOCTYPE html>\n")
     assert read.open == read.crossed == []

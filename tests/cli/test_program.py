@@ -93,6 +93,7 @@ def test_another_missing_module_is_not_taken_for_the_extra() -> None:
     assert b"ModuleNotFoundError" in _process(code=start).stderr
 
 
+@pytest.mark.slow
 def test_exit_codes_and_french_of_the_process_in_a_c_locale(desk: Desk) -> None:
     settings = str(desk.write_settings())
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "80"}
@@ -104,6 +105,7 @@ def test_exit_codes_and_french_of_the_process_in_a_c_locale(desk: Desk) -> None:
     assert "There is no incident, publication or key 'Hérault'." in refused.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_changes_no_exit_code(desk: Desk) -> None:
     gone, end = os.pipe()
     os.close(gone)

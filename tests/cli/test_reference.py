@@ -28,6 +28,7 @@ def rows(title: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n", 1)[0][:50])
 def test_the_commands_of_the_page_run(run: Run, desk: Desk, block: str) -> None:
     for line in block.replace("\\\n", " ").splitlines():

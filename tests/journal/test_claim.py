@@ -222,6 +222,7 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     assert attempt[5:] == ("unconfirmed", "The sending process stopped.", "interrupted")
 
 
+@pytest.mark.slow
 def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
     desk.publish()
     process = program(

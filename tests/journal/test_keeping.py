@@ -91,6 +91,7 @@ def test_no_update_is_lost_where_the_loser_tries_again(desk: Desk) -> None:
     assert keep.load("count") == Kept("40", 41)
 
 
+@pytest.mark.slow
 def test_a_lease_keeps_other_processes_out(together: Callable[..., list[str]], desk: Desk) -> None:
     (desk.path.parent / "count").write_text("0")
     told = together(

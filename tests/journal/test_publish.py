@@ -52,6 +52,7 @@ def test_the_same_key_for_another_content_is_refused(desk: Desk) -> None:
     assert desk.dump() == before
 
 
+@pytest.mark.slow
 def test_one_key_from_two_processes_at_once_is_one_publication(together: Callable[..., list[str]], desk: Desk) -> None:
     told = together(
         "desk = opened()\ndraft = desk.draft(key='cad:4711')\nat_once()\nprint(desk.journal.publish(draft))\n"
@@ -89,6 +90,7 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     assert [one.message.stage for one in desk.journal.latest(9)].count(stage) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["OPENING", "END"])
 def test_of_two_processes_one_wins(together: Callable[..., list[str]], desk: Desk, stage: str) -> None:
     if stage == "END":

@@ -80,6 +80,7 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 def test_two_processes_may_create_it_at_the_same_instant(
     together: Callable[..., list[str]], tmp_path: Path, keys: Keys, clock: FakeClock
@@ -354,6 +355,7 @@ def test_closing_twice_is_allowed_and_it_opens_again_when_used(journal: Journal)
     journal.close()
 
 
+@pytest.mark.slow
 def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
     process = program(
         "import os\n"

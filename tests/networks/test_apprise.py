@@ -350,7 +350,7 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_log_holds_a_secret_or_what_was_said(stand: PushStand, caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("apprise").setLevel(0)
+    caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1):
         by = ntfy(stand)
         by.whoami()

@@ -475,7 +475,7 @@ def test_whoami_logs_in_and_sends_nothing() -> None:
 
 
 def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("apprise").setLevel(0)
+    caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1), MailStand(login=("deskuser", "s3cretword")) as stand:
         stand.refuse("bob@c.example")
         stand.hang_up("DATA", times=1)

@@ -702,7 +702,7 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(stand: SmsStand)
 
 def test_no_log_holds_a_number_a_password_or_what_was_said(stand: SmsStand, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("apprise", "urllib3", "urllib3.connectionpool"):
-        logging.getLogger(name).setLevel(0)
+        caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
         for name in GATEWAYS:
             by = channel(stand, name, timeout=0.3)

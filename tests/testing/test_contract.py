@@ -119,6 +119,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]
     return pytest_runs(HERE, tmp_path_factory.mktemp("contract") / "report.xml", *nodes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "test", "words"), FOUND_BY, ids=[f"{network}-{test}" for network, test, _ in FOUND_BY]
 )
@@ -157,6 +158,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_network_of_the_docstring_keeps_the_contract(example: Path) -> None:
     told = pytest_runs(example, example / "report.xml", "test_ntfy.py")
     assert set(told.values()) == {""}
