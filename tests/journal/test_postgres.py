@@ -16,6 +16,8 @@ from journal.bench import LEASE, Desk
 from journal.postgres import GUARDED, Server
 from sqlalchemy import Connection, create_engine, insert, select, text, update
 
+from policenotify.cli.call import Call
+from policenotify.clock import SystemClock
 from policenotify.errors import JournalError, LostLease, NewerVersion
 from policenotify.journal import open_journal, schema
 from policenotify.journal.migrate import Migrated, migrate
@@ -24,7 +26,9 @@ from policenotify.journal.publish import CourseChanged
 from policenotify.journal.store import Journal
 from policenotify.keys import Keys
 from policenotify.lifecycle import Stage
+from policenotify.message import Message
 from policenotify.receipt import Outcome
+from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -334,6 +338,35 @@ def test_the_servers_clock_counts_on_between_two_questions() -> None:
     clock.sleep(0.01)
     assert clock.fresh
     assert elsewhere <= first < clock.now() < elsewhere + timedelta(seconds=5)
+
+
+_SETTINGS = """
+sender = "Police nationale"
+[channels.bluesky]
+network = "bluesky"
+handle = "police.example"
+password = "geheim"
+"""
+
+
+def test_what_an_installation_says_is_said_when_the_server_says(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.keys.save(tmp_path / "policenotify.keys")
+    (tmp_path / "policenotify.toml").write_text(f'journal = "{desk.url}"\n{_SETTINGS}', encoding="utf-8")
+    yesterday = datetime(2001, 2, 3, tzinfo=UTC)  # as this machine has it
+    monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)
+    before = _clock(desk.journal)
+    with open_publisher(tmp_path / "policenotify.toml") as publisher:
+        assert isinstance(publisher.clock, DatabaseClock)
+        tip = Message(category="scam_cyber", headline="Faux conseiller bancaire", instruction="Raccrochez.")
+        seen = publisher.preview(tip)
+        said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
+    after = _clock(desk.journal)
+    assert before <= seen.wordings[0].standalone.created_at <= said.at <= after
+    with Call(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
+        assert before <= journal.now()
+        assert isinstance(journal.clock, DatabaseClock)
 
 
 class _Aware:
