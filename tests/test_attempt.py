@@ -38,6 +38,7 @@ from policenotify.errors import (
 )
 from policenotify.journal import schema
 from policenotify.journal.values import Claimed, Settlement
+from policenotify.rate import Rate
 from policenotify.receipt import Outcome, Receipt
 from policenotify.scales import Severity
 
@@ -685,6 +686,43 @@ def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:
     book.journal.resume("cne Roux")
     assert attempt(book, network)
     assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - the same
+    network = Scripted(abilities=KEYED)
+    how, minutes = network.configured("sky", rate=Rate(1, HOUR / 6)), 10
+    published = doubted(book, network) if in_doubt else book.publish("sky")
+    other = book.publish("sky")
+    late, first = book.claim(), book.claim()
+    assert late is not None
+    assert first is not None
+    attempts(book, network, how).make(first)
+    attempts(book, network, how).make(late)
+    assert book.receipt(other).outcome is Outcome.POSTED
+    receipt = book.receipt(published)
+    assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
+    assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+    said = len(network.said)
+    book.pass_by(minutes * 60)
+    assert attempt(book, network, how)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, said + 1)
+
+
+def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_twice(book: Book) -> None:
+    network, people = Scripted(abilities=MAIL), [f"a{number}@x.example" for number in range(5)]
+    how = network.configured("sky", rate=Rate(2, HOUR, 2))
+    published = book.publish("sky", people=people)
+    for round_, left in enumerate([3, 1, 0]):
+        assert attempt(book, network, how)
+        receipt = book.receipt(published)
+        assert (receipt.recipients or {}).get(Outcome.WAITING, 0) == left
+        assert receipt.outcome is (Outcome.WAITING if left else Outcome.POSTED)
+        if round_ == 0:
+            assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+            assert book.claim() is None
+        book.pass_by(2 * HOUR.total_seconds())
+    assert sorted(one for chunk in network.written_to for one in chunk) == people
 
 
 def taken_over(book: Book) -> Claimed:

@@ -30,6 +30,7 @@ from policenotify.delivery import Delivery
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal import schema
 from policenotify.journal.values import Settlement
+from policenotify.rate import Rate
 from policenotify.receipt import Outcome
 from policenotify.scales import Severity
 from policenotify.testing.fakes import FakeClock
@@ -231,6 +232,20 @@ def test_many_drains_at_once_open_one_slot_for_routine(book: Book, delivers: Mad
     assert (set(most), len(sky.said)) == ({1}, 12)
 
 
+def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, delivers: Made) -> None:
+    sky, sms = Scripted(), Scripted()
+    delivery = delivers(sms=sms)
+    delivery.channels["sky"] = sky.configured("sky", rate=Rate(2, timedelta(hours=1), 2))
+    published = [book.publish("sky", "sms") for _ in range(3)]
+    with Timed() as drained:
+        again = delivery.drain(LONG)
+    assert drained.quick
+    assert again is not None
+    assert again > book.clock.now() + timedelta(minutes=59)
+    assert (len(sky.said), len(sms.said)) == (2, 3)
+    assert book.receipt(published[2]).outcome is Outcome.WAITING
+
+
 # --- how long a drain waits
 
 
@@ -309,8 +324,8 @@ def test_what_is_settled_between_two_looks_is_not_missed(
     sky, published, due = Scripted(), book.publish("sky"), book.journal.due
     held = [book.claim()]
 
-    def settled_after(channels: Iterable[str]) -> dict[str, datetime]:
-        found = due(channels)
+    def settled_after(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+        found = due(channels, **rates)
         while held:
             claimed = held.pop()
             assert claimed is not None
@@ -343,9 +358,9 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
     asked: list[float] = []
     due = book.journal.due
 
-    def counted(channels: Iterable[str]) -> dict[str, datetime]:
+    def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
         asked.append(time.monotonic())
-        return due(channels)
+        return due(channels, **rates)
 
     monkeypatch.setattr(book.journal, "due", counted)
     monkeypatch.setattr(rooms, "_GLANCE", 0.1)
@@ -632,8 +647,8 @@ def test_a_channel_that_fails_after_it_was_found_due_rests(
     sky, due = Scripted(), book.journal.due
     delivery = delivers(sky=sky)
 
-    def failing(channels: Iterable[str]) -> dict[str, datetime]:
-        found = due(channels)
+    def failing(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+        found = due(channels, **rates)
         delivery._rest("sky")
         return found
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, NewerVersion, SettingsError
 from policenotify.keys import Keys
+from policenotify.rate import Rate
 from policenotify.scales import Severity
 from policenotify.settings import (
     IGNORED,
@@ -119,6 +120,22 @@ def test_nothing_printed_shows_a_secret(write: Write) -> None:
     printed = repr(settings) + str(settings) + repr(channels_of(settings))
     assert "hunter" not in printed
     assert settings.journal_url == "sqlite:///hunter44.db"
+
+
+def test_a_rate_is_a_text_in_the_file_or_the_environment(write: Write) -> None:
+    place = write(BASIC.replace('tags = ["public"]', 'rate = "30 per 5 min, 10 at once"'))
+    bluesky, press = channels_of(read_settings(place, environ=ENVIRON))
+    assert (bluesky.rate, press.rate) == (Rate(30, timedelta(minutes=5), 10), None)
+    environ = {**ENVIRON, "POLICENOTIFY_CHANNELS__PRESSE_34__RATE": "1 per second"}
+    _, press = channels_of(read_settings(place, environ=environ))
+    assert press.rate == Rate(1, timedelta(seconds=1))
+    at = "channels.bluesky.rate: "
+    for wrong, why in (
+        ('"fast"', "'fast' is no rate; write one such as"),
+        ("30", "write a rate such as '30 per 5 min'"),
+    ):
+        [line] = wrongs(write(BASIC.replace('tags = ["public"]', f"rate = {wrong}")))
+        assert line.startswith(at + why)
 
 
 def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:

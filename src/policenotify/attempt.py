@@ -34,7 +34,8 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.values import Claimed, Settlement
+from policenotify.journal.values import Claimed, Settlement, moment
+from policenotify.rate import RateReached
 from policenotify.receipt import Outcome
 
 if TYPE_CHECKING:
@@ -218,7 +219,10 @@ class Attempts:
 
     def _say(self, claimed: Claimed, request: Request) -> None:
         try:
-            begun = self.journal.begin(claimed, request, claimed.wording)
+            begun = self.journal.begin(claimed, request, claimed.wording, rate=self.how.rate)
+        except RateReached as reached:
+            self.journal.settle(claimed, self._later(reached, claimed))
+            return
         except Stopped as stop:
             waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
             self.journal.settle(claimed, Settlement(outcome=waits, reason=str(stop)))
@@ -229,6 +233,11 @@ class Attempts:
             self._mail(begun, request)
         else:
             self.journal.settle(begun, self._send(begun, request))
+
+    def _later(self, reached: RateReached, claimed: Claimed) -> Settlement:
+        waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+        reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
+        return Settlement(outcome=waits, not_before=moment(reached.at), reason=reason)
 
     def _send(self, claimed: Claimed, request: Request) -> Settlement:
         channel = cast("Any", self.channel)  # `_unfit` has seen to it
@@ -283,14 +292,18 @@ class Attempts:
     def _mail(self, claimed: Claimed, request: Request) -> None:
         channel = cast("Mails", self.channel)  # `_unfit` has seen to it
         hold, failure = self._holds(claimed), None
-        while failure is None and (people := self.journal.next_people(claimed, CHUNK, hold_doubt=hold)):
-            outcomes, failure = _tell_each(channel, self.how.name, request, people)
-            self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
-            self.word()
-        if failure is None:  # should somebody still wait, it is by an answer of his own
-            became = Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
-        else:
-            became = self._after(failure, claimed)
+        next_people = partial(self.journal.next_people, claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
+        try:
+            while failure is None and (people := next_people()):
+                outcomes, failure = _tell_each(channel, self.how.name, request, people)
+                self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+                self.word()
+            if failure is None:  # should somebody still wait, it is by an answer of his own
+                became = Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
+            else:
+                became = self._after(failure, claimed)
+        except RateReached as reached:
+            became = self._later(reached, claimed)
         self.journal.settle(claimed, replace(became, ref=PostRef(account=request.account, id=request.key)))
 
 

@@ -31,6 +31,7 @@ from pydantic_core import PydanticSerializationError
 
 from policenotify.errors import NewerVersion
 from policenotify.lifecycle import Stage
+from policenotify.rate import Rate
 from policenotify.text import Budget
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -487,6 +488,8 @@ class Configured:
             deleted, or may be out unseen, it always says so in a post.
         learns: Its abilities are refined by what it has left in its keep.
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.
+        rate: How fast it may go at most, all processes of the installation together: posts, edits and deletions, each
+            attempt; on a channel with recipients every person who is written to. What is more severe goes first.
     """
 
     name: str
@@ -506,3 +509,4 @@ class Configured:
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     learns: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
+    rate: Rate | None = None

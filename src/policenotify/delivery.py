@@ -128,9 +128,10 @@ class Delivery:
     def _due(self) -> dict[str, datetime]:
         """When each channel has something to do next; one that rests, not before it has."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
+        rates = {name: how.rate for name, how in self.channels.items()}
         with self._lock:
             rest = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
-        return {name: max(at, rest.get(name, at)) for name, at in self.journal.due(self.channels).items()}
+        return {name: max(at, rest.get(name, at)) for name, at in self.journal.due(self.channels, rates=rates).items()}
 
     def _may_happen(self, soon: datetime, due: dict[str, datetime], publication: str | None) -> bool:
         """Whether anything that we wait for is under way, or may be begun by then."""
@@ -195,7 +196,9 @@ class Delivery:
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         try:
             while self._goes_on(slot):
-                claimed = self.journal.claim(how.name, owner, lease=self.lease, severe_only=slot.severe_only)
+                claimed = self.journal.claim(
+                    how.name, owner, lease=self.lease, severe_only=slot.severe_only, rate=how.rate
+                )
                 if claimed is None:
                     return
                 slot.word(self.clock, busy=True)

@@ -17,7 +17,6 @@ from policenotify import places
 from policenotify.attempt import patience
 from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import CHECKS, Check, Draft, check
-from policenotify.clock import SystemClock
 from policenotify.delivery import LEASE, Delivery
 from policenotify.errors import IllegalCourse, InvalidPicture, NotAllowed, SettingsError
 from policenotify.images import picture
@@ -120,7 +119,8 @@ class Publisher:
             zone: The zone in which readers are told times.
             sender: The service's name.
             wait: For how long `publish` delivers before it returns.
-            clock: Tells the time; by default the machine's.
+            clock: Tells how much time passes, and channels what time it is; by default the journal's own, which alone
+                says when something was said.
             entropy: Gives that many random bytes.
             checks: What is checked before anything is published.
             lease: For how long a claimed delivery stays its owner's without a word.
@@ -135,7 +135,7 @@ class Publisher:
         self.zone = zone
         self.sender = sender
         self.wait = wait
-        self.clock = clock or SystemClock()
+        self.clock = clock or journal.clock
         self._entropy = entropy
         self._checks = checks
         self._delivery = Delivery(
@@ -166,7 +166,7 @@ class Publisher:
             InvalidPicture: A picture cannot be used.
             SettingsError: No channel is meant, or an unknown one.
         """
-        at = self.clock.now()
+        at = self.journal.now()
         made = self._decide(self._given(message), to=to, publication=self._ulid(at), at=at, anyway=True)
         deletions = tuple(leg for leg in made.wordless if not leg.skip)
         return Preview(message=made.message, findings=made.findings, wordings=made.wordings, deletions=deletions)
@@ -247,7 +247,7 @@ class Publisher:
         from policenotify.journal.publish import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for desk in range(_DESKS):
-            at = self.clock.now()
+            at = self.journal.now()
             publication = self._ulid(at)
             made = self._decide(given, to=to, publication=publication, at=at)
             draft = self._draft(made, publication, key=key, actor=actor, at=at)

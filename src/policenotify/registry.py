@@ -24,6 +24,7 @@ from pydantic.errors import PydanticUserError
 
 from policenotify.channel import Channel, Clock, Configured, Deletes, Edits, Finds, Keep, Kept, Mails, Sends
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
+from policenotify.rate import Rate
 from policenotify.slips import nearest, path, secrets_in, slips, withheld
 
 GROUP = "policenotify.networks"
@@ -211,6 +212,7 @@ class How(TypedDict, total=False):
     on_correction_minor: Literal["reply", "edit", "both"]
     on_cancellation: Literal["reply", "delete", "both"]
     recipients: Callable[[], Iterable[str]] | None
+    rate: Rate | None
 
 
 _OF_THE_CHANNEL = frozenset({"network", *How.__annotations__})

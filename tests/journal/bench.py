@@ -22,6 +22,7 @@ from policenotify.journal.values import Claimed, Draft, Drafted, Settlement
 from policenotify.keys import Keys
 from policenotify.lifecycle import Course, Lifecycle, Stage, next_course
 from policenotify.message import Message
+from policenotify.rate import Rate
 from policenotify.receipt import Finding, Leg, Outcome
 from policenotify.scales import Severity
 from policenotify.testing.fakes import FakeClock
@@ -154,18 +155,20 @@ class Desk:
 
     # --- delivering
 
-    def claim(self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False) -> Claimed | None:
-        return self.journal.claim(channel, owner, lease=LEASE, severe_only=severe_only)
+    def claim(
+        self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
+    ) -> Claimed | None:
+        return self.journal.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
 
     def take(self, channel: str = "sky", owner: str = "runner A") -> Claimed:
         claimed = self.claim(channel, owner)
         assert claimed is not None, f"nothing to claim on {channel}"
         return claimed
 
-    def begin(self, claimed: Claimed) -> Claimed:
+    def begin(self, claimed: Claimed, *, rate: Rate | None = None) -> Claimed:
         wording = claimed.wording or ("reply" if claimed.reply and claimed.answers else "standalone")
         request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
-        return self.journal.begin(claimed, request, wording)
+        return self.journal.begin(claimed, request, wording, rate=rate)
 
     def settle(self, claimed: Claimed, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
         if outcome is Outcome.POSTED:

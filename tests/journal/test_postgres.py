@@ -9,22 +9,27 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from journal.bench import LEASE, Desk
 from journal.postgres import GUARDED, Server
-from sqlalchemy import Connection, create_engine, insert, select, text, update
+from sqlalchemy import Connection, create_engine, event, insert, select, text, update
 
+from policenotify.cli.call import Call
+from policenotify.clock import SystemClock
 from policenotify.errors import JournalError, LostLease, NewerVersion
 from policenotify.journal import open_journal, schema
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.publish import CourseChanged
 from policenotify.journal.store import Journal
+from policenotify.journal.values import microseconds
 from policenotify.keys import Keys
 from policenotify.lifecycle import Stage
+from policenotify.message import Message
 from policenotify.receipt import Outcome
+from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -247,6 +252,52 @@ def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -
     assert desk.mail() == ["a@x.example"]
 
 
+def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
+    tips = [desk.publish(Stage.STANDALONE) for _ in range(2)]
+    for _ in tips:
+        desk.deliver()
+    desk.clock.pass_by(timedelta(days=400).total_seconds())
+    from policenotify.journal import publish, purge  # noqa: PLC0415 - as above
+
+    wanted = purge.Wanted(before=microseconds(desk.clock.now() - timedelta(days=300)))
+    forgotten: list[int] = []
+    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
+
+    def forget() -> None:
+        with other.writing() as connection:
+            done = purge._forget(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
+            forgotten.append(done["messages"])
+
+    draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
+    with desk.journal.writing() as connection:
+        publish.write(connection, draft, desk.keys)
+        late = threading.Thread(target=forget)
+        late.start()
+        _until_somebody_waits(desk)
+    late.join()
+    other.close()
+    assert forgotten == [1]
+    kept, gone = (desk.journal.publication(tip) for tip in tips)
+    assert kept is not None
+    assert gone is not None
+    assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
+
+
+def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
+    told: list[str] = []
+
+    def ask(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("VACUUM"):
+            cursor.execute("SHOW statement_timeout")
+            told.append(cursor.fetchone()[0])
+
+    event.listen(desk.journal._engine, "before_cursor_execute", ask)
+    desk.journal.vacuum()
+    assert set(told) == {"0"}
+    with desk.journal.reading() as connection:  # the same connection
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
+
+
 # --- records
 
 
@@ -336,6 +387,35 @@ def test_the_servers_clock_counts_on_between_two_questions() -> None:
     assert elsewhere <= first < clock.now() < elsewhere + timedelta(seconds=5)
 
 
+_SETTINGS = """
+sender = "Police nationale"
+[channels.bluesky]
+network = "bluesky"
+handle = "police.example"
+password = "geheim"
+"""
+
+
+def test_what_an_installation_says_is_said_when_the_server_says(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.keys.save(tmp_path / "policenotify.keys")
+    (tmp_path / "policenotify.toml").write_text(f'journal = "{desk.url}"\n{_SETTINGS}', encoding="utf-8")
+    yesterday = datetime(2001, 2, 3, tzinfo=UTC)  # as this machine has it
+    monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)
+    before = _clock(desk.journal)
+    with open_publisher(tmp_path / "policenotify.toml") as publisher:
+        assert isinstance(publisher.clock, DatabaseClock)
+        tip = Message(category="scam_cyber", headline="Faux conseiller bancaire", instruction="Raccrochez.")
+        seen = publisher.preview(tip)
+        said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
+    after = _clock(desk.journal)
+    assert before <= seen.wordings[0].standalone.created_at <= said.at <= after
+    with Call(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
+        assert before <= journal.now()
+        assert isinstance(journal.clock, DatabaseClock)
+
+
 class _Aware:
     """SQLite has no times with a zone."""
 
@@ -397,8 +477,8 @@ def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> No
     assert done == Migrated(newest - 1, newest)
     with desk.journal.reading() as connection:
         assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
-    [event] = desk.dump("pn_event")["pn_event"]
-    assert event[2:4] == ("adm", "migrated")
+    [written] = desk.dump("pn_event")["pn_event"]
+    assert written[2:4] == ("adm", "migrated")
     with pytest.raises(NewerVersion):
         open_journal(desk.url, keys=desk.keys, clock=desk.clock)
     with pytest.raises(NewerVersion):

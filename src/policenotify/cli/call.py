@@ -77,13 +77,12 @@ class Call:
     @contextmanager
     def journal(self) -> Iterator[tuple[Settings, Journal]]:
         """Open the installation's journal alone: no channel, whose settings may just be what is wrong."""
-        from policenotify.clock import SystemClock  # noqa: PLC0415 - help and completion need none of these
-        from policenotify.journal import open_journal  # noqa: PLC0415 - likewise
+        from policenotify.journal import open_journal  # noqa: PLC0415 - help and completion need none of these
         from policenotify.keys import Keys  # noqa: PLC0415 - likewise
         from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
         settings = read_settings(self.settings)
-        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), clock=SystemClock())
+        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path))
         try:
             yield settings, journal
         finally:

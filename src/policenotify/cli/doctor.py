@@ -17,7 +17,6 @@ from policenotify.cli.alarms import Alarms
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
 from policenotify.cli.unverified import usable
-from policenotify.clock import SystemClock
 from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
 from policenotify.keys import Keys
@@ -94,7 +93,7 @@ def _examined(call: Call) -> Iterator[Line]:
     mode = stat.S_IMODE(settings.keys_path.stat().st_mode)
     yield Line("keys", "ok", f"fingerprint {keys.fingerprint} (the same on every host), file mode {mode:04o}")
     try:
-        journal = open_journal(settings.journal_url, keys=keys, clock=SystemClock())
+        journal = open_journal(settings.journal_url, keys=keys)
     except (JournalError, NewerVersion) as error:
         yield Line("journal", "WRONG", str(error), Exit.NO_JOURNAL)
         return
@@ -155,7 +154,7 @@ def _channels(settings: Settings, journal: Journal, actor: str) -> Iterator[Line
 def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
     what = f"channel {how.name}"
     try:
-        channel = how.open(SystemClock(), journal.keep(how.name))
+        channel = how.open(journal.clock, journal.keep(how.name))
         try:
             account = channel.whoami()
         finally:

@@ -177,7 +177,7 @@ def _typed_as(field: str, typed: Typed) -> str:
 
 
 def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict[str, object]:
-    now = publisher.clock.now()
+    now = publisher.journal.now()
     fields: dict[str, object] = {name: typed[name] for name in _TEXTS if typed[name]}
     for field, option in _TIMES.items():
         if typed[option]:

@@ -69,7 +69,7 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
         }
         call.tell(document, *_page(seen, publisher))
         if file:
-            file.write(draw("preview", [Told(at=publisher.clock.now(), preview=seen)], publisher))
+            file.write(draw("preview", [Told(at=publisher.journal.now(), preview=seen)], publisher))
             click.echo(f"\n{file}", err=call.json)
     return Exit.IN_ORDER if seen.allowed else Exit.NOT_PUBLISHED
 

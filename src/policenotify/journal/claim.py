@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,12 +10,14 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func,
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease
-from policenotify.journal import schema
+from policenotify.journal import limiter, schema
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, lock, opening_never_appeared, overtake
+from policenotify.journal.limiter import opens_at
 from policenotify.journal.owner import is_dead
 from policenotify.journal.values import Claimed, moment, priority, span
 from policenotify.lifecycle import Stage
+from policenotify.rate import Rate
 from policenotify.receipt import Outcome
 from policenotify.scales import Severity
 
@@ -23,10 +25,13 @@ _SEVERE = priority(Severity.SEVERE)
 _table = schema.delivery
 
 
-def due(connection: Connection, channels: Iterable[str], now: int) -> dict[str, datetime]:
+def due(
+    connection: Connection, channels: Iterable[str], now: int, rates: Mapping[str, Rate | None]
+) -> dict[str, datetime]:
     """When each channel has something to do next: at once, or at a later time; channels with nothing are left out.
 
-    What somebody holds is to be looked at when his lease runs out; if it has, at once.
+    What somebody holds is to be looked at when his lease runs out; if it has, at once. Of what waits, nothing is due
+    before the channel's rate lets it out.
     """
     found: dict[str, datetime] = {}
     blocked = _blocked(connection)
@@ -38,7 +43,7 @@ def due(connection: Connection, channels: Iterable[str], now: int) -> dict[str, 
             _table.c.channel == name, _table.c.state == Outcome.SENDING
         )
         if known := [time for query in (ready, leased) if (time := connection.execute(query).scalar()) is not None]:
-            found[name] = moment(max(min(known), _paused_until(connection, name), now))
+            found[name] = moment(max(min(known), opens_at(connection, name, rates.get(name), now)))
     return found
 
 
@@ -95,11 +100,18 @@ def recover(connection: Connection, now: int) -> int:
 
 
 def claim(
-    connection: Connection, channel: str, owner: str, *, now: int, lease: timedelta, severe_only: bool
+    connection: Connection,
+    channel: str,
+    owner: str,
+    *,
+    now: int,
+    lease: timedelta,
+    severe_only: bool,
+    rate: Rate | None = None,
 ) -> Claimed | None:
     """Take the channel's next delivery, or nothing; what was lost meanwhile is taken back first."""
     recover(connection, now)
-    if channel in _blocked(connection) or _paused_until(connection, channel) > now:
+    if channel in _blocked(connection) or opens_at(connection, channel, rate, now) > now:
         return None
     wanted = and_(_ready(channel), _table.c.not_before <= now)
     if severe_only:
@@ -112,12 +124,17 @@ def claim(
     return None
 
 
-def begin(connection: Connection, claimed: Claimed, request: Request, wording: str, *, now: int) -> Claimed:
+def begin(
+    connection: Connection, claimed: Claimed, request: Request, wording: str, *, now: int, rate: Rate | None = None
+) -> Claimed:
     """Write down that *request* is about to be said. Nothing may leave before this is committed.
 
     Raises:
         LostLease: The delivery is no longer ours.
+        RateReached: Others were faster since it was claimed. Of a mass delivery it is the people that count.
     """
+    if rate is not None and not claimed.mass:
+        limiter.take(connection, claimed.channel, rate, now)
     number = claimed.attempts + 1
     text = request.model_dump_json()
     changed = connection.execute(
@@ -174,11 +191,6 @@ def _ready(channel: str) -> ColumnElement[bool]:
 def _blocked(connection: Connection) -> set[str]:
     table = schema.channel
     return set(connection.execute(select(table.c.name).where(table.c.blocked_at.is_not(None))).scalars())
-
-
-def _paused_until(connection: Connection, channel: str) -> int:
-    table = schema.channel
-    return connection.execute(select(table.c.paused_until).where(table.c.name == channel)).scalar() or 0
 
 
 def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:

@@ -230,8 +230,9 @@ def _forget(
 ) -> Counter[str]:
     """Forget the words of some courses, unless another desk has gone on with one meanwhile."""
     key, over, busy = _DUE[kind](wanted)
-    still = select(key).where(over, ~busy, key.in_(page)).with_for_update(of=key.table)
-    courses = [str(one) for one in connection.execute(still).scalars()]
+    # A desk may just be going on with one. Who waited for a lock sees all of it only with the next statement.
+    connection.execute(select(key).where(key.in_(page)).order_by(key).with_for_update()).all()
+    courses = [str(one) for one in connection.execute(select(key).where(over, ~busy, key.in_(page))).scalars()]
     parts = _parts(kind, courses)
     ids = set(connection.execute(parts).scalars())
     rows = connection.execute(select(_said).where(_said.c.id.in_(ids), whole())).all()

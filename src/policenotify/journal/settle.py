@@ -15,6 +15,7 @@ from policenotify.journal.addresses import counts, of_people, suppress
 from policenotify.journal.claim import fence, lost
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import lock_lane_of, overtake
+from policenotify.journal.limiter import ensure_channel
 from policenotify.journal.values import Claimed, Settlement, microseconds, span
 from policenotify.receipt import Outcome
 
@@ -173,13 +174,6 @@ def pause(connection: Connection, channel: str, until: datetime) -> None:
         .where(table.c.name == channel, or_(table.c.paused_until.is_(None), table.c.paused_until < at))
         .values(paused_until=at)
     )
-
-
-def ensure_channel(connection: Connection, channel: str) -> None:
-    """A row for what all processes must know of the channel."""
-    table = schema.channel
-    if connection.execute(select(table.c.name).where(table.c.name == channel)).first() is None:
-        schema.insert_new(connection, table, [{"name": channel}])
 
 
 def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> Outcome:

@@ -20,6 +20,7 @@ from policenotify.journal import (
     export,
     facts,
     history,
+    limiter,
     publish,
     purge,
     purged,
@@ -36,6 +37,7 @@ from policenotify.journal.purge import Purged, Wanted
 from policenotify.journal.values import Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
 from policenotify.keys import Entropy, Keys
 from policenotify.message import Message
+from policenotify.rate import Rate
 from policenotify.receipt import History, Outcome, Publication
 
 _KNOWN = "Nothing was sent that is not in it."
@@ -302,37 +304,40 @@ class Journal:
         with self.writing() as connection:
             return claim.recover(connection, microseconds(self.now()))
 
-    def due(self, channels: Iterable[str]) -> dict[str, datetime]:
+    def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""
         with self.reading() as connection:
             if facts.stopped(connection) is not None:
                 return {}
-            return claim.due(connection, channels, microseconds(self.now()))
+            return claim.due(connection, channels, microseconds(self.now()), rates or {})
 
     def severe_is_ready(self, channel: str) -> bool:
         """Whether something Severe or more waits on the channel, to be sent now."""
         with self.reading() as connection:
             return claim.severe_is_ready(connection, channel, microseconds(self.now()))
 
-    def claim(self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False) -> Claimed | None:
-        """Take the channel's next delivery, or nothing."""
+    def claim(
+        self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
+    ) -> Claimed | None:
+        """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
         with self.writing() as connection:
             if facts.stopped(connection) is not None:
                 return None
             now = microseconds(self.now())
-            return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only)
+            return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
 
-    def begin(self, claimed: Claimed, request: Request, wording: str) -> Claimed:
+    def begin(self, claimed: Claimed, request: Request, wording: str, *, rate: Rate | None = None) -> Claimed:
         """Write down that *request* is about to be said. Nothing may leave before this returns.
 
         Raises:
             LostLease: The delivery is no longer ours.
+            RateReached: Others were faster since it was claimed, and the channel's rate lets nothing out yet.
             Stopped: Everything was stopped meanwhile.
         """
         with self.writing() as connection:
             if (error := facts.stopped(connection)) is not None:
                 raise error
-            return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()))
+            return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
 
     def settle(self, claimed: Claimed, became: Settlement) -> None:
         """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
@@ -356,21 +361,30 @@ class Journal:
         with self.writing() as connection:
             settle.pause(connection, channel, until)
 
-    def next_people(self, claimed: Claimed, limit: int, *, hold_doubt: bool) -> tuple[Recipient, ...]:
+    def next_people(
+        self, claimed: Claimed, limit: int, *, hold_doubt: bool, rate: Rate | None = None
+    ) -> tuple[Recipient, ...]:
         """The next people of a delivery, marked as being written to; empty while everything is stopped.
 
         People in doubt are held rather than written to again where *hold_doubt*.
 
         Raises:
             LostLease: The delivery is no longer ours.
+            RateReached: The channel's rate, which counts people, lets nobody be written to yet.
         """
         with self.writing() as connection:
             if facts.stopped(connection) is not None:
                 return ()
-            claim.still_ours(connection, claimed)
-            return addresses.next_people(
-                connection, self.keys, claimed.id, claimed.attempts, limit, hold_doubt=hold_doubt
-            )
+
+            def mark(most: int) -> tuple[Recipient, ...]:
+                claim.still_ours(connection, claimed)
+                return addresses.next_people(
+                    connection, self.keys, claimed.id, claimed.attempts, most, hold_doubt=hold_doubt
+                )
+
+            if rate is None:
+                return mark(limit)
+            return limiter.take_people(connection, claimed.channel, rate, microseconds(self.now()), limit, mark)
 
     def settle_people(
         self, claimed: Claimed, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta

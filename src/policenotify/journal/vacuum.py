@@ -54,10 +54,12 @@ def _postgresql(engine: Engine) -> tuple[int, int]:
     size = size.format(",".join(names))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"SET lock_timeout = '{BUSY}s'")
+        connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
         try:
             before = connection.exec_driver_sql(size).scalar_one()
             for name in names:
                 connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
             return int(before), int(connection.exec_driver_sql(size).scalar_one())
         finally:
-            connection.exec_driver_sql("RESET lock_timeout")  # the connection goes back to the pool
+            for setting in ("lock_timeout", "statement_timeout"):  # the connection goes back to the pool
+                connection.exec_driver_sql(f"RESET {setting}")

@@ -15,15 +15,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     PrivateAttr,
     SecretStr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
 from policenotify.errors import SettingsError
 from policenotify.message import CategoryCode, Language, Sentence
+from policenotify.rate import EXAMPLES, Rate
 from policenotify.scales import Severity
 from policenotify.slips import nearest, slips
 from policenotify.words import PROFILES, WORDS
@@ -42,6 +45,12 @@ def _zone(value: object) -> object:
         return ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise ValueError(f"there is no time zone {value!r}; write one such as 'Europe/Paris'") from None
+
+
+def _rate(value: object) -> Rate:
+    if not isinstance(value, str):
+        raise ValueError(f"write a rate such as {EXAMPLES}")  # noqa: TRY004 - pydantic wants this one
+    return Rate.read(value)
 
 
 def _area(value: str) -> str:
@@ -112,6 +121,7 @@ class ChannelSettings(_Part):
         on_correction_minor: The same below Severe.
         on_cancellation: What a cancellation does.
         recipients: Who is written to.
+        rate: How fast it may go at most: `30 per 5 min`, `100 per day, 20 at once`.
         options: Everything else in the table: the network's own options.
     """
 
@@ -127,6 +137,7 @@ class ChannelSettings(_Part):
     on_correction_minor: Literal["reply", "edit", "both"] = "edit"
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     recipients: RecipientSettings | None = None
+    rate: Annotated[Rate | None, PlainValidator(_rate), WithJsonSchema({"type": "string"})] = None
     options: dict[str, object] = Field(default_factory=dict, repr=False)
 
     @model_validator(mode="before")

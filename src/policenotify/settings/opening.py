@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Clock, Configured
-from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.keys import Keys
 from policenotify.registry import configured
@@ -72,7 +71,7 @@ def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock |
 
     Args:
         path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
-        clock: Tells the time; `None`: the machine's clock.
+        clock: Tells the time; `None`: the journal's own: on PostgreSQL the server's, else the machine's.
 
     Raises:
         SettingsError: The settings or the keys are wrong.
@@ -85,9 +84,8 @@ def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock |
     settings = read_settings(path)
     channels, routes = channels_of(settings), routes_of(settings)
     profiles, words = profiles_of(settings), words_of(settings)
-    time = clock or SystemClock()
     return Publisher(
-        journal=open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), clock=time),
+        journal=open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock),
         channels=channels,
         routes=routes,
         profiles=profiles,
@@ -95,5 +93,5 @@ def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock |
         zone=settings.zone,
         sender=settings.sender,
         wait=settings.wait,
-        clock=time,
+        clock=clock,
     )

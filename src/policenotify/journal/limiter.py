@@ -1,0 +1,71 @@
+"""One limiter for all processes: what has left on a channel, and when the next may, decided under its row's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import Connection, select, update
+
+from policenotify.channel import Recipient
+from policenotify.journal import schema
+from policenotify.journal.values import span
+from policenotify.rate import Rate, RateReached
+
+_table = schema.channel
+_WORTH_IT = span(timedelta(seconds=1))  # so long people are gathered: one by one would cost a transaction each
+
+
+def opens_at(connection: Connection, channel: str, rate: Rate | None, now: int) -> int:
+    """From when on a channel takes something: not while the network asked it to wait, and not faster than its rate."""
+    known = select(_table.c.paused_until, _table.c.tat).where(_table.c.name == channel)
+    row = connection.execute(known).first()
+    if row is None:
+        return now
+    return max(row.paused_until or 0, rate.free_at(row.tat, now) if rate else 0, now)
+
+
+def take(connection: Connection, channel: str, rate: Rate, now: int) -> None:
+    """One post is about to leave.
+
+    Raises:
+        RateReached: It may not yet; nothing is changed.
+    """
+    arrival = _locked(connection, channel)
+    if not rate.free(arrival, now):
+        raise RateReached(rate.free_at(arrival, now))
+    _remember(connection, channel, rate.after(arrival, now))
+
+
+def take_people(
+    connection: Connection, channel: str, rate: Rate, now: int, limit: int, mark: Callable[[int], tuple[Recipient, ...]]
+) -> tuple[Recipient, ...]:
+    """As many people as may be written to now, at most *limit*: *mark* is told how many, and says who they are.
+
+    Raises:
+        RateReached: Nobody may yet; nothing is changed.
+    """
+    arrival = _locked(connection, channel)
+    if not (free := min(rate.free(arrival, now), limit)):
+        some = rate.free_at(arrival, now, min(limit, rate.at_once))
+        raise RateReached(min(some, max(rate.free_at(arrival, now), now + _WORTH_IT)))
+    people = mark(free)
+    _remember(connection, channel, rate.after(arrival, now, len(people)))
+    return people
+
+
+def ensure_channel(connection: Connection, channel: str) -> None:
+    """A row for what all processes must know of the channel."""
+    if connection.execute(select(_table.c.name).where(_table.c.name == channel)).first() is None:
+        schema.insert_new(connection, _table, [{"name": channel}])
+
+
+def _locked(connection: Connection, channel: str) -> int | None:
+    ensure_channel(connection, channel)
+    row = connection.execute(select(_table.c.tat).where(_table.c.name == channel).with_for_update()).one()
+    arrival: int | None = row.tat
+    return arrival
+
+
+def _remember(connection: Connection, channel: str, arrival: int) -> None:
+    connection.execute(update(_table).where(_table.c.name == channel).values(tat=arrival))
