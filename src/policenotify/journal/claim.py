@@ -21,6 +21,15 @@ from policenotify.scales import Severity
 
 _SEVERE = priority(Severity.SEVERE)
 _table = schema.delivery
+_before = _table.alias("before")
+_UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
+    _table.c.state == Outcome.WAITING,
+    ~exists().where(
+        _before.c.lane == _table.c.lane,
+        _before.c.id < _table.c.id,
+        _before.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+    ),
+)
 
 
 def due(connection: Connection, channels: Iterable[str], now: int) -> dict[str, datetime]:
@@ -28,18 +37,15 @@ def due(connection: Connection, channels: Iterable[str], now: int) -> dict[str, 
 
     What somebody holds is to be looked at when his lease runs out; if it has, at once.
     """
-    found: dict[str, datetime] = {}
     blocked = _blocked(connection)
-    for name in channels:
-        if name in blocked:
-            continue
-        ready = select(func.min(_table.c.not_before)).where(_ready(name))
-        leased = select(func.min(_table.c.lease_until)).where(
-            _table.c.channel == name, _table.c.state == Outcome.SENDING
-        )
-        if known := [time for query in (ready, leased) if (time := connection.execute(query).scalar()) is not None]:
-            found[name] = moment(max(min(known), _paused_until(connection, name), now))
-    return found
+    here = _table.c.channel.in_([name for name in channels if name not in blocked])
+    ready = select(_table.c.channel, func.min(_table.c.not_before)).where(here, _UP_NEXT)
+    leased = select(_table.c.channel, func.min(_table.c.lease_until)).where(here, _table.c.state == Outcome.SENDING)
+    known: dict[str, int] = {}
+    for query in (ready, leased):
+        for name, at in connection.execute(query.group_by(_table.c.channel)):
+            known[name] = min(at, known.get(name, at))
+    return {name: moment(max(at, _paused_until(connection, name), now)) for name, at in known.items()}
 
 
 def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
@@ -161,14 +167,7 @@ def lost(claimed: Claimed) -> LostLease:
 
 
 def _ready(channel: str) -> ColumnElement[bool]:
-    """Waiting, and nothing before it in its lane is still to come."""
-    before = _table.alias("before")
-    earlier = exists().where(
-        before.c.lane == _table.c.lane,
-        before.c.id < _table.c.id,
-        before.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
-    )
-    return and_(_table.c.channel == channel, _table.c.state == Outcome.WAITING, ~earlier)
+    return and_(_table.c.channel == channel, _UP_NEXT)
 
 
 def _blocked(connection: Connection) -> set[str]:
