@@ -31,6 +31,20 @@ _UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
     ),
 )
 
+_said, _closing = schema.publication, schema.publication.alias("over")
+_OVER = select(_closing.c.id).where(
+    _said.c.stage != Stage.CANCELLATION,
+    _closing.c.stage.in_([Stage.END, Stage.CANCELLATION]),
+    or_(
+        and_(_closing.c.incident == _said.c.incident, _closing.c.sequence > _said.c.sequence),
+        and_(
+            _said.c.incident.is_(None),
+            _closing.c.corrects == func.coalesce(_said.c.corrects, _said.c.id),
+            _closing.c.id != _said.c.id,
+        ),
+    ),
+)
+
 
 def due(connection: Connection, channels: Iterable[str], now: int) -> dict[str, datetime]:
     """When each channel has something to do next: at once, or at a later time; channels with nothing are left out.
@@ -197,6 +211,8 @@ def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outc
 
 def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
     """Whether it goes on where another post of its publication ends that certainly is not out."""
+    if not row.part or row.operation != Operation.POST:
+        return False
     before = select(_table.c.id).where(
         _table.c.publication == row.publication,
         _table.c.channel == row.channel,
@@ -205,21 +221,12 @@ def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
         _table.c.part < row.part,
         _table.c.state.in_([Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED]),
     )
-    return row.operation == Operation.POST and connection.execute(before.limit(1)).first() is not None
+    return connection.execute(before.limit(1)).first() is not None
 
 
 def _over(connection: Connection, row: Row[Any]) -> bool:
     """Whether an end or a cancellation was journalled after it."""
-    said, over = schema.publication, schema.publication.alias("over")
-    about = func.coalesce(said.c.corrects, said.c.id)
-    after = or_(
-        and_(over.c.incident == said.c.incident, over.c.sequence > said.c.sequence),
-        and_(said.c.incident.is_(None), over.c.corrects == about, over.c.id != said.c.id),
-    )
-    query = select(over.c.id).where(said.c.id == row.publication, said.c.stage != Stage.CANCELLATION, after)
-    return (
-        connection.execute(query.where(over.c.stage.in_([Stage.END, Stage.CANCELLATION])).limit(1)).first() is not None
-    )
+    return connection.execute(_OVER.where(_said.c.id == row.publication).limit(1)).first() is not None
 
 
 def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
@@ -231,10 +238,8 @@ def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: ti
 
 
 def _claimed(connection: Connection, delivery: int) -> Claimed:
-    said = schema.publication
-    row = connection.execute(
-        select(_table, said.c.incident).join(said, said.c.id == _table.c.publication).where(_table.c.id == delivery)
-    ).one()
+    query = select(_table, _said.c.incident).join(_said, _said.c.id == _table.c.publication)
+    row = connection.execute(query.where(_table.c.id == delivery)).one()
     return Claimed(
         id=row.id,
         owner=row.owner,
