@@ -74,7 +74,7 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
         inherit_urgency(connection, lane, _priority(message))
     if rows:
         connection.execute(insert(schema.delivery), rows)
-    _store_people(connection, draft, keys)
+    _store_people(connection, draft, keys, begun)
     for lane in begun:
         overtake(connection, lane, at)
     body = {"stage": message.stage, "category": message.category, "digest": draft.digest, **draft.rules}
@@ -187,7 +187,7 @@ def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: s
     }
 
 
-def _store_people(connection: Connection, draft: Draft, keys: Keys) -> None:
+def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[str]) -> None:
     """Give those deliveries that have recipients theirs."""
     wanted = {one.post_key: one.addresses for one in draft.drafted if one.addresses is not None}
     table = schema.delivery
@@ -195,7 +195,8 @@ def _store_people(connection: Connection, draft: Draft, keys: Keys) -> None:
         table.c.publication == draft.id, table.c.mass, table.c.state == Outcome.WAITING
     )
     for row in connection.execute(query.order_by(table.c.id)).all() if wanted else ():
-        store_recipients(connection, keys, row.id, row.lane, wanted[row.post_key], microseconds(draft.at))
+        lane = row.lane if row.lane in begun else None
+        store_recipients(connection, keys, row.id, lane, wanted[row.post_key], microseconds(draft.at))
 
 
 def _target(connection: Connection, leg: Leg) -> int | None:
