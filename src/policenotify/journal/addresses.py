@@ -33,19 +33,33 @@ def recipient_key(keys: Keys, address: str) -> str:
 
 
 def store_recipients(
-    connection: Connection, keys: Keys, delivery: int, lane: str, addresses: Iterable[str], at: int
+    connection: Connection, keys: Keys, delivery: int, lane: str | None, addresses: Iterable[str], at: int
 ) -> None:
-    """Give a delivery its people: those who want to hear now, and whoever an earlier post of the lane was for.
+    """Give a delivery its people: those who want to hear now, and whoever an earlier post of the lane was for, if any.
 
     The addresses of those who want to hear now have been stored before.
     """
     wanted = _by_key(keys, addresses)
-    table, earlier = schema.recipient, schema.delivery
+    table = schema.recipient
     if wanted:
         connection.execute(
             insert(table), [{"delivery": delivery, "key": key, "state": Outcome.WAITING} for key in sorted(wanted)]
         )
-    mine = table.alias("mine")
+    if lane is not None:
+        _add_who_heard(connection, delivery, lane)
+    never = exists().where(schema.suppression.c.key == table.c.key)
+    connection.execute(update(table).where(table.c.delivery == delivery, never).values(state=Outcome.SUPPRESSED))
+    waiting = select(table.c.key).where(table.c.delivery == delivery, table.c.state == Outcome.WAITING).limit(1)
+    if connection.execute(waiting).first() is None:
+        connection.execute(
+            update(schema.delivery)
+            .where(schema.delivery.c.id == delivery)
+            .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
+        )
+
+
+def _add_who_heard(connection: Connection, delivery: int, lane: str) -> None:
+    table, earlier, mine = schema.recipient, schema.delivery, schema.recipient.alias("mine")
     heard = (
         select(literal(delivery), table.c.key, literal(Outcome.WAITING.value))
         .distinct()
@@ -58,15 +72,6 @@ def store_recipients(
         keep = select(schema.address.c.key).where(schema.address.c.key.in_(heard.with_only_columns(table.c.key)))
         connection.execute(keep.with_for_update(read=True, key_share=True)).all()
     connection.execute(insert(table).from_select(["delivery", "key", "state"], heard))
-    never = exists().where(schema.suppression.c.key == table.c.key)
-    connection.execute(update(table).where(table.c.delivery == delivery, never).values(state=Outcome.SUPPRESSED))
-    waiting = select(table.c.key).where(table.c.delivery == delivery, table.c.state == Outcome.WAITING).limit(1)
-    if connection.execute(waiting).first() is None:
-        connection.execute(
-            update(earlier)
-            .where(earlier.c.id == delivery)
-            .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
-        )
 
 
 def _by_key(keys: Keys, addresses: Iterable[str]) -> dict[str, str]:

@@ -23,6 +23,29 @@ from policenotify.scales import Severity
 
 _SEVERE = priority(Severity.SEVERE)
 _table = schema.delivery
+_before = _table.alias("before")
+_UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
+    _table.c.state == Outcome.WAITING,
+    ~exists().where(
+        _before.c.lane == _table.c.lane,
+        _before.c.id < _table.c.id,
+        _before.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+    ),
+)
+
+_said, _closing = schema.publication, schema.publication.alias("over")
+_OVER = select(_closing.c.id).where(
+    _said.c.stage != Stage.CANCELLATION,
+    _closing.c.stage.in_([Stage.END, Stage.CANCELLATION]),
+    or_(
+        and_(_closing.c.incident == _said.c.incident, _closing.c.sequence > _said.c.sequence),
+        and_(
+            _said.c.incident.is_(None),
+            _closing.c.corrects == func.coalesce(_said.c.corrects, _said.c.id),
+            _closing.c.id != _said.c.id,
+        ),
+    ),
+)
 
 
 def due(
@@ -33,18 +56,15 @@ def due(
     What somebody holds is to be looked at when his lease runs out; if it has, at once. Of what waits, nothing is due
     before the channel's rate lets it out.
     """
-    found: dict[str, datetime] = {}
     blocked = _blocked(connection)
-    for name in channels:
-        if name in blocked:
-            continue
-        ready = select(func.min(_table.c.not_before)).where(_ready(name))
-        leased = select(func.min(_table.c.lease_until)).where(
-            _table.c.channel == name, _table.c.state == Outcome.SENDING
-        )
-        if known := [time for query in (ready, leased) if (time := connection.execute(query).scalar()) is not None]:
-            found[name] = moment(max(min(known), opens_at(connection, name, rates.get(name), now)))
-    return found
+    here = _table.c.channel.in_([name for name in channels if name not in blocked])
+    ready = select(_table.c.channel, func.min(_table.c.not_before)).where(here, _UP_NEXT)
+    leased = select(_table.c.channel, func.min(_table.c.lease_until)).where(here, _table.c.state == Outcome.SENDING)
+    known: dict[str, int] = {}
+    for query in (ready, leased):
+        for name, at in connection.execute(query.group_by(_table.c.channel)):
+            known[name] = min(at, known.get(name, at))
+    return {name: moment(max(at, opens_at(connection, name, rates.get(name), now))) for name, at in known.items()}
 
 
 def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
@@ -178,14 +198,7 @@ def lost(claimed: Claimed) -> LostLease:
 
 
 def _ready(channel: str) -> ColumnElement[bool]:
-    """Waiting, and nothing before it in its lane is still to come."""
-    before = _table.alias("before")
-    earlier = exists().where(
-        before.c.lane == _table.c.lane,
-        before.c.id < _table.c.id,
-        before.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
-    )
-    return and_(_table.c.channel == channel, _table.c.state == Outcome.WAITING, ~earlier)
+    return and_(_table.c.channel == channel, _UP_NEXT)
 
 
 def _blocked(connection: Connection) -> set[str]:
@@ -210,6 +223,8 @@ def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outc
 
 def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
     """Whether it goes on where another post of its publication ends that certainly is not out."""
+    if not row.part or row.operation != Operation.POST:
+        return False
     before = select(_table.c.id).where(
         _table.c.publication == row.publication,
         _table.c.channel == row.channel,
@@ -218,21 +233,12 @@ def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
         _table.c.part < row.part,
         _table.c.state.in_([Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED]),
     )
-    return row.operation == Operation.POST and connection.execute(before.limit(1)).first() is not None
+    return connection.execute(before.limit(1)).first() is not None
 
 
 def _over(connection: Connection, row: Row[Any]) -> bool:
     """Whether an end or a cancellation was journalled after it."""
-    said, over = schema.publication, schema.publication.alias("over")
-    about = func.coalesce(said.c.corrects, said.c.id)
-    after = or_(
-        and_(over.c.incident == said.c.incident, over.c.sequence > said.c.sequence),
-        and_(said.c.incident.is_(None), over.c.corrects == about, over.c.id != said.c.id),
-    )
-    query = select(over.c.id).where(said.c.id == row.publication, said.c.stage != Stage.CANCELLATION, after)
-    return (
-        connection.execute(query.where(over.c.stage.in_([Stage.END, Stage.CANCELLATION])).limit(1)).first() is not None
-    )
+    return connection.execute(_OVER.where(_said.c.id == row.publication).limit(1)).first() is not None
 
 
 def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
@@ -244,10 +250,8 @@ def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: ti
 
 
 def _claimed(connection: Connection, delivery: int) -> Claimed:
-    said = schema.publication
-    row = connection.execute(
-        select(_table, said.c.incident).join(said, said.c.id == _table.c.publication).where(_table.c.id == delivery)
-    ).one()
+    query = select(_table, _said.c.incident).join(_said, _said.c.id == _table.c.publication)
+    row = connection.execute(query.where(_table.c.id == delivery)).one()
     return Claimed(
         id=row.id,
         owner=row.owner,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -38,6 +41,30 @@ _TOLD = {
 
 _engines: WeakSet[Engine] = WeakSet()
 _inherited: list[Pool] = []
+
+
+class Turn:
+    """Whose turn it is to write among the threads of this process.
+
+    SQLite lets one write at a time. Who has to wait looks again after ever longer pauses, up to a tenth of a second;
+    a thread is woken at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._process = threading.Lock(), os.getpid()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for the turn; where somebody keeps it for too long SQLite itself decides."""
+        if self._process != os.getpid():  # whoever had it is no thread of a forked child
+            self._lock, self._process = threading.Lock(), os.getpid()
+        lock = self._lock
+        mine = lock.acquire(timeout=BUSY)
+        try:
+            yield
+        finally:
+            if mine:
+                lock.release()
 
 
 def open_engine(url: str) -> Engine:

@@ -18,15 +18,29 @@ BEGUN = "It goes on where another post ends, and that one is not out."
 OVERTAKEN = "A newer message went out instead."
 
 _table, _people = schema.delivery, schema.recipient
+_later = _table.alias("later")
+_OVERTAKEN = select(_table).where(
+    _table.c.mass,
+    _table.c.state == Outcome.WAITING,
+    exists().where(
+        _people.c.delivery == _table.c.id, or_(_people.c.doubt, _people.c.state.in_([Outcome.POSTED, Outcome.HELD]))
+    ),
+    exists().where(
+        _later.c.lane == _table.c.lane,
+        _later.c.id > _table.c.id,
+        _later.c.publication != _table.c.publication,
+        _later.c.state != Outcome.SKIPPED,
+    ),
+)
 
 
-def lock(connection: Connection, lane: str) -> None:
-    """Nobody else changes what is in the lane until this transaction ends.
+def lock(connection: Connection, *lanes: str) -> set[str]:
+    """Nobody else changes what is in the lanes until this transaction ends; returns those with something in them.
 
-    Always in the order of ids, and of several lanes in the order of their names: two would else wait for each other.
+    Always in the order of their names, and of ids: two would else wait for each other.
     """
-    query = select(_table.c.id).where(_table.c.lane == lane).order_by(_table.c.id)
-    connection.execute(query.with_for_update(key_share=True)).all()
+    query = select(_table.c.lane).where(_table.c.lane.in_(lanes)).order_by(_table.c.lane, _table.c.id)
+    return set(connection.execute(query.with_for_update(key_share=True)).scalars())
 
 
 def lock_lane_of(connection: Connection, delivery: int) -> str:
@@ -71,21 +85,7 @@ def overtake(connection: Connection, lane: str, at: int) -> None:
 
     A mailbox that asks to come back later must not hold up the next mail to everybody else.
     """
-    later = _table.alias("later")
-    begun = or_(_people.c.doubt, _people.c.state.in_([Outcome.POSTED, Outcome.HELD]))
-    overtaken = select(_table).where(
-        _table.c.lane == lane,
-        _table.c.mass,
-        _table.c.state == Outcome.WAITING,
-        exists().where(_people.c.delivery == _table.c.id, begun),
-        exists().where(
-            later.c.lane == lane,
-            later.c.id > _table.c.id,
-            later.c.publication != _table.c.publication,
-            later.c.state != Outcome.SKIPPED,
-        ),
-    )
-    for row in connection.execute(overtaken).all():
+    for row in connection.execute(_OVERTAKEN.where(_table.c.lane == lane)).all():
         let_go(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
 
 

@@ -58,11 +58,10 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
     if not schema.insert_new(connection, schema.publication, [said]):
         raise CourseChanged(f"Nothing was sent: another desk is publishing with the key {draft.key!r}. Try again.")
     _store_pictures(connection, draft)
-    reached = {address for drafted in draft.drafted for address in drafted.addresses or ()}
-    store_addresses(connection, keys, reached, at)
-    for name in sorted({_lane(draft, drafted) for drafted in draft.drafted}):
-        lock(connection, name)
+    store_addresses(connection, keys, {one for drafted in draft.drafted for one in drafted.addresses or ()}, at)
+    begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.drafted})
     closing = message.stage in _CLOSING
+    rows = []
     # A lane is said in the order of its deliveries' ids.
     for drafted in sorted(draft.drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part)):
         lane, skip = _lane(draft, drafted), drafted.leg.skip
@@ -70,8 +69,13 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
             supersede(connection, lane, at)
             if drafted.leg.channel in draft.skips_without_opening:
                 skip = skip or NOT_TOLD
+        rows.append(_delivery(connection, draft, drafted, lane=lane, skip=skip))
+    for lane in begun:
         inherit_urgency(connection, lane, _priority(message))
-        _write_delivery(connection, draft, drafted, lane=lane, skip=skip, keys=keys)
+    if rows:
+        connection.execute(insert(schema.delivery), rows)
+    _store_people(connection, draft, keys, begun)
+    for lane in begun:
         overtake(connection, lane, at)
     body = {"stage": message.stage, "category": message.category, "digest": draft.digest, **draft.rules}
     record(connection, draft.at, draft.actor, "published", body, publication=draft.id)
@@ -155,40 +159,44 @@ def _lane(draft: Draft, drafted: Drafted) -> str:
     return f"{course} {drafted.leg.channel}"
 
 
-def _write_delivery(
-    connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str, keys: Keys
-) -> None:
+def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str) -> dict[str, object]:
     leg, at = drafted.leg, microseconds(draft.at)
     state = Outcome.REFUSED if drafted.refused else Outcome.SKIPPED if skip else Outcome.WAITING
-    settled = state is not Outcome.WAITING
-    row = connection.execute(
-        insert(schema.delivery).values(
-            publication=draft.id,
-            channel=leg.channel,
-            account=leg.account,
-            language=leg.language,
-            part=leg.part,
-            operation=leg.operation,
-            target=_target(connection, leg),
-            post_key=drafted.post_key,
-            lane=lane,
-            sequence=draft.expected_sequence,
-            priority=_priority(draft.message),
-            state=state,
-            mass=drafted.addresses is not None,
-            needs_opening=leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
-            not_before=at,
-            not_after=microseconds(draft.not_after) if draft.not_after else None,
-            answers=" ".join(leg.answers),
-            standalone=drafted.standalone.model_dump_json() if drafted.standalone else None,
-            reply=drafted.reply.model_dump_json() if drafted.reply else None,
-            reason=drafted.refused or skip,
-            settled_at=at if settled else None,
-        )
+    return {
+        "publication": draft.id,
+        "channel": leg.channel,
+        "account": leg.account,
+        "language": leg.language,
+        "part": leg.part,
+        "operation": leg.operation,
+        "target": _target(connection, leg) if leg.target else None,
+        "post_key": drafted.post_key,
+        "lane": lane,
+        "sequence": draft.expected_sequence,
+        "priority": _priority(draft.message),
+        "state": state,
+        "mass": drafted.addresses is not None,
+        "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
+        "not_before": at,
+        "not_after": microseconds(draft.not_after) if draft.not_after else None,
+        "answers": " ".join(leg.answers),
+        "standalone": drafted.standalone.model_dump_json() if drafted.standalone else None,
+        "reply": drafted.reply.model_dump_json() if drafted.reply else None,
+        "reason": drafted.refused or skip,
+        "settled_at": None if state is Outcome.WAITING else at,
+    }
+
+
+def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[str]) -> None:
+    """Give those deliveries that have recipients theirs."""
+    wanted = {one.post_key: one.addresses for one in draft.drafted if one.addresses is not None}
+    table = schema.delivery
+    query = select(table.c.id, table.c.lane, table.c.post_key).where(
+        table.c.publication == draft.id, table.c.mass, table.c.state == Outcome.WAITING
     )
-    if drafted.addresses is not None and not settled:
-        [delivery] = row.inserted_primary_key or (0,)
-        store_recipients(connection, keys, delivery, lane, drafted.addresses, at)
+    for row in connection.execute(query.order_by(table.c.id)).all() if wanted else ():
+        lane = row.lane if row.lane in begun else None
+        store_recipients(connection, keys, row.id, lane, wanted[row.post_key], microseconds(draft.at))
 
 
 def _target(connection: Connection, leg: Leg) -> int | None:
@@ -201,11 +209,13 @@ def _target(connection: Connection, leg: Leg) -> int | None:
         table.c.part == leg.target_part,
         table.c.operation == Operation.POST,
     )
-    return connection.execute(query).scalar() if leg.target else None
+    return connection.execute(query).scalar()
 
 
 def _store_pictures(connection: Connection, draft: Draft) -> None:
     table = schema.blob
+    if not draft.pictures:
+        return
     digests = [picture.digest for picture in draft.pictures]
     known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(digests))).scalars())
     for digest, picture in sorted({picture.digest: picture for picture in draft.pictures}.items()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, delete, func, select, update
@@ -29,7 +29,7 @@ from policenotify.journal import (
     settle,
     vacuum,
 )
-from policenotify.journal.engine import open_engine, told
+from policenotify.journal.engine import Turn, open_engine, told
 from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.owner import this_process
 from policenotify.journal.postgresql import DatabaseClock
@@ -53,6 +53,7 @@ class Journal:
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         self._engine = engine
         self._in_a_file = engine.dialect.name == "sqlite"
+        self._turn = Turn()
         self._server_clock = None if clock or self._in_a_file else DatabaseClock()
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or SystemClock()
@@ -118,8 +119,9 @@ class Journal:
     @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
         pool = self._engine.pool
+        turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
         try:
-            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            with turn, self._engine.connect().execution_options(**options) as connection, connection.begin():
                 if self._server_clock is not None:
                     self._server_clock.ask(connection)
                 yield connection

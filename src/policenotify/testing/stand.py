@@ -145,7 +145,13 @@ class Stand:
     Args:
         answer: What is answered where no route matches; else a 404 in JSON that names the path.
         now: Where `Seen.at` comes from.
+
+    Attributes:
+        latency: Seconds from a request's arrival to the first byte of its answer, as on a far network; it has taken
+            effect by then. An `Answer` with a `delay` of its own keeps that.
     """
+
+    latency: float = 0.0
 
     def __init__(
         self, answer: Behaviour | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -286,7 +292,9 @@ class Stand:
             if fault is None and self._choose is not None and (chosen := self._choose(seen)) is not None:
                 self._faults.insert(0, fault := _Fault(seen.method, seen.path, *chosen, 1))
             if fault is None:
-                return self._run(seen)
+                own = self._run(seen)
+                far = isinstance(own, Answer) and not own.delay
+                return replace(own, delay=self.latency) if far else own
             if fault.used_up():
                 self._faults.remove(fault)
             if not fault.effect:

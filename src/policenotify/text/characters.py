@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _INVISIBLE: Final = r"""
     """
 
 
+@lru_cache(maxsize=64)  # the words of one message are shown on every network
 def clean(text: str) -> str:
     """The text as it may be shown: composed (NFC), each space one space, each line break one line feed.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from policenotify.text.entities import x_entities
@@ -61,6 +62,7 @@ class _Slip(NamedTuple):
     edits: tuple[tuple[int, int, str], ...]
 
 
+@lru_cache(maxsize=64)  # the words of one message are set for every network
 def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repaired:
     """Set a text right: a space after each full stop that lacks one, no `@` before a stranger's name.
 
