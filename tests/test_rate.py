@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policenotify.rate import Rate
@@ -28,6 +28,7 @@ def span(rate: Rate) -> int:
 
 
 @given(rates(), st.lists(st.tuples(st.integers(-3 * SECOND, 5 * SECOND), st.integers(1, 15)), max_size=60))
+@example(Rate(2, timedelta(seconds=1), 1), [(0, 1), (166_667, 1), (-166_667, 1)])  # a microsecond back
 def test_no_window_ever_holds_more_than_the_rate(rate: Rate, asks: list[tuple[int, int]]) -> None:
     """Also where the clocks of those who ask differ by seconds: the row that they share is one."""
     arrival: int | None = None

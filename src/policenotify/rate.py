@@ -84,7 +84,7 @@ class Rate:
 
     def free(self, arrival: int | None, now: int) -> int:
         """How many may leave now, given the theoretical arrival time that was remembered (`None`: none ever left)."""
-        return (now + self.at_once * self._each - self._from(arrival, now)) // self._each
+        return max(0, (now + self.at_once * self._each - self._from(arrival, now)) // self._each)
 
     def free_at(self, arrival: int | None, now: int, wanted: int = 1) -> int:
         """From when on *wanted*, at most *at_once*, may leave together; at the earliest now."""
@@ -97,7 +97,7 @@ class Rate:
     def _from(self, arrival: int | None, now: int) -> int:
         """From where on the next post's time is counted."""
         full = now + self.at_once * self._each
-        if arrival is not None and arrival > full:
-            # Only a clock that was set back, or another rate before, leaves such a time: one may leave, then evenly.
+        if arrival is not None and arrival - full > self.per // _MICROSECOND:
+            # Only a clock that was set back by long, or another rate before, leaves such a time: one, then evenly.
             return full - self._each
         return max(arrival or now, now)
