@@ -80,6 +80,39 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
     }
 
 
+def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = engine.Turn()
+    with turn.taken():
+        kept, here = turn._lock, os.getpid()
+        monkeypatch.setattr(engine, "BUSY", 0.01)
+        with turn.taken():
+            assert turn._lock is kept
+        assert kept.locked(), "given up by who never had it"
+        monkeypatch.setattr(os, "getpid", lambda: here + 1)
+        with turn.taken():
+            assert turn._lock is not kept
+    assert not kept.locked()
+
+
+@pytest.mark.sqlite
+def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk) -> None:
+    """Who holds a delivery may be forgotten then: nobody holds anything any more."""
+    said: list[str] = []
+    event.listen(desk.journal._engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+
+    def synced(act: Callable[[], object]) -> list[str]:
+        said.clear()
+        act()
+        return [one.removeprefix("PRAGMA synchronous=") for one in said if one.startswith("PRAGMA synchronous=")]
+
+    assert synced(lambda: desk.publish(Stage.STANDALONE)) == ["FULL"]
+    claimed = []
+    assert synced(lambda: claimed.append(desk.take())) == ["NORMAL"]
+    assert synced(lambda: claimed.append(desk.begin(claimed[0]))) == ["FULL"]
+    assert synced(lambda: desk.settle(claimed[1])) == ["FULL"]
+    assert synced(desk.journal.saw_runner) == ["NORMAL"]
+
+
 @pytest.mark.slow
 @pytest.mark.sqlite
 def test_two_processes_may_create_it_at_the_same_instant(

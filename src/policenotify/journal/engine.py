@@ -21,7 +21,7 @@ BUSY = 30
 """Seconds that a writer waits for another one; `?timeout=` in the URL says otherwise."""
 
 _SETTINGS = (
-    "synchronous=FULL",  # what was acknowledged survives a power cut
+    "synchronous=FULL",  # but for some transactions: see _begin
     "foreign_keys=ON",
     "secure_delete=ON",  # what is erased is overwritten, not only forgotten
 )
@@ -150,9 +150,16 @@ def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
 
 
 def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("policenotify_writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # What was acknowledged survives a power cut; who holds a delivery need not, once there are no holders any more.
+    # Either survives the end of the process (sqlite.org/pragma.html#pragma_synchronous).
+    lasting = options.get("policenotify_lasting", True)
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
     # A writer takes the lock at once: two that upgrade from reading to writing would fail, not wait.
-    writes = connection.get_execution_options().get("policenotify_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def told(error: BaseException) -> str:

@@ -96,9 +96,13 @@ class Journal:
         return self.clock.now()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that writes."""
-        options = {"policenotify_writes": True, "policenotify_entropy": self.entropy}
+    def writing(self, *, lasting: bool = True) -> Iterator[Connection]:
+        """One transaction that writes; *lasting*: in a file, it also survives a power cut."""
+        options = {
+            "policenotify_writes": True,
+            "policenotify_lasting": lasting,
+            "policenotify_entropy": self.entropy,
+        }
         try:
             with self._transaction(options) as connection:
                 yield connection
@@ -289,7 +293,7 @@ class Journal:
         """Somebody is delivering."""
         owner, now = this_process(), microseconds(self.now())
         table = schema.runner
-        with self.writing() as connection:
+        with self.writing(lasting=False) as connection:
             changed = connection.execute(update(table).where(table.c.owner == owner).values(seen_at=now))
             if not changed.rowcount:
                 connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
@@ -303,7 +307,7 @@ class Journal:
 
     def recover(self) -> int:
         """Take back what dead or silent runners held; returns how many deliveries."""
-        with self.writing() as connection:
+        with self.writing(lasting=False) as connection:
             return claim.recover(connection, microseconds(self.now()))
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
@@ -322,7 +326,7 @@ class Journal:
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
     ) -> Claimed | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
-        with self.writing() as connection:
+        with self.writing(lasting=False) as connection:
             if facts.stopped(connection) is not None:
                 return None
             now = microseconds(self.now())

@@ -1,0 +1,49 @@
+"""What the journal is measured against: the same five calls, at once, by channel objects that are open already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any
+
+from five import ADDRESSES, NETWORKS, NUMBERS, Five
+
+from policenotify.channel import Mails, Recipient, Sends
+from policenotify.publisher import Publisher
+from policenotify.receipt import Wording
+from policenotify.testing.fakes import MemoryKeep
+
+
+class Bare:
+    """The unmodified SDKs, reached as our channels reach them: nothing is written down, nothing is tried again."""
+
+    def __init__(self, channels: Mapping[str, Any], threads: ThreadPoolExecutor) -> None:
+        self._channels = channels
+        self._threads = threads
+
+    def say(self, wordings: tuple[Wording, ...]) -> None:
+        """Say each of these on its network; returns when the last one is out."""
+        list(self._threads.map(self._say, wordings))
+
+    def _say(self, wording: Wording) -> None:
+        channel = self._channels[wording.leg.channel]
+        request = channel.prepare(wording.standalone, ())
+        if isinstance(channel, Mails):
+            addresses = ADDRESSES if wording.leg.channel == "email" else NUMBERS
+            people = tuple(Recipient(key=f"{number:064d}", address=one) for number, one in enumerate(addresses))
+            assert all(told.outcome == "posted" for told in channel.send_each(request, people))
+        else:
+            assert isinstance(channel, Sends)
+            channel.send(request)
+
+
+@contextmanager
+def open_bare(five: Five, publisher: Publisher) -> Iterator[Bare]:
+    """Our five channels, opened once."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(NETWORKS)) as threads:
+        opened = {
+            name: stack.enter_context(closing(publisher.channels[name].open(five.clock, MemoryKeep())))
+            for name in NETWORKS
+        }
+        yield Bare(opened, threads)

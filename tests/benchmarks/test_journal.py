@@ -1,0 +1,203 @@
+"""What never losing and never doubling costs, each figure beside its peer in the same run: `pytest -m benchmark -s`."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from benchmarks.bare import open_bare
+from desk import accident
+from five import NETWORKS, Five, open_five
+
+from policenotify.lifecycle import Lifecycle, Stage
+from policenotify.message import Message
+from policenotify.publisher import Publisher
+
+pytestmark = pytest.mark.benchmark
+
+NOW, LONG = timedelta(0), timedelta(seconds=30)
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Iterator[Five]:
+    with open_five(tmp_path) as opened:
+        opened.x.posts_left = opened.x.day_left = opened.bluesky.points_left = 10**6
+        opened.mastodon.rules = replace(opened.mastodon.rules, limits=False)
+        yield opened
+
+
+@pytest.fixture
+def publisher(five: Five) -> Publisher:
+    return five.publisher()
+
+
+class Desk:
+    """Says something new each time."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self._numbers = itertools.count()
+
+    def opening(self) -> Message:
+        number = next(self._numbers)
+        life = Lifecycle(stage=Stage.OPENING, incident=f"2026-{number:06d}")
+        return accident(headline=f"Accident numéro {number}", lifecycle=life)
+
+    def publish(self, wait: timedelta) -> None:
+        message = self.opening()
+        told = self.publisher.publish(message, key=str(message.incident), actor="desk", wait=wait)
+        assert told.in_order is (wait > NOW)
+
+
+def _took(act: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def _side_by_side(times: int, *acts: Callable[[], object], warm: int = 3) -> list[float]:
+    """The medians in milliseconds of acts that take turns: what else the machine does meets all of them alike."""
+    for act in acts * warm:
+        act()
+    took = [[_took(act) for act in acts] for _ in range(times)]
+    return [statistics.median(column) * 1000 for column in zip(*took, strict=True)]
+
+
+@pytest.fixture
+def one_commit(tmp_path: Path) -> Iterator[Callable[[], object]]:
+    """One transaction of one row with a message's text, on SQLite itself, as durable as ours."""
+    with closing(sqlite3.connect(tmp_path / "raw.db", isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("CREATE TABLE said (id INTEGER PRIMARY KEY, message TEXT)")
+        text = accident().model_dump_json()
+
+        def commit() -> None:
+            raw.execute("BEGIN IMMEDIATE")
+            raw.execute("INSERT INTO said (message) VALUES (?)", (text,))
+            raw.execute("COMMIT")
+
+        yield commit
+
+
+def test_publishing_beside_one_commit(publisher: Publisher, one_commit: Callable[[], object]) -> None:
+    desk = Desk(publisher)
+    words, journalled, raw = _side_by_side(
+        60, lambda: publisher.preview(desk.opening()), lambda: desk.publish(NOW), one_commit
+    )
+    print(f"\npublish(wait=0) {journalled:.1f} ms, of which wording five networks {words:.1f} ms")
+    print(f"one raw commit {raw:.1f} ms: publish is {journalled / raw:.1f} times that")
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.15])
+def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, latency: float) -> None:
+    desk = Desk(publisher)
+    far = (five.x, five.mastodon, five.bluesky, five.sms)
+    for stand in far:
+        stand.latency = latency
+    five.mail.delay("DATA", latency)
+    times = 15 if latency else 60
+    with open_bare(five, publisher) as bare:
+        wordings = [publisher.preview(desk.opening()).wordings for _ in range(times + 3)]
+        directly, journalled = _side_by_side(times, lambda: bare.say(wordings.pop()), lambda: desk.publish(LONG))
+    print(
+        f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, publish {journalled:.1f} ms to the fifth post"
+    )
+    print(f"added {journalled - directly:.1f} ms, {100 * (journalled / directly - 1):.0f} %")
+
+
+def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publisher) -> None:
+    desk, count = Desk(publisher), 20
+
+    def journalled() -> None:
+        for _ in range(count):
+            desk.publish(NOW)
+        assert publisher.drain(LONG) is None
+
+    with open_bare(five, publisher) as bare:
+        wordings = [publisher.preview(desk.opening()).wordings for _ in range(4 * count)]
+        directly, ours = _side_by_side(3, lambda: [bare.say(wordings.pop()) for _ in range(count)], journalled, warm=1)
+    print(f"\nbare {1000 * count / directly:.1f}/s, publisher {1000 * count / ours:.1f}/s: {directly / ours:.2f} of it")
+
+
+def test_a_drain_that_waits_takes_no_processor(publisher: Publisher) -> None:
+    desk = Desk(publisher)
+    desk.publish(LONG)
+    for channel in NETWORKS:
+        publisher.journal.pause(channel, publisher.clock.now() + timedelta(seconds=25))
+    desk.publish(NOW)
+    Thread(target=publisher.drain, args=(LONG,), daemon=True).start()
+    time.sleep(1)
+    start, used = time.perf_counter(), time.process_time()
+    time.sleep(5)
+    share = (time.process_time() - used) / (time.perf_counter() - start)
+    print(f"\na drain that waits takes {100 * share:.2f} % of a processor, five stands included")
+
+
+_PAST = 1_000_000  # deliveries, of a fifth as many publications on five networks
+
+
+def _give_a_past(path: Path) -> None:
+    """What was published on the journal, and is settled, is there again and again."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA synchronous=OFF")
+        raw.execute("PRAGMA cache_size=-200000")
+        raw.execute("BEGIN IMMEDIATE")
+        changed = {
+            "pn_incident": {"id": "'old ' || n", "course": "'ended'", "closed_at": "opened_at", "due_at": "NULL"},
+            "pn_publication": {"id": "printf('%026d', n)", "key": "'old ' || n", "incident": "'old ' || n"},
+            "pn_delivery": {
+                "id": "NULL",
+                "publication": "printf('%026d', n)",
+                "post_key": "'old ' || n || channel",
+                "lane": "'old ' || n || ' ' || channel",
+                **dict.fromkeys(("standalone", "request"), "'{}'"),  # nobody reads them, and a disk has an end
+            },
+            "pn_event": {"id": "NULL", "publication": "printf('%026d', n)"},
+        }
+        for table, other in changed.items():
+            columns = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
+            values = ", ".join(other.get(name, f'"{name}"') for name in columns)
+            raw.execute(
+                f"WITH RECURSIVE past(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM past WHERE n < {_PAST // 5}) "  # noqa: S608 - our own tables
+                f"INSERT INTO {table} SELECT {values} FROM past, (SELECT * FROM {table} LIMIT 5)"
+            )
+        for table, row, where in (
+            ("pn_attempt", "id, 1, 'past', settled_at, settled_at, state, '', ''", "id > 5"),
+            ("pn_recipient", "id, post_key, state, 0, 1, '', ''", "id > 5 AND mass"),
+        ):
+            raw.execute(f"INSERT INTO {table} SELECT {row} FROM pn_delivery WHERE {where}")  # noqa: S608 - the same
+        raw.execute("COMMIT")
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def test_a_million_past_deliveries_cost_nothing(five: Five) -> None:
+    """Publishing and claiming with a past, beside an empty journal."""
+    desks: list[Desk] = []
+    for name in ("new", "old"):
+        five.folder = five.folder / name
+        five.folder.mkdir()
+        desks.append(Desk(five.publisher()))
+        desks[-1].publish(LONG)
+    took = _took(lambda: _give_a_past(five.folder / "journal.db"))
+    print(f"\n{_PAST} deliveries made in {took:.0f} s, {(five.folder / 'journal.db').stat().st_size / 1e6:.0f} MB")
+
+    def claim(desk: Desk) -> None:
+        assert desk.publisher.journal.claim("x", "benchmark/-/-", lease=timedelta(hours=1)) is not None
+
+    empty, past = _side_by_side(60, *(partial(desk.publish, NOW) for desk in desks))
+    print(f"publish(wait=0) {empty:.1f} ms, with a past {past:.1f} ms: {past / empty:.2f} times that")
+    claimed, late = _side_by_side(50, *(partial(claim, desk) for desk in desks))
+    print(f"claim {claimed:.2f} ms, with a past {late:.2f} ms: {late / claimed:.2f} times that")
+    assert past < 1.2 * empty
+    assert late < 1.2 * claimed
