@@ -323,3 +323,27 @@ def _script(desk: Desk, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - the page's own text
         [sys.executable, "-I", *args], cwd=desk.folder, capture_output=True, text=True, check=False, timeout=30
     )
+
+
+# --- moved
+
+
+@pytest.mark.usefixtures("old")
+def test_a_journal_moves_and_its_settings_follow(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = run("status", "cad:2", "--json").document["publications"]
+    monkeypatch.setenv("COLUMNS", "300")
+    moved = run("journal", "move", "moved.db")
+    assert moved.code == 0
+    assert f"The journal is at {tmp_path}/moved.db now:" in moved.words
+    assert "3 publications with 6 deliveries" in moved.words
+    assert "Everything is stopped" not in moved.words
+    for command in (("status",), ("publish", *with_other("--incident", "2026-10")), ("resume",)):
+        told = run(*command)
+        assert told.code == 6
+        assert f"This journal was moved to {tmp_path}/moved.db." in " ".join(told.err.split())
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", "moved.db")
+    assert run("status", "cad:2", "--json").document["publications"] == said
+    run("stop")
+    back = run("journal", "move", "back.db")
+    assert "Everything is stopped, as it was. To go on: policenotify resume" in back.words
+    assert run("journal", "move", "back.db").code == 6

@@ -107,12 +107,15 @@ def _keys() -> dict[str, set[str]]:
         ("journal verify", ("journal", "verify")),
         ("journal verify FILE", ("journal", "verify", "journal.jsonl")),
         ("journal public-key", ("journal", "public-key")),
+        ("journal move", ("journal", "move", "moved.db")),
     ],
 )
 @pytest.mark.usefixtures("desk")
 def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, args: tuple[str, ...]) -> None:
     if command == "status WHICH":
         run("publish", *ACCIDENT, "--key", "one")
+    if command == "journal move":
+        run("status")  # which makes one
     if command == "journal verify FILE":
         run("journal", "export", "journal.jsonl")
     assert set(run(*args, "--json").document) == _keys()[command]

@@ -1,4 +1,4 @@
-"""`policenotify journal`: keep it as long as is right, hand it out, prove it, and forget what is old."""
+"""`policenotify journal`: keep it as long as is right, hand it out, prove it, move it, and forget what is old."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from policenotify.cli.ages import chosen, known_category, moment_of
 from policenotify.cli.call import Call, common, pass_call
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.handing_out import UNCHANGED, export, public_key, verify
+from policenotify.cli.moving import move
 
 if TYPE_CHECKING:
     from policenotify.journal.purge import Purged
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.group("journal", epilog=exit_codes(UNCHANGED))
 @common
 def journal() -> None:
-    """Hand the journal out, prove it, and forget what is older than you may keep.
+    """Hand the journal out, prove it, move it, and forget what is older than you may keep.
 
     \b
     Examples:
@@ -126,5 +127,5 @@ def seal(call: Call) -> Exit:
     return Exit.IN_ORDER
 
 
-for _one in (export, verify, public_key):
+for _one in (export, verify, public_key, move):
     journal.add_command(_one)

@@ -88,6 +88,19 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def shown(url: str) -> str:
+    """Where a journal is, for people: the path of a file, or a URL without its passwords.
+
+    Raises:
+        JournalError: The URL is not understood.
+    """
+    parsed = _parsed(url)
+    if parsed.drivername not in postgresql.DRIVERS and parsed.database:
+        return parsed.database
+    secret = ["password", "sslpassword"]
+    return parsed.set(password=None).difference_update_query(secret).render_as_string(hide_password=False)
+
+
 def _parsed(url: str) -> URL:
     try:
         return make_url(url) if "://" in url else URL.create("sqlite", database=url)

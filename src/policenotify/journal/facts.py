@@ -10,6 +10,12 @@ from policenotify.keys import Keys
 
 _table = schema.meta
 
+MOVED = "moved"
+"""The fact that a journal was moved, and where."""
+
+OF_A_NEW_ONE = ("schema_version", "keys", "stopped")
+"""The facts that a journal may have in which nothing was ever written down."""
+
 
 def version(connection: Connection) -> int | None:
     """The version of the journal's tables; `None`: there are none.
@@ -38,12 +44,21 @@ def create(connection: Connection, keys: Keys) -> None:
         _set(connection, "keys", keys.fingerprint)
 
 
-def check(connection: Connection, keys: Keys, *, known: int = schema.SCHEMA_VERSION) -> bool:
+def check(
+    connection: Connection, keys: Keys, *, known: int = schema.SCHEMA_VERSION, moved_to: str | None = None
+) -> bool:
     """Whether the journal was made with these very keys; `False`: with an earlier version of them.
+
+    Args:
+        connection: To the journal.
+        keys: The installation's keys.
+        known: The version of the tables that is needed.
+        moved_to: It may have been moved there.
 
     Raises:
         NewerVersion: Its tables are of a newer policenotify.
-        JournalError: It has none, they are of an older one, it is damaged, or it was made with other keys.
+        JournalError: It has none, they are of an older one, it is damaged, it was moved away, or it was made with
+            other keys.
     """
     found = version(connection)
     if found is None:
@@ -61,6 +76,8 @@ def check(connection: Connection, keys: Keys, *, known: int = schema.SCHEMA_VERS
             f"The journal was made with the keys {fingerprint}, this installation has {keys.fingerprint}. "
             "Nothing was sent. Copy the right keys file to this host, then: policenotify doctor"
         )
+    if (where := _get(connection, MOVED)) is not None and where != moved_to:
+        raise _moved(where)
     return fingerprint == keys.fingerprint
 
 
@@ -79,13 +96,37 @@ def resume(connection: Connection) -> None:
     _set(connection, "stopped", "")
 
 
+def move(connection: Connection, where: str) -> None:
+    """Nothing is ever published or delivered from here again."""
+    _set(connection, MOVED, where)
+
+
+def moved_to(connection: Connection) -> str | None:
+    """Where the journal was moved; `None`: it is here."""
+    return _get(connection, MOVED)
+
+
 def stopped(connection: Connection) -> Stopped | None:
-    """The error that says who stopped everything, while it is stopped."""
-    said = _get(connection, "stopped")
-    if not said:
+    """The error that says who stopped everything, while it is stopped.
+
+    Raises:
+        JournalError: The journal was moved away.
+    """
+    known = connection.execute(select(_table.c.name, _table.c.value).where(_table.c.name.in_([MOVED, "stopped"])))
+    found = {row.name: row.value for row in known}
+    if where := found.get(MOVED):
+        raise _moved(where)
+    if not (said := found.get("stopped")):
         return None
     actor, _, reason = said.partition("\n")
     return Stopped(actor, reason)
+
+
+def _moved(where: str) -> JournalError:
+    return JournalError(
+        f"This journal was moved to {where}. Nothing was sent. Put that into the settings (journal = …). If the move "
+        "was cut off, so that there is none: policenotify journal move, as before."
+    )
 
 
 def _get(connection: Connection, name: str) -> str | None:

@@ -63,8 +63,7 @@ def migrate(  # the last two are for tests of steps to come
     journal = Journal.reach(url, keys=keys, clock=clock)
     try:
         with journal.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                _alone(connection)
+            alone(connection)
             before = facts.version(connection)
             if before is None:
                 facts.create(connection, keys)
@@ -83,11 +82,19 @@ def migrate(  # the last two are for tests of steps to come
     return Migrated(before, after)
 
 
-def _alone(connection: Connection) -> None:
+def alone(connection: Connection) -> None:
+    """Nobody else makes or changes tables until this transaction ends; in a file that is so anyway.
+
+    Raises:
+        JournalError: The database cannot hold a journal.
+    """
+    if connection.dialect.name != "postgresql":
+        return
     if (encoding := connection.execute(text("SHOW server_encoding")).scalar()) != "UTF8":
         raise JournalError(
             f"The journal's database is encoded in {encoding}, which not every name can be written in. "
             "Nothing was changed. Create it with: ENCODING 'UTF8' TEMPLATE template0"
         )
     connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of years takes its time
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
