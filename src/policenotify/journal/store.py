@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, Text, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock, Keep, Picture, Recipient, RecipientOutcome, Request
@@ -280,6 +280,17 @@ class Journal:
         )
 
     # --- delivering
+
+    def mark(self) -> str:
+        """Another text than before, once anybody has written down that something was said, settled or decided.
+
+        It costs next to nothing, so that whoever waits may ask every second.
+        """
+        with self.reading() as connection:
+            if self._in_a_file:  # writers come one after the other, so that the last event is the newest
+                return str(connection.execute(select(func.max(schema.event.c.id))).scalar())
+            # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
+            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
     def saw_runner(self) -> None:
         """Somebody is delivering."""
