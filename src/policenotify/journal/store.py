@@ -19,6 +19,7 @@ from policenotify.journal import (
     events,
     export,
     facts,
+    forks,
     history,
     publish,
     purge,
@@ -117,7 +118,11 @@ class Journal:
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
         pool = self._engine.pool
         try:
-            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            with (
+                forks.under_way(),
+                self._engine.connect().execution_options(**options) as connection,
+                connection.begin(),
+            ):
                 if self._server_clock is not None:
                     self._server_clock.ask(connection)
                 yield connection
