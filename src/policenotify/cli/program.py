@@ -17,7 +17,7 @@ from policenotify.errors import MissingExtra
 
 COMMANDS = {
     "init": ("start:init", "Make a new installation."),
-    "migrate": ("migrate:migrate", "Make or upgrade the journal's tables on PostgreSQL."),
+    "migrate": ("migrate:migrate", "Make or upgrade the journal's tables."),
     "doctor": ("doctor:doctor", "Prove the installation; nothing is posted."),
     "preview": ("preview:preview", "Show each post as its readers would read it."),
     "publish": ("saying:publish", "Say a first message."),
