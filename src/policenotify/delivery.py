@@ -80,7 +80,12 @@ class Delivery:
     _process: int = field(default_factory=os.getpid, init=False)
 
     def drain(
-        self, budget: timedelta, *, publication: str | None = None, enough: Callable[[], bool] = lambda: False
+        self,
+        budget: timedelta,
+        *,
+        publication: str | None = None,
+        enough: Callable[[], bool] = lambda: False,
+        stays: bool = False,
     ) -> datetime | None:
         """Deliver until nothing is due, or the budget is used up; what is under way then goes on by itself.
 
@@ -88,6 +93,7 @@ class Delivery:
             budget: For how long to deliver at most.
             publication: Return as soon as nothing of this publication can happen within the budget any more.
             enough: Return as soon as this is so.
+            stays: Whoever asks will go on asking, until he says that he is leaving (`Journal.left_runner`).
 
         Returns:
             When something is due next; `None`: nothing is.
@@ -101,7 +107,7 @@ class Delivery:
         while True:
             changes = self._changes
             if self.clock.monotonic() >= next_round:
-                self.journal.saw_runner()
+                self.journal.saw_runner(stays=stays)
                 self.journal.recover()
                 next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
             due = self._due()

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -19,7 +19,7 @@ from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import CHECKS, Check, Draft, check
 from policenotify.clock import SystemClock
 from policenotify.delivery import LEASE, Delivery
-from policenotify.errors import IllegalCourse, InvalidPicture, NotAllowed, SettingsError
+from policenotify.errors import IllegalCourse, InvalidPicture, JournalError, NotAllowed, SettingsError
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, next_course
@@ -507,8 +507,8 @@ class Publisher:
     def _waiting_note(self) -> str:
         seen = self.journal.runner_seen()
         when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else "never"
-        if self._worker.running:
-            return f"The worker of this process sends it; it was last seen at {when}."
+        if self._worker.running or self.journal.worker_seen():
+            return f"A worker sends it; it was last seen at {when}."
         return f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
 
     def _ulid(self, at: datetime) -> str:
@@ -525,7 +525,7 @@ class _Background:
 
     def drain(self, enough: Callable[[], bool]) -> None:
         self.publisher.journal.erase_addresses()
-        self.delivery.drain(_TURN, enough=enough)
+        self.delivery.drain(_TURN, enough=enough, stays=True)
 
     def rest(self) -> float | None:
         due = self.delivery.next_due()
@@ -535,7 +535,10 @@ class _Background:
         return self.publisher.journal.mark()
 
     def finish(self, patience: float) -> bool:
-        return self.delivery.finish(patience=patience)
+        finished = self.delivery.finish(patience=patience)
+        with suppress(JournalError):  # it will be seen by its silence
+            self.publisher.journal.left_runner()
+        return finished
 
 
 def _numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:

@@ -168,7 +168,7 @@ class Worker:
         trouble, pause = "", 0.0
         signed_at: float | None = None
         while not shift.over:
-            wakes = shift.wakes
+            wakes, shift.round_at = shift.wakes, self._clock.monotonic()
             try:
                 signed_at = self._round(shift, wakes, signed_at)
             except Exception as error:  # noqa: BLE001 - nobody is above a thread, and it must go on

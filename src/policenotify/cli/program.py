@@ -28,6 +28,7 @@ COMMANDS = {
     "status": ("status:status", "Show what is open, owed, and what became of it."),
     "incidents": ("incidents:incidents", "Show the open incidents and what is owed."),
     "drain": ("running:drain", "Deliver what is due: for cron and timers."),
+    "worker": ("worker:worker", "Deliver what is due, until it is told to end."),
     "stop": ("running:stop", "Halt everything at once."),
     "resume": ("running:resume", "Go on after a stop, or with a blocked channel."),
     "resolve": ("running:resolve", "Say what became of a post that is held."),

@@ -31,10 +31,10 @@ from policenotify.journal import (
 )
 from policenotify.journal.engine import open_engine, told
 from policenotify.journal.keeping import JournalKeep
-from policenotify.journal.owner import this_process
+from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.purge import Purged, Wanted
-from policenotify.journal.values import Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
+from policenotify.journal.values import QUIET, Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
 from policenotify.keys import Entropy, Keys
 from policenotify.message import Message
 from policenotify.receipt import History, Outcome, Publication
@@ -297,15 +297,30 @@ class Journal:
             # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
-    def saw_runner(self) -> None:
-        """Somebody is delivering."""
+    def saw_runner(self, *, stays: bool = False) -> None:
+        """Somebody is delivering; who *stays* goes on until he says that he is leaving."""
         owner, now = this_process(), microseconds(self.now())
         table = schema.runner
+        seen = {"seen_at": now, "stays": True} if stays else {"seen_at": now}
         with self.writing() as connection:
-            changed = connection.execute(update(table).where(table.c.owner == owner).values(seen_at=now))
+            changed = connection.execute(update(table).where(table.c.owner == owner).values(**seen))
             if not changed.rowcount:
                 connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
-                schema.insert_new(connection, table, [{"owner": owner, "seen_at": now}])
+                schema.insert_new(connection, table, [{"owner": owner, **seen}])
+
+    def left_runner(self) -> None:
+        """Who stayed is leaving."""
+        table = schema.runner
+        with self.writing() as connection:
+            connection.execute(update(table).where(table.c.owner == this_process()).values(stays=False))
+
+    def worker_seen(self) -> datetime | None:
+        """When somebody who stays was last delivering; `None`: nobody does, or he is dead or silent."""
+        table, since = schema.runner, microseconds(self.now()) - span(QUIET)
+        query = select(table).where(table.c.stays, table.c.seen_at > since).order_by(table.c.seen_at.desc())
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
 
     def runner_seen(self) -> datetime | None:
         """When somebody was last delivering, in the last days."""
