@@ -24,6 +24,7 @@ from policenotify.journal.values import IncidentLine
 from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
 from policenotify.receipt import Publication
+from policenotify.worker import Worker
 
 _Result = TypeVar("_Result")
 
@@ -73,6 +74,10 @@ class AsyncPublisher:
     async def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long."""
         return await _awaited(lambda: self._publisher.drain(budget))
+
+    def worker(self) -> Worker:
+        """Who delivers in the background of this process; its `stop` waits for what is under way, some seconds."""
+        return self._publisher.worker()
 
     async def close(self) -> None:
         """Give what is under way some seconds to finish, and let go of the journal."""

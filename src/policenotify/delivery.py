@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class _Slot:
     severe_only: bool
     word_at: float  # when it last gave a sign of life
     busy: bool = False  # it has a delivery, and is not about to look for one
+    last: bool = False  # what it has is the last one that it takes
     thread: threading.Thread | None = None
 
     def word(self, clock: Clock, *, busy: bool) -> None:
@@ -75,13 +77,23 @@ class Delivery:
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _changes: int = field(default=0, init=False)  # how often a slot has finished something
     _closing: bool = field(default=False, init=False)
+    _process: int = field(default_factory=os.getpid, init=False)
 
-    def drain(self, budget: timedelta, *, publication: str | None = None) -> datetime | None:
+    def drain(
+        self,
+        budget: timedelta,
+        *,
+        publication: str | None = None,
+        enough: Callable[[], bool] = lambda: False,
+        stays: bool = False,
+    ) -> datetime | None:
         """Deliver until nothing is due, or the budget is used up; what is under way then goes on by itself.
 
         Args:
             budget: For how long to deliver at most.
             publication: Return as soon as nothing of this publication can happen within the budget any more.
+            enough: Return as soon as this is so.
+            stays: Whoever asks will go on asking, until he says that he is leaving (`Journal.left_runner`).
 
         Returns:
             When something is due next; `None`: nothing is.
@@ -89,15 +101,18 @@ class Delivery:
         Raises:
             JournalError: The journal cannot be read or written.
         """
+        self._here()
         deadline = self.clock.monotonic() + budget.total_seconds()
         next_round = self.clock.monotonic()
         while True:
             changes = self._changes
             if self.clock.monotonic() >= next_round:
-                self.journal.saw_runner()
+                self.journal.saw_runner(stays=stays)
                 self.journal.recover()
                 next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
             due = self._due()
+            if enough():
+                return min(due.values(), default=None)
             now = self.journal.now()  # after asking: what is due at once is due by now
             for name in [name for name, at in due.items() if at <= now]:
                 self._start(name)
@@ -113,15 +128,34 @@ class Delivery:
             later = [(at - now).total_seconds() for at in due.values() if at > now]
             self._wait(changes, min([left, _GLANCE, *later]))
 
+    def next_due(self) -> datetime | None:
+        """When something is due next; `None`: nothing is."""
+        self._here()
+        return min(self._due().values(), default=None)
+
+    def finish(self, *, patience: float = 5.0) -> bool:
+        """Give what is under way some seconds to finish; the slots take nothing new. Whether all has ended."""
+        self._here()
+        with self._lock:
+            threads = [slot.thread for slot in self._slots if slot.thread is not None]
+            for slot in self._slots:
+                slot.last = True
+        self._tell()
+        until = self.clock.monotonic() + patience
+        for thread in threads:
+            thread.join(timeout=max(0.0, until - self.clock.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
+
     def close(self, *, patience: float = 5.0) -> None:
         """Take nothing new, and give what is under way some seconds to finish. May be called twice."""
         self._closing = True
-        self._tell()
-        until = self.clock.monotonic() + patience
-        with self._lock:
-            threads = [slot.thread for slot in self._slots if slot.thread is not None]
-        for thread in threads:
-            thread.join(timeout=max(0.0, until - self.clock.monotonic()))
+        self.finish(patience=patience)
+
+    def _here(self) -> None:
+        """A forked child has none of its parent's slots, and no use for locks that they may have held."""
+        if self._process != os.getpid():
+            self._slots, self._resting, self._process = [], {}, os.getpid()
+            self._lock, self._changed = threading.Lock(), threading.Condition()
 
     # --- what is to be done
 
@@ -165,7 +199,7 @@ class Delivery:
     def _goes_on(self, slot: _Slot) -> bool:
         """Whether the slot may take another delivery: not at the end, and not when it was abandoned."""
         with self._lock:
-            return slot in self._living() and not self._closing
+            return slot in self._living() and not (slot.last or self._closing)
 
     def _start(self, channel: str) -> None:
         """See that somebody delivers on the channel; where the ordinary slot is busy, a second for what is Severe."""

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -18,7 +18,7 @@ from policenotify.attempt import patience
 from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import CHECKS, Check, Draft, check
 from policenotify.delivery import LEASE, Delivery
-from policenotify.errors import IllegalCourse, InvalidPicture, NotAllowed, SettingsError
+from policenotify.errors import IllegalCourse, InvalidPicture, JournalError, NotAllowed, SettingsError
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, next_course
@@ -27,6 +27,7 @@ from policenotify.plan import Route, plan
 from policenotify.receipt import UNVERIFIED, Finding, History, Leg, Outcome, Publication, Receipt, Wording
 from policenotify.render import render, resolve
 from policenotify.words import PROFILES, WORDS, Profile, Words, matching, profile_of
+from policenotify.worker import Worker
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
 _log = logging.getLogger("policenotify")
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
+_TURN = timedelta(seconds=5)  # for which a worker delivers before it looks up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,7 @@ class Publisher:
         self._delivery = Delivery(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
         )
+        self._worker = Worker(_Background(self, self._delivery), clock=self.clock)
 
     def __enter__(self) -> Self:
         return self
@@ -152,6 +155,7 @@ class Publisher:
 
     def close(self) -> None:
         """Give what is under way some seconds to finish, and let go of the journal. May be called twice."""
+        self._worker.stop()
         self._delivery.close()
         self.journal.close()
 
@@ -213,6 +217,7 @@ class Publisher:
         given = self._given(message)
         first = self.journal.repeated(key, given.digest)
         written = first or self._write(given, key=key, actor=actor, to=to)
+        self._worker.wake()
         if wait > timedelta(0):
             self._delivery.drain(wait, publication=written)
         return self._told(written, repeated=written == first)
@@ -240,6 +245,13 @@ class Publisher:
         """Deliver what is due, for at most that long; returns when something is due next. For timers and cron."""
         self.journal.erase_addresses()
         return self._delivery.drain(budget)
+
+    def worker(self) -> Worker:
+        """Who delivers in the background of this process: to be started, or used as a context manager.
+
+        It is one for each publisher, and runs only from its `start` to its `stop`. `close` stops it.
+        """
+        return self._worker
 
     # --- deciding
 
@@ -495,11 +507,38 @@ class Publisher:
     def _waiting_note(self) -> str:
         seen = self.journal.runner_seen()
         when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else "never"
+        if self._worker.running or self.journal.worker_seen():
+            return f"A worker sends it; it was last seen at {when}."
         return f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
 
     def _ulid(self, at: datetime) -> str:
         number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self._entropy(10))
         return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """What the worker does, and how it learns that there is something to do."""
+
+    publisher: Publisher
+    delivery: Delivery
+
+    def drain(self, enough: Callable[[], bool]) -> None:
+        self.publisher.journal.erase_addresses()
+        self.delivery.drain(_TURN, enough=enough, stays=True)
+
+    def rest(self) -> float | None:
+        due = self.delivery.next_due()
+        return None if due is None else (due - self.publisher.journal.now()).total_seconds()
+
+    def mark(self) -> object:
+        return self.publisher.journal.mark()
+
+    def finish(self, patience: float) -> bool:
+        finished = self.delivery.finish(patience=patience)
+        with suppress(JournalError):  # it will be seen by its silence
+            self.publisher.journal.left_runner()
+        return finished
 
 
 def _numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -502,3 +502,13 @@ def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(des
         late = connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "late")).scalar()
     assert late == "written"
     assert not path.with_name(f"{path.name}-wal").exists()
+
+
+def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    with closing(open_journal(desk.url, keys=keys, clock=clock)) as other:
+        marks = [other.mark()]
+        for step in (desk.publish, desk.deliver, lambda: desk.journal.stop("adm")):
+            step()
+            marks.append(other.mark())
+            assert other.mark() == marks[-1]  # a look leaves none
+        assert len(set(marks)) == len(marks)

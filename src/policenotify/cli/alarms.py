@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -15,13 +15,10 @@ from policenotify.cli.call import plain
 from policenotify.cli.exits import Exit, worst
 from policenotify.cli.incidents import in_order
 from policenotify.errors import Blocked, Stopped
-from policenotify.journal.values import IncidentLine
+from policenotify.journal.values import QUIET, IncidentLine
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
-
-QUIET = timedelta(minutes=2)
-"""How long nobody may deliver while something waits, before it is an alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +97,7 @@ class Alarms:
             named = ", ".join(sorted(self.waiting))
             yield Text(
                 f"NOBODY IS DELIVERING: deliveries wait ({named}), and no runner was seen {when}. "
-                "Run: policenotify drain",
+                "Run: policenotify drain, or see that policenotify worker runs",
                 style="bold",
             )
         for name, one in self.blocked.items():

@@ -18,8 +18,8 @@ from policenotify.settings import read_settings
 def migrate(call: Call) -> Exit:
     """Make the journal's tables, or bring older ones to this version; what is right stays as it is.
 
-    For a journal on PostgreSQL: once at the start, and after an upgrade that asks for it. Stop what publishes and
-    delivers before, and take a copy. A journal in a file makes itself.
+    After an upgrade that asks for it, and for a journal on PostgreSQL once at the start: one in a file makes itself.
+    Stop what publishes and delivers before, and take a copy.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from policenotify.errors import MissingExtra
 
 COMMANDS = {
     "init": ("start:init", "Make a new installation."),
-    "migrate": ("migrate:migrate", "Make or upgrade the journal's tables on PostgreSQL."),
+    "migrate": ("migrate:migrate", "Make or upgrade the journal's tables."),
     "doctor": ("doctor:doctor", "Prove the installation; nothing is posted."),
     "preview": ("preview:preview", "Show each post as its readers would read it."),
     "publish": ("saying:publish", "Say a first message."),
@@ -28,6 +28,7 @@ COMMANDS = {
     "status": ("status:status", "Show what is open, owed, and what became of it."),
     "incidents": ("incidents:incidents", "Show the open incidents and what is owed."),
     "drain": ("running:drain", "Deliver what is due: for cron and timers."),
+    "worker": ("worker:worker", "Deliver what is due, until it is told to end."),
     "stop": ("running:stop", "Halt everything at once."),
     "resume": ("running:resume", "Go on after a stop, or with a blocked channel."),
     "resolve": ("running:resolve", "Say what became of a post that is held."),

@@ -16,7 +16,18 @@ from policenotify.keys import Keys
 
 Step = Callable[[Connection], None]
 
-STEPS: Mapping[int, Step] = MappingProxyType({})
+
+def _reminders(connection: Connection) -> None:
+    """1 to 2: how often the desk was reminded of a word that it owes; which runners stay."""
+    for added in (
+        "pn_incident ADD COLUMN reminders INTEGER DEFAULT 0 NOT NULL",
+        "pn_incident ADD COLUMN reminded_at BIGINT",
+        "pn_runner ADD COLUMN stays BOOLEAN DEFAULT false NOT NULL",
+    ):
+        connection.execute(text(f"ALTER TABLE {added}"))
+
+
+STEPS: Mapping[int, Step] = MappingProxyType({1: _reminders})
 """How tables of a version become those of the next one. A step that was released is never changed."""
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that nobody else takes for an advisory lock in this database
@@ -35,7 +46,7 @@ class Migrated:
     after: int
 
 
-def migrate(  # the last two are for tests of steps to come
+def migrate(  # the last two are for tests
     url: str,
     *,
     keys: Keys,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of these tables; written to `pn_meta` and compared at every opening."""
 
 metadata = MetaData()
@@ -52,6 +52,8 @@ incident = Table(
     Column("opened_at", _When, nullable=False),
     Column("closed_at", _When),
     Column("due_at", _When),  # when the desk owes the next word
+    Column("reminders", Integer, nullable=False, server_default=text("0")),  # how often it was reminded of that word
+    Column("reminded_at", _When),
     Index("pn_incident_open", "course", "due_at"),
     comment="The course of one event. Its row lock makes the order of sequence the order of commit.",
 )
@@ -218,6 +220,7 @@ runner = Table(
     metadata,
     Column("owner", Text, primary_key=True),
     Column("seen_at", _When, nullable=False),
+    Column("stays", Boolean, nullable=False, server_default=text("false")),  # it goes on until it is stopped
     comment="Who has been delivering, and when last.",
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, Text, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock, Keep, Picture, Recipient, RecipientOutcome, Request
@@ -19,6 +19,7 @@ from policenotify.journal import (
     events,
     export,
     facts,
+    forks,
     history,
     limiter,
     publish,
@@ -31,10 +32,10 @@ from policenotify.journal import (
 )
 from policenotify.journal.engine import Turn, open_engine, told
 from policenotify.journal.keeping import JournalKeep
-from policenotify.journal.owner import this_process
+from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.purge import Purged, Wanted
-from policenotify.journal.values import Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
+from policenotify.journal.values import QUIET, Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
 from policenotify.keys import Entropy, Keys
 from policenotify.message import Message
 from policenotify.rate import Rate
@@ -125,7 +126,12 @@ class Journal:
         pool = self._engine.pool
         turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
         try:
-            with turn, self._engine.connect().execution_options(**options) as connection, connection.begin():
+            with (
+                forks.under_way(),
+                turn,
+                self._engine.connect().execution_options(**options) as connection,
+                connection.begin(),
+            ):
                 if self._server_clock is not None:
                     self._server_clock.ask(connection)
                 yield connection
@@ -289,15 +295,41 @@ class Journal:
 
     # --- delivering
 
-    def saw_runner(self) -> None:
-        """Somebody is delivering."""
+    def mark(self) -> str:
+        """Another text than before, once anybody has written down that something was said, settled or decided.
+
+        It costs next to nothing, so that whoever waits may ask every second.
+        """
+        with self.reading() as connection:
+            if self._in_a_file:  # writers come one after the other, so that the last event is the newest
+                return str(connection.execute(select(func.max(schema.event.c.id))).scalar())
+            # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
+            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
+
+    def saw_runner(self, *, stays: bool = False) -> None:
+        """Somebody is delivering; who *stays* goes on until he says that he is leaving."""
         owner, now = this_process(), microseconds(self.now())
         table = schema.runner
+        seen = {"seen_at": now, "stays": True} if stays else {"seen_at": now}
         with self.writing(lasting=False) as connection:
-            changed = connection.execute(update(table).where(table.c.owner == owner).values(seen_at=now))
+            changed = connection.execute(update(table).where(table.c.owner == owner).values(**seen))
             if not changed.rowcount:
                 connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
-                schema.insert_new(connection, table, [{"owner": owner, "seen_at": now}])
+                schema.insert_new(connection, table, [{"owner": owner, **seen}])
+
+    def left_runner(self) -> None:
+        """Who stayed is leaving."""
+        table = schema.runner
+        with self.writing() as connection:
+            connection.execute(update(table).where(table.c.owner == this_process()).values(stays=False))
+
+    def worker_seen(self) -> datetime | None:
+        """When somebody who stays was last delivering; `None`: nobody does, or he is dead or silent."""
+        table, since = schema.runner, microseconds(self.now()) - span(QUIET)
+        query = select(table).where(table.c.stays, table.c.seen_at > since).order_by(table.c.seen_at.desc())
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
 
     def runner_seen(self) -> datetime | None:
         """When somebody was last delivering, in the last days."""

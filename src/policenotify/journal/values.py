@@ -12,6 +12,9 @@ from policenotify.message import Message
 from policenotify.receipt import Finding, Leg, Outcome
 from policenotify.scales import Severity
 
+QUIET = timedelta(minutes=2)
+"""For how long a runner may be silent before it counts as gone; if something waits then, it is an alarm."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -1,0 +1,31 @@
+"""What a worker costs while nothing is due: `pytest -m benchmark -s`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+from scripted import Scripted
+
+from policenotify.journal import open_journal
+from policenotify.keys import Keys
+from policenotify.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+
+pytestmark = pytest.mark.benchmark
+
+_SECONDS = 20.0
+
+
+def test_an_idle_worker_takes_less_than_half_a_percent_of_a_core(tmp_path: Path) -> None:
+    journal = open_journal(str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes))
+    channels = [Scripted(account=f"police{number}.example").configured(f"channel{number}") for number in range(5)]
+    with Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER) as publisher, publisher.worker():
+        time.sleep(1)  # its first drain
+        began, used = time.monotonic(), time.process_time()
+        time.sleep(_SECONDS)
+        share = (time.process_time() - used) / (time.monotonic() - began)
+    print(f"\nidle worker, five channels, a journal in a file: {100 * share:.3f} % of a core")
+    assert share < 0.005

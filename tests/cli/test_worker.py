@@ -1,0 +1,127 @@
+"""`worker`: it delivers until it is told to end, and says how it fares."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cli.shell import ACCIDENT, Run
+from desk import Desk, accident
+
+from policenotify.cli import worker as command
+from policenotify.cli.supervision import Supervisor, ended_by_signals
+from policenotify.testing.stand import Hang
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A service manager that listens, as systemd does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listening
+
+
+def _end_when(reached: object) -> None:
+    """Send the signal once it is so."""
+
+    def wait() -> None:
+        until = time.monotonic() + 20
+        while not reached() and time.monotonic() < until:  # type: ignore[operator]  # a function
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def test_it_delivers_until_a_signal_and_tells_its_manager(
+    run: Run, desk: Desk, manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "150000")
+    told: list[bytes] = []
+
+    def listen() -> None:
+        while told[-1:] != [b"STOPPING=1"]:
+            told.append(manager.recv(99))
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    before = signal.getsignal(signal.SIGTERM)
+    with desk.publisher() as other:
+        other.publish(accident(), key="waits", actor="desk", to=["bluesky"], wait=timedelta(0))
+        notes: list[str] = []
+
+        def delivered() -> bool:
+            publication = other.publication("waits")
+            assert publication is not None
+            notes.extend(receipt.note for receipt in publication if not receipt.outcome.settled)
+            return publication.in_order and b"WATCHDOG=1" in told
+
+        _end_when(delivered)
+        ran = run("worker", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.document == {"ended_by": "SIGTERM", "finished": True}
+        assert ran.err == "Delivering on bluesky, presse.\n"
+        assert any(note.startswith("A worker sends it; it was last seen at") for note in notes)
+        assert other.journal.worker_seen() is None
+    listener.join(10)
+    assert (told[0], set(told[1:-1])) == (b"READY=1", {b"WATCHDOG=1"})
+    assert len(desk.bluesky.posts) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_had_no_time_to_finish_is_told(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
+    desk.bluesky.always(Hang(1.5))
+    _end_when(lambda: desk.bluesky.requests)
+    ran = run("worker", "--grace", "0")
+    assert ran.code == 3
+    assert "Ended by SIGTERM. Something was still under way after 0 s." in ran.words
+
+
+def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> None:
+    class Hanging:
+        running = True
+        silent = 91.0
+
+    class Once:
+        waited = 0
+
+        def wait(self, seconds: float) -> str:
+            self.waited += 1
+            assert seconds == 10.0
+            return "SIGTERM" if self.waited == 3 else ""
+
+    supervisor = Supervisor({"NOTIFY_SOCKET": os.environ["NOTIFY_SOCKET"], "WATCHDOG_USEC": "30000000"})
+    assert command._watched(Hanging(), Once(), supervisor) == "SIGTERM"  # type: ignore[arg-type]  # as they look
+    manager.setblocking(False)  # noqa: FBT003 - its own name for it
+    with pytest.raises(BlockingIOError):
+        manager.recv(9)
+
+
+def test_without_a_manager_nothing_is_told() -> None:
+    for environ in ({}, {"NOTIFY_SOCKET": "@nobody-listens-here"}, {"WATCHDOG_USEC": "5000000"}):
+        supervisor = Supervisor(environ)
+        supervisor.tell("READY=1")
+        assert supervisor.watches is None
+    assert Supervisor({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).watches is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_second_signal_ends_it_at_once() -> None:
+    if (child := os.fork()) == 0:
+        with ended_by_signals() as signals:
+            os.kill(os.getpid(), signal.SIGINT)
+            if signals.wait(10) == "SIGINT" and signals.wait(0) == "":
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(10)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM

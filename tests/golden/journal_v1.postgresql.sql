@@ -1,0 +1,213 @@
+CREATE TABLE pn_address (
+    key VARCHAR(64) NOT NULL,
+    key_version INTEGER NOT NULL,
+    sealed BYTEA NOT NULL,
+    stored_at BIGINT NOT NULL,
+    PRIMARY KEY (key)
+);
+
+CREATE INDEX ix_pn_address_stored_at ON pn_address (stored_at);
+
+CREATE TABLE pn_blob (
+    digest VARCHAR(64) NOT NULL,
+    media_type VARCHAR(64) NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    data BYTEA NOT NULL,
+    stored_at BIGINT NOT NULL,
+    PRIMARY KEY (digest)
+);
+
+CREATE TABLE pn_channel (
+    name VARCHAR(64) NOT NULL,
+    tat BIGINT,
+    paused_until BIGINT,
+    blocked_at BIGINT,
+    reason TEXT NOT NULL,
+    remedy TEXT NOT NULL,
+    code TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE pn_event (
+    id BIGSERIAL NOT NULL,
+    at BIGINT NOT NULL,
+    actor VARCHAR(200) NOT NULL,
+    kind VARCHAR(40) NOT NULL,
+    publication VARCHAR(26),
+    delivery BIGINT,
+    channel VARCHAR(64),
+    body TEXT NOT NULL,
+    salt VARCHAR(32) NOT NULL,
+    commitment VARCHAR(64) NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE TABLE pn_incident (
+    id VARCHAR(64) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    course VARCHAR(16) NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    follows VARCHAR(64),
+    exercise BOOLEAN NOT NULL,
+    opened_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    due_at BIGINT,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX pn_incident_open ON pn_incident (course, due_at);
+
+CREATE TABLE pn_keep (
+    channel VARCHAR(64) NOT NULL,
+    name VARCHAR(64) NOT NULL,
+    version INTEGER NOT NULL,
+    key_version INTEGER,
+    sealed BYTEA,
+    lease_owner TEXT,
+    lease_until BIGINT,
+    PRIMARY KEY (channel, name)
+);
+
+CREATE TABLE pn_meta (
+    name VARCHAR(64) NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE pn_runner (
+    owner TEXT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (owner)
+);
+
+CREATE TABLE pn_schedule (
+    id VARCHAR(64) NOT NULL,
+    rule TEXT NOT NULL,
+    zone VARCHAR(64) NOT NULL,
+    next_at BIGINT,
+    misfire VARCHAR(8) NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE pn_seal (
+    id BIGSERIAL NOT NULL,
+    first_event BIGINT NOT NULL,
+    last_event BIGINT NOT NULL,
+    previous VARCHAR(64) NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    key_version INTEGER NOT NULL,
+    signature BYTEA NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE pn_suppression (
+    key VARCHAR(64) NOT NULL,
+    reason TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (key)
+);
+
+CREATE TABLE pn_publication (
+    id VARCHAR(26) NOT NULL,
+    key VARCHAR(200),
+    state VARCHAR(20) NOT NULL,
+    incident VARCHAR(64),
+    sequence INTEGER,
+    stage VARCHAR(16) NOT NULL,
+    corrects VARCHAR(26),
+    digest VARCHAR(64) NOT NULL,
+    message TEXT NOT NULL,
+    findings TEXT NOT NULL,
+    rules TEXT NOT NULL,
+    actor VARCHAR(200) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT pn_publication_sequence UNIQUE (incident, sequence),
+    CONSTRAINT pn_publication_state CHECK (state IN ('published', 'refused_by_check')),
+    UNIQUE (key),
+    FOREIGN KEY(incident) REFERENCES pn_incident (id)
+);
+
+CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE TABLE pn_delivery (
+    id BIGSERIAL NOT NULL,
+    publication VARCHAR(26) NOT NULL,
+    channel VARCHAR(64) NOT NULL,
+    account TEXT NOT NULL,
+    language VARCHAR(35) NOT NULL,
+    part INTEGER NOT NULL,
+    operation VARCHAR(8) NOT NULL,
+    target BIGINT,
+    post_key VARCHAR(64) NOT NULL,
+    lane TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    doubt BOOLEAN NOT NULL,
+    mass BOOLEAN NOT NULL,
+    needs_opening BOOLEAN NOT NULL,
+    not_before BIGINT NOT NULL,
+    not_after BIGINT,
+    attempts INTEGER NOT NULL,
+    first_tried_at BIGINT,
+    last_tried_at BIGINT,
+    owner TEXT,
+    lease_until BIGINT,
+    answers TEXT NOT NULL,
+    standalone TEXT,
+    reply TEXT,
+    wording VARCHAR(12) NOT NULL,
+    variant INTEGER NOT NULL,
+    request TEXT,
+    ref TEXT,
+    reason TEXT NOT NULL,
+    remedy TEXT NOT NULL,
+    code TEXT NOT NULL,
+    settled_at BIGINT,
+    PRIMARY KEY (id),
+    FOREIGN KEY(publication) REFERENCES pn_publication (id),
+    FOREIGN KEY(target) REFERENCES pn_delivery (id),
+    UNIQUE (post_key)
+);
+
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
+
+CREATE INDEX pn_delivery_lane ON pn_delivery (lane, id);
+
+CREATE TABLE pn_attempt (
+    delivery BIGINT NOT NULL,
+    number INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    outcome VARCHAR(12),
+    reason TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (delivery, number),
+    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
+);
+
+CREATE TABLE pn_recipient (
+    delivery BIGINT NOT NULL,
+    key VARCHAR(64) NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    doubt BOOLEAN NOT NULL,
+    attempts INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (delivery, key),
+    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
+);
+
+CREATE INDEX pn_recipient_state ON pn_recipient (delivery, state, key);
