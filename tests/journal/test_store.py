@@ -50,7 +50,8 @@ def test_an_empty_or_absent_file_becomes_a_journal(
     assert path.stat().st_size > 0
     with sqlite3.connect(path) as raw:
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        assert dict(raw.execute("SELECT name, value FROM pn_meta")) == {"schema_version": "1", "keys": keys.fingerprint}
+        known = {"schema_version": str(schema.SCHEMA_VERSION), "keys": keys.fingerprint}
+        assert dict(raw.execute("SELECT name, value FROM pn_meta")) == known
     raw.close()
     assert set(schema.metadata.tables) <= tables
 
@@ -452,7 +453,8 @@ def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: 
     clock.pass_by(60)
     desk.journal.saw_runner()
     assert desk.journal.runner_seen() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
-    [(owner, _)] = desk.dump("pn_runner")["pn_runner"]
+    [(owner, _, stays)] = desk.dump("pn_runner")["pn_runner"]
+    assert not stays
     assert owner.split("/")[2] == str(os.getpid())
 
 
