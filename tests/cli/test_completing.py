@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -163,6 +165,19 @@ def test_what_hangs_is_not_waited_for_beyond_patience(complete: Offered, desk: D
     assert time.monotonic() - begun < 15
     with suppress(OSError):
         os.close(os.open(settings, os.O_WRONLY | os.O_NONBLOCK))  # and lets it go
+
+
+@pytest.mark.slow
+def test_a_server_that_says_nothing_is_let_go(complete: Offered, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"postgresql://pn@127.0.0.1:{silent.getsockname()[1]}/pn?connect_timeout=60"
+        monkeypatch.setenv("POLICENOTIFY_JOURNAL", where)
+        before = threading.active_count()
+        assert complete("end ") == {}
+        assert threading.active_count() == before  # who asked has given up, and is not just left behind
+        silent.settimeout(0)
+        silent.accept()[0].close()  # it was asked
 
 
 def test_a_shell_that_asks_wrongly_is_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:

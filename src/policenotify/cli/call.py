@@ -75,14 +75,18 @@ class Call:
         return open_publisher(self.settings)
 
     @contextmanager
-    def journal(self) -> Iterator[tuple[Settings, Journal]]:
-        """Open the installation's journal alone: no channel, whose settings may just be what is wrong."""
+    def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
+        """Open the installation's journal alone: no channel, whose settings may just be what is wrong.
+
+        Args:
+            patience: Seconds for which its server is waited for; `None`: the usual.
+        """
         from policenotify.journal import open_journal  # noqa: PLC0415 - help and completion need none of these
         from policenotify.keys import Keys  # noqa: PLC0415 - likewise
         from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
         settings = read_settings(self.settings)
-        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path))
+        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), patience=patience)
         try:
             yield settings, journal
         finally:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from policenotify.settings import Settings
 
 _PATIENCE = 5.0  # seconds until an officer who pressed the key gets his line back, should something hang
+_SERVER = 2  # seconds for the journal's server to answer, so that nothing is left hanging after those
 _MOST = 20  # names; more do not fit on a screen
 
 Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
@@ -201,5 +202,5 @@ def _journal(call: Call) -> Iterator[Journal]:
     file = url.partition(":///")[2].partition("?")[0] if url.startswith("sqlite") else url
     if ("://" not in url or url.startswith("sqlite")) and not Path(file).exists():
         raise FileNotFoundError(file)
-    with call.journal() as (_, journal):
+    with call.journal(patience=_SERVER) as (_, journal):
         yield journal

@@ -17,7 +17,12 @@ __all__ = ["open_journal"]
 
 
 def open_journal(
-    url: str, *, keys: Keys, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+    url: str,
+    *,
+    keys: Keys,
+    clock: Clock | None = None,
+    entropy: Entropy = secrets.token_bytes,
+    patience: int | None = None,
 ) -> Journal:
     """Open the journal; on SQLite a missing one is created, on PostgreSQL `policenotify migrate` does it.
 
@@ -26,6 +31,7 @@ def open_journal(
         keys: The installation's keys.
         clock: Tells the time; `None`: on PostgreSQL the server does, else this machine.
         entropy: Gives that many unpredictable bytes.
+        patience: Seconds for which a server that does not answer is waited for; `None`: as the URL says, else 10.
 
     Raises:
         JournalError: It cannot be opened, or was made with other keys; names what to do.
@@ -34,4 +40,4 @@ def open_journal(
     """
     from policenotify.journal.store import Journal  # noqa: PLC0415 - brings the SQL toolkit
 
-    return Journal.open(url, keys=keys, clock=clock, entropy=entropy)
+    return Journal.open(url, keys=keys, clock=clock, entropy=entropy, patience=patience)

@@ -67,8 +67,12 @@ class Turn:
                 lock.release()
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, patience: int | None = None) -> Engine:
     """The engine of a journal: a path, or a URL of an SQLite file or of a database on PostgreSQL.
+
+    Args:
+        url: Where it is.
+        patience: Seconds for which a server that does not answer is waited for; `None`: the usual.
 
     Raises:
         JournalError: It is neither, or its folder does not exist.
@@ -76,7 +80,7 @@ def open_engine(url: str) -> Engine:
     """
     parsed = _parsed(url)
     if parsed.drivername in postgresql.DRIVERS:
-        engine = postgresql.open_server(parsed)
+        engine = postgresql.open_server(parsed, patience)
     elif parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         engine = _open_file(parsed)
     else:

@@ -66,8 +66,13 @@ _no_database = re.compile(r"FATAL:\s+database .* does not exist|FATAL\s*:\s+la b
 _moment = re.compile(r"the database system is|le système de bases de données")
 
 
-def open_server(url: URL) -> Engine:
+def open_server(url: URL, patience: int | None = None) -> Engine:
     """The engine of a journal on PostgreSQL; connects to nothing yet.
+
+    Args:
+        url: Where it is.
+        patience: Seconds for which a server that does not answer is waited for, each time and each host; `None`: as
+            the URL says, else 10.
 
     Raises:
         MissingExtra: Its driver is not installed.
@@ -84,6 +89,8 @@ def open_server(url: URL) -> Engine:
     given = url.query.get("options", "")
     options = " ".join([options, *([given] if isinstance(given, str) else given)]).strip()
     arguments: dict[str, Any] = {name: value for name, value in _WIRE.items() if name not in url.query}
+    if patience is not None:
+        url, arguments["connect_timeout"] = url.difference_update_query(["connect_timeout"]), patience
     engine = create_engine(
         url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
         isolation_level="READ COMMITTED",  # what must not move meanwhile is locked, row by row

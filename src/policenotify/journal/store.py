@@ -63,10 +63,16 @@ class Journal:
 
     @classmethod
     def open(
-        cls, url: str, *, keys: Keys, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+        cls,
+        url: str,
+        *,
+        keys: Keys,
+        clock: Clock | None = None,
+        entropy: Entropy = secrets.token_bytes,
+        patience: int | None = None,
     ) -> Journal:
         """Open the journal; see [`open_journal`][policenotify.journal.open_journal]."""
-        journal = cls.reach(url, keys=keys, clock=clock, entropy=entropy)
+        journal = cls.reach(url, keys=keys, clock=clock, entropy=entropy, patience=patience)
         try:
             journal.check_schema()
         except BaseException:
@@ -76,11 +82,17 @@ class Journal:
 
     @classmethod
     def reach(
-        cls, url: str, *, keys: Keys, clock: Clock | None = None, entropy: Entropy = secrets.token_bytes
+        cls,
+        url: str,
+        *,
+        keys: Keys,
+        clock: Clock | None = None,
+        entropy: Entropy = secrets.token_bytes,
+        patience: int | None = None,
     ) -> Journal:
         """The journal, whose tables nobody has looked at yet."""
         try:
-            engine = open_engine(url)
+            engine = open_engine(url, patience)
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"The journal cannot be opened: {told(error)}. Nothing was sent.") from error
         return cls(engine, keys=keys, clock=clock, entropy=entropy)
