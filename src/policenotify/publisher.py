@@ -18,14 +18,25 @@ from policenotify.attempt import patience
 from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import CHECKS, Check, Draft, check
 from policenotify.delivery import LEASE, Delivery
-from policenotify.errors import IllegalCourse, InvalidPicture, JournalError, NotAllowed, SettingsError
+from policenotify.errors import (
+    IllegalCourse,
+    InvalidPicture,
+    JournalError,
+    KeyReused,
+    NotAllowed,
+    PolicenotifyError,
+    SettingsError,
+    Stopped,
+)
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, next_course
 from policenotify.message import Image, Message
 from policenotify.plan import Route, plan
 from policenotify.receipt import UNVERIFIED, Finding, History, Leg, Outcome, Publication, Receipt, Wording
+from policenotify.reminders import Reminder, Reminders, Reminding, duty_message, duty_profile
 from policenotify.render import render, resolve
+from policenotify.slips import nearest
 from policenotify.words import PROFILES, WORDS, Profile, Words, matching, profile_of
 from policenotify.worker import Worker
 
@@ -36,6 +47,8 @@ if TYPE_CHECKING:
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
 _log = logging.getLogger("policenotify")
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
+_RUNNER = "runner"  # the actor of what the delivery itself does
+_OWED = timedelta(hours=24)  # the deadline of an incident for which neither the message nor the category names one
 _TURN = timedelta(seconds=5)  # for which a worker delivers before it looks up
 
 
@@ -109,6 +122,8 @@ class Publisher:
         checks: Sequence[Check] = CHECKS,
         lease: timedelta = LEASE,
         patience: Callable[[timedelta], timedelta] = patience,
+        reminding: Reminding | None = None,
+        on_overdue: Callable[[Reminder], object] | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -127,6 +142,11 @@ class Publisher:
             checks: What is checked before anything is published.
             lease: For how long a claimed delivery stays its owner's without a word.
             patience: How long to wait before the next try of a post of a given age.
+            reminding: When the desk is reminded of a word that it owes, and where.
+            on_overdue: Called with each reminder that this process raises, in the thread that drains.
+
+        Raises:
+            SettingsError: Two channels are the same account, or a duty channel is none.
         """
         self.journal = journal
         self.channels = {channel.name: channel for channel in channels}
@@ -143,7 +163,13 @@ class Publisher:
         self._delivery = Delivery(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
         )
-        self._worker = Worker(_Background(self, self._delivery), clock=self.clock)
+        reminding = reminding or Reminding()
+        for name in reminding.to:
+            if name not in self.channels:
+                raise SettingsError(f"reminders.to: {name!r} is no channel. {nearest(name, self.channels)}")
+        self._reminders = Reminders(journal=journal, reminding=reminding, on_overdue=on_overdue)
+        self._reminded: frozenset[str] = frozenset()  # what the duty channels have been told, or never will be
+        self._worker = Worker(_Background(journal, self._delivery, self._look_after, self._next_at), clock=self.clock)
 
     def __enter__(self) -> Self:
         return self
@@ -242,9 +268,26 @@ class Publisher:
         return self.journal.incidents(only_open=only_open)
 
     def drain(self, budget: timedelta) -> datetime | None:
-        """Deliver what is due, for at most that long; returns when something is due next. For timers and cron."""
-        self.journal.erase_addresses()
+        """Deliver what is due, for at most that long; returns when something is due next. For timers and cron.
+
+        The desk is reminded of each incident whose update or end is overdue, and addresses that nothing needs any more
+        are erased.
+        """
+        self._look_after()
         return self._delivery.drain(budget)
+
+    def _look_after(self) -> None:
+        """What is done before each drain: erase addresses that nothing needs any more, and remind of what is owed."""
+        self.journal.erase_addresses()
+        standing = self._reminders.standing()
+        for reminder in standing:
+            if reminder.key not in self._reminded:
+                self._tell_duty(reminder)
+        self._reminded &= {reminder.key for reminder in standing}
+
+    def _next_at(self) -> datetime | None:
+        """When something is to be delivered, or the desk to be reminded, next; `None`: nothing waits and is owed."""
+        return min(filter(None, (self._delivery.next_due(), self._reminders.next_at())), default=None)
 
     def worker(self) -> Worker:
         """Who delivers in the background of this process: to be started, or used as a context manager.
@@ -301,7 +344,7 @@ class Publisher:
         legs: tuple[Leg, ...] = ()
         channels: dict[str, Configured] = {}
         if anyway or not any(finding.blocks for finding in findings):
-            channels = {name: self._learned(channel) for name, channel in self.channels.items()}
+            channels = {name: self._public(self._learned(channel)) for name, channel in self.channels.items()}
             legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
         wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
         wordings = tuple(
@@ -324,6 +367,10 @@ class Publisher:
             wordings=wordings,
             wordless=wordless,
         )
+
+    def _public(self, channel: Configured) -> Configured:
+        """The channel as the public's messages have it: nothing of theirs begins on a duty channel."""
+        return replace(channel, retired=True) if channel.name in self._reminders.reminding.to else channel
 
     def _learned(self, channel: Configured) -> Configured:
         """The channel with what it knows of its server by now; what cannot be read silences nobody."""
@@ -440,7 +487,7 @@ class Publisher:
         lifetime = at + made.profile.lifetime if made.profile.lifetime else None
         # An end, and what sets right or takes back, is owed however late; the rest would be stale.
         stale = lifetime if stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
-        owed = message.next_update_at or lifetime
+        owed = message.next_update_at or lifetime or at + _OWED
         return values.Draft(
             id=publication,
             key=key,
@@ -485,6 +532,51 @@ class Publisher:
     def _unworded(publication: str, leg: Leg) -> values.Drafted:
         return values.Drafted(leg=leg, post_key=_post_key(publication, leg))
 
+    def _tell_duty(self, reminder: Reminder) -> None:
+        """Journal the message to the duty channels, once for all processes; they are the only ones it can go to."""
+        reminding = self._reminders.reminding
+        channels = [self.channels[name] for name in reminding.to]
+        channels = [self._learned(channel) for channel in channels if channel.exercise == reminder.exercise]
+        try:
+            if channels:
+                self._publish_to_duty(reminder, channels)
+        except Stopped:
+            return  # to be said when all goes on
+        except KeyReused:
+            pass  # another process, with other settings, has said it
+        except JournalError:
+            raise
+        except PolicenotifyError as error:
+            _log.error("The duty channel is not told of %s: %s", reminder.incident, error)  # its trace tells nothing
+        self._reminded |= {reminder.key}
+
+    def _publish_to_duty(self, reminder: Reminder, channels: Sequence[Configured]) -> None:
+        at, language = self.clock.now(), channels[0].languages[0]
+        publication = self._ulid(at)
+        reminding = self._reminders.reminding
+        words = matching(language, self.words) or next(iter(self.words.values()))
+        message = duty_message(reminder, language=language, words=words, phrases=reminding.words, zone=self.zone)
+        profile = duty_profile(reminding, reminder.level)
+        message = self._resolved(message, profile, None)
+        legs = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
+        wordings = tuple(
+            self._worded(message, leg, channel, profile, History(), (), publication=publication, at=at)
+            for leg, channel in zip(legs, channels, strict=True)
+        )
+        made = _Decided(
+            message=message,
+            digest=message.digest(),
+            profile=profile,
+            history=History(),
+            course=Course.STANDALONE,
+            sequence=0,
+            findings=(),
+            pictures=(),
+            wordings=_numbered(wordings, publication, at),
+            wordless=(),
+        )
+        self.journal.publish(self._draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))
+
     # --- telling
 
     def _told(self, wanted: str, *, repeated: bool = False) -> Publication:
@@ -520,24 +612,26 @@ class Publisher:
 class _Background:
     """What the worker does, and how it learns that there is something to do."""
 
-    publisher: Publisher
+    journal: Journal
     delivery: Delivery
+    look_after: Callable[[], None]
+    next_at: Callable[[], datetime | None]
 
     def drain(self, enough: Callable[[], bool]) -> None:
-        self.publisher.journal.erase_addresses()
+        self.look_after()
         self.delivery.drain(_TURN, enough=enough, stays=True)
 
     def rest(self) -> float | None:
-        due = self.delivery.next_due()
-        return None if due is None else (due - self.publisher.journal.now()).total_seconds()
+        due = self.next_at()
+        return None if due is None else (due - self.journal.now()).total_seconds()
 
     def mark(self) -> object:
-        return self.publisher.journal.mark()
+        return self.journal.mark()
 
     def finish(self, patience: float) -> bool:
         finished = self.delivery.finish(patience=patience)
         with suppress(JournalError):  # it will be seen by its silence
-            self.publisher.journal.left_runner()
+            self.journal.left_runner()
         return finished
 
 

@@ -115,6 +115,8 @@ def _line(row: Row[Any]) -> IncidentLine:
         opened_at=moment(row.opened_at),
         due_at=moment(row.due_at) if row.due_at is not None else None,
         exercise=row.exercise,
+        reminders=row.reminders,
+        reminded_at=moment(row.reminded_at) if row.reminded_at is not None else None,
     )
 
 

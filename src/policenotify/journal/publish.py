@@ -140,7 +140,7 @@ def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
             raise _overtaken(incident)
         return
     if draft.message.stage is not Stage.CORRECTION:
-        moved |= {"due_at": due, "closed_at": closed}
+        moved |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
     connection.execute(update(table).where(table.c.id == incident).values(**moved))
 
 

@@ -22,6 +22,7 @@ from policenotify.journal import (
     forks,
     history,
     limiter,
+    owed,
     publish,
     purge,
     purged,
@@ -258,6 +259,25 @@ class Journal:
         """The incidents, the latest first."""
         with self.reading() as connection:
             return history.incidents(connection, only_open=only_open)
+
+    def owed(self) -> tuple[tuple[datetime, int], ...]:
+        """For each open incident: until when a word is owed, and which reminder of it was raised last (0: none)."""
+        with self.reading() as connection:
+            return owed.owed(connection)
+
+    def remind(self, incident: str, due_at: datetime, level: int) -> bool:
+        """Write down that the desk is reminded of a word that it owes; once for each deadline and level.
+
+        Returns:
+            Whether it is ours to raise; `False`: another process did, or the word was said meanwhile.
+        """
+        with self.writing() as connection:
+            return owed.remind(connection, incident, due_at, level, now=self.now())
+
+    def carrying(self) -> dict[str, tuple[str, ...]]:
+        """The channels where something of an open incident is out, or may be: and which incidents."""
+        with self.reading() as connection:
+            return owed.carrying(connection)
 
     def publication(self, wanted: str) -> Publication | None:
         """A publication and what became of it, by its id or by the caller's key.

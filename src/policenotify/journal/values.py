@@ -192,6 +192,8 @@ class IncidentLine:
         opened_at: When it was opened.
         due_at: When the desk owes the next word.
         exercise: It is an exercise.
+        reminders: Which reminder of that word was raised last; 0: none.
+        reminded_at: When.
     """
 
     id: str
@@ -202,6 +204,8 @@ class IncidentLine:
     opened_at: datetime
     due_at: datetime | None
     exercise: bool
+    reminders: int = 0
+    reminded_at: datetime | None = None
 
     def __str__(self) -> str:
         where = f", {self.place}" if self.place else ""

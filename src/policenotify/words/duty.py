@@ -1,0 +1,44 @@
+"""How the desk itself is reminded of what it owes: never shown to the public."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyWords:
+    """The phrases of a reminder in one language; names in braces are filled in.
+
+    Attributes:
+        label: Heads a mail.
+        headline: With `{incident}` and `{since}`, a day with its time: what is owed, and since when.
+        description: With `{number}`, `{headline}` and `{place}`: which reminder it is, and of what.
+        instruction: What to do.
+    """
+
+    label: str
+    headline: str
+    description: str
+    instruction: str
+
+
+DUTY: Final[Mapping[str, DutyWords]] = MappingProxyType(
+    {
+        "fr": DutyWords(
+            label="Rappel",
+            headline="Incident {incident}, nouvelles attendues depuis le {since}",
+            description="Rappel n° {number} : {headline}{place}",
+            instruction="Publiez la fin ou un point de situation.",
+        ),
+        "en": DutyWords(
+            label="Reminder",
+            headline="Incident {incident}, news owed since {since}",
+            description="Reminder {number}: {headline}{place}",
+            instruction="Publish its end or an update.",
+        ),
+    }
+)
+"""By language; where one is missing, French stands in."""
