@@ -551,7 +551,7 @@ class Publisher:
         self._reminded |= {reminder.key}
 
     def _publish_to_duty(self, reminder: Reminder, channels: Sequence[Configured]) -> None:
-        at, language = self.clock.now(), channels[0].languages[0]
+        at, language = self.journal.now(), channels[0].languages[0]
         publication = self._ulid(at)
         reminding = self._reminders.reminding
         words = matching(language, self.words) or next(iter(self.words.values()))
