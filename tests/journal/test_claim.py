@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from policenotify.channel import Operation, RecipientOutcome
-from policenotify.errors import Blocked, LostLease, Stopped
+from policenotify.errors import Blocked, LostLease, NewerVersion, Stopped
 from policenotify.journal import schema
 from policenotify.journal.owner import this_process
 from policenotify.journal.values import Claimed, Settlement
@@ -273,6 +273,88 @@ def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
     assert found is not None
     assert found.on("mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.WAITING: 2}
     assert not desk.take("mail").doubt  # the people are, one by one
+
+
+def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program: Program, desk: Desk) -> None:
+    said = desk.publish()
+    process = program(
+        "import socket\n"
+        "socket.gethostname = lambda: 'autre-hote'\n"
+        "from policenotify.errors import LostLease\n"
+        "from policenotify.journal.owner import this_process\n"
+        "desk = opened()\n"
+        "claimed = desk.begin(desk.take(owner=this_process() + '/slot'))\n"
+        "at_once()\n"
+        "try:\n    desk.settle(claimed, Outcome.REFUSED)\nexcept LostLease:\n    print('lost')\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    [row] = desk.dump("pn_attempt")["pn_attempt"]
+    assert row[2].startswith("autre-hote:")
+    desk.clock.pass_by(119)
+    assert desk.journal.recover() == 0  # of another host nothing is known: it may be sending
+    desk.clock.pass_by(1)
+    mine = desk.begin(desk.take())
+    assert (mine.doubt, mine.attempts) == (True, 2)
+    desk.settle(mine)
+    assert process.communicate("\n", timeout=30)[0] == "lost\n"
+    assert desk.outcome(said) is Outcome.POSTED
+
+
+def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Program, desk: Desk) -> None:
+    desk.publish()
+    process = program(
+        "import socket\nsocket.gethostname = lambda: 'autre-hote'\n"
+        "from policenotify.journal.owner import this_process\n"
+        "opened().take(owner=this_process() + '/slot')\nat_once()\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    process.wait(timeout=10)
+    assert desk.journal.recover() == 0
+    desk.clock.pass_by(120)
+    assert desk.journal.recover() == 1
+
+
+def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) -> None:
+    said = desk.publish()
+    claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
+    until = desk.clock.now() + timedelta(minutes=2)
+    desk.clock._at -= timedelta(hours=1)
+    assert desk.journal.recover() == 0
+    assert desk.claim() is None
+    assert desk.journal.due(["sky"]) == {"sky": until}
+    desk.settle(claimed)  # it ended an hour before it began
+    assert desk.outcome(said) is Outcome.POSTED
+    other = desk.publish(incident="I2")  # what is said now goes now
+    assert desk.take().publication == other
+
+
+# --- what cannot be read
+
+
+def test_what_a_newer_policenotify_wrote_stands_in_nobodys_way(desk: Desk) -> None:
+    strange = desk.publish(incident="I1", severity=Severity.EXTREME)
+    desk.as_a_stranger("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
+    other = desk.publish(incident="I2")
+    assert desk.take().publication == other
+    with pytest.raises(NewerVersion):
+        desk.claim()
+    assert len(desk.journal.unsettled(strange)) == 1
+
+
+@pytest.mark.parametrize("column", ["standalone", "request"])
+def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -> None:
+    damaged = desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]}, severity=Severity.EXTREME)
+    desk.as_a_stranger(f"UPDATE pn_delivery SET {column} = 'not JSON'")  # noqa: S608 - a parameter of this test
+    following = desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    for channel in ("sky", "mail"):
+        assert desk.take(channel).publication == following
+    with desk.journal.reading() as connection:
+        rows = connection.execute(select(schema.delivery).where(schema.delivery.c.publication == damaged)).all()
+    assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal has of it, or ")] * 2
+    desk.journal.resolve(rows[0].id, "cne Roux", posted=True)
 
 
 # --- fencing

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
 
 from policenotify.channel import Operation, Post, PostRef, Request
-from policenotify.errors import LostLease
+from policenotify.errors import LostLease, NewerVersion
 from policenotify.journal import limiter, schema
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, lock, opening_never_appeared, overtake
@@ -20,6 +21,8 @@ from policenotify.lifecycle import Stage
 from policenotify.rate import Rate
 from policenotify.receipt import Outcome
 from policenotify.scales import Severity
+
+DAMAGED = "What the journal has of it, or of what it answers, is damaged. Say it by hand, then: policenotify resolve."
 
 _SEVERE = priority(Severity.SEVERE)
 _table = schema.delivery
@@ -129,7 +132,13 @@ def claim(
     severe_only: bool,
     rate: Rate | None = None,
 ) -> Claimed | None:
-    """Take the channel's next delivery, or nothing; what was lost meanwhile is taken back first."""
+    """Take the channel's next delivery, or nothing; what was lost meanwhile is taken back first.
+
+    What cannot be read stands in nobody's way: damaged, it is held for a person; of a newer policenotify, passed over.
+
+    Raises:
+        NewerVersion: There is nothing but what a newer policenotify wrote.
+    """
     recover(connection, now)
     if channel in _blocked(connection) or opens_at(connection, channel, rate, now) > now:
         return None
@@ -137,10 +146,19 @@ def claim(
     if severe_only:
         wanted = and_(wanted, _table.c.priority <= _SEVERE)
     query = select(_table).where(wanted).order_by(_table.c.priority, _table.c.id).limit(1)
+    newer: NewerVersion | None = None
     while (row := connection.execute(query.with_for_update(skip_locked=True)).first()) is not None:
         if (instead := _not_any_more(connection, row, now)) is None:
-            return _take(connection, row, owner, now, lease)
+            try:
+                return _take(connection, row, owner, now, lease)
+            except NewerVersion as error:  # another host may know it
+                newer, query = error, query.where(_table.c.id != row.id)
+                continue
+            except ValueError:
+                instead = Outcome.HELD, DAMAGED
         let_go(connection, row, *instead, now)
+    if newer is not None:
+        raise newer
     return None
 
 
@@ -242,11 +260,12 @@ def _over(connection: Connection, row: Row[Any]) -> bool:
 
 
 def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
+    claimed = _claimed(connection, row.id)  # may not be readable: nothing is changed yet
     until = now + span(lease)
     connection.execute(
         update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING, owner=owner, lease_until=until)
     )
-    return _claimed(connection, row.id)
+    return replace(claimed, owner=owner)
 
 
 def _claimed(connection: Connection, delivery: int) -> Claimed:
