@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select, text, u
 
 from policenotify.cli.call import Call
 from policenotify.clock import SystemClock
-from policenotify.errors import JournalError, LostLease, NewerVersion
+from policenotify.errors import IllegalCourse, JournalError, LostLease, NewerVersion
 from policenotify.journal import open_journal, schema
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
@@ -281,6 +281,33 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
     assert kept is not None
     assert gone is not None
     assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
+
+
+def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
+    tip = desk.publish(Stage.STANDALONE)
+    desk.deliver()
+    draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
+    desk.clock.pass_by(timedelta(days=400).total_seconds())
+    from policenotify.journal import purge  # noqa: PLC0415 - as above
+
+    told: list[object] = []
+    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
+
+    def set_right() -> None:
+        try:
+            told.append(desk.journal.publish(draft))
+        except IllegalCourse as error:
+            told.append(error)
+
+    with other.writing() as connection:
+        wanted = purge.Wanted(before=microseconds(desk.clock.now()))
+        purge._forget(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
+        late = threading.Thread(target=set_right)
+        late.start()
+        _until_somebody_waits(desk)
+    late.join()
+    other.close()
+    assert "its content was purged" in str(told[0])
 
 
 def test_a_vacuum_may_take_its_time(desk: Desk) -> None:

@@ -211,8 +211,9 @@ class Journal:
                     raise error
                 if (first := self._repeated(connection, draft.key, draft.digest)) is not None:
                     return first
-                purged.refuse_purged(connection, draft.message)
                 publish.write(connection, draft, self.keys)
+                # Now that its course is locked: a purge may have come first, for which the lock was waited.
+                purged.refuse_purged(connection, draft.message)
         except publish.CourseChanged:
             # Who was faster may have said this very thing.
             if (first := self.repeated(draft.key, draft.digest)) is None:
