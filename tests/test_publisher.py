@@ -34,6 +34,7 @@ from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Category, Image, Message, Translation
 from policenotify.plan import Route
 from policenotify.publisher import Publisher
+from policenotify.rate import Rate
 from policenotify.receipt import Outcome, Publication
 from policenotify.registry import configured
 from policenotify.scales import Severity
@@ -53,6 +54,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def publisher(desk: Desk) -> Publisher:
     return desk.publisher()
+
+
+def test_a_receipt_says_when_the_next_post_may_leave(desk: Desk) -> None:
+    hourly = Rate(1, timedelta(hours=1))
+    publisher = desk.publisher([desk.on_bluesky(rate=hourly), desk.by_mail()])
+    publisher.publish(TIP, key="one", actor="desk")
+    second = publisher.publish(TIP, key="two", actor="desk")
+    assert (second.on("bluesky").outcome, second.on("presse").outcome) == (Outcome.WAITING, Outcome.POSTED)
+    at = publisher.journal.opens_at("bluesky", hourly)
+    assert at is not None
+    note = f"Nothing leaves on its channel before {at.astimezone(publisher.zone):%Y-%m-%d %H:%M:%S}."
+    assert second.on("bluesky").note.endswith(note)
 
 
 def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, publisher: Publisher) -> None:

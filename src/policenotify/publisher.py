@@ -585,11 +585,17 @@ class Publisher:
         if found is None:
             raise KeyError(wanted)
         waiting = self._waiting_note() if any(not receipt.outcome.settled for receipt in found.receipts) else ""
-        receipts = tuple(
-            receipt.model_copy(update={"note": self._how_far_known(receipt) if receipt.outcome.settled else waiting})
-            for receipt in found.receipts
-        )
-        return found.model_copy(update={"receipts": receipts, "repeated": repeated})
+        receipts = []
+        for receipt in found.receipts:
+            note = self._how_far_known(receipt) if receipt.outcome.settled else f"{waiting}{self._held_up(receipt)}"
+            receipts.append(receipt.model_copy(update={"note": note}))
+        return found.model_copy(update={"receipts": tuple(receipts), "repeated": repeated})
+
+    def _held_up(self, receipt: Receipt) -> str:
+        """When the next post may leave on its channel, where that is not now."""
+        how = self.channels.get(receipt.channel)
+        at = self.journal.opens_at(receipt.channel, how.rate if how else None)
+        return f" Nothing leaves on its channel before {at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}." if at else ""
 
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)

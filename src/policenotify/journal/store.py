@@ -382,6 +382,13 @@ class Journal:
                 return {}
             return claim.due(connection, channels, microseconds(self.now()), rates or {})
 
+    def opens_at(self, channel: str, rate: Rate | None = None) -> datetime | None:
+        """When the next post may leave on a channel; `None`: now. The network or its rate may have it wait."""
+        with self.reading() as connection:
+            now = microseconds(self.now())
+            at = limiter.opens_at(connection, channel, rate, now)
+        return moment(at) if at > now else None
+
     def severe_is_ready(self, channel: str) -> bool:
         """Whether something Severe or more waits on the channel, to be sent now."""
         with self.reading() as connection:
