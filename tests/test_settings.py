@@ -15,6 +15,7 @@ from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, NewerVersion, SettingsError
 from policenotify.keys import Keys
 from policenotify.rate import Rate
+from policenotify.reminders import Reminding
 from policenotify.scales import Severity
 from policenotify.settings import (
     IGNORED,
@@ -290,6 +291,21 @@ def test_routes_name_channels_tags_and_categories_that_exist(write: Write) -> No
     )
 
 
+def test_reminders_have_times_and_channels_of_their_own(write: Write) -> None:
+    said = "[reminders]\nafter = [60, 'PT10M']\nevery = 'PT2H'\nto = 'presse-34'"
+    times = (timedelta(minutes=1), timedelta(minutes=10))
+    wanted = Reminding(after=times, every=timedelta(hours=2), to=("presse-34",))
+    assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.reminding() == wanted
+    assert wrongs(write(BASIC, "[reminders]\nto = ['pressee-34']", '[[routes]]\nto = ["public"]')) == [
+        "reminders.to: 'pressee-34' is no channel. Did you mean 'presse-34'? Known here: bluesky, presse-34."
+    ]
+    assert wrongs(write(BASIC, said, '[[routes]]\nto = ["public", "presse-34"]')) == [
+        "routes[0].to: 'presse-34' is a duty channel (reminders.to); it carries nothing else."
+    ]
+    [line] = wrongs(write(BASIC, "[reminders]\nafter = []"))
+    assert line == "reminders: after: give one time or more, each longer than the one before"
+
+
 def test_categories_are_changed_and_added(write: Write) -> None:
     more = """
     [categories.traffic_accident]
@@ -373,6 +389,8 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     (tmp_path / "secrets" / "bluesky").write_text("hunter22")
     (tmp_path / "secrets" / "email").write_text(MAIL_URL)
     (tmp_path / "secrets" / "press.txt").write_text("a@press.example")
+    (tmp_path / "secrets" / "duty").write_text(MAIL_URL.replace("desk:", "duty:"))
+    (tmp_path / "secrets" / "duty.txt").write_text("officier@police.example")
     (tmp_path / "secrets" / "numbers.txt").write_text("+33639980001")
     (tmp_path / "secrets" / "sms").write_text("octopush://{sender}:login@police.example/API-KEY/{recipient}")
     for name in ("x-key", "x-key-secret", "x-token", "x-token-secret", "mastodon"):
@@ -381,7 +399,8 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     (tmp_path / "words" / "de.toml").write_text('base = "en"')
     settings = read_settings(place, environ={})
     assert list(settings.languages) == ["de"]
-    assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press"]
+    assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press", "duty"]
+    assert settings.reminders.reminding() == Reminding(to=("duty",))  # with the defaults
     assert len(settings.routes) == 1
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}
 
@@ -427,6 +446,7 @@ def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: 
         assert publisher.sender == "Police nationale – Hérault"
         assert [route.to for route in publisher.routes] == [("public",)]
         assert publisher.wait == timedelta(seconds=20)
+        assert publisher._reminders.reminding == Reminding()
     assert (tmp_path / "policenotify.db").exists()
 
 

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from policenotify.plan import Route
     from policenotify.publisher import Preview, Publisher
     from policenotify.receipt import Finding, Outcome, Publication, Receipt
+    from policenotify.reminders import Reminder, Reminding
     from policenotify.scales import Certainty, Precision, Severity, Urgency
     from policenotify.settings import open_publisher
     from policenotify.words import Profile, Words
+    from policenotify.worker import Worker
 
 _HOMES = {
     "aio": ("AsyncPublisher",),
@@ -47,9 +49,11 @@ _HOMES = {
     "plan": ("Route",),
     "publisher": ("Preview", "Publisher"),
     "receipt": ("Finding", "Outcome", "Publication", "Receipt"),
+    "reminders": ("Reminder", "Reminding"),
     "scales": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
     "words": ("Profile", "Words"),
+    "worker": ("Worker",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -81,6 +85,8 @@ __all__ = [
     "PublicationFailed",
     "Publisher",
     "Receipt",
+    "Reminder",
+    "Reminding",
     "RoadRef",
     "Route",
     "SettingsError",
@@ -90,6 +96,7 @@ __all__ = [
     "Translation",
     "Urgency",
     "Words",
+    "Worker",
     "open_publisher",
     "read",
 ]

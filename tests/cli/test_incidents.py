@@ -52,6 +52,7 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
     assert late == {
         "id": "late", "category": "traffic_accident", "course": "open", "headline": "Camion renversé",
         "place": "Montpellier, avenue de Toulouse", "overdue": True, "exercise": False,
+        "reminders": 0, "reminded_at": None,
     }  # fmt: skip
 
 
@@ -85,3 +86,13 @@ def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:
 )
 def test_a_length_of_time_is_told_in_two_units(span: timedelta, told: str) -> None:
     assert long(span) == told
+
+
+def test_a_drain_reminds_and_the_list_tells_it(run: Run, desk: Desk) -> None:
+    _opened(desk, "late", timedelta(hours=2, minutes=50))
+    assert run("drain", "--budget", "0.1").code == 0
+    ran = run("incidents", "--overdue")
+    assert ran.code == 4
+    assert "Reminder 3 was raised 20" in ran.words
+    [late] = run("incidents", "--json").document["incidents"]
+    assert (late["reminders"], late["reminded_at"] > late["due_at"]) == (3, True)

@@ -154,3 +154,23 @@ def test_what_is_held_for_some_readers_is_found_too(run: Run, desk: Desk) -> Non
     assert publisher.publish(tip, key="tip", actor="desk").in_order
     ran = run("status", "--last", "1", "--json")
     assert [one["id"] for one in ran.document["unfinished"]] == [first]
+
+
+def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--to", "bluesky")
+    settings = desk.folder / "policenotify.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("[channels.bluesky]", "[channels.sky]"), encoding="utf-8")
+    told = (
+        "bluesky is not in the settings any more, and people read there of 2026-4711, whose end would not reach them."
+    )
+    ran = run("status")
+    assert ran.code == 3
+    assert f"GONE: {told}" in ran.words
+    assert run("status", "--json").document["gone"] == {"bluesky": ["2026-4711"]}
+    lines = run("doctor", "--json").document["lines"]
+    [line] = [one for one in lines if one["what"] == "channel bluesky"]
+    assert (line["state"], line["exit"]) == ("WRONG", 3)
+    assert line["told"].startswith(told)
+    run("end", "2026-4711", "Fin", "--description", "Rouvert.")
+    assert run("status", "--json").document["gone"] == {}

@@ -32,6 +32,7 @@ class Alarms:
         waiting: When each channel has something to do next.
         blocked: The channels on which nothing goes out until a person acts.
         incidents: The open incidents, overdue ones first, then by what is owed next.
+        gone: Channels that are not in the settings any more, and the open incidents that people read of there.
     """
 
     now: datetime
@@ -40,11 +41,12 @@ class Alarms:
     waiting: Mapping[str, datetime]
     blocked: Mapping[str, Blocked]
     incidents: tuple[IncidentLine, ...]
+    gone: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def read(cls, journal: Journal, channels: Iterable[str]) -> Alarms:
         """Read them."""
-        now = journal.now()
+        now, channels = journal.now(), tuple(channels)
         return cls(
             now=now,
             stopped=journal.stopped(),
@@ -52,6 +54,7 @@ class Alarms:
             waiting=journal.due(channels),
             blocked=journal.blocked(),
             incidents=tuple(in_order(journal.incidents(), now)),
+            gone={name: found for name, found in journal.carrying().items() if name not in channels},
         )
 
     @property
@@ -63,6 +66,13 @@ class Alarms:
         """Whether the desk owes a word."""
         return owed.overdue(incident, self.now) is not None
 
+    def told_of(self, gone: str) -> str:
+        """What a channel that is gone means, and what to do."""
+        return (
+            f"{gone} is not in the settings any more, and people read there of {', '.join(self.gone[gone])}, whose end "
+            "would not reach them. Put it back with retired = true until that is over."
+        )
+
     @property
     def exit(self) -> Exit:
         """How a command that reports them exits."""
@@ -70,7 +80,7 @@ class Alarms:
         return worst(
             Exit.NOBODY if self.nobody else Exit.IN_ORDER,
             Exit.OVERDUE if late else Exit.IN_ORDER,
-            Exit.ATTENTION if self.stopped or self.blocked else Exit.IN_ORDER,
+            Exit.ATTENTION if self.stopped or self.blocked or self.gone else Exit.IN_ORDER,
         )
 
     def document(self) -> dict[str, object]:
@@ -85,6 +95,7 @@ class Alarms:
                 name: {"reason": one.reason, "remedy": one.remedy, "code": one.code}
                 for name, one in self.blocked.items()
             },
+            "gone": {name: list(incidents) for name, incidents in self.gone.items()},
             "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
 
@@ -103,6 +114,8 @@ class Alarms:
         for name, one in self.blocked.items():
             yield Text(plain(f"BLOCKED: {name}. {one}"), style="bold")
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+        for name in self.gone:
+            yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
         yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
         for incident in self.incidents:
             yield from owed.page(incident, self.now, zone)

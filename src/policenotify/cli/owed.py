@@ -43,6 +43,8 @@ def document(one: IncidentLine, now: datetime) -> dict[str, object]:
         "due_at": one.due_at.isoformat() if one.due_at else None,
         "overdue": late is not None,
         "overdue_seconds": int(late.total_seconds()) if late is not None else None,
+        "reminders": one.reminders,
+        "reminded_at": one.reminded_at.isoformat() if one.reminded_at else None,
         "exercise": one.exercise,
     }
 
@@ -64,6 +66,8 @@ def page(one: IncidentLine, now: datetime, zone: tzinfo) -> Iterator[RenderableT
         owed = f" The next word is owed by {by}."
         if late is not None:
             owed = f" A word has been owed since {by}, for {long(late)}."
+        if one.reminded_at:
+            owed += f" Reminder {one.reminders} was raised {pages.moment(one.reminded_at, zone)}."
     yield pages.paragraph(opened + owed)
     if late is not None:
         yield pages.paragraph(f'policenotify end {one.id} "…", or policenotify update {one.id} "…"', "→ ")

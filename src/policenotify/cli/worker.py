@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from policenotify.cli.call import Call, common, pass_call
+from policenotify.cli.alarms import Alarms
+from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.supervision import Signals, Supervisor, ended_by_signals
 
@@ -46,6 +47,9 @@ def worker(call: Call, grace: float) -> Exit:
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         running = publisher.worker().start()
         click.echo(f"Delivering on {', '.join(publisher.channels)}.", err=True)
+        alarms = Alarms.read(publisher.journal, publisher.channels)
+        for name in alarms.gone:
+            click.echo(plain(alarms.told_of(name)), err=True)
         supervisor.tell("READY=1")
         ended_by = _watched(running, signals, supervisor)
         supervisor.tell("STOPPING=1")

@@ -7,7 +7,7 @@ never with a secret.
 from __future__ import annotations
 
 from policenotify.settings.languages import languages_of, unnamed, words_of
-from policenotify.settings.model import ChannelSettings, RecipientSettings, RouteSettings, Settings
+from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
 from policenotify.settings.opening import channels_of, open_publisher, routes_of
 from policenotify.settings.reading import profiles_of, read_settings
 from policenotify.settings.spoken import SpokenLanguage
@@ -18,6 +18,7 @@ __all__ = [
     "TEMPLATE",
     "ChannelSettings",
     "RecipientSettings",
+    "ReminderSettings",
     "RouteSettings",
     "Settings",
     "SpokenLanguage",

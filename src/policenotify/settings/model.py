@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,6 +27,7 @@ from pydantic import (
 from policenotify.errors import SettingsError
 from policenotify.message import CategoryCode, Language, Sentence
 from policenotify.rate import EXAMPLES, Rate
+from policenotify.reminders import Reminding
 from policenotify.scales import Severity
 from policenotify.slips import nearest, slips
 from policenotify.words import PROFILES, WORDS
@@ -168,6 +169,36 @@ class RouteSettings(_Part):
     to: tuple[Name, ...] = Field(min_length=1)
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+_Span = Annotated[timedelta, BeforeValidator(_seconds)]
+
+
+class ReminderSettings(_Part):
+    """When the desk is reminded of a word that it owes: see [`Reminding`][policenotify.reminders.Reminding].
+
+    Attributes:
+        after: How long after the deadline each reminder is raised.
+        every: How long after the last of these, and each further one, another follows.
+        to: The duty channels, which carry nothing else.
+    """
+
+    after: tuple[_Span, ...] = Reminding().after
+    every: _Span = Reminding().every
+    to: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        self.reminding()
+        return self
+
+    def reminding(self) -> Reminding:
+        """It as the publisher takes it."""
+        return Reminding(after=self.after, every=self.every, to=self.to)
+
+
 class Settings(_Part):
     """The settings of an installation.
 
@@ -180,6 +211,7 @@ class Settings(_Part):
         wait: How long a publication waits for the networks; a number is seconds.
         channels: The accounts, by name.
         routes: What goes where; none: everything everywhere.
+        reminders: When the desk is reminded of a word that it owes, and on which channels.
         categories: Changes to the built-in profiles, and new ones, by category code.
         languages: Files of words, from the settings file on, by language: one for a shipped language changes it.
     """
@@ -192,6 +224,7 @@ class Settings(_Part):
     wait: Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))] = timedelta(seconds=20)
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
     routes: tuple[RouteSettings, ...] = ()
+    reminders: ReminderSettings = ReminderSettings()
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
 
@@ -210,6 +243,7 @@ class Settings(_Part):
                     at = f"channels.{name}.languages"
                     drop = f'Drop them in: [languages] {language} = "words/{language}.toml"'
                     wrong += [f"{at}: there are no words for {language!r}. {nearest(language, spoken)} {drop}"]
+        wrong += self._duty_is_apart()
         for number, route in enumerate(self.routes):
             for name in sorted(set(route.to) - known):
                 hint = nearest(name, known)
@@ -220,6 +254,14 @@ class Settings(_Part):
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+    def _duty_is_apart(self) -> Iterator[str]:
+        for name in self.reminders.to:
+            if name not in self.channels:
+                yield f"reminders.to: {name!r} is no channel. {nearest(name, self.channels)}"
+        for number, route in enumerate(self.routes):
+            for name in sorted({*route.to} & {*self.reminders.to}):
+                yield f"routes[{number}].to: {name!r} is a duty channel (reminders.to); it carries nothing else."
 
     @property
     def place(self) -> Path:

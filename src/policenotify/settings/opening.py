@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Clock, Configured
@@ -16,6 +17,7 @@ from policenotify.settings.reading import profiles_of, read_settings
 if TYPE_CHECKING:
     from policenotify.plan import Route
     from policenotify.publisher import Publisher
+    from policenotify.reminders import Reminder
 
 
 def channels_of(settings: Settings) -> tuple[Configured, ...]:
@@ -66,12 +68,18 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
     )
 
 
-def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock | None = None) -> Publisher:
+def open_publisher(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    clock: Clock | None = None,
+    on_overdue: Callable[[Reminder], object] | None = None,
+) -> Publisher:
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and words.
 
     Args:
         path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
         clock: Tells the time; `None`: the journal's own: on PostgreSQL the server's, else the machine's.
+        on_overdue: Called with each reminder of a word that is owed, in the thread that drains.
 
     Raises:
         SettingsError: The settings or the keys are wrong.
@@ -94,4 +102,6 @@ def open_publisher(path: str | os.PathLike[str] | None = None, *, clock: Clock |
         sender=settings.sender,
         wait=settings.wait,
         clock=clock,
+        reminding=settings.reminders.reminding(),
+        on_overdue=on_overdue,
     )

@@ -38,7 +38,7 @@ class Profile:
         ongoing: An opening without a word of its own for it says that the event is under way.
         discreet: What the opening said of a person is never said again: later messages, and the subjects of mails,
             name the category and the place only.
-        lifetime: How long without news until the end is overdue; `None`: never.
+        lifetime: How long without news until the end is overdue; `None`: a day.
         precision: The finest precision that the public may be told.
     """
 
