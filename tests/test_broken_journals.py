@@ -9,12 +9,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from crash.desk_process import FastClock
 from desk import ADDRESSES, Desk, accident, open_desk
 from sqlalchemy import text
 
@@ -180,49 +181,76 @@ def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
     assert told.in_order
 
 
+_LIMITS = (0, 8_192, 60_000, 110_000)  # bytes: within the log of the journal, at any point of publishing
+
 _FILLING = """
-import resource, signal, sys
-from datetime import timedelta
+import json, os, resource, signal, sys
+from datetime import datetime
+import atproto, apprise   # once for all that are forked
+from crash.desk_process import FastClock
+from desk import accident
 from policenotify import open_publisher
 from policenotify.errors import JournalError
-from desk import accident
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)   # then a write beyond the limit is an error (setrlimit(2))
-with open_publisher({settings!r}) as publisher:
-    publisher.publication("nothing")
-    resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
+clock = FastClock(datetime.fromisoformat(sys.argv[1]))
+for folder, most in json.loads(sys.argv[2]):
+    if os.fork() == 0:
+        with open_publisher(folder + "/policenotify.toml", clock=clock) as publisher:
+            publisher.publication("nothing")
+            said = os.open(folder + "/said", os.O_CREAT | os.O_WRONLY)
+            os.dup2(os.open("/dev/null", os.O_WRONLY), 2)   # what is logged is no file that may not grow
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+            try:
+                publisher.publish(accident(), key="second", actor="desk")
+            except JournalError as error:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                os.write(said, str(error).encode())
+            os._exit(0)   # as a process that is given up
+while True:
     try:
-        publisher.publish(accident(), key="second", actor="desk")
-    except JournalError as error:
-        print(error)
+        os.wait()
+    except ChildProcessError:
+        break
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", [0, 8_192, 60_000, 110_000])
-def test_a_file_that_may_not_grow(desk: Desk, most: int) -> None:
+def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """The operating system says no in the middle of a write, as a quota does: at any point of publishing."""
-    settings = str(desk.write_settings())
-    desk.publisher().close()
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
-    done = subprocess.run(  # noqa: S603 - our own interpreter, our own text
-        [sys.executable, "-c", textwrap.dedent(_FILLING).format(settings=settings, most=most)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-    )
-    assert any(says in done.stdout for says in ("the disk is full", "the disk fails")), done
-    assert "Nothing was sent" in done.stdout
+    desks, clock = {}, FastClock(datetime.now(UTC))
+    with ExitStack() as stack:
+        for most in _LIMITS:
+            (folder := tmp_path / str(most)).mkdir()
+            desks[most] = stack.enter_context(open_desk(folder))
+            desks[most].clock = clock
+            desks[most].write_settings()
+            desks[most].publisher().close()
+        places = [(str(desk.folder), most) for most, desk in desks.items()]
+        subprocess.run(  # noqa: S603 - our own interpreter, our own text
+            [sys.executable, "-c", _FILLING, clock._start.isoformat(), json.dumps(places)],
+            check=True,
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
+        journalled = {most: _after_a_limit(desk) for most, desk in desks.items()}
+    assert not journalled[0]
+    assert journalled[110_000], "no limit met a publication that was journalled already"
+
+
+def _after_a_limit(desk: Desk) -> bool:
+    """What the process said is true, and the next one goes on from there; whether it had been journalled."""
+    said = (desk.folder / "said").read_text(encoding="utf-8")
+    assert any(says in said for says in ("the disk is full", "the disk fails")), said
+    assert "Nothing was sent" in said
     publisher = desk.publisher()
     journalled = publisher.publication("second") is not None
     assert journalled or _said_nothing(desk)
-    assert not journalled or most > 0
-    said = publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=5))
-    assert said.repeated == journalled
+    assert publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=60)).repeated == journalled
     assert len(desk.bluesky.posts) == desk.bluesky.commits == 1
     for address in ADDRESSES:
         assert len(desk.mail.mailbox(address)) <= 1  # who may have it already is held for a person to look
+    return journalled
 
 
 # --- what the doctor sees
