@@ -1,0 +1,102 @@
+"""Real servers for the tests: those that are needed start side by side; where one cannot be had, its tests are skipped.
+
+With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import soon
+from peers.mail_server import MailServer
+from peers.programs import CannotBeHad
+from peers.smtp_relay import SmtpRelay
+
+from policenotify.channel import Configured
+from policenotify.clock import SystemClock
+from policenotify.journal import open_journal
+from policenotify.keys import Keys
+from policenotify.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+
+_REQUIRED = os.environ.get("POLICENOTIFY_PEERS") == "required"
+_SERVERS: dict[str, Callable[[], Any]] = {"mail_server": MailServer}
+_STARTED = pytest.StashKey[dict[str, Future[Any]]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the collected tests will ask for, all at once."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ()) if name in _SERVERS}
+    if wanted and not session.config.option.collectonly:
+        threads = ThreadPoolExecutor(len(wanted))
+        session.config.stash[_STARTED] = {name: threads.submit(_SERVERS[name]) for name in sorted(wanted)}
+        threads.shutdown(wait=False)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started."""
+    for started in config.stash.get(_STARTED, {}).values():
+        if started.exception() is None:
+            started.result().__exit__(None, None, None)
+
+
+def _server(name: str, config: pytest.Config) -> Any:
+    try:
+        return config.stash[_STARTED][name].result()
+    except CannotBeHad as missing:
+        if _REQUIRED:
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def mail_server(pytestconfig: pytest.Config) -> Any:
+    return _server("mail_server", pytestconfig)
+
+
+@pytest.fixture
+def mail(mail_server: MailServer) -> MailServer:
+    """postfix and dovecot, with empty mailboxes."""
+    mail_server.empty()
+    return mail_server
+
+
+@pytest.fixture
+def relay(mail: MailServer) -> Iterator[SmtpRelay]:
+    with SmtpRelay(mail.smtp) as opened:
+        yield opened
+
+
+NewPublisher = Callable[..., Publisher]
+
+
+@pytest.fixture
+def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
+    """Makes publishers on one journal, with the channels that it is given."""
+    keys = Keys.create(secrets.token_bytes)
+    opened: list[Publisher] = []
+
+    def make(*channels: Configured, **how: Any) -> Publisher:
+        clock = how.get("clock") or SystemClock()
+        values = {
+            "zone": PARIS,
+            "sender": SENDER,
+            "clock": clock,
+            "wait": timedelta(seconds=30),
+            "patience": soon,
+            **how,
+        }
+        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
+        opened.append(Publisher(journal=journal, channels=channels, **values | how))
+        return opened[-1]
+
+    yield make
+    for publisher in opened:
+        publisher.close()
