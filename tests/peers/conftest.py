@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from desk import soon
 from peers.mail_server import MailServer
+from peers.pds_server import Pds
 from peers.programs import CannotBeHad
 from peers.smtp_relay import SmtpRelay
 
@@ -27,7 +28,7 @@ from policenotify.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 _REQUIRED = os.environ.get("POLICENOTIFY_PEERS") == "required"
-_SERVERS: dict[str, Callable[[], Any]] = {"mail_server": MailServer}
+_SERVERS: dict[str, Callable[[], Any]] = {"mail_server": MailServer, "pds": Pds}
 _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
 
 
@@ -59,6 +60,11 @@ def _server(name: str, config: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def mail_server(pytestconfig: pytest.Config) -> Any:
     return _server("mail_server", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def pds(pytestconfig: pytest.Config) -> Any:
+    return _server("pds", pytestconfig)
 
 
 @pytest.fixture
