@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from desk import soon
 from peers.mail_server import MailServer
+from peers.mastodon_servers import MastodonMock, Snac
 from peers.pds_server import Pds
 from peers.programs import CannotBeHad
 from peers.smtp_relay import SmtpRelay
@@ -28,7 +29,12 @@ from policenotify.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 _REQUIRED = os.environ.get("POLICENOTIFY_PEERS") == "required"
-_SERVERS: dict[str, Callable[[], Any]] = {"mail_server": MailServer, "pds": Pds}
+_SERVERS: dict[str, Callable[[], Any]] = {
+    "mail_server": MailServer,
+    "mastodon_mock": MastodonMock,
+    "pds": Pds,
+    "snac": Snac,
+}
 _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
 
 
@@ -65,6 +71,16 @@ def mail_server(pytestconfig: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def pds(pytestconfig: pytest.Config) -> Any:
     return _server("pds", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def snac(pytestconfig: pytest.Config) -> Any:
+    return _server("snac", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mastodon_mock(pytestconfig: pytest.Config) -> Any:
+    return _server("mastodon_mock", pytestconfig)
 
 
 @pytest.fixture
