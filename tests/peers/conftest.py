@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from desk import soon
+from peers.kannel_server import Kannel
 from peers.mail_server import MailServer
 from peers.mastodon_servers import MastodonMock, Snac
 from peers.pds_server import Pds
@@ -30,6 +31,7 @@ from policenotify.testing.samples import PARIS, SENDER
 
 _REQUIRED = os.environ.get("POLICENOTIFY_PEERS") == "required"
 _SERVERS: dict[str, Callable[[], Any]] = {
+    "kannel": Kannel,
     "mail_server": MailServer,
     "mastodon_mock": MastodonMock,
     "pds": Pds,
@@ -71,6 +73,11 @@ def mail_server(pytestconfig: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def pds(pytestconfig: pytest.Config) -> Any:
     return _server("pds", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def kannel(pytestconfig: pytest.Config) -> Any:
+    return _server("kannel", pytestconfig)
 
 
 @pytest.fixture(scope="session")
