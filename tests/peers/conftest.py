@@ -1,13 +1,14 @@
 """Real servers for the tests: those that are needed start side by side; where one cannot be had, its tests are skipped.
 
-With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped.
+With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped, and what a whole run has shown must be
+what `docs/explanation/proven-against.md` tells; `POLICENOTIFY_PEERS=write` writes it there.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from peers.mail_server import MailServer
 from peers.mastodon_servers import MastodonMock, Snac
 from peers.pds_server import Pds
 from peers.programs import CannotBeHad
+from peers.proven import Proven, same
 from peers.smtp_relay import SmtpRelay
 
 from policenotify.channel import Configured
@@ -29,15 +31,17 @@ from policenotify.keys import Keys
 from policenotify.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
-_REQUIRED = os.environ.get("POLICENOTIFY_PEERS") == "required"
-_SERVERS: dict[str, Callable[[], Any]] = {
-    "kannel": Kannel,
+_PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing
+_PAGE = Path("docs/explanation/proven-against.md")
+_SERVERS: dict[str, Any] = {
     "mail_server": MailServer,
-    "mastodon_mock": MastodonMock,
+    "kannel": Kannel,
     "pds": Pds,
     "snac": Snac,
+    "mastodon_mock": MastodonMock,
 }
 _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
+_PROVEN = Proven()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -47,6 +51,36 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         threads = ThreadPoolExecutor(len(wanted))
         session.config.stash[_STARTED] = {name: threads.submit(_SERVERS[name]) for name in sorted(wanted)}
         threads.shutdown(wait=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what was shown, and on which server."""
+    report = yield
+    if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
+        asked = {name for name in item.fixturenames if name in _SERVERS} or {str(item.callspec.params["server"])}
+        names = sorted(_SERVERS[name].name for name in asked)
+        contract = item.function.__module__.startswith("policenotify.")
+        _PROVEN.saw(item.name, names, contract=contract, held=report.passed)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a whole run, the page must tell what was shown."""
+    started = session.config.stash.get(_STARTED, {})
+    whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
+    if not (_PEERS and whole):
+        return
+    file = session.config.rootpath / _PAGE
+    told = file.read_text("utf-8")
+    servers = [started[name].result() for name in _SERVERS]
+    shown = _PROVEN.page(told, {server.name: server.version for server in servers})
+    if _PEERS == "write":
+        file.write_text(shown, "utf-8")
+    elif not same(told, shown):
+        print(f"\n{_PAGE} does not tell what was shown; POLICENOTIFY_PEERS=write writes it")  # noqa: T201 - to whom it may concern
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -60,7 +94,7 @@ def _server(name: str, config: pytest.Config) -> Any:
     try:
         return config.stash[_STARTED][name].result()
     except CannotBeHad as missing:
-        if _REQUIRED:
+        if _PEERS:
             raise
         pytest.skip(str(missing))
 

@@ -41,6 +41,7 @@ class Account:
 
     def __init__(self, url: str, handle: str, token: str) -> None:
         self.url, self.handle, self.token = url, handle, token
+        self._read: dict[tuple[str, str | None], SeenToot] = {}
 
     @property
     def posts(self) -> list[SeenToot]:
@@ -49,6 +50,12 @@ class Account:
         return [self._seen(each) for each in reversed(self.ask(f"/api/v1/accounts/{me}/statuses?limit=40"))]
 
     def _seen(self, told: Any) -> SeenToot:
+        version = (told["id"], told.get("edited_at"))
+        if version not in self._read:
+            self._read[version] = self._looked_at(told)
+        return self._read[version]
+
+    def _looked_at(self, told: Any) -> SeenToot:
         return SeenToot(
             id=told["id"],
             text=self.ask(f"/api/v1/statuses/{told['id']}/source")["text"],
