@@ -70,7 +70,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """After a whole run, the page must tell what was shown."""
     started = session.config.stash.get(_STARTED, {})
     whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
-    if not (_PEERS and whole):
+    if not (_PEERS and whole and "PYTEST_XDIST_WORKER" not in os.environ):
         return
     file = session.config.rootpath / _PAGE
     told = file.read_text("utf-8")

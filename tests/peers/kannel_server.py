@@ -64,7 +64,7 @@ class Kannel:
     def __init__(self) -> None:
         bearerbox, smsbox = program("bearerbox", _APT), program("smsbox", _APT)
         self.version = re.findall(r"version `([\d.]+?)'", said_by(bearerbox, "--version"))[0]
-        self.folder = Path(tempfile.mkdtemp(prefix="pn-kannel-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pn-kannel-"))
         self.port, box, admin, centre = free_ports(4)
         values = {"admin": admin, "box": box, "centre": centre, "http": self.port}
         settings = self.folder / "kannel.conf"

@@ -198,7 +198,7 @@ class MailServer:
         if os.geteuid() != 0:
             raise CannotBeHad("postfix starts as root only")
         self.version = f"{said_by(postconf, '-h', 'mail_version')} + {said_by(dovecot, '--version').partition('-')[0]}"
-        self.folder = Path(tempfile.mkdtemp(prefix="pn-mail-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pn-mail-"))
         self.folder.chmod(0o755)
         self.home, self._thrown_away = self.folder / "home", self.folder / "away"
         self.smtp, self.imap, lmtp, sasl, policy = free_ports(5)

@@ -103,7 +103,7 @@ class Snac(Fediverse):
     def __init__(self) -> None:
         self._snac = program("snac", "apt-get install --no-install-recommends snac2")
         self.version = _version(self._snac)
-        folder = Path(tempfile.mkdtemp(prefix="pn-snac-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
         [port] = free_ports(1)
         self._data = folder / "data"
         _told(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
@@ -139,7 +139,7 @@ class MastodonMock(Fediverse):
         uv = os.environ.get("UV") or shutil.which("uv")
         if uv is None:
             raise CannotBeHad("there is no uv to fetch mastodon-mock: pip install uv")
-        folder = Path(tempfile.mkdtemp(prefix="pn-mock-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="pn-mock-"))
         self._left = [f"police{number}" for number in range(_USERS)]
         users = [f'[[seed.accounts]]\nusername = "{name}"\naccess_token = "{name}-token"\n' for name in self._left]
         (folder / ".mastodon_mock.toml").write_text("".join(users), "utf-8")

@@ -55,7 +55,7 @@ class Pds:
         if not (package.exists() and os.access(node, os.X_OK)):
             raise CannotBeHad(f"there is no @atproto/pds: {_NPM}")
         self.version = str(json.loads(package.read_text("utf-8"))["version"])
-        self.folder = Path(tempfile.mkdtemp(prefix="pn-pds-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="pn-pds-"))
         (self.folder / "data").mkdir()
         [self.port] = free_ports(1)
         self.url = f"http://localhost:{self.port}"
