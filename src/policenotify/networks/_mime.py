@@ -170,7 +170,7 @@ def _content(post: Post, domain: str) -> MIMEPart:
     """The body: text, a formatted version beside it, and pictures inside that one (RFC 2046, 2387, 2392)."""
     part = MIMEPart(policy=_CONTENT)
     part.set_content(wrap(_body(post.text)))
-    boundary = f"=_{post.key[:32]}_"  # "=_" occurs in no encoded line (RFC 2045, section 6.7), the key in no other text
+    boundary = f"=_{post.key[:24]}_"  # "=_" occurs in no encoded line (RFC 2045, section 6.7), the key in no other text
     if not post.html:
         for number, picture in enumerate(post.pictures, 1):
             if number == 1:

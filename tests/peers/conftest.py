@@ -1,0 +1,165 @@
+"""Real servers for the tests: those that are needed start side by side; where one cannot be had, its tests are skipped.
+
+With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped, and what a whole run has shown must be
+what `docs/explanation/proven-against.md` tells; `POLICENOTIFY_PEERS=write` writes it there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import soon
+from peers.kannel_server import Kannel
+from peers.mail_server import MailServer
+from peers.mastodon_servers import MastodonMock, Snac
+from peers.pds_server import Pds
+from peers.programs import CannotBeHad
+from peers.proven import Proven, same
+from peers.smtp_relay import SmtpRelay
+
+from policenotify.channel import Configured
+from policenotify.clock import SystemClock
+from policenotify.journal import open_journal
+from policenotify.keys import Keys
+from policenotify.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+
+_PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing
+_PAGE = Path("docs/explanation/proven-against.md")
+_SERVERS: dict[str, Any] = {
+    "mail_server": MailServer,
+    "kannel": Kannel,
+    "pds": Pds,
+    "snac": Snac,
+    "mastodon_mock": MastodonMock,
+}
+_STARTED = pytest.StashKey[dict[str, Future[Any]]]()
+_PROVEN = Proven()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the collected tests will ask for, all at once."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ()) if name in _SERVERS}
+    if wanted and not session.config.option.collectonly:
+        threads = ThreadPoolExecutor(len(wanted))
+        session.config.stash[_STARTED] = {name: threads.submit(_SERVERS[name]) for name in sorted(wanted)}
+        threads.shutdown(wait=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what was shown, and on which server."""
+    report = yield
+    if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
+        asked = {name for name in item.fixturenames if name in _SERVERS} or {str(item.callspec.params["server"])}
+        names = sorted(_SERVERS[name].name for name in asked)
+        contract = item.function.__module__.startswith("policenotify.")
+        _PROVEN.saw(item.name, names, contract=contract, held=report.passed)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a whole run, the page must tell what was shown."""
+    started = session.config.stash.get(_STARTED, {})
+    whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
+    if not (_PEERS and whole and "PYTEST_XDIST_WORKER" not in os.environ):
+        return
+    file = session.config.rootpath / _PAGE
+    told = file.read_text("utf-8")
+    servers = [started[name].result() for name in _SERVERS]
+    shown = _PROVEN.page(told, {server.name: server.version for server in servers})
+    if _PEERS == "write":
+        file.write_text(shown, "utf-8")
+    elif not same(told, shown):
+        print(f"\n{_PAGE} does not tell what was shown; POLICENOTIFY_PEERS=write writes it")  # noqa: T201 - to whom it may concern
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started."""
+    for started in config.stash.get(_STARTED, {}).values():
+        if started.exception() is None:
+            started.result().__exit__(None, None, None)
+
+
+def _server(name: str, config: pytest.Config) -> Any:
+    try:
+        return config.stash[_STARTED][name].result()
+    except CannotBeHad as missing:
+        if _PEERS:
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def mail_server(pytestconfig: pytest.Config) -> Any:
+    return _server("mail_server", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def pds(pytestconfig: pytest.Config) -> Any:
+    return _server("pds", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def kannel(pytestconfig: pytest.Config) -> Any:
+    return _server("kannel", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def snac(pytestconfig: pytest.Config) -> Any:
+    return _server("snac", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mastodon_mock(pytestconfig: pytest.Config) -> Any:
+    return _server("mastodon_mock", pytestconfig)
+
+
+@pytest.fixture
+def mail(mail_server: MailServer) -> MailServer:
+    """postfix and dovecot, with empty mailboxes."""
+    mail_server.empty()
+    return mail_server
+
+
+@pytest.fixture
+def relay(mail: MailServer) -> Iterator[SmtpRelay]:
+    with SmtpRelay(mail.smtp) as opened:
+        yield opened
+
+
+NewPublisher = Callable[..., Publisher]
+
+
+@pytest.fixture
+def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
+    """Makes publishers on one journal, with the channels that it is given."""
+    keys = Keys.create(secrets.token_bytes)
+    opened: list[Publisher] = []
+
+    def make(*channels: Configured, **how: Any) -> Publisher:
+        clock = how.get("clock") or SystemClock()
+        values = {
+            "zone": PARIS,
+            "sender": SENDER,
+            "clock": clock,
+            "wait": timedelta(seconds=30),
+            "patience": soon,
+            **how,
+        }
+        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
+        opened.append(Publisher(journal=journal, channels=channels, **values | how))
+        return opened[-1]
+
+    yield make
+    for publisher in opened:
+        publisher.close()

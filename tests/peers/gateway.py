@@ -1,0 +1,32 @@
+"""A door before a real server: what goes through it reaches the server, and faults are laid on it as on any stand."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection
+from typing import Final
+from urllib.parse import urlencode
+
+from policenotify.testing import Answer, Seen
+from policenotify.testing.stand import Stand
+
+_OWN: Final = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}  # RFC 9110, section 7.6.1
+
+
+class Gateway(Stand):
+    """Passes every request on to the server at `port`, and its answer back."""
+
+    def __init__(self) -> None:
+        super().__init__(self._pass)
+        self.port = 0
+
+    def _pass(self, seen: Seen) -> Answer:
+        connection = HTTPConnection("localhost", self.port, timeout=30)
+        query = urlencode(seen.query, doseq=True)
+        headers = {name: value for name, value in seen.headers.items() if name.lower() not in _OWN}
+        try:
+            connection.request(seen.method, f"{seen.path}{'?' * bool(query)}{query}", seen.body, headers)
+            answer = connection.getresponse()
+            back = {name: value for name, value in answer.getheaders() if name.lower() not in _OWN}
+            return Answer(answer.status, answer.read(), back)
+        finally:
+            connection.close()

@@ -1,0 +1,19 @@
+"""One incident in three messages, as a desk says it."""
+
+from __future__ import annotations
+
+from desk import INCIDENT, accident
+
+from policenotify.publisher import Publisher
+from policenotify.receipt import Publication
+
+
+def say_incident(publisher: Publisher) -> list[Publication]:
+    """Say the opening, an update and the end; each must be in order."""
+    opened = publisher.publish(accident(), key="opening", actor="desk")
+    said = [opened, publisher.publish(opened.update("Une voie rouverte à la circulation"), key="update", actor="desk")]
+    end = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
+    said.append(publisher.publish(end, key="end", actor="desk"))
+    for each in said:
+        assert each.in_order, "\n".join(map(str, each))
+    return said
