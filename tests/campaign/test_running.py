@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from campaign.campaigns import campaign, tip, utc
+from campaign.clocks import SetClock
 from desk import Desk, accident, open_desk
 
 from policenotify.campaign import Verdict, run
 from policenotify.campaign.running import REMARK, ahead, key_parts
-from policenotify.clock import SystemClock
 from policenotify.errors import Stopped
 from policenotify.publisher import Publisher
 
 NOW = timedelta(0)
-
-
-class SetClock(SystemClock):
-    """The machine's clock, set to another time."""
-
-    def __init__(self, at: datetime) -> None:
-        self.set(at)
-
-    def set(self, at: datetime) -> None:
-        self._at, self._since = at, self.monotonic()
-
-    def now(self) -> datetime:
-        return self._at + timedelta(seconds=self.monotonic() - self._since)
 
 
 @pytest.fixture

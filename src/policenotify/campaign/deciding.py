@@ -13,7 +13,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 
 from policenotify.campaign.model import Campaign
-from policenotify.campaign.schedule import Occurrence, occurrences
+from policenotify.campaign.schedule import Occurrence, excluded, occurrences
 from policenotify.message import Message
 from policenotify.plan import Contains, Route
 
@@ -187,8 +187,11 @@ def _wait(
     for alert in alerts:
         if silenced.takes(alert, contains):
             return waits(f"incident {alert.incident} is open", None)
-    if local.date() in yields:
-        return waits(f"today is for {yields[local.date()]}", _next(campaign, now, time.min))
+    today = local.date()
+    if today in yields:
+        return waits(f"today is for {yields[today]}", _next(campaign, now, time.min))
+    if today in excluded(campaign, today, today):
+        return waits("today is excluded", _next(campaign, now, time.min))
     free = []
     for alternative in campaign.messages:
         channels = reach(campaign, alternative.name)

@@ -50,12 +50,19 @@ def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence
     for schedule in campaign.schedule:
         for wall in _walls(campaign, schedule, first, last):
             hours[wall.date()] = min(hours.get(wall.date(), time.max), wall.time())
-    excluded = {day for one in campaign.excluded for day in _days(campaign, one, first, last)}
+    free = excluded(campaign, first, last)
     return tuple(
         Occurrence(campaign=campaign.name, day=day, due=_moment(campaign, day, at))
         for day, at in sorted(hours.items())
-        if day not in excluded
+        if day not in free
     )
+
+
+def excluded(campaign: Campaign, first: date, last: date) -> frozenset[date]:
+    """The days from *first* to *last* on which a campaign says nothing."""
+    named = (one for one in campaign.excluded if isinstance(one, str))
+    found = (calendars.days(name, campaign.events, first, last) for name in named)
+    return frozenset(one for one in campaign.excluded if isinstance(one, date)).union(*found)
 
 
 def _walls(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
@@ -76,12 +83,6 @@ def _dates(campaign: Campaign, schedule: Schedule, first: date, last: date) -> I
         moved = timedelta(days=before)
         for day in calendars.firsts(schedule.event or "", campaign.events, first + moved, last + moved):
             yield day - moved
-
-
-def _days(campaign: Campaign, excluded: date | str, first: date, last: date) -> frozenset[date]:
-    if isinstance(excluded, date):
-        return frozenset({excluded})
-    return calendars.days(excluded, campaign.events, first, last)
 
 
 def _moment(campaign: Campaign, day: date, at: time) -> datetime:
