@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from policenotify.campaign import Campaign, Decision, Note, Occurrence, Past, Verdict, decide, occurrences, together
+from policenotify.campaign import (
+    Alternative,
+    Campaign,
+    Decision,
+    Note,
+    Occurrence,
+    Past,
+    Verdict,
+    decide,
+    occurrences,
+    silenced_by,
+    together,
+)
 from policenotify.message import Message
 from policenotify.places import contains
 
@@ -33,7 +45,7 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def everywhere(_campaign: Campaign, _alternative: str) -> frozenset[str]:
+def everywhere(_campaign: Campaign, _alternative: Alternative) -> frozenset[str]:
     return frozenset({"x", "bluesky"})
 
 
@@ -63,22 +75,20 @@ class Machine:
             now=now,
             past=self.past,
             notes=self.notes,
-            alerts=alerts,
+            silenced=silenced_by(campaigns, alerts, contains),
             reach=everywhere,
-            contains=contains,
         )
         for one in made:
             mine = named[one.occurrence.campaign]
             if one.verdict is Verdict.SAY:
                 alternative = mine.alternative(one.alternative)
-                assert alternative
                 self.past.append(
                     Past(
                         campaign=mine.name,
                         day=one.occurrence.day,
                         alternative=one.alternative,
                         at=now,
-                        channels=everywhere(mine, one.alternative),
+                        channels=everywhere(mine, alternative),
                         words=alternative.words,
                     )
                 )

@@ -61,6 +61,12 @@ def test_what_had_to_wait_is_not_skipped_for_it() -> None:
     assert told(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
 
+def test_what_waits_is_not_said_on_an_excluded_day_either() -> None:
+    mine = campaign(quiet={"begins": "17:30", "ends": "08:00"}, excluded=["weekends"], late_for="4d", end="2026-01-02")
+    plan = forecast([mine], date(2026, 1, 2), date(2026, 1, 9), reach=everywhere)  # a Friday
+    assert [(one.occurrence.day.day, one.at) for one in plan] == [(2, utc("2026-01-05T07:00"))]
+
+
 def test_the_pace_of_a_channel_is_that_of_all_campaigns() -> None:
     first, second = campaign(), campaign(name="route", messages=[tip("r")], conduct={"spacing": "3h", "daily_cap": 9})
     machine = Machine()

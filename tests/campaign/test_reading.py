@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
     [
         (FILE.replace("headline =", "headlin ="), "messages[0].headlin: is not known. Did you mean 'headline'?"),
         ("name = 4", "messages: is missing."),
+        (re.sub("images = .*", "images = [3]", FILE), "messages[0].images[0]: "),
         (FILE.replace("[[messages]]\nname", "[[messages]]\nnom"), "messages[0].name: is missing."),
         (FILE.replace("[conduct]", "[conduct"), "is not TOML"),
         ("messages = [4]\nimages = 3", "messages[0]: "),

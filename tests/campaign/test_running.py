@@ -17,6 +17,7 @@ from policenotify.errors import Stopped
 from policenotify.publisher import Publisher
 
 NOW = timedelta(0)
+LONG = timedelta(minutes=2)  # for a busy machine; it returns when all is out
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def keys(publisher: Publisher) -> list[str]:
 
 def test_two_machines_and_two_versions_of_the_file_say_it_once(desk: Desk) -> None:
     first, second = desk.publisher(), desk.publisher()
-    done = run(first, [campaign()], actor="prévention")
+    done = run(first, [campaign()], actor="prévention", wait=LONG)
     assert [one.on("bluesky").outcome for one in done.said] == ["posted"]
     edited = campaign(messages=[tip("z"), tip("a")], at="17:30")
     assert run(second, [edited], actor="prévention").decisions == ()
@@ -84,6 +85,20 @@ def test_one_campaign_that_is_wrong_silences_no_other(desk: Desk) -> None:
     assert "no channel has the name or tag 'nowhere'" in done.problems["faux"]
     assert "PN104" in done.problems["refus"]
     assert keys(publisher) == ["campaign ete 2026-01-01 a"] == [one.key for one in done.said]
+
+
+def test_a_purge_that_forgot_its_key_does_not_say_it_again(desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(campaign().messages[2].message, key="campaign of last year", actor="desk", wait=NOW)  # a person's
+    assert len(run(publisher, [campaign()], actor="prévention", wait=LONG).said) == 1
+    at(desk, "2026-01-02T16:00")
+    publisher.journal.purge(utc("2026-01-02T15:00"), "archives", category=None, dry_run=False)
+    assert keys(publisher) == []
+    [again] = run(publisher, [campaign()], actor="prévention").said
+    assert again.at < utc("2026-01-02T00:00")  # the first one
+    other = campaign(messages=[{**tip("d"), "name": "a"}])
+    assert "already names publication" in run(publisher, [other], actor="prévention").problems["ete"]
+    assert len(desk.bluesky.posts) == 2
 
 
 def test_nothing_is_said_while_everything_is_stopped(desk: Desk) -> None:

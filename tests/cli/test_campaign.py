@@ -56,6 +56,11 @@ def test_run_says_what_is_due_once_and_report_tells_it(run: Run, desk: Desk, fil
     again = run("campaign", "run", file, "--json")
     assert (again.code, again.document["said"], again.document["waiting"]) == (0, [], [])
     assert run("campaign", "run", file).out.startswith("Nothing is due.\nNext: ")
+    file.with_name("fini.toml").write_text(
+        _FILE.replace('"ete"', f'"fini"\nend = {_TODAY - timedelta(days=8)}'), "utf-8"
+    )
+    run("campaign", "run", file.with_name("fini.toml"))
+    assert run("campaign", "run", file.with_name("fini.toml")).out == "Nothing is due.\n"
     report = run("campaign", "report").words
     assert "1 publications of campaigns since" in report
     assert "burglary_prevention: 1 (100%) on bluesky: 1 posts, 1 posted" in report
@@ -126,6 +131,11 @@ def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(ru
     assert [(one["alternative"], one["said"]) for one in document["occurrences"]] == [("a", True), ("b", False)]
     assert run("campaign", "calendar", file, "--month", "2026-13").code == 2
     assert run("campaign", "calendar", file, "--month", "1999-01").out.startswith("January 1999\n")
+    month = (_TODAY.replace(day=1) + timedelta(days=75)).replace(day=1)
+    dates = f"dates = [{month - timedelta(days=2)}, {month}]"
+    file.write_text(re.sub("dates = .*", dates, _FILE), encoding="utf-8")
+    of_the_month = run("campaign", "calendar", file, "--month", f"{month:%Y-%m}", "--json").document
+    assert [one["day"] for one in of_the_month["occurrences"]] == [month.isoformat()]
     missing = run("campaign", "calendar", file, "--ics", "no/where.ics")
     assert (missing.code, "cannot be written" in missing.err) == (1, True)
 
@@ -186,8 +196,8 @@ def test_serve_tells_people_too(run: Run, desk: Desk, file: Path, monkeypatch: p
             log,
             ("Fermez vos volets", lambda: file.write_text("[", encoding="utf-8")),
             ("is not TOML", lambda: file.write_text(words.replace('name = "ete"', "nom = 4"), encoding="utf-8")),
-            ("nom: is not known", lambda: file.write_text(words, encoding="utf-8")),
-            ("Next: ", lambda: os.kill(os.getpid(), signal.SIGINT)),
+            ("nom: is not known", lambda: file.write_text(words.replace("ete", "hiver"), encoding="utf-8")),
+            ("hiver · ", lambda: os.kill(os.getpid(), signal.SIGINT)),
         )
         assert run("campaign", "serve", "campaigns", "--every", "0.1").code == 0
         following.join()

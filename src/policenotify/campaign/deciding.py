@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from heapq import heappop, heappush
+from types import MappingProxyType
 
-from policenotify.campaign.model import Campaign
+from policenotify.campaign.model import Alternative, Campaign
 from policenotify.campaign.schedule import Occurrence, excluded, occurrences
 from policenotify.message import Message
 from policenotify.plan import Contains, Route
@@ -23,7 +24,7 @@ LOOK_BACK = timedelta(days=31)
 MEMORY = timedelta(days=400)
 """How far back `decide` is to be told what was said: more than a year, for what takes turns once a year."""
 
-Reach = Callable[[Campaign, str], frozenset[str]]
+Reach = Callable[[Campaign, Alternative], frozenset[str]]
 """The channels that an alternative of a campaign goes to."""
 
 
@@ -115,9 +116,8 @@ def decide(
     now: datetime,
     past: Sequence[Past],
     notes: Iterable[Note] = (),
-    alerts: Sequence[Message] = (),
+    silenced: Mapping[str, str] = MappingProxyType({}),
     reach: Reach,
-    contains: Contains,
 ) -> tuple[Decision, ...]:
     """Decide on everything that is due and not settled.
 
@@ -128,9 +128,8 @@ def decide(
         now: The time.
         past: What was said.
         notes: What was remarked.
-        alerts: The (resolved) openings of the open incidents.
+        silenced: The campaigns that an open incident silences, each with its incident; see `silenced_by`.
         reach: The channels of an alternative.
-        contains: The tables of places.
 
     Returns:
         The decisions, in the order in which they are to be carried out.
@@ -148,7 +147,7 @@ def decide(
         for number, one in enumerate(mine):
             missed = now - one.due > campaign.grace and one.id not in waited
             made = _never(campaign, one, missed=missed, last=number == len(mine) - 1, now=now)
-            made = made or _wait(campaign, one, now, said, yields, alerts, reach, contains)
+            made = made or _wait(campaign, one, now, said, yields, silenced, reach)
             if made is None:
                 made = _say(campaign, one, now, said, reach, missed=missed)
             if made.verdict is Verdict.SAY:
@@ -173,9 +172,8 @@ def _wait(
     now: datetime,
     said: Sequence[Past],
     yields: Mapping[date, str],
-    alerts: Sequence[Message],
+    silenced: Mapping[str, str],
     reach: Reach,
-    contains: Contains,
 ) -> Decision | None:
     def waits(reason: str, until: datetime | None) -> Decision:
         return Decision(occurrence=one, verdict=Verdict.WAIT, reason=reason, until=until)
@@ -183,10 +181,8 @@ def _wait(
     local = campaign.local(now)
     if campaign.quiet.holds(local.time()):
         return waits("quiet hours", _next(campaign, now, campaign.quiet.ends))
-    silenced = Route(to=("all",), at_least=campaign.silence.at_least, areas=campaign.silence.areas)
-    for alert in alerts:
-        if silenced.takes(alert, contains):
-            return waits(f"incident {alert.incident} is open", None)
+    if campaign.name in silenced:
+        return waits(f"incident {silenced[campaign.name]} is open", None)
     today = local.date()
     if today in yields:
         return waits(f"today is for {yields[today]}", _next(campaign, now, time.min))
@@ -194,13 +190,13 @@ def _wait(
         return waits("today is excluded", _next(campaign, now, time.min))
     free = []
     for alternative in campaign.messages:
-        channels = reach(campaign, alternative.name)
+        channels = reach(campaign, alternative)
         again = max((p.at for p in said if p.words == alternative.words and p.channels & channels), default=None)
         free.append(again + campaign.conduct.repeat_after if again else now)
     if min(free) > now:
         return waits("all its messages were said lately", min(free))
     # The pace is that of all its channels, whichever of the alternatives goes there.
-    channels = frozenset().union(*(reach(campaign, alternative.name) for alternative in campaign.messages))
+    channels = frozenset().union(*(reach(campaign, alternative) for alternative in campaign.messages))
     return next((waits(*full) for full in _full(campaign, channels, now, said)), None)
 
 
@@ -225,7 +221,7 @@ def _say(
 
     def last_said(number: int) -> tuple[float, int]:
         alternative = campaign.messages[number]
-        channels = reach(campaign, alternative.name)
+        channels = reach(campaign, alternative)
         times = (p.at.timestamp() for p in said if p.words == alternative.words and p.channels & channels)
         return max(times, default=0), number
 
@@ -241,9 +237,26 @@ def _as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) ->
         day=made.occurrence.day,
         alternative=made.alternative,
         at=now,
-        channels=reach(campaign, made.alternative),
-        words=alternative.words if alternative else "",
+        channels=reach(campaign, alternative),
+        words=alternative.words,
     )
+
+
+def silenced_by(campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains) -> dict[str, str]:
+    """The campaigns that are silent while incidents are open, each with one of these.
+
+    Args:
+        campaigns: Which.
+        alerts: The (resolved) openings of the open incidents.
+        contains: The tables of places.
+    """
+    silenced = {}
+    for campaign in campaigns:
+        heard = Route(to=("all",), at_least=campaign.silence.at_least, areas=campaign.silence.areas)
+        for alert in alerts:
+            if heard.takes(alert, contains):
+                silenced[campaign.name] = alert.incident or ""
+    return silenced
 
 
 def window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:
@@ -283,7 +296,7 @@ def forecast(
     named = {campaign.name: campaign for campaign in campaigns}
     series = sorted((one for c in campaigns for one in occurrences(c, first, last)), key=lambda one: one.due)
     dues = [one.due for one in series]
-    behind = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + timedelta(days=2)
+    behind = max((max(one.late_for, *_spacings(one)) for one in campaigns), default=timedelta(0)) + timedelta(days=2)
     times = [max(due, now) if now else due for due in sorted(set(dues))]
     said, remarks, told = list(past), list(notes), list[Planned]()
     why: dict[tuple[str, date], str] = {}
@@ -292,7 +305,9 @@ def forecast(
         while times and times[0] <= at:
             heappop(times)
         near = series[bisect_left(dues, at - behind) : bisect_left(dues, at + timedelta(days=2))]
-        made = decide(campaigns, near, now=at, past=said, notes=remarks, reach=reach, contains=_nowhere)
+        latest = {(one.campaign, one.words): one for one in said}
+        matters = [one for one in said if at - one.at <= behind or latest[one.campaign, one.words] is one]
+        made = decide(campaigns, near, now=at, past=matters, notes=remarks, reach=reach)
         for one in made:
             campaign = named[one.occurrence.campaign]
             reason = one.reason or why.get(one.occurrence.id, "")
@@ -311,8 +326,8 @@ def forecast(
     return tuple(sorted(told, key=lambda one: (one.at or one.occurrence.due, one.occurrence.campaign)))
 
 
-def _nowhere(_area: str, _commune: str) -> bool:
-    return False
+def _spacings(campaign: Campaign) -> tuple[timedelta, ...]:
+    return (campaign.conduct.spacing, *(pace.spacing for pace in campaign.conduct.channels.values()))
 
 
 def _next(campaign: Campaign, now: datetime, wall: time) -> datetime:

@@ -28,10 +28,10 @@ def ics(planned: Iterable[Planned], campaigns: Sequence[Campaign], *, now: datet
     calendar.add("version", "2.0")
     for one in planned:
         campaign = named[one.occurrence.campaign]
-        alternative = campaign.alternative(one.alternative)
-        if one.at is None or alternative is None:
+        message = {each.name: each.message for each in campaign.messages}.get(one.alternative)
+        if one.at is None or message is None:  # what was said has been taken out of the file since
             continue
-        message, name = alternative.message, f"{campaign.name} {one.occurrence.day.isoformat()}"
+        name = f"{campaign.name} {one.occurrence.day.isoformat()}"
         event = Event()
         event.add("uid", f"{hashlib.sha256(name.encode()).hexdigest()[:32]}@policenotify")
         event.add("dtstamp", now)

@@ -241,9 +241,13 @@ class Campaign(_Part):
             except ValueError as error:
                 yield f"{where}: {error}"
 
-    def alternative(self, name: str) -> Alternative | None:
-        """One of the alternatives."""
-        return next((one for one in self.messages if one.name == name), None)
+    def alternative(self, name: str) -> Alternative:
+        """One of the alternatives.
+
+        Raises:
+            KeyError: It has none of this name, or none any more.
+        """
+        return {one.name: one for one in self.messages}[name]
 
     def local(self, at: datetime) -> datetime:
         """A moment in the campaign's zone."""

@@ -18,9 +18,10 @@ from policenotify.campaign.deciding import (
     Verdict,
     decide,
     forecast,
+    silenced_by,
     window,
 )
-from policenotify.campaign.model import Campaign, words_of
+from policenotify.campaign.model import Alternative, Campaign, words_of
 from policenotify.campaign.schedule import KEY, Occurrence
 from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError
 from policenotify.journal.values import SaidUnder
@@ -82,9 +83,8 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                 now=now,
                 past=past,
                 notes=notes,
-                alerts=alerts_of(publisher),
+                silenced=silenced_by(campaigns, alerts_of(publisher), places.contains),
                 reach=reach,
-                contains=places.contains,
             )
         )
         remarked = {(note.campaign, note.day) for note in notes}
@@ -125,18 +125,18 @@ def reach_of(publisher: Publisher) -> Reach:
     """
     known: dict[tuple[str, str], frozenset[str]] = {}
 
-    def reach(campaign: Campaign, name: str) -> frozenset[str]:
-        if (campaign.name, name) not in known:
-            alternative = campaign.alternative(name)
-            if alternative is None:
-                raise SettingsError(f"Campaign {campaign.name!r} has no message {name!r}.")
+    def reach(campaign: Campaign, alternative: Alternative) -> frozenset[str]:
+        named = (campaign.name, alternative.name)
+        if named not in known:
             seen = publisher.preview(alternative.message, to=campaign.to or None)
             if not seen.allowed:
                 raise NotAllowed(seen.findings)
             if not seen.wordings:
-                raise SettingsError(f"No route takes message {name!r}. Add one, or name its channels in 'to'.")
-            known[campaign.name, name] = frozenset(wording.leg.channel for wording in seen.wordings)
-        return known[campaign.name, name]
+                raise SettingsError(
+                    f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
+                )
+            known[named] = frozenset(wording.leg.channel for wording in seen.wordings)
+        return known[named]
 
     return reach
 
@@ -203,7 +203,7 @@ def _sound(
         if campaign.name in busy:
             try:
                 for alternative in campaign.messages:
-                    reach(campaign, alternative.name)
+                    reach(campaign, alternative)
             except _WRONG as error:
                 problems[campaign.name] = str(error)
             else:
@@ -215,8 +215,6 @@ def _said(
     publisher: Publisher, campaign: Campaign, one: Decision, actor: str, problems: dict[str, str]
 ) -> tuple[str, ...]:
     alternative = campaign.alternative(one.alternative)
-    if alternative is None:  # pragma: no cover - it was chosen among them
-        raise KeyError(one.alternative)
     key = one.occurrence.key(one.alternative)
     try:
         publication = publisher.publish(

@@ -95,8 +95,7 @@ def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, la
 
 
 def _entry(planned: Planned, campaign: Campaign, words: str, *, said: bool) -> Entry:
-    alternative = campaign.alternative(planned.alternative)
-    headline = alternative.message.headline if alternative else words
+    headline = {one.name: one.message.headline for one in campaign.messages}.get(planned.alternative, words)
     return Entry(planned=planned, headline=headline, said=said, at=planned.at or planned.occurrence.due)
 
 
