@@ -117,3 +117,14 @@ def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
     with pytest.raises(NewerVersion):
         read_campaigns([tmp_path])
+
+
+def test_the_campaign_of_the_page_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "campaigns.md"
+    [written] = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "ete.toml").write_text(written, encoding="utf-8")
+    assert [one.name for one in read_campaign(tmp_path / "ete.toml").messages] == ["otv", "cles"]
+    fields = set(
+        re.findall(r"`\[*([a-z_]+)\]*`", "".join(re.findall(r"^\| ([^|]*) \|", page.read_text("utf-8"), re.MULTILINE)))
+    )
+    assert set(Campaign.model_fields) - {"schema_version", "name", "messages", "zone", "at"} <= fields
