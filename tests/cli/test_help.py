@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from policenotify.cli.program import COMMANDS, program
 from policenotify.settings.reading import FILE_VARIABLE
 
 _HEAVY = ("sqlalchemy", "atproto", "apprise", "tweepy", "mastodon", "httpx", "PIL", "pydantic", "rich", "cryptography")
+CAMPAIGNS = Path(__file__).parents[2] / "examples" / "campaigns"
 TIP = ("--headline", "Faux conseiller bancaire", "--instruction", "Raccrochez.", "--key", "campaign-2026-12-01")
 OPENING = ("publish", *ACCIDENT)
 CAMPAIGN = ("publish", "--category", "scam_cyber", *TIP)
@@ -82,6 +84,7 @@ def test_every_example_does_what_it_says(
     settings.write_text(tagged, encoding="utf-8")
     Path("message.json").write_text(accident().model_dump_json(), encoding="utf-8")
     Path("update.json").write_text(json.dumps({"headline": "Une voie rouverte"}), encoding="utf-8")
+    shutil.copytree(CAMPAIGNS, desk.folder / "campaigns")
     args, source = arguments(line)
     before = BEFORE.get(name, ()) or ((OPENING,) if args[0] == "end" else ())
     if args[0] == "publish" or "message.json" in line:

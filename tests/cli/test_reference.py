@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from policenotify.cli.exits import MEANINGS
 from policenotify.cli.options import OPTIONS
 from policenotify.cli.program import COMMANDS, program
 
+CAMPAIGNS = Path(__file__).parents[2] / "examples" / "campaigns"
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
@@ -26,6 +28,13 @@ def rows(title: str) -> Iterator[list[str]]:
     for line in section.partition("\n## ")[0].splitlines():
         if line.startswith("| ") and not line.startswith("|--"):
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """With the campaigns of the examples."""
+    shutil.copytree(CAMPAIGNS, desk.folder / "campaigns")
+    return desk
 
 
 @pytest.mark.slow
@@ -47,7 +56,7 @@ def test_the_commands_of_the_page_run(run: Run, desk: Desk, block: str) -> None:
 
 def test_every_command_stands_there() -> None:
     listed = set()
-    for title in ("Saying it", "Watching it", "Keeping it", "Setting it up"):
+    for title in ("Saying it", "Campaigns", "Watching it", "Keeping it", "Setting it up"):
         listed |= {found for cell, *_ in rows(title) for found in re.findall(r"`(\w+)", cell)}
     assert listed - {"command"} == set(COMMANDS)
 
@@ -78,7 +87,7 @@ def test_every_option_that_the_page_names_is_one() -> None:
 def _keys() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for commands, keys in rows("What `--json` answers"):
-        top = re.sub(r"\(each:.*?\)", "", keys)
+        top = re.sub(r"\(each\b.*?\)", "", keys.partition("; `")[0])
         for command in re.findall(r"`([^`]+)`", commands):
             found[command] = set(re.findall(r"`(\w+)`", top))
     return found
@@ -89,6 +98,11 @@ def _keys() -> dict[str, set[str]]:
     [
         ("preview", ("preview", *ACCIDENT)),
         ("publish", ("publish", *ACCIDENT)),
+        ("campaign check", ("campaign", "check", "campaigns")),
+        ("campaign calendar", ("campaign", "calendar", "campaigns")),
+        ("campaign preview", ("campaign", "preview", "campaigns")),
+        ("campaign run", ("campaign", "run", "campaigns")),
+        ("campaign report", ("campaign", "report")),
         ("status", ("status",)),
         ("status WHICH", ("status", "one")),
         ("incidents", ("incidents",)),

@@ -64,7 +64,7 @@ def chosen(required: bool) -> Callable[[_Command], _Command]:  # noqa: FBT001 - 
     return lambda command: age(category(command))
 
 
-def moment_of(typed: str, now: datetime) -> datetime:
+def moment_of(typed: str, now: datetime, *, option: str = "--older-than") -> datetime:
     """The moment of an age that was typed.
 
     Raises:
@@ -73,7 +73,7 @@ def moment_of(typed: str, now: datetime) -> datetime:
     try:
         return ago(typed, now.astimezone(UTC))
     except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint="--older-than") from None
+        raise click.BadParameter(f"{error}.", param_hint=option) from None
 
 
 def known_category(category: str | None, settings: Settings, opened: Journal) -> None:

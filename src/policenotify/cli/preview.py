@@ -60,18 +60,22 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
         file = opened.enter_context(PageFile(html)) if html else None
         publisher = opened.enter_context(closing(call.publisher()))
         seen = publisher.preview(_message(typed, publisher), to=to or None)
-        document = {
-            "allowed": seen.allowed,
-            "message": seen.message.model_dump(mode="json", exclude_none=True),
-            "findings": [asdict(finding) for finding in seen.findings],
-            "posts": [_post(wording, publisher) for wording in seen.wordings],
-            "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
-        }
-        call.tell(document, *_page(seen, publisher))
+        call.tell(document(seen, publisher), *page(seen, publisher))
         if file:
             file.write(draw("preview", [Told(at=publisher.journal.now(), preview=seen)], publisher))
             click.echo(f"\n{file}", err=call.json)
     return Exit.IN_ORDER if seen.allowed else Exit.NOT_PUBLISHED
+
+
+def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
+    """A preview as JSON has it."""
+    return {
+        "allowed": seen.allowed,
+        "message": seen.message.model_dump(mode="json", exclude_none=True),
+        "findings": [asdict(finding) for finding in seen.findings],
+        "posts": [_post(wording, publisher) for wording in seen.wordings],
+        "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
+    }
 
 
 def _message(typed: Typed, publisher: Publisher) -> Message:
@@ -102,7 +106,8 @@ def _post(wording: Wording, publisher: Publisher) -> dict[str, object]:
     return {"channel": leg.channel, "language": leg.language, "gave_way": wording.gave_way, "wordings": wordings}
 
 
-def _page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
+def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
+    """Each post as its readers would read it, and what the checks remark."""
     for wording in seen.wordings:
         for kind, post in _kinds(wording):
             abilities = publisher.channels[wording.leg.channel].abilities

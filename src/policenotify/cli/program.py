@@ -25,6 +25,7 @@ COMMANDS = {
     "end": ("saying:end", "Say that an incident is over."),
     "correct": ("saying:correct", "Set right what was said."),
     "cancel": ("saying:cancel", "Take back what should not have been said."),
+    "campaign": ("campaign:campaign", "Say a dated series of messages on time."),
     "status": ("status:status", "Show what is open, owed, and what became of it."),
     "incidents": ("incidents:incidents", "Show the open incidents and what is owed."),
     "drain": ("running:drain", "Deliver what is due: for cron and timers."),

@@ -28,6 +28,7 @@ from policenotify.journal import (
     purged,
     resolve,
     schema,
+    series,
     settle,
     vacuum,
 )
@@ -36,7 +37,17 @@ from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.purge import Purged, Wanted
-from policenotify.journal.values import QUIET, Claimed, Draft, IncidentLine, Settlement, microseconds, moment, span
+from policenotify.journal.values import (
+    QUIET,
+    Claimed,
+    Draft,
+    IncidentLine,
+    SaidUnder,
+    Settlement,
+    microseconds,
+    moment,
+    span,
+)
 from policenotify.keys import Entropy, Keys
 from policenotify.message import Message
 from policenotify.rate import Rate
@@ -294,6 +305,16 @@ class Journal:
         """The last publications, the newest first."""
         with self.reading() as connection:
             return tuple(purged.counted(connection, one) for one in history.latest(connection, count))
+
+    def said_under(self, prefix: str, since: datetime) -> tuple[SaidUnder, ...]:
+        """The publications since a moment whose key begins so, the oldest first."""
+        with self.reading() as connection:
+            return series.said_under(connection, prefix, since)
+
+    def recorded(self, kind: str, since: datetime) -> tuple[Mapping[str, object], ...]:
+        """The bodies of the events of a kind since a moment, the oldest first; not of those that were purged."""
+        with self.reading() as connection:
+            return series.recorded(connection, kind, since)
 
     def unfinished(self) -> tuple[Publication, ...]:
         """The publications of which something is still to come, or is held for a person; the newest first."""

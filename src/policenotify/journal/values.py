@@ -180,6 +180,42 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaidOn:
+    """What became of a publication on one channel, in short.
+
+    Attributes:
+        channel: The channel's name.
+        language: BCP 47.
+        outcome: What became of it.
+        ref: Where it landed.
+    """
+
+    channel: str
+    language: str
+    outcome: Outcome
+    ref: PostRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidUnder:
+    """A publication, as a series of messages knows it again.
+
+    Attributes:
+        publication: Its id.
+        key: The caller's key.
+        at: When it was journalled.
+        message: The resolved message.
+        deliveries: What became of it.
+    """
+
+    publication: str
+    key: str
+    at: datetime
+    message: Message
+    deliveries: tuple[SaidOn, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentLine:
     """An incident as a list shows it.
 

@@ -63,6 +63,12 @@ def _area(value: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Of a channel or a tag."""
 
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+"""A time zone by its name in the IANA database: `Europe/Paris`."""
+
+AreaCode = Annotated[str, AfterValidator(_area)]
+"""An area by its code in the COG: `commune:34172`, `epci:243400017`, `dept:34`."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -165,7 +171,7 @@ class RouteSettings(_Part):
 
     categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None
-    areas: tuple[Annotated[str, AfterValidator(_area)], ...] = ()
+    areas: tuple[AreaCode, ...] = ()
     to: tuple[Name, ...] = Field(min_length=1)
 
 
@@ -218,7 +224,7 @@ class Settings(_Part):
 
     schema_version: Literal[1] = 1
     sender: Sentence
-    zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("Europe/Paris")
+    zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
     wait: Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))] = timedelta(seconds=20)

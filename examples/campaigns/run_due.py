@@ -1,0 +1,32 @@
+"""Say what the campaigns beside this file have due now, then show the next ones. For cron: run it as often as you like.
+
+Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from policenotify import Publication, Publisher, open_publisher
+from policenotify.campaign import read_campaigns, run
+from policenotify.campaign.running import ahead
+
+CAMPAIGNS = Path(__file__).parent
+
+
+def say_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Publication, ...]:
+    """Each occurrence once, on however many machines this runs; what could not be said is told, and is not lost."""
+    done = run(publisher, read_campaigns([CAMPAIGNS]), actor="prevention", wait=wait)
+    for name, problem in done.problems.items():
+        print(f"{name}: {problem}")
+    for publication in done.said:
+        for receipt in publication:
+            print(publication.key, "·", receipt)
+    return done.said
+
+
+if __name__ == "__main__":
+    with open_publisher() as desk:
+        say_due(desk)
+        today = desk.clock.now().astimezone(desk.zone).date()
+        for planned in ahead(desk, read_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
+            print(planned.at or "never", planned.occurrence.campaign, planned.alternative, planned.reason)

@@ -1,0 +1,296 @@
+"""`policenotify campaign`: look at campaigns before they run, and at what they said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from policenotify.cli import ages, completing, pages
+from policenotify.cli.call import Call, common, pass_call
+from policenotify.cli.campaign_running import run, serve
+from policenotify.cli.exits import Exit, exit_codes
+from policenotify.cli.options import once
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policenotify.campaign import Campaign, Planned
+    from policenotify.journal.values import SaidUnder
+    from policenotify.publisher import Publisher
+
+_AHEAD = timedelta(days=366)  # for which a calendar is checked: every public holiday once
+_SHOWN = 20  # remarks; the rest is counted
+
+
+@click.group("campaign", epilog=exit_codes("as each command says"))
+@common
+def campaign() -> None:
+    """Say a dated series of messages on time: each once, and never over an alert.
+
+    A campaign is a TOML file; a folder stands for all campaigns in it.
+
+    \b
+    Examples:
+      policenotify campaign check campaigns
+      policenotify campaign calendar campaigns --month 2026-07
+      policenotify campaign run campaigns
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+
+
+_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completing.files)
+
+
+@campaign.command(
+    "check",
+    short_help="Check a year of it, on every channel.",
+    epilog=exit_codes("1 something would not be said; 6 no journal"),
+)
+@_files
+@common
+@pass_call
+def check(call: Call, files: tuple[str, ...]) -> Exit:
+    """Check campaigns before the first word leaves: every message on every channel, and a year of their calendar.
+
+    \b
+    Examples:
+      policenotify campaign check campaigns/ete.toml campaigns/route.toml
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    from policenotify.campaign import read_campaigns  # noqa: PLC0415 - help needs none
+
+    with closing(call.publisher()) as publisher:
+        campaigns = read_campaigns(files)
+        problems, remarks = _worded(campaigns, publisher)
+        planned: tuple[Planned, ...] = ()
+        if not problems:
+            planned = _year(campaigns, publisher)
+            more = _room(campaigns, planned)
+            problems, remarks = [*problems, *more[0]], [*remarks, *more[1]]
+        document = {
+            "in_order": not problems,
+            "campaigns": [one.name for one in campaigns],
+            "occurrences": len(planned),
+            "problems": problems,
+            "remarks": remarks,
+        }
+        told = f"{len(campaigns)} campaigns, {len(planned)} occurrences in the year ahead."
+        call.tell(document, Text(told, style="bold"), *_lines("✘ ", problems), *_lines("· ", remarks))
+    return Exit.NOT_PUBLISHED if problems else Exit.IN_ORDER
+
+
+def _worded(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[list[str], list[str]]:
+    """What keeps messages from being said, and what the checks remark of the others."""
+    from policenotify.errors import CannotFit, InvalidPicture, SettingsError  # noqa: PLC0415 - help needs none
+
+    problems, remarks = [], []
+    for one in campaigns:
+        problems += [
+            f"{one.name}: conduct.channels names {name!r}, which is no channel."
+            for name in sorted(set(one.conduct.channels) - set(publisher.channels))
+        ]
+        for alternative in one.messages:
+            named = f"{one.name} · {alternative.name}"
+            try:
+                seen = publisher.preview(alternative.message, to=one.to or None)
+            except (CannotFit, InvalidPicture, SettingsError) as error:
+                problems.append(f"{named}: {error}")
+                continue
+            if not seen.wordings:
+                problems.append(f"{named}: no route takes it. Add one, or name its channels in 'to'.")
+            problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
+            remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
+            remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.gave_way]
+    return problems, list(dict.fromkeys(remarks))
+
+
+def _year(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[Planned, ...]:
+    from policenotify.campaign.running import ahead  # noqa: PLC0415 - help needs none
+
+    today = publisher.clock.now().astimezone(publisher.zone).date()
+    first = max(today, min(one.start for one in campaigns))
+    return ahead(publisher, campaigns, first, first + _AHEAD)
+
+
+def _room(campaigns: Sequence[Campaign], planned: Sequence[Planned]) -> tuple[list[str], list[str]]:
+    """What finds no room in the calendar, and what is moved."""
+    problems, remarks = [], []
+    for one in campaigns:
+        mine = [plan for plan in planned if plan.occurrence.campaign == one.name]
+        if not mine:
+            remarks.append(f"{one.name}: nothing is due in the year ahead.")
+        for plan in mine:
+            day = plan.occurrence.day
+            if plan.at is None and not plan.reason.startswith("a later one"):
+                problems.append(f"{one.name} · {day}: would never be said: {plan.reason}.")
+            elif plan.at != plan.occurrence.due:
+                when = f"waits until {pages.moment(plan.at, one.zone)}" if plan.at else "is merged"
+                remarks.append(f"{one.name} · {day}: {when}: {plan.reason}.")
+    return problems, remarks
+
+
+def _lines(mark: str, told: Sequence[str]) -> list[Text]:
+    lines = [Text(f"{mark}{line}") for line in told[:_SHOWN]]
+    return [*lines, Text(f"{mark}and {len(told) - _SHOWN} more")] if len(told) > _SHOWN else lines
+
+
+@campaign.command(
+    "calendar",
+    short_help="Show what will be said when.",
+    epilog=exit_codes("1 a campaign is wrong; 6 no journal"),
+)
+@_files
+@once("--month", metavar="YYYY-MM", help="From this month on.  [default: the current one]")
+@click.option("--months", type=click.IntRange(1, 36), default=1, show_default=True, metavar="N", help="So many months.")
+@once("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
+@common
+@pass_call
+def calendar(call: Call, files: tuple[str, ...], month: str | None, months: int, ics: str | None) -> Exit:
+    """Show what was said and what will be, month by month, if no incident comes between.
+
+    \b
+    Examples:
+      policenotify campaign calendar campaigns
+      policenotify campaign calendar campaigns --month 2026-07 --months 2
+      policenotify campaign calendar campaigns --months 12 --ics campaigns.ics
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    from policenotify.campaign import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.campaign.ics import ics as written  # noqa: PLC0415 - likewise
+    from policenotify.cli.months import entries, month_of, pages_of  # noqa: PLC0415 - likewise
+
+    with closing(call.publisher()) as publisher:
+        now = publisher.clock.now()
+        campaigns = read_campaigns(files)
+        first, last = month_of(month, months, now.astimezone(publisher.zone).date())
+        shown = entries(publisher, campaigns, first, last)
+        if ics is not None:
+            _write(ics, written([one.planned for one in shown], campaigns, now=now))
+        document = {
+            "first": first.isoformat(),
+            "last": last.isoformat(),
+            "occurrences": [one.document() for one in shown],
+            "ics": ics,
+        }
+        made = [Text(f"Written: {ics}")] if ics is not None else []
+        call.tell(document, *pages_of(shown, campaigns, first, last), *made)
+    return Exit.IN_ORDER
+
+
+def _write(path: str, data: bytes) -> None:
+    from policenotify.errors import SettingsError  # noqa: PLC0415 - help needs none
+
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+@campaign.command(
+    "preview",
+    short_help="Show each message as its readers would read it.",
+    epilog=exit_codes("1 a check forbids one; 6 no journal"),
+)
+@_files
+@once("--message", metavar="NAME", help="Only the message of this name.")
+@common
+@pass_call
+def preview(call: Call, files: tuple[str, ...], message: str | None) -> Exit:
+    """Show each message of the campaigns as its readers would read it. Nothing is sent, nothing is written down.
+
+    \b
+    Examples:
+      policenotify campaign preview campaigns/ete.toml --message otv
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    from policenotify.campaign import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.cli.preview import document, page  # noqa: PLC0415 - likewise
+    from policenotify.slips import nearest  # noqa: PLC0415 - likewise
+
+    with closing(call.publisher()) as publisher:
+        campaigns = read_campaigns(files)
+        names = {alternative.name for one in campaigns for alternative in one.messages}
+        if message is not None and message not in names:
+            raise click.BadParameter(f"{message!r} is no message. {nearest(message, names)}", param_hint="--message")
+        told: list[RenderableType] = []
+        documents = []
+        for one in campaigns:
+            for alternative in one.messages:
+                if message in {None, alternative.name}:
+                    seen = publisher.preview(alternative.message, to=one.to or None)
+                    named = {"campaign": one.name, "alternative": alternative.name}
+                    documents.append({**named, **document(seen, publisher)})
+                    told += [Text(f"{one.name} · {alternative.name}", style="bold"), *page(seen, publisher)]
+        call.tell({"previews": documents}, *told)
+    return Exit.IN_ORDER if all(one["allowed"] for one in documents) else Exit.NOT_PUBLISHED
+
+
+@campaign.command("report", short_help="Show what was said where.", epilog=exit_codes("6 no journal"))
+@once("--since", metavar="AGE", help=f"Not of before: {ages.HELP}.  [default: a year]")
+@common
+@pass_call
+def report(call: Call, since: str | None) -> Exit:
+    """Show what campaigns said where, the share of each theme, and what became of what was not said on time.
+
+    \b
+    Examples:
+      policenotify campaign report --since 90d
+    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    from policenotify.campaign.running import REMARK, key_parts  # noqa: PLC0415 - help needs none
+    from policenotify.campaign.schedule import KEY  # noqa: PLC0415 - likewise
+
+    with call.journal() as (settings, journal):
+        after = ages.moment_of(since or "1y", journal.now(), option="--since")
+        said = [one for one in journal.said_under(KEY, after) if key_parts(one.key)]
+        remarks = Counter((str(body["campaign"]), str(body["became"])) for body in journal.recorded(REMARK, after))
+        zone = settings.zone
+    themes, channels, campaigns = _shares(said), _channels(said), _campaigns(said, remarks)
+    document = {
+        "since": after.isoformat(),
+        "publications": len(said),
+        "themes": themes,
+        "channels": channels,
+        "campaigns": campaigns,
+    }
+    head = Text(f"{len(said)} publications of campaigns since {pages.moment(after, zone)}.", style="bold")
+    rows = [f"  {one['category']}: {one['publications']} ({one['share']:.0%})" for one in themes]
+    rows += [f"  on {one['channel']}: {one['posts']} posts, {one['posted']} posted" for one in channels]
+    for one in campaigns:
+        became = ", ".join(f"{one[name]} {name}" for name in _BECAME if one[name])
+        rows.append(f"  {one['name']}: {one['said']} said{f'; {became}' if became else ''}")
+    call.tell(document, head, *(pages.line(row) for row in rows))
+    return Exit.IN_ORDER
+
+
+_BECAME = {"late": "late", "waited": "wait", "skipped": "skip", "merged": "merge"}
+
+
+def _shares(said: Sequence[SaidUnder]) -> list[dict[str, object]]:
+    counts = Counter(str(one.message.category) for one in said)
+    return [
+        {"category": category, "publications": count, "share": count / len(said)}
+        for category, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+
+
+def _channels(said: Sequence[SaidUnder]) -> list[dict[str, object]]:
+    posts = Counter(each.channel for one in said for each in one.deliveries)
+    posted = Counter(each.channel for one in said for each in one.deliveries if each.outcome == "posted")
+    return [{"channel": name, "posts": posts[name], "posted": posted[name]} for name in sorted(posts)]
+
+
+def _campaigns(said: Sequence[SaidUnder], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
+    from policenotify.campaign.running import key_parts  # noqa: PLC0415 - help needs none
+
+    counts = Counter(parts[0] for one in said if (parts := key_parts(one.key)))
+    return [
+        {"name": name, "said": counts[name], **{told: remarks[name, became] for told, became in _BECAME.items()}}
+        for name in sorted({*counts, *(name for name, _ in remarks)})
+    ]
+
+
+for _one in (run, serve):
+    campaign.add_command(_one)

@@ -1,0 +1,130 @@
+"""A campaign's file, and what is said of one that is wrong."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaign.campaigns import campaign, tip
+from pydantic import ValidationError
+
+from policenotify.campaign import Campaign, read_campaign, read_campaigns
+from policenotify.errors import NewerVersion, SettingsError
+from policenotify.location import Location
+
+FILE = """
+name = "ete"
+start = 2026-07-01
+at = 18:30:00
+[message]
+category = "burglary_prevention"
+location = { department = "34" }
+[[messages]]
+name = "otv"
+headline = "Vous partez en vacances ?"
+images = [{ path = "otv.png", alt = "Une maison" }]
+[[messages.translations]]
+language = "en"
+headline = "Going on holiday?"
+[[schedule]]
+cron = "30 18 * * 2"
+[conduct]
+spacing = "4h"
+"""
+
+
+def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
+    file = tmp_path / "ete.toml"
+    file.write_text(FILE, encoding="utf-8")
+    read = read_campaign(file)
+    assert (read.start, read.at, read.conduct.spacing) == (date(2026, 7, 1), time(18, 30), timedelta(hours=4))
+    [one] = read.messages
+    assert one.message.location == Location(department="34")
+    assert one.message.images[0].path == str(tmp_path / "otv.png")
+    assert one.message.translations[0].headline == "Going on holiday?"
+    assert Campaign.model_validate(read.model_dump()) == read
+    assert Campaign.model_validate_json(read.model_dump_json()) == read
+    assert read_campaigns([tmp_path]) == (read,)
+
+
+OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "opening"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"colour": 1}, "Extra inputs are not permitted"),
+        ({"start": "2026-02-30"}, "date"),
+        ({"end": "2025-01-01"}, "end: lies before start"),
+        ({"yields_to": ["ete"]}, "yields_to: 'ete' is this very campaign"),
+        ({"grace": "3d"}, "grace: is longer than late_for"),
+        ({"zone": "Europe/Pris"}, "there is no time zone 'Europe/Pris'"),
+        ({"at": "18:00+02:00"}, "without a zone"),
+        ({"messages": []}, "at least 1 item"),
+        ({"messages": [tip("a"), tip("a")]}, "messages: each name once"),
+        ({"messages": [tip("a"), {**tip("a"), "name": "b"}]}, "two alternatives say the same words"),
+        ({"messages": [{"name": "a", "message": OPENING}]}, "belongs to no incident"),
+        ({"schedule": [{}]}, "exactly one of"),
+        ({"schedule": [{"cron": "0 9 * * *", "event": "Noël"}]}, "exactly one of"),
+        ({"schedule": [{"cron": "0 9 * * *", "at": "10:00"}]}, "has a time already"),
+        ({"schedule": [{"cron": "0 25 * * *"}]}, "is no cron expression: Bad hour"),
+        ({"schedule": [{"rrule": "FREQ=HOURLY"}]}, "needs a FREQ of DAILY"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;BYDAY=XX"}]}, "is no recurrence rule"),
+        ({"schedule": [{"rrule": "DTSTART:20260101T000000\nRRULE:FREQ=DAILY"}]}, "leave DTSTART out"),
+        ({"schedule": [{"rrule": "FREQ=DAILY", "days_before": [1]}]}, "goes with an event"),
+        ({"schedule": [{"event": "Ascencion"}]}, "Did you mean 'Ascension'?"),
+        ({"schedule": [{"event": "school_holidays"}]}, "name the school zone"),
+        ({"schedule": [{"event": "public_holidays:99"}]}, "no part of France '99'"),
+        ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is no calendar"),
+        ({"silence": {"areas": ["34"]}}, "is no area"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        campaign(**wrong)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (FILE.replace("headline =", "headlin ="), "messages[0].headlin: is not known. Did you mean 'headline'?"),
+        ("name = 4", "messages: is missing."),
+        (re.sub("images = .*", "images = [3]", FILE), "messages[0].images[0]: "),
+        (FILE.replace("[[messages]]\nname", "[[messages]]\nnom"), "messages[0].name: is missing."),
+        (FILE.replace("[conduct]", "[conduct"), "is not TOML"),
+        ("messages = [4]\nimages = 3", "messages[0]: "),
+        ("\udcff", "is not UTF-8"),
+        (None, "cannot be read (No such file"),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | None, told: str) -> None:
+    file = tmp_path / "ete.toml"
+    if written is not None:
+        file.write_bytes(written.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SettingsError) as error:
+        read_campaign(file)
+    assert str(file) in str(error.value)
+    assert told in str(error.value)
+
+
+def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no campaign"):
+        read_campaigns([tmp_path])
+    (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
+    with pytest.raises(NewerVersion):
+        read_campaigns([tmp_path])
+
+
+def test_the_campaign_of_the_page_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "campaigns.md"
+    [written] = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "ete.toml").write_text(written, encoding="utf-8")
+    assert [one.name for one in read_campaign(tmp_path / "ete.toml").messages] == ["otv", "cles"]
+    fields = set(
+        re.findall(r"`\[*([a-z_]+)\]*`", "".join(re.findall(r"^\| ([^|]*) \|", page.read_text("utf-8"), re.MULTILINE)))
+    )
+    assert set(Campaign.model_fields) - {"schema_version", "name", "messages", "zone", "at"} <= fields
