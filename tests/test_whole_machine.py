@@ -34,7 +34,6 @@ KEYED = Abilities(budget=Budget(300), replies=True, remembers_keys=timedelta(day
 KEYS = Keys.create(lambda count: bytes(range(count)))
 CHANNELS = ("keyed", "readable", "holds", "resends")
 INCIDENTS = ("I1", "I2", None)
-LAG = timedelta(seconds=50)  # of the timeline; "not there" is believed after a minute
 ANSWERS = (
     "yes",
     "lost answer",  # it is out, and nobody says so
@@ -75,6 +74,8 @@ class Readers:
 
 class WholeMachine(RuleBasedStateMachine):
     """Four channels: one knows keys, one can be read, and of two that can do neither one holds and one resends."""
+
+    lag = timedelta(seconds=50)  # of the timeline; "not there" is believed after a minute
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,11 +119,15 @@ class WholeMachine(RuleBasedStateMachine):
             self.publish(incident, Severity.MODERATE, None)
 
     @rule(
-        seconds=st.sampled_from([3, 20, 49, 61, 121]),
-        answers=st.tuples(*[st.sampled_from(ANSWERS)] * 4),
+        seconds=st.sampled_from([3, 20, 49, 61, 121]) | st.none(),
+        answers=st.tuples(*[st.sampled_from(ANSWERS) | st.just("lost answer")] * 4),
         readable=st.sampled_from([True, True, False]),
     )
-    def deliver(self, seconds: int, answers: tuple[Answer, ...], *, readable: bool) -> None:
+    def deliver(self, seconds: float | None, answers: tuple[Answer, ...], *, readable: bool) -> None:
+        """After so many seconds, or as soon as "it is not there" may be believed of the channel that can be read."""
+        if seconds is None:
+            self.book.journal.resume("desk", "readable")
+            seconds = self._until_it_is_due("readable")
         self.book.pass_by(seconds)
         for channel, answer in zip(CHANNELS, answers, strict=True):
             self._deliver(channel, answer, readable=readable)
@@ -215,6 +220,10 @@ class WholeMachine(RuleBasedStateMachine):
             Attempts(journal=self.book.journal, channel=opened, how=how, lease=LEASE).make(claimed)
         return True
 
+    def _until_it_is_due(self, channel: str) -> float:
+        now = self.clock.now()
+        return (self.book.journal.due([channel]).get(channel, now) - now).total_seconds() + 1
+
     def _answer(self, channel: str, answer: Answer, request: Request) -> PostRef:
         readers = self.readers[channel]
         known = readers.keyed and request.key in readers.keys
@@ -240,7 +249,7 @@ class WholeMachine(RuleBasedStateMachine):
     def _find(self, channel: str, request: Request, *, readable: bool) -> PostRef | None:
         if not readable:
             raise Unavailable("The timeline cannot be read.")
-        shows = self.clock.now() - LAG
+        shows = self.clock.now() - self.lag
         there = [key for key, at in self.readers[channel].out if key == request.key and at <= shows]
         return PostRef(account=request.account, id=request.key) if there else None
 
@@ -249,6 +258,29 @@ class WholeMachine(RuleBasedStateMachine):
             return list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
 
 
+def _search(machine: type[WholeMachine], examples: int, steps: int = 20) -> None:
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    )
+
+
 @pytest.mark.slow
 def test_nothing_is_lost_overtaken_or_doubled_whatever_happens() -> None:
-    run_state_machine_as_test(WholeMachine, settings=settings(max_examples=12, stateful_step_count=20, deadline=None))
+    _search(WholeMachine, 12)
+
+
+@pytest.mark.deep
+def test_nothing_is_lost_overtaken_or_doubled_in_a_long_search() -> None:
+    _search(WholeMachine, 300, 40)
+
+
+class LagsTooLong(WholeMachine):
+    """The network says "not there" of what is there for longer than it claims: a second post must come of it."""
+
+    lag = timedelta(seconds=75)
+
+
+@pytest.mark.deep
+def test_the_search_is_strong_enough_to_find_what_is_wrong() -> None:
+    with pytest.raises(AssertionError, match="readable: 2 times"):
+        _search(LagsTooLong, 60)
