@@ -42,6 +42,7 @@ virtual_mailbox_domains = {domain}
 virtual_mailbox_maps = static:ok
 virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
 enable_long_queue_ids = yes
+smtpd_error_sleep_time = 0
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{sasl}
@@ -235,6 +236,11 @@ class MailServer:
         said_by(self._postfix, "-c", self.folder / "postfix", "stop")  # its master has left our process group
         ended(self._running, self.folder)
         self.policy.close()
+
+    @property
+    def log(self) -> str:
+        """What postfix has written down."""
+        return self._running[1].said
 
     def let_in(self, password: str) -> None:
         """Say what the desk's password is from now on; dovecot looks once a second."""

@@ -78,6 +78,16 @@ def test_a_server_that_hangs_up_in_the_middle_of_a_list_loses_nobody(
     assert readers(mail.mails) == dict.fromkeys(everybody, 1)
 
 
+def test_more_errors_than_the_server_stands_lose_nobody(mail: MailServer, new_publisher: NewPublisher) -> None:
+    """After 20 in a row postfix says 421 and goes (`smtpd_hard_error_limit`)."""
+    mail.policy.refuse("gone*", "550 5.1.1 no such user")
+    gone = [f"gone{number}" for number in range(50)]
+    said = new_publisher(by_mail(mail.smtp, *gone, "ana")).publish(accident(), key="1", actor="desk")
+    assert said.on("presse").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: len(gone)}, str(said.on("presse"))
+    assert readers(mail.mails) == {"ana": 1}
+    assert "too many errors" in mail.log
+
+
 def test_a_mail_whose_answer_is_lost_is_not_said_twice(
     mail: MailServer, relay: SmtpRelay, new_publisher: NewPublisher
 ) -> None:

@@ -139,6 +139,9 @@ def test_a_text_at_the_limit(caller: Caller, stand: XStand) -> None:
     [
         ({"quote_tweet_id": "1"}, "$.quote_tweet_id: is not defined in the schema"),
         ({"media": {"media_ids": ["1"] * 5}}, "$.media.media_ids: may only have 4 items"),
+        ({"media": {"media_ids": [1]}}, "$.media.media_ids: does not match the regex pattern ^[0-9]{1,19}$"),
+        ({"reply": {}}, "$.reply.in_reply_to_tweet_id: does not match the regex pattern ^[0-9]{1,19}$"),
+        ({"reply": {"in_reply_to_tweet_id": "1", "x": 1}}, "$.reply.x: is not defined in the schema"),
         ({"media": {"media_ids": ["1"]}}, "Your media IDs are invalid."),
     ],
 )

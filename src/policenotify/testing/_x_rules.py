@@ -1,4 +1,11 @@
-"""What X refuses, in its own words as far as they were ever seen; other refusals say only "not permitted"."""
+"""What X refuses, in its own words as far as they were ever seen; other refusals say only "not permitted".
+
+The form of a call is X's OpenAPI document 2.167, `CreatePostsRequest` (docs.x.com, "Create Post"), whose objects take
+no other fields (`additionalProperties: false`). How long a text is, is its weighted length (twitter-text 3.1.0, config
+v3). Whom an app may answer is in docs.x.com, "Changelog", 23 February 2026, and in "Manage Posts", "Integrate". That
+the same text is refused, and an answer to a post that is gone, is in no document of today: users of other clients have
+shown it, and the words of all refusals.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +24,9 @@ NO_ANSWER: Final = (
 
 _PROBLEMS = "https://api.twitter.com/2/problems/"
 _KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those that the stand can honour
+_WITHIN = {"media": frozenset({"media_ids"}), "reply": frozenset({"in_reply_to_tweet_id"})}  # the same
 _IMAGES = 4  # `maxItems` of `media_ids`
+_ID = re.compile("[0-9]{1,19}")  # `pattern` of `MediaId` and `PostId`
 _NOT_TAKEN = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
 
 
@@ -46,8 +55,17 @@ def refusal(why: str) -> Answer:
 def unfit(asked: dict[str, Any]) -> Answer | None:
     """Why a call is no `CreatePostsRequest`, or `None`."""
     unknown = sorted(asked.keys() - _KEYS)
+    unknown += [
+        f"{name}.{key}" for name, known in _WITHIN.items() for key in sorted(asked.get(name, {}).keys() - known)
+    ]
     if unknown:
         return invalid(unknown[0], f"$.{unknown[0]}: is not defined in the schema")
+    ids = {"media.media_ids": asked.get("media", {}).get("media_ids", [])}
+    if "reply" in asked:
+        ids["reply.in_reply_to_tweet_id"] = [asked["reply"].get("in_reply_to_tweet_id")]
+    for name, numbers in ids.items():
+        if not all(isinstance(number, str) and _ID.fullmatch(number) for number in numbers):
+            return invalid(name, f"$.{name}: does not match the regex pattern ^[0-9]{{1,19}}$")
     if len(asked.get("media", {}).get("media_ids", [])) > _IMAGES:
         return invalid("media.media_ids", f"$.media.media_ids: may only have {_IMAGES} items")
     if not asked.get("text") and "media" not in asked:
