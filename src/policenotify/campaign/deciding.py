@@ -252,9 +252,12 @@ def silenced_by(campaigns: Iterable[Campaign], alerts: Sequence[Message], contai
     """
     silenced = {}
     for campaign in campaigns:
-        heard = Route(to=("all",), at_least=campaign.silence.at_least, areas=campaign.silence.areas)
+        at_least = campaign.silence.at_least
+        there = Route(to=("all",), at_least=at_least, areas=campaign.silencing_areas)
+        anywhere = Route(to=("all",), at_least=at_least)
         for alert in alerts:
-            if heard.takes(alert, contains):
+            # What names no place may be here.
+            if (there if alert.location else anywhere).takes(alert, contains):
                 silenced[campaign.name] = alert.incident or ""
     return silenced
 
