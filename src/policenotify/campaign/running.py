@@ -13,14 +13,13 @@ from policenotify.campaign.deciding import (
     Decision,
     Note,
     Past,
-    Planned,
     Reach,
     Verdict,
     decide,
-    forecast,
     silenced_by,
     window,
 )
+from policenotify.campaign.forecasting import Planned, forecast
 from policenotify.campaign.model import Alternative, Campaign, words_of
 from policenotify.campaign.schedule import KEY, Occurrence
 from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError
