@@ -27,6 +27,6 @@ def say_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Public
 if __name__ == "__main__":
     with open_publisher() as desk:
         say_due(desk)
-        today = desk.clock.now().astimezone(desk.zone).date()
+        today = desk.journal.now().astimezone(desk.zone).date()
         for planned in ahead(desk, read_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
             print(planned.at or "never", planned.occurrence.campaign, planned.alternative, planned.reason)

@@ -12,11 +12,10 @@ from campaign.campaigns import Machine, campaign, everywhere, tip, utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.campaign import Campaign, Decision, Verdict, forecast, occurrences, together
+from policenotify.campaign import Campaign, Decision, Verdict, forecast, occurrences, silenced_by, together
 from policenotify.errors import SettingsError
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
 from policenotify.message import Message
+from policenotify.places import contains
 
 SAY, WAIT, SKIP, MERGE = Verdict.SAY, Verdict.WAIT, Verdict.SKIP, Verdict.MERGE
 
@@ -100,25 +99,47 @@ def test_the_same_words_are_not_said_again_too_soon_not_even_by_another_campaign
     assert second.until == utc("2026-01-08T17:00")
 
 
-def test_a_burglary_tip_does_not_bury_an_alert() -> None:
-    def alert(severity: str, **place: str) -> Message:
-        lifecycle = Lifecycle(stage=Stage.OPENING, incident="4711")
-        return Message.model_validate(
-            {
-                "category": "armed_threat",
-                "headline": "Danger",
-                "severity": severity,
-                "location": Location(**place),
-                "lifecycle": lifecycle,
-            }
-        )
+def alert(severity: str, **place: str) -> Message:
+    return Message.model_validate(
+        {
+            "category": "armed_threat",
+            "headline": "Danger",
+            "severity": severity,
+            "location": place or None,
+            "lifecycle": {"stage": "opening", "incident": "4711"},
+        }
+    )
 
+
+def test_a_burglary_tip_does_not_bury_an_alert() -> None:
     mine, machine = campaign(silence={"at_least": "Severe", "areas": ["dept:34"]}, missed="skip"), Machine()
     now = utc("2026-01-01T17:00")
     [waits] = machine.run([mine], now, [alert("Minor", commune="34172"), alert("Extreme", commune="34172")])
     assert (waits.verdict, waits.reason, waits.until) == (WAIT, "incident 4711 is open", None)
     elsewhere = alert("Extreme", commune="75056")
     assert told(machine.run([mine], now + timedelta(hours=20), [elsewhere])) == [(1, SAY, "a")]
+
+
+@pytest.mark.parametrize(
+    ("about", "silent", "heard"),
+    [
+        (None, {"commune": "34172"}, None),
+        ({"commune": "34172"}, {"commune": "34172"}, {"commune": "34003"}),
+        ({"epci": "243400017"}, {"commune": "34172"}, {"commune": "34003"}),
+        ({"department": "34"}, {"commune": "34003"}, {"commune": "75056"}),
+        ({"label": "partout"}, {"commune": "75056"}, None),
+    ],
+)
+def test_it_is_silent_where_it_is_about(
+    about: dict[str, str] | None, silent: dict[str, str], heard: dict[str, str] | None
+) -> None:
+    one = tip("a")
+    mine = campaign(messages=[{**one, "message": {**one["message"], "location": about}}])
+    assert silenced_by([mine], [alert("Extreme", **silent)], contains) == {"ete": "4711"}
+    assert silenced_by([mine], [alert("Extreme")], contains) == {"ete": "4711"}
+    assert silenced_by([mine], [alert("Moderate", **silent), alert("Moderate")], contains) == {}
+    if heard:
+        assert silenced_by([mine], [alert("Extreme", **heard)], contains) == {}
 
 
 def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:

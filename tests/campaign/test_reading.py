@@ -50,6 +50,7 @@ def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
     assert read_campaigns([tmp_path]) == (read,)
 
 
+ENDING = {"category": "fire", "headline": "Incendie", "expires_at": "2026-07-26T14:05:00+02:00"}
 OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "opening"}}
 
 
@@ -67,6 +68,7 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"messages": [tip("a"), tip("a")]}, "messages: each name once"),
         ({"messages": [tip("a"), {**tip("a"), "name": "b"}]}, "two alternatives say the same words"),
         ({"messages": [{"name": "a", "message": OPENING}]}, "belongs to no incident"),
+        ({"messages": [{"name": "a", "message": ENDING}]}, "has no times of its own"),
         ({"schedule": [{}]}, "exactly one of"),
         ({"schedule": [{"cron": "0 9 * * *", "event": "Noël"}]}, "exactly one of"),
         ({"schedule": [{"cron": "0 9 * * *", "at": "10:00"}]}, "has a time already"),

@@ -152,13 +152,17 @@ def test_preview_shows_each_message(run: Run, file: Path) -> None:
     assert (wrong.code, "cannot be read" in wrong.err) == (1, True)
 
 
+def _until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        sleep(0.02)
+
+
 def _meanwhile(log: Path, *steps: tuple[str, Callable[[], object]]) -> Thread:
     """Each step as soon as the words before it were told."""
 
     def follow() -> None:
         for words, step in steps:
-            while words not in log.read_text(encoding="utf-8"):
-                sleep(0.02)
+            _until(lambda words=words: words in log.read_text(encoding="utf-8"))  # type: ignore[misc]  # bound at once
             step()
 
     thread = Thread(target=follow)
@@ -175,7 +179,8 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
         monkeypatch.setattr(sys, "stdout", out)
         following = _meanwhile(
             log,
-            ('"said"', lambda: file.write_text("[", encoding="utf-8")),
+            ('"said"', lambda: _until(lambda: len(desk.bluesky.posts) == 1)),
+            ("", lambda: file.write_text("[", encoding="utf-8")),
             ("SettingsError", lambda: publisher.journal.stop("chef")),
             ('"Stopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
         )

@@ -5,7 +5,8 @@ What is due follows from the campaign and the time; what was said, from the jour
 
 from __future__ import annotations
 
-from policenotify.campaign.deciding import Decision, Note, Past, Planned, Verdict, decide, forecast, silenced_by
+from policenotify.campaign.deciding import Decision, Note, Past, Verdict, decide, silenced_by
+from policenotify.campaign.forecasting import Planned, forecast
 from policenotify.campaign.model import Alternative, Campaign, Conduct, Quiet, Schedule, Silence, together
 from policenotify.campaign.reading import read_campaign, read_campaigns
 from policenotify.campaign.running import Round, run

@@ -5,12 +5,10 @@ Who runs, how often, and after what pause makes no difference: the same past giv
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from heapq import heappop, heappush
 from types import MappingProxyType
 
 from policenotify.campaign.model import Alternative, Campaign
@@ -92,23 +90,6 @@ class Decision:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What will become of an occurrence if nothing unforeseen happens.
-
-    Attributes:
-        occurrence: Which.
-        alternative: What will be said; empty: nothing.
-        at: When; `None`: never.
-        reason: Why it is later than due, or never.
-    """
-
-    occurrence: Occurrence
-    alternative: str = ""
-    at: datetime | None = None
-    reason: str = ""
-
-
 def decide(
     campaigns: Sequence[Campaign],
     due: Iterable[Occurrence],
@@ -151,7 +132,7 @@ def decide(
             if made is None:
                 made = _say(campaign, one, now, said, reach, missed=missed)
             if made.verdict is Verdict.SAY:
-                said.append(_as_past(campaign, made, now, reach))
+                said.append(as_past(campaign, made, now, reach))
             decisions.append(made)
     return tuple(decisions)
 
@@ -230,7 +211,8 @@ def _say(
     return Decision(occurrence=one, verdict=Verdict.SAY, alternative=chosen.name, reason=late)
 
 
-def _as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> Past:
+def as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> Past:
+    """A decision to say something, carried out."""
     alternative = campaign.alternative(made.alternative)
     return Past(
         campaign=campaign.name,
@@ -252,9 +234,12 @@ def silenced_by(campaigns: Iterable[Campaign], alerts: Sequence[Message], contai
     """
     silenced = {}
     for campaign in campaigns:
-        heard = Route(to=("all",), at_least=campaign.silence.at_least, areas=campaign.silence.areas)
+        at_least = campaign.silence.at_least
+        there = Route(to=("all",), at_least=at_least, areas=campaign.silencing_areas)
+        anywhere = Route(to=("all",), at_least=at_least)
         for alert in alerts:
-            if heard.takes(alert, contains):
+            # What names no place may be here.
+            if (there if alert.location else anywhere).takes(alert, contains):
                 silenced[campaign.name] = alert.incident or ""
     return silenced
 
@@ -270,64 +255,6 @@ def window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ..
             campaign.local(now + timedelta(days=1)).date(),
         )
     )
-
-
-def forecast(
-    campaigns: Sequence[Campaign],
-    first: date,
-    last: date,
-    *,
-    now: datetime | None = None,
-    past: Sequence[Past] = (),
-    notes: Sequence[Note] = (),
-    reach: Reach,
-) -> tuple[Planned, ...]:
-    """What will be said from day *first* to day *last*, if somebody is always running and no incident is open.
-
-    Args:
-        campaigns: As `together` orders them.
-        first: First day of the occurrences.
-        last: Last day of the occurrences.
-        now: Nothing is said before; `None`: from the first occurrence on.
-        past: What was said; occurrences that were are not told again.
-        notes: What was remarked.
-        reach: The channels of an alternative.
-    """
-    named = {campaign.name: campaign for campaign in campaigns}
-    series = sorted((one for c in campaigns for one in occurrences(c, first, last)), key=lambda one: one.due)
-    dues = [one.due for one in series]
-    behind = max((max(one.late_for, *_spacings(one)) for one in campaigns), default=timedelta(0)) + timedelta(days=2)
-    times = [max(due, now) if now else due for due in sorted(set(dues))]
-    said, remarks, told = list(past), list(notes), list[Planned]()
-    why: dict[tuple[str, date], str] = {}
-    while times:
-        at = heappop(times)
-        while times and times[0] <= at:
-            heappop(times)
-        near = series[bisect_left(dues, at - behind) : bisect_left(dues, at + timedelta(days=2))]
-        latest = {(one.campaign, one.words): one for one in said}
-        matters = [one for one in said if at - one.at <= behind or latest[one.campaign, one.words] is one]
-        made = decide(campaigns, near, now=at, past=matters, notes=remarks, reach=reach)
-        for one in made:
-            campaign = named[one.occurrence.campaign]
-            reason = one.reason or why.get(one.occurrence.id, "")
-            if one.verdict is Verdict.WAIT:
-                why.setdefault(one.occurrence.id, one.reason)
-                remarks.append(Note(campaign=campaign.name, day=one.occurrence.day, verdict=Verdict.WAIT))
-                over = one.occurrence.due + campaign.late_for + timedelta(microseconds=1)
-                heappush(times, min(one.until or over, over))
-            elif one.verdict is Verdict.SAY:
-                said.append(_as_past(campaign, one, at, reach))
-                told.append(Planned(occurrence=one.occurrence, alternative=one.alternative, at=at, reason=reason))
-            else:
-                remarks.append(Note(campaign=campaign.name, day=one.occurrence.day, verdict=one.verdict))
-                reason = ": ".join(filter(None, (one.reason, why.get(one.occurrence.id, ""))))
-                told.append(Planned(occurrence=one.occurrence, reason=reason))
-    return tuple(sorted(told, key=lambda one: (one.at or one.occurrence.due, one.occurrence.campaign)))
-
-
-def _spacings(campaign: Campaign) -> tuple[timedelta, ...]:
-    return (campaign.conduct.spacing, *(pace.spacing for pace in campaign.conduct.channels.values()))
 
 
 def _next(campaign: Campaign, now: datetime, wall: time) -> datetime:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from icalendar import Calendar, Event
 
-from policenotify.campaign.deciding import Planned
+from policenotify.campaign.forecasting import Planned
 from policenotify.campaign.model import Campaign
 
 _LASTS = timedelta(minutes=15)  # an event without a length is shown badly

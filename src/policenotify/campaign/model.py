@@ -14,6 +14,7 @@ from policenotify.campaign.calendars import refuse_unknown
 from policenotify.campaign.rules import refuse_cron, refuse_rrule
 from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
+from policenotify.location import Location
 from policenotify.message import Message
 from policenotify.scales import Severity
 from policenotify.settings.model import AreaCode, Name, Zone
@@ -64,6 +65,8 @@ class Alternative(_Part):
     def _stands_alone(self) -> Self:
         if self.message.stage is not Stage.STANDALONE:
             raise ValueError("message: a campaign's message belongs to no incident")
+        if self.message.starts_at or self.message.expires_at or self.message.next_update_at:
+            raise ValueError("message: a campaign's message has no times of its own: it is said again and again")
         return self
 
     @property
@@ -131,7 +134,7 @@ class Silence(_Part):
 
     Attributes:
         at_least: From this severity of its opening on.
-        areas: Only in one of these areas; empty: anywhere.
+        areas: Only in one of these areas; empty: where its messages say that they are about, or anywhere.
     """
 
     at_least: Severity = Severity.SEVERE
@@ -249,9 +252,27 @@ class Campaign(_Part):
         """
         return {one.name: one for one in self.messages}[name]
 
+    @property
+    def silencing_areas(self) -> tuple[str, ...]:
+        """Where an incident silences it; empty: anywhere."""
+        places = [one.message.location for one in self.messages]
+        if self.silence.areas or None in places:
+            return self.silence.areas
+        return tuple(sorted({area for place in places if place for area in _area_of(place)}))
+
     def local(self, at: datetime) -> datetime:
         """A moment in the campaign's zone."""
         return at.astimezone(self.zone)
+
+
+def _area_of(place: Location) -> Iterator[str]:
+    """The smallest area of the COG that a place names."""
+    if place.commune:
+        yield f"commune:{place.commune}"
+    elif place.epci:
+        yield f"epci:{place.epci}"
+    elif place.department:
+        yield f"dept:{place.department}"
 
 
 def together(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:

@@ -13,14 +13,13 @@ from policenotify.campaign.deciding import (
     Decision,
     Note,
     Past,
-    Planned,
     Reach,
     Verdict,
     decide,
-    forecast,
     silenced_by,
     window,
 )
+from policenotify.campaign.forecasting import Planned, forecast
 from policenotify.campaign.model import Alternative, Campaign, words_of
 from policenotify.campaign.schedule import KEY, Occurrence
 from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError
@@ -67,7 +66,8 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         Stopped: Everything is stopped; nothing was said.
         JournalError: The journal is not available; nothing was said that is not in it.
     """
-    journal, now = publisher.journal, publisher.clock.now()
+    journal = publisher.journal
+    now = journal.now()  # on a server its clock is everybody's
     if (stopped := journal.stopped()) is not None:
         raise stopped
     problems: dict[str, str] = {}
@@ -106,7 +106,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
 
 def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[Planned, ...]:
     """What will be said from day *first* to day *last*, from now on; see `forecast`."""
-    now = publisher.clock.now()
+    now = publisher.journal.now()
     return forecast(
         campaigns,
         first,

@@ -112,7 +112,7 @@ def _worded(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[list[s
 def _year(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[Planned, ...]:
     from policenotify.campaign.running import ahead  # noqa: PLC0415 - help needs none
 
-    today = publisher.clock.now().astimezone(publisher.zone).date()
+    today = publisher.journal.now().astimezone(publisher.zone).date()
     first = max(today, min(one.start for one in campaigns))
     return ahead(publisher, campaigns, first, first + _AHEAD)
 
@@ -164,7 +164,7 @@ def calendar(call: Call, files: tuple[str, ...], month: str | None, months: int,
     from policenotify.cli.months import entries, month_of, pages_of  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
-        now = publisher.clock.now()
+        now = publisher.journal.now()
         campaigns = read_campaigns(files)
         first, last = month_of(month, months, now.astimezone(publisher.zone).date())
         shown = entries(publisher, campaigns, first, last)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta, tzinfo
-from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +14,7 @@ from rich.text import Text
 from policenotify.cli import completing, pages
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
+from policenotify.cli.supervision import Supervisor, ended_by_signals
 from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError, Stopped
 from policenotify.receipt import Outcome
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
     from policenotify.campaign import Campaign, Round
     from policenotify.publisher import Publisher
+
+_GRACE = 30.0  # seconds for which posts that are under way may finish at the end
 
 _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completing.files)
 
@@ -60,7 +61,7 @@ def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
 @click.command(
     "serve",
     short_help="Stay, and say what is due on time.",
-    epilog=exit_codes("1 a campaign is wrong at the start; 6 no journal at the start"),
+    epilog=exit_codes("1 a campaign is wrong at the start; 3 a post was left in doubt; 6 no journal at the start"),
 )
 @_files
 @click.option(
@@ -85,19 +86,25 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     from policenotify.campaign import read_campaigns  # noqa: PLC0415 - help needs none
 
-    actor, told = call.actor, dict[str, str]()
-    with _asked_to_stop() as asked, closing(call.publisher()) as publisher:
+    actor, told, supervisor = call.actor, dict[str, str](), Supervisor()
+    with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         campaigns = read_campaigns(files)
         call.begun = True
+        running = publisher.worker().start()
+        supervisor.tell("READY=1")
         while True:
             _look(call, publisher, campaigns, actor, told)
-            if asked.wait(every):
-                return Exit.IN_ORDER
+            supervisor.tell("WATCHDOG=1")
+            if signals.wait(every):
+                break
             try:
                 campaigns = read_campaigns(files)
                 told.pop("files", None)
             except (SettingsError, NewerVersion) as error:
                 _trouble(call, "files", error, told)
+        supervisor.tell("STOPPING=1")
+        finished = running.stop(patience=_GRACE)
+    return Exit.IN_ORDER if finished else Exit.ATTENTION
 
 
 def _look(call: Call, publisher: Publisher, campaigns: tuple[Campaign, ...], actor: str, told: dict[str, str]) -> None:
@@ -106,7 +113,6 @@ def _look(call: Call, publisher: Publisher, campaigns: tuple[Campaign, ...], act
 
     try:
         done = run(publisher, campaigns, actor=actor, wait=timedelta(0))
-        publisher.drain(publisher.wait)
         document = _document(done)
     except (JournalError, Stopped) as error:
         _trouble(call, "journal", error, told)
@@ -128,18 +134,6 @@ def _say(call: Call, document: dict[str, object], page: Iterator[RenderableType]
         click.echo(json.dumps(document, ensure_ascii=False))  # a line at once, for whoever reads along
     else:
         call.tell(document, *page)
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Event]:
-    """An event that SIGTERM and Ctrl-C set, instead of ending the process in the midst of something."""
-    asked = Event()
-    before = {one: signal.signal(one, lambda *_: asked.set()) for one in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _document(done: Round) -> dict[str, object]:

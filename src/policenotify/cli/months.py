@@ -77,7 +77,7 @@ def month_of(typed: str | None, months: int, today: date) -> tuple[date, date]:
 def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> list[Entry]:
     """What was said and will be from day *first* to day *last*."""
     named = {one.name: one for one in campaigns}
-    now = publisher.clock.now()
+    now = publisher.journal.now()
     shown = []
     for said in past_of(publisher, now):
         mine = named.get(said.campaign)

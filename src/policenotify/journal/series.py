@@ -40,6 +40,7 @@ def said_under(connection: Connection, prefix: str, since: datetime) -> tuple[Sa
             deliveries=tuple(deliveries[row.id]),
         )
         for row in rows
+        if row.key.startswith(prefix)  # SQLite's LIKE takes no notice of case
     )
 
 
