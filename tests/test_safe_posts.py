@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -91,6 +92,22 @@ def test_whom_a_channel_may_mention_is_mentioned_but_never_by_a_place() -> None:
     scene = _scene(message, mentions=frozenset({"SDIS34"}))
     assert scene.headline == "@SDIS34 et SDIS51"
     assert scene.place.details == ("rue SDIS34",)
+
+
+def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
+    scene = _scene(_message(headline="Avec @SDIS34 et @SDIS51"))
+    abilities = Abilities(budget=Budget(300, graphemes))
+    told = {}
+    for mentions in (frozenset[str](), frozenset({"sdis34"}), frozenset({"SDIS34", "SDIS51"})):
+        channel = replace(_channel("short", abilities), mentions=mentions)
+        leg = Leg(channel=channel.name, account=channel.account, language="fr")
+        post = render(scene, leg, channel=channel, key="0" * 64).standalone
+        told[post.text] = [span.value for span in post.spans if span.kind == "mention"]
+    assert told == {
+        "🚨 [#Accident] Avec SDIS34 et SDIS51 en cours.": [],
+        "🚨 [#Accident] Avec @SDIS34 et SDIS51 en cours.": ["SDIS34"],
+        "🚨 [#Accident] Avec @SDIS34 et @SDIS51 en cours.": ["SDIS34", "SDIS51"],
+    }
 
 
 def test_french_sets_its_spaces_and_english_does_not() -> None:

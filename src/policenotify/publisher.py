@@ -284,6 +284,7 @@ class Publisher:
             words=self.words,
             now=at,
             zone=self.zone,
+            mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
         )
         findings = check(draft, self._checks)
         legs: tuple[Leg, ...] = ()

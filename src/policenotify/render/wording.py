@@ -32,6 +32,7 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
     Raises:
         CannotFit: What must be said does not fit, and the network has no threads.
     """
+    scene = scene.once(Scene.mentioning, channel.mentions)
     message, can = scene.message, channel.abilities
     shown = scene.once(_described)[: can.images]
     kept_out = len(scene.pictures) - len(shown)
