@@ -20,7 +20,7 @@ from policenotify.location import Location
 from policenotify.message import Message, Translation
 from policenotify.receipt import Entry, History, Leg
 from policenotify.registry import configured
-from policenotify.render import render, resolve
+from policenotify.render import Scene, render, resolve
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.words import PROFILES, WORDS
 
@@ -144,11 +144,22 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Config
     begins = stage in {Stage.OPENING, Stage.STANDALONE}
     first = Entry(publication=FIRST, sequence=1, message=_message(category, _stages(category)[0]), at=AT)
     history = History() if begins else History(incident=INCIDENT, entries=(first,))
+    scene = Scene(
+        message=_message(category, stage),
+        language=language,
+        words=WORDS[language],
+        profile=PROFILES[category],
+        now=AT + timedelta(minutes=0 if begins else 33),
+        zone=PARIS,
+        sender=SENDER,
+        history=history,
+        reference="K7Q2M" if PROFILES[category].opens_incident else "",
+    )
     found = []
     for network in _NETWORKS:
         channel = _channel(network)
         wording = render(
-            _message(category, stage),
+            scene,
             Leg(
                 channel=network,
                 account=channel.account,
@@ -157,14 +168,6 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Config
             ),
             channel=channel,
             key="0" * 64,
-            created_at=AT + timedelta(minutes=0 if begins else 33),
-            words=WORDS[language],
-            profile=PROFILES[category],
-            zone=PARIS,
-            sender=SENDER,
-            history=history,
-            pictures=(),
-            reference="K7Q2M" if PROFILES[category].opens_incident else "",
         )
         if wording.reply:
             found.append((f"{network}, in the thread", channel, wording.reply))

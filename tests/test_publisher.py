@@ -135,6 +135,17 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert body.get_content().split() == texts["presse"].split()
 
 
+def test_a_channel_may_mention_whom_it_names_and_nobody_else(desk: Desk) -> None:
+    channels = [desk.on_bluesky(mentions=frozenset({"pref34.example"})), desk.by_mail()]
+    called = accident().model_copy(update={"description": "Avec @pref34.example."})
+    preview = desk.publisher(channels).preview(called)
+    on_bluesky, mail = (wording.standalone for wording in preview.wordings)
+    assert "Avec @pref34.example." in on_bluesky.text
+    assert [span.value for span in on_bluesky.spans if span.kind == "mention"] == ["pref34.example"]
+    assert "Avec pref34.example." in mail.text
+    assert "PN114" not in {finding.code for finding in preview.findings}
+
+
 def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
     first = publisher.publish(accident(), key="open", actor="desk")
     again = publisher.publish(accident(), key="open", actor="another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,12 +14,11 @@ from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
 from policenotify.errors import CannotFit
 from policenotify.message import Message
 from policenotify.receipt import History, Leg, Wording
-from policenotify.render import render
+from policenotify.render import Scene, render
 from policenotify.render.place import place_of, tagged
-from policenotify.render.scene import Scene
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
-from policenotify.text import Budget, graphemes, x_entities
+from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_entities, x_weight
 from policenotify.text.spans import hashtag, is_address, mentioned, spans_of
 from policenotify.words import EN, FR, PROFILES, WORDS, Words
 
@@ -39,17 +39,10 @@ MAIL: Final = _channel("mail", Abilities(budget=Budget(50_000), title=True, html
 
 def _render(message: Message, channel: Configured = SHORT, history: History | None = None) -> Wording:
     return render(
-        message,
+        _scene(message, history=history),
         Leg(channel=channel.name, account=channel.account, language="fr"),
         channel=channel,
         key="0" * 64,
-        created_at=AT,
-        words=FR,
-        profile=PROFILES[message.category],
-        zone=PARIS,
-        sender=SENDER,
-        history=history or History(),
-        pictures=(),
     )
 
 
@@ -58,7 +51,9 @@ def _message(**fields: Any) -> Message:
     return Message.model_validate({**accident, **fields})
 
 
-def _scene(message: Message, words: Words = FR, mentions: frozenset[str] = frozenset()) -> Scene:
+def _scene(
+    message: Message, words: Words = FR, mentions: frozenset[str] = frozenset(), history: History | None = None
+) -> Scene:
     return Scene(
         message=message,
         language=words.language,
@@ -66,7 +61,7 @@ def _scene(message: Message, words: Words = FR, mentions: frozenset[str] = froze
         profile=PROFILES[message.category],
         now=AT,
         zone=PARIS,
-        history=History(),
+        history=history or History(),
         sender=SENDER,
         mentions=mentions,
     )
@@ -96,8 +91,23 @@ def test_whom_a_channel_may_mention_is_mentioned_but_never_by_a_place() -> None:
     message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
     scene = _scene(message, mentions=frozenset({"SDIS34"}))
     assert scene.headline == "@SDIS34 et SDIS51"
-    assert scene.said.headline == "@SDIS34 et SDIS51"
     assert scene.place.details == ("rue SDIS34",)
+
+
+def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
+    scene = _scene(_message(headline="Avec @SDIS34 et @SDIS51"))
+    abilities = Abilities(budget=Budget(300, graphemes))
+    told = {}
+    for mentions in (frozenset[str](), frozenset({"sdis34"}), frozenset({"SDIS34", "SDIS51"})):
+        channel = replace(_channel("short", abilities), mentions=mentions)
+        leg = Leg(channel=channel.name, account=channel.account, language="fr")
+        post = render(scene, leg, channel=channel, key="0" * 64).standalone
+        told[post.text] = [span.value for span in post.spans if span.kind == "mention"]
+    assert told == {
+        "🚨 [#Accident] Avec SDIS34 et SDIS51 en cours.": [],
+        "🚨 [#Accident] Avec @SDIS34 et SDIS51 en cours.": ["SDIS34"],
+        "🚨 [#Accident] Avec @SDIS34 et @SDIS51 en cours.": ["SDIS34", "SDIS51"],
+    }
 
 
 def test_french_sets_its_spaces_and_english_does_not() -> None:
@@ -105,6 +115,27 @@ def test_french_sets_its_spaces_and_english_does_not() -> None:
     assert _scene(_message()).set(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
     assert _scene(_message(), EN).set(text) == text
     assert {tag: words.sets_spaces for tag, words in WORDS.items()} == {"fr": True, "en": False}
+
+
+@pytest.mark.parametrize(
+    ("budget", "reads"),
+    [
+        (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
+        (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
+        (Budget(459, lambda text: sms(text).units * (1 if sms(text).encoding == "GSM-7" else 3)), None),  # SMS in UCS-2
+        (Budget(459, lambda text: sms(text).units, spell=lambda text: to_gsm(text).text), None),
+        (Budget(500, utf8_bytes), None),
+    ],
+)
+def test_a_space_breaks_no_line_where_that_costs_nothing(budget: Budget, reads: str | None) -> None:
+    plain = "Fuite à 1 200 m : « évitez » le secteur !"
+    text = _render(_message(headline=plain), _channel("short", Abilities(budget=budget))).standalone.text
+    if reads:
+        assert reads.replace("~", "\u00a0") in text
+    else:
+        assert "\u00a0" not in text
+    if budget.spell:
+        assert sms(text).encoding == "GSM-7"
 
 
 @given(st.data())

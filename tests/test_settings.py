@@ -91,6 +91,22 @@ def test_a_file_becomes_channels_ready_to_open(write: Write) -> None:
     assert press.abilities.recipients
 
 
+def test_a_channel_names_whom_its_posts_may_mention(write: Write) -> None:
+    said = BASIC.replace('tags = ["public"]', 'mentions = ["@Prefet34", "sdis34@pompiers.example", "pref34.example"]')
+    bluesky, press = channels_of(read_settings(write(said), environ=ENVIRON))
+    assert bluesky.mentions == {"Prefet34", "sdis34@pompiers.example", "pref34.example"}
+    assert press.mentions == frozenset()
+
+
+@pytest.mark.parametrize(
+    "handle", ["", "@", "Préfet de l'Hérault", "@@Prefet34", "#Prefet34", "https://x.com/Prefet34"]
+)
+def test_what_is_no_account_cannot_be_mentioned(write: Write, handle: str) -> None:
+    (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f'mentions = ["{handle}"]')))
+    assert line.startswith("channels.bluesky.mentions")
+    assert f"{handle!r} is no account; write one such as 'Prefet34', or 'name@server' on Mastodon" in line
+
+
 def test_recipients_are_read_again_at_each_publication(write: Write, tmp_path: Path) -> None:
     _, press = channels_of(read_settings(write(), environ=ENVIRON))
     assert press.recipients is not None
@@ -412,7 +428,8 @@ def test_the_template_tells_the_defaults() -> None:
     assert said["zone"] == str(settings.zone)
     assert (said["journal"], said["keys"]) == (settings.journal.get_secret_value(), str(settings.keys))
     assert said["wait"] == settings.wait.total_seconds()
-    for name in [name for name in bluesky if name in OF_THE_CHANNEL - {"network", "languages", "tags"}]:
+    assert set(bluesky["mentions"]) == settings.channels["b"].mentions
+    for name in [name for name in bluesky if name in OF_THE_CHANNEL - {"network", "languages", "tags", "mentions"}]:
         assert bluesky[name] == getattr(settings.channels["b"], name)
 
 

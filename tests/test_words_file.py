@@ -27,7 +27,7 @@ from policenotify.journal import schema
 from policenotify.lifecycle import Stage
 from policenotify.message import Message, Translation
 from policenotify.receipt import Entry, History, Leg, Outcome, Said
-from policenotify.render import render
+from policenotify.render import Scene, render
 from policenotify.settings import Settings, languages_of, open_publisher, profiles_of, read_settings, unnamed, words_of
 from policenotify.settings.words_file import words_form, words_from, words_schema
 from policenotify.text.budget import Budget, graphemes
@@ -318,17 +318,19 @@ def _render(stage: Stage, settings: Settings, abilities: Abilities = SHORT, zone
         entry = Entry(publication="0" * 26, sequence=1, message=first, at=NOW - timedelta(minutes=30), said=(said,))
         history = History(incident="i1", entries=(entry,))
     return render(
-        _message(stage),
+        Scene(
+            message=_message(stage),
+            language="de",
+            words=words_of(settings)["de"],
+            profile=profiles_of(settings)["traffic_accident"],
+            now=NOW,
+            zone=zone,
+            sender="Police nationale",
+            history=history,
+        ),
         Leg(channel="c", account="a", language="de", answers=tuple(one.publication for one in history.entries)),
         channel=Configured(name="c", network="n", account="a", abilities=abilities, open=_never),
         key="0" * 64,
-        created_at=NOW,
-        words=words_of(settings)["de"],
-        profile=profiles_of(settings)["traffic_accident"],
-        zone=zone,
-        sender="Police nationale",
-        history=history,
-        pictures=(),
     ).standalone
 
 

@@ -486,6 +486,7 @@ class Configured:
         on_correction_minor: The same below Severe.
         on_cancellation: What a cancellation does: `reply`, `delete` what was posted, or `both`. Where a post cannot be
             deleted, or may be out unseen, it always says so in a post.
+        mentions: Accounts that its posts may mention, without `@`; any other is named without it.
         learns: Its abilities are refined by what it has left in its keep.
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.
         rate: How fast it may go at most, all processes of the installation together: posts, edits and deletions, each
@@ -507,6 +508,7 @@ class Configured:
     on_correction: Literal["reply", "edit", "both"] = "both"
     on_correction_minor: Literal["reply", "edit", "both"] = "edit"
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
+    mentions: frozenset[str] = frozenset()
     learns: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
     rate: Rate | None = None

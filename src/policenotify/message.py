@@ -293,7 +293,7 @@ class Message(_Value):
         """The message's words in a language (for `de-CH` also those in `de`), or `None` when it does not speak it."""
         for tag in tags_for(language):
             if tag == self.language:
-                return Translation(
+                return Translation.model_construct(  # all of it was validated with the message
                     language=tag,
                     headline=self.headline,
                     description=self.description,

@@ -35,7 +35,7 @@ from policenotify.message import Image, Message
 from policenotify.plan import Route, plan
 from policenotify.receipt import UNVERIFIED, Finding, History, Leg, Outcome, Publication, Receipt, Wording
 from policenotify.reminders import Reminder, Reminders, Reminding, duty_message, duty_profile
-from policenotify.render import render, resolve
+from policenotify.render import Scene, render, resolve
 from policenotify.slips import nearest
 from policenotify.words import PROFILES, WORDS, Profile, Words, matching, profile_of
 from policenotify.worker import Worker
@@ -339,6 +339,7 @@ class Publisher:
             words=self.words,
             now=at,
             zone=self.zone,
+            mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
         )
         findings = check(draft, self._checks)
         legs: tuple[Leg, ...] = ()
@@ -347,12 +348,14 @@ class Publisher:
             channels = {name: self._public(self._learned(channel)) for name, channel in self.channels.items()}
             legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
         wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
+        said = [leg for leg in legs if leg not in wordless]
+        scenes = {
+            language: self._scene(language, resolved, profile, history, pictures, at=at)
+            for language in {leg.language for leg in said}
+        }
         wordings = tuple(
-            self._worded(
-                resolved, leg, channels[leg.channel], profile, history, pictures, publication=publication, at=at
-            )
-            for leg in legs
-            if leg not in wordless
+            render(scenes[leg.language], leg, channel=channels[leg.channel], key=_post_key(publication, leg))
+            for leg in said
         )
         wordings = _numbered(wordings, publication, at)
         return _Decided(
@@ -428,34 +431,30 @@ class Publisher:
             incident=incident,
         )
 
-    def _worded(
+    def _scene(
         self,
+        language: str,
         message: Message,
-        leg: Leg,
-        channel: Configured,
         profile: Profile,
         history: History,
         pictures: tuple[Picture, ...],
         *,
-        publication: str,
         at: datetime,
-    ) -> Wording:
-        words = matching(leg.language, self.words)
+    ) -> Scene:
+        words = matching(language, self.words)
         if words is None:
             raise SettingsError(
-                f"Nothing was sent: there are no fixed phrases for the language {leg.language!r}. "
+                f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
                 f"Known: {', '.join(sorted(self.words))}."
             )
-        return render(
-            message,
-            leg,
-            channel=channel,
-            key=_post_key(publication, leg),
-            created_at=at,
+        return Scene(
+            message=message,
+            language=language,
             words=words,
             profile=profile,
+            now=at,
             zone=self.zone,
-            sender=message.sender or self.sender,
+            sender=self.sender,
             history=history,
             pictures=pictures,
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
@@ -559,8 +558,9 @@ class Publisher:
         profile = duty_profile(reminding, reminder.level)
         message = self._resolved(message, profile, None)
         legs = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
+        scene = self._scene(language, message, profile, History(), (), at=at)
         wordings = tuple(
-            self._worded(message, leg, channel, profile, History(), (), publication=publication, at=at)
+            render(scene, leg, channel=channel, key=_post_key(publication, leg))
             for leg, channel in zip(legs, channels, strict=True)
         )
         made = _Decided(

@@ -211,6 +211,7 @@ class How(TypedDict, total=False):
     on_correction: Literal["reply", "edit", "both"]
     on_correction_minor: Literal["reply", "edit", "both"]
     on_cancellation: Literal["reply", "delete", "both"]
+    mentions: frozenset[str]
     recipients: Callable[[], Iterable[str]] | None
     rate: Rate | None
 

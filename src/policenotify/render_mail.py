@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import Literal, TypeAlias
 
@@ -183,5 +184,6 @@ def _colon(language: str) -> str:
     return "\N{NO-BREAK SPACE}:" if language.partition("-")[0].lower() == "fr" else ":"
 
 
+@lru_cache(maxsize=32)  # the blocks of a mail, which is laid out once more for those who have its thread
 def _wrapped(text: str) -> str:
     return wrap(_plain(text))

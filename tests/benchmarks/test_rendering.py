@@ -9,15 +9,17 @@ import gc
 import statistics
 import time
 import tracemalloc
+import warnings
 from collections.abc import Iterator, Sequence
 
 import pytest
+from benchmarks.test_text import POSTS
 from five import NETWORKS, open_five
 
 from policenotify.channel import Configured
 from policenotify.message import Message
 from policenotify.receipt import Leg, Wording
-from policenotify.render import render
+from policenotify.render import Scene, render
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
 from policenotify.words import PROFILES, WORDS, profile_of
 
@@ -36,32 +38,44 @@ def channels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Configur
         yield [five.channel(network) for network in NETWORKS]
 
 
-def _worded(channel: Configured, sample: Sample, message: Message) -> Wording:
-    answers = tuple(entry.publication for entry in sample.history.entries) if channel.abilities.replies else ()
-    return render(
-        message,
-        Leg(channel=channel.name, account=channel.account, language="fr", answers=answers),
-        channel=channel,
-        key="0" * 64,
-        created_at=sample.at,
+def _scene(sample: Sample, message: Message) -> Scene:
+    return Scene(
+        message=message,
+        language="fr",
         words=WORDS["fr"],
         profile=profile_of(message.category, PROFILES),
+        now=sample.at,
         zone=PARIS,
         sender=SENDER,
         history=sample.history,
-        pictures=(),
-        reference="K7QD" if channel.abilities.replies else "",
+        reference="K7QD",
     )
 
 
+def _worded(scene: Scene, channel: Configured) -> Wording:
+    answers = tuple(entry.publication for entry in scene.history.entries) if channel.abilities.replies else ()
+    leg = Leg(channel=channel.name, account=channel.account, language="fr", answers=answers)
+    return render(scene, leg, channel=channel, key="0" * 64)
+
+
+def _unique(message: Message, number: int) -> Message:
+    """The message with words that nobody has said before, so that nothing is taken from what is remembered."""
+    fields = {name: getattr(message, name) for name in ("headline", "description", "instruction")}
+    return message.model_copy(update={name: f"{words} n° {number}" for name, words in fields.items() if words})
+
+
 def _milliseconds(channels: Sequence[Configured], said: Sequence[tuple[Sample, Message]]) -> dict[str, float]:
-    """For each message on each network the best of some rounds; of these the medians, and that of all five together."""
+    """For each message on each network the best of some rounds; of these the medians, and that of all five together.
+
+    The first network pays for what the others share.
+    """
     best: dict[tuple[int, str], float] = {}
-    for _ in range(7):
+    for turn in range(15):
         for number, (sample, message) in enumerate(said):
+            scene = _scene(sample, _unique(message, 100 * turn + number))
             for channel in channels:
                 begun = time.thread_time()
-                _worded(channel, sample, message)
+                _worded(scene, channel)
                 took = 1000 * (time.thread_time() - begun)
                 place = (number, channel.name)
                 best[place] = min(took, best.get(place, took))
@@ -73,21 +87,37 @@ def _milliseconds(channels: Sequence[Configured], said: Sequence[tuple[Sample, M
     return figures | {"all five": statistics.median(whole)}
 
 
+@pytest.fixture(scope="module")
+def parser_needs() -> float:
+    """In how many milliseconds `twitter-text-parser` weighs one post of 280 characters, here and now."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports pkg_resources
+        twitter_text = pytest.importorskip("twitter_text")
+    took = []
+    for post in POSTS[:100]:
+        begun = time.thread_time()
+        twitter_text.parse_tweet(post)
+        took.append(1000 * (time.thread_time() - begun))
+    return statistics.quantiles(took, n=10)[0]
+
+
 @pytest.mark.parametrize(
     ("what", "fields", "most"),
     [
-        ("as the desk writes them", {}, 15),
-        ("with a link", {"link": LINK}, 15),
-        ("far too long", {"description": LONG, "link": LINK}, 100),
+        ("as the desk writes them", {}, 1 / 2),
+        ("with a link", {"link": LINK}, 1),
+        ("far too long", {"description": LONG, "link": LINK}, 6),
     ],
 )
 def test_messages_are_worded_for_five_networks_at_once(
-    channels: list[Configured], what: str, fields: dict[str, str], most: float
+    channels: list[Configured], parser_needs: float, what: str, fields: dict[str, str], most: float
 ) -> None:
+    """One message on five networks, beside one post that another library only weighs: 1 ms where that takes 2 ms."""
     said = [(sample, sample.resolved.model_copy(update=fields)) for sample in SAMPLES]
     figures = _milliseconds(channels, said)
     print(f"\n{what}: " + ", ".join(f"{name} {took:.2f} ms" for name, took in figures.items()))
-    assert figures["all five"] < most
+    print(f"twitter-text-parser weighs one post in {parser_needs:.2f} ms")
+    assert figures["all five"] < most * parser_needs
 
 
 def test_a_thousand_messages_leave_nothing_behind(channels: list[Configured]) -> None:
@@ -97,9 +127,9 @@ def test_a_thousand_messages_leave_nothing_behind(channels: list[Configured]) ->
     def memory_after(round_: int) -> int:
         for number in range(1_000):
             sample, message = first[number % len(first)]
-            unique = message.model_copy(update={"headline": f"{message.headline}, n° {round_} {number}"})
+            scene = _scene(sample, _unique(message, 10_000 * round_ + number))
             for channel in channels:
-                _worded(channel, sample, unique)
+                _worded(scene, channel)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 

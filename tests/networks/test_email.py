@@ -491,16 +491,23 @@ def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogC
     assert "somebody else's" in caplog.text
 
 
-def test_two_hundred_mails_in_one_session_at_a_good_pace(stand: MailStand) -> None:
+def test_many_mails_go_in_one_session(stand: MailStand) -> None:
+    mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
+    people = tuple(person(f"p{number}") for number in range(30))
+    assert set(told(send(mail, *people)).values()) == {"posted"}
+    assert received(stand) == Counter(f"p{number}" for number in range(30))
+    assert stand.sessions == 1
+
+
+@pytest.mark.benchmark
+def test_two_hundred_mails_go_at_a_good_pace(stand: MailStand) -> None:
     mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
     mail.whoami()  # apprise is loaded
     people = tuple(person(f"p{number}") for number in range(200))
     request = mail.prepare(post(3), (ref(1), ref(2)))
     began = time.perf_counter()
-    assert set(told(send(mail, *people, request=request)).values()) == {"posted"}
+    send(mail, *people, request=request)
     pace = 200 / (time.perf_counter() - began)
-    assert received(stand) == Counter(f"p{number}" for number in range(200))
-    assert stand.sessions == 2
     assert pace > 50, f"{pace:.0f} mails/s"  # 500 alone on a quiet machine; a wait of apprise's would make it 0.2
 
 

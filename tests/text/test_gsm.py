@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,17 +120,3 @@ def test_what_is_written_is_in_the_alphabet_and_stays_as_it_is(text: str) -> Non
 def test_letters_and_digits_are_written_or_reported(text: str) -> None:
     if any(sign.isalnum() for sign in text):
         assert any(sign.isalnum() for sign in to_gsm(text).text) or to_gsm(text).lost
-
-
-@pytest.mark.parametrize(
-    "piece", ["🚨", "я", "🚨 ", "€", "« ", " »", "1°", " ", "\u00a0", "\n ", "²", "n°", "\0", "e\u0301", "\ud83d"]
-)
-def test_the_time_grows_with_the_text_and_no_faster(piece: str) -> None:
-    def spent(size: int) -> float:
-        text = "ê" + piece * (size // len(piece)) + "🚨x"
-        begun = time.process_time()
-        sms(text)
-        to_gsm(text)
-        return time.process_time() - begun
-
-    assert spent(100_000) < 40 * max(spent(10_000), 0.005)  # what grows with the square takes a hundred times as long

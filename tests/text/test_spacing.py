@@ -26,7 +26,8 @@ from policenotify.text.spans import spans_of
         ("1,72 m, 20 °C, 50 %, 90 km/h, 12 m², 5 €", "1,72~m, 20~°C, 50~%, 90~km/h, 12~m², 5~€"),
         ("n° 12, 1 200 300 habitants, 10 t", "n°~12, 1~200~300 habitants, 10~t"),
         ("1\u202f200\u202fm\u202f!", "1~200~m~!"),
-        ("Voir : https://x.fr/?a=b !", "Voir~: https://x.fr/?a=b~!"),
+        ("Voir : https://x.fr/?a=b !", "Voir~: https://x.fr/?a=b !"),
+        ("(https://x.fr/?a=b) ; oui !", "(https://x.fr/?a=b) ; oui~!"),
     ],
 )
 def test_no_line_breaks_there(text: str, reads: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import example, given
@@ -151,15 +150,3 @@ def test_nothing_is_lost_and_no_line_is_too_wide_that_could_be_parted(text: str,
     for line in wrapped.split("\n"):
         words = ITEM.sub("", line).strip(" ")
         assert columns(line) <= width or wrap(words, 1) == words
-
-
-def test_it_takes_time_in_proportion() -> None:
-    def seconds(piece: str, times: int) -> float:
-        begun = time.process_time()
-        wrap(piece * times)
-        return time.process_time() - begun
-
-    for piece in ("a ", "1 ", "! ", "« ", "( ", "é🚨 ", "a", "((", "1.", "- "):
-        seconds(piece, 1000)
-        # What grows with the square takes a hundred times as long.
-        assert seconds(piece, 40_000) < 60 * max(seconds(piece, 4_000), 0.005), piece

@@ -1,7 +1,7 @@
 """How a message reads on one channel: the only place that words.
 
-`resolve` fills in what the desk left open; `render` words the resolved message for one leg. Pure: the same arguments
-give the same text, on any host and on any day.
+`resolve` fills in what the desk left open; a `Scene` draws together what is said in one language; `render` words it for
+one leg. Pure: the same arguments give the same text, on any host and on any day.
 
 A post on a short network reads, in this order:
 
@@ -18,6 +18,7 @@ left out; the additional hashtags, the last one first; the link; what the messag
 """
 
 from policenotify.render.resolving import resolve
+from policenotify.render.scene import Scene
 from policenotify.render.wording import render
 
-__all__ = ["render", "resolve"]
+__all__ = ["Scene", "render", "resolve"]

@@ -7,13 +7,10 @@ from dataclasses import replace
 
 from policenotify.channel import Picture
 from policenotify.lifecycle import Stage
-from policenotify.render.place import place_of, tagged
 from policenotify.render.scene import Scene
-from policenotify.render.sentences import open_ended
 from policenotify.render_mail import MailParts, Tone, render_mail
 from policenotify.scales import Severity
 from policenotify.text.budget import Budget
-from policenotify.text.characters import clean, one_line
 from policenotify.text.fitting import Fitted, longest
 
 
@@ -25,18 +22,18 @@ def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool)
         language=scene.language,
         banner=f"{label}{words.dash}{scene.mark}" if scene.mark else label,
         tone=_tone(scene),
-        headline=scene.headline,
-        place=f"{place.whole()} ({place.department})" if place.department else place.whole(),
-        facts=scene.teller.facts(scene.message, scene.profile),
-        description=clean(scene.said.description),
-        instruction=clean(scene.said.instruction),
+        headline=scene.set(scene.headline),
+        place=scene.set(f"{place.whole()} ({place.department})" if place.department else place.whole()),
+        facts=tuple((name, scene.set(fact)) for name, fact in scene.teller.facts(scene.message, scene.profile)),
+        description=scene.set(scene.said.description),
+        instruction=scene.set(scene.said.instruction),
         instruction_label=words.mail_action,
-        context=scene.context() if standalone else "",
+        context=scene.set(scene.context) if standalone else "",
         link=scene.message.link or "",
         link_label=words.mail_link,
         pictures=tuple((picture.digest, picture.alt) for picture in pictures),
         exercise=words.exercise_notice if scene.message.exercise else "",
-        footer=words.mail_footer.format(sender=one_line(scene.sender)),
+        footer=scene.set(words.mail_footer.format(sender=scene.signature)),
     )
 
 
@@ -47,12 +44,12 @@ def subject(scene: Scene) -> str:
 
     `[Accident] Montpellier, avenue de Toulouse – Accident de la circulation`, later `TERMINÉ – [Accident] …`.
     """
-    first = scene.first
-    place = place_of(first.location, scene.words)
-    headline = "" if scene.profile.discreet else open_ended(scene.headline_of(first))
-    name = "" if tagged(headline, place.name) else place.name
-    where = ", ".join(filter(None, (name, place.beyond(headline))))
-    told = scene.words.dash.join(filter(None, (where, headline)))
+    first, place = scene.first, scene.first.place
+    if scene.profile.discreet:
+        told = place.whole()
+    else:
+        where = ", ".join(filter(None, ("" if first.tagged else place.name, first.detail)))
+        told = scene.words.dash.join(filter(None, (where, first.plain)))
     stem = f"[{scene.profile.label(scene.language)}] {told}".rstrip()
     marks = (scene.words.exercise if scene.message.exercise else "", scene.mark)
     return scene.words.dash.join(filter(None, (*marks, stem)))

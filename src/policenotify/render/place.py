@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
 from policenotify.location import Location, RoadRef
 from policenotify.text.characters import one_line
-from policenotify.text.comparing import says
+from policenotify.text.comparing import says, unmarked
 from policenotify.text.repair import repair
 from policenotify.text.spans import hashtag, spans_of, tag_may_stand
 from policenotify.words.phrases import Words
@@ -79,12 +78,13 @@ def tagged(text: str, name: str) -> str | None:
     Accents do not matter, capitals do: Sens is a town, *dans les deux sens* is not. A name in an address stays.
     """
     tag = hashtag(name)
-    spans = spans_of(text)
-    if any(found.value.casefold() == tag.casefold() for found in spans if found.kind == "tag"):
+    if any(found.value.casefold() == tag.casefold() for found in spans_of(text) if found.kind == "tag"):
         return text
-    sought = _bare(name)
+    sought, said = _bare(name), _bare(text)
     forms = {sought, sought.upper()}
-    taken = {place for found in spans for place in range(found.start, found.end)}
+    if not any(form in said for form in forms):
+        return None
+    taken = {place for found in spans_of(text) for place in range(found.start, found.end)}
     words = list(_WORD.finditer(text))
     for first, last in zip(words, words[len(_WORD.findall(name)) - 1 :], strict=False):
         start, end = first.start(), last.end()
@@ -95,5 +95,4 @@ def tagged(text: str, name: str) -> str | None:
 
 
 def _bare(text: str) -> str:
-    marks = unicodedata.normalize("NFKD", text)
-    return " ".join(_WORD.findall("".join(mark for mark in marks if not unicodedata.combining(mark))))
+    return " ".join(_WORD.findall(unmarked(text)))

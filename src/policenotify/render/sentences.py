@@ -8,13 +8,16 @@ from typing import Final
 from policenotify.text.characters import clean
 from policenotify.text.spans import spans_of
 
-_ENDED: Final = re.compile(r"[.!?…:][\"'»”)\]]*\Z")
+_ENDS: Final = tuple(".!?…:")
+_CLOSING: Final = "\"'»”)]"
 _FIRST_WORD: Final = re.compile(r"[\w-]+")
 
 
 def sentence(text: str) -> str:
     """The text with an end: a full stop, unless it has one, or ends with an address."""
-    if not text or _ENDED.search(text) or any(one.kind == "url" and one.end == len(text) for one in spans_of(text)):
+    if not text or text.rstrip(_CLOSING).endswith(_ENDS):
+        return text
+    if "." in text[text.rfind(" ") :] and any(one.kind == "url" and one.end == len(text) for one in spans_of(text)):
         return text
     return f"{text.rstrip(' ,;')}."
 

@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, tzinfo
 
 from policenotify.channel import Configured, Picture, Post, Span
 from policenotify.errors import CannotFit
-from policenotify.message import Message
-from policenotify.receipt import History, Leg, Wording
+from policenotify.receipt import Leg, Wording
 from policenotify.render.mail import fit_mail, mail_parts, subject
-from policenotify.render.post import exercise, post_parts
+from policenotify.render.post import Short
 from policenotify.render.scene import Scene
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fitting import Fitted, fit, thread
+from policenotify.text.fitting import Fitted, Part, fit, thread
+from policenotify.text.spacing import NO_BREAK
 from policenotify.text.spans import spans_of
-from policenotify.words.phrases import Words
-from policenotify.words.profile import Profile
 
 
-def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from anywhere else
-    message: Message,
-    leg: Leg,
-    *,
-    channel: Configured,
-    key: str,
-    created_at: datetime,
-    words: Words,
-    profile: Profile,
-    zone: tzinfo,
-    sender: str,
-    history: History,
-    pictures: tuple[Picture, ...],
-    reference: str = "",
-) -> Wording:
+def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
     """Word a message for one leg: to stand alone and, where there is something to answer, to hang under it.
 
     Args:
-        message: The resolved message.
+        scene: The message in the leg's language: the same one for all legs in that language, which share its work.
         leg: Where it goes.
         channel: The channel of the leg.
         key: The post's key; both wordings have it, since only one of them will go out.
-        created_at: When the post is said; also what "today" is.
-        words: The fixed phrases of the leg's language.
-        profile: What the message's category means.
-        zone: The readers' zone.
-        sender: The service's name, unless the message has one.
-        history: The incident's earlier publications.
-        pictures: The message's pictures, in its order.
-        reference: What people may call the incident, where its posts do not hang together.
 
     Returns:
         The wording; `gave_way` says what had to be left out.
@@ -57,22 +32,12 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
     Raises:
         CannotFit: What must be said does not fit, and the network has no threads.
     """
-    scene = Scene(
-        message=message,
-        language=leg.language,
-        words=words,
-        profile=profile,
-        now=created_at,
-        zone=zone,
-        history=history,
-        sender=message.sender or sender,
-        reference=reference if not channel.abilities.replies else "",
-        hashtags=channel.abilities.hashtags,
-    )
-    shown = _described(scene, pictures)[: channel.abilities.images]
-    kept_out = len(pictures) - len(shown)
-    notes = [f"{kept_out} of {len(pictures)} pictures left out"] if kept_out else []
-    notes += _lost(scene, channel.abilities.budget)
+    scene = scene.once(Scene.mentioning, channel.mentions)
+    message, can = scene.message, channel.abilities
+    shown = scene.once(_described)[: can.images]
+    kept_out = len(scene.pictures) - len(shown)
+    notes = [f"{kept_out} of {len(scene.pictures)} pictures left out"] if kept_out else []
+    notes += _lost(scene, can.budget)
 
     def wording(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
@@ -88,15 +53,15 @@ def render(  # noqa: PLR0913 - all that a wording depends on, and nothing from a
             text=texts[0],
             title=title,
             html=html,
-            spans=_spans(texts[0]),
+            spans=scene.once(_spans, texts[0]),
             link=message.link,
             pictures=shown,
-            created_at=created_at,
-            sender=one_line(scene.sender),
+            created_at=scene.now,
+            sender=scene.signature,
             exercise=message.exercise,
         )
         more = {"link": None, "pictures": ()}
-        further = [post.model_copy(update={"text": text, "spans": _spans(text), **more}) for text in texts[1:]]
+        further = [post.model_copy(update={"text": text, "spans": _spans(scene, text), **more}) for text in texts[1:]]
         return (post, *further), () if further else fitted.gave_way
 
     (standalone, *further), left_alone = wording(standalone=True)
@@ -112,12 +77,24 @@ def _worded(
     budget = channel.abilities.budget
     if channel.abilities.html:
         fitted, html = fit_mail(mail_parts(scene, pictures, standalone=standalone), budget)
-        return fitted, subject(scene), html
-    parts = post_parts(scene, standalone=standalone)
+        return fitted, scene.once(subject), html
+    short = _short(scene, channel)
+    parts = short.standalone if standalone else short.reply
     if budget.spell is None:
         return fit(parts, budget), scene.headline, ""
-    fitted = fit([replace(part, text=budget.spell(part.text)) for part in parts], budget)
+    fitted = fit([Part(budget.spell(part.text), part.rule, part.order, part.name) for part in parts], budget)
     return replace(fitted, text=budget.spell(fitted.text)), scene.headline, ""  # the mark of a cut is no letter either
+
+
+def _short(scene: Scene, channel: Configured) -> Short:
+    """The pieces of a short post: the same ones for all channels that are alike."""
+    can = channel.abilities
+    return scene.once(Short, can.hashtags, "" if can.replies else scene.reference, _hard_spaces(can.budget))
+
+
+def _hard_spaces(budget: Budget) -> bool:
+    """Whether a space at which no line breaks costs no more than another; an alphabet that lacks it has none."""
+    return budget.spell is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _thread(scene: Scene, channel: Configured) -> tuple[str, ...]:
@@ -125,7 +102,7 @@ def _thread(scene: Scene, channel: Configured) -> tuple[str, ...]:
     abilities = channel.abilities
     if not abilities.replies or abilities.html:
         return ()
-    return thread(post_parts(scene, standalone=False), abilities.budget, again=exercise(scene))
+    return thread(_short(scene, channel).reply, abilities.budget, again=scene.exercise)
 
 
 def _lost(scene: Scene, budget: Budget) -> list[str]:
@@ -137,14 +114,14 @@ def _lost(scene: Scene, budget: Budget) -> list[str]:
     return [f"“{sign}” cannot be written there" for sign in dict.fromkeys(lost)]
 
 
-def _spans(text: str) -> tuple[Span, ...]:
-    return tuple(Span(**found._asdict()) for found in spans_of(text))
+def _spans(scene: Scene, text: str) -> tuple[Span, ...]:
+    return tuple(Span(**found._asdict()) for found in spans_of(text, scene.mentions))
 
 
-def _described(scene: Scene, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+def _described(scene: Scene) -> tuple[Picture, ...]:
     """The pictures with their descriptions in the language of the leg."""
-    alts = scene.said.alts or tuple(picture.alt for picture in pictures)
+    alts = scene.said.alts or tuple(picture.alt for picture in scene.pictures)
     return tuple(
         picture.model_copy(update={"alt": one_line(alt) or picture.alt})
-        for picture, alt in zip(pictures, alts, strict=False)
+        for picture, alt in zip(scene.pictures, alts, strict=False)
     )

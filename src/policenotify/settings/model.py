@@ -30,6 +30,7 @@ from policenotify.rate import EXAMPLES, Rate
 from policenotify.reminders import Reminding
 from policenotify.scales import Severity
 from policenotify.slips import nearest, slips
+from policenotify.text.spans import mentioned
 from policenotify.words import PROFILES, WORDS
 from policenotify.words.tags import matching
 
@@ -58,6 +59,13 @@ def _area(value: str) -> str:
     if not re.fullmatch(r"commune:\d[\dAB]\d{3}|epci:\d{9}|dept:(\d[\dAB]|\d{3})", value):
         raise ValueError(f"{value!r} is no area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'")
     return value
+
+
+def _handle(value: str) -> str:
+    handle = value.removeprefix("@")
+    if [found.value for found in mentioned(f"@{handle}")] != [handle]:
+        raise ValueError(f"{value!r} is no account; write one such as 'Prefet34', or 'name@server' on Mastodon")
+    return handle
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -127,6 +135,7 @@ class ChannelSettings(_Part):
         on_correction: What a correction does, at severity Severe and above.
         on_correction_minor: The same below Severe.
         on_cancellation: What a cancellation does.
+        mentions: Accounts that its posts may mention.
         recipients: Who is written to.
         rate: How fast it may go at most: `30 per 5 min`, `100 per day, 20 at once`.
         options: Everything else in the table: the network's own options.
@@ -143,6 +152,7 @@ class ChannelSettings(_Part):
     on_correction: Literal["reply", "edit", "both"] = "both"
     on_correction_minor: Literal["reply", "edit", "both"] = "edit"
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
+    mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
     recipients: RecipientSettings | None = None
     rate: Annotated[Rate | None, PlainValidator(_rate), WithJsonSchema({"type": "string"})] = None
     options: dict[str, object] = Field(default_factory=dict, repr=False)

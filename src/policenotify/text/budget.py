@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import regex
+
+_FORM: Final = "\ufe0f"  # asks for the emoji's form of the sign before it: the one joining sign of most posts
+_SIGNS: Final = (  # each of them is a grapheme whatever stands beside it: Grapheme_Cluster_Break=Other, or a line feed
+    "[\n -~\xa0-\xac\xae-\u02ff\u0370-\u037f\u0391-\u03ff\u1e00-\u1eff\u2010-\u2027\u202f-\u205e\u20a0-\u20bf"
+    "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
+)
+_ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 
 
 def graphemes(text: str) -> int:
@@ -14,16 +28,28 @@ def graphemes(text: str) -> int:
     """
     if text.isascii():
         return len(text) - text.count("\r\n")
-    import regex  # noqa: PLC0415 - only texts that are not ASCII pay for it
-
-    return len(regex.findall(r"\X", text))
+    if _ALONE.fullmatch(text):
+        return len(text) - text.count(_FORM)
+    return len(_whole().findall(text))
 
 
 def grapheme_ends(text: str) -> list[int]:
     """Where each grapheme ends, in code points of the text."""
-    import regex  # noqa: PLC0415 - as above
+    return list(accumulate(map(len, clusters(text))))
 
-    return [match.end() for match in regex.finditer(r"\X", text)]
+
+def clusters(text: str) -> list[str]:
+    """The graphemes of the text."""
+    if _ALONE.fullmatch(text) and _FORM not in text:
+        return list(text)
+    return _whole().findall(text)
+
+
+@cache
+def _whole() -> regex.Pattern[str]:
+    import regex  # noqa: PLC0415 - only texts with joining signs pay for it
+
+    return regex.compile(r"\X")
 
 
 def utf8_bytes(text: str) -> int:
@@ -57,6 +83,7 @@ class Budget:
 
     def use(self, text: str) -> tuple[int, int]:
         """How much the text takes, and of how much, in the count that it exceeds (else in the network's first one)."""
-        if self.max_bytes is not None and self.measure(text) <= self.limit and not self.fits(text):
+        used = self.measure(text)
+        if self.max_bytes is not None and used <= self.limit and utf8_bytes(text) > self.max_bytes:
             return utf8_bytes(text), self.max_bytes
-        return self.measure(text), self.limit
+        return used, self.limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -26,20 +26,27 @@ _INVISIBLE: Final = r"""
     """
 
 
-@lru_cache(maxsize=64)  # the words of one message are shown on every network
+# Of these letters and signs none is to be taken out, composed or joined with another.
+_SEEN: Final = r"[!-~¡-\xac®-\u02ff\u2010-\u2027\u2030-\u205e€]+"
+_PLAIN: Final = re.compile(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
+_EMPTY_LINES: Final = re.compile(r"\n{3,}")
+
+
 def clean(text: str) -> str:
     """The text as it may be shown: composed (NFC), each space one space, each line break one line feed.
 
     What cannot be seen is taken out, unless an emoji or a script needs it: control characters, bidirectional
     overrides, zero-width characters, non-characters. Empty lines at the ends go; at most one stays between paragraphs.
     """
+    if _PLAIN.fullmatch(text):
+        return text
     lines = [" ".join(_visible(line).split()) for line in text.splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+    return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
 def one_line(text: str) -> str:
     """The same, on a single line."""
-    return " ".join(clean(text).split())
+    return text if _PLAIN.fullmatch(text) else " ".join(clean(text).split())
 
 
 def _visible(text: str) -> str:

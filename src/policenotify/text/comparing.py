@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Final
+
+_WORD: Final = re.compile(r"\w+")
 
 
 def folded(text: str) -> str:
     """The text for comparing only: plain small letters and digits, words apart by one space."""
-    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(mark))
-    return " ".join(re.findall(r"\w+", plain))
+    return " ".join(_WORD.findall(unmarked(text.casefold())))
+
+
+def unmarked(text: str) -> str:
+    """The text without accents, each sign in its plainest form: `½` is `1⁄2`."""
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKD", text)
+    for mark in filter(unicodedata.combining, set(plain)):
+        plain = plain.replace(mark, "")
+    return plain
 
 
 def says(text: str, words: str) -> bool:

@@ -7,9 +7,9 @@ own counting rests. Bare domains are links there, typing errors too: `fermé.La`
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
-from itertools import accumulate
 from typing import Final, Literal, NamedTuple
 
 from policenotify.text.addresses import (
@@ -67,7 +67,6 @@ _PUNCTUATION: Final = r"!'#%&()*+,\\\-./:;<=>?@\[\]^_{|}~$"
 _QUERY: Final = r"a-zA-Z0-9!?*'@();:&=+$/%#\[\]\-_.,~|"
 _QUERY_LOOSE: Final = "!?*'@();:+$%[].,~|"
 _SHORT: Final = re.compile(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(\?[{_QUERY}]*)?")
-_HALVES: Final = re.compile(r"[\ud800-\udfff]")
 _ASTRAL: Final = re.compile(r"[\U00010000-\U0010ffff]")
 _BEFORE_NO_BARE_DOMAIN: Final = frozenset("-_./")
 _SEPARATORS: Final = re.compile("[\u3002\uff0e\uff61]")  # what Punycode takes for dots: RFC 3490, section 3.1
@@ -133,16 +132,26 @@ def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]
     found = [Entity("url", link.start, link.end, link.value) for link in links(units, tlds)]
     named = [*_mentions(whole), *_hashtags(whole), *_cashtags(whole)]
     if len(units) > len(whole):
-        at = list(accumulate((len(utf16(sign)) for sign in whole), initial=0))
-        named = [one._replace(start=at[one.start], end=at[one.end]) for one in named]
+        pairs = [pair.start() for pair in _ASTRAL.finditer(whole)]
+        named = [
+            _moved(one, one.start + bisect_left(pairs, one.start), one.end + bisect_left(pairs, one.end))
+            for one in named
+        ]
     kept: list[Entity] = []
     for one in sorted([*found, *named], key=lambda one: one.start):
         if not kept or kept[-1].end <= one.start:
             kept.append(one)
     if len(units) > len(text):
-        back = [place for place, sign in enumerate(text) for _ in utf16(sign)] + [len(text)]
-        kept = [one._replace(start=back[one.start], end=back[one.end], value=joined(one.value)) for one in kept]
+        pairs = [pair.start() + before for before, pair in enumerate(_ASTRAL.finditer(text))]
+        kept = [
+            _moved(one, one.start - bisect_left(pairs, one.start), one.end - bisect_left(pairs, one.end))
+            for one in kept
+        ]
     return tuple(kept)
+
+
+def _moved(one: Entity, start: int, end: int) -> Entity:
+    return Entity(one.kind, start, end, joined(one.value))
 
 
 def _mentions(text: str) -> Iterator[Entity]:
@@ -274,6 +283,8 @@ def _pair(found: re.Match[str]) -> str:
 
 def joined(text: str) -> str:
     """The text with the halves of surrogate pairs joined, wherever both are there."""
-    if not _HALVES.search(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text

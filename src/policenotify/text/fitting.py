@@ -22,6 +22,8 @@ SHORTEST: Final = 15
 
 # A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`.
 _NUMBER: Final = re.compile(r"(?:n°\s?|\+)?\d+(?:[.,:/+\s]\d+)*(?:\s?[%€°]|\s?[^\W\d_]+\d*)?")
+_HARD_SPACE: Final = re.compile("[\xa0\u202f]")
+_BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
 _SENTENCE_END: Final = re.compile(r"[.!?…]['\")»”]*(?=\s)")
 _LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
@@ -73,19 +75,23 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
 
     One part after another gives way, the lowest `order` first: a shrinkable one is cut at the last sentence or word
     end that fits, and left out if less than 15 characters would remain; a droppable one is left out. A cut is marked
-    with `…` and never falls inside a grapheme, an address, a hashtag, a telephone number, or between a number and
-    its unit.
+    with `…` and never falls inside a grapheme, an address, a hashtag, a telephone number, between a number and its
+    unit, or at another space at which no line breaks.
     """
     kept = list(parts)
     gave_way: list[str] = []
     yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
+    whole = _joined(kept)
+    used, limit = budget.use(whole)
+    if used <= limit:
+        return Fitted(whole, (), used, limit)
     for index in sorted(yielding, key=lambda index: kept[index].order):
-        if budget.fits(_joined(kept)):
-            break
         part = kept[index]
         shorter = longest(part.text, _fitting(kept, index, budget)) if part.rule == "shrinkable" else ""
         kept[index] = replace(part, text=shorter)
         gave_way.append(f"{part.name} {'shortened' if shorter else 'left out'}")
+        if budget.fits(_joined(kept)):
+            break
     text = _joined(kept)
     return Fitted(text, tuple(gave_way), *budget.use(text))
 
@@ -153,7 +159,7 @@ def longest(text: str, fits: Callable[[str], bool]) -> str:
     Returns:
         The beginning, or nothing when less than 15 characters would be left.
     """
-    sentences, words, anywhere = _cuts(text)
+    sentences, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark takes the sign's place
     by_word = _last(words, text, fits)
     by_sentence = _last(sentences, text, fits)
     if by_sentence and len(by_sentence) * 2 >= len(by_word):
@@ -165,6 +171,7 @@ def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
     """Where the text may be cut: at the ends of sentences, of words, and between any two graphemes."""
     whole = [(found.start, found.end) for found in spans_of(text)]
     whole += [match.span() for match in _NUMBER.finditer(text)]
+    whole += [(match.start() - 1, match.end() + 1) for match in _HARD_SPACE.finditer(text)]
     inside = {place for start, end in whole for place in range(start + 1, end)}
     anywhere = [end for end in grapheme_ends(text) if end not in inside and end < len(text)]
     words = [end for end in anywhere if text[end].isspace()]
@@ -189,10 +196,8 @@ def _marked(text: str) -> str:
 
 
 def _fitting(parts: list[Part], index: int, budget: Budget) -> Callable[[str], bool]:
-    def fits(shorter: str) -> bool:
-        return budget.fits(_joined([*parts[:index], replace(parts[index], text=shorter), *parts[index + 1 :]]))
-
-    return fits
+    before, after = _joined(parts[:index]), _joined(parts[index + 1 :])
+    return lambda shorter: budget.fits(" ".join(filter(None, (before, shorter, after))))
 
 
 def _joined(parts: Sequence[Part]) -> str:

@@ -11,11 +11,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from functools import cache, lru_cache
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    import regex
+from policenotify.text.budget import clusters
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -88,20 +87,16 @@ def sms(text: str) -> Sms:
 
 
 def _parts(text: str, doubles: list[tuple[int, int]], room: int) -> Iterator[str]:
-    waiting = iter([*doubles, (len(text), len(text))])
-    begin, end = next(waiting)
-    start = done = used = 0
-    while done < len(text):
-        if done == begin:
-            size, after = 2, end
-            begin, end = next(waiting)
-        else:
-            size, after = 1, done + 1
-        if used + size > room:
-            yield text[start:done]
-            start, used = done, 0
-        used += size
-        done = after
+    start = escapes = 0  # of the segment: where it begins, how many units it has more than code points
+    for begin, end in [*doubles, (len(text), len(text))]:
+        while begin - start + escapes > room:
+            cut = start + room - escapes
+            yield text[start:cut]
+            start, escapes = cut, 0
+        if begin < len(text) and begin - start + escapes + 2 > room:
+            yield text[start:begin]
+            start, escapes = begin, 0
+        escapes += 2 - (end - begin)
     if text:
         yield text[start:]
 
@@ -153,6 +148,7 @@ _REWORDED: Final = (
     (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
+_MAY_READ_OTHERWISE: Final = re.compile("[«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
 _UNSEEN: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents that the alphabet lacks, joiners, controls
 _LOST: Final = "\0"
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
@@ -171,13 +167,14 @@ def to_gsm(text: str) -> Gsm:
     if _ALL_GSM.fullmatch(text):
         return Gsm(text, ())
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102; in m² nobody minds
-    for pattern, instead in _REWORDED:
-        text = pattern.sub(instead, text)
+    lost: dict[str, None] = {}
+    if _MAY_READ_OTHERWISE.search(text):
+        lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102; in m² nobody minds
+        for pattern, instead in _REWORDED:
+            text = pattern.sub(instead, text)
     written: list[str] = []
     foreign = ""
-    for piece in _pieces().findall(text):
-        plain = piece if piece[0] in _KNOWN else _plain(piece)
+    for piece, plain in _pieces(text):
         if foreign and (plain is not None or not piece[0].isalpha()):
             lost[foreign] = None
             foreign = ""
@@ -188,16 +185,42 @@ def to_gsm(text: str) -> Gsm:
         written.append(_LOST if plain is None else plain)
     if foreign:
         lost[foreign] = None
-    return Gsm(_AROUND_LOST.sub(_gap, "".join(written)), tuple(lost))
+    text = "".join(written)
+    return Gsm(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
+    """The text in pieces, and how each is written: runs of what is easily written, graphemes of what is not."""
+    easy, hard = _easy(), _hard()
+    done = 0
+    for found in hard.finditer(text):
+        start = found.start()
+        if start > done and ord(text[start - 1]) in easy:
+            start -= 1  # the sign before it, which it may change
+        if start > done:
+            yield text[done:start], text[done:start].translate(easy)
+        done = found.end()
+        for piece in clusters(text[start:done]):
+            yield piece, _plain(piece)
+    if done < len(text):
+        yield text[done:], text[done:].translate(easy)
 
 
 @cache
-def _pieces() -> regex.Pattern[str]:
-    import regex  # noqa: PLC0415 - only texts outside of the alphabet pay for it
+def _easy() -> dict[int, str]:
+    """Latin letters and typographic signs, each a grapheme by itself, as they are written."""
+    signs = {chr(sign) for sign in range(0xA0, 0x250)} | {sign for sign in _WRITTEN if sign.isprintable()}
+    written = ((sign, _plain(sign)) for sign in signs - _KNOWN)
+    return {ord(sign): plain for sign, plain in written if plain is not None}
 
-    return regex.compile(rf"[{re.escape(ALPHABET + EXTENSION)}]+|\X")
+
+@cache
+def _hard() -> re.Pattern[str]:
+    """All that is neither that nor in the alphabet."""
+    return re.compile(f"[^{re.escape(''.join(map(chr, _easy())) + ALPHABET + EXTENSION)}]+")
 
 
+@lru_cache(maxsize=512)
 def _plain(piece: str) -> str | None:
     """What a reader sees as one character, written in the alphabet: nothing if it is unseen; None if it is lost."""
     if "\ufe0f" in piece[1:] and piece[0] not in _WRITTEN:

@@ -18,6 +18,7 @@ from policenotify.text.tlds import KNOWN
 
 _TOKEN: Final = re.compile(r"\S+")
 _NEXT: Final = re.compile(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
+_MAY_NEED: Final = re.compile(r"@|＠|\.[^ \n]")
 _SIGNS: Final = "@＠"
 _NO_SENTENCE: Final = frozenset(f"{_SIGNS}/")  # in an address, of mail or of the web
 _CLOSING: Final = frozenset(')]»”"')
@@ -76,6 +77,8 @@ def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repaired:
         text: The text.
         mentions: Handles that may be mentioned, without `@`.
     """
+    if not _MAY_NEED.search(text):
+        return Repaired(text, ())
     was, back = text, list(range(len(text) + 1))  # where each character was in the text as it came
     mended: list[Mended] = []
     while slips := list(_strangers(text, mentions)) or list(_glued(text)):

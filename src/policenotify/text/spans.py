@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from policenotify.text.budget import grapheme_ends
@@ -38,9 +39,10 @@ _WRITTEN: Final = re.compile(  # whatever the top-level domain
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_BEGINS: Final = re.compile(r"://|www\.", re.IGNORECASE)
 _PATH: Final = re.compile(f"/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # what ends no address on X, and what ends a sentence
-_MAY_LINK: Final = re.compile(r"\.\w|[#＃@＠]|://")
+_MAY_LINK: Final = re.compile(r"#|＃|@|＠|\.\w|://")
 _OF_TAG: Final = re.compile(rf"[{TAG}]")
 _TWO: Final = 2  # parts have two words of which the space between them is missing, or rarely more
 _FORMS: Final = "\ufe0e\ufe0f"  # text or emoji: of ℹ️, which Unicode takes for a letter
@@ -77,7 +79,8 @@ def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[Found, 
     """
     if not _MAY_LINK.search(text):
         return ()
-    found = [_address(text, match.start(), match.end()) for match in _WRITTEN.finditer(text)]
+    written = _WRITTEN.finditer(text) if _BEGINS.search(text) else ()
+    found = [_address(text, match.start(), match.end()) for match in written]
     for one in x_entities(text):
         if one.kind == "url" and "://" not in one.value and is_address(one.value):
             path = _PATH.match(text, one.start + len(one.value.partition("/")[0]))
@@ -138,6 +141,7 @@ def allowed(handle: str, mentions: frozenset[str]) -> bool:
     return handle.casefold() in {name.lstrip("@").casefold() for name in mentions}
 
 
+@lru_cache(maxsize=512)  # the same places and categories again and again
 def hashtag(text: str) -> str:
     """The text as a hashtag's name, each word with a capital so that screen readers tell them apart.
 

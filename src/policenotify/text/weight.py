@@ -14,7 +14,7 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import Final
 
-from policenotify.text.addresses import INVALID
+from policenotify.text.addresses import INVALID, MAX_LABEL
 from policenotify.text.emoji import EMOJI
 from policenotify.text.entities import joined, links, utf16
 from policenotify.text.tlds import FROZEN, KNOWN
@@ -27,6 +27,14 @@ ADDRESS_WEIGHT: Final = 23
 
 _HEAVY: Final = re.compile(r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")  # the ranges of `config/v3.json`
 _INVALID: Final = re.compile(f"[{INVALID}]")
+
+# What most posts have of addresses, if any: alone between spaces, with nothing in it that ends an address.
+_USUAL: Final = frozenset({"fr", "com", "org", "eu", "net"})
+_PLAIN: Final = re.compile(
+    rf"(?<![^ \n])https?://(?=[a-z0-9.-]{{1,{MAX_LABEL}}}+(?:/|(?![^ \n])))(?:[a-z0-9]++[.-])++(?<=\.)"
+    rf"(?:{'|'.join(sorted(_USUAL))})(?:/[A-Za-z0-9/_-]{{0,2000}}+)?(?![^ \n])"
+)
+_MAY_LINK: Final = re.compile(r"\.[^ \n]")
 
 # Only an emoji of several characters needs to be found: one alone counts 2 by itself. All of them hold a joiner, a
 # form, a keycap, a skin tone or a letter of a flag; all but the keycaps consist of characters of the second class.
@@ -50,6 +58,10 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
     normal = text if text.isascii() else unicodedata.normalize("NFC", joined(text))
     if "." not in normal:
         return _signs(normal)
+    if tlds >= _USUAL:
+        short, plain = _PLAIN.subn("x", normal)
+        if not _MAY_LINK.search(short):
+            return _signs(short) + plain * (ADDRESS_WEIGHT - 1)
     newer = _newer(tlds)
     if newer is None or not newer.search(normal):
         return _weight(normal, tlds, None)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 COLUMNS: Final = 72
@@ -83,6 +84,9 @@ def _broken(line: str, width: int) -> Iterator[str]:
     """The line in lines, none of them empty."""
     item = _ITEM.match(line)
     head = item[0] if item and columns(item[0]) * 2 <= width else ""
+    if not head and (lines := _plainly(line, width)):
+        yield from lines
+        return
     indent = " " * columns(head)
     done, used = head, columns(head)
     for gap, piece in _together(line[len(head) :].strip(" "), width - len(indent)):
@@ -93,6 +97,29 @@ def _broken(line: str, width: int) -> Iterator[str]:
         done += gap + piece
         used += len(gap) + wide
     yield done
+
+
+def _plainly(line: str, width: int) -> list[str]:
+    """The same, looking only where a line ends; nothing where that is not enough: what stays together is too wide."""
+    words = line.split(" ")
+    if "" in words or not _NARROW.fullmatch(line):
+        return []
+    starts = list(accumulate((len(word) + 1 for word in words), initial=0))
+    lines: list[str] = []
+    first = 0
+    while len(line) - starts[first] > width:
+        last = bisect_right(starts, starts[first] + width + 1) - 1
+        while last > first and (_glued(words[last - 1], words[last]) or _joint(words[last - 1], words[last])):
+            last -= 1
+        if last == first:
+            return []
+        lines.append(" ".join(words[first:last]))
+        first = last
+    return [*lines, " ".join(words[first:])]
+
+
+def _glued(before: str, after: str) -> bool:
+    return bool(_NO_START.match(after) or _NO_END.fullmatch(before))
 
 
 def _together(text: str, width: int) -> Iterator[tuple[str, str]]:
@@ -131,7 +158,7 @@ class _Piece(NamedTuple):
 def _pieces(text: str) -> Iterator[_Piece]:
     gap, last, words, joint = "", "", list[str](), 0
     for space, word in _PIECE.findall(text):
-        if words and (_NO_START.match(word) or _NO_END.fullmatch(last)):
+        if words and _glued(last, word):
             words += [space, word]
         else:
             if words:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, TypeVar
 
 _REGION: Final = re.compile(r"-(?:[A-Z]{2}|[0-9]{3})\Z")
@@ -11,16 +12,15 @@ _REGION: Final = re.compile(r"-(?:[A-Z]{2}|[0-9]{3})\Z")
 _Value = TypeVar("_Value")
 
 
-def tags_for(language: str) -> Iterator[str]:
+@lru_cache(maxsize=64)
+def tags_for(language: str) -> tuple[str, ...]:
     """The tags under which a language may be found, the closest first: `de-CH`, then `de`.
 
     Only the region gives way, as in the lookup of RFC 4647 (section 3.4). A script does not, although it would there:
     a text in one script has no phrases in another (`sr-Latn` never becomes `sr`, as in the parent locales of UTS #35).
     """
-    yield language
     wider = _REGION.sub("", language)
-    if wider != language:
-        yield wider
+    return (language,) if wider == language else (language, wider)
 
 
 def matching(language: str, values: Mapping[str, _Value]) -> _Value | None:
