@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, Text, delete, func, select, update
@@ -21,6 +22,7 @@ from policenotify.journal import (
     facts,
     forks,
     history,
+    joining,
     limiter,
     owed,
     publish,
@@ -55,6 +57,9 @@ from policenotify.receipt import History, Outcome, Publication
 
 _KNOWN = "Nothing was sent that is not in it."
 _FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again is no news any more
+
+_joined: ContextVar[tuple[Journal, Connection] | None] = ContextVar("policenotify_joined", default=None)
+"""The caller's transaction that this thread or task writes in, and the journal that it is on."""
 
 
 class Journal:
@@ -146,7 +151,34 @@ class Journal:
             raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
 
     @contextmanager
+    def joined(self, connection: Connection) -> Iterator[None]:
+        """Until this ends, what this thread or task reads and writes here is part of the caller's transaction.
+
+        Each of our own is a savepoint in it: what fails leaves the caller's transaction as it was, and usable.
+
+        Raises:
+            JournalError: The connection is not on this journal, or commits by itself; nothing was written.
+        """
+        try:
+            joining.join(connection, self._engine)
+        except (SQLAlchemyError, OSError) as error:
+            raise JournalError(f"Your transaction cannot be joined: {told(error)}. Nothing was sent.") from error
+        connection.execution_options(policenotify_entropy=self.entropy)
+        before = _joined.set((self, connection))
+        try:
+            yield
+        finally:
+            _joined.reset(before)
+
+    @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
+        joined = _joined.get()
+        if joined is not None and joined[0] is self:
+            with joined[1].begin_nested():
+                if self._server_clock is not None:
+                    self._server_clock.ask(joined[1])
+                yield joined[1]
+            return
         pool = self._engine.pool
         turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
         try:
