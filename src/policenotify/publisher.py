@@ -43,6 +43,7 @@ from policenotify.worker import Worker
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from policenotify.journal.kicking import Runner
     from policenotify.journal.store import Journal
     from policenotify.journal.values import IncidentLine
 
@@ -126,6 +127,7 @@ class Publisher:
         patience: Callable[[timedelta], timedelta] = patience,
         reminding: Reminding | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
+        runners: Iterable[Runner] = (),
     ) -> None:
         """Make a publisher.
 
@@ -146,6 +148,7 @@ class Publisher:
             patience: How long to wait before the next try of a post of a given age.
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
+            runners: Engines of the host that deliver, and are told when something is published.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel is none.
@@ -162,6 +165,7 @@ class Publisher:
         self.clock = clock or journal.clock
         self._entropy = entropy
         self._checks = checks
+        self.runners = list(runners)
         self._delivery = Delivery(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
         )
@@ -257,7 +261,8 @@ class Publisher:
             written = first or self._write(given, key=key, actor=actor, to=to)
             if connection is not None:
                 return self._told(written, repeated=written == first)
-        self._worker.wake()
+        if not first:
+            self.wake()
         wait = self.wait if wait is None else wait
         if wait > timedelta(0):
             self._delivery.drain(wait, publication=written)
@@ -281,6 +286,16 @@ class Publisher:
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
         return self.journal.incidents(only_open=only_open)
+
+    def wake(self) -> None:
+        """Tell the worker and the runners that something waits: after you have committed a transaction of your own.
+
+        Without it they find what you published when they next look for themselves.
+        """
+        from policenotify.journal import kicking  # noqa: PLC0415 - brings the SQL toolkit
+
+        self._worker.wake()
+        kicking.wake(self.runners)
 
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long; returns when something is due next. For timers and cron.
@@ -330,7 +345,7 @@ class Publisher:
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                return self.journal.publish(draft)
+                return self.journal.publish(draft, self.runners)
             except CourseChanged:
                 if desk == _DESKS - 1:
                     raise

@@ -15,11 +15,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import IllegalCourse, JournalError, KeyReused, NotAllowed, Stopped
-from policenotify.journal import open_journal
+from policenotify.journal import facts, open_journal
+from policenotify.journal.facts import OVERDUE
+from policenotify.journal.values import microseconds
 from policenotify.keys import Keys
 from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome
 from policenotify.scales import Severity
+from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 
 LONG = timedelta(seconds=30)
@@ -204,3 +207,64 @@ def test_a_transaction_that_has_begun_by_itself_is_joined_as_it_is(publisher: Pu
             publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
             ended(connection)
         assert (publisher.publication("open") is None) is (end is Connection.rollback)
+
+
+# --- runners are told
+
+
+class Told:
+    """A runner that writes into the caller's table when it is told."""
+
+    def __init__(self) -> None:
+        self.woke = 0
+        self.fails = False
+
+    def kick(self, connection: Connection) -> None:
+        _note(connection, "kicked")
+        if self.fails:
+            connection.execute(text("INSERT INTO nowhere VALUES (1)"))
+
+    def woken(self) -> None:
+        self.woke += 1
+        if self.fails:
+            raise OSError("geheim")
+
+
+def test_a_runner_is_told_inside_the_transaction_and_after_it(
+    publisher: Publisher, host: Engine, sky: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = Told()
+    publisher.runners.append(runner)
+    with host.connect() as connection:
+        publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
+        connection.rollback()
+    assert (_noted(host), runner.woke) == ([], 0)
+    for _ in range(2):
+        opened = publisher.publish(accident(), key="open", actor="dispatch", wait=timedelta(0))
+    assert (_noted(host), runner.woke) == (["kicked"], 1)
+    with host.begin() as connection:
+        publisher.publish(opened.update("Une voie"), key="update", actor="dispatch", connection=connection)
+    assert (_noted(host), runner.woke) == (["kicked"] * 2, 1)
+    publisher.wake()
+    assert runner.woke == 2
+    runner.fails = True  # which silences nobody
+    publisher.publish(opened.end("Circulation rétablie"), key="end", actor="dispatch", wait=LONG)
+    assert (_noted(host), runner.woke, len(sky.said)) == (["kicked"] * 2, 3, 1)  # the opening was never out
+    said = [record.getMessage() for record in caplog.records if "Told was not told" in record.getMessage()]
+    assert [one.partition("(")[2].partition(")")[0] for one in said][1] == "OSError"
+    assert (len(said), "geheim" in caplog.text) == (2, False)
+
+
+def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
+    place: str, tmp_path: Path, keys: Keys
+) -> None:
+    clock = FakeClock()
+    journal = open_journal(place or str(tmp_path / "journal.db"), keys=keys, clock=clock)
+    assert [journal.promise("celery") for _ in range(2)] == [True, False]
+    journal.keep_promise("celery")
+    assert [journal.promise("celery") for _ in range(2)] == [True, False]
+    clock.pass_by(OVERDUE.total_seconds())
+    assert [journal.promise("celery") for _ in range(2)] == [True, False]
+    with journal.writing() as connection:  # two at once
+        assert not facts.promise(connection, "celery", microseconds(clock.now()))
+    journal.close()

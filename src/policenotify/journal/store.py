@@ -23,6 +23,7 @@ from policenotify.journal import (
     forks,
     history,
     joining,
+    kicking,
     limiter,
     owed,
     publish,
@@ -36,6 +37,7 @@ from policenotify.journal import (
 )
 from policenotify.journal.engine import Turn, open_engine, told
 from policenotify.journal.keeping import JournalKeep
+from policenotify.journal.kicking import Runner
 from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.purge import Purged, Wanted
@@ -239,8 +241,12 @@ class Journal:
 
     # --- publishing
 
-    def publish(self, draft: Draft) -> str:
+    def publish(self, draft: Draft, runners: Iterable[Runner] = ()) -> str:
         """Write a publication with all its deliveries; returns its id, or that of the one its key already names.
+
+        Args:
+            draft: What is said.
+            runners: Who is told of it, inside the transaction.
 
         Raises:
             KeyReused: The key names another content.
@@ -257,6 +263,7 @@ class Journal:
                 publish.write(connection, draft, self.keys)
                 # Now that its course is locked: a purge may have come first, for which the lock was waited.
                 purged.refuse_purged(connection, draft.message)
+                kicking.kick(connection, runners)
         except publish.CourseChanged:
             # Who was faster may have said this very thing.
             if (first := self.repeated(draft.key, draft.digest)) is None:
@@ -422,6 +429,23 @@ class Journal:
         with self.reading() as connection:
             seen = connection.execute(select(func.max(schema.runner.c.seen_at))).scalar()
         return moment(seen) if seen is not None else None
+
+    def promise(self, runner: str) -> bool:
+        """Whether a runner is to be asked to come: nobody has promised that it will. From now on somebody has.
+
+        One promise is enough until it is [kept][policenotify.journal.store.Journal.keep_promise], or is overdue.
+        """
+        now = microseconds(self.now())
+        with self.reading() as connection:
+            if facts.is_promised(connection, runner, now):
+                return False
+        with self.writing() as connection:
+            return facts.promise(connection, runner, now)
+
+    def keep_promise(self, runner: str) -> None:
+        """The runner has come: for what is written from now on, it is to be asked again."""
+        with self.writing() as connection:
+            facts.keep_promise(connection, runner)
 
     def recover(self) -> int:
         """Take back what dead or silent runners held; returns how many deliveries."""
