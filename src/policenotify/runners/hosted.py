@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class Hosted:
             if self._publisher is None or self._process != os.getpid():
                 self._publisher, self._process = self._open(), os.getpid()
                 self._draining = threading.Lock()
+                atexit.register(self.close)
                 if self._runner is not None:
                     self._publisher.runners.append(self._runner)
             return self._publisher
