@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -17,21 +16,26 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from desk import soon
 
+from policenotify.cli import main as program
 from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.publisher import Publisher
+from policenotify.rate import Rate
 from policenotify.registry import configured
 from policenotify.testing.samples import PARIS, SENDER
 
+RATE = "6 per 1 s, 2 at once"
 _SLOW_TO_LOAD = (
     "atproto",
     "celery.bin.celery",
     "celery.apps.worker",
     "celery.concurrency.prefork",
+    "policenotify.cli.worker",
     "policenotify.networks.bluesky",
     "procrastinate",
     "psycopg",
@@ -65,12 +69,29 @@ class Site:
             Keys.create(secrets.token_bytes).save(keys)
         return Publisher(
             journal=open_journal(self.journal, keys=Keys.load(keys)),
-            channels=[configured("bluesky", "bluesky", self.bluesky)],
+            channels=[configured("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
             zone=PARIS,
             sender=SENDER,
             patience=soon,
             lease=timedelta(seconds=self.lease),
         )
+
+    def write_settings(self) -> str:
+        """The same as a settings file; returns its path."""
+        account = "\n".join(f'{name} = "{value}"' for name, value in self.bluesky.items())
+        told = f"""
+            schema_version = 1
+            sender = "{SENDER}"
+            journal = "{self.journal}"
+            keys = "keys"
+
+            [channels.bluesky]
+            network = "bluesky"
+            rate = "{RATE}"
+        """
+        path = Path(self.folder) / "policenotify.toml"
+        path.write_text(dedent(told) + account, encoding="utf-8")
+        return str(path)
 
     def procrastinate(self) -> Any:
         """The host's app and its runner."""
@@ -101,11 +122,10 @@ def run(site: Site, runner: str) -> None:
     """Deliver until killed."""
     match runner:
         case "thread":  # of a host that does something else
-            publisher = site.publisher()
-            threading.Thread(target=_forever, args=(publisher,), daemon=True).start()
-            signal.pause()
+            with site.publisher().worker():
+                signal.pause()
         case "process":
-            _forever(site.publisher())
+            program(["worker", "--settings", site.write_settings()])
         case "procrastinate":
             app, _ = site.procrastinate()
             with app.open():
@@ -113,12 +133,6 @@ def run(site: Site, runner: str) -> None:
         case _:
             app, _ = site.celery()
             app.worker_main(["worker", "-B", "-c", "2", "-l", "WARNING", "--without-gossip", "--without-mingle"])
-
-
-def _forever(publisher: Publisher) -> None:
-    while True:
-        publisher.drain(timedelta(seconds=1))
-        threading.Event().wait(0.1)
 
 
 class Nursery:
@@ -174,6 +188,7 @@ def _be_a_host(site: Site, runner: str) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
         for number, name, mode in ((0, os.devnull, os.O_RDONLY), (1, os.devnull, os.O_WRONLY)):
             os.dup2(os.open(name, mode), number)
         os.dup2(os.open(Path(site.folder) / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)

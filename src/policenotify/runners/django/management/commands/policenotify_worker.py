@@ -12,8 +12,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from policenotify.errors import PolicenotifyError
 from policenotify.runners.django.publishing import publisher
 
-_GLANCE = 1.0  # seconds between two looks for what is due, and until a request to end is heard
-
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
     """For who has no engine of his own: run it as a service, or with a budget from cron."""
@@ -34,9 +32,8 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
                 if budget is not None:
                     mine.drain(timedelta(seconds=budget))
                     return
-                while not ending.is_set():
-                    mine.drain(timedelta(seconds=_GLANCE))
-                    ending.wait(_GLANCE)
+                with mine.worker():
+                    ending.wait()
         except PolicenotifyError as error:
             raise CommandError(str(error)) from error
         finally:
