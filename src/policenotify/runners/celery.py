@@ -59,7 +59,7 @@ class CeleryRunner(Hosted):
         self._sweep = {"task": DRAIN, "schedule": every, "options": options}
         app.add_periodic_task(every, app.signature(DRAIN), name=SWEEP, **options)
 
-        @app.task(name=DRAIN, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+        @app.task(name=DRAIN, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
         def drain() -> None:
             self.publisher.journal.keep_promise(_PROMISE)
             self.drain(every)
