@@ -211,7 +211,7 @@ def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: H
     for span in (HOUR, MINUTE, 14 * MINUTE):
         house.after(span, one, other)
     told = (
-        "⏰ Incident 2026-4711, nouvelles attendues depuis le lundi 2 mars à 8h30. Rappel n° {} : Accident de la "
+        "⏰ Incident 2026-4711, nouvelles attendues depuis le lundi 2 mars à 8h30. Rappel n°\xa0{}\xa0: Accident de la "
         "circulation (Montpellier, avenue de Toulouse). Publiez la fin ou un point de situation."
     )
     assert _texts(house.duty) == [told.format(1), told.format(2)]

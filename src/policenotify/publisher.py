@@ -6,7 +6,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -41,6 +41,9 @@ from policenotify.words import PROFILES, WORDS, Profile, Words, matching, profil
 from policenotify.worker import Worker
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from policenotify.journal.kicking import Runner
     from policenotify.journal.store import Journal
     from policenotify.journal.values import IncidentLine
 
@@ -124,6 +127,7 @@ class Publisher:
         patience: Callable[[timedelta], timedelta] = patience,
         reminding: Reminding | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
+        runners: Iterable[Runner] = (),
     ) -> None:
         """Make a publisher.
 
@@ -144,6 +148,7 @@ class Publisher:
             patience: How long to wait before the next try of a post of a given age.
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
+            runners: Engines of the host that deliver, and are told when something is published.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel is none.
@@ -160,6 +165,7 @@ class Publisher:
         self.clock = clock or journal.clock
         self._entropy = entropy
         self._checks = checks
+        self.runners = list(runners)
         self._delivery = Delivery(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
         )
@@ -209,6 +215,7 @@ class Publisher:
         actor: str,
         to: Sequence[str] | None = None,
         wait: timedelta | None = None,
+        connection: Connection | None = None,
     ) -> Publication:
         """Say it: write it into the journal, deliver it, and return what became of it.
 
@@ -224,8 +231,15 @@ class Publisher:
                 decide. What follows goes to whoever got the opening.
             wait: For how long to deliver before returning; zero: return when it is journalled. By default as set
                 for the publisher. What is not delivered by then is waiting in the journal, and the receipt says so.
+            connection: Your own transaction on the journal's database (of a `Session`: `session.connection()`), in
+                which it is then written, and nothing of it is delivered: it is said if you commit, and was never said
+                if you roll back. All that it depends on is read there, too. What fails (a message that may not go
+                out, a key that was used) leaves your transaction usable; the draft of a message that a check forbids
+                is kept if you commit. On SQLite begin it with `BEGIN IMMEDIATE`: one that has only read so far may
+                find that another process has written since, and then has to be begun anew.
 
         Raises:
+            ValueError: The key or the actor has no name, or there is something to wait for in your own transaction.
             NotAllowed: A check forbids it; the draft is kept.
             IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
             KeyReused: The key names another message.
@@ -239,11 +253,17 @@ class Publisher:
         In all other cases nothing was sent.
         """
         _check_names(key, actor)
+        if connection is not None and wait:
+            raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
+        with self.journal.joined(connection) if connection is not None else nullcontext():
+            given = self._given(message)
+            first = self.journal.repeated(key, given.digest)
+            written = first or self._write(given, key=key, actor=actor, to=to)
+            if connection is not None:
+                return self._told(written, repeated=written == first)
+        if not first:
+            self.wake()
         wait = self.wait if wait is None else wait
-        given = self._given(message)
-        first = self.journal.repeated(key, given.digest)
-        written = first or self._write(given, key=key, actor=actor, to=to)
-        self._worker.wake()
         if wait > timedelta(0):
             self._delivery.drain(wait, publication=written)
         return self._told(written, repeated=written == first)
@@ -266,6 +286,16 @@ class Publisher:
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
         return self.journal.incidents(only_open=only_open)
+
+    def wake(self) -> None:
+        """Tell the worker and the runners that something waits: after you have committed a transaction of your own.
+
+        Without it they find what you published when they next look for themselves.
+        """
+        from policenotify.journal import kicking  # noqa: PLC0415 - brings the SQL toolkit
+
+        self._worker.wake()
+        kicking.wake(self.runners)
 
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long; returns when something is due next. For timers and cron.
@@ -315,7 +345,7 @@ class Publisher:
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                return self.journal.publish(draft)
+                return self.journal.publish(draft, self.runners)
             except CourseChanged:
                 if desk == _DESKS - 1:
                     raise

@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError
 from policenotify.journal import postgresql
@@ -182,6 +182,8 @@ def _begin(connection: Connection) -> None:
 def told(error: BaseException) -> str:
     """What a failure of the database means and what to do, without a statement or its values."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(error, StatementError):
+        error.hide_parameters = True  # also on a connection of the caller's
     if postgresql.of_server(cause):
         said = postgresql.told(error)
         postgresql.hush(error)

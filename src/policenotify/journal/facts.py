@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import Connection, inspect, select, update
 
 from policenotify.errors import JournalError, NewerVersion, Stopped
 from policenotify.journal import schema
+from policenotify.journal.values import span
 from policenotify.keys import Keys
+
+OVERDUE = timedelta(seconds=30)
+"""How long after a promise a runner is asked again: it may have been lost with its queue."""
 
 _table = schema.meta
 
@@ -127,6 +133,30 @@ def _moved(where: str) -> JournalError:
         f"This journal was moved to {where}. Nothing was sent. Put that into the settings (journal = …). If the move "
         "was cut off, so that there is none: policenotify journal move, as before."
     )
+
+
+def is_promised(connection: Connection, runner: str, now: int) -> bool:
+    """Whether somebody has promised that the runner comes, and it is not overdue."""
+    return int(_get(connection, _promised(runner)) or 0) > now - span(OVERDUE)
+
+
+def promise(connection: Connection, runner: str, now: int) -> bool:
+    """Promise that the runner comes; `False`: somebody else has."""
+    schema.insert_new(connection, _table, [{"name": _promised(runner), "value": "0"}])
+    connection.execute(select(_table.c.name).where(_table.c.name == _promised(runner)).with_for_update()).all()
+    if is_promised(connection, runner, now):
+        return False
+    _set(connection, _promised(runner), str(now))
+    return True
+
+
+def keep_promise(connection: Connection, runner: str) -> None:
+    """It has come."""
+    _set(connection, _promised(runner), "0")
+
+
+def _promised(runner: str) -> str:
+    return f"promised_at {runner}"
 
 
 def _get(connection: Connection, name: str) -> str | None:

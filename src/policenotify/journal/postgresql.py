@@ -44,6 +44,7 @@ _TOLD = {
     "08": "the connection to its server was lost. See that the server runs, then try again",
     "22": "its server does not take a value",
     "25006": "its server is a copy that may not be written to. Name the primary server",
+    "25P02": "your transaction has failed before: roll it back, and begin anew",
     "25P03": "this process stood still for too long, and its server gave up. Try again",
     "28": _LET_IN,
     "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, Text, delete, func, select, update
@@ -21,6 +22,8 @@ from policenotify.journal import (
     facts,
     forks,
     history,
+    joining,
+    kicking,
     limiter,
     owed,
     publish,
@@ -34,6 +37,7 @@ from policenotify.journal import (
 )
 from policenotify.journal.engine import Turn, open_engine, told
 from policenotify.journal.keeping import JournalKeep
+from policenotify.journal.kicking import Runner
 from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.purge import Purged, Wanted
@@ -55,6 +59,9 @@ from policenotify.receipt import History, Outcome, Publication
 
 _KNOWN = "Nothing was sent that is not in it."
 _FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again is no news any more
+
+_joined: ContextVar[tuple[Journal, Connection] | None] = ContextVar("policenotify_joined", default=None)
+"""The caller's transaction that this thread or task writes in, and the journal that it is on."""
 
 
 class Journal:
@@ -146,7 +153,34 @@ class Journal:
             raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
 
     @contextmanager
+    def joined(self, connection: Connection) -> Iterator[None]:
+        """Until this ends, what this thread or task reads and writes here is part of the caller's transaction.
+
+        Each of our own is a savepoint in it: what fails leaves the caller's transaction as it was, and usable.
+
+        Raises:
+            JournalError: The connection is not on this journal, or commits by itself; nothing was written.
+        """
+        try:
+            joining.join(connection, self._engine)
+        except (SQLAlchemyError, OSError) as error:
+            raise JournalError(f"Your transaction cannot be joined: {told(error)}. Nothing was sent.") from error
+        connection.execution_options(policenotify_entropy=self.entropy)
+        before = _joined.set((self, connection))
+        try:
+            yield
+        finally:
+            _joined.reset(before)
+
+    @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
+        joined = _joined.get()
+        if joined is not None and joined[0] is self:
+            with joined[1].begin_nested():
+                if self._server_clock is not None:
+                    self._server_clock.ask(joined[1])
+                yield joined[1]
+            return
         pool = self._engine.pool
         turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
         try:
@@ -207,8 +241,12 @@ class Journal:
 
     # --- publishing
 
-    def publish(self, draft: Draft) -> str:
+    def publish(self, draft: Draft, runners: Iterable[Runner] = ()) -> str:
         """Write a publication with all its deliveries; returns its id, or that of the one its key already names.
+
+        Args:
+            draft: What is said.
+            runners: Who is told of it, inside the transaction.
 
         Raises:
             KeyReused: The key names another content.
@@ -225,6 +263,7 @@ class Journal:
                 publish.write(connection, draft, self.keys)
                 # Now that its course is locked: a purge may have come first, for which the lock was waited.
                 purged.refuse_purged(connection, draft.message)
+                kicking.kick(connection, runners)
         except publish.CourseChanged:
             # Who was faster may have said this very thing.
             if (first := self.repeated(draft.key, draft.digest)) is None:
@@ -390,6 +429,23 @@ class Journal:
         with self.reading() as connection:
             seen = connection.execute(select(func.max(schema.runner.c.seen_at))).scalar()
         return moment(seen) if seen is not None else None
+
+    def promise(self, runner: str) -> bool:
+        """Whether a runner is to be asked to come: nobody has promised that it will. From now on somebody has.
+
+        One promise is enough until it is [kept][policenotify.journal.store.Journal.keep_promise], or is overdue.
+        """
+        now = microseconds(self.now())
+        with self.reading() as connection:
+            if facts.is_promised(connection, runner, now):
+                return False
+        with self.writing() as connection:
+            return facts.promise(connection, runner, now)
+
+    def keep_promise(self, runner: str) -> None:
+        """The runner has come: for what is written from now on, it is to be asked again."""
+        with self.writing() as connection:
+            facts.keep_promise(connection, runner)
 
     def recover(self) -> int:
         """Take back what dead or silent runners held; returns how many deliveries."""

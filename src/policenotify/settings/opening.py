@@ -71,6 +71,7 @@ def routes_of(settings: Settings) -> tuple[Route, ...]:
 def open_publisher(
     path: str | os.PathLike[str] | None = None,
     *,
+    journal: str | None = None,
     clock: Clock | None = None,
     on_overdue: Callable[[Reminder], object] | None = None,
 ) -> Publisher:
@@ -78,6 +79,7 @@ def open_publisher(
 
     Args:
         path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
+        journal: The path or URL of its journal, where it is not the one that the settings name.
         clock: Tells the time; `None`: the journal's own: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of a word that is owed, in the thread that drains.
 
@@ -93,7 +95,7 @@ def open_publisher(
     channels, routes = channels_of(settings), routes_of(settings)
     profiles, words = profiles_of(settings), words_of(settings)
     return Publisher(
-        journal=open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock),
+        journal=open_journal(journal or settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock),
         channels=channels,
         routes=routes,
         profiles=profiles,

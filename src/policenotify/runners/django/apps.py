@@ -1,0 +1,52 @@
+"""The app: its tables are made and brought up to date together with the project's own, by `manage.py migrate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+from policenotify.runners.django.database import in_memory
+from policenotify.runners.django.publishing import alias
+
+
+class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no types
+    """Police notifications."""
+
+    name = "policenotify.runners.django"
+    label = "policenotify"
+    verbose_name = "policenotify"
+
+    def ready(self) -> None:
+        """Join what the project does."""
+        post_migrate.connect(_bring_up, sender=self)
+        checks.register(_begins_at_once, checks.Tags.database)
+
+
+def _bring_up(*, using: str, verbosity: int, **_more: object) -> None:
+    if using != alias() or in_memory(using):
+        return
+    from policenotify.runners.django.tables import bring_up  # noqa: PLC0415 - brings the SQL toolkit
+
+    done = bring_up("manage.py migrate")
+    if verbosity:
+        print(f"  Journal of policenotify: version {done.after}")  # noqa: T201 - as `migrate` tells its own steps
+
+
+def _begins_at_once(databases: list[str] | None, **_more: object) -> list[Any]:
+    """On SQLite: a transaction that reads first and writes then fails where another has written meanwhile."""
+    name = alias()
+    if name not in (databases or ()) or connections[name].vendor != "sqlite":
+        return []
+    if str(connections[name].settings_dict["OPTIONS"].get("transaction_mode", "")).upper() == "IMMEDIATE":
+        return []
+    return [
+        checks.Warning(
+            "Publishing inside atomic() may find the database locked, however long its timeout is.",
+            hint=f"DATABASES[{name!r}]['OPTIONS']: set 'transaction_mode': 'IMMEDIATE'.",
+            id="policenotify.W001",
+        )
+    ]

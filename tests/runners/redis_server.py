@@ -1,0 +1,53 @@
+"""A Redis server for the tests: Debian's, on a free port of the loopback, in a folder of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+
+PROGRAM = shutil.which("redis-server")
+
+
+class RedisServer:
+    """One server, in memory only."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pn-redis-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        settings = {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "save": "",
+            "appendonly": "no",
+            "dir": str(self.folder),
+        }
+        told = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        self._process = subprocess.Popen([str(PROGRAM), *told], stdout=subprocess.DEVNULL)  # noqa: S603 - Debian's own
+        self.client = redis.Redis(port=self.port)
+        until = time.monotonic() + 10
+        while True:
+            try:
+                self.client.ping()
+            except redis.ConnectionError:
+                assert time.monotonic() < until, "redis-server does not start"
+                time.sleep(0.02)
+            else:
+                return
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def end(self) -> None:
+        self.client.close()
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self.folder)
