@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from campaign.campaigns import campaign, tip, utc
@@ -121,3 +123,16 @@ def test_keys_of_others_are_no_campaigns() -> None:
     assert key_parts("campaign ete 2026-01-01 a") == ("ete", date(2026, 1, 1), "a")
     for other in ("tip", "campaign-2026-12-01", "campaign ete demain a", "campaign ete"):
         assert key_parts(other) is None
+
+
+def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Desk) -> None:
+    versions = [campaign(), campaign(messages=[tip("z"), tip("a")], at="17:30")]
+    publishers, start = [desk.publisher(), desk.publisher()], Barrier(2)
+
+    def say(number: int) -> int:
+        start.wait()
+        return len(run(publishers[number], [versions[number]], actor="prévention", wait=NOW).said)
+
+    with ThreadPoolExecutor(2) as machines:
+        assert sorted(machines.map(say, range(2))) == [0, 1]
+    assert len(keys(publishers[0])) == 1
