@@ -257,7 +257,7 @@ def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCapt
         words = {"en": opened.words["en"]}
     publisher = house.publisher(reminding=DUTY, words={**words, "fr": opened.words["fr"]})
     _open(publisher)
-    publisher.words = words
+    publisher._deciding.words = words
     caplog.clear()
     house.after(HOUR, publisher, publisher)
     [said] = [record.getMessage() for record in caplog.records if "duty" in record.getMessage()]

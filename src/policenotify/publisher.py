@@ -1,43 +1,34 @@
-"""The one door: check, plan, render, journal, deliver, and say what became of it."""
+"""The one door: decide, journal, deliver, and say what became of it."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from policenotify import places
 from policenotify.attempt import patience
-from policenotify.channel import Clock, Configured, Operation, Picture
-from policenotify.checks import CHECKS, Check, Draft, check
+from policenotify.channel import Clock, Configured
+from policenotify.checks import CHECKS, Check
+from policenotify.deciding import Deciding, Given
 from policenotify.delivery import LEASE, Delivery
+from policenotify.duty import Duty
 from policenotify.errors import (
     IllegalCourse,
-    InvalidPicture,
     JournalError,
-    KeyReused,
     NotAllowed,
-    PolicenotifyError,
     SettingsError,
-    Stopped,
 )
-from policenotify.images import picture
-from policenotify.journal import values
-from policenotify.lifecycle import Course, Stage, next_course
-from policenotify.message import Image, Message
-from policenotify.plan import Route, plan
-from policenotify.receipt import UNVERIFIED, Finding, History, Leg, Outcome, Publication, Receipt, Wording
-from policenotify.reminders import Reminder, Reminders, Reminding, duty_message, duty_profile
-from policenotify.render import Scene, render, resolve
+from policenotify.message import Message
+from policenotify.plan import Route
+from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Publication, Receipt, Wording
+from policenotify.reminders import Reminder, Reminders, Reminding
 from policenotify.slips import nearest
-from policenotify.words import PROFILES, WORDS, Profile, Words, matching, profile_of
+from policenotify.words import PROFILES, WORDS, Profile, Words
 from policenotify.worker import Worker
 
 if TYPE_CHECKING:
@@ -47,11 +38,8 @@ if TYPE_CHECKING:
     from policenotify.journal.store import Journal
     from policenotify.journal.values import IncidentLine
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
 _log = logging.getLogger("policenotify")
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
-_RUNNER = "runner"  # the actor of what the delivery itself does
-_OWED = timedelta(hours=24)  # the deadline of an incident for which neither the message nor the category names one
 _TURN = timedelta(seconds=5)  # for which a worker delivers before it looks up
 
 
@@ -75,31 +63,6 @@ class Preview:
     def allowed(self) -> bool:
         """Whether it might go out."""
         return not any(finding.blocks for finding in self.findings)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """A message whose pictures have been read, once: they are named by digest."""
-
-    message: Message
-    digest: str
-    pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decided:
-    """A message after steps 1 to 3, before anything is written."""
-
-    message: Message
-    digest: str
-    profile: Profile
-    history: History
-    course: Course
-    sequence: int
-    findings: tuple[Finding, ...]
-    pictures: tuple[Picture, ...]
-    wordings: tuple[Wording, ...]
-    wordless: tuple[Leg, ...]
 
 
 class Publisher:
@@ -163,8 +126,6 @@ class Publisher:
         self.sender = sender
         self.wait = wait
         self.clock = clock or journal.clock
-        self._entropy = entropy
-        self._checks = checks
         self.runners = list(runners)
         self._delivery = Delivery(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
@@ -174,7 +135,20 @@ class Publisher:
             if name not in self.channels:
                 raise SettingsError(f"reminders.to: {name!r} is no channel. {nearest(name, self.channels)}")
         self._reminders = Reminders(journal=journal, reminding=reminding, on_overdue=on_overdue)
-        self._reminded: frozenset[str] = frozenset()  # what the duty channels have been told, or never will be
+        self._deciding = Deciding(
+            journal=journal,
+            channels=self.channels,
+            duty=reminding.to,
+            routes=self.routes,
+            profiles=profiles,
+            words=words,
+            zone=zone,
+            sender=sender,
+            clock=self.clock,
+            checks=checks,
+            entropy=entropy,
+        )
+        self._duty = Duty(journal=journal, deciding=self._deciding, reminders=self._reminders)
         self._worker = Worker(_Background(journal, self._delivery, self._look_after, self._next_at), clock=self.clock)
 
     def __enter__(self) -> Self:
@@ -203,7 +177,9 @@ class Publisher:
             SettingsError: No channel is meant, or an unknown one.
         """
         at = self.journal.now()
-        made = self._decide(self._given(message), to=to, publication=self._ulid(at), at=at, anyway=True)
+        made = self._deciding.decide(
+            self._deciding.given(message), to=to, publication=self._deciding.ulid(at), at=at, anyway=True
+        )
         deletions = tuple(leg for leg in made.wordless if not leg.skip)
         return Preview(message=made.message, findings=made.findings, wordings=made.wordings, deletions=deletions)
 
@@ -256,7 +232,7 @@ class Publisher:
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         with self.journal.joined(connection) if connection is not None else nullcontext():
-            given = self._given(message)
+            given = self._deciding.given(message)
             first = self.journal.repeated(key, given.digest)
             written = first or self._write(given, key=key, actor=actor, to=to)
             if connection is not None:
@@ -309,11 +285,7 @@ class Publisher:
     def _look_after(self) -> None:
         """What is done before each drain: erase addresses that nothing needs any more, and remind of what is owed."""
         self.journal.erase_addresses()
-        standing = self._reminders.standing()
-        for reminder in standing:
-            if reminder.key not in self._reminded:
-                self._tell_duty(reminder)
-        self._reminded &= {reminder.key for reminder in standing}
+        self._duty.look_after()
 
     def _next_at(self) -> datetime | None:
         """When something is to be delivered, or the desk to be reminded, next; `None`: nothing waits and is owed."""
@@ -326,16 +298,14 @@ class Publisher:
         """
         return self._worker
 
-    # --- deciding
-
-    def _write(self, given: _Given, *, key: str, actor: str, to: Sequence[str] | None) -> str:
+    def _write(self, given: Given, *, key: str, actor: str, to: Sequence[str] | None) -> str:
         from policenotify.journal.publish import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for desk in range(_DESKS):
             at = self.journal.now()
-            publication = self._ulid(at)
-            made = self._decide(given, to=to, publication=publication, at=at)
-            draft = self._draft(made, publication, key=key, actor=actor, at=at)
+            publication = self._deciding.ulid(at)
+            made = self._deciding.decide(given, to=to, publication=publication, at=at)
+            draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
             if any(finding.blocks for finding in made.findings):
                 self.journal.keep_refused(draft)
                 raise NotAllowed(made.findings, publication)
@@ -350,262 +320,6 @@ class Publisher:
                 if desk == _DESKS - 1:
                     raise
         raise AssertionError  # pragma: no cover  # the loop returns or raises
-
-    def _decide(
-        self, given: _Given, *, to: Sequence[str] | None, publication: str, at: datetime, anyway: bool = False
-    ) -> _Decided:
-        """Steps 1 to 3; a message that a check forbids is planned and worded only where that is wanted *anyway*."""
-        message, pictures = given.message, given.pictures
-        history = self._history(message)
-        incident = message.incident or (publication if message.stage is Stage.OPENING else None)
-        course = self._course(message, history, incident)
-        profile = profile_of(message.category, self.profiles)
-        resolved = self._resolved(message, profile, incident)
-        draft = Draft(
-            message=resolved,
-            profile=profile,
-            history=history,
-            is_commune=lambda code: places.commune(code) is not None,
-            words=self.words,
-            now=at,
-            zone=self.zone,
-            mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
-        )
-        findings = check(draft, self._checks)
-        legs: tuple[Leg, ...] = ()
-        channels: dict[str, Configured] = {}
-        if anyway or not any(finding.blocks for finding in findings):
-            channels = {name: self._public(self._learned(channel)) for name, channel in self.channels.items()}
-            legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
-        wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
-        said = [leg for leg in legs if leg not in wordless]
-        scenes = {
-            language: self._scene(language, resolved, profile, history, pictures, at=at)
-            for language in {leg.language for leg in said}
-        }
-        wordings = tuple(
-            render(scenes[leg.language], leg, channel=channels[leg.channel], key=_post_key(publication, leg))
-            for leg in said
-        )
-        wordings = _numbered(wordings, publication, at)
-        return _Decided(
-            message=resolved,
-            digest=given.digest,
-            profile=profile,
-            history=history,
-            course=course,
-            sequence=len(history.entries) + 1 if incident else 0,
-            findings=findings,
-            pictures=pictures,
-            wordings=wordings,
-            wordless=wordless,
-        )
-
-    def _public(self, channel: Configured) -> Configured:
-        """The channel as the public's messages have it: nothing of theirs begins on a duty channel."""
-        return replace(channel, retired=True) if channel.name in self._reminders.reminding.to else channel
-
-    def _learned(self, channel: Configured) -> Configured:
-        """The channel with what it knows of its server by now; what cannot be read silences nobody."""
-        if not channel.learns:
-            return channel
-        try:
-            with closing(channel.open(self.clock, self.journal.keep(channel.name))) as opened:
-                return replace(channel, abilities=opened.abilities)
-        except Exception as error:  # noqa: BLE001 - a stranger's channel may fail in any way
-            _log.warning("Channel %s is taken for what it claims at first: %s.", channel.name, type(error).__name__)
-            return channel
-
-    def _history(self, message: Message) -> History:
-        incident, corrects = message.incident, message.lifecycle.corrects
-        if incident is not None:
-            self.journal.refuse_purged(message)
-            return self.journal.history(incident)
-        if corrects is None:
-            return History()
-        self.journal.refuse_purged(message)
-        history = self.journal.history_of(corrects)
-        if history is None:
-            raise IllegalCourse(f"There is no publication {corrects}.", incident=None)
-        return history
-
-    def _course(self, message: Message, history: History, incident: str | None) -> Course:
-        stage, corrects = message.stage, message.lifecycle.corrects
-        if incident is None:
-            first = history.opening
-            if first is not None and first.stage is not Stage.STANDALONE:
-                raise IllegalCourse(
-                    f"Publication {first.publication} belongs to incident {first.message.incident!r}; name that one.",
-                    incident=first.message.incident,
-                )
-            return next_course(history.course, stage, incident=None)
-        if corrects is not None and history.entries and history.entry(corrects) is None:
-            raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
-        if not history.entries and stage is not Stage.OPENING:
-            lines = tuple(str(line) for line in self.journal.incidents())
-            history = replace(history, open_incidents=lines)
-        return next_course(history.course, stage, incident=incident, known=history.known())
-
-    def _resolved(self, message: Message, profile: Profile, incident: str | None) -> Message:
-        where = message.location
-        commune = places.commune(where.commune) if where and where.commune else None
-        code = (where.department if where else None) or (commune.department if commune else None)
-        department = places.department(code) if code else None
-        return resolve(
-            message,
-            profile,
-            sender=self.sender,
-            commune_name=commune.name if commune else None,
-            department_name=department.name if department else None,
-            department=code,
-            incident=incident,
-        )
-
-    def _scene(
-        self,
-        language: str,
-        message: Message,
-        profile: Profile,
-        history: History,
-        pictures: tuple[Picture, ...],
-        *,
-        at: datetime,
-    ) -> Scene:
-        words = matching(language, self.words)
-        if words is None:
-            raise SettingsError(
-                f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
-                f"Known: {', '.join(sorted(self.words))}."
-            )
-        return Scene(
-            message=message,
-            language=language,
-            words=words,
-            profile=profile,
-            now=at,
-            zone=self.zone,
-            sender=self.sender,
-            history=history,
-            pictures=pictures,
-            reference=self.journal.keys.reference(message.incident) if message.incident else "",
-        )
-
-    def _given(self, message: Message) -> _Given:
-        pictures = tuple(self._picture(image) for image in message.images)
-        images = tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)
-        message = message.model_copy(update={"images": images})
-        return _Given(message=message, digest=message.digest(), pictures=pictures)
-
-    def _picture(self, image: Image) -> Picture:
-        if image.digest is not None:
-            return self.journal.picture(image.digest, image.alt)
-        if image.path is None:
-            return picture(image.data or b"", image.alt)
-        try:
-            data = Path(image.path).read_bytes()
-        except OSError as error:
-            raise InvalidPicture(
-                f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
-            ) from error
-        return picture(data, image.alt)
-
-    # --- journalling
-
-    def _draft(self, made: _Decided, publication: str, *, key: str, actor: str, at: datetime) -> values.Draft:
-        message, stage = made.message, made.message.stage
-        lifetime = at + made.profile.lifetime if made.profile.lifetime else None
-        # An end, and what sets right or takes back, is owed however late; the rest would be stale.
-        stale = lifetime if stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
-        owed = message.next_update_at or lifetime or at + _OWED
-        return values.Draft(
-            id=publication,
-            key=key,
-            digest=made.digest,
-            message=message,
-            course=made.course,
-            expected_sequence=made.sequence,
-            actor=actor,
-            at=at,
-            not_after=message.expires_at or stale,
-            due_at=owed if made.course is Course.OPEN else None,
-            findings=made.findings,
-            rules={language: str(words.version) for language, words in sorted(self.words.items())},
-            drafted=(
-                *(drafted for wording in made.wordings for drafted in self._drafted(wording)),
-                *(self._unworded(publication, leg) for leg in made.wordless),
-            ),
-            pictures=made.pictures,
-            skips_without_opening=frozenset(
-                name for name, how in self.channels.items() if how.without_opening == "skip"
-            ),
-        )
-
-    def _drafted(self, wording: Wording) -> Iterator[values.Drafted]:
-        how, refused = self.channels[wording.leg.channel], ""
-        wanted: tuple[str, ...] = ()
-        try:
-            wanted = tuple(how.recipients()) if how.recipients else ()
-        except SettingsError as error:  # a list that cannot be read must not silence the other channels
-            refused = f"The list of recipients cannot be read: {error}"
-        for number, post in enumerate((wording.standalone, *wording.further)):
-            yield values.Drafted(
-                leg=replace(wording.leg, part=wording.leg.part + number),
-                post_key=post.key,
-                standalone=post,
-                reply=wording.reply if number == 0 else None,
-                addresses=wanted if how.abilities.recipients else None,
-                refused=refused,
-            )
-
-    @staticmethod
-    def _unworded(publication: str, leg: Leg) -> values.Drafted:
-        return values.Drafted(leg=leg, post_key=_post_key(publication, leg))
-
-    def _tell_duty(self, reminder: Reminder) -> None:
-        """Journal the message to the duty channels, once for all processes; they are the only ones it can go to."""
-        reminding = self._reminders.reminding
-        channels = [self.channels[name] for name in reminding.to]
-        channels = [self._learned(channel) for channel in channels if channel.exercise == reminder.exercise]
-        try:
-            if channels:
-                self._publish_to_duty(reminder, channels)
-        except Stopped:
-            return  # to be said when all goes on
-        except KeyReused:
-            pass  # another process, with other settings, has said it
-        except JournalError:
-            raise
-        except PolicenotifyError as error:
-            _log.error("The duty channel is not told of %s: %s", reminder.incident, error)  # its trace tells nothing
-        self._reminded |= {reminder.key}
-
-    def _publish_to_duty(self, reminder: Reminder, channels: Sequence[Configured]) -> None:
-        at, language = self.journal.now(), channels[0].languages[0]
-        publication = self._ulid(at)
-        reminding = self._reminders.reminding
-        words = matching(language, self.words) or next(iter(self.words.values()))
-        message = duty_message(reminder, language=language, words=words, phrases=reminding.words, zone=self.zone)
-        profile = duty_profile(reminding, reminder.level)
-        message = self._resolved(message, profile, None)
-        legs = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
-        scene = self._scene(language, message, profile, History(), (), at=at)
-        wordings = tuple(
-            render(scene, leg, channel=channel, key=_post_key(publication, leg))
-            for leg, channel in zip(legs, channels, strict=True)
-        )
-        made = _Decided(
-            message=message,
-            digest=message.digest(),
-            profile=profile,
-            history=History(),
-            course=Course.STANDALONE,
-            sequence=0,
-            findings=(),
-            pictures=(),
-            wordings=_numbered(wordings, publication, at),
-            wordless=(),
-        )
-        self.journal.publish(self._draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))
 
     # --- telling
 
@@ -639,10 +353,6 @@ class Publisher:
             return f"A worker sends it; it was last seen at {when}."
         return f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
 
-    def _ulid(self, at: datetime) -> str:
-        number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self._entropy(10))
-        return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
-
 
 @dataclass(frozen=True, slots=True)
 class _Background:
@@ -669,46 +379,6 @@ class _Background:
         with suppress(JournalError):  # it will be seen by its silence
             self.journal.left_runner()
         return finished
-
-
-def _numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
-    """The wordings, with the place of each post among those of its channel: where one goes on, the next ones move up.
-
-    An edit that would go on in further posts is none: it is said below.
-    """
-    posts = [wording for wording in wordings if wording.leg.operation is Operation.POST]
-    said = {(wording.leg.channel, wording.leg.language) for wording in posts}
-    for wording in wordings:
-        leg = wording.leg
-        if leg.operation is Operation.EDIT and not wording.further:
-            posts.append(wording)
-        elif leg.operation is Operation.EDIT and (leg.channel, leg.language) not in said:
-            posts.append(replace(wording, leg=replace(leg, operation=Operation.POST, target="")))
-    taken: dict[str, int] = {}
-    numbered = []
-    for wording in posts:
-        part = taken.get(wording.leg.channel, 0)
-        taken[wording.leg.channel] = part + 1 + len(wording.further)
-        leg = replace(wording.leg, part=part)
-        standalone, *further = (
-            post.model_copy(
-                update={
-                    "key": _post_key(publication, replace(leg, part=part + number)),
-                    # Each post of a publication has a time of its own, so that timelines keep their order.
-                    "created_at": at + timedelta(milliseconds=part + number),
-                }
-            )
-            for number, post in enumerate((wording.standalone, *wording.further))
-        )
-        same = {"key": standalone.key, "created_at": standalone.created_at}
-        reply = wording.reply and wording.reply.model_copy(update=same)
-        numbered.append(replace(wording, leg=leg, standalone=standalone, reply=reply, further=tuple(further)))
-    return tuple(numbered)
-
-
-def _post_key(publication: str, leg: Leg) -> str:
-    named = "\n".join((publication, leg.account, leg.language, str(leg.part), leg.operation))
-    return hashlib.sha256(named.encode()).hexdigest()
 
 
 def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
