@@ -136,8 +136,12 @@ def test_what_fell_due_while_nobody_delivered_is_raised_once(house: House) -> No
     told: list[Reminder] = []
     publisher = house.publisher(on_overdue=told.append)
     _open(publisher)
-    house.after(4 * HOUR, publisher, publisher)
-    assert [(reminder.level, reminder.late) for reminder in told] == [(3, 3 * HOUR)]
+    house.clock.pass_by(4 * HOUR.total_seconds())
+    _open(publisher, "new")
+    house.after(NOW, publisher, publisher)
+    assert [(one.incident, one.level, one.late) for one in told] == [(INCIDENT, 3, 3 * HOUR)]
+    house.after(HOUR, publisher)
+    assert [(one.incident, one.level) for one in told[1:]] == [("new", 1)]
 
 
 def test_a_new_word_begins_anew_and_an_end_ends_it(house: House) -> None:

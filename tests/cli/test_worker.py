@@ -17,6 +17,7 @@ from desk import Desk, accident
 
 from policenotify.cli import worker as command
 from policenotify.cli.supervision import Supervisor, ended_by_signals
+from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.testing.stand import Hang
 
 
@@ -25,7 +26,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
     """A service manager that listens, as systemd does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(10)
+        listening.settimeout(30)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         yield listening
 
@@ -35,9 +36,11 @@ def _end_when(reached: object) -> None:
 
     def wait() -> None:
         until = time.monotonic() + 20
-        while not reached() and time.monotonic() < until:  # type: ignore[operator]  # a function
-            time.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            while not reached() and time.monotonic() < until:  # type: ignore[operator]  # a function
+                time.sleep(0.02)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, daemon=True).start()
 
@@ -53,8 +56,11 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
             told.append(manager.recv(99))
 
     listener = threading.Thread(target=listen)
-    listener.start()
     before = signal.getsignal(signal.SIGTERM)
+    with desk.publisher([desk.on_bluesky("sky")]) as earlier:
+        lifecycle = Lifecycle(stage=Stage.OPENING, incident="old")
+        earlier.publish(accident(lifecycle=lifecycle), key="old", actor="desk")
+    listener.start()
     with desk.publisher() as other:
         other.publish(accident(), key="waits", actor="desk", to=["bluesky"], wait=timedelta(0))
         notes: list[str] = []
@@ -69,12 +75,14 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
         ran = run("worker", "--json")
         assert ran.code == 0, ran.err
         assert ran.document == {"ended_by": "SIGTERM", "finished": True}
-        assert ran.err == "Delivering on bluesky, presse.\n"
+        assert ran.err.startswith(
+            "Delivering on bluesky, presse.\nsky is not in the settings any more, and people read there of old,"
+        )
         assert any(note.startswith("A worker sends it; it was last seen at") for note in notes)
         assert other.journal.worker_seen() is None
     listener.join(10)
     assert (told[0], set(told[1:-1])) == (b"READY=1", {b"WATCHDOG=1"})
-    assert len(desk.bluesky.posts) == 1
+    assert len(desk.bluesky.posts) == 2
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -102,9 +110,16 @@ def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> 
 
     supervisor = Supervisor({"NOTIFY_SOCKET": os.environ["NOTIFY_SOCKET"], "WATCHDOG_USEC": "30000000"})
     assert command._watched(Hanging(), Once(), supervisor) == "SIGTERM"  # type: ignore[arg-type]  # as they look
-    manager.setblocking(False)  # noqa: FBT003 - its own name for it
+    manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(9)
+
+
+def test_a_manager_that_does_not_listen_holds_nobody_up(manager: socket.socket) -> None:
+    supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
+    for _ in range(1000):  # more than it has room for
+        supervisor.tell("WATCHDOG=1")
+    assert manager.recv(99) == b"WATCHDOG=1"
 
 
 def test_without_a_manager_nothing_is_told() -> None:

@@ -66,8 +66,9 @@ class Supervisor:
         """For how many seconds it waits for a sign of life; `None`: it does not."""
 
     def tell(self, state: str) -> None:
-        """Tell it: `READY=1`, `WATCHDOG=1`, `STOPPING=1`. One that is gone changes nothing."""
+        """Tell it: `READY=1`, `WATCHDOG=1`, `STOPPING=1`. One that is gone, or asleep, changes nothing."""
         if self._place:
             with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                out.settimeout(0)  # one that does not listen must not hold us up
                 out.connect(self._place)
                 out.send(state.encode())
