@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,17 +11,20 @@ from typing import Any
 
 import pytest
 from desk import INCIDENT, accident, soon
+from journal.conftest import NewJournal
 from scripted import KEYED, Scripted
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from policenotify.errors import IllegalCourse, JournalError, KeyReused, NotAllowed, Stopped
 from policenotify.journal import facts, open_journal
 from policenotify.journal.facts import OVERDUE
 from policenotify.journal.values import microseconds
 from policenotify.keys import Keys
+from policenotify.message import Message
 from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
+from policenotify.receipt import Outcome, Publication
 from policenotify.scales import Severity
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
@@ -268,3 +272,33 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
     with journal.writing() as connection:  # two at once
         assert not facts.promise(connection, "celery", microseconds(clock.now()))
     journal.close()
+
+
+@pytest.mark.postgres
+def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJournal, keys: Keys) -> None:
+    url, sky = new_journal(keys), Scripted()
+    desk = Publisher(journal=open_journal(url, keys=keys), channels=[sky.configured("sky")], zone=PARIS, sender=SENDER)
+
+    async def publish(connection: AsyncConnection, message: Message, key: str) -> Publication:
+        return await connection.run_sync(
+            lambda plain: desk.publish(message, key=key, actor="dispatch", connection=plain)
+        )
+
+    async def others() -> Publication | None:
+        return desk.publication("open")
+
+    async def host() -> None:
+        engine = create_async_engine(make_url(url).set(drivername="postgresql+psycopg"))
+        async with engine.connect() as connection:
+            await publish(connection, accident(), "open")
+            await connection.rollback()
+            opened = await publish(connection, accident(), "open")
+            _, seen = await asyncio.gather(publish(connection, opened.update("Une voie"), "update"), others())
+            assert seen is None
+            await connection.commit()
+        await engine.dispose()
+
+    asyncio.run(host())
+    desk.drain(LONG)
+    assert len(sky.said) == 2
+    desk.close()

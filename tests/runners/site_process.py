@@ -29,7 +29,7 @@ from policenotify.rate import Rate
 from policenotify.registry import configured
 from policenotify.testing.samples import PARIS, SENDER
 
-RATE = "6 per 1 s, 2 at once"
+RATE = "12 per 1 s, 2 at once"
 _SLOW_TO_LOAD = (
     "atproto",
     "celery.bin.celery",

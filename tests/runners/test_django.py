@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import django
@@ -219,3 +221,15 @@ def test_a_projects_tests_in_memory_are_let_be() -> None:
 
 def test_transactions_that_begin_at_once_need_no_warning(database: Any) -> None:
     assert checks.run_checks(databases=[database.alias]) == []
+
+
+def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "django.md"
+    project, publishing = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    told: dict[str, Any] = {"BASE_DIR": desk.folder}
+    exec(project, told)  # noqa: S102 - our own page
+    assert told["INSTALLED_APPS"] == settings.INSTALLED_APPS
+    with override_settings(POLICENOTIFY={**told["POLICENOTIFY"], "DATABASE": database.alias}):
+        exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
+        publisher().drain(LONG)
+    assert len(desk.bluesky.posts) == 1
