@@ -75,6 +75,10 @@ class AsyncPublisher:
         """Deliver what is due, for at most that long."""
         return await _awaited(lambda: self._publisher.drain(budget))
 
+    async def wake(self) -> None:
+        """Tell the worker and the runners that something waits."""
+        await _awaited(self._publisher.wake)
+
     def worker(self) -> Worker:
         """Who delivers in the background of this process; its `stop` waits for what is under way, some seconds."""
         return self._publisher.worker()

@@ -293,9 +293,7 @@ class Stand:
                 self._faults.insert(0, fault := _Fault(seen.method, seen.path, *chosen, 1))
             if fault is None:
                 own = self._run(seen)
-                if isinstance(own, Answer) and not own.delay:
-                    return replace(own, delay=self.latency)
-                return own
+                return replace(own, delay=own.delay or self.latency) if isinstance(own, Answer) else own
             if fault.used_up():
                 self._faults.remove(fault)
             if not fault.effect:
