@@ -93,14 +93,30 @@ class Five:
         }
         return self.options(network) | there[network]
 
+    def untrusted(self, network: str) -> dict[str, Any]:
+        """The same, where TLS is asked of a server that speaks none."""
+        there: Mapping[str, Callable[[], dict[str, Any]]] = {
+            "x": lambda: {"service": self.x.url.replace("http", "https")},
+            "mastodon": lambda: {"server": self.mastodon.url.replace("http", "https")},
+            "bluesky": lambda: {"service": self.bluesky.url.replace("http", "https")},
+            "email": lambda: {
+                "url": f"mailtos://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=ssl"
+            },
+            "sms": lambda: {"url": self.options("sms")["url"].replace("form", "forms", 1)},
+        }
+        return self.options(network) | there[network]()
+
     def channel(self, network: str, options: Mapping[str, Any] | None = None, **how: Any) -> Configured:
         if network in {"email", "sms"}:
             people = ADDRESSES if network == "email" else NUMBERS
             how.setdefault("recipients", lambda: people)
         return configured(network, network, options or self.options(network), **how)
 
-    def publisher(self, *, lost: str = "", **how: Any) -> Publisher:
-        channels = [self.channel(name, self.lost(name) if name == lost else None) for name in NETWORKS]
+    def publisher(
+        self, *, lost: str = "", astray: Callable[[str], dict[str, Any]] | None = None, **how: Any
+    ) -> Publisher:
+        led = astray or self.lost
+        channels = [self.channel(name, led(name) if name == lost else None) for name in NETWORKS]
         made = Publisher(
             journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock),
             **{

@@ -1,4 +1,4 @@
-"""Five networks at once: an incident as each of them shows it, and each of them down in eight ways."""
+"""Five networks at once: an incident as each of them shows it, and each of them down in thirteen ways."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import pytest
 from desk import INCIDENT, accident, later
-from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from five import ADDRESSES, NETWORKS, NOWHERE, NUMBERS, Five, open_five
 
 from policenotify.channel import Operation
 from policenotify.errors import PublicationFailed
@@ -141,7 +141,13 @@ WAYS: Final = (
     "429",
     "500",
     "HTML",
+    "429, no reset",
+    "half a body",
+    "redirect",
+    "no TLS",
+    "revoked",
 )
+_FOR_GOOD: Final = {"no such name", "no TLS", "revoked"}  # until a person acts
 
 _ROUTES: Final = {
     "x": ("POST", "/2/tweets"),
@@ -156,6 +162,9 @@ _REPLIES: Final[dict[str, tuple[Reply, bool]]] = {
     "429": (Answer.rate_limited(retry_after=1), False),
     "500": (Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
     "HTML": (Answer.html("<h1>Connectez-vous au Wi-Fi</h1>"), False),
+    "429, no reset": (Answer.rate_limited(), False),
+    "half a body": (HangUp("half"), True),
+    "redirect": (Answer.redirect(NOWHERE), False),
 }
 _MAIL: Final[dict[str, Callable[[Any], None]]] = {
     "silent, not taken": lambda mail: mail.hang_up("DATA", silence=5),
@@ -164,6 +173,16 @@ _MAIL: Final[dict[str, Callable[[Any], None]]] = {
     "429": lambda mail: mail.refuse("*", 451, "4.7.1 come back later", times=3),
     "500": lambda mail: mail.fail_next("MAIL", 421, "4.3.0 the server is broken", times=2),
     "HTML": lambda mail: mail.fail_next("EHLO", 421, "<html>Connectez-vous</html>", times=2),
+    "429, no reset": lambda mail: mail.fail_next("MAIL", 450, "4.7.0 too many mails", times=3),
+    "half a body": lambda mail: mail.hang_up("RCPT"),  # half a conversation
+    "redirect": lambda mail: mail.refuse(ADDRESSES[0], 551, "5.1.6 please try <somebody@elsewhere.example>"),
+    "revoked": lambda mail: mail.fail_next("MAIL", 530, "5.7.0 Authentication required", times=9),
+}
+_REVOKED: Final[dict[str, Callable[[Any], None]]] = {
+    "x": lambda stand: setattr(stand, "nobody", True),
+    "mastodon": lambda stand: stand.always(Answer.json({"error": "The access token was revoked"}, 401)),
+    "bluesky": lambda stand: setattr(stand, "password", "another"),
+    "sms": lambda stand: setattr(stand, "password", "another"),
 }
 
 # What the receipt says first, for one reader or for the first of three, and what readers have in the end: `1` or `3`
@@ -179,6 +198,11 @@ TABLE: Final = {
     "429":               ((WAITS, 1), (WAITS, 1), (WAITS, 1), (WAITS, 3), (WAITS, 3)),
     "500":               ((DOUBT, 1), (DOUBT, 1), (DOUBT, 1), (WAITS, 3), (HELD, 2)),
     "HTML":              ((DOUBT, 1), (DOUBT, 1), (DOUBT, 1), (WAITS, 3), (SAID, 2)),  # Kannel's yes is no proof
+    "429, no reset":     ((WAITS, 1), (WAITS, 1), (WAITS, 1), (WAITS, 3), (WAITS, 3)),
+    "half a body":       ((DOUBT, 1), (DOUBT, 1), (DOUBT, 1), (SAID, 3), (HELD, 3)),
+    "redirect":          ((DOUBT, 1), (DOUBT, 1), (DOUBT, 1), (SAID, 2), (HELD, 2)),
+    "no TLS":            ((WAITS, 0), (WAITS, 0), (WAITS, 0), (WAITS, 0), (HELD, 0)),  # a lost call looks so to apprise
+    "revoked":           ((WAITS, 0), (WAITS, 0), (WAITS, 0), (WAITS, 0), (WAITS, 0)),
 }  # fmt: skip
 
 
@@ -188,6 +212,8 @@ def _break(five: Five, network: str, way: str) -> None:
         stand.refuse_connections()
     elif network == "email" and way in _MAIL:
         _MAIL[way](five.mail)
+    elif way == "revoked":
+        _REVOKED[network](stand)
     elif way in _REPLIES:
         reply, effect = _REPLIES[way]
         stand.fail_next(*_ROUTES[network], reply, effect=effect)
@@ -205,7 +231,8 @@ def _first(receipt: Receipt) -> Outcome:
 def test_one_network_down(five: Five, network: str, way: str) -> None:
     first, readers = TABLE[way][NETWORKS.index(network)]
     five.timeout = 0.4
-    publisher = five.publisher(lost=network if way == "no such name" else "", patience=later)
+    astray = {"no such name": five.lost, "no TLS": five.untrusted}.get(way)
+    publisher = five.publisher(lost=network if astray else "", astray=astray, patience=later)
     _break(five, network, way)
     said = publisher.publish(accident(severity=Severity.MODERATE), key="open", actor="desk", wait=timedelta(seconds=8))
 
@@ -229,7 +256,7 @@ def test_one_network_down(five: Five, network: str, way: str) -> None:
     assert len(texts) == readers, str(publisher.publication("open"))
     settled = publisher.publication("open")
     assert settled is not None
-    assert _first(settled.on(network)) is (WAITS if way == "no such name" else HELD if first is HELD else SAID)
+    assert _first(settled.on(network)) is (HELD if first is HELD else WAITS if way in _FOR_GOOD else SAID)
     people = NUMBERS if network == "sms" else ADDRESSES if network == "email" else ("everybody",)
     assert len(texts) <= len(people)
 

@@ -44,6 +44,11 @@ _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
 _PROVEN = Proven()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that need the server which takes longest to start come last."""
+    items.sort(key=lambda item: "pds" in getattr(item, "fixturenames", ()))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the collected tests will ask for, all at once."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ()) if name in _SERVERS}
@@ -57,7 +62,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remember what was shown, and on which server."""
     report = yield
-    if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
+    told = report.when == "call" or not report.passed
+    if told and isinstance(item, pytest.Function) and item.get_closest_marker("peers"):
         asked = {name for name in item.fixturenames if name in _SERVERS} or {str(item.callspec.params["server"])}
         names = sorted(_SERVERS[name].name for name in asked)
         contract = item.function.__module__.startswith("policenotify.")
