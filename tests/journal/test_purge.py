@@ -247,21 +247,17 @@ def test_nothing_follows_what_was_forgotten(desk: Desk) -> None:
 
 
 def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
-    shared, alone, planned = _picture("shared"), _picture("alone"), _picture("planned")
-    desk.publish(Stage.STANDALONE, **_shows(shared, alone, planned))
+    shared, alone = _picture("shared"), _picture("alone")
+    desk.publish(Stage.STANDALONE, **_shows(shared, alone))
     desk.deliver()
     desk.clock.pass_by(YEAR)
     desk.publish(Stage.STANDALONE, **_shows(shared))
     desk.deliver()
-    message = f'{{"images": [{{"digest": "{planned.digest}"}}]}}'
-    with desk.journal.writing() as connection:
-        row = {"id": "tip", "rule": "", "zone": "Europe/Paris", "misfire": "latest", "message": message}
-        connection.execute(insert(schema.schedule).values(**row))
     assert _purge(desk).pictures == 1
-    assert {row[0] for row in desk.dump("pn_blob")["pn_blob"]} == {shared.digest, planned.digest}
+    assert {row[0] for row in desk.dump("pn_blob")["pn_blob"]} == {shared.digest}
     desk.clock.pass_by(YEAR)
     assert _purge(desk).pictures == 1
-    assert {row[0] for row in desk.dump("pn_blob")["pn_blob"]} == {planned.digest}
+    assert desk.dump("pn_blob")["pn_blob"] == []
 
 
 def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:

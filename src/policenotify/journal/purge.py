@@ -277,8 +277,6 @@ def _unused(connection: Connection, going: Iterable[str] = ()) -> set[str]:
             break
         after = rows[-1].id
         unused.difference_update(*(_PICTURE.findall(row.message) for row in rows if row.id not in without))
-    for message in connection.execute(select(schema.schedule.c.message)).scalars():
-        unused.difference_update(_PICTURE.findall(message))
     return unused
 
 

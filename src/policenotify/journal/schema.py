@@ -224,18 +224,6 @@ runner = Table(
     comment="Who has been delivering, and when last.",
 )
 
-schedule = Table(
-    "pn_schedule",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("rule", Text, nullable=False),
-    Column("zone", String(64), nullable=False),
-    Column("next_at", _When),
-    Column("misfire", String(8), nullable=False),
-    Column("message", Text, nullable=False),
-    comment="Campaigns: the key of a publication is (schedule, instant).",
-)
-
 event = Table(
     "pn_event",
     metadata,
