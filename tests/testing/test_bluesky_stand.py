@@ -231,7 +231,7 @@ def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: BlueskyS
 
 def test_sessions(caller: Caller, stand: BlueskyStand) -> None:
     def error(name: str, token: str) -> tuple[int, str]:
-        got = caller.call(name, {} if name.endswith("refreshSession") else None, bearer=token)
+        got = caller.call(name, b"" if name.endswith("refreshSession") else None, bearer=token)
         return got["status"], got.get("error", "")
 
     assert error("server.getSession", "accessJwt") == (200, "")
@@ -240,6 +240,8 @@ def test_sessions(caller: Caller, stand: BlueskyStand) -> None:
     assert error("server.refreshSession", "accessJwt") == (400, "InvalidToken")
     assert error("server.refreshSession", "refreshJwt") == (200, "")
     assert error("server.refreshSession", "refreshJwt") == (200, "")  # two hours' grace
+    with_body = caller.call("server.refreshSession", {}, bearer="refreshJwt")
+    assert with_body["message"] == "A request body was provided when none was expected"
     stand.expire_access()
     assert error("server.getSession", "accessJwt") == (400, "ExpiredToken")
     stand.revoke_refresh()
@@ -256,7 +258,7 @@ def test_a_closed_account(caller: Caller, stand: BlueskyStand, closed: Any) -> N
     login = {"identifier": stand.handle, "password": stand.password}
     for got in (
         caller.call("server.createSession", login),
-        caller.call("server.refreshSession", {}, bearer="refreshJwt"),
+        caller.call("server.refreshSession", b"", bearer="refreshJwt"),
         caller.put(a_record()),
     ):
         assert got["status"] == 401

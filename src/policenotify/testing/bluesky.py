@@ -189,6 +189,8 @@ class BlueskyStand(Stand):
         return self._session()
 
     def _refresh_session(self, seen: Seen) -> Answer:
+        if seen.body:
+            raise _No(400, "InvalidRequest", "A request body was provided when none was expected")
         self._check_token(seen, "refresh")
         if self.closed in {"takendown", "suspended"}:
             raise _No(401, *_CLOSED[self.closed])
