@@ -51,10 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the collected tests will ask for, all at once."""
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ()) if name in _SERVERS}
-    if wanted and not session.config.option.collectonly:
-        threads = ThreadPoolExecutor(len(wanted))
-        session.config.stash[_STARTED] = {name: threads.submit(_SERVERS[name]) for name in sorted(wanted)}
+    names = {name for item in session.items for name in getattr(item, "fixturenames", ()) if name in _SERVERS}
+    if not session.config.option.collectonly:
+        _start(names, session.config)
+
+
+def _start(names: set[str], config: pytest.Config) -> None:
+    started = config.stash.setdefault(_STARTED, {})
+    missing = names - started.keys()
+    if missing:
+        threads = ThreadPoolExecutor(len(missing))
+        started.update({name: threads.submit(_SERVERS[name]) for name in sorted(missing)})
         threads.shutdown(wait=False)
 
 
@@ -97,6 +104,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _server(name: str, config: pytest.Config) -> Any:
+    _start({name}, config)  # one that a test asks for only as it runs
     try:
         return config.stash[_STARTED][name].result()
     except CannotBeHad as missing:

@@ -25,9 +25,13 @@ def answers(service: str, account: BlueskyAccount) -> Iterator[tuple[str, int, A
     token = ""
 
     def ask(
-        name: str, body: dict[str, Any] | None = None, *, bearer: str | None = None, **query: str
+        name: str,
+        body: dict[str, Any] | None = None,
+        *,
+        bearer: str | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        url = f"{service}/xrpc/{name}?{urlencode(query)}".rstrip("?")
+        url = f"{service}/xrpc/{name}?{urlencode(query or {})}".rstrip("?")
         said = token if bearer is None else bearer
         headers = {"Authorization": f"Bearer {said}"} if said else {}
         return httpx.get(url, headers=headers) if body is None else httpx.post(url, json=body, headers=headers)
@@ -47,7 +51,7 @@ def answers(service: str, account: BlueskyAccount) -> Iterator[tuple[str, int, A
     yield "a refresh token as access", *_told(ask("com.atproto.server.getSession", bearer=entered["refreshJwt"]))
     token = entered["accessJwt"]
     place: dict[str, str] = {"repo": account.did, "collection": POSTS, "rkey": KEY}
-    yield "no record", *_told(ask("com.atproto.repo.getRecord", **place))
+    yield "no record", *_told(ask("com.atproto.repo.getRecord", query=place))
     yield "deleting none", *_told(ask("com.atproto.repo.deleteRecord", place))
     first = put(post("Une"), swapRecord=None)
     yield "a new record", first.status_code, sorted(first.json())
