@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from crash.desk_process import PEOPLE, Turn
-from crash.kills import Scene
+from crash.desk_process import PEOPLE, SPEED, Turn
+from crash.kills import TIMEOUT, Scene
 from sqlalchemy import Row, select
 
 from policenotify.channel import PostRef
@@ -22,6 +23,7 @@ from policenotify.journal.store import Journal
 from policenotify.receipt import Outcome
 
 _MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
+_GIVEN_UP = timedelta(seconds=TIMEOUT * SPEED) // timedelta(microseconds=1)
 _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})
 
 
@@ -45,6 +47,7 @@ class _Verdict:
     turns: dict[str, Turn] = field(default_factory=dict)  # by publication
     deliveries: list[Row[Any]] = field(default_factory=list)
     attempts: dict[int, list[Row[Any]]] = field(default_factory=dict)
+    listed: set[int] = field(default_factory=set)  # deliveries that a person is told to look at
 
     def judge(self) -> None:
         self._read()
@@ -65,6 +68,7 @@ class _Verdict:
             self.deliveries = list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
             for row in connection.execute(select(schema.attempt).order_by(schema.attempt.c.number)).all():
                 self.attempts.setdefault(row.delivery, []).append(row)
+        self.listed = {receipt.delivery for one in self.journal.unfinished() for receipt in one}
         self.turns = {row.id: Turn(int(row.key.removeprefix("turn "))) for row in said}
         interrupted = [one for rows in self.attempts.values() for one in rows if one.code == "interrupted"]
         self.counted["publications"] = len(said)
@@ -157,9 +161,7 @@ class _Verdict:
             self.must(not copies, f"{channel}: {address} has what nobody said: {copies}")
         self.counted[f"{channel} again"] = extra
         if channel == "email":
-            doubts = self.scene.mail_doubts + len(PEOPLE[channel]) * sum(
-                self._interrupted(row) for row in self.deliveries
-            )
+            doubts = self.scene.mail_doubts + len(PEOPLE[channel]) * sum(self._doubtful(row) for row in self.deliveries)
             self.must(extra <= doubts, f"{extra} second mails, {doubts} doubts")
 
     def _one_person(self, row: Row[Any], key: str, address: str, copies: int) -> int:
@@ -175,13 +177,14 @@ class _Verdict:
                 self.must(copies >= 1, f"{named}: lost")
             case Outcome.HELD:
                 self.must(person.doubt, f"{named}: held, and not in doubt")
+                self.must(row.id in self.listed, f"{named}: held, and not listed")
             case Outcome.SUPERSEDED:
                 self.must(copies == 0, f"{named}: out, and called superseded")
             case _:
                 pass
         if self.scene.installation.on_unknown == "hold":
             self.must(copies <= 1, f"{named}: {copies} times")
-        doubts = self._interrupted(row)
+        doubts = self._doubtful(row)
         if row.channel == "sms":
             doubts += sum(
                 count
@@ -201,8 +204,10 @@ class _Verdict:
         for incident, sequences in shown.items():
             self.must(sequences == sorted(sequences), f"{where}: incident {incident} came as {sequences}")
 
-    def _interrupted(self, row: Row[Any]) -> int:
-        return sum(one.code == "interrupted" for one in self.attempts.get(row.id, []))
+    def _doubtful(self, row: Row[Any]) -> int:
+        """How many attempts were interrupted, or took so long that a client may have given up a busy network."""
+        tried = self.attempts.get(row.id, [])
+        return sum(one.code == "interrupted" or one.ended_at - one.started_at >= _GIVEN_UP for one in tried)
 
     def _mark_of(self, row: Row[Any]) -> tuple[int, int]:
         turn = self.turns[row.publication]
