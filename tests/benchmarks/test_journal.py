@@ -96,7 +96,9 @@ def test_publishing_beside_one_commit(publisher: Publisher, one_commit: Callable
         60, lambda: publisher.preview(desk.opening()), lambda: desk.publish(NOW), one_commit
     )
     print(f"\npublish(wait=0) {journalled:.1f} ms, of which wording five networks {words:.1f} ms")
-    print(f"one raw commit {raw:.1f} ms: publish is {journalled / raw:.1f} times that")
+    print(f"one raw commit {raw:.1f} ms: publish is {journalled / raw:.1f} times that (the goal: 3)")
+    # On a disk that commits in a millisecond it is the processor that takes the time: half of it words.
+    assert journalled < 15 * raw + 4 * words
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.15])
@@ -110,8 +112,11 @@ def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, l
     with open_bare(five, publisher) as bare:
         wordings = [publisher.preview(desk.opening()).wordings for _ in range(times + 3)]
         directly, journalled = _side_by_side(times, lambda: bare.say(wordings.pop()), lambda: desk.publish(LONG))
-    print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, the fifth post after {journalled:.1f} ms")
-    print(f"added {journalled - directly:.1f} ms, {100 * (journalled / directly - 1):.0f} %")
+    print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, to the fifth post {journalled:.1f} ms")
+    added = journalled - directly
+    print(f"added {added:.1f} ms (the goal: 15), {100 * added / directly:.0f} %")
+    # Some sixteen lasting commits, one after the other, and an interpreter that does one thing at a time.
+    assert added < 1_000
 
 
 def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publisher) -> None:
@@ -122,15 +127,17 @@ def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publi
             desk.publish(NOW)
         assert publisher.drain(LONG) is None
 
+    wordings = [publisher.preview(desk.opening()).wordings for _ in range(4 * count)]
     with open_bare(five, publisher) as bare:
-        wordings = [publisher.preview(desk.opening()).wordings for _ in range(4 * count)]
 
-        def directly_said() -> None:
+        def bare_calls() -> None:
             for _ in range(count):
                 bare.say(wordings.pop())
 
-        directly, ours = _side_by_side(3, directly_said, journalled, warm=1)
-    print(f"\nbare {1000 * count / directly:.1f}/s, publisher {1000 * count / ours:.1f}/s: {directly / ours:.2f} of it")
+        directly, ours = _side_by_side(3, bare_calls, journalled, warm=1)
+    print(f"\nbare {1000 * count / directly:.1f}/s, publisher {1000 * count / ours:.1f}/s")
+    print(f"{directly / ours:.2f} of it (the goal: 0.5)")
+    assert ours < 20 * directly  # for the same reason
 
 
 def test_a_drain_that_waits_takes_no_processor(publisher: Publisher) -> None:
@@ -144,7 +151,8 @@ def test_a_drain_that_waits_takes_no_processor(publisher: Publisher) -> None:
     start, used = time.perf_counter(), time.process_time()
     time.sleep(5)
     share = (time.process_time() - used) / (time.perf_counter() - start)
-    print(f"\na drain that waits takes {100 * share:.2f} % of a processor, five stands included")
+    print(f"\na drain that waits takes {100 * share:.2f} % of a processor, five stands included (the goal: 0.5)")
+    assert share < 0.1  # it looks five times a second at what other processes have published
 
 
 _PAST = 1_000_000  # deliveries, of a fifth as many publications on five networks

@@ -385,6 +385,16 @@ def test_a_client_that_goes_away_mid_request_has_no_effect(stand: Stand, client:
     assert len(stand.requests) == 1
 
 
+def test_a_far_network_answers_late_and_has_done_it_by_then(stand: Stand, client: httpx.Client) -> None:
+    stand.on("POST", "/far", Answer.json({"done": True}))
+    stand.latency = 60.0  # which closing the stand ends
+    with pytest.raises(httpx.ReadTimeout):
+        client.post("/far", timeout=0.05)
+    assert [seen.path for seen in stand.requests] == ["/far"]
+    stand.latency = 0.0
+    assert client.post("/far").json() == {"done": True}
+
+
 def test_a_request_that_is_not_http_fails_the_test() -> None:
     with pytest.raises(ValueError, match="invalid literal"), Stand(Answer(200)) as stand:  # noqa: PT012 - the block's end is under test
         port = int(stand.url.rpartition(":")[2])

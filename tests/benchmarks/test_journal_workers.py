@@ -1,0 +1,124 @@
+"""Two workers on one journal on PostgreSQL, beside one alone: `pytest -m benchmark -s`."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from desk import accident
+from journal.postgres import Server, binaries
+
+from policenotify.journal import open_journal
+from policenotify.journal.migrate import migrate
+from policenotify.keys import Keys
+from policenotify.lifecycle import Lifecycle
+from policenotify.publisher import Publisher
+from policenotify.registry import configured
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.x import XStand
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
+
+_POSTS = 50
+_LATENCY = 0.15  # seconds of the network, which one worker spends waiting
+_WORKER = """
+import json, sys
+import policenotify.networks._x_line, requests_oauthlib, tweepy   # what the first post would wait for
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from benchmarks.test_journal_workers import opened
+with closing(opened(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))) as publisher:
+    publisher.drain(timedelta(0))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    publisher.drain(timedelta(seconds=120))
+"""
+
+
+def opened(url: str, keys: Path, options: dict[str, object]) -> Publisher:
+    """A publisher on X alone."""
+    journal = open_journal(url, keys=Keys.load(keys))
+    return Publisher(journal=journal, channels=[configured("x", "x", options)], zone=PARIS, sender=SENDER)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    programs = binaries()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
+    started = Server(programs)
+    yield started
+    started.end()
+
+
+def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:
+    keys, url = folder / f"keys of {workers}", server.url(server.database())
+    Keys.create(secrets.token_bytes).save(keys)
+    migrate(url, keys=Keys.load(keys), actor="benchmark")
+    with XStand() as x:
+        x.posts_left = x.day_left = 10**6
+        options: dict[str, object] = {
+            "handle": x.handle,
+            "consumer_key": x.consumer[0],
+            "consumer_secret": x.consumer[1],
+            "access_token": x.access[0],
+            "access_token_secret": x.access[1],
+            "service": x.url,
+        }
+        with closing(opened(url, keys, options)) as publisher:
+
+            def say(number: int) -> None:
+                tip = accident(category="scam_cyber", headline=f"Conseil {number}", lifecycle=Lifecycle())
+                publisher.publish(tip, key=str(number), actor="desk", wait=timedelta(0))
+
+            started = [_start(url, keys, options) for _ in range(workers)]
+            try:
+                for number in range(_POSTS):
+                    say(number)
+                x.latency = _LATENCY
+                start = time.perf_counter()
+                for one in started:
+                    _go(one)
+                assert [one.wait(150) for one in started] == [0] * workers
+                took = time.perf_counter() - start
+            finally:
+                for one in started:
+                    one.kill()
+                    one.communicate()
+            assert len(x.posts) == _POSTS
+    return _POSTS / took
+
+
+def _start(url: str, keys: Path, options: dict[str, object]) -> subprocess.Popen[str]:
+    worker = subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
+        [sys.executable, "-c", _WORKER, url, str(keys), json.dumps(options)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "ready\n"
+    return worker
+
+
+def _go(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdin is not None
+    worker.stdin.write("\n")
+    worker.stdin.flush()
+
+
+def test_two_workers_are_nearly_twice_as_fast(server: Server, tmp_path: Path) -> None:
+    one, two = (_posts_in_a_second(server, tmp_path, workers) for workers in (1, 2))
+    print(f"\none worker {one:.1f} posts/s, two {two:.1f} posts/s: {two / one:.2f} times that")
+    assert two >= 1.7 * one
