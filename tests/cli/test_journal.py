@@ -277,7 +277,8 @@ def test_the_options_are_those_that_the_page_names() -> None:
     known = {option for one in journal.commands.values() for param in one.params for option in param.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= known
     assert isinstance(journal, click.Group)
-    assert set(re.findall(r"policenotify journal ([a-z-]+)", PAGE)) == set(journal.commands)
+    # How to move it stands on the page about PostgreSQL.
+    assert set(re.findall(r"policenotify journal ([a-z-]+)", PAGE)) == set(journal.commands) - {"move"}
 
 
 @pytest.mark.slow
