@@ -41,6 +41,7 @@ class House:
 
     def publisher(self, **how: Any) -> Publisher:
         journal = open_journal(str(self._folder / "journal.db"), keys=self._keys, clock=self.clock)
+        self._opened.callback(journal.close)  # also where there is no publisher to close it
         channels = [
             self.sky.configured("sky", tags=frozenset({"all"})),
             self.practice.configured("practice", exercise=True),
