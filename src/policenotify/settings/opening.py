@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Clock, Configured
@@ -94,16 +95,21 @@ def open_publisher(
     settings = read_settings(path)
     channels, routes = channels_of(settings), routes_of(settings)
     profiles, words = profiles_of(settings), words_of(settings)
-    return Publisher(
-        journal=open_journal(journal or settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock),
-        channels=channels,
-        routes=routes,
-        profiles=profiles,
-        words=words,
-        zone=settings.zone,
-        sender=settings.sender,
-        wait=settings.wait,
-        clock=clock,
-        reminding=settings.reminders.reminding(),
-        on_overdue=on_overdue,
-    )
+    with ExitStack() as unless_made:
+        opened = open_journal(journal or settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock)
+        unless_made.callback(opened.close)
+        made = Publisher(
+            journal=opened,
+            channels=channels,
+            routes=routes,
+            profiles=profiles,
+            words=words,
+            zone=settings.zone,
+            sender=settings.sender,
+            wait=settings.wait,
+            clock=clock,
+            reminding=settings.reminders.reminding(),
+            on_overdue=on_overdue,
+        )
+        unless_made.pop_all()
+    return made
