@@ -771,7 +771,7 @@ def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_
 # --- a process is killed
 
 DOOMED = """
-import sys
+import os, sys
 from datetime import timedelta
 from pathlib import Path
 from scripted import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
@@ -781,7 +781,7 @@ from policenotify.keys import Keys
 from threading import Event
 
 def hang(given):
-    print(getattr(given, "text", "") or "sending", flush=True)
+    os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whoever else writes
     Event().wait()
 
 networks = {name: Scripted(abilities=can) for name, can in dict(

@@ -32,7 +32,7 @@ def move(call: Call, to: str) -> Exit:
 
     \b
     Examples:
-      policenotify journal move postgresql://policenotify@db.police34.example/policenotify
+      policenotify journal move postgresql://policenotify@db.example/desk
       policenotify journal move back.db
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     from policenotify.journal.move import move as move_all  # noqa: PLC0415 - help needs none of these
