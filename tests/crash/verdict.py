@@ -189,7 +189,7 @@ class _Verdict:
             doubts += sum(
                 count
                 for (number, text), count in self.scene.sms_doubts.items()
-                if number.strip() == address and _mark(text) == self._mark_of(row)
+                if number.strip(" +") == address.strip("+") and _mark(text) == self._mark_of(row)
             )
             self.must(copies <= 1 + doubts, f"{named}: {copies} times, {doubts} doubts")
         self.must(copies <= len(self.attempts.get(row.id, [])), f"{named}: {copies} times")
