@@ -154,7 +154,6 @@ _LOST: Final = "\0"
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
-@lru_cache(maxsize=64)  # what is measured is then cut, compared and sent
 def to_gsm(text: str) -> Gsm:
     """Write a text in the alphabet of SMS, as a French reader would.
 
