@@ -136,16 +136,14 @@ _WRITTEN: Final = {
     "ı": "i",
 }
 _SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
-_REWORDED: Final = (
-    (
-        re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"),
-        "",
-    ),  # the marks that take their place have none inside
-    (re.compile(r"(?<=\b[nN])°"), "o"),
-    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
-    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+_REWORDED: Final = (  # where a text has one of these signs, what is read otherwise, and how
+    # The marks that take the place of quotation marks have no space inside.
+    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
+    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _MAY_READ_OTHERWISE: Final = re.compile("[«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
@@ -170,8 +168,9 @@ def to_gsm(text: str) -> Gsm:
     lost: dict[str, None] = {}
     if _MAY_READ_OTHERWISE.search(text):
         lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102; in m² nobody minds
-        for pattern, instead in _REWORDED:
-            text = pattern.sub(instead, text)
+        for signs, pattern, instead in _REWORDED:
+            if any(map(text.__contains__, signs)):
+                text = pattern.sub(instead, text)
     written: list[str] = []
     foreign = ""
     for piece, plain in _pieces(text):
