@@ -252,6 +252,9 @@ def test_whatever_the_parts_the_text_fits_or_only_what_is_required_is_left(
     assert fitted.fits or fitted.text == " ".join(required)
     assert all(text in fitted.text for text in required)
     assert fit(parts, budget) == fitted
+    if fitted.fits:  # what was made to fit is left as it is
+        again = fit([Part(fitted.text, "shrinkable")], budget)
+        assert (again.text, again.gave_way) == (fitted.text, ())
 
 
 @given(
