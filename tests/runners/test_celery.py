@@ -32,9 +32,14 @@ def site(new_site: NewSite) -> Site:
 @pytest.fixture
 def host(site: Site) -> Iterator[tuple[Any, CeleryRunner]]:
     app, runner = site.celery()
+    _forget(app)  # a broker in memory is one for all of this process
     yield app, runner
     signals.worker_shutdown.send(sender=None)
     assert runner._publisher is None
+    _forget(app)
+
+
+def _forget(app: Any) -> None:
     with app.connection_for_write() as connection:
         connection.SimpleQueue("celery").clear()
 
