@@ -263,7 +263,7 @@ def test_the_help_of_each_command_is_followed(run: Run, old: Desk, name: str) ->
     assert followed
     for line in followed:
         args, _ = arguments(line)
-        if name != "move":  # whose examples name a server: `journal/test_move.py` has one
+        if "://" not in line:  # a server: `journal/test_move.py` has one
             ran = run(*args)
             assert ran.code == 0, ran.err or ran.out
     said = run("journal", name, "--help")
@@ -278,8 +278,7 @@ def test_the_options_are_those_that_the_page_names() -> None:
     known = {option for one in journal.commands.values() for param in one.params for option in param.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= known
     assert isinstance(journal, click.Group)
-    # How to move it stands on the page about PostgreSQL.
-    assert set(re.findall(r"policenotify journal ([a-z-]+)", PAGE)) == set(journal.commands) - {"move"}
+    assert set(re.findall(r"policenotify journal ([a-z-]+)", PAGE)) == set(journal.commands)
 
 
 @pytest.mark.slow
@@ -336,8 +335,7 @@ def test_a_journal_moves_and_its_settings_follow(run: Run, tmp_path: Path, monke
     monkeypatch.setenv("COLUMNS", "300")
     moved = run("journal", "move", "moved.db")
     assert moved.code == 0
-    told = f"The journal is at {tmp_path}/moved.db now:"
-    assert told.replace(" ", "") in moved.words.replace(" ", "")  # a path may be longer than a line
+    assert f"The journal is at {tmp_path}/moved.db now:" in moved.words
     assert "3 publications with 6 deliveries" in moved.words
     assert "Everything is stopped" not in moved.words
     for command in (("status",), ("publish", *with_other("--incident", "2026-10")), ("resume",)):

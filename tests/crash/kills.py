@@ -20,8 +20,8 @@ from policenotify.keys import Keys
 from policenotify.testing import Answer, BlueskyStand, Hang, HangUp, MailStand, SmsStand, XStand
 from policenotify.testing.stand import Reply, Seen
 
-TIMEOUT = 0.5  # of the clients, in seconds on the wall
-_HANGS = Hang(2 * TIMEOUT)
+_TIMEOUT = 0.5  # of the clients, in seconds on the wall
+_HANGS = Hang(2 * _TIMEOUT)
 _LAGS = timedelta(seconds=15)  # half of what the network X waits before it believes that a post is not there
 _SHARE = 0.6  # of the desks publish something before they are killed
 _AGAIN = 2  # turns that each desk publishes anew, as a caller does who does not know what became of them
@@ -104,13 +104,13 @@ class Scene:
         for _ in range(self.chance.randrange(3)):
             match self.chance.randrange(6):
                 case 0:
-                    self.mail.hang_up("DATA", delivered=True, silence=2 * TIMEOUT)
+                    self.mail.hang_up("DATA", delivered=True, silence=2 * _TIMEOUT)
                     self.mail_doubts += 1
                 case 1:
                     self.mail.hang_up("DATA", delivered=True)
                     self.mail_doubts += 1
                 case 2:
-                    self.mail.hang_up("DATA", silence=2 * TIMEOUT)
+                    self.mail.hang_up("DATA", silence=2 * _TIMEOUT)
                 case 3:
                     self.mail.hang_up(self.chance.choice(("MAIL", "RCPT", "DATA")))
                 case 4:
@@ -166,7 +166,7 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
         installation = Installation(
             folder=folder,
             start=start,
-            options={name: {"timeout": TIMEOUT, **given} for name, given in options.items()},
+            options={name: {"timeout": _TIMEOUT, **given} for name, given in options.items()},
             on_unknown=on_unknown,
         )
         desks = stack.enter_context(nursery(installation))

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from crash.desk_process import PEOPLE, SPEED, Turn
-from crash.kills import TIMEOUT, Scene
+from crash.desk_process import PEOPLE, Turn
+from crash.kills import Scene
 from sqlalchemy import Row, select
 
 from policenotify.channel import PostRef
@@ -23,7 +22,6 @@ from policenotify.journal.store import Journal
 from policenotify.receipt import Outcome
 
 _MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
-_GIVEN_UP = timedelta(seconds=TIMEOUT * SPEED) // timedelta(microseconds=1)
 _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})
 
 
@@ -161,7 +159,9 @@ class _Verdict:
             self.must(not copies, f"{channel}: {address} has what nobody said: {copies}")
         self.counted[f"{channel} again"] = extra
         if channel == "email":
-            doubts = self.scene.mail_doubts + len(PEOPLE[channel]) * sum(self._doubtful(row) for row in self.deliveries)
+            doubts = self.scene.mail_doubts + len(PEOPLE[channel]) * sum(
+                self._interrupted(row) for row in self.deliveries
+            )
             self.must(extra <= doubts, f"{extra} second mails, {doubts} doubts")
 
     def _one_person(self, row: Row[Any], key: str, address: str, copies: int) -> int:
@@ -184,7 +184,7 @@ class _Verdict:
                 pass
         if self.scene.installation.on_unknown == "hold":
             self.must(copies <= 1, f"{named}: {copies} times")
-        doubts = self._doubtful(row)
+        doubts = self._interrupted(row)
         if row.channel == "sms":
             doubts += sum(
                 count
@@ -204,10 +204,8 @@ class _Verdict:
         for incident, sequences in shown.items():
             self.must(sequences == sorted(sequences), f"{where}: incident {incident} came as {sequences}")
 
-    def _doubtful(self, row: Row[Any]) -> int:
-        """How many attempts were interrupted, or took so long that a client may have given up a busy network."""
-        tried = self.attempts.get(row.id, [])
-        return sum(one.code == "interrupted" or one.ended_at - one.started_at >= _GIVEN_UP for one in tried)
+    def _interrupted(self, row: Row[Any]) -> int:
+        return sum(one.code == "interrupted" for one in self.attempts.get(row.id, []))
 
     def _mark_of(self, row: Row[Any]) -> tuple[int, int]:
         turn = self.turns[row.publication]

@@ -44,7 +44,7 @@ def move(call: Call, to: str) -> Exit:
     done = move_all(settings.journal_url, to, keys=Keys.load(settings.keys_path), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
     told = [
-        Text(f"The journal is at {done.to} now:", style="bold"),
+        pages.line(f"The journal is at {done.to} now:", style="bold"),
         pages.line(f"  {rows['publication']} publications with {rows['delivery']} deliveries, {rows['event']} events"),
         pages.line(f"  {sum(done.rows.values())} rows read back and compared, {done.seals} sealed batches proved"),
         Text("Put it into the settings of every machine (journal = …), then: policenotify doctor"),
