@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from desk import accident
-from journal.postgres import Server, binaries
+from journal.postgres import Server, running
 
 from policenotify.journal import open_journal
 from policenotify.journal.migrate import migrate
@@ -53,12 +53,7 @@ def opened(url: str, keys: Path, options: dict[str, object]) -> Publisher:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    programs = binaries()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
-    started = Server(programs)
-    yield started
-    started.end()
+    yield from running()
 
 
 def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:

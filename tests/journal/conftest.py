@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from journal.bench import Desk
-from journal.postgres import Server, binaries
+from journal.postgres import Server, running
 
 from policenotify.journal.migrate import migrate
 from policenotify.journal.store import Journal
@@ -28,13 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server."""
-    programs = binaries()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
-    pytest.importorskip("psycopg", reason="there is no driver: pip install 'policenotify[postgres]'")
-    started = Server(programs)
-    yield started
-    started.end()
+    yield from running()
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,6 +26,17 @@ def binaries() -> Path | None:
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: float(place.parent.name))
     found = shutil.which("pg_ctl")
     return places[-1] if places else Path(found).parent if found else None
+
+
+def running() -> Iterator[Server]:
+    """A server while it is needed; skips where its programs are missing."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="there is no driver: pip install 'policenotify[postgres]'")
+    started = Server(programs)
+    yield started
+    started.end()
 
 
 class Server:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from desk import Desk, open_desk
-from journal.postgres import Server, binaries
+from journal.postgres import Server, running
 from runners.redis_server import PROGRAM, RedisServer
 from runners.site_process import Nursery, Site
 
@@ -21,12 +21,7 @@ from policenotify.testing.bluesky import BlueskyStand
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server."""
-    programs = binaries()
-    if programs is None:
-        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
-    started = Server(programs)
-    yield started
-    started.end()
+    yield from running()
 
 
 @pytest.fixture
