@@ -328,30 +328,32 @@ class Publisher:
         found = self.journal.publication(wanted)
         if found is None:
             raise KeyError(wanted)
-        waiting = self._waiting_note() if any(not receipt.outcome.settled for receipt in found.receipts) else ""
+        waiting = {receipt.channel for receipt in found.receipts if not receipt.outcome.settled}
+        notes = self._waiting_notes(waiting) if waiting else {}
         receipts = []
         for receipt in found.receipts:
-            note = self._how_far_known(receipt) if receipt.outcome.settled else f"{waiting}{self._held_up(receipt)}"
+            note = self._how_far_known(receipt) if receipt.outcome.settled else notes[receipt.channel]
             receipts.append(receipt.model_copy(update={"note": note}))
         return found.model_copy(update={"receipts": tuple(receipts), "repeated": repeated})
-
-    def _held_up(self, receipt: Receipt) -> str:
-        """When the next post may leave on its channel, where that is not now."""
-        how = self.channels.get(receipt.channel)
-        at = self.journal.opens_at(receipt.channel, how.rate if how else None)
-        return f" Nothing leaves on its channel before {at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}." if at else ""
 
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)
         told = channel is None or channel.abilities.acceptance == "verified"
         return "" if told or receipt.outcome is not Outcome.POSTED else UNVERIFIED
 
-    def _waiting_note(self) -> str:
+    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
+        """For each channel: who sends what waits there, and from when on the next post may leave, if not now."""
         seen = self.journal.runner_seen()
         when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else "never"
+        who = f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
         if self._worker.running or self.journal.worker_seen():
-            return f"A worker sends it; it was last seen at {when}."
-        return f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
+            who = f"A worker sends it; it was last seen at {when}."
+        rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
+        opens = {
+            name: f" Nothing leaves on its channel before {at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}."
+            for name, at in self.journal.opens_at(rates).items()
+        }
+        return {name: who + opens.get(name, "") for name in rates}
 
 
 @dataclass(frozen=True, slots=True)

@@ -459,12 +459,12 @@ class Journal:
                 return {}
             return claim.due(connection, channels, microseconds(self.now()), rates or {})
 
-    def opens_at(self, channel: str, rate: Rate | None = None) -> datetime | None:
-        """When the next post may leave on a channel; `None`: now. The network or its rate may have it wait."""
+    def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
+        """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
         with self.reading() as connection:
             now = microseconds(self.now())
-            at = limiter.opens_at(connection, channel, rate, now)
-        return moment(at) if at > now else None
+            opens = {name: limiter.opens_at(connection, name, rate, now) for name, rate in rates.items()}
+        return {name: moment(at) for name, at in opens.items() if at > now}
 
     def severe_is_ready(self, channel: str) -> bool:
         """Whether something Severe or more waits on the channel, to be sent now."""
