@@ -15,7 +15,6 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk, accident
 
-from policenotify.cli import worker as command
 from policenotify.cli.supervision import Supervisor, ended_by_signals
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.testing.stand import Hang
@@ -109,7 +108,7 @@ def test_a_worker_that_hangs_is_not_said_to_be_alive(manager: socket.socket) -> 
             return "SIGTERM" if self.waited == 3 else ""
 
     supervisor = Supervisor({"NOTIFY_SOCKET": os.environ["NOTIFY_SOCKET"], "WATCHDOG_USEC": "30000000"})
-    assert command._watched(Hanging(), Once(), supervisor) == "SIGTERM"  # type: ignore[arg-type]  # as they look
+    assert supervisor.watch(Hanging(), Once()) == "SIGTERM"  # type: ignore[arg-type]  # as they look
     manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(9)

@@ -14,7 +14,7 @@ from rich.text import Text
 from policenotify.cli import completing, pages
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
-from policenotify.cli.supervision import Supervisor, ended_by_signals
+from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError, Stopped
 from policenotify.receipt import Outcome
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from policenotify.campaign import Campaign, Round
     from policenotify.publisher import Publisher
-
-_GRACE = 30.0  # seconds for which posts that are under way may finish at the end
 
 _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completing.files)
 
@@ -94,8 +92,7 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
         supervisor.tell("READY=1")
         while True:
             _look(call, publisher, campaigns, actor, told)
-            supervisor.tell("WATCHDOG=1")
-            if signals.wait(every):
+            if supervisor.watch(running, signals, every):
                 break
             try:
                 campaigns = read_campaigns(files)
@@ -103,7 +100,7 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
             except (SettingsError, NewerVersion) as error:
                 _trouble(call, "files", error, told)
         supervisor.tell("STOPPING=1")
-        finished = running.stop(patience=_GRACE)
+        finished = running.stop(patience=GRACE)
     return Exit.IN_ORDER if finished else Exit.ATTENTION
 
 

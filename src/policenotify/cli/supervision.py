@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policenotify.worker import Worker
+
+GRACE = 30.0
+"""Seconds for which posts may finish at the end: longer than most networks' timeouts, shorter than systemd's patience
+(90)."""
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
+_LOOKS = 30.0  # seconds between two looks at the worker, where no watchdog asks for more
+_HANGS = 90.0  # seconds without a sign of life, after which the watchdog hears nothing: a locked journal takes 30
 
 
 class Signals:
@@ -72,3 +84,17 @@ class Supervisor:
                 out.settimeout(0)  # one that does not listen must not hold us up
                 out.connect(self._place)
                 out.send(state.encode())
+
+    def watch(self, running: Worker, signals: Signals, seconds: float = math.inf) -> str:
+        """Wait for a signal, and tell the watchdog meanwhile that the worker comes round.
+
+        Returns:
+            The signal's name; empty: none came for so many seconds.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if name := signals.wait(min(left, _LOOKS, (self.watches or _LOOKS) / 3)):
+                return name
+            if running.running and running.silent < _HANGS:
+                self.tell("WATCHDOG=1")
+        return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -11,21 +10,14 @@ from rich.text import Text
 from policenotify.cli.alarms import Alarms
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
-from policenotify.cli.supervision import Signals, Supervisor, ended_by_signals
-
-if TYPE_CHECKING:
-    from policenotify.worker import Worker
-
-_GRACE = 30.0  # seconds: longer than most networks' timeouts, shorter than systemd's patience (90)
-_LOOKS = 30.0  # seconds between two looks at the worker, where no watchdog asks for more
-_HANGS = 90.0  # seconds without a sign of life, after which the watchdog hears nothing: a locked journal takes 30
+from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
 
 
 @click.command("worker", epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal"))
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
-    default=_GRACE,
+    default=GRACE,
     show_default=True,
     metavar="SECONDS",
     help="For how long posts that are under way may finish at the end.",
@@ -51,18 +43,10 @@ def worker(call: Call, grace: float) -> Exit:
         for name in alarms.gone:
             click.echo(plain(alarms.told_of(name)), err=True)
         supervisor.tell("READY=1")
-        ended_by = _watched(running, signals, supervisor)
+        ended_by = supervisor.watch(running, signals)
         supervisor.tell("STOPPING=1")
         finished = running.stop(patience=grace)
     left = "What was under way has finished." if finished else f"Something was still under way after {grace:g} s."
     document = {"ended_by": ended_by, "finished": finished}
     call.tell(document, Text(f"Ended by {ended_by}. {left} What waits is sent by whoever delivers next."))
     return Exit.IN_ORDER if finished else Exit.ATTENTION
-
-
-def _watched(running: Worker, signals: Signals, supervisor: Supervisor) -> str:
-    """Wait for a signal, and tell the watchdog meanwhile that the worker comes round; returns the signal's name."""
-    while not (name := signals.wait(min(_LOOKS, (supervisor.watches or _LOOKS) / 3))):
-        if running.running and running.silent < _HANGS:
-            supervisor.tell("WATCHDOG=1")
-    return name
