@@ -253,24 +253,26 @@ def test_a_history_that_cannot_be_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "text"),
+    ("history", "open_now", "text"),
     [
-        (History(), "No incident is open."),
-        (History(open_incidents=("141 Feu", "142 Accident")), "Open now: 141 Feu; 142 Accident."),
+        (History(), (), "No incident is open."),
+        (History(), ("141 Feu", "142 Accident"), "Open now: 141 Feu; 142 Accident."),
         (
             History(
                 incident="142", entries=(entry(1, said(), AT), entry(2, said("update"), AT.astimezone(PARIS_SUMMER)))
             ),
+            (),
             "Its last publication is the update of 2026-07-26 12:05 UTC.",
         ),
         (
-            History(incident="142", entries=(entry(1, said()),), open_incidents=("142 Feu",)),
+            History(incident="142", entries=(entry(1, said()),)),
+            ("142 Feu",),
             "Its last publication is the opening of 2026-07-26 12:05 UTC. Open now: 142 Feu.",
         ),
     ],
 )
-def test_what_the_journal_knows_in_a_sentence(history: History, text: str) -> None:
-    assert history.known() == text
+def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[str, ...], text: str) -> None:
+    assert history.known(open_now) == text
 
 
 def test_a_finding_says_what_is_wrong_and_what_to_do() -> None:

@@ -17,7 +17,7 @@ from policenotify.checks import Check, Draft, check
 from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
 from policenotify.images import picture
 from policenotify.journal import values
-from policenotify.lifecycle import Course, Stage, next_course
+from policenotify.lifecycle import Course, Stage, may_follow, next_course
 from policenotify.message import Image, Message
 from policenotify.plan import Route, plan
 from policenotify.receipt import Finding, History, Leg, Wording
@@ -273,10 +273,10 @@ class Deciding:
             return next_course(history.course, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
             raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
-        if not history.entries and stage is not Stage.OPENING:
-            lines = tuple(str(line) for line in self.journal.incidents())
-            history = replace(history, open_incidents=lines)
-        return next_course(history.course, stage, incident=incident, known=history.known())
+        if stage in may_follow(history.course):
+            return next_course(history.course, stage, incident=incident)
+        known = history.known(self.journal.incidents())
+        return next_course(history.course, stage, incident=incident, known=known)
 
     def _picture(self, image: Image) -> Picture:
         if image.digest is not None:

@@ -232,8 +232,9 @@ class Publisher:
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         with self.journal.joined(connection) if connection is not None else nullcontext():
-            given = self._deciding.given(message)
-            first = self.journal.repeated(key, given.digest)
+            with self.journal.at_one_moment():
+                given = self._deciding.given(message)
+                first = self.journal.repeated(key, given.digest)
             written = first or self._write(given, key=key, actor=actor, to=to)
             if connection is not None:
                 return self._told(written, repeated=written == first)
@@ -252,7 +253,8 @@ class Publisher:
         """
         history = self.journal.history(incident)
         if not history.entries:
-            raise IllegalCourse(f"There is no incident {incident!r}. {history.known()}", incident=incident)
+            known = history.known(self.incidents())
+            raise IllegalCourse(f"There is no incident {incident!r}. {known}", incident=incident)
         return self._told(history.entries[-1].publication)
 
     def publication(self, wanted: str) -> Publication | None:
@@ -304,8 +306,9 @@ class Publisher:
         for desk in range(_DESKS):
             at = self.journal.now()
             publication = self._deciding.ulid(at)
-            made = self._deciding.decide(given, to=to, publication=publication, at=at)
-            draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
+            with self.journal.at_one_moment():
+                made = self._deciding.decide(given, to=to, publication=publication, at=at)
+                draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
             if any(finding.blocks for finding in made.findings):
                 self.journal.keep_refused(draft)
                 raise NotAllowed(made.findings, publication)
@@ -325,11 +328,12 @@ class Publisher:
 
     def _told(self, wanted: str, *, repeated: bool = False) -> Publication:
         """The publication as the journal has it; what waits says who will send it."""
-        found = self.journal.publication(wanted)
-        if found is None:
-            raise KeyError(wanted)
-        waiting = {receipt.channel for receipt in found.receipts if not receipt.outcome.settled}
-        notes = self._waiting_notes(waiting) if waiting else {}
+        with self.journal.at_one_moment():
+            found = self.journal.publication(wanted)
+            if found is None:
+                raise KeyError(wanted)
+            waiting = {receipt.channel for receipt in found.receipts if not receipt.outcome.settled}
+            notes = self._waiting_notes(waiting) if waiting else {}
         receipts = []
         for receipt in found.receipts:
             note = self._how_far_known(receipt) if receipt.outcome.settled else notes[receipt.channel]

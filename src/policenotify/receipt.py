@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -129,12 +129,10 @@ class History:
     Attributes:
         incident: The incident's id; `None` for a message that belongs to none.
         entries: Its publications, in order.
-        open_incidents: One line for each open incident, for the text of an error.
     """
 
     incident: str | None = None
     entries: tuple[Entry, ...] = ()
-    open_incidents: tuple[str, ...] = ()
 
     @property
     def course(self) -> Course:
@@ -150,14 +148,15 @@ class History:
         """One of the incident's publications."""
         return next((entry for entry in self.entries if entry.publication == publication), None)
 
-    def known(self) -> str:
-        """What the journal knows, in a sentence or two, for the text of an error."""
+    def known(self, open_now: Iterable[object] = ()) -> str:
+        """What the journal knows, in a sentence or two, for the text of an error; *open_now*: the incidents."""
+        lines = "; ".join(map(str, open_now))
         told = []
         if self.entries:
             last = self.entries[-1]
             told.append(f"Its last publication is the {last.stage} of {last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC.")
-        if self.open_incidents:
-            told.append(f"Open now: {'; '.join(self.open_incidents)}.")
+        if lines:
+            told.append(f"Open now: {lines}.")
         elif not self.entries:
             told.append("No incident is open.")
         return " ".join(told)

@@ -28,7 +28,7 @@ def test_an_incident_is_read_back_in_order(desk: Desk) -> None:
         desk.journal.publish(drafts[-1])
         desk.clock.pass_by(60)
     history = desk.journal.history("I1")
-    assert (history.incident, history.course, history.open_incidents) == ("I1", Course.ENDED, ())
+    assert (history.incident, history.course) == ("I1", Course.ENDED)
     for number, (entry, draft) in enumerate(zip(history.entries, drafts, strict=True), 1):
         assert (entry.publication, entry.sequence, entry.at) == (draft.id, number, draft.at)
         assert entry.message == draft.message
@@ -52,13 +52,13 @@ def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
     )
 
 
-def test_an_unknown_incident_has_no_history_but_says_what_is_open(desk: Desk) -> None:
+def test_an_unknown_incident_has_no_history_and_what_is_open_is_told_in_lines(desk: Desk) -> None:
     desk.publish(location=Location(commune="34172", commune_name="Montpellier", street="Avenue de Toulouse"))
     desk.publish(incident="I2", location=Location(department="34", department_name="Hérault"))
     desk.publish(incident="I3", location=Location(department="34"))
     history = desk.journal.history("I9")
     assert (history.entries, history.course) == ((), Course.UNKNOWN)
-    assert history.open_incidents == (
+    assert tuple(map(str, desk.journal.incidents())) == (
         "I1 (traffic_accident, Montpellier, Avenue de Toulouse, opened 2026-03-02 06:30 UTC)",
         "I2 (traffic_accident, Hérault, opened 2026-03-02 06:30 UTC)",
         "I3 (traffic_accident, opened 2026-03-02 06:30 UTC)",

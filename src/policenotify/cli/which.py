@@ -36,6 +36,8 @@ def meant(journal: Journal, which: str) -> Publication:
 
 def unknown(journal: Journal, which: str, history: History) -> IllegalCourse:
     """The error that says that there is nothing of that name, what is near it, and what is open."""
-    near = get_close_matches(which, [one.id for one in journal.incidents()], n=1)
+    open_now = journal.incidents()
+    near = get_close_matches(which, [one.id for one in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return IllegalCourse(f"There is no incident, publication or key {which!r}.{hint} {history.known()}", incident=which)
+    known = history.known(open_now)
+    return IllegalCourse(f"There is no incident, publication or key {which!r}.{hint} {known}", incident=which)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
@@ -18,6 +18,16 @@ KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them has closed."""
 
 _PURPOSE = "recipient"
+_ADD_PEOPLE = insert(schema.recipient)
+_OF_THOSE = schema.recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
+_SUPPRESS = (
+    update(schema.recipient)
+    .where(_OF_THOSE, exists().where(schema.suppression.c.key == schema.recipient.c.key))
+    .values(state=Outcome.SUPPRESSED)
+)
+_TOLD = select(schema.recipient.c.delivery).where(_OF_THOSE, schema.recipient.c.state == Outcome.WAITING).distinct()
+_COUNTED = (schema.recipient.c.delivery, schema.recipient.c.state, schema.recipient.c.doubt)
+_COUNTS = select(*_COUNTED, func.count()).where(_OF_THOSE).group_by(*_COUNTED)
 _AT_ONCE = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
 
@@ -33,27 +43,35 @@ def recipient_key(keys: Keys, address: str) -> str:
 
 
 def store_recipients(
-    connection: Connection, keys: Keys, delivery: int, lane: str | None, addresses: Iterable[str], at: int
+    connection: Connection, keys: Keys, wanted: Mapping[int, Iterable[str]], lanes: Mapping[int, str], at: int
 ) -> None:
-    """Give a delivery its people: those who want to hear now, and whoever an earlier post of the lane was for, if any.
+    """Give deliveries their people: those who want to hear now, and whoever an earlier post of the lane was for.
 
     The addresses of those who want to hear now have been stored before.
+
+    Args:
+        connection: The transaction.
+        keys: The installation's.
+        wanted: For each delivery the addresses of those who want to hear now.
+        lanes: The lanes of those deliveries that have others before them.
+        at: The time.
     """
-    wanted = _by_key(keys, addresses)
-    table = schema.recipient
-    if wanted:
-        connection.execute(
-            insert(table), [{"delivery": delivery, "key": key, "state": Outcome.WAITING} for key in sorted(wanted)]
-        )
-    if lane is not None:
+    people = [
+        {"delivery": delivery, "key": key, "state": Outcome.WAITING}
+        for delivery, addresses in wanted.items()
+        for key in sorted(_by_key(keys, addresses))
+    ]
+    if people:
+        connection.execute(_ADD_PEOPLE, people)
+    for delivery, lane in lanes.items():
         _add_who_heard(connection, delivery, lane)
-    never = exists().where(schema.suppression.c.key == table.c.key)
-    connection.execute(update(table).where(table.c.delivery == delivery, never).values(state=Outcome.SUPPRESSED))
-    waiting = select(table.c.key).where(table.c.delivery == delivery, table.c.state == Outcome.WAITING).limit(1)
-    if connection.execute(waiting).first() is None:
+    those = {"deliveries": list(wanted)}
+    connection.execute(_SUPPRESS, those)
+    nobody = wanted.keys() - set(connection.execute(_TOLD, those).scalars())
+    if nobody:
         connection.execute(
             update(schema.delivery)
-            .where(schema.delivery.c.id == delivery)
+            .where(schema.delivery.c.id.in_(nobody))
             .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
         )
 
@@ -120,6 +138,8 @@ def next_people(
             if not row.never and held is Outcome.SENDING:
                 people.append(Recipient(key=row.key, address=keys.unseal(_PURPOSE, row.key_version, row.sealed)))
         for state, them in marked.items():
+            if not them:
+                continue
             connection.execute(
                 update(table)
                 .where(table.c.delivery == delivery, table.c.key.in_(them))
@@ -131,6 +151,8 @@ def next_people(
 def suppress(connection: Connection, people: Sequence[str], reason: str, at: int) -> None:
     """Never write to these people again."""
     table = schema.suppression
+    if not people:
+        return
     known = set(connection.execute(select(table.c.key).where(table.c.key.in_(people))).scalars())
     rows = [{"key": key, "reason": reason, "at": at} for key in sorted(people) if key not in known]
     schema.insert_new(connection, table, rows)
@@ -138,14 +160,9 @@ def suppress(connection: Connection, people: Sequence[str], reason: str, at: int
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
     """How many people of each delivery have which outcome; people in doubt count as `unconfirmed`."""
-    table = schema.recipient
-    rows = connection.execute(
-        select(table.c.delivery, table.c.state, table.c.doubt, func.count())
-        .where(table.c.delivery.in_(list(deliveries)))
-        .group_by(table.c.delivery, table.c.state, table.c.doubt)
-    )
     found: dict[int, dict[Outcome, int]] = {}
-    for delivery, state, doubt, count in rows:
+    those = list(deliveries)
+    for delivery, state, doubt, count in connection.execute(_COUNTS, {"deliveries": those}) if those else ():
         outcome = Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
         people = found.setdefault(delivery, {})
         people[outcome] = people.get(outcome, 0) + count

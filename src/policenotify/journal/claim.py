@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, NewerVersion
@@ -25,6 +25,7 @@ from policenotify.scales import Severity
 DAMAGED = "What the journal has of it, or of what it answers, is damaged. Say it by hand, then: policenotify resolve."
 
 _SEVERE = priority(Severity.SEVERE)
+_LEAST = max(priority(severity) for severity in Severity)
 _table = schema.delivery
 _before = _table.alias("before")
 _UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
@@ -37,48 +38,68 @@ _UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
 )
 
 _said, _closing = schema.publication, schema.publication.alias("over")
-_OVER = select(_closing.c.id).where(
-    _said.c.stage != Stage.CANCELLATION,
-    _closing.c.stage.in_([Stage.END, Stage.CANCELLATION]),
-    or_(
-        and_(_closing.c.incident == _said.c.incident, _closing.c.sequence > _said.c.sequence),
-        and_(
-            _said.c.incident.is_(None),
-            _closing.c.corrects == func.coalesce(_said.c.corrects, _said.c.id),
-            _closing.c.id != _said.c.id,
+_OVER = (
+    select(_closing.c.id)
+    .where(
+        _said.c.stage != Stage.CANCELLATION,
+        _closing.c.stage.in_([Stage.END, Stage.CANCELLATION]),
+        or_(
+            and_(_closing.c.incident == _said.c.incident, _closing.c.sequence > _said.c.sequence),
+            and_(
+                _said.c.incident.is_(None),
+                _closing.c.corrects == func.coalesce(_said.c.corrects, _said.c.id),
+                _closing.c.id != _said.c.id,
+            ),
         ),
-    ),
+        _said.c.id == bindparam("publication"),
+    )
+    .limit(1)
 )
 
 
-def due(
-    connection: Connection, channels: Iterable[str], now: int, rates: Mapping[str, Rate | None]
-) -> dict[str, datetime]:
+_HELD = select(_table.c.id, _table.c.lane, _table.c.owner, _table.c.lease_until).where(
+    _table.c.state == Outcome.SENDING
+)
+_THERE = _table.c.channel.in_(bindparam("channels", expanding=True))
+_NEXT_READY = select(_table.c.channel, func.min(_table.c.not_before)).where(_THERE, _UP_NEXT).group_by(_table.c.channel)
+_NEXT_LEASE = (
+    select(_table.c.channel, func.min(_table.c.lease_until))
+    .where(_THERE, _table.c.state == Outcome.SENDING)
+    .group_by(_table.c.channel)
+)
+_READY = (
+    select(_table, _said.c.incident)
+    .join(_said, _said.c.id == _table.c.publication)
+    .where(_table.c.channel == bindparam("channel"), _UP_NEXT)
+    .where(_table.c.not_before <= bindparam("now"), _table.c.priority <= bindparam("least"))
+    .order_by(_table.c.priority, _table.c.id)
+    .limit(1)
+)
+_MINE = _READY.with_for_update(skip_locked=True, of=_table)
+
+
+def due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
     """When each channel has something to do next: at once, or at a later time; channels with nothing are left out.
 
     What somebody holds is to be looked at when his lease runs out; if it has, at once. Of what waits, nothing is due
     before the channel's rate lets it out.
     """
-    blocked = _blocked(connection)
-    here = _table.c.channel.in_([name for name in channels if name not in blocked])
-    ready = select(_table.c.channel, func.min(_table.c.not_before)).where(here, _UP_NEXT)
-    leased = select(_table.c.channel, func.min(_table.c.lease_until)).where(here, _table.c.state == Outcome.SENDING)
+    opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     known: dict[str, int] = {}
-    for query in (ready, leased):
-        for name, at in connection.execute(query.group_by(_table.c.channel)):
+    for query in (_NEXT_READY, _NEXT_LEASE):
+        for name, at in connection.execute(query, {"channels": list(opens)}):
             known[name] = min(at, known.get(name, at))
-    return {name: moment(max(at, opens_at(connection, name, rates.get(name), now))) for name, at in known.items()}
+    return {name: moment(max(at, opens[name])) for name, at in known.items()}
 
 
 def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
     """Whether something Severe or more waits on the channel, to be sent now."""
-    query = select(_table.c.id).where(_ready(channel), _table.c.not_before <= now, _table.c.priority <= _SEVERE)
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
 
 
 def recover(connection: Connection, now: int) -> int:
     """Take back what dead or silent owners held: waiting again, in doubt if an attempt had begun; returns how many."""
-    leased = connection.execute(select(_table).where(_table.c.state == Outcome.SENDING)).all()
+    leased = connection.execute(_HELD).all()
     taken_back = 0
     for seen in sorted(leased, key=lambda one: str(one.lane)):
         if seen.lease_until > now and not is_dead(seen.owner):
@@ -140,14 +161,12 @@ def claim(
         NewerVersion: There is nothing but what a newer policenotify wrote.
     """
     recover(connection, now)
-    if channel in _blocked(connection) or opens_at(connection, channel, rate, now) > now:
+    opens = opens_at(connection, {channel: rate}, now)[channel]
+    if opens is None or opens > now:
         return None
-    wanted = and_(_ready(channel), _table.c.not_before <= now)
-    if severe_only:
-        wanted = and_(wanted, _table.c.priority <= _SEVERE)
-    query = select(_table).where(wanted).order_by(_table.c.priority, _table.c.id).limit(1)
+    query, wanted = _MINE, {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
     newer: NewerVersion | None = None
-    while (row := connection.execute(query.with_for_update(skip_locked=True)).first()) is not None:
+    while (row := connection.execute(query, wanted).first()) is not None:
         if (instead := _not_any_more(connection, row, now)) is None:
             try:
                 return _take(connection, row, owner, now, lease)
@@ -191,7 +210,14 @@ def begin(
     connection.execute(
         insert(schema.attempt).values(delivery=claimed.id, number=number, owner=claimed.owner, started_at=now)
     )
-    return _claimed(connection, claimed.id)
+    return replace(
+        claimed,
+        attempts=number,
+        request=request,
+        wording=wording,
+        first_tried_at=claimed.first_tried_at or moment(now),
+        last_tried_at=moment(now),
+    )
 
 
 def fence(claimed: Claimed) -> ColumnElement[bool]:
@@ -213,15 +239,6 @@ def still_ours(connection: Connection, claimed: Claimed) -> None:
 def lost(claimed: Claimed) -> LostLease:
     """The error that says so."""
     return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
-
-
-def _ready(channel: str) -> ColumnElement[bool]:
-    return and_(_table.c.channel == channel, _UP_NEXT)
-
-
-def _blocked(connection: Connection) -> set[str]:
-    table = schema.channel
-    return set(connection.execute(select(table.c.name).where(table.c.blocked_at.is_not(None))).scalars())
 
 
 def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:
@@ -256,11 +273,11 @@ def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
 
 def _over(connection: Connection, row: Row[Any]) -> bool:
     """Whether an end or a cancellation was journalled after it."""
-    return connection.execute(_OVER.where(_said.c.id == row.publication).limit(1)).first() is not None
+    return connection.execute(_OVER, {"publication": row.publication}).first() is not None
 
 
 def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
-    claimed = _claimed(connection, row.id)  # may not be readable: nothing is changed yet
+    claimed = _claimed(connection, row)  # may not be readable: nothing is changed yet
     until = now + span(lease)
     connection.execute(
         update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING, owner=owner, lease_until=until)
@@ -268,9 +285,7 @@ def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: ti
     return replace(claimed, owner=owner)
 
 
-def _claimed(connection: Connection, delivery: int) -> Claimed:
-    query = select(_table, _said.c.incident).join(_said, _said.c.id == _table.c.publication)
-    row = connection.execute(query.where(_table.c.id == delivery)).one()
+def _claimed(connection: Connection, row: Row[Any]) -> Claimed:
     return Claimed(
         id=row.id,
         owner=row.owner,

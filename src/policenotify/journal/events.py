@@ -38,17 +38,18 @@ def record(
     text = json.dumps(dict(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(
-        insert(schema.event).values(
-            at=microseconds(at),
-            actor=actor,
-            kind=kind,
-            publication=publication,
-            delivery=delivery,
-            channel=channel,
-            body=text,
-            salt=salt,
-            commitment=_commitment(salt, text),
-        )
+        insert(schema.event),
+        {
+            "at": microseconds(at),
+            "actor": actor,
+            "kind": kind,
+            "publication": publication,
+            "delivery": delivery,
+            "channel": channel,
+            "body": text,
+            "salt": salt,
+            "commitment": _commitment(salt, text),
+        },
     )
 
 

@@ -19,6 +19,8 @@ _table = schema.meta
 MOVED = "moved"
 """The fact that a journal was moved, and where."""
 
+_STANDSTILL = select(_table.c.name, _table.c.value).where(_table.c.name.in_([MOVED, "stopped"]))
+
 OF_A_NEW_ONE = ("schema_version", "keys", "stopped")
 """The facts that a journal may have in which nothing was ever written down."""
 
@@ -118,8 +120,7 @@ def stopped(connection: Connection) -> Stopped | None:
     Raises:
         JournalError: The journal was moved away.
     """
-    known = connection.execute(select(_table.c.name, _table.c.value).where(_table.c.name.in_([MOVED, "stopped"])))
-    found = {row.name: row.value for row in known}
+    found = {row.name: row.value for row in connection.execute(_STANDSTILL)}
     if where := found.get(MOVED):
         raise _moved(where)
     if not (said := found.get("stopped")):

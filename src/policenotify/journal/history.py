@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select
+from sqlalchemy import Connection, Row, bindparam, exists, or_, select
 
 from policenotify.channel import Operation, PostRef
 from policenotify.journal import schema
@@ -18,14 +18,27 @@ from policenotify.message import read as read_message
 from policenotify.receipt import Entry, History, Outcome, Publication, Receipt, Said
 
 _said, _delivery = schema.publication, schema.delivery
+_PUBLISHED = select(_said).where(_said.c.state == "published")
+_OF_INCIDENT = _PUBLISHED.where(_said.c.incident == bindparam("incident")).order_by(_said.c.sequence)
+_NAMED = _PUBLISHED.where(or_(_said.c.id == bindparam("wanted"), _said.c.key == bindparam("wanted")))
+_DELIVERIES = (
+    select(_delivery)
+    .where(_delivery.c.publication == bindparam("publication"))
+    .order_by(_delivery.c.channel, _delivery.c.part)
+)
+_UNSETTLED = (
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
+    .where(_delivery.c.publication == bindparam("publication"))
+    .where(_delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
+    .order_by(_delivery.c.not_before.desc())
+)
+_CHANNELS = select(schema.channel)
 
 
 def history(connection: Connection, incident: str) -> History:
     """The course of one incident so far."""
-    rows = connection.execute(
-        select(_said).where(_said.c.incident == incident, _said.c.state == "published").order_by(_said.c.sequence)
-    ).all()
-    return History(incident=incident, entries=_entries(connection, rows), open_incidents=_open(connection))
+    rows = connection.execute(_OF_INCIDENT, {"incident": incident}).all()
+    return History(incident=incident, entries=_entries(connection, rows))
 
 
 def history_of(connection: Connection, publication: str) -> History | None:
@@ -56,9 +69,7 @@ def incidents(connection: Connection, *, only_open: bool) -> tuple[IncidentLine,
 
 def publication(connection: Connection, wanted: str) -> Publication | None:
     """A publication and what became of it, by its id or by the caller's key."""
-    row = connection.execute(
-        select(_said).where(_said.c.state == "published", (_said.c.id == wanted) | (_said.c.key == wanted))
-    ).first()
+    row = connection.execute(_NAMED, {"wanted": wanted}).first()
     return _publication(connection, row) if row else None
 
 
@@ -87,18 +98,9 @@ def unfinished(connection: Connection) -> tuple[Publication, ...]:
 
 def unsettled(connection: Connection, publication_id: str) -> dict[str, datetime | None]:
     """The channels where something is still to come: the time before which it will not, or `None`: it is under way."""
-    rows = connection.execute(
-        select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
-        .where(_delivery.c.publication == publication_id)
-        .where(_delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
-        .order_by(_delivery.c.not_before.desc())
-    ).all()
+    rows = connection.execute(_UNSETTLED, {"publication": publication_id}).all()
     found = {row.channel: moment(row.not_before) for row in rows}
     return {**found, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
-
-
-def _open(connection: Connection) -> tuple[str, ...]:
-    return tuple(str(line) for line in incidents(connection, only_open=True))
 
 
 def _line(row: Row[Any]) -> IncidentLine:
@@ -121,6 +123,8 @@ def _line(row: Row[Any]) -> IncidentLine:
 
 
 def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Entry, ...]:
+    if not rows:
+        return ()
     deliveries = connection.execute(
         select(_delivery)
         .where(_delivery.c.publication.in_([row.id for row in rows]), _delivery.c.operation == Operation.POST)
@@ -154,11 +158,9 @@ def _outcome(row: Row[Any]) -> Outcome:
 
 
 def _publication(connection: Connection, row: Row[Any]) -> Publication:
-    rows = connection.execute(
-        select(_delivery).where(_delivery.c.publication == row.id).order_by(_delivery.c.channel, _delivery.c.part)
-    ).all()
+    rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     people = counts(connection, [one.id for one in rows if one.mass])
-    channels = {one.name: one for one in connection.execute(select(schema.channel))}
+    channels = {one.name: one for one in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,
         key=row.key,

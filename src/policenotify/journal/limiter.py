@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
@@ -13,16 +13,23 @@ from policenotify.journal.values import span
 from policenotify.rate import Rate, RateReached
 
 _table = schema.channel
+_STATES = select(_table.c.name, _table.c.blocked_at, _table.c.paused_until, _table.c.tat).where(
+    _table.c.name.in_(bindparam("names", expanding=True))
+)
 _WORTH_IT = span(timedelta(seconds=1))  # so long people are gathered: one by one would cost a transaction each
 
 
-def opens_at(connection: Connection, channel: str, rate: Rate | None, now: int) -> int:
-    """From when on a channel takes something: not while the network asked it to wait, and not faster than its rate."""
-    known = select(_table.c.paused_until, _table.c.tat).where(_table.c.name == channel)
-    row = connection.execute(known).first()
-    if row is None:
-        return now
-    return max(row.paused_until or 0, rate.free_at(row.tat, now) if rate else 0, now)
+def opens_at(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, int | None]:
+    """From when on each channel takes something; `None`: not before a person acts.
+
+    That is not while the network asked it to wait, and not faster than its rate.
+    """
+    opens: dict[str, int | None] = dict.fromkeys(rates, now)
+    for row in connection.execute(_STATES, {"names": list(rates)}):
+        rate = rates[row.name]
+        at = max(row.paused_until or 0, rate.free_at(row.tat, now) if rate else 0, now)
+        opens[row.name] = at if row.blocked_at is None else None
+    return opens
 
 
 def take(connection: Connection, channel: str, rate: Rate, now: int) -> None:

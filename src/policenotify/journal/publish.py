@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
 from policenotify.channel import Operation
-from policenotify.errors import JournalError, KeyReused
+from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_addresses, store_recipients
 from policenotify.journal.events import record
@@ -28,21 +28,6 @@ class CourseChanged(JournalError):
     """Another desk was faster: the incident is no longer where the history had it. Decide again."""
 
 
-def repeated(connection: Connection, key: str, digest: str) -> str | None:
-    """The publication that the caller's key already names, if it says the same.
-
-    Raises:
-        KeyReused: It says something else.
-    """
-    query = select(schema.publication.c.id, schema.publication.c.digest).where(schema.publication.c.key == key)
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    if row.digest != digest:
-        raise KeyReused(key, row.id)
-    return str(row.id)
-
-
 def write(connection: Connection, draft: Draft, keys: Keys) -> None:
     """Write *draft*.
 
@@ -59,7 +44,9 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
         raise CourseChanged(f"Nothing was sent: another desk is publishing with the key {draft.key!r}. Try again.")
     _store_pictures(connection, draft)
     store_addresses(connection, keys, {one for drafted in draft.drafted for one in drafted.addresses or ()}, at)
-    begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.drafted})
+    # In the lanes of what begins there is nothing yet.
+    follows = draft.expected_sequence > 1 or message.lifecycle.corrects is not None
+    begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.drafted}) if follows else set()
     closing = message.stage in _CLOSING
     rows = []
     # A lane is said in the order of its deliveries' ids.
@@ -191,12 +178,15 @@ def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[s
     """Give those deliveries that have recipients theirs."""
     wanted = {one.post_key: one.addresses for one in draft.drafted if one.addresses is not None}
     table = schema.delivery
+    if not wanted:
+        return
     query = select(table.c.id, table.c.lane, table.c.post_key).where(
         table.c.publication == draft.id, table.c.mass, table.c.state == Outcome.WAITING
     )
-    for row in connection.execute(query.order_by(table.c.id)).all() if wanted else ():
-        lane = row.lane if row.lane in begun else None
-        store_recipients(connection, keys, row.id, lane, wanted[row.post_key], microseconds(draft.at))
+    rows = connection.execute(query.order_by(table.c.id)).all()
+    people = {row.id: wanted[row.post_key] for row in rows}
+    lanes = {row.id: row.lane for row in rows if row.lane in begun}
+    store_recipients(connection, keys, people, lanes, microseconds(draft.at))
 
 
 def _target(connection: Connection, leg: Leg) -> int | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select
 
 from policenotify.errors import IllegalCourse, KeyReused
 from policenotify.journal import schema
@@ -26,6 +26,10 @@ _COUNTED = '{"people":'  # how the request of a mass delivery begins whose peopl
 _KEY, _DIGEST = "purged key", "purged digest"
 _COUNTS: TypeAdapter[dict[str, dict[Outcome, int]]] = TypeAdapter(dict[str, dict[Outcome, int]])
 _said, _delivery = schema.publication, schema.delivery
+_FORGOTTEN = select(_delivery.c.id, _delivery.c.request).where(
+    _delivery.c.id.in_(bindparam("deliveries", expanding=True)), _delivery.c.request.like(f"{_COUNTED}%")
+)
+_NAMED = select(_said.c.id, _said.c.key, _said.c.digest).where(_said.c.key.in_(bindparam("keys", expanding=True)))
 
 
 def whole(said: Any = _said) -> ColumnElement[bool]:  # noqa: ANN401 - a table or its alias
@@ -77,10 +81,9 @@ def counted_not() -> ColumnElement[bool]:
 
 def forgotten(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
     """How many people of each delivery had which outcome, where the people themselves were forgotten."""
-    query = select(_delivery.c.id, _delivery.c.request).where(
-        _delivery.c.id.in_(list(deliveries)), _delivery.c.request.like(f"{_COUNTED}%")
-    )
-    return {one: _COUNTS.validate_json(told)["people"] for one, told in connection.execute(query)}
+    those = list(deliveries)
+    found = connection.execute(_FORGOTTEN, {"deliveries": those}) if those else ()
+    return {one: _COUNTS.validate_json(told)["people"] for one, told in found}
 
 
 def counted(connection: Connection, found: Publication) -> Publication:
@@ -96,18 +99,17 @@ def counted(connection: Connection, found: Publication) -> Publication:
 
 
 def repeated(connection: Connection, keys: Keys, key: str, digest: str) -> str | None:
-    """The purged publication that the caller's key names, if it said the same.
+    """The publication that the caller's key names, if it says the same, or said it before it was purged.
 
     Raises:
-        KeyReused: It said something else.
+        KeyReused: It says something else.
     """
-    query = select(_said.c.id, _said.c.digest).where(_said.c.key == purged_key(keys, key))
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    if row.digest != keys.tag(_DIGEST, digest):
-        raise KeyReused(key, row.id)
-    return str(row.id)
+    known = {row.key: row for row in connection.execute(_NAMED, {"keys": [key, purged_key(keys, key)]})}
+    for name, row in known.items():
+        if row.digest != (digest if name == key else keys.tag(_DIGEST, digest)):
+            raise KeyReused(key, row.id)
+        return str(row.id)
+    return None
 
 
 def refuse_purged(connection: Connection, message: Message) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from sqlalchemy import (
     BigInteger,
@@ -10,8 +11,10 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Connection,
+    Executable,
     ForeignKey,
     Index,
+    Insert,
     Integer,
     LargeBinary,
     MetaData,
@@ -266,7 +269,11 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     """
     if not rows:
         return 0
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return connection.execute(_insertion(connection.dialect.name, table), rows if rows[1:] else rows[0]).rowcount
+
+
+@cache
+def _insertion(dialect: str, table: Table) -> Executable:
+    made: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
     # Given one row on its own, psycopg counts, and the toolkit keeps the count if told to.
-    added = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return connection.execute(added, rows if rows[1:] else rows[0]).rowcount
+    return made.execution_options(preserve_rowcount=True)

@@ -63,6 +63,9 @@ _FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again i
 _joined: ContextVar[tuple[Journal, Connection] | None] = ContextVar("policenotify_joined", default=None)
 """The caller's transaction that this thread or task writes in, and the journal that it is on."""
 
+_read: ContextVar[tuple[Journal, Connection] | None] = ContextVar("policenotify_read", default=None)
+"""The transaction in which this thread or task reads several things of one moment, and the journal that it is on."""
+
 
 class Journal:
     """What was said and what became of it: the single source of truth.
@@ -153,6 +156,16 @@ class Journal:
             raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
 
     @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Until this ends, all that this thread or task reads here is of one moment: one transaction that reads."""
+        with self.reading() as connection:
+            before = _read.set((self, connection))
+            try:
+                yield
+            finally:
+                _read.reset(before)
+
+    @contextmanager
     def joined(self, connection: Connection) -> Iterator[None]:
         """Until this ends, what this thread or task reads and writes here is part of the caller's transaction.
 
@@ -174,12 +187,17 @@ class Journal:
 
     @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
-        joined = _joined.get()
+        joined, read = _joined.get(), _read.get()
         if joined is not None and joined[0] is self:
             with joined[1].begin_nested():
                 if self._server_clock is not None:
                     self._server_clock.ask(joined[1])
                 yield joined[1]
+            return
+        if read is not None and read[0] is self and "policenotify_writes" not in options:
+            if self._server_clock is not None and not self._server_clock.fresh:
+                self._server_clock.ask(read[1])
+            yield read[1]
             return
         pool = self._engine.pool
         turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
@@ -258,7 +276,7 @@ class Journal:
             with self.writing() as connection:
                 if (error := facts.stopped(connection)) is not None:
                     raise error
-                if (first := self._repeated(connection, draft.key, draft.digest)) is not None:
+                if (first := purged.repeated(connection, self.keys, draft.key, draft.digest)) is not None:
                     return first
                 publish.write(connection, draft, self.keys)
                 # Now that its course is locked: a purge may have come first, for which the lock was waited.
@@ -279,11 +297,7 @@ class Journal:
     def repeated(self, key: str, digest: str) -> str | None:
         """The publication that the caller's key already names, if it says the same; see `publish`."""
         with self.reading() as connection:
-            return self._repeated(connection, key, digest)
-
-    def _repeated(self, connection: Connection, key: str, digest: str) -> str | None:
-        first = publish.repeated(connection, key, digest)
-        return purged.repeated(connection, self.keys, key, digest) if first is None else first
+            return purged.repeated(connection, self.keys, key, digest)
 
     def refuse_purged(self, message: Message) -> None:
         """Refuse what follows something that was purged.
@@ -457,14 +471,15 @@ class Journal:
         with self.reading() as connection:
             if facts.stopped(connection) is not None:
                 return {}
-            return claim.due(connection, channels, microseconds(self.now()), rates or {})
+            known = rates or {}
+            return claim.due(connection, {name: known.get(name) for name in channels}, microseconds(self.now()))
 
     def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
         """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
         with self.reading() as connection:
             now = microseconds(self.now())
-            opens = {name: limiter.opens_at(connection, name, rate, now) for name, rate in rates.items()}
-        return {name: moment(at) for name, at in opens.items() if at > now}
+            opens = limiter.opens_at(connection, rates, now)
+        return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
 
     def severe_is_ready(self, channel: str) -> bool:
         """Whether something Severe or more waits on the channel, to be sent now."""
