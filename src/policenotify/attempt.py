@@ -218,8 +218,12 @@ class Attempts:
         return _a(Request, self.channel.prepare(post, self._answers(claimed)))
 
     def _say(self, claimed: Claimed, request: Request) -> None:
+        people: tuple[Recipient, ...] = ()
         try:
-            begun = self.journal.begin(claimed, request, claimed.wording, rate=self.how.rate)
+            with self.journal.as_one():
+                begun = self.journal.begin(claimed, request, claimed.wording, rate=self.how.rate)
+                if begun.mass:
+                    people = self._next_people(begun)
         except RateReached as reached:
             self.journal.settle(claimed, self._later(reached, claimed))
             return
@@ -230,7 +234,7 @@ class Attempts:
         # What is in doubt is what was said before this attempt.
         begun = replace(begun, doubt=claimed.doubt, last_tried_at=claimed.last_tried_at)
         if begun.mass:
-            self._mail(begun, request)
+            self._mail(begun, request, people)
         else:
             self.journal.settle(begun, self._send(begun, request))
 
@@ -289,22 +293,44 @@ class Attempts:
 
     # --- many people
 
-    def _mail(self, claimed: Claimed, request: Request) -> None:
+    def _next_people(self, claimed: Claimed) -> tuple[Recipient, ...]:
+        hold = self._holds(claimed)
+        return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
+
+    def _mail(self, claimed: Claimed, request: Request, people: tuple[Recipient, ...]) -> None:
+        """Write to these people, and then to all the others; what became of some is written down with who is next."""
         channel = cast("Mails", self.channel)  # `_unfit` has seen to it
-        hold, failure = self._holds(claimed), None
-        next_people = partial(self.journal.next_people, claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
-        try:
-            while failure is None and (people := next_people()):
-                outcomes, failure = _tell_each(channel, self.how.name, request, people)
+        failure: ChannelError | None = None
+        while people:
+            outcomes, failure = _tell_each(channel, self.how.name, request, people)
+            with self.journal.as_one():
+                hold = self._holds(claimed)
                 self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
-                self.word()
-            if failure is None:  # should somebody still wait, it is by an answer of his own
-                became = Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
-            else:
-                became = self._after(failure, claimed)
+                people = () if failure else self._next_or_settled(claimed, request)
+            self.word()
+            if not failure and not people:
+                return
+        became = self._after(failure, claimed) if failure else self._rest(claimed)
+        self.journal.settle(claimed, replace(became, ref=_out(request)))
+
+    def _next_or_settled(self, claimed: Claimed, request: Request) -> tuple[Recipient, ...]:
+        became = self._rest(claimed)
+        try:
+            if people := self._next_people(claimed):
+                return people
         except RateReached as reached:
             became = self._later(reached, claimed)
-        self.journal.settle(claimed, replace(became, ref=PostRef(account=request.account, id=request.key)))
+        self.journal.settle(claimed, replace(became, ref=_out(request)))
+        return ()
+
+    def _rest(self, claimed: Claimed) -> Settlement:
+        """For those who still wait when everybody was written to: by an answer of their own."""
+        return Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
+
+
+def _out(request: Request) -> PostRef:
+    """Where a mass delivery landed: with its people."""
+    return PostRef(account=request.account, id=request.key)
 
 
 def _tell_each(

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,17 +29,21 @@ LEASE = timedelta(minutes=2)
 
 _GLANCE = 0.2  # seconds between two looks at what other processes and the clock have done meanwhile
 _ROUNDS = 24  # in the time of a lease, how often a drain looks for what dead or silent runners hold
+_STAY = 1.5  # seconds; connections are kept open for less than the shortest time that common servers do (gunicorn: 2 s)
 _REST = 5.0  # seconds for which a channel is left alone after a failure of our own: a broken journal, no more threads
 
 
 @dataclass(eq=False, slots=True)
 class _Slot:
-    """A daemon thread that delivers on one channel until nothing is due there."""
+    """A daemon thread that delivers on one channel until nothing has been due there for a moment."""
 
     channel: str
     severe_only: bool
     word_at: float  # when it last gave a sign of life
     busy: bool = False  # it has a delivery, and is not about to look for one
+    publication: str | None = None  # of which it has one
+    idle: bool = False  # it has found nothing, and stays for a moment
+    wanted: threading.Event = field(default_factory=threading.Event)  # to look (again) for something
     last: bool = False  # what it has is the last one that it takes
     thread: threading.Thread | None = None
 
@@ -91,7 +96,8 @@ class Delivery:
 
         Args:
             budget: For how long to deliver at most.
-            publication: Return as soon as nothing of this publication can happen within the budget any more.
+            publication: Return as soon as nothing of this publication can happen within the budget any more; without
+                a word of what is due next if all of it is settled.
             enough: Return as soon as this is so.
             stays: Whoever asks will go on asking, until he says that he is leaving (`Journal.left_runner`).
 
@@ -110,6 +116,8 @@ class Delivery:
                 self.journal.saw_runner(stays=stays)
                 self.journal.recover()
                 next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
+            if publication is not None and not self.journal.unsettled(publication):
+                return None
             due = self._due()
             if enough():
                 return min(due.values(), default=None)
@@ -126,7 +134,8 @@ class Delivery:
                 if not self._may_happen(soon, due, publication):
                     return min(due.values(), default=None)
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            self._wait(changes, min([left, _GLANCE, *later]))
+            if not enough():
+                self._wait(changes, min([left, _GLANCE, *later]), publication)
 
     def next_due(self) -> datetime | None:
         """When something is due next; `None`: nothing is."""
@@ -140,6 +149,7 @@ class Delivery:
             threads = [slot.thread for slot in self._slots if slot.thread is not None]
             for slot in self._slots:
                 slot.last = True
+                slot.wanted.set()
         self._tell()
         until = self.clock.monotonic() + patience
         for thread in threads:
@@ -174,10 +184,24 @@ class Delivery:
         waiting = self.journal.unsettled(publication)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in waiting.items())
 
-    def _wait(self, changes: int, seconds: float) -> None:
-        """Wait until a slot has finished something since the count was *changes*."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._changes != changes, timeout=seconds)
+    def _goes_on_by_itself(self, publication: str | None) -> bool:
+        """Whether a slot has something that we wait for: it looks itself for what comes next."""
+        with self._lock:
+            return any(publication in {None, slot.publication} for slot in self._living())
+
+    def _wait(self, changes: int, seconds: float, publication: str | None) -> None:
+        """Wait that long, or until the slots have finished something since *changes*, and nothing goes on by itself."""
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
+            with self._changed:
+                if not self._changed.wait_for(partial(self._differs, changes), timeout=left):
+                    return
+            changes = self._changes
+            if not self._goes_on_by_itself(publication):
+                return
+
+    def _differs(self, changes: int) -> bool:
+        return self._changes != changes
 
     def _tell(self) -> None:
         with self._changed:
@@ -194,7 +218,7 @@ class Delivery:
 
     def _works(self) -> bool:
         with self._lock:
-            return bool(self._living())
+            return not all(slot.idle for slot in self._living())
 
     def _goes_on(self, slot: _Slot) -> bool:
         """Whether the slot may take another delivery: not at the end, and not when it was abandoned."""
@@ -207,13 +231,16 @@ class Delivery:
             if self._resting.get(channel, 0.0) > self.clock.monotonic():
                 return  # since it was found due
             here = {slot.severe_only: slot for slot in self._living() if slot.channel == channel}
-            ordinary = here.get(False)
-            if ordinary is None:
-                self._start_slot(channel, severe_only=False)
-            elif ordinary.busy and True not in here and self.journal.severe_is_ready(channel):
-                self._start_slot(channel, severe_only=True)
+            self._want(here.get(False), channel, severe_only=False)
+            if False in here and here[False].busy and self.journal.severe_is_ready(channel):
+                self._want(here.get(True), channel, severe_only=True)
 
-    def _start_slot(self, channel: str, *, severe_only: bool) -> None:
+    def _want(self, slot: _Slot | None, channel: str, *, severe_only: bool) -> None:
+        """See that there is such a slot, and that it looks for something from now on. With the lock held."""
+        if slot is not None:
+            slot.idle = False
+            slot.wanted.set()
+            return
         slot = _Slot(channel, severe_only, word_at=self.clock.monotonic())
         slot.thread = threading.Thread(target=self._run, args=(slot,), name=f"policenotify {channel}", daemon=True)
         try:
@@ -230,12 +257,16 @@ class Delivery:
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         try:
             while self._goes_on(slot):
+                slot.wanted.clear()
                 claimed = self.journal.claim(
                     how.name, owner, lease=self.lease, severe_only=slot.severe_only, rate=how.rate
                 )
                 if claimed is None:
-                    return
+                    if channel is None or not self._is_wanted_again(slot):
+                        return
+                    continue
                 slot.word(self.clock, busy=True)
+                slot.publication = claimed.publication
                 channel = channel or self._open(how, claimed)
                 if channel is None:
                     return
@@ -248,6 +279,7 @@ class Delivery:
                     word=lambda: slot.word(self.clock, busy=True),
                 ).make(claimed)
                 slot.word(self.clock, busy=False)
+                slot.publication = None
                 self._tell()
         except LostLease as error:
             _log.warning("Channel %s: %s", how.name, error)
@@ -263,6 +295,18 @@ class Delivery:
             with self._lock:
                 self._slots = [other for other in self._slots if other is not slot]
             self._tell()
+
+    def _is_wanted_again(self, slot: _Slot) -> bool:
+        """Stay for a moment, with what is open; whether there is something to look for by then. If not, it is gone."""
+        with self._lock:
+            slot.idle = not slot.wanted.is_set()
+        self._tell()
+        slot.wanted.wait(_STAY)
+        slot.word(self.clock, busy=False)
+        with self._lock:
+            if not slot.wanted.is_set():
+                self._slots = [other for other in self._slots if other is not slot]
+            return slot.wanted.is_set()
 
     def _rest(self, channel: str) -> None:
         with self._lock:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
@@ -113,6 +114,22 @@ def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str]
         schema.insert_new(connection, table, rows)
 
 
+def _waiting() -> Select[Any]:
+    table, known, never = schema.recipient, schema.address, schema.suppression
+    return (
+        select(table.c.key, table.c.doubt, known.c.key_version, known.c.sealed, never.c.key.label("never"))
+        .join(known, known.c.key == table.c.key)
+        .outerjoin(never, never.c.key == table.c.key)
+        .where(table.c.delivery == bindparam("its"), table.c.state == Outcome.WAITING)
+        .where(table.c.attempts < bindparam("our"))
+        .order_by(table.c.key)
+        .limit(bindparam("most"))
+    )
+
+
+_WAITING = _waiting()
+
+
 def next_people(
     connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool
 ) -> tuple[Recipient, ...]:
@@ -120,17 +137,9 @@ def next_people(
 
     Who has been suppressed since is passed over, and so is, where *hold_doubt*, who may have it already.
     """
-    table, known, never = schema.recipient, schema.address, schema.suppression
-    some = (
-        select(table.c.key, table.c.doubt, known.c.key_version, known.c.sealed, never.c.key.label("never"))
-        .join(known, known.c.key == table.c.key)
-        .outerjoin(never, never.c.key == table.c.key)
-        .where(table.c.delivery == delivery, table.c.state == Outcome.WAITING, table.c.attempts < attempt)
-        .order_by(table.c.key)
-        .limit(limit)
-    )
+    table, some = schema.recipient, {"its": delivery, "our": attempt, "most": limit}
     people: list[Recipient] = []
-    while not people and (rows := connection.execute(some).all()):
+    while not people and (rows := connection.execute(_WAITING, some).all()):
         marked: dict[Outcome, list[str]] = {Outcome.SUPPRESSED: [], Outcome.HELD: [], Outcome.SENDING: []}
         for row in rows:
             held = Outcome.HELD if row.doubt and hold_doubt else Outcome.SENDING

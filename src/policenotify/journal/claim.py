@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, NewerVersion
@@ -16,7 +17,7 @@ from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, lock, opening_never_appeared, overtake
 from policenotify.journal.limiter import opens_at
 from policenotify.journal.owner import is_dead
-from policenotify.journal.values import Claimed, moment, priority, span
+from policenotify.journal.values import Claimed, microseconds, moment, priority, span
 from policenotify.lifecycle import Stage
 from policenotify.rate import Rate
 from policenotify.receipt import Outcome
@@ -33,7 +34,7 @@ _UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
     ~exists().where(
         _before.c.lane == _table.c.lane,
         _before.c.id < _table.c.id,
-        _before.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+        or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
 )
 
@@ -57,6 +58,18 @@ _OVER = (
 )
 
 
+_FENCE = and_(  # holds only while a delivery is still ours, in the attempt that we know
+    _table.c.id == bindparam("our_id"),
+    _table.c.state == Outcome.SENDING,
+    _table.c.owner == bindparam("our_owner"),
+    _table.c.attempts == bindparam("our_attempts"),
+)
+_STILL_OURS = select(_table.c.id).where(_FENCE).with_for_update()
+_TAKE = (
+    update(_table)
+    .where(_table.c.id == bindparam("its_id"))
+    .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"))
+)
 _HELD = select(_table.c.id, _table.c.lane, _table.c.owner, _table.c.lease_until).where(
     _table.c.state == Outcome.SENDING
 )
@@ -194,50 +207,54 @@ def begin(
         limiter.take(connection, claimed.channel, rate, now)
     number = claimed.attempts + 1
     text = request.model_dump_json()
-    changed = connection.execute(
-        update(_table)
-        .where(fence(claimed))
-        .values(
-            attempts=number,
-            request=text,
-            wording=wording,
-            last_tried_at=now,
-            first_tried_at=func.coalesce(_table.c.first_tried_at, now),
-        )
+    first = claimed.first_tried_at or moment(now)
+    change(
+        connection,
+        claimed,
+        attempts=number,
+        request=text,
+        wording=wording,
+        last_tried_at=now,
+        first_tried_at=microseconds(first),
     )
-    if not changed.rowcount:
-        raise lost(claimed)
-    connection.execute(
-        insert(schema.attempt).values(delivery=claimed.id, number=number, owner=claimed.owner, started_at=now)
-    )
+    row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
+    connection.execute(insert(schema.attempt), row)
     return replace(
         claimed,
         attempts=number,
         request=request,
         wording=wording,
-        first_tried_at=claimed.first_tried_at or moment(now),
+        first_tried_at=first,
         last_tried_at=moment(now),
-    )
-
-
-def fence(claimed: Claimed) -> ColumnElement[bool]:
-    """Holds only while the delivery is still ours, in the attempt that we know."""
-    return and_(
-        _table.c.id == claimed.id,
-        _table.c.state == Outcome.SENDING,
-        _table.c.owner == claimed.owner,
-        _table.c.attempts == claimed.attempts,
     )
 
 
 def still_ours(connection: Connection, claimed: Claimed) -> None:
     """Raises `LostLease` when it is not."""
-    if connection.execute(select(_table.c.id).where(fence(claimed)).with_for_update()).first() is None:
-        raise lost(claimed)
+    if connection.execute(_STILL_OURS, _fenced(claimed)).first() is None:
+        raise _lost(claimed)
 
 
-def lost(claimed: Claimed) -> LostLease:
-    """The error that says so."""
+def change(connection: Connection, claimed: Claimed, **new: object) -> None:
+    """Change the delivery; the values are those of its columns.
+
+    Raises:
+        LostLease: It is no longer ours; nothing is changed.
+    """
+    if not connection.execute(_changing(tuple(new)), _fenced(claimed) | new).rowcount:
+        raise _lost(claimed)
+
+
+@cache
+def _changing(columns: tuple[str, ...]) -> Update:
+    return update(_table).where(_FENCE).values({name: bindparam(name) for name in columns})
+
+
+def _fenced(claimed: Claimed) -> dict[str, object]:
+    return {"our_id": claimed.id, "our_owner": claimed.owner, "our_attempts": claimed.attempts}
+
+
+def _lost(claimed: Claimed) -> LostLease:
     return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
 
 
@@ -278,10 +295,7 @@ def _over(connection: Connection, row: Row[Any]) -> bool:
 
 def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
     claimed = _claimed(connection, row)  # may not be readable: nothing is changed yet
-    until = now + span(lease)
-    connection.execute(
-        update(_table).where(_table.c.id == row.id).values(state=Outcome.SENDING, owner=owner, lease_until=until)
-    )
+    connection.execute(_TAKE, {"its_id": row.id, "by": owner, "until": now + span(lease)})
     return replace(claimed, owner=owner)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, inspect, or_, select, update
 
 from policenotify.errors import JournalError, NewerVersion, Stopped
 from policenotify.journal import schema
@@ -19,7 +19,9 @@ _table = schema.meta
 MOVED = "moved"
 """The fact that a journal was moved, and where."""
 
-_STANDSTILL = select(_table.c.name, _table.c.value).where(_table.c.name.in_([MOVED, "stopped"]))
+_STANDSTILL = select(_table.c.name, _table.c.value).where(
+    or_(_table.c.name == MOVED, _table.c.name == "stopped")  # `IN` is written out anew each time
+)
 
 OF_A_NEW_ONE = ("schema_version", "keys", "stopped")
 """The facts that a journal may have in which nothing was ever written down."""

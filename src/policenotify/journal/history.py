@@ -29,7 +29,7 @@ _DELIVERIES = (
 _UNSETTLED = (
     select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
     .where(_delivery.c.publication == bindparam("publication"))
-    .where(_delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
+    .where(or_(_delivery.c.state == Outcome.WAITING, _delivery.c.state == Outcome.SENDING))
     .order_by(_delivery.c.not_before.desc())
 )
 _CHANNELS = select(schema.channel)

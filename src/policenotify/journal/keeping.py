@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
 from policenotify.channel import Kept
 from policenotify.errors import JournalError
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
 _table = schema.keep
+_KEPT = select(_table.c.key_version, _table.c.sealed, _table.c.version).where(
+    _table.c.channel == bindparam("channel"), _table.c.name == bindparam("name"), _table.c.sealed.is_not(None)
+)
 _PATIENCE = 0.05  # seconds between two looks at a lease that somebody else holds
 
 
@@ -31,7 +34,7 @@ class JournalKeep:
     def load(self, name: str) -> Kept | None:
         """The value under *name*, or `None`."""
         with self._journal.reading() as connection:
-            row = connection.execute(select(_table).where(self._is(name), _table.c.sealed.is_not(None))).first()
+            row = connection.execute(_KEPT, {"channel": self._channel, "name": name}).first()
         if row is None:
             return None
         return Kept(self._journal.keys.unseal(self._purpose(name), row.key_version, row.sealed), row.version)

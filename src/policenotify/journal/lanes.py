@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, or_, select, update
 
 from policenotify.journal import schema
 from policenotify.journal.addresses import counts, of_people
@@ -31,7 +31,9 @@ _OVERTAKEN = select(_table).where(
         _later.c.publication != _table.c.publication,
         _later.c.state != Outcome.SKIPPED,
     ),
+    _table.c.lane == bindparam("lane"),
 )
+_LANE = select(_table.c.lane).where(_table.c.id == bindparam("its"))
 
 
 def lock(connection: Connection, *lanes: str) -> set[str]:
@@ -45,7 +47,7 @@ def lock(connection: Connection, *lanes: str) -> set[str]:
 
 def lock_lane_of(connection: Connection, delivery: int) -> str:
     """Lock the lane that a delivery is in; returns its name, empty if there is no such delivery."""
-    lane = connection.execute(select(_table.c.lane).where(_table.c.id == delivery)).scalar() or ""
+    lane = connection.execute(_LANE, {"its": delivery}).scalar() or ""
     lock(connection, lane)
     return lane
 
@@ -85,7 +87,7 @@ def overtake(connection: Connection, lane: str, at: int) -> None:
 
     A mailbox that asks to come back later must not hold up the next mail to everybody else.
     """
-    for row in connection.execute(_OVERTAKEN.where(_table.c.lane == lane)).all():
+    for row in connection.execute(_OVERTAKEN, {"lane": lane}).all():
         let_go(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.addresses import counts, of_people, suppress
-from policenotify.journal.claim import fence, lost
+from policenotify.journal.claim import change
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import lock_lane_of, overtake
 from policenotify.journal.limiter import ensure_channel
@@ -21,7 +21,25 @@ from policenotify.receipt import Outcome
 
 UNSURE = "It may or may not have reached them, and the network cannot be asked."
 
-_table, _people = schema.delivery, schema.recipient
+_table, _people, _attempt = schema.delivery, schema.recipient, schema.attempt
+_END = (
+    update(_attempt)
+    .where(_attempt.c.delivery == bindparam("its"), _attempt.c.number == bindparam("our"))
+    .where(_attempt.c.ended_at.is_(None))
+    .values({name: bindparam(name) for name in ("ended_at", "outcome", "reason", "code")})
+)
+_PERSON = (
+    update(_people)
+    .where(_people.c.delivery == bindparam("its"), _people.c.key == bindparam("whose"))
+    .where(_people.c.state == Outcome.SENDING)
+)
+_TOLD = _PERSON.values({name: bindparam(name) for name in ("state", "reason", "code")})
+_SURE = _TOLD.values(doubt=bindparam("doubt"))
+_LEFT = update(_people).where(
+    _people.c.delivery == bindparam("its"),
+    or_(_people.c.state == Outcome.WAITING, _people.c.state == Outcome.SENDING),
+)
+_WAITS = _LEFT.values(state=Outcome.WAITING)
 
 
 def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> None:
@@ -49,13 +67,12 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
     if became.standalone:
         new |= {"request": None, "wording": "standalone"}
     if became.variant:
-        new |= {"request": None, "variant": _table.c.variant + 1}
+        new |= {"request": None, "variant": claimed.variant + 1}
     if became.instead:  # what was in doubt was the edit
         new |= {"request": None, "wording": "", "variant": 0, "operation": Operation.POST, "doubt": False}
     if became.outcome is Outcome.WITHDRAWN:
         lock_lane_of(connection, claimed.id)
-    if not connection.execute(update(_table).where(fence(claimed)).values(**new)).rowcount:
-        raise lost(claimed)
+    change(connection, claimed, **new)
     if became.outcome is Outcome.WITHDRAWN and claimed.target is not None:
         _withdraw(connection, claimed, now)
     end_attempt(connection, claimed, became.outcome, became.reason, became.code, at)
@@ -91,12 +108,8 @@ def _withdraw(connection: Connection, claimed: Claimed, now: datetime) -> None:
 
 def end_attempt(connection: Connection, claimed: Claimed, outcome: Outcome, reason: str, code: str, at: int) -> None:
     """Close the attempt's own row, if one is open."""
-    table = schema.attempt
-    connection.execute(
-        update(table)
-        .where(table.c.delivery == claimed.id, table.c.number == claimed.attempts, table.c.ended_at.is_(None))
-        .values(ended_at=at, outcome=outcome, reason=reason, code=code)
-    )
+    those = {"its": claimed.id, "our": claimed.attempts}
+    connection.execute(_END, {**those, "ended_at": at, "outcome": outcome, "reason": reason, "code": code})
 
 
 def settle_people(
@@ -114,25 +127,20 @@ def settle_people(
         LostLease: The delivery was no longer ours; nothing is changed.
     """
     at = microseconds(now)
-    held = connection.execute(update(_table).where(fence(claimed)).values(lease_until=at + span(lease)))
-    if not held.rowcount:
-        raise lost(claimed)
+    change(connection, claimed, lease_until=at + span(lease))
     gone = []
     for one in outcomes:
-        unsure = one.outcome == "unconfirmed"
         state = {
             "posted": Outcome.POSTED,
             "refused": Outcome.REFUSED,
             "unavailable": Outcome.WAITING,
             "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
         }[one.outcome]
-        # "Not this time" says nothing of an earlier attempt that was in doubt.
-        doubt = _people.c.doubt if one.outcome in {"refused", "unavailable"} else unsure
-        connection.execute(
-            update(_people)
-            .where(_people.c.delivery == claimed.id, _people.c.key == one.key, _people.c.state == Outcome.SENDING)
-            .values(state=state, doubt=doubt, reason=one.reason, code=one.code)
-        )
+        told = {"its": claimed.id, "whose": one.key, "state": state, "reason": one.reason, "code": one.code}
+        if one.outcome in {"refused", "unavailable"}:  # that says nothing of an earlier attempt that was in doubt
+            connection.execute(_TOLD, told)
+        else:
+            connection.execute(_SURE, {**told, "doubt": one.outcome == "unconfirmed"})
         if one.gone:
             gone.append(one.key)
     suppress(connection, gone, "The mailbox does not exist, or wants no more.", at)
@@ -183,14 +191,12 @@ def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *,
         LostLease: The delivery was no longer ours; nothing is changed.
     """
     lane = lock_lane_of(connection, claimed.id)
-    left = update(_people).where(
-        _people.c.delivery == claimed.id, _people.c.state.in_([Outcome.WAITING, Outcome.SENDING])
-    )
+    its = {"its": claimed.id}
     if became.outcome in {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}:
-        connection.execute(left.where(_people.c.doubt).values(state=Outcome.HELD))
-        connection.execute(left.values(state=became.outcome, reason=became.reason, code=became.code))
+        connection.execute(_LEFT.where(_people.c.doubt).values(state=Outcome.HELD), its)
+        connection.execute(_LEFT.values(state=became.outcome, reason=became.reason, code=became.code), its)
     else:
-        connection.execute(left.values(state=Outcome.WAITING))
+        connection.execute(_WAITS, its)
     total = of_people(counts(connection, [claimed.id]).get(claimed.id, {}))
     if total is Outcome.WAITING:
         settle(connection, claimed, became, now=now)

@@ -63,8 +63,17 @@ _FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again i
 _joined: ContextVar[tuple[Journal, Connection] | None] = ContextVar("policenotify_joined", default=None)
 """The caller's transaction that this thread or task writes in, and the journal that it is on."""
 
-_read: ContextVar[tuple[Journal, Connection] | None] = ContextVar("policenotify_read", default=None)
-"""The transaction in which this thread or task reads several things of one moment, and the journal that it is on."""
+_open: ContextVar[tuple[Journal, Connection, bool] | None] = ContextVar("policenotify_open", default=None)
+"""The transaction in which this thread or task does several things, the journal that it is on, whether it writes."""
+
+
+@contextmanager
+def _under_way(journal: Journal, connection: Connection, *, writes: bool) -> Iterator[None]:
+    before = _open.set((journal, connection, writes))
+    try:
+        yield
+    finally:
+        _open.reset(before)
 
 
 class Journal:
@@ -158,12 +167,14 @@ class Journal:
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
         """Until this ends, all that this thread or task reads here is of one moment: one transaction that reads."""
-        with self.reading() as connection:
-            before = _read.set((self, connection))
-            try:
-                yield
-            finally:
-                _read.reset(before)
+        with self.reading() as connection, _under_way(self, connection, writes=False):
+            yield
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Until this ends, all that this thread or task writes and reads here is one transaction, which lasts."""
+        with self.writing() as connection, _under_way(self, connection, writes=True):
+            yield
 
     @contextmanager
     def joined(self, connection: Connection) -> Iterator[None]:
@@ -187,17 +198,17 @@ class Journal:
 
     @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
-        joined, read = _joined.get(), _read.get()
+        joined, within = _joined.get(), _open.get()
         if joined is not None and joined[0] is self:
             with joined[1].begin_nested():
                 if self._server_clock is not None:
                     self._server_clock.ask(joined[1])
                 yield joined[1]
             return
-        if read is not None and read[0] is self and "policenotify_writes" not in options:
+        if within is not None and within[0] is self and (within[2] or "policenotify_writes" not in options):
             if self._server_clock is not None and not self._server_clock.fresh:
-                self._server_clock.ask(read[1])
-            yield read[1]
+                self._server_clock.ask(within[1])
+            yield within[1]
             return
         pool = self._engine.pool
         turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
