@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,6 @@ from sqlalchemy import select
 from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.values import moment
-from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Category, Message
 from policenotify.publisher import Publisher
 from policenotify.rate import Rate
@@ -157,21 +157,34 @@ def test_killed_in_the_middle_it_loses_nothing(
     assert [post.parent for post in bluesky.posts] == [None, bluesky.posts[0].uri]
 
 
-@pytest.mark.parametrize("database", ["sqlite", "server"])
-def test_one_that_froze_for_longer_than_its_lease_has_no_say_any_more(
-    database: str, new_site: NewSite, bluesky: BlueskyStand, nursery: Nursery
+def test_one_on_another_host_that_froze_for_longer_than_its_lease_has_no_say_any_more(
+    host: tuple[Site, str], desk: Publisher, bluesky: BlueskyStand, nursery: Nursery
 ) -> None:
-    site = new_site(database, lease=2)
-    desk = site.publisher()
+    site, runner = replace(host[0], lease=2), host[1]
     bluesky.fail_next(*PUT, Answer.json({}, 503, delay=0.5), effect=False)
-    with nursery.running(site, "thread") as frozen:
-        say(desk, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident="1")), "open")
+    with nursery.running(replace(site, host="elsewhere"), runner) as frozen:
+        say(desk, accident(), "open")
         until(lambda: [seen for seen in bluesky.requests if seen.path == PUT[1]], "the runner should begin")
         os.killpg(frozen, signal.SIGSTOP)
-        with nursery.running(site, "thread"):
+        with nursery.running(site, runner):
             becomes(desk, Outcome.POSTED, "open")
             os.killpg(frozen, signal.SIGCONT)  # what it was told meanwhile is news to nobody
             say(desk, tip(1), "tip")
             becomes(desk, Outcome.POSTED, "open", "tip")
     assert len(bluesky.posts) == 2
-    desk.close()
+
+
+def test_clocks_that_are_hours_apart_lose_and_double_nothing(
+    host: tuple[Site, str], desk: Publisher, bluesky: BlueskyStand, nursery: Nursery
+) -> None:
+    site, runner = host
+    with nursery.running(replace(site, host="behind", ahead=-3600), runner):
+        with nursery.running(replace(site, host="ahead", ahead=3600), runner):
+            opened = say(desk, accident(), "open")
+            becomes(desk, Outcome.POSTED, "open")
+            say(desk, opened.end("Circulation rétablie"), "end")
+            becomes(desk, Outcome.POSTED, "open", "end")
+        with nursery.running(*host):  # whose clock is right: for it the others' times are to come, and do not count
+            say(desk, tip(1), "tip")
+            becomes(desk, Outcome.POSTED, "tip")
+    assert [post.parent for post in bluesky.posts] == [None, bluesky.posts[0].uri, None]
