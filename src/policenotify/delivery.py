@@ -57,8 +57,8 @@ class Delivery:
     """Delivers what is due in the journal.
 
     Each channel has two slots; the second takes only what is Severe or more, so that a hanging routine post never
-    stands in the way of a warning. Slots are daemon threads, started when there is work and gone when there is none.
-    A slot that has not said a word for longer than its lease is abandoned: another takes its place, and its delivery
+    stands in the way of a warning. Slots are daemon threads, started when there is work and gone a moment after it. A
+    slot that has not said a word for longer than its lease is abandoned: another takes its place, and its delivery
     is recovered as a doubt.
 
     It may be used from several threads.

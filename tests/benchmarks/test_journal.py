@@ -115,7 +115,7 @@ def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, l
     print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, to the fifth post {journalled:.1f} ms")
     added = journalled - directly
     print(f"added {added:.1f} ms (the goal: 15), {100 * added / directly:.0f} %")
-    # Some sixteen lasting commits, one after the other, and an interpreter that does one thing at a time.
+    # A dozen lasting commits, one after the other, and an interpreter that does one thing at a time.
     assert added < 1_000
 
 
