@@ -52,6 +52,7 @@ class Bluesky:
 
     Raises:
         SettingsError: `handle`, `service` or `timeout` cannot be right.
+        MissingExtra: atproto is not installed.
     """
 
     def __init__(
