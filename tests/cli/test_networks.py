@@ -9,7 +9,7 @@ import pytest
 from cli.lofts import Pigeon
 from cli.shell import Run
 
-from policenotify.cli.networks import words_of
+from policenotify.cli.looking import words_of
 from policenotify.networks.bluesky import Bluesky
 
 

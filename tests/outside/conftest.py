@@ -45,3 +45,9 @@ def environment(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFact
         return Environment(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def reader(wheel: Path, locked: Path) -> dict[str, str]:
+    """What somebody's uv must be told who installs us before we are published."""
+    return {"UV_FIND_LINKS": os.fspath(wheel.parent), "UV_CONSTRAINT": os.fspath(locked)}

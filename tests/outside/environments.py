@@ -45,5 +45,14 @@ class Environment:
 
     def run(self, program: str, *args: str, at: Path, **variables: str) -> str:
         """Run one of its programs in a folder, its own programs first on the path; it must succeed."""
-        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return run([os.fspath(self.folder / "bin" / program), *args], at=at, PATH=path, **variables)
+        return run([os.fspath(self.folder / "bin" / program), *args], at=at, PATH=self._path, **variables)
+
+    def shell(self, script: str, *, at: Path, **variables: str) -> str:
+        """Run a script of bash in a folder, with its programs and uv on the path; it must succeed."""
+        return run(["bash", "-c", script], at=at, PATH=self._path, **variables)
+
+    @property
+    def _path(self) -> str:
+        return os.pathsep.join(
+            [os.fspath(self.folder / "bin"), os.fspath(Path(uv_program()).parent), os.environ["PATH"]]
+        )
