@@ -7,23 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from networks_page import OPTIONS
 from outside.environments import Environment
 
 pytestmark = pytest.mark.outside
 
-_OPTIONS = {
-    "apprise": {"url": "json://localhost"},
-    "bluesky": {"handle": "police.example", "password": "x"},
-    "email": {"url": "mailtos://police.example"},
-    "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
-    "sms": {"url": "octopush://POLICE34:login@x.example/key/{recipient}"},
-    "x": {"handle": "police34"},
-}
 _CONFIGURE = f"""
 from policenotify.errors import MissingExtra
 from policenotify.registry import configured
 
-for network, options in {_OPTIONS!r}.items():
+for network, options in {OPTIONS!r}.items():
     try:
         configured("one", network, options, recipients=lambda: ())
     except MissingExtra as error:
@@ -36,9 +29,9 @@ def test_a_network_without_its_library_says_which_extra_brings_it(
 ) -> None:
     fresh = environment("cli")
     known = json.loads(fresh.run("policenotify", "networks", "--json", at=tmp_path))["networks"]
-    assert {one["name"]: one["ready"] for one in known} == dict.fromkeys(_OPTIONS, False)
+    assert {one["name"]: one["ready"] for one in known} == dict.fromkeys(OPTIONS, False)
     lacks = {one["name"]: set(one["lacks"]) for one in known}
     assert lacks["bluesky"] == {"atproto", "httpx"}
     assert fresh.run("python", "-c", _CONFIGURE, at=tmp_path).splitlines() == [
-        f"The network {name!r} needs an extra. Install it: pip install 'policenotify[{name}]'" for name in _OPTIONS
+        f"The network {name!r} needs an extra. Install it: pip install 'policenotify[{name}]'" for name in OPTIONS
     ]

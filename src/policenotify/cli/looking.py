@@ -21,7 +21,9 @@ from policenotify.registry import Network, schema_of
 
 _TYPES = {
     "string": "text",
-    "secret": "secret text",
+    "password": "secret text",
+    "path": "path",
+    "duration": "time span, as PT30S",
     "integer": "whole number",
     "number": "number",
     "boolean": "true or false",
@@ -109,7 +111,7 @@ class Shown:
             return
         yield Text("Options:" if self.options else "It has no options.")
         for option in self.options:
-            how = "required" if option.required else f"default {_written(option.default)}"
+            how = "required" if option.required else f"default {written(option.default)}"
             yield pages.line(f"  {option.name} · {option.type} · {how}")
             if option.meaning:
                 yield pages.paragraph(option.meaning)
@@ -223,12 +225,11 @@ def _type(about: Mapping[str, Any], kinds: Mapping[str, Any]) -> str:
             return f"list of {_type(inner, kinds)}"
         case _:
             pass
-    kind = "secret" if about.get("format") == "password" else str(about.get("type"))
-    return _TYPES.get(kind, "table")
+    return _TYPES.get(str(about.get("format")), "") or _TYPES.get(str(about.get("type")), "table")
 
 
-def _written(default: object) -> str:
+def written(default: object) -> str:
     """A default as it would be written in the settings."""
-    if default is None or default == "":
+    if default in (None, "", [], {}):
         return "none"
     return str(default).lower() if isinstance(default, bool) else str(default)
