@@ -253,6 +253,20 @@ def _handed_in(hint: object) -> type | None:
     return next((wanted for wanted in (Clock, Keep) if hint is wanted or wanted in get_args(hint)), None)
 
 
+def claims_of(kind: type) -> Abilities | None:
+    """What a network can do before anything is configured; `None` where that depends on the account.
+
+    A class whose abilities depend on its options may say in `usual` what most of its channels can do.
+    """
+    claimed: Any = getattr(kind, "usual", None) or getattr(kind, "abilities", None)
+    if isinstance(claimed, property) and claimed.fget:
+        try:
+            claimed = claimed.fget(object.__new__(kind))
+        except Exception:  # noqa: BLE001 - it needs what only a configured channel knows
+            return None
+    return claimed if isinstance(claimed, Abilities) else None
+
+
 class How(TypedDict, total=False):
     """How a channel is used: the fields of the same names of [`Configured`][policenotify.channel.Configured]."""
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from policenotify.channel import Abilities
 from policenotify.cli import pages
 from policenotify.errors import SettingsError
-from policenotify.registry import Network, schema_of
+from policenotify.registry import Network, claims_of, schema_of
 
 _TYPES = {
     "string": "text",
@@ -139,7 +139,7 @@ def look(network: Network, problem: str) -> Shown:
         for option, about in schema["properties"].items()
     )
     about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    return Shown(network, "", lacks, " ".join(about.split()), _claims(kind), options, schema)
+    return Shown(network, "", lacks, " ".join(about.split()), claims_of(kind), options, schema)
 
 
 def words_of(abilities: Abilities) -> Iterator[str]:
@@ -169,17 +169,6 @@ def _document(abilities: Abilities) -> dict[str, object]:
     said = {name: getattr(abilities, name) for name in abilities.__slots__ if name != "budget"}
     plain: dict[str, object] = to_jsonable_python(said)
     return {"limit": budget.limit, "max_bytes": budget.max_bytes, **plain}
-
-
-def _claims(kind: type) -> Abilities | None:
-    """What a class says of itself before anything is configured; `None` where that depends on the account."""
-    claimed: Any = getattr(kind, "abilities", None)
-    if isinstance(claimed, property) and claimed.fget:
-        try:
-            claimed = claimed.fget(object.__new__(kind))
-        except Exception:  # noqa: BLE001 - it needs what only a configured channel knows
-            return None
-    return claimed if isinstance(claimed, Abilities) else None
 
 
 def _lacks(network: Network) -> tuple[str, ...]:
