@@ -208,12 +208,14 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
         ("entry_points.txt", b"[policenotify.networks]\nntfy\n"),
         ("entry_points.txt", b"[policenotify.networks]\nntfy = caf\xe9:Ntfy\n"),
         ("METADATA", b""),
+        ("METADATA", None),
     ],
-    ids=["a line without a class", "no UTF-8", "no name"],
+    ids=["a line without a class", "no UTF-8", "no name", "no metadata"],
 )
-def test_half_a_package_hides_no_other(shelf: Shelf, file: str, content: bytes) -> None:
+def test_half_a_package_hides_no_other(shelf: Shelf, file: str, content: bytes | None) -> None:
     shelf.install("half", "half = half_ntfy:Ntfy")
-    (shelf.folder / "half-1.0.dist-info" / file).write_bytes(content)
+    broken = shelf.folder / "half-1.0.dist-info" / file
+    broken.unlink() if content is None else broken.write_bytes(content)
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     troubles = {one.name: trouble for one, trouble in survey()}
     assert troubles["ntfy"] == troubles["bluesky"] == ""

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import EntryPoint, distributions, metadata
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, metadata
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast, get_args, get_type_hints
 
@@ -104,21 +104,21 @@ def _claims(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str],
 
 
 def _offers() -> Iterator[tuple[str, str, str]]:
-    """The same as it is found: of a package that is there twice, what the first on the path offers.
+    """The same as it is found, without what the half packages offer that an interrupted installation leaves behind."""
+    try:
+        found: Iterable[EntryPoint] = entry_points(group=GROUP)
+    except Exception:  # noqa: BLE001 - it reads all or nothing; then each is read by itself
+        found = [entry for one in distributions() for entry in _entries(one) if entry.group == GROUP]
+    for entry in found:
+        for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
+            yield entry.name, _normal(package), entry.value
 
-    Each package is read by itself, where `importlib.metadata.entry_points` reads nothing if one cannot be read.
-    """
-    seen: set[str] = set()
-    for distribution in distributions():
-        try:
-            package = _normal(distribution.name)
-            if package in seen:
-                continue
-            offered = {(one.name, package, one.value) for one in distribution.entry_points if one.group == GROUP}
-        except Exception:  # noqa: BLE001, S112 - half a package, left behind by whatever interrupted its installation
-            continue
-        seen.add(package)
-        yield from offered
+
+def _entries(one: Distribution) -> Iterable[EntryPoint]:
+    try:
+        return one.entry_points
+    except Exception:  # noqa: BLE001 - it is the one
+        return ()
 
 
 def _changed(place: str) -> int:
