@@ -145,6 +145,6 @@ def write(name: str, place: Path) -> tuple[str, ...]:
 
 
 def _bound(ours: str) -> str:
-    """The releases that an outside package works with: this one, until the first number changes."""
-    major, minor, *_ = re.findall(r"\d+", ours)
-    return f">={major}.{minor},<{int(major) + 1}"
+    """The releases that an outside package works with: this one, until the first number that is not 0 changes."""
+    major, minor = map(int, re.findall(r"\d+", ours)[:2])
+    return f">={major}.{minor},<{major + 1 if major else f'0.{minor + 1}'}"
