@@ -26,7 +26,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield opened
 
 
-_ELSEWHERE = {"django.md"}  # in a project: tests/runners/test_django.py
+_ELSEWHERE = {
+    "django.md",  # in a project: tests/runners/test_django.py
+    "add-a-network.md",  # in a package: tests/outside/test_add_a_network_page.py
+}
 
 
 @pytest.mark.parametrize(

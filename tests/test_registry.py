@@ -1,17 +1,23 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
 from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
-from policenotify.registry import _NoKeep, configured, network, networks, options_of, survey
+from policenotify.lifecycle import Stage
+from policenotify.registry import _NoKeep, configured, network, networks, options_of, schema_of, survey
+from policenotify.slips import secrets_in
 from policenotify.text import Budget
 
 NTFY = '''
@@ -180,6 +186,12 @@ def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
         (NTFY.replace("token: SecretStr", "token: 'Missing'"), "name 'Missing' is not defined"),
         (NTFY.replace("token: SecretStr", "token: __import__('threading').Event"), "an option cannot be made"),
         (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' is no name for an option"),
+        (NTFY.replace("token: SecretStr", "model_config: str"), "'model_config' is no name for an option"),
+        (NTFY.replace("token: SecretStr", "token: 'not a type'"), "cannot be read (SyntaxError"),
+        (NTFY.replace("token: SecretStr", "token: 'Clock.nowhere'"), "cannot be read (AttributeError"),
+        (NTFY.replace("token: SecretStr", "token: __import__('typing').Callable[[], str]"), "cannot be written in"),
+        (NTFY.replace("token: SecretStr", "token: __import__('annotated_types').Gt"), "an option cannot be made"),
+        ("raise SystemExit('no licence')", "cannot be loaded (SystemExit: no licence)"),
     ],
 )
 def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str, said: str) -> None:
@@ -188,6 +200,56 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
     assert "ntfy" in troubles["ntfy"]
     assert said in troubles["ntfy"]
     assert troubles["bluesky"] == troubles["email"] == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("entry_points.txt", b"[policenotify.networks]\nntfy\n"),
+        ("entry_points.txt", b"[policenotify.networks]\nntfy = caf\xe9:Ntfy\n"),
+        ("METADATA", b""),
+        ("METADATA", None),
+    ],
+    ids=["a line without a class", "no UTF-8", "no name", "no metadata"],
+)
+def test_half_a_package_hides_no_other(shelf: Shelf, file: str, content: bytes | None) -> None:
+    shelf.install("half", "half = half_ntfy:Ntfy")
+    broken = shelf.folder / "half-1.0.dist-info" / file
+    broken.unlink() if content is None else broken.write_bytes(content)
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    troubles = {one.name: trouble for one, trouble in survey()}
+    assert troubles["ntfy"] == troubles["bluesky"] == ""
+    assert "half" not in troubles
+
+
+def test_of_a_package_that_is_there_twice_the_first_on_the_path_counts(
+    shelf: Shelf, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Shelf(tmp_path_factory.mktemp("older"))
+    other.install("policenotify-ntfy", "ntfy = old_ntfy:Ntfy")
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(other.folder)])
+    assert (network("ntfy").target, network("ntfy").problem) == ("police_ntfy:Ntfy", "")
+
+
+def test_a_command_s_name_is_no_network_s(shelf: Shelf) -> None:
+    shelf.install("policenotify-new", "new = police_ntfy:Ntfy")
+    with pytest.raises(SettingsError, match="'policenotify-new' offers a network 'new', which is a command"):
+        network("new")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("abilities = Abilities(budget=Budget(4096, utf8_bytes), title=True)", "abilities = None"),
+        ("self.account, self.timeout", "self.account, self.timeout = b'ntfy', 1\n        self.url, self.timeout"),
+        ("self.account, self.timeout", "self.account, self.timeout = ' ', 1\n        self.url, self.timeout"),
+    ],
+)
+def test_a_channel_that_does_not_say_what_it_is_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace(ours, theirs))
+    with pytest.raises(SettingsError, match=r"'ntfy' does not say its Abilities, or not its account as a text"):
+        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 @pytest.mark.parametrize(
@@ -227,6 +289,87 @@ def test_options_are_validated_by_name_and_type_and_printed_without_secrets() ->
     assert schema["properties"]["size"]["default"] == 3
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema)) == schema
+
+
+class Room(BaseModel):
+    """A table of its own."""
+
+    number: int
+    code: SecretStr | None = None
+
+
+MASTER = SecretStr("masterkey")
+
+
+class Hotel(Board):
+    """A network with every kind of option."""
+
+    def __init__(
+        self,
+        *,
+        rooms: list[Room],
+        doors: dict[str, SecretStr] | None = None,
+        grade: Literal["low", "high"] = "low",
+        plan: Path | None = None,
+        patience: timedelta = timedelta(seconds=30),
+        kind: Stage = Stage.OPENING,
+        master: SecretStr = MASTER,
+        anything: object = threading,
+    ) -> None:
+        if doors:
+            raise ValueError(f"doors: {doors['back'].get_secret_value()} and {rooms[0].code}")
+        self.given = rooms, grade, plan, patience, kind, master, anything
+
+
+def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = options_of(Hotel).model_validate(
+        {"rooms": [{"number": 7}], "plan": "plans/a.pdf", "patience": "PT5M", "kind": "end", "grade": "high"}
+    )
+    assert dict(values) == {
+        "rooms": [Room(number=7)],
+        "doors": None,
+        "grade": "high",
+        "plan": Path("plans/a.pdf"),
+        "patience": timedelta(minutes=5),
+        "kind": Stage.END,
+        "master": MASTER,
+        "anything": threading,
+    }
+    schema = schema_of(Hotel)
+    assert "masterkey" not in json.dumps(schema)
+    assert schema["properties"]["grade"]["enum"] == ["low", "high"]
+    assert schema["properties"]["plan"]["anyOf"][0]["format"] == "path"
+    assert schema["properties"]["patience"] == {
+        "default": "PT30S", "format": "duration", "title": "Patience", "type": "string",
+    }  # fmt: skip
+    assert schema["properties"]["doors"]["anyOf"][0]["additionalProperties"]["writeOnly"] is True
+    assert schema["$defs"]["Room"]["properties"]["code"]["anyOf"][0]["format"] == "password"
+    assert schema["required"] == ["rooms"]
+
+    monkeypatch.setattr("policenotify.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
+    given = {"rooms": [{"nmber": 7, "tags": 1}, {"number": "seven"}], "grade": "medium", "tag": 1}
+    with pytest.raises(SettingsError) as raised:
+        configured("one", "hotel", given)
+    assert str(raised.value).splitlines() == [
+        "channels.one.rooms[0].number: is missing.",
+        "channels.one.rooms[0].nmber: is not known. Did you mean 'number'? Known here: code, number.",
+        "channels.one.rooms[0].tags: is not known. Known here: code, number.",
+        "channels.one.rooms[1].number: Input should be a valid integer, unable to parse string as an integer",
+        "channels.one.grade: Input should be 'low' or 'high'",
+        next(line for line in str(raised.value).splitlines() if line.startswith("channels.one.tag: is not known. Did")),
+    ]
+
+
+@pytest.mark.parametrize("secret", ["hunter22", SecretStr("hunter22")])
+def test_a_secret_within_is_not_told_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policenotify.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
+    with pytest.raises(SettingsError, match=r"^channels\.one\.doors: is not right") as raised:
+        configured("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
+    assert "hunter22" not in str(raised.value)
+    assert secrets_in(options_of(Hotel), {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
+        "hunter22",
+        "hunter22",
+    ]
 
 
 def test_the_house_s_services_are_no_options() -> None:
@@ -276,6 +419,17 @@ def test_a_missing_library_of_ours_names_its_extra(
     )
     assert "MissingExtra: The network 'bluesky' needs an extra" in done.stderr
     assert "pip install 'policenotify[bluesky]'" in done.stderr
+
+
+def test_a_missing_library_of_a_stranger_names_the_extra_of_his_package(shelf: Shelf) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", "import no_such_sdk.client")
+    info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
+    info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify-ntfy\[ntfy\]'"):
+        network("ntfy").load()
+    (shelf.folder / "police_ntfy.py").write_text("import police_ntfy.parts")  # its own, which no extra brings
+    with pytest.raises(SettingsError, match="Update the package"):
+        network("ntfy").load()
 
 
 def test_a_missing_sdk_is_told_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What a failed call means for a post, asked of the real exceptions of real clients at real sockets."""
 
+import logging
 import smtplib
 import socket
 import ssl
@@ -7,6 +8,7 @@ import struct
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -25,7 +27,15 @@ from hypothesis import strategies as st
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.stand import Hang, HangUp, Stand
-from policenotify.wire import causes, error_for_exception, error_for_status, retry_at, was_never_sent
+from policenotify.wire import (
+    causes,
+    error_for_exception,
+    error_for_status,
+    is_safe,
+    retry_at,
+    silencer,
+    was_never_sent,
+)
 
 NOW = datetime(2026, 7, 26, 12, 0, tzinfo=UTC)
 SECRET = "s3cr3t-token"  # must not reach any text
@@ -481,3 +491,33 @@ def test_the_first_header_that_can_be_read_counts() -> None:
 def test_no_header_whatever_breaks_the_reading(value: str) -> None:
     at = retry_at({"Retry-After": value}, now=NOW)
     assert at is None or NOW <= at <= NOW + timedelta(days=1)
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://network.example/api", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]/", True),
+        ("http://network.example", False),
+        ("https://user:password@network.example", False),
+        ("https://", False),
+        ("https://[network", False),
+    ],
+)
+def test_where_a_token_may_be_sent(url: str, safe: bool) -> None:  # noqa: FBT001 - a table
+    assert is_safe(url) is safe
+
+
+def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureFixture) -> None:
+    chatty = logging.getLogger("policenotify.tests.chatty")
+    hush = silencer(chatty)
+    with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(1) as other:
+        with hush():
+            chatty.debug("token=hunter2")
+            other.submit(chatty.debug, "another's").result()
+        chatty.debug("afterwards")
+    assert caplog.messages == ["another's", "afterwards"]

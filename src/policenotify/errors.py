@@ -160,11 +160,13 @@ class MissingExtra(SettingsError, ImportError):
 
     Attributes:
         extra: Name of the extra to install.
+        package: The package that has it.
     """
 
-    def __init__(self, what: str, extra: str) -> None:
+    def __init__(self, what: str, extra: str, *, package: str = "policenotify") -> None:
         self.extra = extra
-        super().__init__(f"{what} needs an extra. Install it: pip install 'policenotify[{extra}]'")
+        self.package = package
+        super().__init__(f"{what} needs an extra. Install it: pip install '{package}[{extra}]'")
 
 
 class JournalError(PolicenotifyError):

@@ -15,14 +15,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, metadata
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from policenotify.channel import Channel, Clock, Configured, Deletes, Edits, Finds, Keep, Kept, Mails, Sends
+from policenotify.channel import Abilities, Channel, Clock, Configured, Deletes, Edits, Finds, Keep, Kept, Mails, Sends
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.rate import Rate
 from policenotify.slips import nearest, path, secrets_in, slips, withheld
@@ -32,6 +33,9 @@ GROUP = "policenotify.networks"
 
 OURS = "policenotify"
 """The package whose networks nobody replaces."""
+
+RESERVED = frozenset({"new"})
+"""What `policenotify networks` takes for a command, and no network's name can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +59,28 @@ class Network:
 
         Raises:
             SettingsError: Its name is disputed, or what the package offers cannot be imported or is no network.
-            MissingExtra: It is ours, and its library is not installed.
+            MissingExtra: Its library is not installed, and its package has an extra of the network's name.
         """
         if self.problem:
             raise SettingsError(self.problem)
         try:
             found = EntryPoint(self.name, self.target, GROUP).load()
-        except Exception as error:  # a stranger's module may fail in any way
-            if self.package == OURS and isinstance(error, ImportError) and not (error.name or OURS).startswith(OURS):
-                raise MissingExtra(f"The network {self.name!r}", self.name) from error
+        except (Exception, SystemExit) as error:  # a stranger's module may fail in any way
+            if self._lacks_its_extra(error):
+                raise MissingExtra(f"The network {self.name!r}", self.name, package=self.package) from error
             raise self._unfit(f"cannot be loaded ({type(error).__name__}: {error})") from error
         lacks = [name for name in ("prepare", "whoami", "close") if not callable(getattr(found, name, None))]
         if not isinstance(found, type) or lacks:
             raise self._unfit(f"is no network: {self.target} lacks {', '.join(lacks) or 'a class'}")
         return found
+
+    def _lacks_its_extra(self, error: BaseException) -> bool:
+        """Whether a library of somebody else's is missing, and the package has an extra for it."""
+        own = self.target.partition(":")[0].partition(".")[0]
+        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OURS}:
+            return False
+        extras = metadata(self.package).get_all("Provides-Extra", [])
+        return self.name in {_normal(extra) for extra in extras}
 
     def _unfit(self, why: str) -> SettingsError:
         return SettingsError(f"The network {self.name!r} of the package {self.package!r} {why}. Update the package.")
@@ -88,7 +100,25 @@ def networks() -> tuple[Network, ...]:
 @lru_cache(maxsize=1)
 def _claims(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
     """Name, package and target of all that is offered; read anew when the path, or a folder of it, has changed."""
-    return tuple(sorted({(entry.name, _package(entry), entry.value) for entry in entry_points(group=GROUP)}))
+    return tuple(sorted(_offers()))
+
+
+def _offers() -> Iterator[tuple[str, str, str]]:
+    """The same as it is found, without what the half packages offer that an interrupted installation leaves behind."""
+    try:
+        found: Iterable[EntryPoint] = entry_points(group=GROUP)
+    except Exception:  # noqa: BLE001 - it reads all or nothing; then each is read by itself
+        found = [entry for one in distributions() for entry in _entries(one) if entry.group == GROUP]
+    for entry in found:
+        for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
+            yield entry.name, _normal(package), entry.value
+
+
+def _entries(one: Distribution) -> Iterable[EntryPoint]:
+    try:
+        return one.entry_points
+    except Exception:  # noqa: BLE001 - it is the one
+        return ()
 
 
 def _changed(place: str) -> int:
@@ -122,18 +152,22 @@ def survey() -> tuple[tuple[Network, str], ...]:
 
 def _trouble(one: Network) -> str:
     try:
-        options_of(one.load())
+        schema_of(one.load())
     except SettingsError as error:
         return str(error)
     return ""
 
 
-def _package(entry: EntryPoint) -> str:
-    """The distribution's name in its normal form (PyPA specification *Names and normalization*)."""
-    return re.sub(r"[-_.]+", "-", entry.dist.name if entry.dist else "?").lower()
+def _normal(name: str) -> str:
+    """The name of a distribution or extra in its normal form (PyPA specification *Names and normalization*)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _dispute(name: str, package: str, packages: list[str]) -> str:
+    if name in RESERVED:
+        return (
+            f"The package {package!r} offers a network {name!r}, which is a command: ask its author for another name."
+        )
     if len(packages) == 1 or (package == OURS and packages.count(OURS) == 1):
         return ""
     if OURS in packages:
@@ -149,7 +183,7 @@ def options_of(kind: type) -> type[BaseModel]:
     """The options of a network, as a pydantic model made from the signature of its constructor.
 
     Parameters annotated [`Clock`][policenotify.channel.Clock] or [`Keep`][policenotify.channel.Keep] are handed in by
-    the house and are no options. `options_of(kind).model_json_schema()` is the options' JSON Schema.
+    the house and are no options. [`schema_of`][policenotify.registry.schema_of] is their JSON Schema.
 
     Raises:
         SettingsError: The constructor cannot be read so; for the network's author.
@@ -165,26 +199,47 @@ def options_of(kind: type) -> type[BaseModel]:
             "type[BaseModel]",
             create_model(f"{kind.__name__}Options", __config__=config, __doc__=kind.__doc__, **cast("Any", options)),
         )
-    except (PydanticUserError, NameError) as error:
+    except Exception as error:  # pydantic lets through what its own core and others' types raise
         raise _unreadable(kind, f"an option cannot be made: {error}") from error
+
+
+class _Schema(GenerateJsonSchema):
+    """A default that JSON has no word for is left out."""
+
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - the parent's form
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a network's options. Secrets are `writeOnly`, and their defaults masked.
+
+    Raises:
+        SettingsError: The constructor cannot be read so; for the network's author.
+    """
+    try:
+        return options_of(kind).model_json_schema(schema_generator=_Schema)
+    except PydanticUserError as error:
+        raise _unreadable(kind, f"an option cannot be written in settings: {error}") from error
 
 
 def _parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
     """Name, annotation and default of each parameter of the constructor."""
     try:
         hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]  # of exactly this class
+        parameters = inspect.signature(kind).parameters.items()
     except NameError as error:
         why = f"{error}; import it always, not only for the type checker"
         raise _unreadable(kind, why) from error
+    except Exception as error:  # an annotation is any expression
+        raise _unreadable(kind, f"it cannot be read ({type(error).__name__}: {error})") from error
     made = {one.name: one.default_factory for one in fields(kind)} if is_dataclass(kind) else {}
     defaults = {name: Field(default_factory=make) for name, make in made.items() if make is not MISSING}
-    for name, parameter in inspect.signature(kind).parameters.items():
+    for name, parameter in parameters:
         if parameter.kind not in {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
             raise _unreadable(kind, f"{parameter} takes anything; name each option")
         if name not in hints:
             raise _unreadable(kind, f"{name!r} has no annotation")
-        if name.startswith("_"):
-            raise _unreadable(kind, f"{name!r} is no name for an option")
+        if name.startswith("_") or hasattr(BaseModel, name):
+            raise _unreadable(kind, f"{name!r} is no name for an option; name it differently")
         if name in _RESERVED:
             raise _unreadable(kind, f"{name!r} already has a meaning for every channel; name the option differently")
         yield name, hints[name], defaults.get(name, parameter.default)
@@ -196,6 +251,20 @@ def _unreadable(kind: type, why: str) -> SettingsError:
 
 def _handed_in(hint: object) -> type | None:
     return next((wanted for wanted in (Clock, Keep) if hint is wanted or wanted in get_args(hint)), None)
+
+
+def claims_of(kind: type) -> Abilities | None:
+    """What a network can do before anything is configured; `None` where that depends on the account.
+
+    A class whose abilities depend on its options may say in `usual` what most of its channels can do.
+    """
+    claimed: Any = getattr(kind, "usual", None) or getattr(kind, "abilities", None)
+    if isinstance(claimed, property) and claimed.fget:
+        try:
+            claimed = claimed.fget(object.__new__(kind))
+        except Exception:  # noqa: BLE001 - it needs what only a configured channel knows
+            return None
+    return claimed if isinstance(claimed, Abilities) else None
 
 
 class How(TypedDict, total=False):
@@ -237,7 +306,7 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
     model = options_of(kind)
     given = dict(options)
     try:
-        values = model.model_validate(given)
+        values = model.model_validate(given, extra="forbid")  # in tables within, too
     except ValidationError as error:
         found = slips(error, model, at=at, also=_OF_THE_CHANNEL, given=given)
         raise SettingsError("\n".join(found)) from None  # its cause would repeat an author's words about a secret
@@ -256,7 +325,7 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's constructor may fail in any way
         raise SettingsError(_refused(error, at, model, given)) from None  # its cause may quote a secret
-    _check_claims(channel, f"{at}: the network {network_name!r}")
+    _check_claims(channel, abilities, account, f"{at}: the network {network_name!r}")
     if abilities.recipients and how.get("recipients") is None:
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
     if not abilities.recipients and how.get("recipients") is not None:
@@ -281,11 +350,12 @@ def _refused(error: Exception, at: str, model: type[BaseModel], given: Mapping[s
     return f"{where}: {withheld(said if ours else f'{type(error).__name__}: {said}', secrets, ours=ours)}"
 
 
-def _check_claims(channel: object, what: str) -> None:
+def _check_claims(channel: object, abilities: object, account: object, what: str) -> None:
     """Refuse a channel that claims what it has no method for, before it is relied upon."""
     if not isinstance(channel, Channel):
         raise SettingsError(f"{what} lacks one of abilities, account, prepare, whoami, close. Update its package.")
-    abilities = channel.abilities
+    if not isinstance(abilities, Abilities) or not isinstance(account, str) or not account.strip():
+        raise SettingsError(f"{what} does not say its Abilities, or not its account as a text. Update its package.")
     claims: list[tuple[object, type]] = [
         (abilities.recipients, Mails),
         (not abilities.recipients, Sends),

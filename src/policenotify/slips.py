@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 from urllib.parse import unquote
@@ -55,10 +55,23 @@ def path(*parts: str | int) -> str:
 
 
 def secrets_in(model: type[BaseModel], given: object) -> list[str]:
-    """The values given for the model's secret fields."""
-    values = given if isinstance(given, dict) else {}
-    secret = (name for name, field in model.model_fields.items() if _within(field.annotation, SecretStr, SecretBytes))
-    return [str(values[name]) for name in secret if name in values]
+    """The values given for the model's secret fields, and for those of the models within it."""
+    return list(_secrets(model, given))
+
+
+def _secrets(annotation: Any, given: object) -> Iterator[str]:  # noqa: ANN401 - annotations have no common type
+    match given:
+        case Mapping():
+            fields = found.model_fields if (found := _within(annotation, BaseModel)) else {}
+            for name, value in given.items():
+                yield from _secrets(fields[name].annotation if name in fields else annotation, value)
+        case list() | tuple() | set() | frozenset():
+            for value in given:
+                yield from _secrets(annotation, value)
+        case SecretStr() | SecretBytes():
+            yield str(given.get_secret_value())
+        case _:
+            yield from [str(given)] if _within(annotation, SecretStr, SecretBytes) else []
 
 
 def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
@@ -80,13 +93,14 @@ def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
 
 def _said(slip: ErrorDetails, model: type[BaseModel], also: Iterable[str]) -> str:
     if slip["type"] == "extra_forbidden":
-        return f"is not known. {nearest(str(slip['loc'][-1]), [*_names_at(model, slip['loc'][:-1]), *also])}".rstrip()
+        *outer, name = slip["loc"]
+        return f"is not known. {nearest(str(name), [*_names_at(model, outer), *(() if outer else also)])}".rstrip()
     if slip["type"] in _IN_OUR_WORDS:
         return _IN_OUR_WORDS[slip["type"]]
     return slip["msg"].removeprefix("Value error, ")
 
 
-def _names_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterable[str]:
+def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable[str]:
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             model = _within(model.model_fields[part].annotation, BaseModel) or model

@@ -1,4 +1,7 @@
-"""What a failed HTTP or SMTP call means for a post: may I ask again?
+"""What goes over the wire: where a secret may be sent, who may log it, and what a failed call means for a post.
+
+May I ask again? That is what [`error_for_exception`][policenotify.wire.error_for_exception] and
+[`error_for_status`][policenotify.wire.error_for_status] answer, for HTTP and SMTP.
 
 The SDKs raise their own and their libraries' exceptions; what counts is whether the request can have been acted on.
 Errors are told by the names in their class's line of ancestors, so that no client library is imported here.
@@ -9,10 +12,14 @@ sent the post before it failed to connect, and must be told not to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 
@@ -41,6 +48,54 @@ _NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy tha
 _LATER_AT = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _LONGEST_WAIT = timedelta(days=1)  # the longest window of the networks we know; see retry_at
 _YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
+_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_safe(url: str) -> bool:
+    """Whether a password or token may be sent there: https, or this machine itself."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    plain = parts.scheme == "http" and parts.hostname in _THIS_MACHINE
+    return bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.username is None
+
+
+def silencer(*loggers: logging.Logger) -> Callable[[], AbstractContextManager[None]]:
+    """Make a context manager that keeps these loggers from saying what this thread makes them say.
+
+    Libraries log addresses, numbers and tokens: `urllib3.connectionpool` every address with its query. Whatever else
+    the process does with them keeps its log. Never hold it open across a `yield` of a generator.
+
+    Args:
+        loggers: Each that speaks; those below it in the tree of names are others.
+    """
+    hushed: ContextVar[bool] = ContextVar("policenotify_hushed", default=False)
+
+    class Hush(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
+            return not hushed.get()
+
+    for logger in loggers:
+        logger.addFilter(Hush())
+
+    @contextmanager
+    def hush() -> Iterator[None]:
+        before = hushed.set(True)
+        try:
+            yield
+        finally:
+            hushed.reset(before)
+
+    return hush
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

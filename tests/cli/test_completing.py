@@ -85,6 +85,9 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
     assert complete("preview --category fact") == {"fact_check": complete("publish --category fact")["fact_check"]}
     assert list(complete("resume pr")) == ["presse"]
     assert complete("networks blue") == {"bluesky": "policenotify"}
+    assert complete("networks n") == {"new": "Write the package of a network of your own."}
+    assert set(complete("networks bluesky --s")) == {"--settings"}
+    assert complete("networks new radio --folder pl") == {"pl": ""}
     elsewhere = desk.folder / "elsewhere" / "other.toml"
     elsewhere.parent.mkdir()
     elsewhere.write_text(text.replace("channels.presse", "channels.press"), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from desk import ADDRESSES, Desk, accident
 from policenotify.cli.doctor import _recipients
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal.store import Journal
-from policenotify.registry import GROUP, _claims
 from policenotify.words import FR
 
 
@@ -151,18 +149,15 @@ def test_nobody_delivering_is_told_by_the_doctor(run: Run, desk: Desk) -> None:
     assert "nobody delivers (never seen)" in _line(ran, "runner")["told"]
 
 
-def test_a_network_that_does_not_load(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = EntryPoint("pigeon", "no_such_module:Pigeon", GROUP)
-    offered = EntryPoints([*entry_points(group=GROUP), broken])
-    monkeypatch.setattr("policenotify.registry.entry_points", lambda group: offered.select(group=group))
-    monkeypatch.setattr("policenotify.registry._claims", _claims.__wrapped__)  # what is remembered was true before
+@pytest.mark.usefixtures("lofts")
+def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 0
-    assert _line(ran, "network pigeon")["state"] == "note"
-    _change(desk, 'network = "email"', 'network = "pigeon"')
+    assert _line(ran, "network magpie")["state"] == "note"
+    _change(desk, 'network = "email"', 'network = "magpie"')
     used = run("doctor", "--json")
     assert used.code == 1
-    assert _line(used, "network pigeon")["state"] == "WRONG"
+    assert _line(used, "network magpie")["state"] == "WRONG"
 
 
 def test_a_strangers_network_that_fails_in_a_way_of_its_own(

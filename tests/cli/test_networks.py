@@ -9,7 +9,7 @@ import pytest
 from cli.lofts import Pigeon
 from cli.shell import Run
 
-from policenotify.cli.networks import words_of
+from policenotify.cli.looking import words_of
 from policenotify.networks.bluesky import Bluesky
 
 
@@ -88,6 +88,23 @@ def test_abilities_in_words() -> None:
         "accepted by the gateway, not verified"
     )
     assert "one key posts once, for ever" in set(words_of(Bluesky.abilities.fget(None)))  # type: ignore[attr-defined]  # a property
+
+
+def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:
+    assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
+    for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
+        ran = run("networks", *args)
+        assert ran.code == 2
+        assert ran.err.endswith(f"How it is written: policenotify {about} --help\n")
+
+
+def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:
+    [bluesky] = run("--json", "networks", "bluesky").document["networks"]
+    assert bluesky["schema"]["required"] == ["handle", "password"]
+    assert bluesky["schema"]["properties"]["password"] == {
+        "format": "password", "title": "Password", "type": "string", "writeOnly": True,
+    }  # fmt: skip
+    assert bluesky["schema"]["additionalProperties"] is False
 
 
 def test_an_unknown_network_is_met_with_the_nearest(run: Run) -> None:

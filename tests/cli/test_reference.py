@@ -113,6 +113,7 @@ def _keys() -> dict[str, set[str]]:
         ("init", ("init", "elsewhere")),
         ("migrate", ("migrate",)),
         ("networks", ("networks",)),
+        ("networks new", ("networks", "new", "radio")),
         ("completion", ("completion", "zsh")),
         ("journal export", ("journal", "export", "journal.jsonl")),
         ("journal purge", ("journal", "purge", "--older-than", "3y")),

@@ -175,10 +175,12 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
         opened(**options)
 
 
-def test_a_missing_sdk_is_named_with_its_extra(channel: Bluesky, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "atproto", None)
+def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policenotify.networks._bluesky_xrpc.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[bluesky\]'"):
-        channel.whoami()
+        opened()
 
 
 # --- what readers see ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from policenotify.testing.saying import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
 
 HERE = Path(__file__).parent
+EXAMPLE = HERE.parents[1] / "examples" / "policenotify-ntfy"
 
 FAULTS = """
 ConnectsAtOnce           test_opening_it_touches_nothing                     may reach no network
@@ -93,12 +95,13 @@ DoubtsEverybody          test_who_was_not_reached_is_not_in_doubt            rai
 FOUND_BY = [tuple(re.split(r"\s{2,}", line, maxsplit=2)) for line in FAULTS.strip().splitlines()]
 
 
-def pytest_runs(folder: Path, report: Path, *what: str) -> dict[tuple[str, str], str]:
+def pytest_runs(folder: Path, report: Path, *what: str, **variables: str) -> dict[tuple[str, str], str]:
     """Run pytest on its own; what each test said, by class and name without parameters: empty, it passed."""
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", str(folder)]
     done = subprocess.run(  # noqa: S603 - our own interpreter and tests
         [*command, "-c", "/dev/null", "--import-mode=importlib", f"--junitxml={report}", *what],
         cwd=folder,
+        env=os.environ | variables,
         check=False,
         capture_output=True,
         text=True,
@@ -148,34 +151,20 @@ def test_every_promise_is_said_in_one_sentence() -> None:
 # --- the example of the docstring
 
 
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ntfy")
-    network, test = re.findall(r"```python\n(.*?)```", dedent(f"    {ChannelContract.__doc__}"), re.DOTALL)
-    (folder / "policenotify_ntfy.py").write_text(dedent(network), encoding="utf-8")
-    path = f"import sys; sys.path.insert(0, {str(folder)!r})\n"
-    (folder / "test_ntfy.py").write_text(path + dedent(test), encoding="utf-8")
-    return folder
+def test_the_test_of_the_docstring_is_the_examples() -> None:
+    [shown] = re.findall(r"```python\n(.*?)```", dedent(f"    {ChannelContract.__doc__}"), re.DOTALL)
+    whole = (EXAMPLE / "tests" / "test_ntfy.py").read_text(encoding="utf-8")
+    assert whole.partition("\n\n")[2] == dedent(shown)
 
 
 @pytest.mark.slow
-def test_the_network_of_the_docstring_keeps_the_contract(example: Path) -> None:
-    told = pytest_runs(example, example / "report.xml", "test_ntfy.py")
+def test_the_smallest_network_keeps_the_contract(tmp_path: Path) -> None:
+    told = pytest_runs(EXAMPLE / "tests", tmp_path / "report.xml", "test_ntfy.py", PYTHONPATH=str(EXAMPLE / "src"))
     assert set(told.values()) == {""}
     asked = {test for _, test in told}
     assert "test_no_secret_is_told" in asked
     assert not asked & {"test_a_key_publishes_once", "test_a_thread_hangs_together", "test_what_is_deleted_is_gone"}
     assert len(asked) == 20
-
-
-def test_the_network_of_the_docstring_has_options_as_any_other(example: Path) -> None:
-    code = (
-        "from policenotify.registry import options_of\n"
-        "from policenotify_ntfy import Ntfy\n"
-        "print(sorted(options_of(Ntfy).model_fields))"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=example, check=True, capture_output=True, text=True)  # noqa: S603 - ours
-    assert ran.stdout == "['server', 'timeout', 'token', 'topic']\n"
 
 
 # --- which promises are asked

@@ -2,125 +2,47 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, distribution
-from typing import Any
+from collections.abc import Iterable
 
 import click
-from pydantic_core import to_jsonable_python
-from rich.console import RenderableType
+from click.shell_completion import CompletionItem
 from rich.text import Text
 
-from policenotify.channel import Abilities
-from policenotify.cli import completing, pages
+from policenotify.cli import completing
 from policenotify.cli.call import Call, common, pass_call
 from policenotify.cli.exits import Exit, exit_codes
-from policenotify.errors import SettingsError, UnknownNetwork
-from policenotify.registry import Network, options_of, survey
+from policenotify.cli.looking import Shown, look
+from policenotify.cli.new_network import new
+from policenotify.errors import UnknownNetwork
+from policenotify.registry import survey
 from policenotify.slips import nearest
 
-_TYPES = {
-    "string": "text",
-    "secret": "secret text",
-    "integer": "whole number",
-    "number": "number",
-    "boolean": "true or false",
-    "array": "list",
-}
-_FOR_EVER = timedelta(days=3_650)  # longer than any incident
+
+class _Networks(click.Group):
+    """Takes a network's name where others take a command's."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args) if args[0] in self.commands else ("", one, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*click.Command.collect_usage_pieces(self, ctx), "[NAME | new NAME]"]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        return [*completing.networks(ctx, one.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of a network.
-
-    Attributes:
-        name: What the settings call it.
-        type: What is written there.
-        required: It must be given.
-        default: What it is otherwise.
-        meaning: What it is for, in its author's words.
-    """
-
-    name: str
-    type: str
-    required: bool
-    default: object
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A network, looked at.
-
-    Attributes:
-        network: What the package offers.
-        problem: Why it cannot be used; empty: it can.
-        lacks: The libraries of it that are not installed.
-        about: What it is, in its author's words.
-        abilities: What it can do; `None`: it does not say before it is configured.
-        options: What it wants to know.
-    """
-
-    network: Network
-    problem: str
-    lacks: tuple[str, ...] = ()
-    about: str = ""
-    abilities: Abilities | None = None
-    options: tuple[Option, ...] = ()
-
-    @property
-    def ready(self) -> bool:
-        """Whether a channel on it can be opened."""
-        return not self.problem and not self.lacks
-
-    def document(self) -> dict[str, object]:
-        """It as JSON has it."""
-        return {
-            "name": self.network.name,
-            "package": self.network.package,
-            "target": self.network.target,
-            "ready": self.ready,
-            "problem": self.problem,
-            "lacks": list(self.lacks),
-            "about": self.about,
-            "abilities": _document(self.abilities) if self.abilities else None,
-            "options": [asdict(option) for option in self.options],
-        }
-
-    def page(self, *, whole: bool) -> Iterator[RenderableType]:
-        """It as a person reads it."""
-        yield pages.line(f"{self.network.name} · of the package {self.network.package}", "bold")
-        if self.about:
-            yield pages.paragraph(self.about)
-        if self.problem:
-            yield pages.paragraph(self.problem, "✘ ")
-        elif self.lacks:
-            yield pages.paragraph(f"Not installed: {', '.join(self.lacks)}.", "✘ ")
-            yield pages.paragraph(f"pip install '{self.network.package}[{self.network.name}]'", "→ ")
-        else:
-            yield pages.paragraph("Its library is installed.", "✔ ")
-        if self.abilities:
-            yield pages.paragraph("; ".join(words_of(self.abilities)) + ".")
-        if not whole:
-            return
-        yield Text("Options:" if self.options else "It has no options.")
-        for option in self.options:
-            how = "required" if option.required else f"default {_written(option.default)}"
-            yield pages.line(f"  {option.name} · {option.type} · {how}")
-            if option.meaning:
-                yield pages.paragraph(option.meaning)
-
-
-@click.command("networks", epilog=exit_codes("1 no such network, or one that is named cannot be used"))
-@click.argument("name", required=False, shell_complete=completing.networks)
+@click.group(
+    "networks",
+    cls=_Networks,
+    invoke_without_command=True,
+    epilog=exit_codes("1 no such network, or one that is named cannot be used"),
+)
 @common
 @pass_call
-def networks(call: Call, name: str | None) -> Exit:
+@click.pass_context
+def networks(context: click.Context, call: Call) -> Exit:
     """Show every network that installed packages offer: what it can do, and whether its library is installed.
 
     With a NAME: only that, with its options. No settings are needed, and nothing is asked of any network.
@@ -130,132 +52,33 @@ def networks(call: Call, name: str | None) -> Exit:
       policenotify networks
       policenotify networks bluesky
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
+      policenotify networks new radio
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    if context.invoked_subcommand is not None:
+        return Exit.IN_ORDER  # the subcommand says how it went
+    shown = [look(network, problem) for network, problem in survey()]
+    more = Text("\nThe options of one: policenotify networks NAME")
+    call.tell(_documents(shown), *(part for each in shown for part in each.page(whole=False)), more)
+    return Exit.IN_ORDER
+
+
+@click.command("networks", help=networks.help, epilog=networks.epilog)
+@click.argument("name")
+@common
+@pass_call
+def one(call: Call, name: str) -> Exit:
+    """Show one, with its options."""
     found = survey()
-    shown = [look(one, problem) for one, problem in found if name in {None, one.name}]
+    shown = [look(network, problem) for network, problem in found if network.name == name]
     if not shown:
-        hint = nearest(str(name), {one.name for one, _ in found}, known="Installed")
+        hint = nearest(name, {network.name for network, _ in found}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
-    more = [] if name else [Text("\nThe options of one: policenotify networks NAME")]
-    lines = (part for one in shown for part in one.page(whole=name is not None))
-    call.tell({"networks": [one.document() for one in shown]}, *lines, *more)
-    return Exit.IN_ORDER if name is None or any(one.ready for one in shown) else Exit.NOT_PUBLISHED
+    call.tell(_documents(shown), *(part for each in shown for part in each.page(whole=True)))
+    return Exit.IN_ORDER if any(each.ready for each in shown) else Exit.NOT_PUBLISHED
 
 
-def look(network: Network, problem: str) -> Shown:
-    """Look at a network; its library is not imported."""
-    lacks = _lacks(network)
-    if problem:
-        return Shown(network, problem, lacks)
-    try:
-        kind = network.load()
-        model = options_of(kind).model_json_schema()
-    except SettingsError as error:  # of two packages that claim one name, this one is not used
-        return Shown(network, str(error), lacks)
-    meanings = _meanings(kind)
-    options = tuple(
-        Option(
-            name=option,
-            type=_type(about, model.get("$defs", {})),
-            required=option in model.get("required", ()),
-            default=about.get("default"),
-            meaning=about.get("description") or meanings.get(option, ""),
-        )
-        for option, about in model["properties"].items()
-    )
-    about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    return Shown(network, "", lacks, " ".join(about.split()), _claims(kind), options)
+networks.add_command(new)
 
 
-def words_of(abilities: Abilities) -> Iterator[str]:
-    """What a network can do, in words."""
-    budget = abilities.budget
-    yield f"{budget.limit} characters as it counts them" + (f", {budget.max_bytes} bytes" if budget.max_bytes else "")
-    yield "threads" if abilities.replies else "no threads"
-    yield f"up to {abilities.images} pictures" if abilities.images else "no pictures"
-    yield from (word for has, word in (
-        (abilities.title, "a subject line"),
-        (abilities.html, "formatted text"),
-        (abilities.recipients, "an outcome for each person"),
-        (abilities.edits, "posts can be changed"),
-        (abilities.deletes, "posts can be taken back"),
-    ) if has)  # fmt: skip
-    if abilities.remembers_keys >= _FOR_EVER:
-        yield "one key posts once, for ever"
-    elif abilities.remembers_keys:
-        yield f"one key posts once, within {abilities.remembers_keys}"
-    yield f"it {'cannot' if abilities.lookup_settles is None else 'can'} be asked whether a post is out"
-    if abilities.acceptance == "unverified":
-        yield pages.UNVERIFIED
-
-
-def _document(abilities: Abilities) -> dict[str, object]:
-    budget = abilities.budget
-    said = {name: getattr(abilities, name) for name in abilities.__slots__ if name != "budget"}
-    plain: dict[str, object] = to_jsonable_python(said)
-    return {"limit": budget.limit, "max_bytes": budget.max_bytes, **plain}
-
-
-def _claims(kind: type) -> Abilities | None:
-    """What a class says of itself before anything is configured; `None` where that depends on the account."""
-    claimed: Any = getattr(kind, "abilities", None)
-    if isinstance(claimed, property) and claimed.fget:
-        try:
-            claimed = claimed.fget(object.__new__(kind))
-        except Exception:  # noqa: BLE001 - it needs what only a configured channel knows
-            return None
-    return claimed if isinstance(claimed, Abilities) else None
-
-
-def _lacks(network: Network) -> tuple[str, ...]:
-    """The libraries that the package wants for this network (its extra of the same name) and that are not there."""
-    try:
-        wanted = distribution(network.package).requires or []
-    except PackageNotFoundError:
-        return ()
-    extra = re.compile(rf"""extra\s*==\s*["']{re.escape(network.name)}["']""")
-    names = [found[0] for one in wanted if extra.search(one) and (found := re.match(r"[A-Za-z0-9._-]+", one))]
-    return tuple(name for name in names if not _installed(name))
-
-
-def _installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _meanings(kind: type) -> dict[str, str]:
-    """What the class's docstring says of each argument (*Google Python Style Guide*, section 3.8.3)."""
-    documentation = inspect.getdoc(kind) or ""
-    found = re.search(r"^Args:\n((?:[ ]{2,}.*\n?|\n)+)", documentation, re.MULTILINE)
-    said = inspect.cleandoc(found[1] if found else "")
-    arguments = re.findall(r"^(\w+)(?: \([^)]*\))?: (.*(?:\n[ ]+.*)*)", said, re.MULTILINE)
-    return {name: " ".join(meaning.split()) for name, meaning in arguments}
-
-
-def _type(about: Mapping[str, Any], kinds: Mapping[str, Any]) -> str:
-    """What is written there, in words, from its JSON Schema."""
-    match about:
-        case {"$ref": str(name)}:
-            return _type(kinds.get(name.rpartition("/")[2], {}), kinds)
-        case {"anyOf": [*several]}:
-            return " or ".join(dict.fromkeys(_type(one, kinds) for one in several if one.get("type") != "null"))
-        case {"enum": [*words]}:
-            return f"one of {', '.join(map(str, words))}"
-        case {"const": word}:
-            return str(word)
-        case {"type": "array", "items": inner}:
-            return f"list of {_type(inner, kinds)}"
-        case _:
-            pass
-    kind = "secret" if about.get("format") == "password" else str(about.get("type"))
-    return _TYPES.get(kind, "table")
-
-
-def _written(default: object) -> str:
-    """A default as it would be written in the settings."""
-    if default is None or default == "":
-        return "none"
-    return str(default).lower() if isinstance(default, bool) else str(default)
+def _documents(shown: Iterable[Shown]) -> dict[str, object]:
+    return {"networks": [each.document() for each in shown]}

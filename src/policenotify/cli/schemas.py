@@ -13,7 +13,7 @@ from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.receipt import Publication, Receipt
-from policenotify.registry import networks, options_of
+from policenotify.registry import networks, options_of, schema_of
 from policenotify.settings import Settings
 from policenotify.settings.words_file import words_schema
 from policenotify.words import Profile
@@ -82,7 +82,7 @@ def _networks() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for network in networks():
         try:
-            found.append((network.name, options_of(network.load()).model_json_schema()))
+            found.append((network.name, schema_of(network.load())))
         except SettingsError:
             continue  # `policenotify networks` says what is wrong with it
     return found

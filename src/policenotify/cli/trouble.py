@@ -106,7 +106,7 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
 
 def _usage(error: click.ClickException, command: str) -> Trouble:
     context = getattr(error, "ctx", None)
-    about = context.command_path if context else f"policenotify {command}".rstrip()
+    about = context.command_path.rstrip() if context else f"policenotify {command}".rstrip()
     text = f"{error.format_message()}\nHow it is written: {about} --help"
     return Trouble(kind=type(error).__name__, text=text, exit=Exit.USAGE)
 

@@ -15,7 +15,7 @@ from apprise.logger import logger
 from apprise.plugins.base import NotifyBase
 
 from policenotify.errors import Blocked
-from policenotify.networks._http import silencer
+from policenotify.wire import silencer
 
 Service = TypeVar("Service", bound=NotifyBase)
 

@@ -28,8 +28,7 @@ from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
 from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
 from policenotify.networks._apprise_url import scheme_of
-from policenotify.networks._http import is_loopback
-from policenotify.wire import error_for_exception, error_for_status
+from policenotify.wire import error_for_exception, error_for_status, is_loopback
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
 # 40301, whose first three digits are the status (docs.ntfy.sh).

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, Keep
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks._bluesky_xrpc import CLOSED, Answer, Xrpc, judge, publishing_nothing
-from policenotify.networks._http import is_safe
+from policenotify.wire import is_safe
 
 _NAME = "session"
 _STALE = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400, not a 401

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -76,9 +77,14 @@ class Xrpc:
     Args:
         timeout: Seconds to wait for a connection, and again for each piece of the answer.
         password: What must never come back in a server's words, besides the token of the call.
+
+    Raises:
+        MissingExtra: atproto is not installed.
     """
 
     def __init__(self, timeout: float, password: SecretStr) -> None:
+        if find_spec("atproto") is None:
+            raise MissingExtra("The network 'bluesky'", "bluesky")
         self._timeout = timeout
         self._password = password
         self._client: Client | None = None
@@ -96,7 +102,6 @@ class Xrpc:
             Unavailable: The call never reached the server.
             Unconfirmed: No answer came, or it cannot be read.
         """
-        self._opened()  # says which extra is missing, before anything is imported from it
         from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
 
         return self._call("invoke_query", host, name, token, params=DotDict(params) if params else None)
@@ -145,10 +150,8 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            try:
-                from atproto import Client  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
-            except ImportError:
-                raise MissingExtra("Bluesky", "bluesky") from None
+            from atproto import Client  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
+
             self._client = Client()
         return self._client
 

@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from policenotify.errors import SettingsError
-from policenotify.networks._http import is_loopback
 from policenotify.text import graphemes
+from policenotify.wire import is_loopback
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)
 _CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]*")

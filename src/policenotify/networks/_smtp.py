@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks import _apprise
-from policenotify.networks._http import is_loopback
 from policenotify.networks._smtp_reply import Reply, not_opened
+from policenotify.wire import is_loopback
 
 with warnings.catch_warnings():  # apprise looks for the stdlib's imghdr, which says that it will leave in Python 3.13
     warnings.simplefilter("ignore", DeprecationWarning)

@@ -18,9 +18,8 @@ import requests
 import tweepy
 
 from policenotify.errors import ChannelError, Unconfirmed
-from policenotify.networks._http import silencer
 from policenotify.networks._x_answer import WHERE, Answer, read
-from policenotify.wire import error_for_exception
+from policenotify.wire import error_for_exception, silencer
 
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
 _LOGGERS = (

@@ -14,7 +14,7 @@ from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, U
 from policenotify.networks._bluesky_record import BUDGET, COLLECTION, IMAGES, check, record, record_key
 from policenotify.networks._bluesky_session import Session, Sessions
 from policenotify.networks._bluesky_xrpc import Answer, Xrpc, judge, publishing_nothing
-from policenotify.networks._http import is_safe
+from policenotify.wire import is_safe
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
@@ -52,6 +52,7 @@ class Bluesky:
 
     Raises:
         SettingsError: `handle`, `service` or `timeout` cannot be right.
+        MissingExtra: atproto is not installed.
     """
 
     def __init__(

@@ -43,9 +43,10 @@ class Email:
     mail that a retry brings twice is recognised by its id.
 
     Args:
-        url: The mail server, in apprise's words: `mailtos://user:password@police.example?smtp=mx.police.example&name=
-            Police de Montpellier`. `from=` gives another sender's address, `mode=` is `starttls`, `ssl` or `insecure`.
-            A password leaves this machine only through TLS with a checked certificate.
+        url: The mail server, in apprise's words:
+            `mailtos://user:password@police.example?smtp=mx.police.example&name=Police de Montpellier`. `from=` gives
+            another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
+            through TLS with a checked certificate.
         list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
         unsubscribe: An `https` URL with `{recipient}` in it, which stands for the person's opaque key: where one click
             unsubscribes him (RFC 8058). The relay must sign both headers with DKIM.

@@ -19,7 +19,6 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.networks._http import is_safe
 from policenotify.networks._x_answer import Answer, judge, publishing_nothing
 from policenotify.networks._x_credentials import Credentials
 from policenotify.networks._x_identity import Identity
@@ -39,6 +38,7 @@ from policenotify.networks._x_reasons import DUPLICATE, GONE, MISSING_PARENT
 from policenotify.networks._x_timeline import Shown, posts_since
 from policenotify.networks._x_tokens import Rotation
 from policenotify.text import Budget, x_weight
+from policenotify.wire import is_safe
 
 if TYPE_CHECKING:
     from policenotify.networks._x_line import Line

@@ -1,0 +1,107 @@
+"""The page of the networks that come with policenotify, written from what they declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from policenotify.channel import Configured
+from policenotify.cli.looking import Option, look, written
+from policenotify.registry import configured, network
+
+BEGIN: Final = (
+    "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/test_networks_page.py -->\n"
+)
+
+OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
+    "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
+    "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
+    "bluesky": {"handle": "police.example", "password": "x"},
+    "email": {"url": "mailtos://police.example?from=alertes@police.example"},
+    "sms": {"url": "octopush://POLICE34:login@x.example/key/{recipient}"},
+    "apprise": {"url": "json://localhost"},
+}
+"""What each wants to know at least."""
+
+_TRIED: Final = {
+    "`é`": "é",
+    "`事`": "事",
+    "`👮‍♀️`": "👮‍♀️",
+    "`https://example.org/actualites/deviation-a9`": "https://example.org/actualites/deviation-a9",
+}
+"""Texts that networks count differently."""
+
+_EVER: Final = timedelta(days=3_650)  # longer than any incident
+
+
+def page(before: str) -> str:
+    """The page anew, below what a person wrote of it."""
+    return before.partition(BEGIN)[0] + BEGIN + "\n".join(_tables()) + "\n"
+
+
+def _tables() -> Iterator[str]:
+    channels = [
+        configured(name, name, given, recipients=tuple if name in {"email", "sms"} else None)
+        for name, given in OPTIONS.items()
+    ]
+    yield from ("", f"| | {' | '.join(one.name for one in channels)} |", f"|---|{'---|' * len(channels)}")
+    for title, told in _ROWS.items():
+        yield f"| {title} | {' | '.join(map(told, channels))} |"
+    for one in channels:
+        offered = network(one.name)
+        shown = look(offered, "")
+        yield from ("", f"## {one.name}", "", f"{shown.about} `pip install 'policenotify[{one.name}]'`")
+        yield from ("", "| option | is | default | |", "|---|---|---|---|", *map(_option, shown.options))
+
+
+def _option(one: Option) -> str:
+    default = "**required**" if one.required else f"`{written(one.default)}`" if one.default else written(one.default)
+    meaning = one.meaning.replace("|", "\\|")
+    return f"| `{one.name}` | {one.type} | {default} | {meaning} |"
+
+
+def _yes(claimed: object) -> str:
+    return "yes" if claimed else ""
+
+
+def _counted(text: str) -> Callable[[Configured], str]:
+    def told(one: Configured) -> str:
+        budget = one.abilities.budget
+        return "left out" if budget.loses and budget.loses(text) else str(budget.measure(text))
+
+    return told
+
+
+def _remembers(one: Configured) -> str:
+    remembered = one.abilities.remembers_keys
+    return "for ever" if remembered >= _EVER else str(remembered or "")
+
+
+def _settles(one: Configured) -> str:
+    settles = one.abilities.lookup_settles
+    if settles is None:
+        return ""
+    return f"after {settles.total_seconds():g} s" if settles else "at once"
+
+
+_ROWS: Final[Mapping[str, Callable[[Configured], str]]] = {
+    "a text may count": lambda one: f"{one.abilities.budget.limit:,}",
+    "and have in bytes of UTF-8": lambda one: (
+        f"{one.abilities.budget.max_bytes:,}" if one.abilities.budget.max_bytes else ""
+    ),
+    **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
+    "it is spelled in an alphabet of its own": lambda one: _yes(one.abilities.budget.spell),
+    "threads": lambda one: _yes(one.abilities.replies),
+    "pictures": lambda one: str(one.abilities.images or ""),
+    "a subject line": lambda one: _yes(one.abilities.title),
+    "formatted text": lambda one: _yes(one.abilities.html),
+    "hashtags that can be followed": lambda one: _yes(one.abilities.hashtags),
+    "an outcome for each person": lambda one: _yes(one.abilities.recipients),
+    "a post can be changed": lambda one: _yes(one.abilities.edits),
+    "a post can be taken back": lambda one: _yes(one.abilities.deletes),
+    "one key posts once": _remembers,
+    "a post can be looked for, and its absence believed": _settles,
+    "its yes": lambda one: one.abilities.acceptance,
+    "it learns more of its server": lambda one: _yes(one.learns),
+}
