@@ -145,9 +145,12 @@ class AskedOfAll(Bench):
         answers = (say(channel, first),)
         with closing(self.open(wire)) as other:
             made = [each.prepare(post, answers) for each in (channel, channel, other)]
-        assert made[0] == made[1] == made[2], (
-            "prepare must depend on the post and its answers only: no time, no chance."
+        said = [{name: value for name, value in each.body.items() if name not in self.uploads} for each in made]
+        assert said[0] == said[1] == said[2], (
+            "prepare must depend on the post and its answers only: no time, no chance. What it uploads is named anew "
+            "each time? Then say where the names stand: uploads = (…,), keys of Request.body."
         )
+        assert len({(each.account, each.key) for each in made}) == 1, "The account or key of a Request changes."
         assert (made[0].account, made[0].key) == (channel.account, post.key), (
             "A Request carries the account and post.key."
         )

@@ -48,6 +48,7 @@ class Bench:
     accepts: ClassVar[Answer] = Answer.json({"id": "1"})
     secrets: ClassVar[tuple[str, ...]] = ()
     patience: ClassVar[float] = 3.0
+    uploads: ClassVar[tuple[str, ...]] = ()
     _said = 0
 
     def open(self, wire: Any) -> Channel:  # noqa: ANN401 - each author names his own wire here

@@ -34,5 +34,6 @@ class ChannelContract(AskedOfAll, AskedOfThoseWhoClaim):
     Attributes:
         accepts: What the network answers to a post, for networks of one HTTP call; others override `make_wire`.
         secrets: What must never be seen: passwords and tokens, as `open` hands them over.
+        uploads: Keys of `Request.body` that name what `prepare` has uploaded, which is another thing each time.
         patience: Seconds that a call may take when no answer comes; the channel's own timeout must be well below.
     """

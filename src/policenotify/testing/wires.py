@@ -148,9 +148,15 @@ class HttpWire:
     Attributes:
         routes: Method and path of each kind of call, as in [`Stand.on`][policenotify.testing.stand.Stand.on].
         troubles: All of them.
-        wait: What a 429 says in `Retry-After`; `None`: nothing.
-        refusal: How the network says no to a post, for good.
+        wait: How long the network asks us to wait; `None`: it does not say.
+        limit: How it asks us to wait; `None`: with 429, and `wait` in `Retry-After`.
+        refusal: How it says no to a post, for good.
         denial: How it says no to our credentials.
+
+    Args:
+        stand: The network. One that looks at the time is made with the wire's clock:
+            `clock = FakeClock(); super().__init__(MyStand(now=clock.now), clock)`.
+        clock: The wire's clock; else a new one.
     """
 
     routes: Mapping[Call, tuple[str, str]] = {
@@ -161,12 +167,13 @@ class HttpWire:
     }
     troubles: ClassVar[frozenset[Trouble]] = frozenset(Trouble)
     wait: ClassVar[timedelta | None] = timedelta(seconds=90)
+    limit: ClassVar[Answer | None] = None
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
 
-    def __init__(self, stand: Stand) -> None:
+    def __init__(self, stand: Stand, clock: FakeClock | None = None) -> None:
         self.stand = stand
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.keep = MemoryKeep()
 
     def __enter__(self) -> Self:
@@ -207,7 +214,8 @@ class HttpWire:
     def _reply(self, trouble: Trouble) -> Reply:
         replies: dict[Trouble, Reply] = {
             Trouble.REFUSED: self.refusal,
-            Trouble.LATER: Answer.rate_limited(retry_after=int(self.wait.total_seconds()) if self.wait else None),
+            Trouble.LATER: self.limit
+            or Answer.rate_limited(retry_after=int(self.wait.total_seconds()) if self.wait else None),
             Trouble.SILENCE: Hang(_SILENT),
             Trouble.CUT: HangUp(),
             Trouble.CUT_AFTER: HangUp(),
