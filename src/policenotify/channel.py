@@ -322,7 +322,11 @@ class Kept:
 
 
 class Keep(Protocol):
-    """What one channel must remember between calls and processes: sessions, rotating tokens. Stored encrypted."""
+    """What one channel must remember between calls and processes: sessions, rotating tokens. Stored encrypted.
+
+    Each call raises [`JournalError`][policenotify.errors.JournalError] where the journal cannot be read or written, and
+    `lease` also where the other has not finished in time.
+    """
 
     def load(self, name: str) -> Kept | None:
         """The value under *name*, or `None`."""
@@ -365,7 +369,9 @@ class Channel(Protocol):
         ...
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        """Turn *post* into the network's own words. May upload pictures; makes nothing visible.
+        """Turn *post* into the network's own words. May upload, and make ready; makes nothing visible.
+
+        Whatever escapes is taken for `Unavailable`: nothing is out.
 
         Args:
             post: What to say.

@@ -124,6 +124,7 @@ class Perfect:
         deletes=True,
     )
     account = "police@memory.example"
+    uploads: tuple[str, ...] = ()
 
     def __init__(self, wire: MemoryWire) -> None:
         self.wire = wire
@@ -305,6 +306,29 @@ class PublishesTooEarly(Perfect):
 class PreparesByChance(Perfect):
     def texts(self, post: Post) -> Any:
         return [*super().texts(post), str(time.perf_counter_ns())]
+
+
+class Uploads(Perfect):
+    """It keeps every promise, too: what it makes ready on the network has another name each time."""
+
+    uploads: tuple[str, ...] = ("upload",)
+
+    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+        request = super().prepare(post, answers)
+        named = self.ask(None, lambda: {"upload": str(time.perf_counter_ns())})
+        return request.model_copy(update={"body": {**request.body, **named}})
+
+
+class DoesNotSayWhatItUploads(Uploads):
+    uploads = ()
+
+
+class RefusesWhenItCannotUpload(Uploads):
+    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+        try:
+            return super().prepare(post, answers)
+        except ChannelError as error:
+            raise Refused("It cannot be made ready.") from error
 
 
 class MakesItsOwnKeys(Perfect):
@@ -651,4 +675,6 @@ def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:
 
 for _network in _all(Perfect):
     _name = f"Test{_network.__name__}"
-    globals()[_name] = type(_name, (MemoryContract,), {"network": _network, "__module__": __name__})
+    globals()[_name] = type(
+        _name, (MemoryContract,), {"network": _network, "uploads": _network.uploads, "__module__": __name__}
+    )

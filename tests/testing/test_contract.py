@@ -18,7 +18,7 @@ from pydantic import SecretStr
 import policenotify.testing
 from policenotify.channel import Abilities
 from policenotify.errors import MissingExtra
-from policenotify.testing import Answer, ChannelContract, OneCallWire, Stand, Trouble
+from policenotify.testing import Answer, ChannelContract, FakeClock, HttpWire, OneCallWire, Stand, Trouble
 from policenotify.testing._contract_bench import NOT_CLAIMED
 from policenotify.testing.saying import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
@@ -45,8 +45,10 @@ BelievesItself           test_asking_who_we_are_proves_the_credentials       mus
 RefusesForAPassword      test_asking_who_we_are_proves_the_credentials       After DENIED raise Blocked, not Refused
 PublishesTooEarly        test_preparing_shows_nothing                        only send may
 PreparesByChance         test_preparing_again_says_the_same                  no time, no chance
+DoesNotSayWhatItUploads  test_preparing_again_says_the_same                  uploads = (…,)
 MakesItsOwnKeys          test_preparing_again_says_the_same                  carries the account and post.key
 RemembersWhatItPrepared  test_preparing_again_says_the_same                  read back was not published
+RefusesWhenItCannotUpload  test_preparing_tells_of_trouble                   After NOBODY raise Unavailable, not Refused
 Composes                 test_a_text_arrives_as_it_was_written               The text
 Escapes                  test_a_text_arrives_as_it_was_written               The title
 DropsHtml                test_a_text_arrives_as_it_was_written               The formatted text
@@ -118,7 +120,7 @@ def pytest_runs(folder: Path, report: Path, *what: str, **variables: str) -> dic
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
     tried = [f"Test{network}::{test}" for network, test, _ in FOUND_BY]
-    nodes = [f"broken_networks.py::{each}" for each in ("TestPerfect", "TestPerfectMail", *tried)]
+    nodes = [f"broken_networks.py::{each}" for each in ("TestPerfect", "TestUploads", "TestPerfectMail", *tried)]
     return pytest_runs(HERE, tmp_path_factory.mktemp("contract") / "report.xml", *nodes)
 
 
@@ -130,7 +132,7 @@ def test_a_broken_promise_is_found_out(said: dict[tuple[str, str], str], network
     assert words in said[network, test]
 
 
-@pytest.mark.parametrize("network", ["Perfect", "PerfectMail"])
+@pytest.mark.parametrize("network", ["Perfect", "Uploads", "PerfectMail"])
 def test_a_network_that_keeps_its_promises_passes(said: dict[tuple[str, str], str], network: str) -> None:
     told = {test: words for (name, test), words in said.items() if name == network}
     assert set(filter(None, told.values())) == set()
@@ -164,7 +166,7 @@ def test_the_smallest_network_keeps_the_contract(tmp_path: Path) -> None:
     asked = {test for _, test in told}
     assert "test_no_secret_is_told" in asked
     assert not asked & {"test_a_key_publishes_once", "test_a_thread_hangs_together", "test_what_is_deleted_is_gone"}
-    assert len(asked) == 20
+    assert len(asked) == 21
 
 
 # --- which promises are asked
@@ -273,6 +275,21 @@ def test_readers_of_a_plain_network_read_the_request(
         with pytest.raises(requests.ConnectionError):
             requests.post(wire.url, data=body, timeout=5)
         assert len(wire.shown) == 2
+
+
+def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None:
+    import requests  # noqa: PLC0415 - an SDK of this test only
+
+    class Slow(HttpWire):
+        limit = Answer.json({"code": 4}, 403)
+
+    clock = FakeClock()
+    with Slow(Stand(now=clock.now), clock) as wire:
+        wire.clock.pass_by(60)
+        wire.fail_next(Trouble.LATER)
+        answer = requests.post(wire.url, timeout=5)
+    assert (answer.status_code, answer.json()) == (403, {"code": 4})
+    assert [seen.at for seen in wire.stand.requests] == [clock.now()]
 
 
 # --- the door

@@ -8,6 +8,7 @@ from threading import Thread
 import pytest
 
 from policenotify.channel import Clock, Keep
+from policenotify.errors import JournalError
 from policenotify.testing.fakes import FakeClock, MemoryKeep
 
 
@@ -56,7 +57,7 @@ def test_a_lease_keeps_others_out_for_one_name() -> None:
     with keep.lease("session", seconds=1):
         with keep.lease("other", seconds=0.1):
             pass
-        with pytest.raises(TimeoutError, match="session"), keep.lease("session", seconds=0.01):
+        with pytest.raises(JournalError, match="session"), keep.lease("session", seconds=0.01):
             order.append("never")
         waiting = Thread(target=second)
         waiting.start()

@@ -83,6 +83,13 @@ class TestThreads(ChannelContract):
             channel.whoami()
             assert wire.stand.renewals == renewals
 
+    def test_while_another_process_renews_the_old_token_is_good(self, channel: Threads, wire: ThreadsWire) -> None:
+        channel.whoami()
+        wire.clock.pass_by(86_400)
+        with wire.keep.lease("token", seconds=0):
+            channel.whoami()
+        assert wire.stand.renewals == 0
+
     def test_a_token_that_a_person_puts_into_the_settings_comes_first(self, wire: ThreadsWire) -> None:
         with closing(self.open(wire)) as channel:
             channel.whoami()

@@ -108,7 +108,7 @@ class Sessions:
                 if not self._keep.swap(_NAME, json.dumps(asdict(fresh)), version=version):
                     return self._load()[0] or fresh  # our lease ran out, and somebody else renewed it
                 return fresh
-        except (TimeoutError, JournalError):
+        except JournalError:
             raise Unavailable(
                 "The Bluesky session was not renewed: another process holds it for too long, or it cannot be stored.",
                 remedy="It will be tried again.",

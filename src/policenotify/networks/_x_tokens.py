@@ -88,7 +88,7 @@ class Rotation:
             answer = call(tokens.access)
             if answer.status == 401 and answer.body is not None:  # noqa: PLR2004 - RFC 6750, section 3.1
                 answer = call(self._renew(tokens).access)
-        except (TimeoutError, JournalError):
+        except JournalError:
             raise Unavailable(
                 "The tokens for X were not renewed: another process holds them for too long, or they cannot be stored.",
                 remedy="It will be tried again.",

@@ -161,6 +161,16 @@ class AskedOfAll(Bench):
         say(channel, read)
         assert len(wire.shown) == 2, "The request that was stored and read back was not published."
 
+    def test_preparing_tells_of_trouble(self, channel: Channel, wire: Wire) -> None:
+        """Where the network is away or denies us, `prepare` needs it not, or raises `Unavailable` or `Blocked`."""
+        for trouble, kind in ((Trouble.NOBODY, Unavailable), (Trouble.DENIED, Blocked)):
+            wire.fail_next(trouble)
+            try:
+                self.request(channel)
+            except ChannelError as error:
+                self.is_kind(kind, error, trouble)
+            wire.recover()
+
     @pytest.mark.parametrize("text", saying.TEXTS.values(), ids=saying.TEXTS)
     def test_a_text_arrives_as_it_was_written(self, channel: Channel, wire: Wire, text: str) -> None:
         """Readers get text, title and formatted text to the last character, whatever is in them."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from policenotify.channel import Kept
+from policenotify.errors import JournalError
 
 
 class FakeClock:
@@ -80,12 +81,12 @@ class MemoryKeep:
         """Be the only one who renews *name*.
 
         Raises:
-            TimeoutError: Somebody else held it for all of *seconds*.
+            JournalError: Somebody else held it for all of *seconds*.
         """
         with self._lock:
             lock = self._leased[name]
         if not lock.acquire(timeout=seconds):
-            raise TimeoutError(f"{name!r} has been leased by another for more than {seconds} s")
+            raise JournalError(f"{name!r} has been leased by another for more than {seconds} s")
         try:
             with self._lock:
                 self.leases[name] += 1

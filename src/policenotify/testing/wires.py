@@ -19,7 +19,7 @@ from policenotify.testing.fakes import FakeClock, MemoryKeep
 from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen, Stand
 
 Call: TypeAlias = Literal["post", "find", "edit", "delete"]
-"""What is done on the network when trouble comes."""
+"""What is done on the network when trouble comes. `post` is the call that publishes, not what makes ready for it."""
 
 _SILENT = 5.0  # seconds: longer than the patience of the contract
 

@@ -14,7 +14,7 @@ import requests
 from pydantic import SecretStr
 
 from policenotify.channel import Clock, Keep
-from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.wire import error_for_exception, error_for_status, retry_at, silencer
 
 WHERE = "Threads"
@@ -106,7 +106,7 @@ class Graph:
     def _token(self) -> str:
         token, renew_at = self._kept()
         if self._clock.now() >= renew_at:
-            with suppress(TimeoutError), self._keep.lease("token", seconds=4 * self._timeout):
+            with suppress(JournalError), self._keep.lease("token", seconds=4 * self._timeout):
                 token, renew_at = self._kept()
                 if self._clock.now() >= renew_at:  # else another process was faster
                     token = self._renewed(token)
