@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import regex
@@ -123,7 +123,7 @@ class Threads:
         try:
             media = self._graph.ask("POST", "me/threads_publish", creation_id=str(request.body["container"]))
         except Refused as error:
-            raise (self._not_yet(request, error.code) if error.code.startswith("24") else error) from None
+            raise (self._not_yet(request, error.code) if error.code.startswith("24/") else error) from None
         if "id" not in media:
             raise Unconfirmed("Threads does not say where the post is.")
         with suppress(ChannelError):  # it is out; only its address is missing
@@ -205,13 +205,14 @@ class Threads:
             return False
 
     def _shown(self, request: Request, since: datetime) -> PostRef | None:
-        """The first post since then with the text and the parent of the request."""
+        """The post with the text and parent of the request: the first since then, one before it only if there is none."""
         parent, found = request.body.get("reply_to_id"), []
         for one in self._own_posts("replies" if parent else "threads", since - _SKEW):
             same_parent = (one.get("replied_to") or {}).get("id") == parent
             if same_parent and str(one.get("text", "")).split() == str(request.body["text"]).split():
                 found.append(one)
-        return self._ref(min(found, key=lambda one: str(one["timestamp"]))) if found else None
+        then = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S+0000}"  # as Threads writes it
+        return self._ref(min(found, key=lambda one: (one["timestamp"] < then, one["timestamp"]))) if found else None
 
     def _own_posts(self, kind: str, since: datetime) -> Iterator[dict[str, Any]]:
         """Our posts, or our replies, since then ("Retrieve User Posts", "Retrieve User Replies"), page by page."""
