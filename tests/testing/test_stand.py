@@ -55,6 +55,7 @@ def test_a_request_is_kept_as_it_arrived() -> None:
     assert seen.query == {"uri": ["1", "2"], "empty": [""]}
     assert seen.headers["authorization"] == seen.headers["AUTHORIZATION"] == "Bearer t"
     assert seen.json() == {"text": "Route barrée"}
+    assert Seen("POST", "/", {}, seen.headers, b"a=%C3%A9&a=2&b=", noon).form() == {"a": ["é", "2"], "b": [""]}
     assert "Bearer" not in repr(seen)
 
 

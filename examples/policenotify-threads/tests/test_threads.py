@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -66,11 +65,11 @@ class TestThreads(ChannelContract):
 
     def test_a_token_is_renewed_once_by_two_at_once(self, wire: ThreadsWire) -> None:
         """A day after it was first seen, and then at half its life; from then on its successor is used."""
-        with closing(self.open(wire)) as one, closing(self.open(wire)) as other, ThreadPoolExecutor(2) as threads:
+        with closing(self.open(wire)) as one, closing(self.open(wire)) as other:
             one.whoami()
             for renewals, days in enumerate((1, 30, 30), 1):
                 wire.clock.pass_by(days * 86_400)
-                list(threads.map(Threads.whoami, (one, other)))
+                self.at_once([one.whoami, other.whoami])
                 assert wire.stand.renewals == renewals
         assert {seen.query["access_token"][0] for seen in wire.stand.requests[-2:]} == {"THAAnext3"}
 

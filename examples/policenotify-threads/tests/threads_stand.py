@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs
 
 import regex
 
@@ -250,8 +249,7 @@ class ThreadsStand(Stand):
 
 
 def _said(seen: Seen) -> dict[str, str]:
-    form = parse_qs(seen.body.decode(), keep_blank_values=True)
-    return {name: values[-1] for name, values in (seen.query | form).items()}
+    return {name: values[-1] for name, values in (seen.query | seen.form()).items()}
 
 
 def _error(code: int, message: str, *, subcode: int | None = None) -> Answer:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from policenotify.testing.stand import Seen
 from policenotify.text import mastodon_length
@@ -189,10 +188,9 @@ def fields(seen: Seen) -> dict[str, Any]:
         return sent
     if kind == "multipart/form-data":
         return dict(_part(part) for part in _parts(seen))
-    form = parse_qs(seen.body.decode(), keep_blank_values=True)
     return {
         name.removesuffix("[]"): values if name.endswith("[]") else values[-1]
-        for name, values in {**seen.query, **form}.items()
+        for name, values in {**seen.query, **seen.form()}.items()
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Literal
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from policenotify.testing.stand import Answer, Seen
 
@@ -96,7 +96,7 @@ class Tokens:
 
     def renew(self, seen: Seen) -> Answer:
         """Answer `POST /2/oauth2/token`."""
-        form = {name: values[0] for name, values in parse_qs(seen.body.decode()).items()}
+        form = {name: values[0] for name, values in seen.form().items()}
         login = base64.b64encode(":".join(self.client).encode()).decode()
         if self.client[1] and seen.headers["Authorization"] != f"Basic {login}":
             return _no("unauthorized_client", "Missing valid authorization header", 401)

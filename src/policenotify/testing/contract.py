@@ -31,6 +31,11 @@ class ChannelContract(AskedOfAll, AskedOfThoseWhoClaim):
             return Ntfy(topic="police", token=SecretStr("tk_secret"), server=wire.url, timeout=0.2, clock=wire.clock)
     ```
 
+    Tests of your own in the class have the fixtures `wire` and `channel`, and say things as these do:
+    `self.request(channel, text=…)` prepares another post, `self.error_of(wire, call)` is the error of a call that must
+    fail, and tells no secret, `self.shown_once(wire, text)` is a post as readers see it, `self.at_once(calls)` makes
+    calls in threads. `examples/policenotify-threads` shows them, and a wire of its own.
+
     Attributes:
         accepts: What the network answers to a post, for networks of one HTTP call; others override `make_wire`.
         secrets: What must never be seen: passwords and tokens, as `open` hands them over.

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from policenotify.testing._tls_tunnel import TlsTunnel
 from policenotify.testing.stand import Answer, Seen, Stand
@@ -170,7 +170,7 @@ class SmsStand(Stand):
 
     def _kannel(self, seen: Seen) -> Answer:
         """The `sendsms` of Kannel 1.4.5 (user guide, chapter 6)."""
-        asked = seen.query if seen.method == "GET" else parse_qs(seen.body.decode(), keep_blank_values=True)
+        asked = seen.query if seen.method == "GET" else seen.form()
         given = {name: values[0] for name, values in asked.items()}
         if (given.get("username"), given.get("password")) != (self.user, self.password):
             return Answer(403, b"Authorization failed for sendsms")

@@ -55,6 +55,10 @@ class Seen:
         """Return the body read as JSON; raises `ValueError` where it is none."""
         return json.loads(self.body)
 
+    def form(self) -> dict[str, list[str]]:
+        """Return the body read as a form (`application/x-www-form-urlencoded`): like `query`, empty values too."""
+        return parse_qs(self.body.decode(), keep_blank_values=True)
+
 
 @dataclass(frozen=True)
 class Answer:

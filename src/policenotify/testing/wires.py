@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, Protocol, Self, TypeAlias
-from urllib.parse import parse_qs
 
 from policenotify.testing.fakes import FakeClock, MemoryKeep
 from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen, Stand
@@ -173,7 +172,7 @@ class HttpWire:
 
     def __init__(self, stand: Stand, clock: FakeClock | None = None) -> None:
         self.stand = stand
-        self.clock = clock or FakeClock()
+        self.clock: FakeClock = clock or FakeClock()
         self.keep = MemoryKeep()
 
     def __enter__(self) -> Self:
@@ -260,7 +259,7 @@ def _texts(seen: Seen) -> Iterator[str]:
         yield from _strings(json.loads(body))
     except ValueError:
         if seen.headers.get_content_type() == "application/x-www-form-urlencoded":
-            yield from (value for values in parse_qs(body, keep_blank_values=True).values() for value in values)
+            yield from (value for values in seen.form().values() for value in values)
         else:
             yield body
     yield from (value for values in seen.query.values() for value in values)

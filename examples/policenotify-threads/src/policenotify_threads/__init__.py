@@ -205,7 +205,7 @@ class Threads:
             return False
 
     def _shown(self, request: Request, since: datetime) -> PostRef | None:
-        """The post with the text and parent of the request: the first since then, one before it only if there is none."""
+        """The post with the request's text and parent: the first since then, one before it only if there is none."""
         parent, found = request.body.get("reply_to_id"), []
         for one in self._own_posts("replies" if parent else "threads", since - _SKEW):
             same_parent = (one.get("replied_to") or {}).get("id") == parent
