@@ -67,6 +67,7 @@ class TestThreads(ChannelContract):
         """A day after it was first seen, and then at half its life; from then on its successor is used."""
         with closing(self.open(wire)) as one, closing(self.open(wire)) as other:
             one.whoami()
+            wire.stand.latency = 0.05  # seconds: so that the other comes while it is being renewed
             for renewals, days in enumerate((1, 30, 30), 1):
                 wire.clock.pass_by(days * 86_400)
                 self.at_once([one.whoami, other.whoami])
