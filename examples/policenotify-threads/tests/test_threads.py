@@ -72,6 +72,7 @@ class TestThreads(ChannelContract):
                 wire.clock.pass_by(days * 86_400)
                 self.at_once([one.whoami, other.whoami])
                 assert wire.stand.renewals == renewals
+        assert [seen.path for seen in wire.stand.requests].count("/refresh_access_token") == 3
         assert {seen.query["access_token"][0] for seen in wire.stand.requests[-2:]} == {"THAAnext3"}
 
     def test_a_renewal_that_fails_is_tried_again_within_the_hour(self, channel: Threads, wire: ThreadsWire) -> None:
