@@ -1,5 +1,7 @@
 """Topics on ntfy servers: a whole network for policenotify."""
 
+import json
+
 import requests
 from pydantic import SecretStr
 
@@ -23,7 +25,7 @@ class Ntfy:
         SettingsError: The token would go over the network in the clear.
     """
 
-    abilities = Abilities(budget=Budget(4096, utf8_bytes), title=True, hashtags=False)  # longer ones become files
+    abilities = Abilities(budget=Budget(4095, utf8_bytes), title=True, hashtags=False)  # a longer one becomes a file
 
     def __init__(
         self, *, topic: str, token: SecretStr, server: str = "https://ntfy.sh", timeout: float = 10.0, clock: Clock
@@ -42,7 +44,8 @@ class Ntfy:
 
     def send(self, request: Request) -> PostRef:
         """Publish it, once."""
-        return PostRef(account=self.account, id=self._ask("POST", self._server, json=dict(request.body))["id"])
+        body = json.dumps(dict(request.body), ensure_ascii=False)  # escaped it would be more than ntfy reads
+        return PostRef(account=self.account, id=self._ask("POST", self._server, body.encode())["id"])
 
     def whoami(self) -> Account:
         """Ask whether the token opens the topic."""
@@ -53,9 +56,9 @@ class Ntfy:
         """Let go of connections."""
         self._http.close()
 
-    def _ask(self, method: str, url: str, json: dict[str, object] | None = None) -> dict[str, str]:
+    def _ask(self, method: str, url: str, body: bytes = b"") -> dict[str, str]:
         try:
-            answer = self._http.request(method, url, json=json, timeout=self._timeout, allow_redirects=False)
+            answer = self._http.request(method, url, data=body, timeout=self._timeout, allow_redirects=False)
             if answer.status_code == requests.codes.ok:
                 return dict(answer.json())
         except requests.RequestException as error:
