@@ -32,7 +32,8 @@ class Ntfy:
     ) -> None:
         if not is_safe(server):
             raise SettingsError("server: must be https://…, for the token is sent there")
-        self.account, self._topic, self._server = f"{server}/{topic}", topic, server
+        self._server, self._topic = server.rstrip("/"), topic
+        self.account = f"{self._server}/{topic}"
         self._timeout, self._clock, self._http = timeout, clock, requests.Session()
         self._http.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
 
