@@ -35,7 +35,7 @@ class _Shown(Budget):
         return _SENT.use(shown(text))
 
 
-BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes)
+BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, shown=shown)
 """What a text may take before it is sent; it counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""

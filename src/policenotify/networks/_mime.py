@@ -161,6 +161,11 @@ def personal_head(
     return "\r\n".join(lines) + "\r\n"
 
 
+def plain(text: str) -> str:
+    """The text as the plain version of a mail has it: its lines broken, no control characters."""
+    return wrap(_body(text))
+
+
 def is_post_key(text: str) -> bool:
     """Whether an id is a post's key, and so may stand in a Message-ID."""
     return _POST_KEY.fullmatch(text) is not None
@@ -169,7 +174,7 @@ def is_post_key(text: str) -> bool:
 def _content(post: Post, domain: str) -> MIMEPart:
     """The body: text, a formatted version beside it, and pictures inside that one (RFC 2046, 2387, 2392)."""
     part = MIMEPart(policy=_CONTENT)
-    part.set_content(wrap(_body(post.text)))
+    part.set_content(plain(post.text))
     boundary = f"=_{post.key[:24]}_"  # "=_" occurs in no encoded line (RFC 2045, section 6.7), the key in no other text
     if not post.html:
         for number, picture in enumerate(post.pictures, 1):

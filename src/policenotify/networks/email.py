@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policenotify.networks._smtp import Line, Session
 
 _ABILITIES = Abilities(
-    budget=Budget(100_000),  # ours: no standard limits a mail's text; a reader's patience does, far earlier
+    budget=Budget(100_000, shown=_mime.plain),  # ours: no standard limits a text; patience does, far earlier
     title=True,
     html=True,
     recipients=True,

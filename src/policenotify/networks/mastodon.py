@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from pydantic import SecretStr
 
@@ -11,7 +12,7 @@ from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, U
 from policenotify.lifecycle import Stage
 from policenotify.networks import _mastodon_options
 from policenotify.networks._mastodon_api import Answer, Api, judge
-from policenotify.networks._mastodon_instance import Instances
+from policenotify.networks._mastodon_instance import Instance, Instances
 from policenotify.networks._mastodon_pictures import Pictures
 from policenotify.networks._mastodon_status import VISIBILITY, Visibility, check, is_id, media_of, ref_of, status
 from policenotify.networks._mastodon_timeline import Timeline
@@ -48,6 +49,7 @@ class Mastodon:
     """
 
     learns = True
+    usual: ClassVar = Instance(software="mastodon", major=4).abilities("")
 
     def __init__(
         self,

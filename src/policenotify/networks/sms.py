@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
@@ -21,7 +22,39 @@ _LONGEST_CALL = 60.0  # seconds: the chunk's lease is 2 minutes, and one more an
 _DOUBTS = 2  # so many doubts in a row: the gateway is not well, and everybody after would be in doubt, too
 _SAME_FOR_ALL = 3  # so many refused, and nobody served: it is neither the people nor their numbers
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units that one SMS holds
+_SEGMENTS = 3  # of one text, unless the installation pays for more
 _JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header that joins several
+
+
+@cache  # so that the same options make equal abilities
+def _budget(segments: int, *, unicode: bool) -> Budget:
+    """What `segments` hold, in letters of GSM 03.38.
+
+    A text that needs UCS-2 counts each of its units for as much more as it takes; and never is a text within the
+    limit that makes one segment too many, as where an escaped letter does not fit at a segment's end.
+    """
+    holds = {code: _SINGLE[code] if segments == 1 else _JOINED[code] * segments for code in _SINGLE}
+    limit = holds["GSM-7"]
+
+    def measure(text: str) -> int:
+        counted = sms(text if unicode else to_gsm(text).text)
+        units = -(-counted.units * limit // holds[counted.encoding])
+        return min(units, limit) if counted.segments <= segments else max(units, limit + 1)
+
+    def spell(text: str) -> str:
+        return to_gsm(text).text
+
+    def loses(text: str) -> tuple[str, ...]:
+        return to_gsm(text).lost
+
+    if unicode:
+        return Budget(limit, measure, describe=_describe)
+    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
+
+
+def _describe(text: str) -> str:
+    counted = sms(text)
+    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}"
 
 
 class Sms:
@@ -54,6 +87,8 @@ class Sms:
         MissingExtra: apprise is not installed.
     """
 
+    usual: ClassVar = Abilities(budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False)
+
     def __init__(
         self,
         *,
@@ -61,7 +96,7 @@ class Sms:
         sender: str = "",
         country_code: str = "33",
         number_format: NumberFormat = "auto",
-        segments: int = 3,
+        segments: int = _SEGMENTS,
         unicode: bool = False,
         unencrypted: bool = False,
         timeout: float = 10.0,
@@ -86,10 +121,9 @@ class Sms:
         self._unencrypted = unencrypted
         self._timeout = timeout
         self._clock = clock
-        self._abilities = Abilities(
+        self._abilities = replace(
+            self.usual,
             budget=_budget(segments, unicode=unicode),
-            recipients=True,
-            hashtags=False,
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
 
@@ -238,34 +272,3 @@ def _refuses_all(problem: Refused) -> Blocked:
         code=problem.code,
         remedy="Look into the gateway's console (sender, credit, text), then: policenotify doctor",
     )
-
-
-@cache  # so that the same options make equal abilities
-def _budget(segments: int, *, unicode: bool) -> Budget:
-    """What `segments` hold, in letters of GSM 03.38.
-
-    A text that needs UCS-2 counts each of its units for as much more as it takes; and never is a text within the
-    limit that makes one segment too many, as where an escaped letter does not fit at a segment's end.
-    """
-    holds = {code: _SINGLE[code] if segments == 1 else _JOINED[code] * segments for code in _SINGLE}
-    limit = holds["GSM-7"]
-
-    def measure(text: str) -> int:
-        counted = sms(text if unicode else to_gsm(text).text)
-        units = -(-counted.units * limit // holds[counted.encoding])
-        return min(units, limit) if counted.segments <= segments else max(units, limit + 1)
-
-    def spell(text: str) -> str:
-        return to_gsm(text).text
-
-    def loses(text: str) -> tuple[str, ...]:
-        return to_gsm(text).lost
-
-    if unicode:
-        return Budget(limit, measure, describe=_describe)
-    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
-
-
-def _describe(text: str) -> str:
-    counted = sms(text)
-    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue, SecretStr
@@ -87,6 +88,10 @@ class X:
         MissingExtra: tweepy is not installed.
     """
 
+    usual: ClassVar = Abilities(
+        budget=Budget(SHORT, x_weight), replies=True, images=IMAGES, lookup_settles=_SETTLES, deletes=True
+    )
+
     def __init__(  # noqa: PLR0913 - each is an option or handed in
         self,
         *,
@@ -117,13 +122,7 @@ class X:
             raise SettingsError("timeout: must be a number of seconds above 0")
         if not 0 < limit <= LONGEST:
             raise SettingsError(f"limit: X takes {SHORT}, with Premium up to {LONGEST}")
-        self._abilities = Abilities(
-            budget=Budget(limit, x_weight),
-            replies=link_mode == "reply",
-            images=IMAGES,
-            lookup_settles=_SETTLES,
-            deletes=True,
-        )
+        self._abilities = replace(self.usual, budget=Budget(limit, x_weight), replies=link_mode == "reply")
         self._credentials = Credentials.of(
             consumer_key=consumer_key,
             consumer_secret=consumer_secret,

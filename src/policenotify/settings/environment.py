@@ -6,7 +6,7 @@ Both functions change the table, and return what is wrong in lines that never re
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from policenotify.slips import path
 
 PREFIX = "POLICENOTIFY_"
 """With this begins the name of every environment variable of ours."""
+
+WITHHELD = "withheld"
+"""Stands for a value that is kept elsewhere, where nobody needs it."""
 
 _NEAR = 0.8  # so like one of our names, another is a slip; the rest belongs to others (Kubernetes: …_SERVICE_HOST)
 
@@ -85,12 +88,27 @@ def resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str], 
         What is wrong.
     """
     wrong: list[str] = []
-    _put_in(table, "journal", "journal", directory, environ, wrong)
+    for node, key, at in _may_be_elsewhere(table, ours):
+        _put_in(node, key, at, directory, environ, wrong)
+    return sorted(wrong)
+
+
+def withhold(table: dict[str, Any], *, ours: Collection[str]) -> None:
+    """Put in [`WITHHELD`][policenotify.settings.environment.WITHHELD] for the same, without reading any of it."""
+    for node, key, _ in _may_be_elsewhere(table, ours):
+        match node.get(key):
+            case {"env": str()} | {"file": str()}:
+                node[key] = WITHHELD
+            case _:
+                pass
+
+
+def _may_be_elsewhere(table: dict[str, Any], ours: Collection[str]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    yield table, "journal", "journal"
     channels = table.get("channels")
     for name, channel in channels.items() if isinstance(channels, dict) else ():
         for option in set(channel) - set(ours) if isinstance(channel, dict) else ():
-            _put_in(channel, option, path("channels", name, option), directory, environ, wrong)
-    return sorted(wrong)
+            yield channel, option, path("channels", name, option)
 
 
 def _put_in(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from policenotify.errors import NewerVersion, SettingsError
 from policenotify.registry import options_of
-from policenotify.settings.environment import PREFIX, override, resolve
+from policenotify.settings.environment import PREFIX, override, resolve, withhold
 from policenotify.settings.languages import renamed
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, wrong
 from policenotify.slips import nearest, slips
@@ -29,13 +29,15 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 """The environment variable that names another settings file."""
 
 
-def read_settings(path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(
+    path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ, secrets: bool = True
+) -> Settings:
     """Read the settings.
 
     They are in *path*, else in the file that `POLICENOTIFY_SETTINGS` names, else in `policenotify.toml` in the
     working directory. `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` and the like override single values; a value
     that begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
-    `{ env = "…" }`.
+    `{ env = "…" }`; without *secrets* none of these is read, and another text stands there.
 
     Raises:
         SettingsError: There are none, or something is wrong with them; one line for each.
@@ -47,7 +49,10 @@ def read_settings(path: str | os.PathLike[str] | None = None, *, environ: Mappin
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise NewerVersion("settings file", version, SCHEMA_VERSION)
-    problems += resolve(table, place.parent, environ, ours=OF_THE_CHANNEL)
+    if secrets:
+        problems += resolve(table, place.parent, environ, ours=OF_THE_CHANNEL)
+    else:
+        withhold(table, ours=OF_THE_CHANNEL)
     if problems:
         raise wrong(place, problems, origins)
     settings = Settings.made(table, place, origins)

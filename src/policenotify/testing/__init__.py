@@ -1,5 +1,7 @@
 """What authors of networks test with: the contract suite, networks on the loopback, a clock and a keep.
 
+Applications test with [`recorded`][policenotify.testing.recording.recorded]: what they would have published.
+
 Names are imported when they are first used: the stands need no pytest, and only
 [`ChannelContract`][policenotify.testing.contract.ChannelContract] and
 [`MailStand`][policenotify.testing.mailstand.MailStand] need the extra `policenotify[testing]`.
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from policenotify.testing.mailstand import Mail, MailStand
     from policenotify.testing.mastodon import MastodonStand
     from policenotify.testing.pushstand import PushStand, SeenPush
+    from policenotify.testing.recorder import RecordedPost
+    from policenotify.testing.recording import Recording, recorded
     from policenotify.testing.smsgateway import SeenSms, SmsStand
     from policenotify.testing.stand import Answer, Hang, HangUp, Seen, Stand
     from policenotify.testing.wires import Call, HttpWire, MailsWire, OneCallWire, Shown, Trouble, Wire
@@ -31,6 +35,8 @@ _HOMES = {
     "mailstand": ("Mail", "MailStand"),
     "mastodon": ("MastodonStand",),
     "pushstand": ("PushStand", "SeenPush"),
+    "recorder": ("RecordedPost",),
+    "recording": ("Recording", "recorded"),
     "smsgateway": ("SeenSms", "SmsStand"),
     "stand": ("Answer", "Hang", "HangUp", "Seen", "Stand"),
     "wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "Shown", "Trouble", "Wire"),
@@ -55,6 +61,8 @@ __all__ = [
     "MemoryKeep",
     "OneCallWire",
     "PushStand",
+    "RecordedPost",
+    "Recording",
     "Seen",
     "SeenPush",
     "SeenSms",
@@ -64,6 +72,7 @@ __all__ = [
     "Trouble",
     "Wire",
     "XStand",
+    "recorded",
 ]
 
 

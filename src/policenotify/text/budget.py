@@ -68,6 +68,7 @@ class Budget:
         spell: Writes a text in the network's alphabet, as GSM 03.38 wants it; it is applied before fitting.
         loses: What `spell` would leave out of a text, or change in its meaning.
         describe: Says of a finished text what the count alone does not: `GSM-7, 2 segments`.
+        shown: What readers see of a finished text, where the network changes it: Bluesky shortens addresses.
     """
 
     limit: int
@@ -76,6 +77,7 @@ class Budget:
     spell: Callable[[str], str] | None = None
     loses: Callable[[str], tuple[str, ...]] | None = None
     describe: Callable[[str], str] | None = None
+    shown: Callable[[str], str] | None = None
 
     def fits(self, text: str) -> bool:
         """Whether the text is within the budget."""
