@@ -189,7 +189,7 @@ class Recorder:
         """Write down that a post is gone."""
         with self._lock:
             last = next((one for one in reversed(self._said) if (one.channel, one.id) == (channel, post_id)), None)
-            if last is not None and last.operation is not Operation.DELETE:
+            if last and last.operation is not Operation.DELETE:
                 self._said.append(replace(last, operation=Operation.DELETE, at=self._clock.now()))
 
 
