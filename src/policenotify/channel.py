@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol, Self, runtime_checkable
+from typing import Annotated, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import (
     AfterValidator,
@@ -87,7 +87,7 @@ class _Stored(BaseModel):
     Its mappings are plain dictionaries, for the encoders of the SDKs: who needs to change one copies it first.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     schema_version: Literal[1] = 1
 
@@ -116,7 +116,7 @@ class _Stored(BaseModel):
 
 
 class _Head(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
 
     schema_version: int = Field(default=1, strict=True)
 
@@ -156,7 +156,7 @@ class Span(BaseModel):
         value: The URL, the tag without `#`, or the handle without `@`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["url", "tag", "mention"]
     start: int = Field(ge=0)
@@ -176,7 +176,7 @@ class Picture(BaseModel):
         data: The bytes; present when a channel prepares a post, never stored in JSON: a post read back has none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     digest: Digest
     media_type: Literal["image/jpeg", "image/png"]

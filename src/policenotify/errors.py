@@ -54,7 +54,7 @@ class NotAllowed(PolicenotifyError):
     """
 
     def __init__(self, findings: Sequence[Finding], publication: str | None = None) -> None:
-        self.findings = tuple(findings)
+        self.findings: tuple[Finding, ...] = tuple(findings)
         self.publication = publication
         said = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
         kept = f" The draft is kept as {publication}." if publication else ""
@@ -71,7 +71,7 @@ class IllegalCourse(PolicenotifyError):
 
     def __init__(self, text: str, *, incident: str | None, may_follow: Iterable[str] = ()) -> None:
         self.incident = incident
-        self.may_follow = tuple(may_follow)
+        self.may_follow: tuple[str, ...] = tuple(may_follow)
         super().__init__(f"Nothing was sent. {text}")
 
 
@@ -185,7 +185,7 @@ class PublicationFailed(PolicenotifyError):
     """
 
     def __init__(self, receipts: Sequence[Receipt]) -> None:
-        self.receipts = tuple(receipts)
+        self.receipts: tuple[Receipt, ...] = tuple(receipts)
         super().__init__("\n".join(str(receipt) for receipt in self.receipts))
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
@@ -80,7 +80,7 @@ class Lifecycle(BaseModel):
         corrects: The publication that a CORRECTION sets right, or the STANDALONE that a CANCELLATION takes back.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     stage: Stage = Stage.STANDALONE
     incident: IncidentId | None = None

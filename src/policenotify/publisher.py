@@ -117,16 +117,16 @@ class Publisher:
             SettingsError: Two channels are the same account, or a duty channel is none.
         """
         self.journal = journal
-        self.channels = {channel.name: channel for channel in channels}
+        self.channels: dict[str, Configured] = {channel.name: channel for channel in channels}
         _refuse_shared_accounts(self.channels.values())
-        self.routes = tuple(routes)
+        self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
         self.words = words
         self.zone = zone
         self.sender = sender
         self.wait = wait
-        self.clock = clock or journal.clock
-        self.runners = list(runners)
+        self.clock: Clock = clock or journal.clock
+        self.runners: list[Runner] = list(runners)
         self._delivery = Delivery(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
         )

@@ -15,8 +15,8 @@ from policenotify.slips import nearest
 
 try:
     from holidays import country_holidays
-except ImportError as error:  # pragma: no cover - of an installation without the extra
-    raise MissingExtra("Campaigns", "campaigns") from error
+except ImportError as _error:  # pragma: no cover - of an installation without the extra
+    raise MissingExtra("Campaigns", "campaigns") from _error
 
 SCHOOL_UNTIL = date(2028, 8, 31)
 """Until when the ministry has published its school calendar (zones A, B, C); what lies behind would be a guess."""

@@ -14,8 +14,8 @@ from policenotify.errors import MissingExtra
 try:
     from cronsim import CronSim, CronSimError
     from dateutil.rrule import rrulestr
-except ImportError as error:  # pragma: no cover - of an installation without the extra
-    raise MissingExtra("Campaigns", "campaigns") from error
+except ImportError as _error:  # pragma: no cover - of an installation without the extra
+    raise MissingExtra("Campaigns", "campaigns") from _error
 
 _DAILY = re.compile(r"(?:^|[:;\s])FREQ=(?:DAILY|WEEKLY|MONTHLY|YEARLY)(?:;|$)", re.IGNORECASE)
 _ANY = datetime(2026, 1, 1)  # noqa: DTZ001 - wall time

@@ -74,7 +74,7 @@ class Supervisor:
         self._place = f"\0{place[1:]}" if place.startswith("@") else place
         ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "")
-        self.watches = int(usec) / 1_000_000 if ours and usec.isdecimal() and self._place else None
+        self.watches: float | None = int(usec) / 1_000_000 if ours and usec.isdecimal() and self._place else None
         """For how many seconds it waits for a sign of life; `None`: it does not."""
 
     def tell(self, state: str) -> None:

@@ -29,13 +29,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 SCHEMA_VERSION = 2
 """Version of these tables; written to `pn_meta` and compared at every opening."""
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 
 # SQLite counts rows itself only for a column of type INTEGER.
 _RowId = BigInteger().with_variant(Integer(), "sqlite")
 _When = BigInteger
 
-meta = Table(
+meta: Table = Table(
     "pn_meta",
     metadata,
     Column("name", String(64), primary_key=True),
@@ -43,7 +43,7 @@ meta = Table(
     comment="Facts of the whole journal: schema version, stop, the keys' fingerprint.",
 )
 
-incident = Table(
+incident: Table = Table(
     "pn_incident",
     metadata,
     Column("id", String(64), primary_key=True),
@@ -61,7 +61,7 @@ incident = Table(
     comment="The course of one event. Its row lock makes the order of sequence the order of commit.",
 )
 
-publication = Table(
+publication: Table = Table(
     "pn_publication",
     metadata,
     Column("id", String(26), primary_key=True),
@@ -90,7 +90,7 @@ publication = Table(
     comment="What was said, and by whom.",
 )
 
-delivery = Table(
+delivery: Table = Table(
     "pn_delivery",
     metadata,
     Column("id", _RowId, primary_key=True, autoincrement=True),
@@ -132,7 +132,7 @@ delivery = Table(
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
 )
 
-attempt = Table(
+attempt: Table = Table(
     "pn_attempt",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
@@ -146,7 +146,7 @@ attempt = Table(
     comment="Written before anything leaves: an attempt without an end is a doubt.",
 )
 
-recipient = Table(
+recipient: Table = Table(
     "pn_recipient",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
@@ -160,7 +160,7 @@ recipient = Table(
     comment="One person of a delivery with recipients.",
 )
 
-address = Table(
+address: Table = Table(
     "pn_address",
     metadata,
     Column("key", String(64), primary_key=True),
@@ -170,7 +170,7 @@ address = Table(
     comment="Addresses, encrypted; erased 30 days after the last incident that reached them has closed.",
 )
 
-suppression = Table(
+suppression: Table = Table(
     "pn_suppression",
     metadata,
     Column("key", String(64), primary_key=True),
@@ -179,7 +179,7 @@ suppression = Table(
     comment="People who are never to be written to again.",
 )
 
-channel = Table(
+channel: Table = Table(
     "pn_channel",
     metadata,
     Column("name", String(64), primary_key=True),
@@ -193,7 +193,7 @@ channel = Table(
     comment="What all processes must know of a channel.",
 )
 
-keep = Table(
+keep: Table = Table(
     "pn_keep",
     metadata,
     Column("channel", String(64), primary_key=True),
@@ -206,7 +206,7 @@ keep = Table(
     comment="Sessions and rotating tokens, encrypted, changed by compare-and-swap.",
 )
 
-blob = Table(
+blob: Table = Table(
     "pn_blob",
     metadata,
     Column("digest", String(64), primary_key=True),
@@ -218,7 +218,7 @@ blob = Table(
     comment="Pictures, named by their SHA-256.",
 )
 
-runner = Table(
+runner: Table = Table(
     "pn_runner",
     metadata,
     Column("owner", Text, primary_key=True),
@@ -227,7 +227,7 @@ runner = Table(
     comment="Who has been delivering, and when last.",
 )
 
-event = Table(
+event: Table = Table(
     "pn_event",
     metadata,
     Column("id", _RowId, primary_key=True, autoincrement=True),
@@ -244,7 +244,7 @@ event = Table(
     comment="Who did what and when; rows are only ever added. A purge empties body and salt.",
 )
 
-seal = Table(
+seal: Table = Table(
     "pn_seal",
     metadata,
     Column("id", _RowId, primary_key=True, autoincrement=True),

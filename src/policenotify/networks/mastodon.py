@@ -49,7 +49,7 @@ class Mastodon:
     """
 
     learns = True
-    usual: ClassVar = Instance(software="mastodon", major=4).abilities("")
+    usual: ClassVar[Abilities] = Instance(software="mastodon", major=4).abilities("")
 
     def __init__(
         self,

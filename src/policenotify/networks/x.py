@@ -88,7 +88,7 @@ class X:
         MissingExtra: tweepy is not installed.
     """
 
-    usual: ClassVar = Abilities(
+    usual: ClassVar[Abilities] = Abilities(
         budget=Budget(SHORT, x_weight), replies=True, images=IMAGES, lookup_settles=_SETTLES, deletes=True
     )
 

@@ -16,7 +16,7 @@ from threading import RLock
 from typing import Any, Literal
 
 from policenotify.testing._mastodon_reader import SeenImage, SeenPost, SeenVersion, html
-from policenotify.testing._mastodon_rules import RULES, Window, fields, flag, instance, language, refusal
+from policenotify.testing._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
 from policenotify.testing._mastodon_store import Media, Status, iso
 from policenotify.testing.stand import Answer, Seen, Stand
 
@@ -59,8 +59,8 @@ class MastodonStand(Stand):
         self.handle = handle
         self.token = token
         self.software = software
-        self.rules = RULES[software]
-        self.scopes = {"read:accounts", "read:statuses", "write:statuses", "write:media"}
+        self.rules: Rules = RULES[software]
+        self.scopes: set[str] = {"read:accounts", "read:statuses", "write:statuses", "write:media"}
         self.disabled = False
         self.language = "fr"
         self.replay_bug = False

@@ -55,7 +55,7 @@ class Recording:
         self._recorder = recorder
         self._open = open_
         self.clock = clock
-        self.publisher = open_()
+        self.publisher: Publisher = open_()
 
     def __repr__(self) -> str:
         said = [f"  {post!r}" for post in self.posts] or ["  nothing was said"]

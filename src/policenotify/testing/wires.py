@@ -173,7 +173,7 @@ class HttpWire:
     def __init__(self, stand: Stand, clock: FakeClock | None = None) -> None:
         self.stand = stand
         self.clock: FakeClock = clock or FakeClock()
-        self.keep = MemoryKeep()
+        self.keep: MemoryKeep = MemoryKeep()
 
     def __enter__(self) -> Self:
         self.stand.__enter__()
@@ -238,7 +238,7 @@ class OneCallWire(HttpWire):
 
     def __init__(self, accepts: Answer, *, post: tuple[str, str] = ("POST", "*")) -> None:
         super().__init__(Stand(Answer.json({})))
-        self.routes = {**self.routes, "post": post}
+        self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
         self._accepts = accepts
         self._taken: list[Seen] = []
         self.stand.on(*post, self._take)

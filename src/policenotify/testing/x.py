@@ -93,21 +93,21 @@ class XStand(Stand):
         super().__init__(now=now)
         self.handle = handle
         self.number = "1234567890"
-        self.consumer = ("consumer-key-of-the-stand", "consumer-secret-of-the-stand")
-        self.access = (f"{self.number}-access-token-of-the-stand", "access-secret-of-the-stand")
-        self.client = ("client-id-of-the-stand", client_secret)
+        self.consumer: tuple[str, str] = ("consumer-key-of-the-stand", "consumer-secret-of-the-stand")
+        self.access: tuple[str, str] = (f"{self.number}-access-token-of-the-stand", "access-secret-of-the-stand")
+        self.client: tuple[str, str] = ("client-id-of-the-stand", client_secret)
         self.closed: Literal["suspended", "locked", "read-only"] | None = None
         self.nobody = False
         self.credits = True
         self.may_answer: Literal["own", "nobody"] = "own"
         self.unseen: set[str] = set()
         self.limit = 280
-        self.duplicate_window = timedelta(days=1)
-        self.posts_left = _CREATES
-        self.day_left = 10_000
+        self.duplicate_window: timedelta = timedelta(days=1)
+        self.posts_left: int = _CREATES
+        self.day_left: int = 10_000
         self.polls = 0
         self.unusable = False
-        self.lag = timedelta(0)
+        self.lag: timedelta = timedelta(0)
         self.page = 100
         self.knows_fields = True
         self._clock = now
@@ -117,7 +117,7 @@ class XStand(Stand):
         self._media: dict[str, _Media] = {}
         self._signatures = Signatures(self.consumer, self.access)
         self._tokens = Tokens(self.client, now)
-        self.refresh_token = self._tokens.first
+        self.refresh_token: str = self._tokens.first
         self.on("POST", "/2/oauth2/token", self._token)
         for method, path, answer in (
             ("GET", "/2/users/me", self._me),

@@ -118,18 +118,18 @@ class Grammar:
         schemes: str = "https?",
         punycode: str = "-0-9a-zA-Z",
     ) -> None:
-        self.dot = re.compile(rf"\.(?<=[^-_{no_domain}]\.)(?=[^-_{no_domain}])")
-        self.sign = re.compile(rf"[^-_{no_domain}]")
-        self.label = re.compile(rf"[^{no_domain}]*")
-        self.begin = re.compile(rf"{_BEFORE}[^-_{no_domain}]")
-        self.before = re.compile(_BEFORE)
-        self.scheme = re.compile(rf"(?:{schemes})://\Z", re.IGNORECASE | re.ASCII)
-        self.coded = re.compile(rf"--[{punycode}]+")
-        self.path = re.compile(rf"/(?:[{path}]++|{_bracket(path)})*+")
-        self.piece = re.compile(rf"[{path}]++|{_bracket(path)}")
-        self.bracket_end = re.compile(_bracket(bracket_end)) if bracket_end else None
+        self.dot: re.Pattern[str] = re.compile(rf"\.(?<=[^-_{no_domain}]\.)(?=[^-_{no_domain}])")
+        self.sign: re.Pattern[str] = re.compile(rf"[^-_{no_domain}]")
+        self.label: re.Pattern[str] = re.compile(rf"[^{no_domain}]*")
+        self.begin: re.Pattern[str] = re.compile(rf"{_BEFORE}[^-_{no_domain}]")
+        self.before: re.Pattern[str] = re.compile(_BEFORE)
+        self.scheme: re.Pattern[str] = re.compile(rf"(?:{schemes})://\Z", re.IGNORECASE | re.ASCII)
+        self.coded: re.Pattern[str] = re.compile(rf"--[{punycode}]+")
+        self.path: re.Pattern[str] = re.compile(rf"/(?:[{path}]++|{_bracket(path)})*+")
+        self.piece: re.Pattern[str] = re.compile(rf"[{path}]++|{_bracket(path)}")
+        self.bracket_end: re.Pattern[str] | None = re.compile(_bracket(bracket_end)) if bracket_end else None
         self.path_loose = path_loose
-        self.query = re.compile(rf"\?[{query}]+")
+        self.query: re.Pattern[str] = re.compile(rf"\?[{query}]+")
         self.query_loose = query_loose
 
     def addresses(self, text: str, known: Domains) -> Iterator[Address]:

@@ -40,7 +40,7 @@ class PageFile:
     """
 
     def __init__(self, file: str) -> None:
-        self.path = Path(file).expanduser().resolve()
+        self.path: Path = Path(file).expanduser().resolve()
         self._draft = self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(4)}.tmp")
 
     def __enter__(self) -> Self:
