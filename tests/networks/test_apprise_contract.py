@@ -38,7 +38,7 @@ class MattermostWire(PushWire):
 
 class Promises(ChannelContract):
     # apprise has no way to ask a service whether it accepts our credentials: see test_apprise.py.
-    test_asking_who_we_are_proves_the_credentials = None  # type: ignore[assignment]
+    test_asking_who_we_are_proves_the_credentials = None
 
 
 class TestNtfy(Promises):

@@ -194,7 +194,7 @@ def test_only_what_is_claimed_is_asked() -> None:
             return Modest()
 
     class Deletes(Nothing):
-        test_wrong_credentials_block_the_channel = None  # type: ignore[assignment] # struck out
+        test_wrong_credentials_block_the_channel = None  # struck out
 
         def open(self, _wire: object) -> Modest:  # type: ignore[override] # the same
             return Modest(deletes=True)

@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from policenotify.channel import Channel, Deletes, Edits, Finds, Mails, Post, PostRef, Request, Sends
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import saying
-from policenotify.testing._contract_bench import SLOTS, Bench
+from policenotify.testing._contract_bench import SLOTS, Bench, may_be_struck_out
 from policenotify.testing.saying import say
 from policenotify.testing.wires import OUT, Trouble, Wire
 
@@ -122,6 +122,7 @@ class AskedOfAll(Bench):
         assert account.name, "The Account that whoami returns has no name."
         assert not wire.shown, "whoami has posted something."
 
+    @may_be_struck_out
     def test_asking_who_we_are_proves_the_credentials(self, channel: Channel, wire: Wire) -> None:
         """`whoami` raises `Blocked` where the credentials are not accepted, `Unavailable` where nobody listens."""
         for trouble, kind in ((Trouble.DENIED, Blocked), (Trouble.NOBODY, Unavailable)):
@@ -220,6 +221,7 @@ class AskedOfAll(Bench):
         """Where the network refuses the content, `send` raises `Refused`, and nothing is out."""
         self._goes_wrong(channel, wire, Trouble.REFUSED, Refused)
 
+    @may_be_struck_out
     def test_a_limit_is_waited_for(self, channel: Channel, wire: Wire) -> None:
         """Where the network asks us to wait, `send` raises `Unavailable` with its time, and does not wait itself."""
         error = self._goes_wrong(channel, wire, Trouble.LATER, Unavailable)
@@ -232,6 +234,7 @@ class AskedOfAll(Bench):
         """Where the call certainly never arrived, `send` raises `Unavailable`: it may be said again without a doubt."""
         self._goes_wrong(channel, wire, Trouble.NOBODY, Unavailable)
 
+    @may_be_struck_out
     def test_wrong_credentials_block_the_channel(self, channel: Channel, wire: Wire) -> None:
         """Where the network does not accept the credentials, `send` raises `Blocked`, until a person acts."""
         self._goes_wrong(channel, wire, Trouble.DENIED, Blocked)

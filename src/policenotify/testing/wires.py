@@ -164,8 +164,8 @@ class HttpWire:
         "edit": ("PUT", "*"),
         "delete": ("DELETE", "*"),
     }
-    troubles: ClassVar[frozenset[Trouble]] = frozenset(Trouble)
-    wait: ClassVar[timedelta | None] = timedelta(seconds=90)
+    troubles: frozenset[Trouble] = frozenset(Trouble)
+    wait: timedelta | None = timedelta(seconds=90)
     limit: ClassVar[Answer | None] = None
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)

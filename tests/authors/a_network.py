@@ -1,0 +1,142 @@
+"""A network as a stranger writes it, which satisfies the protocols by its shape alone, and its test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TypeAlias, assert_type
+
+from pydantic import JsonValue, SecretStr
+
+from policenotify.channel import (
+    Abilities,
+    Account,
+    Channel,
+    Clock,
+    Deletes,
+    Edits,
+    Finds,
+    Keep,
+    Kept,
+    Mails,
+    Picture,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    Sends,
+    Span,
+)
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.testing import Answer, ChannelContract, HttpWire, OneCallWire
+from policenotify.text import Budget, utf8_bytes
+from policenotify.wire import error_for_exception, error_for_status
+
+
+class Pigeons:
+    """A loft."""
+
+    abilities = Abilities(
+        budget=Budget(4096, utf8_bytes),
+        title=True,
+        replies=True,
+        images=1,
+        remembers_keys=timedelta(hours=1),
+        lookup_settles=timedelta(0),
+        edits=True,
+        deletes=True,
+    )
+
+    def __init__(self, *, loft: str, token: SecretStr, clock: Clock, keep: Keep) -> None:
+        self.account = loft
+        self._token, self._clock, self._keep = token, clock, keep
+
+    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+        assert_type(post.spans, tuple[Span, ...])
+        assert_type(post.pictures, tuple[Picture, ...])
+        body: dict[str, JsonValue] = {"text": post.text, "under": answers[-1].id if answers else None}
+        return Request(account=self.account, key=post.key, body=body)
+
+    def send(self, request: Request) -> PostRef:
+        if not request.body["text"]:
+            raise Refused("Nothing is said.", remedy="Say something.", fallback="standalone")
+        try:
+            return PostRef(account=self.account, id="1", url=None, extra={"ring": "7"})
+        except OSError as error:
+            raise error_for_exception(error, where="the loft") from None
+
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        if since > self._clock.now():
+            raise Unavailable("Later.", retry_at=since, whole_channel=True)
+        return None
+
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        return ref
+
+    def delete(self, ref: PostRef) -> None:
+        raise error_for_status(404, {"Retry-After": "5"}, now=self._clock.now(), where="the loft")
+
+    def whoami(self) -> Account:
+        kept = self._keep.load("ring")
+        assert_type(kept, Kept | None)
+        if kept and not self._keep.swap("ring", self._token.get_secret_value(), version=kept.version):
+            raise Blocked("Somebody else was faster.")
+        with self._keep.lease("ring", seconds=1.5):
+            return Account(id="1", name=self.account)
+
+    def close(self) -> None:
+        pass
+
+
+class Letters(Pigeons):
+    """A post office: one letter for each person."""
+
+    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        for person in recipients:
+            yield RecipientOutcome(key=person.key, outcome="posted")
+
+
+Claims: TypeAlias = tuple[Sends, Finds, Edits, Deletes, Mails]
+KINDS: tuple[type[Channel], ...] = (Pigeons, Letters)
+
+
+def of_a_loft(clock: Clock, keep: Keep) -> Claims:
+    """It is all that it claims to be."""
+    pigeons = Pigeons(loft="nord", token=SecretStr("ring"), clock=clock, keep=keep)
+    letters = Letters(loft="sud", token=SecretStr("ring"), clock=clock, keep=keep)
+    channels: list[Channel] = [pigeons, letters]
+    for channel in channels:
+        assert_type(channel.abilities, Abilities)
+        if isinstance(channel, Mails):
+            continue
+        if isinstance(channel, Sends):
+            assert_type(channel, Sends)
+    return pigeons, pigeons, pigeons, pigeons, letters
+
+
+def in_words(error: ChannelError) -> str:
+    """The four kinds are told apart."""
+    match error:
+        case Refused(fallback=fallback):
+            return fallback or error.reason
+        case Unavailable(retry_at=at) if at:
+            return at.isoformat()
+        case Unconfirmed() | Blocked():
+            return error.published
+        case _:
+            return error.code
+
+
+class TestPigeons(ChannelContract):
+    """Its whole test."""
+
+    accepts = Answer.json({"id": "abc"})
+    secrets = ("ring",)
+    test_asking_who_we_are_proves_the_credentials = None
+
+    def make_wire(self) -> OneCallWire:
+        return OneCallWire(self.accepts, post=("POST", "/pigeons"))
+
+    def open(self, wire: HttpWire) -> Channel:
+        return Pigeons(loft=wire.stand.url, token=SecretStr("ring"), clock=wire.clock, keep=wire.keep)
