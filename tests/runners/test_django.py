@@ -27,7 +27,9 @@ from policenotify.errors import IllegalCourse, KeyReused, MissingExtra, Settings
 from policenotify.journal.schema import SCHEMA_VERSION
 from policenotify.receipt import Outcome
 from policenotify.runners.django import open_publisher, publish, publisher
+from policenotify.runners.django.database import journal_url
 from policenotify.runners.django.publishing import _own
+from policenotify.testing import recorded
 
 LONG = timedelta(seconds=30)
 
@@ -161,6 +163,19 @@ def test_without_a_transaction_it_is_journalled_at_once(database: Any, desk: Des
     told = publish(accident(), key="open", actor="cad", wait=LONG)
     assert told.on("bluesky").outcome is Outcome.POSTED
     assert database.get_autocommit()
+
+
+def test_a_test_of_the_project_reads_what_it_would_have_said(database: Any, desk: Desk) -> None:
+    with recorded(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
+        globals()["recording"] = said
+        how = {"DATABASE": database.alias, "RUNNER": f"{__name__}.recording"}
+        with override_settings(POLICENOTIFY=how):
+            with transaction.atomic(using=database.alias):
+                publish(accident(), key="open", actor="cad")
+            assert not said.posts
+            said.deliver()
+    assert [post.channel for post in said.posts] == ["bluesky", "presse"]
+    assert desk.bluesky.posts == ()
 
 
 @pytest.mark.usefixtures("database")

@@ -304,6 +304,8 @@ def test_any_channels_with_routes_and_another_sender() -> None:
     assert [post.channel for post in desk.posts] == ["radio", "intranet"]
     assert all(len(post.text) <= 250 for post in desk.posts)
     assert desk.on("intranet")[0].title
+    with recorded("mastodon") as desk:
+        assert list(desk.publisher.channels) == ["mastodon"]
     with pytest.raises(UnknownNetwork, match="mastodon"), recorded(["mastodont"]):
         pass
     with pytest.raises(SettingsError, match="What 'apprise' can do is not known"), recorded(["apprise"]):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
 from policenotify.errors import MissingExtra, SettingsError
 from policenotify.registry import How, claims_of, configured, network
-from policenotify.settings import profiles_of, read_settings, routes_of, words_of
+from policenotify.settings import Settings, profiles_of, routes_of, words_of
 from policenotify.settings.environment import WITHHELD
 from policenotify.settings.model import ChannelSettings
 
@@ -37,18 +36,19 @@ def channels_from(given: Iterable[str | Configured] | Mapping[str, Abilities]) -
     Raises:
         SettingsError: A network is not known, or what it can do.
     """
+    if isinstance(given, str):
+        given = (given,)
     if isinstance(given, Mapping):
         return [_channel(name, name, abilities) for name, abilities in given.items()]
     return [_channel(one, one, _usual(one, network(one).load())) if isinstance(one, str) else one for one in given]
 
 
-def installation(place: str | os.PathLike[str]) -> tuple[list[Configured], dict[str, Any]]:
+def installation(settings: Settings) -> tuple[list[Configured], dict[str, Any]]:
     """The channels of an installation, and what else its publisher is made of.
 
     Raises:
-        SettingsError: The settings are wrong, or what a network can do is not known without its secrets.
+        SettingsError: What a network can do is not known without its secrets, or something is wrong with it.
     """
-    settings = read_settings(place, secrets=False)
     channels = [_of_settings(name, channel) for name, channel in settings.channels.items()]
     return channels, {
         "routes": routes_of(settings),

@@ -28,6 +28,7 @@ from policenotify.keys import Keys
 from policenotify.plan import Route
 from policenotify.publisher import Publisher
 from policenotify.reminders import Reminder
+from policenotify.settings import read_settings
 from policenotify.slips import nearest
 from policenotify.testing._likeness import FIVE, channels_from, installation
 from policenotify.testing.fakes import FakeClock
@@ -63,7 +64,7 @@ class Recording:
 
     @property
     def posts(self) -> tuple[RecordedPost, ...]:
-        """Everything that was said, in order: posts, edits and deletions; of one publication, channel by channel."""
+        """Everything that was said, in order: posts, edits and deletions; of one moment, channel by channel."""
         return self._recorder.posts
 
     def on(self, channel: str) -> tuple[RecordedPost, ...]:
@@ -158,7 +159,7 @@ def recorded(
         zone: In whose time readers are told when; by default that of Paris.
         clock: Tells the time; by default the machine's does, and time goes on while the test runs.
         journal: Another journal than one of its own in a temporary folder: for code that publishes in transactions of
-            its own database. It stays.
+            its own database. It stays. With settings their keys are used, as whoever made it has.
 
     Raises:
         ValueError: There are settings, and something that they say themselves.
@@ -169,12 +170,14 @@ def recorded(
     if settings is not None and (twice := [name for name, value in given.items() if value is not None]):
         raise ValueError(f"{', '.join(twice)}: the settings say it; leave it out")
     told = clock or _Machine()
-    said_of, how = installation(settings) if settings is not None else (channels_from(channels or FIVE), {})
+    said = read_settings(settings, secrets=False) if settings is not None else None
+    said_of, how = installation(said) if said else (channels_from(FIVE if channels is None else channels), {})
     how = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **how}
     recorder = Recorder(told, order=[one.name for one in said_of])
     silent = [replace(one, account=one.name, open=opener(recorder, one), learns=False, rate=None) for one in said_of]
     # No secrets: a public reference that follows from them is then the same at each run.
-    keys = Keys.create(random.Random(0).randbytes)  # noqa: S311 - the same
+    invented = Keys.create(random.Random(0).randbytes)  # noqa: S311 - the same
+    keys = Keys.load(said.keys_path) if said and journal else invented
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
         url = journal or str(Path(folder) / "journal.db")
