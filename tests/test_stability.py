@@ -15,11 +15,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import policenotify
+from policenotify.cli.exits import Exit
+from policenotify.cli.program import COMMANDS, program
+from policenotify.cli.schemas import SCHEMAS
+from policenotify.registry import GROUP, OURS, networks
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "reference" / "stability.md"
@@ -183,13 +188,23 @@ def _properties(
             yield from _properties(inner, f"{at}[]", kinds, seen)
 
 
+def _commands(name: str, command: click.Command) -> Iterator[str]:
+    yield name
+    yield from (f"{name} {option}" for one in command.params for option in (*one.opts, *one.secondary_opts))
+    for within, inner in sorted(getattr(command, "commands", {}).items()):
+        yield from _commands(f"{name} {within}", inner)
+
+
 def listed() -> Iterator[str]:
     """Every line of what is promised."""
-    from policenotify.cli.schemas import SCHEMAS  # noqa: PLC0415 - brings the command line
-
     for module in MODULES:
         for name in names_of(module):
             yield from _listed(f"{module}.{name}", getattr(importlib.import_module(module), name))
+    yield from (f"{GROUP}: {one.name} of {one.package}" for one in networks() if one.package == OURS)
+    yield from (f"exit code {code.value}: {code.name}" for code in Exit)
+    for name in sorted(COMMANDS):
+        if command := program.get_command(click.Context(program), name):
+            yield from _commands(f"policenotify {name}", command)
     for name, made in SCHEMAS.items():
         schema = made()
         yield from dict.fromkeys(_properties(schema, f"policenotify schema {name}: ", schema.get("$defs", {})))

@@ -359,7 +359,8 @@ class Channel(Protocol):
         """What the network can do. No network is asked.
 
         A channel may refine them by what it has learned of its server and left in its `Keep`; its class then says
-        `learns = True`. What it claims before it has learned anything must be safe.
+        `learns = True`. What it claims before it has learned anything must be safe. A class whose abilities depend on
+        its options may tell those of most accounts in `usual`, for documentation and for tests of applications.
         """
         ...
 
