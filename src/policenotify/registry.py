@@ -83,7 +83,10 @@ class Network:
         return self.name in {_normal(extra) for extra in extras}
 
     def _unfit(self, why: str) -> SettingsError:
-        return SettingsError(f"The network {self.name!r} of the package {self.package!r} {why}. Update the package.")
+        return SettingsError(
+            f"The network {self.name!r} of the package {self.package!r} {why}. "
+            "Update the package, or take its channels out of the settings until then."
+        )
 
 
 def networks() -> tuple[Network, ...]:
