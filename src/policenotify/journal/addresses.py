@@ -27,6 +27,14 @@ _SUPPRESS = (
     .values(state=Outcome.SUPPRESSED)
 )
 _TOLD = select(schema.recipient.c.delivery).where(_OF_THOSE, schema.recipient.c.state == Outcome.WAITING).distinct()
+_THOSE = schema.address.c.key.in_(bindparam("those", expanding=True))
+_KNOWN = select(schema.address.c.key).where(_THOSE).order_by(schema.address.c.key).with_for_update(key_share=True)
+_A_DAY = 24 * 3_600 * 1_000_000  # a list of thousands is not written anew for each of the day's posts
+_KEEP = (
+    update(schema.address)
+    .where(_THOSE, schema.address.c.stored_at < bindparam("stale"))
+    .values(stored_at=bindparam("at"))
+)
 _COUNTED = (schema.recipient.c.delivery, schema.recipient.c.state, schema.recipient.c.doubt)
 _COUNTS = select(*_COUNTED, func.count()).where(_OF_THOSE).group_by(*_COUNTED)
 _AT_ONCE = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
@@ -103,9 +111,9 @@ def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str]
     table, names = schema.address, sorted(wanted)
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
-        there = select(table.c.key).where(table.c.key.in_(some)).order_by(table.c.key)
-        known = set(connection.execute(there.with_for_update(key_share=True)).scalars())
-        connection.execute(update(table).where(table.c.key.in_(known)).values(stored_at=at))
+        known = set(connection.execute(_KNOWN, {"those": some}).scalars())
+        if known:
+            connection.execute(_KEEP, {"those": list(known), "at": at, "stale": at - _A_DAY})
         rows = []
         for key in some:
             if key not in known:
