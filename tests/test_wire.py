@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from hypothesis import strategies as st
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.stand import Hang, HangUp, Stand
 from policenotify.wire import (
+    ahead,
     causes,
     error_for_exception,
     error_for_status,
@@ -479,6 +481,32 @@ def test_when_to_ask_again(name: str, value: str, seconds: float | None) -> None
     at = retry_at({name: value, "Date": "Sun, 26 Jul 2026 12:00:00 GMT"}, now=NOW)
     assert at == (None if seconds is None else NOW + timedelta(seconds=seconds))
     assert at is None or at.tzinfo is not None
+
+
+@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
+@pytest.mark.parametrize("form", ["{:%a, %d %b %Y %H:%M:%S GMT}", "{:%Y-%m-%dT%H:%M:%SZ}", "unix", "60"])
+def test_a_time_of_the_networks_clock_is_told_by_ours(hours: int, form: str) -> None:
+    theirs = NOW + timedelta(hours=hours)
+    at = theirs + timedelta(seconds=60)
+    value = str(int(at.timestamp())) if form == "unix" else form.format(at)
+    headers = {"Retry-After": value, "Date": format_datetime(theirs, usegmt=True)}
+    assert retry_at(headers, now=NOW) == NOW + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 26 Jul 2026 13:00:00 GMT", 3600),
+        ("Sun, 26 Jul 2026 11:00:00 +0000", -3600),
+        ("Sun, 26 Jul 2026 11:00:00 -0000", 0),  # of no zone
+        ("Sun, 26 Jul 1825 11:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 0),
+        ("noon", 0),
+    ],
+)
+def test_how_far_the_networks_clock_is_ahead(date: str, seconds: int) -> None:
+    assert ahead({"date": date}, now=NOW) == timedelta(seconds=seconds)
+    assert ahead({}, now=NOW) == timedelta(0)
 
 
 def test_the_first_header_that_can_be_read_counts() -> None:

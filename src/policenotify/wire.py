@@ -47,6 +47,7 @@ _BLOCKED = {
 _NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy that refuses CONNECT: no bytes went further
 _LATER_AT = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _LONGEST_WAIT = timedelta(days=1)  # the longest window of the networks we know; see retry_at
+_FURTHEST = timedelta(days=36_525)  # a clock without its battery says 1970; a Date of 1900 says nothing
 _YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -191,14 +192,34 @@ def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
     """The time before which the network does not want to be asked again, if it says so.
 
     Reads `Retry-After` (RFC 9110, section 10.2.3: seconds or a date) and the customary rate-limit headers
-    (seconds, a Unix time, or an ISO 8601 time). Never before *now*, and never more than a day after it (the longest
-    windows of Bluesky and X): a slip in one answer must not silence a channel for years.
+    (seconds, a Unix time, or an ISO 8601 time). A time is one of the network's clock, a delay is one of any; what is
+    returned is one of ours. Never before *now*, and never more than a day after it (the longest windows of Bluesky
+    and X): a slip in one answer must not silence a channel for years.
     """
     lower = {name.lower(): value.strip() for name, value in headers.items()}
+    apart = ahead(lower, now=now)
+    there = now + apart
     for name in _LATER_AT:
-        if (value := lower.get(name)) and (at := _time(value, now)) is not None:
-            return min(max(at, now), now + _LONGEST_WAIT)
+        if (value := lower.get(name)) and (at := _time(value, there)) is not None:
+            return min(max(at, there), there + _LONGEST_WAIT) - apart
     return None
+
+
+def ahead(headers: Mapping[str, str], *, now: datetime) -> timedelta:
+    """By how much the network's clock is ahead of ours, as far as its answer tells.
+
+    Args:
+        headers: The answer's headers, names in lower case. `Date` (RFC 9110, section 6.6.1) tells whole seconds.
+        now: The time by our clock.
+
+    Returns:
+        Negative where ours is ahead; zero where the answer tells no time.
+    """
+    try:
+        apart = parsedate_to_datetime(headers["date"]) - now
+    except (KeyError, ValueError, TypeError):  # TypeError: it names no zone
+        return timedelta(0)
+    return apart if abs(apart) < _FURTHEST else timedelta(0)
 
 
 def _time(value: str, now: datetime) -> datetime | None:

@@ -331,6 +331,32 @@ def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) ->
     assert desk.take().publication == other
 
 
+def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_come_again(desk: Desk) -> None:
+    """An attempt, a doubt, a pause and what was never tried: of a clock that was three hours ahead."""
+    tried, doubtful, never = (desk.publish(incident=name) for name in ("I1", "I2", "I3"))
+    late = desk.clock.now() + timedelta(minutes=10)
+    desk.settle(desk.begin(desk.take()), Outcome.WAITING, not_before=late)
+    desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=late)
+    desk.journal.pause("sky", late)
+    desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
+    desk.journal.recover()
+    assert desk.journal.due(["sky"]) == {"sky": late}
+    desk.clock._at -= timedelta(hours=3)
+    now = desk.clock.now()
+    desk.journal.recover()
+    assert desk.journal.due(["sky"]) == {"sky": now}
+    claimed = {one.publication: one for one in (desk.take(), desk.take(), desk.take())}
+    assert [(claimed[said].doubt, claimed[said].first_tried_at) for said in (tried, doubtful, never)] == [
+        (False, now),
+        (True, now - timedelta(days=1)),
+        (False, None),
+    ]
+    assert {one.last_tried_at for one in claimed.values()} == {now, None}
+    desk.journal.recover()
+    [told] = desk.journal.recorded("clock_set_back", now)  # once put right, it is right
+    assert told == {"deliveries": [1, 2, 3]}
+
+
 # --- what cannot be read
 
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -521,6 +523,51 @@ def test_of_two_posts_with_the_same_words_the_one_after_the_call_is_ours(channel
     before = channel.find(request, since=NOW + timedelta(seconds=30))
     assert before is not None
     assert before.id == ids[2]  # our clock may be ahead of X's
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=-2), timedelta(hours=-3), timedelta(hours=3), timedelta(days=2)])
+@pytest.mark.parametrize("learnt", [True, False])
+def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
+    opened: Open, stand: XStand, clock: FakeClock, ahead: timedelta, *, learnt: bool
+) -> None:
+    ours = FakeClock(NOW)
+    clock._at += ahead
+    channel = opened(clock=ours)
+    request = channel.prepare(a_post(), ())
+    stand.write("Route barrée à Évian.", at=clock.now() - timedelta(minutes=10))
+    channel = channel if learnt else opened(clock=ours)  # of another process, which has not heard from X yet
+    assert channel.find(request, since=NOW) is None
+    out = stand.write("Route barrée à Évian.")
+    for passing in (clock, ours):
+        passing.pass_by(600)
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found.id == out
+    assert channel.send(request) == found, "X says that it was said, and it is seen to be ours"
+    assert len(stand.posts) == 2
+
+
+def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, stand: XStand, clock: FakeClock) -> None:
+    """X need not say why it does not accept a signature: the time of its answer tells."""
+    channel = opened()
+    request = channel.prepare(a_post(), ())
+    plain = no(401, "Unauthorized")
+    for apart, names_clock in ((0, False), (110, False), (130, True), (-10_000, True)):
+        there = format_datetime(clock.now() + timedelta(seconds=apart), usegmt=True)
+        stand.fail_next(*CREATE, replace(plain, headers={"Date": there}))
+        error = error_of(lambda: channel.send(request))
+        assert type(error) is Blocked
+        assert ("clock is wrong" in str(error), "Set the clock" in str(error)) == (names_clock, names_clock)
+        assert ("new keys" in str(error)) is not names_clock
+    assert stand.posts == ()
+
+
+def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: XStand, clock: FakeClock) -> None:
+    channel = rotating()
+    request = channel.prepare(a_post(), ())
+    there = format_datetime(clock.now() + timedelta(hours=3), usegmt=True)
+    stand.fail_next(*CREATE, replace(no(401, "Unauthorized"), headers={"Date": there}), times=2)
+    assert "clock" not in str(error_of(lambda: channel.send(request)))
 
 
 def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: XStand) -> None:

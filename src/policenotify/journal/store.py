@@ -32,6 +32,7 @@ from policenotify.journal import (
     resolve,
     schema,
     series,
+    set_back,
     settle,
     vacuum,
 )
@@ -473,9 +474,14 @@ class Journal:
             facts.keep_promise(connection, runner)
 
     def recover(self) -> int:
-        """Take back what dead or silent runners held; returns how many deliveries."""
+        """Take back what dead or silent runners held; returns how many deliveries.
+
+        What waits for a time that was one of a clock since set back is due at once.
+        """
         with self.writing(lasting=False) as connection:
-            return claim.recover(connection, microseconds(self.now()))
+            now = microseconds(self.now())
+            set_back.put_right(connection, now)
+            return claim.recover(connection, now)
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""

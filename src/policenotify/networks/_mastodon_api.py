@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -83,11 +82,8 @@ class Answer:
         return self.body if isinstance(self.body, dict) else {}
 
     def ahead(self, now: datetime) -> timedelta:
-        """By how much the server's clock is ahead of ours, as far as its answer tells (`Date`: RFC 9110, 6.6.1)."""
-        try:
-            return parsedate_to_datetime(self.headers["date"]) - now
-        except (KeyError, ValueError, TypeError):  # TypeError: it names no zone
-            return timedelta(0)
+        """By how much the server's clock is ahead of ours, as far as its answer tells."""
+        return wire.ahead(self.headers, now=now)
 
 
 class Api:

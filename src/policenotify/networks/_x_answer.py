@@ -16,13 +16,14 @@ from typing import Any
 
 from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._x_reasons import CREDITS, ON_X, REASONS, Reason
+from policenotify.networks._x_reasons import CLOCK, CREDITS, ON_X, REASONS, Reason
 from policenotify.wire import error_for_status, retry_at
 
 WHERE = "X"
 publishing_nothing = partial(wire.publishing_nothing, WHERE)
 
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
+_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; how far one may be, X does not say
 _LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # ibid.
 _PRIVATE = re.compile(r"[\w%+/-]{32,}={0,2}|[^\s@\"(<]+@[^\s@\")>]+\.\w+")  # tokens and keys; mail addresses
 _NAME = re.compile(r"[\w -]{1,40}")
@@ -42,6 +43,7 @@ class Answer:
         said: X's own words, on one line, free of secrets.
         words: All that the body says of a problem, in small letters, to tell reasons by.
         codes: The numbers of the old errors in it.
+        signed: The call was signed with the keys, at a time of this machine's clock.
     """
 
     status: int
@@ -52,6 +54,7 @@ class Answer:
     said: str = ""
     words: str = field(default="", repr=False)
     codes: frozenset[int] = frozenset()
+    signed: bool = False
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -73,6 +76,10 @@ class Answer:
     def told(self) -> str:
         """X's words, to follow a statement: `: Too Many Requests`; a full stop when it gave none."""
         return f": {self.said}" if self.said else "."
+
+    def ahead(self, now: datetime) -> timedelta:
+        """By how much X's clock is ahead of ours, as far as the answer tells."""
+        return wire.ahead(self.headers, now=now)
 
     def gives(self, reason: Reason) -> bool:
         """Whether it gives this reason for a refusal."""
@@ -156,6 +163,8 @@ def _by_status(answer: Answer, now: datetime, *, all_posts: bool) -> ChannelErro
         error = Unavailable(f"X asks us to wait{answer.told}", retry_at=at, whole_channel=all_posts, code=code)
     elif status == 402:  # noqa: PLR2004 - RFC 9110, section 15.5.3; whoever says so: a proxy does not
         error = _as(CREDITS, answer, now)
+    elif status == 401 and answer.signed and abs(answer.ahead(now)) > _APART:  # noqa: PLR2004 - the same; X need not say why
+        error = _as(CLOCK, answer, now)
     elif status == 401 and of_x:  # noqa: PLR2004 - RFC 9110, section 15.5.2
         error = Blocked(
             f"X does not accept our credentials{answer.told}",
@@ -172,9 +181,10 @@ def _by_status(answer: Answer, now: datetime, *, all_posts: bool) -> ChannelErro
 def _later(headers: Mapping[str, str], now: datetime) -> datetime:
     """When the last of the limits that are used up is lifted."""
     used_up = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
-    told: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} for reset in used_up if reset]
+    dated = {"date": headers["date"]} if "date" in headers else {}
+    told: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in used_up if reset]
     if after := headers.get("retry-after"):
-        told.append({"retry-after": after})
+        told.append({"retry-after": after} | dated)
     ends = [at for each in told or [headers] if (at := retry_at(each, now=now)) is not None]
     return max(ends, default=now + _NO_RESET)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -66,7 +67,8 @@ class Line:
         """
         self._client.bearer_token = token or None
         call = getattr(self._client, method)
-        return self._answer(lambda: call(*args, user_auth=not token, **what), token)
+        answer = self._answer(lambda: call(*args, user_auth=not token, **what), token)
+        return replace(answer, signed=not token)
 
     def form(self, path: str, fields: Mapping[str, str], login: tuple[str, str] | None) -> Answer:
         """Post a form, as token endpoints want it (RFC 6749, section 6).

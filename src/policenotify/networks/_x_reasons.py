@@ -83,6 +83,13 @@ PERMISSIONS = Reason(
     ),
     frozenset({261, 453}),
 )
+CLOCK = Reason(
+    Blocked,
+    "This machine's clock is wrong: X does not accept what is signed with it.",
+    f"Set the clock (NTP), {ON_X}",
+    ("timestamp out of bounds",),
+    frozenset({135}),
+)
 REASONS = (
     DUPLICATE,
     CREDITS,
@@ -139,13 +146,7 @@ REASONS = (
         ("might be automated",),
         frozenset({226}),
     ),
-    Reason(
-        Blocked,
-        "This machine's clock is wrong: X does not accept its signatures.",
-        f"Set the clock (NTP), {ON_X}",
-        ("timestamp out of bounds",),
-        frozenset({135}),
-    ),
+    CLOCK,
     Reason(
         Refused,
         "The text is too long for this account. Nothing was posted.",

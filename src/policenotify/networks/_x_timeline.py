@@ -24,7 +24,7 @@ def posts_since(
     """The account's posts, newest first.
 
     Args:
-        since: The earliest time.
+        since: The earliest time, by X's clock.
         number: The account's number.
         ask: Makes a call: tweepy's method, its arguments.
         now: Tells the time.

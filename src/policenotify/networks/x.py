@@ -48,7 +48,7 @@ _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your h
 _SDKS = ("tweepy", "requests_oauthlib")
 _OURS = "api.x.com"
 _SETTLES = timedelta(seconds=30)  # X promises nothing; a public alert service waits so long before it says it again
-_SKEW = timedelta(seconds=30)  # how far our clock may be from X's
+_SKEW = timedelta(seconds=30)  # how far our clock may be from X's, besides what X's answers tell of it
 _REPEATED = timedelta(days=7)  # how far back an equal post is looked for when X refuses one; X does not say
 _NEW = timedelta(seconds=60)  # a post so young may not yet be seen by the machine that takes an answer to it
 _SOON = timedelta(seconds=5)  # node-twitter-api-v2 issue 366: after so long it was seen
@@ -134,6 +134,7 @@ class X:
         )
         self._timeout = timeout
         self._clock = clock
+        self._ahead: timedelta | None = None  # how far X's clock is ahead of ours; unknown before its first answer
         self._opened: Line | None = None
         self._tokens: Rotation | None = None
         if not self._credentials.keys:
@@ -210,11 +211,14 @@ class X:
     def find(self, request: Request, *, since: datetime) -> PostRef | None:
         """Look for the post on the account's timeline: the same text, answering nothing else, not before *since*.
 
+        *since* is a time of our clock; that X's clock tells another one is seen from its answers.
+
         Raises:
             Unavailable: The timeline could not be read; the doubt stays.
             Blocked: X does not accept the credentials, or has closed the account.
         """
         with publishing_nothing("looking the post up"):
+            since = self._on_x(since)
             return self._ours(request, self._alike(request, since - _SKEW), since)
 
     def delete(self, ref: PostRef) -> None:
@@ -256,7 +260,15 @@ class X:
         def call(token: str) -> Answer:
             return self._line().ask(method, *args, token=token, **what)
 
-        return self._tokens.ask(call) if self._tokens else call("")
+        answer = self._tokens.ask(call) if self._tokens else call("")
+        self._ahead = answer.ahead(self._clock.now())
+        return answer
+
+    def _on_x(self, at: datetime) -> datetime:
+        """A time of our clock, as X's own clock tells it."""
+        if self._ahead is None:
+            self._identity.asked()
+        return at + (self._ahead or timedelta(0))
 
     def _is_ours(self, ref: PostRef) -> bool:
         return ref.account == self.account and is_id(ref.id)
@@ -265,7 +277,7 @@ class X:
         return PostRef(account=self.account, id=post_id, url=f"https://x.com/{self._handle}/status/{post_id}")
 
     def _alike(self, request: Request, since: datetime) -> list[Shown]:
-        """The account's posts from a time on that read as this one."""
+        """The account's posts from a time of X's clock on that read as this one."""
         said = _said(request)
         shown = posts_since(since, number=self._identity.number(), ask=self._ask, now=self._clock.now)
         return [each for each in shown if posted_at(each["id"]) >= since and reads_same(said, each, self._handle)]
@@ -279,7 +291,7 @@ class X:
 
     def _said_before(self, request: Request, answer: Answer) -> PostRef:
         """X has this text already: is that our own post, of an attempt whose answer was lost?"""
-        said_at = datetime.fromisoformat(str(request.body["said_at"]))
+        said_at = self._on_x(datetime.fromisoformat(str(request.body["said_at"])))
         try:
             alike = self._alike(request, said_at - _REPEATED)
         except ChannelError as error:  # true of the question, not of the post
@@ -299,7 +311,7 @@ class X:
         if not (parent and isinstance(error, Refused) and answer.gives(MISSING_PARENT)):
             return error
         now = self._clock.now()
-        if now - posted_at(str(parent)) > _NEW:
+        if self._on_x(now) - posted_at(str(parent)) > _NEW:
             return error
         return Unavailable("X does not show the post that this one answers yet.", retry_at=now + _SOON, code=error.code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Literal
 from urllib.parse import urlencode
@@ -31,11 +31,19 @@ class Signatures:
     Args:
         consumer: The app's key and secret.
         access: The account's token and secret.
+        now: Time.
+
+    Attributes:
+        apart: How far from that a signature's time may be (RFC 5849, section 3.3: a server may refuse stale ones);
+            `None`: any will do, for who signs reads the machine's clock, and the stand's may be of another day.
     """
 
-    def __init__(self, consumer: tuple[str, str], access: tuple[str, str]) -> None:
+    apart: timedelta | None = None
+
+    def __init__(self, consumer: tuple[str, str], access: tuple[str, str], now: Callable[[], datetime]) -> None:
         self.consumer = consumer
         self.access = access
+        self._now = now
         self._nonces: set[str] = set()
 
     def accepts(self, seen: Seen, url: str) -> bool:
@@ -59,7 +67,9 @@ class Signatures:
         nonce = f"{said.get('oauth_timestamp')} {said.get('oauth_nonce')}"
         known = (said.get("oauth_consumer_key"), said.get("oauth_token")) == (self.consumer[0], self.access[0])
         right = signature.verify_hmac_sha1(request, self.consumer[1], self.access[1])
-        if not known or not right or nonce in self._nonces:
+        at = datetime.fromtimestamp(int(said.get("oauth_timestamp", "0")), UTC)
+        late = self.apart is not None and abs(self._now() - at) > self.apart
+        if not known or not right or late or nonce in self._nonces:
             return False
         self._nonces.add(nonce)
         return True

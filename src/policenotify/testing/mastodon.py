@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from threading import RLock
 from typing import Any, Literal
 
@@ -175,9 +174,7 @@ class MastodonStand(Stand):
                     got = no.answer if self.rules.words else Answer.html(f"<h1>{no}</h1>", no.answer.status)
                 wrote = family == "all" and seen.method in {"POST", "PUT"}
                 limits = self._limits("statuses" if wrote else family)
-                return replace(
-                    got, headers={**limits, "Date": format_datetime(self._clock(), usegmt=True), **got.headers}
-                )
+                return replace(got, headers={**limits, **got.headers})
 
         return answered
 

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, RLock, Thread, current_thread
@@ -148,7 +149,7 @@ class Stand:
 
     Args:
         answer: What is answered where no route matches; else a 404 in JSON that names the path.
-        now: Where `Seen.at` comes from.
+        now: The stand's clock: where `Seen.at` and the `Date` of its answers come from.
 
     Attributes:
         latency: Seconds from a request's arrival to the first byte of its answer, as on a far network; it has taken
@@ -283,7 +284,7 @@ class Stand:
 
     def _listen(self, bound: socket.socket) -> None:
         self._port = bound.getsockname()[1]
-        self._server = _Server(bound, self._reply, self._broken.append)
+        self._server = _Server(bound, self._reply, self._broken.append, self._now)
 
     def _reply(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Reply:
         url = urlsplit(target)
@@ -362,6 +363,7 @@ class _Server(ThreadingHTTPServer):
         bound: socket.socket,
         reply: Callable[[str, str, HTTPMessage, bytes], Reply],
         broken: Callable[[BaseException], None],
+        now: Callable[[], datetime],
     ) -> None:
         super().__init__(bound.getsockname(), _Conversation, bind_and_activate=False)
         self.socket.close()
@@ -369,6 +371,7 @@ class _Server(ThreadingHTTPServer):
         self.server_activate()
         self.reply = reply
         self.broken = broken
+        self.now = now
         self.closing = Event()
         self._conversations: dict[Thread, socket.socket] = {}
         # serve_forever() looks only this often (seconds) whether it shall end
@@ -447,6 +450,8 @@ class _Conversation(BaseHTTPRequestHandler):
     def _send(self, answer: Answer, promised: int, sent: int) -> None:
         bodiless = answer.status in {204, 304}  # RFC 9110, section 6.4.1
         self.send_response_only(answer.status)
+        if "date" not in map(str.lower, answer.headers):
+            self.send_header("Date", format_datetime(self.server.now().astimezone(UTC), usegmt=True))  # RFC 9110, 6.6.1
         for name, value in answer.headers.items():
             self.send_header(name, value)
         if not bodiless:

@@ -115,7 +115,7 @@ class XStand(Stand):
         self._count = 0
         self._posts: dict[str, SeenPost] = {}
         self._media: dict[str, _Media] = {}
-        self._signatures = Signatures(self.consumer, self.access)
+        self._signatures = Signatures(self.consumer, self.access, now)
         self._tokens = Tokens(self.client, now)
         self.refresh_token: str = self._tokens.first
         self.on("POST", "/2/oauth2/token", self._token)
@@ -143,6 +143,15 @@ class XStand(Stand):
             if post.id == post_id or (post.conversation == post_id and post.parent in seen):
                 seen[post.id] = post
         return tuple(seen.values())
+
+    @property
+    def apart(self) -> timedelta | None:
+        """How far from the stand's clock the time of a signature may be; `None`: any will do."""
+        return self._signatures.apart
+
+    @apart.setter
+    def apart(self, apart: timedelta | None) -> None:
+        self._signatures.apart = apart
 
     @property
     def renewals(self) -> int:

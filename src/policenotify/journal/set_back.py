@@ -1,0 +1,51 @@
+"""A clock that was set back: what was written by the old time neither waits for it to come again nor trusts it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, and_, case, or_, select, update
+
+from policenotify.journal import schema
+from policenotify.journal.events import RUNNER, record
+from policenotify.journal.values import moment, span
+from policenotify.receipt import Outcome
+
+APART = timedelta(seconds=30)
+"""So far the clocks of two hosts may be apart, or one be slewed, without anybody having set it back."""
+
+UNKNOWN = timedelta(days=1)
+"""How far back a post in doubt is looked for when the time of its attempt is not known any more."""
+
+_table, _said, _channel = schema.delivery, schema.publication, schema.channel
+
+
+def put_right(connection: Connection, now: int) -> int:
+    """See to what waits although it was tried, or published, at a time that has not come yet; returns how many.
+
+    It is due at once, and so is its channel: a network that wants to be left alone says so again. When a post in
+    doubt was first tried is not known any more, so that no key counts as remembered for some hours only, and it is
+    looked for from a day ago on. What somebody holds stays his.
+    """
+    late = now + span(APART)
+    tried, told = _table.c.last_tried_at > late, _said.c.created_at > late
+    untried = and_(_table.c.last_tried_at.is_(None), _table.c.not_before > now, told)
+    query = select(_table.c.id, _table.c.channel).join(_said, _said.c.id == _table.c.publication)
+    query = query.where(_table.c.state == Outcome.WAITING, or_(tried, untried))
+    rows = connection.execute(query.with_for_update(of=_table, skip_locked=True)).all()
+    if not rows:
+        return 0
+    began = case((_table.c.doubt, now - span(UNKNOWN)), else_=now)
+    connection.execute(
+        update(_table)
+        .where(_table.c.id.in_([row.id for row in rows]))
+        .values(
+            not_before=now,
+            first_tried_at=case((tried, began), else_=_table.c.first_tried_at),
+            last_tried_at=case((tried, now), else_=_table.c.last_tried_at),
+        )
+    )
+    channels = {row.channel for row in rows}
+    connection.execute(update(_channel).where(_channel.c.name.in_(channels)).values(paused_until=None))
+    record(connection, moment(now), RUNNER, "clock_set_back", {"deliveries": sorted(row.id for row in rows)})
+    return len(rows)
