@@ -46,8 +46,10 @@ class Five:
     sms: SmsStand
     keys: Keys = field(default_factory=lambda: Keys.create(secrets.token_bytes))
     clock: AheadClock = field(default_factory=AheadClock)
+    theirs: AheadClock = field(default_factory=AheadClock)  # of X, Mastodon and Bluesky
     opened: list[Publisher] = field(default_factory=list)
     timeout: float = 5.0
+    login: tuple[str, str] | None = None  # at the mail server
 
     def options(self, network: str) -> dict[str, Any]:
         """The options of our channel on a network."""
@@ -56,6 +58,7 @@ class Five:
             f"&:password={self.sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
             "&:coding={coding}&:from=POLICE34&:to={recipient}"
         )
+        login = f"{':'.join(self.login)}@" if self.login else ""
         made: Mapping[str, Callable[[], dict[str, Any]]] = {
             "x": lambda: {
                 "handle": self.x.handle,
@@ -76,11 +79,20 @@ class Five:
                 "service": self.bluesky.url,
             },
             "email": lambda: {
-                "url": f"mailto://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
+                "url": f"mailto://{login}{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
             },
             "sms": lambda: {"url": kannel},
         }
         return {"timeout": self.timeout, **made[network]()}
+
+    def renewable(self) -> dict[str, Any]:
+        """Our channel on X, by tokens that are renewed (OAuth 2)."""
+        signing = {"consumer_key", "consumer_secret", "access_token", "access_token_secret"}
+        return {name: value for name, value in self.options("x").items() if name not in signing} | {
+            "client_id": self.x.client[0],
+            "client_secret": self.x.client[1],
+            "refresh_token": self.x.refresh_token,
+        }
 
     def lost(self, network: str) -> dict[str, Any]:
         """The same, at an address that does not exist."""
@@ -148,15 +160,18 @@ class Five:
 
 
 @contextmanager
-def open_five(folder: Path) -> Iterator[Five]:
+def open_five(folder: Path, login: tuple[str, str] | None = None) -> Iterator[Five]:
+    theirs = AheadClock()
     with ExitStack() as stack:
         five = Five(
             folder,
-            stack.enter_context(XStand()),
-            stack.enter_context(MastodonStand()),
-            stack.enter_context(BlueskyStand("police34.example")),
-            stack.enter_context(MailStand()),
+            stack.enter_context(XStand(now=theirs.now)),
+            stack.enter_context(MastodonStand(now=theirs.now)),
+            stack.enter_context(BlueskyStand("police34.example", now=theirs.now)),
+            stack.enter_context(MailStand(login)),
             stack.enter_context(SmsStand()),
+            theirs=theirs,
+            login=login,
         )
         stack.callback(five.close)
         yield five

@@ -72,6 +72,9 @@ class MailStand:
             default is aiosmtpd's, 32 MiB.
         now: Where `Mail.at` comes from.
 
+    Attributes:
+        login: As above; another one counts from the next session on.
+
     Raises:
         MissingExtra: aiosmtpd is not installed; it comes with `policenotify[testing]`.
     """
@@ -91,7 +94,7 @@ class MailStand:
             raise MissingExtra("MailStand", "testing") from error
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd logs every address there
         self._smtp = smtp
-        self._login = login
+        self.login = login
         self._size_limit = size_limit
         self._script = _Script(now, login is not None, smtp.MISSING)
         self._protocols: WeakSet[Any] = WeakSet()
@@ -293,14 +296,14 @@ class MailStand:
             hostname="stand.invalid",
             data_size_limit=self._size_limit,
             enable_SMTPUTF8=True,
-            auth_require_tls=self._login is None,  # AUTH is not offered then
+            auth_require_tls=self.login is None,  # AUTH is not offered then
             authenticator=self._authenticate,
         )
         self._protocols.add(protocol)
         return protocol
 
     def _authenticate(self, _server: Any, _session: Any, _envelope: Any, _how: str, said: Any) -> Any:
-        right = [said.login, said.password] == [each.encode() for each in self._login or ()]
+        right = [said.login, said.password] == [each.encode() for each in self.login or ()]
         return self._smtp.AuthResult(success=right, handled=False)
 
 
