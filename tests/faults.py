@@ -24,7 +24,8 @@ LOGIN: Final = ("desk", "motdepasse")
 PEOPLE: Final = {"email": ADDRESSES, "sms": NUMBERS}
 
 # What the receipt says first, for one reader or for the first of three, and what readers have once all is settled
-# that settles by itself, `1` or `3`: mail and SMS know no keys and cannot be asked, so one in doubt is held for a person.
+# that settles by itself, `1` or `3`: mail and SMS know no keys and cannot be asked, so one in doubt is held for a
+# person.
 WAITS, DOUBT, HELD, SAID = Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.HELD, Outcome.POSTED
 BLOCKED: Final = "blocked"  # waits, and its channel is closed until a person acts
 Cell = tuple[Outcome | str, int] | None  # `None`: there is no such thing on this network
@@ -188,14 +189,11 @@ def worst(receipt: Receipt) -> Outcome:
 
 def _failing(five: Five, network: str, way: str) -> Publisher:
     astray = {"no such name": five.lost, "no TLS": five.untrusted}.get(way)
-    tokens = network == "x" and way in {"clock behind", "expired", "ended"}
-    if tokens:
+    if network == "x" and way in {"clock behind", "expired", "ended"}:
         astray = lambda _network: five.renewable()  # noqa: E731 - as the two above
-    if way == "clock set back":
-        five.clock.ahead = _HOURS
-    elif way.startswith("clock") and way != "clock set on":
-        five.x.apart = timedelta(hours=1)
-        five.theirs.ahead = -_HOURS if way == "clock ahead" else _HOURS
+    five.clock.ahead = _HOURS if way == "clock set back" else timedelta(0)
+    five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
+    five.x.apart = timedelta(hours=1)
     publisher = five.publisher(lost=network if astray else "", astray=astray, patience=later)
     stand = _stand(five, network)
     if way in {"expired", "ended"}:  # what was logged in before

@@ -133,6 +133,35 @@ def test_each_failure_has_its_next_state(
     assert book.claim() is None
 
 
+_FOUND_OUT = "Nothing: it will be found out, and said again only if it is not there."
+
+
+@pytest.mark.parametrize(
+    ("error", "abilities", "policy", "then"),
+    [
+        (Unavailable("Down."), PLAIN, "hold", "It will be tried again."),
+        (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it will be found out, and said again only if it is not there."),
+        (
+            Unconfirmed("Cut."),
+            READABLE,
+            "hold",
+            "Nothing: it will be found out, and said again only if it is not there.",
+        ),
+        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held, to be looked for."),
+        (Unconfirmed("Cut."), PLAIN, "resend", "It will be said again."),
+    ],
+)
+def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
+    book: Book, error: ChannelError, abilities: Abilities, policy: Literal["hold", "resend"], then: str
+) -> None:
+    network = Scripted(abilities=abilities)
+    network.sends.append(error)
+    published = book.publish("sky")
+    assert attempt(book, network, network.configured("sky", on_unknown=policy, on_unknown_minor=policy))
+    receipt = book.receipt(published)
+    assert (receipt.reason, receipt.remedy) == (error.reason, then)
+
+
 @pytest.mark.parametrize(
     ("step", "code"),
     [

@@ -278,14 +278,22 @@ class Attempts:
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
                 became = replace(waiting, not_before=now)
             case Unavailable():
+                waiting = replace(waiting, remedy=error.remedy or "It will be tried again.")
                 # A time that has passed already would have us ask without a pause.
                 at = max(_aware(error.retry_at), now + self.patience(timedelta(0))) if error.retry_at else again
                 if error.whole_channel:
                     self.journal.pause(self.how.name, at)
                 became = replace(waiting, not_before=at)
             case _:
-                became = replace(waiting, outcome=Outcome.UNCONFIRMED)
+                became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
         return became
+
+    def _then(self, claimed: Claimed) -> str:
+        """What will become of a post that may be out, for who asks what to do."""
+        remembers = self.channel.abilities.remembers_keys > timedelta(0)
+        if remembers or self.channel.abilities.lookup_settles is not None or claimed.operation is not Operation.POST:
+            return "Nothing: it will be found out, and said again only if it is not there."
+        return "It will be held, to be looked for." if self._holds(claimed) else "It will be said again."
 
     def _again(self, claimed: Claimed) -> datetime:
         now = self.journal.now()

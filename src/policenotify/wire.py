@@ -157,7 +157,8 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
     name = type(error).__name__
     if was_never_sent(error):
         return Unavailable(f"{where} cannot be reached.", code=name, remedy="It will be tried again.")
-    return Unconfirmed(f"The connection to {where} was lost before its answer came.", code=name)
+    within = f"the {where[4:]}" if where.startswith("The ") else where  # in the middle of a sentence
+    return Unconfirmed(f"The connection to {within} was lost before its answer came.", code=name)
 
 
 def error_for_status(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -210,3 +211,72 @@ def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
     later = desk.publish(Stage.UPDATE, channels=("mail",), people=PEOPLE)
     assert desk.person(later, "a@x.example") is Outcome.SUPPRESSED
     assert desk.mail() == ["b@x.example"]
+
+
+# --- what is told of many people
+
+
+def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str:
+    """A mail to as many people, and what each of them was told."""
+    said = desk.publish(channels=("mail",), people={"mail": [f"{number}@x.example" for number in range(len(told))]})
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.next_people(claimed, 25, hold_doubt=hold_doubt)
+    outcomes = [replace(outcome, key=person.key) for person, outcome in zip(people, told, strict=True)]
+    desk.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=SOON)
+    desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON))
+    return said
+
+
+_POSTED = RecipientOutcome(key="", outcome="posted")
+_CUT = RecipientOutcome(key="", outcome="unconfirmed", reason="Cut.")
+_FULL = RecipientOutcome(key="", outcome="unavailable", reason="Full now.", code="452")
+_GREY = RecipientOutcome(key="", outcome="unavailable", reason="Later.", code="451")
+_NOT = RecipientOutcome(key="", outcome="refused", reason="Not for us.", code="550")
+_ASK = "Ask on 'mail' whether they have it, then: policenotify resolve 1"
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "why"),
+    [
+        ([_POSTED, _POSTED], Outcome.POSTED, ("", "", "")),
+        ([_POSTED, _NOT, _POSTED], Outcome.POSTED, ("1 of 3: Not for us.", "Check their addresses.", "550")),
+        ([_NOT, _GREY, _FULL, _GREY], Outcome.WAITING, ("2 of 4: Later.", "It will be tried again.", "451")),
+        (
+            [_POSTED, _CUT, _NOT],
+            Outcome.POSTED,
+            ("1 of 3 may or may not have it, and the network cannot be asked.", _ASK, ""),
+        ),
+        ([_CUT], Outcome.HELD, ("1 of 1 may or may not have it, and the network cannot be asked.", _ASK, "")),
+    ],
+)
+def test_who_fared_worst_is_told_of(
+    desk: Desk, told: list[RecipientOutcome], outcome: Outcome, why: tuple[str, str, str]
+) -> None:
+    receipt = _receipt(desk, _people(desk, *told), "mail")
+    assert (receipt.outcome, (receipt.reason, receipt.remedy, receipt.code)) == (outcome, why)
+
+
+@pytest.mark.parametrize("posted", [True, False])
+def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted: bool) -> None:
+    """A person may say what became of the held while others are still to be written to."""
+    said = _people(desk, _CUT, _GREY)
+    assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
+    desk.journal.resolve(1, "cne Roux", posted=posted)
+    receipt = _receipt(desk, said, "mail")
+    assert receipt.outcome is Outcome.WAITING
+    assert receipt.reason == "cne Roux has settled who was held; the others still wait."
+    desk.clock.pass_by(SOON.total_seconds())
+    assert len(desk.mail()) == (1 if posted else 2)
+    assert _receipt(desk, said, "mail").in_order
+
+
+def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) -> None:
+    said = _people(desk, _CUT, _GREY)
+    desk.clock.pass_by(SOON.total_seconds())
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.next_people(claimed, 25, hold_doubt=True)
+    desk.journal.resolve(1, "cne Roux", posted=True)
+    done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
+    desk.journal.settle_people(claimed, done, hold_doubt=True, lease=SOON)
+    assert desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING)) is Outcome.POSTED
+    assert _receipt(desk, said, "mail").in_order

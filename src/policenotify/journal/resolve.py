@@ -37,19 +37,20 @@ def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, 
         .where(_people.c.delivery == delivery, _people.c.state == Outcome.HELD)
         .values(state=state, doubt=False)
     )
-    connection.execute(
-        update(_table)
-        .where(_table.c.id == delivery)
-        .values(
-            state=state,
-            doubt=False,
-            not_before=at,
-            settled_at=at if posted else None,
-            reason=f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
-            remedy="",
-            code="",
-        )
-    )
+    # Of many people others may still wait, or be written to just now by who holds it.
+    others = row.mass and row.state in {Outcome.WAITING, Outcome.SENDING}
+    became = {
+        "state": state,
+        "doubt": False,
+        "not_before": at,
+        "settled_at": at if posted else None,
+        "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
+        "remedy": "",
+        "code": "",
+    }
+    if others:
+        became = {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
+    connection.execute(update(_table).where(_table.c.id == delivery).values(**became))
     record(
         connection,
         now,

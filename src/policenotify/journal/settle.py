@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked
@@ -18,8 +18,6 @@ from policenotify.journal.lanes import lock_lane_of, overtake
 from policenotify.journal.limiter import ensure_channel
 from policenotify.journal.values import Claimed, Settlement, microseconds, span
 from policenotify.receipt import Outcome
-
-UNSURE = "It may or may not have reached them, and the network cannot be asked."
 
 _table, _people, _attempt = schema.delivery, schema.recipient, schema.attempt
 _END = (
@@ -40,6 +38,17 @@ _LEFT = update(_people).where(
     or_(_people.c.state == Outcome.WAITING, _people.c.state == Outcome.SENDING),
 )
 _WAITS = _LEFT.values(state=Outcome.WAITING)
+_MOST_TOLD = (  # what most of them were told
+    select(_people.c.reason, _people.c.code, func.count())
+    .where(_people.c.delivery == bindparam("its"), _people.c.state.in_(bindparam("states", expanding=True)))
+    .group_by(_people.c.reason, _people.c.code)
+    .order_by(func.count().desc(), _people.c.reason)
+    .limit(1)
+)
+_WORST = (
+    ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
+    ((Outcome.REFUSED,), "Check their addresses."),
+)
 
 
 def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> None:
@@ -197,14 +206,31 @@ def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *,
         connection.execute(_LEFT.values(state=became.outcome, reason=became.reason, code=became.code), its)
     else:
         connection.execute(_WAITS, its)
-    total = of_people(counts(connection, [claimed.id]).get(claimed.id, {}))
-    if total is Outcome.WAITING:
-        settle(connection, claimed, became, now=now)
-    elif total is Outcome.HELD and became.outcome is not total:  # of itself, person by person
-        remedy = f"Ask on {claimed.channel!r} whether they have it, then: policenotify resolve {claimed.id}"
-        held = Settlement(outcome=total, reason=UNSURE, remedy=remedy, ref=became.ref)
-        settle(connection, claimed, held, now=now)
-    else:
-        settle(connection, claimed, replace(became, outcome=total, not_before=None), now=now)
+    people = counts(connection, [claimed.id]).get(claimed.id, {})
+    total = of_people(people)
+    told = _told(connection, claimed, became, people)
+    settle(connection, claimed, told if total is Outcome.WAITING else _over(told, total), now=now)
     overtake(connection, lane, microseconds(now))
     return total
+
+
+def _over(told: Settlement, total: Outcome) -> Settlement:
+    return replace(told, outcome=total, not_before=None)
+
+
+def _told(connection: Connection, claimed: Claimed, became: Settlement, people: Mapping[Outcome, int]) -> Settlement:
+    """The settlement with a word for those who fared worst, where it has none of its own."""
+    everybody = sum(people.values())
+    if (held := people.get(Outcome.HELD, 0)) and became.outcome is not Outcome.HELD:
+        unsure = f"{held} of {everybody} may or may not have it, and the network cannot be asked."
+        waits = became.reason if people.get(Outcome.WAITING) else ""
+        remedy = f"Ask on {claimed.channel!r} whether they have it, then: policenotify resolve {claimed.id}"
+        return replace(became, reason=f"{waits} {unsure}".lstrip(), remedy=remedy)
+    if became.reason:
+        return became
+    for states, remedy in _WORST:
+        if any(people.get(state) for state in states):
+            reason, code, count = connection.execute(_MOST_TOLD, {"its": claimed.id, "states": states}).one()
+            if reason:
+                return replace(became, reason=f"{count} of {everybody}: {reason}", code=code, remedy=remedy)
+    return became
