@@ -55,9 +55,10 @@ CELLS: Final = [
     (network, way) for network in NETWORKS for way, row in TABLE.items() if row[NETWORKS.index(network)] is not None
 ]
 _HOURS: Final = timedelta(hours=3)
+_PATIENT: Final = 1.0  # seconds that are waited for an answer, where none comes
 _RESET: Final = timedelta(minutes=10)  # so long a network that tells it in its own time wants to be left alone
 
-_ROUTES: Final = {
+PUBLISHES: Final = {
     "x": ("POST", "/2/tweets"),
     "mastodon": ("POST", "/api/v1/statuses"),
     "bluesky": ("POST", "/xrpc/com.atproto.repo.putRecord"),
@@ -73,7 +74,10 @@ _REPLIES: Final[dict[str, tuple[Reply, bool]]] = {
     "500": (Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
     "HTML": (Answer.html("<h1>Connectez-vous au Wi-Fi</h1>"), False),
     "redirect": (Answer.redirect(NOWHERE), False),
-} | dict.fromkeys(("clock ahead", "clock set back", "clock set on"), (HangUp(), True))  # fmt: skip
+    "clock ahead": (HangUp(), True),
+    "clock set back": (HangUp(), True),
+    "clock set on": (HangUp(), True),
+}
 _CUT_MAIL: Final[Callable[[Any], None]] = lambda mail: mail.hang_up("DATA", delivered=True)  # noqa: E731 - one of those below
 _MAIL: Final[dict[str, Callable[[Any], None]]] = {
     "silent, not taken": lambda mail: mail.hang_up("DATA", silence=5),
@@ -145,11 +149,10 @@ class Suffered:
 
 def suffer(five: Five, network: str, way: str) -> Suffered:
     """Publish while a network fails in one way; let it be well again, let time pass, and let a person act."""
-    five.timeout = 0.4
     accepted = getattr(_stand(five, network), _REVOKED[network][0])
     publisher = _failing(five, network, way)
     at = five.clock.now()
-    said = publisher.publish(accident(severity=Severity.MODERATE), key="open", actor="desk", wait=timedelta(seconds=8))
+    said = publisher.publish(accident(severity=Severity.MODERATE), key="open", actor="desk", wait=timedelta(seconds=30))
     held = journalled(publisher, said.on(network).delivery)
     for stand in (five.x, five.mastodon, five.bluesky, five.mail, five.sms):
         stand.recover()
@@ -188,13 +191,15 @@ def worst(receipt: Receipt) -> Outcome:
 
 
 def _failing(five: Five, network: str, way: str) -> Publisher:
-    astray = {"no such name": five.lost, "no TLS": five.untrusted}.get(way)
-    if network == "x" and way in {"clock behind", "expired", "ended"}:
-        astray = lambda _network: five.renewable()  # noqa: E731 - as the two above
+    tokens = network == "x" and way in {"clock behind", "expired", "ended"}
+    led = {"no such name": five.lost, "no TLS": five.untrusted}.get(way, five.options)
+    options = five.renewable() if tokens else led(network)
+    if way.startswith("silent"):
+        options["timeout"] = _PATIENT
     five.clock.ahead = _HOURS if way == "clock set back" else timedelta(0)
     five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
-    five.x.apart = timedelta(hours=1)
-    publisher = five.publisher(lost=network if astray else "", astray=astray, patience=later)
+    five.x.apart = timedelta(hours=1) if network == "x" else None  # the others shall publish
+    publisher = five.publisher(lost=network, astray=lambda _network: options, patience=later)
     stand = _stand(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
         channel = publisher.channels[network].open(five.clock, publisher.journal.keep(network))
@@ -210,10 +215,10 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     elif network == "email" and way in _MAIL:
         _MAIL[way](stand)
     elif way == "clock behind":
-        stand.fail_next(*_ROUTES[network], _limited(network, five.theirs.now()))
+        stand.fail_next(*PUBLISHES[network], _limited(network, five.theirs.now()))
     elif way in _REPLIES:
         reply, effect = _REPLIES[way]
-        stand.fail_next(*_ROUTES[network], reply, effect=effect)
+        stand.fail_next(*PUBLISHES[network], reply, effect=effect)
     return publisher
 
 
