@@ -37,6 +37,7 @@ from policenotify.wire import (
     retry_at,
     silencer,
     was_never_sent,
+    why_unreachable,
 )
 
 NOW = datetime(2026, 7, 26, 12, 0, tzinfo=UTC)
@@ -211,7 +212,11 @@ def test_nobody_listens(client: Client, nobody: int) -> None:
 
 @every_client
 def test_no_such_name(client: Client) -> None:
-    assert was_never_sent(failure(lambda: client("http://nowhere.invalid/")))
+    error = failure(lambda: client("http://nowhere.invalid/"))
+    assert was_never_sent(error)
+    told = str(error_for_exception(error, where="X"))
+    assert told.startswith("X cannot be reached: its name is not found. [")
+    assert told.endswith("Check the channel's address in the settings, and the DNS of this machine.")
 
 
 @every_client
@@ -224,7 +229,9 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
         with context.wrap_socket(connection, server_side=True) as secured:
             secured.recv(65536)
 
-    assert was_never_sent(failure(lambda: client(f"https://127.0.0.1:{listen(shake_hands)}/")))
+    error = failure(lambda: client(f"https://127.0.0.1:{listen(shake_hands)}/"))
+    assert was_never_sent(error)
+    assert str(error_for_exception(error, where="X")).startswith("X cannot be reached: its certificate is not trusted.")
 
 
 @every_client
@@ -383,6 +390,7 @@ def test_errors_that_stand_behind_each_other_come_to_an_end() -> None:
     one, other = Wrapper(), Wrapper()
     one.__cause__, other.__cause__ = other, one
     assert not was_never_sent(one)
+    assert why_unreachable(one) == ("", "")
 
 
 # --- the verdict ---------------------------------------------------------------------------------------------------

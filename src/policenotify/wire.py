@@ -33,6 +33,16 @@ _NOT_SENT = frozenset(
         "SSLCertVerificationError", "SMTPConnectError", "SMTPHeloError",
     }
 )  # fmt: skip
+_WHY = (
+    (
+        frozenset({"NameResolutionError", "gaierror"}),
+        (": its name is not found", " Check the channel's address in the settings, and the DNS of this machine."),
+    ),
+    (
+        frozenset({"SSLCertVerificationError"}),
+        (": its certificate is not trusted", " Check the clock and the authorities (CA certificates) of this machine."),
+    ),
+)
 # The proxy said no, unless something stands behind it: urllib3 calls so, too, a connection that the proxy cut after
 # it had taken the whole request.
 _PROXY = "ProxyError"
@@ -125,6 +135,25 @@ def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
     return all(_never_sent(one, above) for one in behind) if behind else _PROXY in names
 
 
+def why_unreachable(error: BaseException) -> tuple[str, str]:
+    """Why a call never reached a server, as far as a person can do something about it.
+
+    Returns:
+        What follows "cannot be reached", and what there is to check; both may be empty.
+    """
+    names = set(_names(error, frozenset()))
+    return next((told for known, told in _WHY if names & known), ("", ""))
+
+
+def _names(error: BaseException, above: frozenset[int]) -> Iterator[str]:
+    """What the error and all that stand behind it are called."""
+    yield from (kind.__name__ for kind in type(error).__mro__)
+    above |= {id(error)}
+    for behind in causes(error):
+        if id(behind) not in above:
+            yield from _names(behind, above)
+
+
 @contextmanager
 def publishing_nothing(where: str, doing: str) -> Iterator[None]:
     """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.
@@ -156,7 +185,8 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
     """
     name = type(error).__name__
     if was_never_sent(error):
-        return Unavailable(f"{where} cannot be reached.", code=name, remedy="It will be tried again.")
+        why, remedy = why_unreachable(error)
+        return Unavailable(f"{where} cannot be reached{why}.", code=name, remedy=f"It will be tried again.{remedy}")
     within = f"the {where[4:]}" if where.startswith("The ") else where  # in the middle of a sentence
     return Unconfirmed(f"The connection to {within} was lost before its answer came.", code=name)
 

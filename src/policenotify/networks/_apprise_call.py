@@ -271,5 +271,7 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
                 socket.create_connection((service.host, service.port), timeout).close()
         except OSError as error:
             problem = error_for_exception(error, where=where)
+    if isinstance(problem, Unavailable):
+        raise problem
     if problem is not None:
         raise Unavailable(f"{where} cannot be reached.", code=problem.code, remedy="It will be tried again.")

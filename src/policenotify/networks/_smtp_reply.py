@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
+from policenotify.wire import why_unreachable
 
 _LOGIN = frozenset({530, 534, 535, 538})  # RFC 4954, section 6: who we are is not settled
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*")  # RFC 2034, section 4
@@ -189,7 +190,8 @@ def not_opened(error: Exception) -> ChannelError:
         )
     if type(error) is SMTPException:  # what smtplib raises when no way of logging in is known to both sides
         return Blocked(_NO_LOGIN, code=kind, remedy=_CHECK_LOGIN)
-    return Unavailable("The mail server cannot be reached.", code=kind, remedy=_AGAIN)
+    why, remedy = why_unreachable(error)
+    return Unavailable(f"The mail server cannot be reached{why}.", code=kind, remedy=f"{_AGAIN}{remedy}")
 
 
 def _turned_away(error: SMTPResponseException) -> ChannelError:
