@@ -615,6 +615,24 @@ def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, stand: BlueskySt
     assert (stand.logins, stand.refreshes) == (2, 1)
 
 
+@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
+def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
+    opened: Open, stand: BlueskyStand, hours: int
+) -> None:
+    """The server alone knows whether a token has expired; a post made before its parent hangs under it all the same."""
+    clock = FakeClock(NOW)
+    channel = opened(clock=clock)
+    opening = say(channel, a_post("Début"))
+    clock._at += timedelta(hours=hours)
+    update = say(channel, a_post("Suite", created_at=clock.now()), opening)
+    assert (stand.logins, stand.refreshes) == (1, 0)
+    assert (update.extra["rkey"] < opening.extra["rkey"]) is (hours < 0), "keys follow our clock"
+    [reply] = [post for post in stand.posts if post.text == "Suite"]
+    assert (reply.root, reply.parent) == (opening.id, opening.id)
+    assert say(channel, a_post("Suite", created_at=clock.now()), opening) == update
+    assert len(stand.posts) == 2
+
+
 def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: BlueskyStand) -> None:
     channels = [opened() for _ in range(8)]
     channels[0].whoami()

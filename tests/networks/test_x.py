@@ -570,6 +570,34 @@ def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: XStand, 
     assert "clock" not in str(error_of(lambda: channel.send(request)))
 
 
+@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
+def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: XStand, hours: int) -> None:
+    ours = FakeClock(NOW)
+    channel = rotating(clock=ours)
+    say(channel, a_post("Début"))
+    ours._at += timedelta(hours=hours)
+    say(channel, a_post("Suite"))
+    assert stand.renewals == 1
+    stand.expire_access()
+    say(channel, a_post("Fin"))
+    assert stand.renewals == 2
+
+
+def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
+    opened: Open, stand: XStand, clock: FakeClock
+) -> None:
+    """Else a clock hours ahead would take the post for an old one that is gone, and tear the thread."""
+    channel = opened(clock=FakeClock(NOW + timedelta(hours=3)))
+    opening = say(channel, a_post("Début"))
+    answer = channel.prepare(a_post("Suite"), (opening,))
+    stand.unseen.add(opening.id)
+    assert type(error_of(lambda: channel.send(answer))) is Unavailable
+    clock.pass_by(120)
+    error = error_of(lambda: channel.send(answer))
+    assert type(error) is Refused
+    assert error.fallback == "standalone"
+
+
 def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: XStand) -> None:
     opening = say(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
