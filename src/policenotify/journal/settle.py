@@ -41,6 +41,7 @@ _WAITS = _LEFT.values(state=Outcome.WAITING)
 _MOST_TOLD = (  # what most of them were told
     select(_people.c.reason, _people.c.code, func.count())
     .where(_people.c.delivery == bindparam("its"), _people.c.state.in_(bindparam("states", expanding=True)))
+    .where(_people.c.reason != "")
     .group_by(_people.c.reason, _people.c.code)
     .order_by(func.count().desc(), _people.c.reason)
     .limit(1)
@@ -229,8 +230,9 @@ def _told(connection: Connection, claimed: Claimed, became: Settlement, people: 
     if became.reason:
         return became
     for states, remedy in _WORST:
-        if any(people.get(state) for state in states):
-            reason, code, count = connection.execute(_MOST_TOLD, {"its": claimed.id, "states": states}).one()
-            if reason:
-                return replace(became, reason=f"{count} of {everybody}: {reason}", code=code, remedy=remedy)
+        if not any(people.get(state) for state in states):
+            continue
+        if row := connection.execute(_MOST_TOLD, {"its": claimed.id, "states": states}).first():
+            reason, code, count = row
+            return replace(became, reason=f"{count} of {everybody}: {reason}", code=code, remedy=remedy)
     return became
