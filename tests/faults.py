@@ -33,6 +33,7 @@ TABLE: Final[dict[str, tuple[Cell, ...]]] = {
     #                      x              mastodon       bluesky        email          sms
     "refused":           ((WAITS, 1),    (WAITS, 1),    (WAITS, 1),    (WAITS, 3),    (WAITS, 3)),
     "no such name":      ((WAITS, 0),    (WAITS, 0),    (WAITS, 0),    (WAITS, 0),    (WAITS, 0)),
+    "not trusted":       ((WAITS, 0),    (WAITS, 0),    (WAITS, 0),    (WAITS, 0),    (WAITS, 0)),
     "no TLS":            ((WAITS, 0),    (WAITS, 0),    (WAITS, 0),    (WAITS, 0),    (HELD, 0)),
     "silent, not taken": ((DOUBT, 1),    (DOUBT, 1),    (DOUBT, 1),    (HELD, 2),     (HELD, 2)),
     "silent, taken":     ((DOUBT, 1),    (DOUBT, 1),    (DOUBT, 1),    (HELD, 3),     (HELD, 3)),
@@ -192,7 +193,7 @@ def worst(receipt: Receipt) -> Outcome:
 
 def _failing(five: Five, network: str, way: str) -> Publisher:
     tokens = network == "x" and way in {"clock behind", "expired", "ended"}
-    led = {"no such name": five.lost, "no TLS": five.untrusted}.get(way, five.options)
+    led = {"no such name": five.lost, "not trusted": five.untrusted, "no TLS": five.without_tls}.get(way, five.options)
     options = five.renewable() if tokens else led(network)
     if way.startswith("silent"):
         options["timeout"] = _PATIENT

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 from desk import soon
 
@@ -19,6 +23,7 @@ from policenotify.keys import Keys
 from policenotify.publisher import Publisher
 from policenotify.registry import configured
 from policenotify.testing import BlueskyStand, MailStand, MastodonStand, SmsStand, XStand
+from policenotify.testing._tls_tunnel import _Authority
 from policenotify.testing.samples import PARIS, SENDER
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
@@ -36,6 +41,20 @@ class AheadClock(SystemClock):
         return super().now() + self.ahead
 
 
+class _Stranger(ThreadingTCPServer):
+    """A server that proves to be somebody by a certificate that nobody trusts."""
+
+    context: ssl.SSLContext
+
+
+class _Handshake(BaseRequestHandler):
+    server: _Stranger
+
+    def handle(self) -> None:
+        with suppress(OSError), self.server.context.wrap_socket(self.request, server_side=True) as secured:
+            secured.recv(1)
+
+
 @dataclass
 class Five:
     folder: Path
@@ -50,6 +69,7 @@ class Five:
     opened: list[Publisher] = field(default_factory=list)
     timeout: float = 5.0
     login: tuple[str, str] | None = None  # at the mail server
+    stranger: _Stranger | None = None
 
     def options(self, network: str) -> dict[str, Any]:
         """The options of our channel on a network."""
@@ -105,7 +125,7 @@ class Five:
         }
         return self.options(network) | there[network]
 
-    def untrusted(self, network: str) -> dict[str, Any]:
+    def without_tls(self, network: str) -> dict[str, Any]:
         """The same, where TLS is asked of a server that speaks none."""
         there: Mapping[str, Callable[[], dict[str, Any]]] = {
             "x": lambda: {"service": self.x.url.replace("http", "https")},
@@ -117,6 +137,19 @@ class Five:
             "sms": lambda: {"url": self.options("sms")["url"].replace("form", "forms", 1)},
         }
         return self.options(network) | there[network]()
+
+    def untrusted(self, network: str) -> dict[str, Any]:
+        """The same, at a server whose certificate nobody trusts."""
+        if self.stranger is None:
+            self.stranger = _Stranger(("127.0.0.1", 0), _Handshake)
+            self.stranger.context = _Authority(self.folder).context("127.0.0.1")
+            Thread(target=self.stranger.serve_forever, args=(0.01,), daemon=True).start()
+        port = self.mail.port if network == "email" else urlsplit(getattr(self, network).url).port
+        there = str(self.stranger.server_address[1])
+        return {
+            name: value.replace(f":{port}", f":{there}") if isinstance(value, str) else value
+            for name, value in self.without_tls(network).items()
+        }
 
     def channel(self, network: str, options: Mapping[str, Any] | None = None, **how: Any) -> Configured:
         if network in {"email", "sms"}:
@@ -147,6 +180,9 @@ class Five:
     def close(self) -> None:
         for publisher in self.opened:
             publisher.close()
+        if self.stranger is not None:
+            self.stranger.shutdown()
+            self.stranger.server_close()
 
     def read(self, network: str) -> list[str]:
         """What readers have, one text for each of them and each post."""

@@ -34,7 +34,8 @@ NAMES: Final = dict(zip(NETWORKS, ("X", "Mastodon", "Bluesky", "e-mail", "SMS"),
 WHAT: Final = {
     "refused": "nobody listens",
     "no such name": "the name is not found (DNS)",
-    "no TLS": "no trusted TLS",
+    "not trusted": "its certificate is not trusted",
+    "no TLS": "it speaks no TLS",
     "silent, not taken": "no answer in time, and it was not taken",
     "silent, taken": "no answer in time, though it was taken",
     "cut, taken": "the connection is cut after it was taken",
@@ -94,8 +95,8 @@ def test_one_network_down(five: Five, network: str, way: str) -> None:
     assert alone == len(people) or not told.in_order or told.note or network == "sms", str(told)
     # When a person has done what the receipt says, nothing was lost.
     texts, settled = suffered.after
-    if way == "no such name":
-        assert settled.outcome is WAITS, "the name is still not found"
+    if way in {"no such name", "not trusted"}:
+        assert settled.outcome is WAITS, "the name and the certificate are still the same"
     elif not (way == "redirect" and network == "email") and (network, way) not in _LOST:
         assert len(texts) == len(people), str(settled)
         assert settled.in_order
