@@ -185,8 +185,8 @@ def not_opened(error: Exception) -> ChannelError:
         return Unavailable(
             "No trusted encrypted connection to the mail server can be made.",
             code=kind,
-            remedy="Check port and mode in the channel's url, the server's certificate and this machine's clock; for an "
-            f"authority of your own, name its certificate in SSL_CERT_FILE. {_AGAIN}",
+            remedy="Check port and mode in the channel's url, the server's certificate and this machine's clock; for "
+            f"an authority of your own, name its certificate in SSL_CERT_FILE. {_AGAIN}",
         )
     if type(error) is SMTPException:  # what smtplib raises when no way of logging in is known to both sides
         return Blocked(_NO_LOGIN, code=kind, remedy=_CHECK_LOGIN)
