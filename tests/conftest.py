@@ -1,13 +1,17 @@
-"""Hypothesis profiles, and nothing from the machine's own settings."""
+"""Hypothesis profiles, nothing from the machine's own settings, and what need not be done anew for each test."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from typing import Any
 
+import certifi
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Connection, Dialect, Engine, event
 
 settings.register_profile("dev", max_examples=30, deadline=None)
 settings.register_profile(
@@ -19,11 +23,32 @@ settings.register_profile(
 settings.register_profile("deep", max_examples=5_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
+# A module is compiled once, and not by every worker and every process that a test starts.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: every third second of a test is spent waiting for a stand."""
+    return (yield) + 1
+
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("POLICENOTIFY_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each client reads anew whom the machine trusts; on the loopback those hundred authorities have no say."""
+    end = "-----END CERTIFICATE-----\n"
+    one = tmp_path_factory.mktemp("authorities") / "one.pem"
+    one.write_text(certifi.contents().partition(end)[0] + end, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(one))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,3 +57,18 @@ def _what_is_loaded_stays() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+_dialects: dict[type[Dialect], Dialect] = {}
+_statements: dict[Any, Any] = {}
+
+
+@event.listens_for(Engine, "engine_connect")
+def _written_once(connection: Connection) -> None:
+    """A statement is made into SQL once, and not for each of a thousand journals."""
+    engine = connection.engine
+    if "compiled_cache" not in engine.get_execution_options():
+        shared = _dialects.setdefault(type(engine.dialect), engine.dialect)  # a statement is known by its dialect too
+        engine.dialect = connection.dialect = shared
+        engine.update_execution_options(compiled_cache=_statements)
+        connection.execution_options(compiled_cache=_statements)

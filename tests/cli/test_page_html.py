@@ -77,6 +77,7 @@ def test_it_is_one_whole_page(text: str, read: Read) -> None:
     assert {"header", "main", "footer"} <= {tag for tag, _ in read.tags}
 
 
+@pytest.mark.slow
 def test_every_id_is_one_and_every_anchor_leads_somewhere(read: Read) -> None:
     ids = Counter(read.all("id"))
     assert [name for name, count in ids.items() if count > 1] == []

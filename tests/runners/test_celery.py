@@ -63,6 +63,7 @@ def test_it_is_asked_once_until_it_comes(host: tuple[Any, CeleryRunner], bluesky
     assert _asked(app) == 2
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_down_keeps_nothing_from_being_published(
     site: Site, bluesky: BlueskyStand, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_broken_promise_is_found_out(said: dict[tuple[str, str], str], network
     assert words in said[network, test]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["Perfect", "Uploads", "PerfectMail"])
 def test_a_network_that_keeps_its_promises_passes(said: dict[tuple[str, str], str], network: str) -> None:
     told = {test: words for (name, test), words in said.items() if name == network}
@@ -139,6 +140,7 @@ def test_a_network_that_keeps_its_promises_passes(said: dict[tuple[str, str], st
     assert len(told) > 20
 
 
+@pytest.mark.slow
 def test_no_promise_is_there_that_nobody_breaks(said: dict[tuple[str, str], str]) -> None:
     promises = {name for name in dir(ChannelContract) if name.startswith("test_")}
     assert promises == {test for _, test, _ in FOUND_BY}
@@ -300,6 +302,7 @@ def loaded(code: str, names: Iterable[str]) -> str:
     return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - ours
 
 
+@pytest.mark.slow
 def test_the_stands_need_no_pytest() -> None:
     heavy = ["aiosmtpd", "hypothesis", "pytest"]
     assert loaded("from policenotify.testing import Stand, BlueskyStand, OneCallWire, FakeClock", heavy) == "[]"
