@@ -191,6 +191,11 @@ def options_of(kind: type) -> type[BaseModel]:
     Raises:
         SettingsError: The constructor cannot be read so; for the network's author.
     """
+    return _options(kind)
+
+
+@lru_cache  # a model is made in milliseconds, and a command asks for several of them several times
+def _options(kind: type) -> type[BaseModel]:
     options = {
         name: (hint, ... if default is inspect.Parameter.empty else default)
         for name, hint, default in _parameters(kind)
