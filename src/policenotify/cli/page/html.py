@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from policenotify.cli.page.letter import POLICY
 from policenotify.cli.page.values import Page
@@ -12,6 +13,11 @@ from policenotify.cli.page.values import Page
 
 def html(page: Page) -> str:
     """Lay the page out: one file, that loads nothing, runs nothing and sends nothing."""
+    return _template().render(page=page, policy=POLICY, version=version("policenotify"))
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("policenotify.cli.page"),
         autoescape=True,
@@ -19,4 +25,4 @@ def html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2").render(page=page, policy=POLICY, version=version("policenotify"))
+    return environment.get_template("page.html.j2")
