@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from journal.bench import Desk
 from journal.postgres import Server, running
 
+from policenotify.journal import open_journal
 from policenotify.journal.migrate import migrate
 from policenotify.journal.store import Journal
 from policenotify.keys import Keys
@@ -76,8 +80,20 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the journal's tables, to be copied."""
+    made = tmp_path_factory.mktemp("empty") / "journal.db"
+    open_journal(str(made), keys=Keys.create(secrets.token_bytes)).close()
+    return made
+
+
 @pytest.fixture
-def desk(tmp_path: Path, keys: Keys, clock: FakeClock, place: str) -> Iterator[Desk]:
+def desk(tmp_path: Path, keys: Keys, clock: FakeClock, place: str, empty: Path) -> Iterator[Desk]:
+    if not place:
+        shutil.copy(empty, tmp_path)
+        with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as file:
+            file.execute("UPDATE pn_meta SET value = ? WHERE name = 'keys'", (keys.fingerprint,))
     made = Desk(tmp_path, keys=keys, clock=clock, url=place)
     yield made
     made.journal.close()
