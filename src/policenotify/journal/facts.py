@@ -49,7 +49,7 @@ def now_of(connection: Connection, reached: int) -> None:
 def create(connection: Connection, keys: Keys) -> None:
     """Make the tables, unless another process was faster."""
     if not inspect(connection).has_table(_table.name):
-        schema.metadata.create_all(connection)
+        schema.metadata.create_all(connection, checkfirst=False)  # there is none: they were just looked for
         _set(connection, "schema_version", str(schema.SCHEMA_VERSION))
         _set(connection, "keys", keys.fingerprint)
 
