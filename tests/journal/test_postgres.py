@@ -16,6 +16,7 @@ from journal.bench import LEASE, Desk
 from journal.postgres import GUARDED, Server
 from sqlalchemy import Connection, create_engine, event, insert, select, text, update
 
+from policenotify.channel import RecipientOutcome
 from policenotify.cli.call import Call
 from policenotify.clock import SystemClock
 from policenotify.errors import IllegalCourse, JournalError, LostLease, NewerVersion
@@ -24,7 +25,7 @@ from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.publish import CourseChanged
 from policenotify.journal.store import Journal
-from policenotify.journal.values import microseconds
+from policenotify.journal.values import Settlement, microseconds
 from policenotify.keys import Keys
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
@@ -161,6 +162,29 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
     assert desk.outcome(opening) is Outcome.SENDING
     assert desk.outcome(draft.id) is Outcome.WAITING
     assert desk.claim() is None
+
+
+def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publishes(desk: Desk, other: Desk) -> None:
+    """Both lock the lane's deliveries in one order; else each would wait for what the other has."""
+    mail: dict[str, Any] = {"channels": ("mail",), "people": {"mail": ["a@x.example"]}}
+    desk.publish(**mail)
+    desk.mail()
+    update = desk.publish(Stage.UPDATE, **mail)
+    claimed = desk.begin(desk.take("mail"))
+    told = [
+        RecipientOutcome(key=one.key, outcome="posted")
+        for one in desk.journal.next_people(claimed, 25, hold_doubt=True)
+    ]
+    draft = other.draft(Stage.END, **mail)
+    with desk.journal.as_one():
+        desk.journal.settle_people(claimed, told, hold_doubt=True, lease=LEASE)
+        late = threading.Thread(target=other.journal.publish, args=(draft,))
+        late.start()
+        _until_somebody_waits(other)
+        desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
+    late.join()
+    assert desk.outcome(update, "mail") is Outcome.POSTED
+    assert desk.outcome(draft.id, "mail") is Outcome.WAITING
 
 
 def _until_somebody_waits(desk: Desk) -> None:

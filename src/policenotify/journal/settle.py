@@ -137,6 +137,7 @@ def settle_people(
         LostLease: The delivery was no longer ours; nothing is changed.
     """
     at = microseconds(now)
+    lock_lane_of(connection, claimed.id)  # first, for the delivery may be settled in the same transaction
     change(connection, claimed, lease_until=at + span(lease))
     gone = []
     for one in outcomes:
