@@ -16,7 +16,8 @@ from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef,
 from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.lifecycle import Stage
-from policenotify.registry import _NoKeep, configured, network, networks, options_of, schema_of, survey
+from policenotify.options import options_of, schema_of
+from policenotify.registry import _NoKeep, configured, network, networks, survey
 from policenotify.slips import secrets_in
 from policenotify.text import Budget
 

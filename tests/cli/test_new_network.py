@@ -12,7 +12,8 @@ from cli.shell import Run
 
 from policenotify.cli.new_network import _bound
 from policenotify.errors import SettingsError
-from policenotify.registry import configured, network, schema_of
+from policenotify.options import schema_of
+from policenotify.registry import configured, network
 
 OURS = Path(__file__).parents[2] / "pyproject.toml"
 

@@ -20,7 +20,7 @@ from policenotify.lifecycle import Stage
 from policenotify.networks import _apprise_call
 from policenotify.networks._apprise_plugins import plugin_of
 from policenotify.networks.apprise import Apprise
-from policenotify.registry import options_of
+from policenotify.options import options_of
 from policenotify.testing._tls_tunnel import TlsTunnel
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.pushstand import PushStand

@@ -28,7 +28,7 @@ from policenotify.errors import (
 )
 from policenotify.lifecycle import Stage
 from policenotify.networks.mastodon import Mastodon
-from policenotify.registry import options_of
+from policenotify.options import options_of
 from policenotify.testing.fakes import FakeClock, MemoryKeep
 from policenotify.testing.mastodon import MastodonStand, SeenImage, SeenVersion
 from policenotify.testing.stand import Answer, Hang, HangUp, Seen, Stand

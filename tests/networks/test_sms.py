@@ -25,7 +25,7 @@ from policenotify.lifecycle import Stage
 from policenotify.networks._sms_gateways import gateway
 from policenotify.networks._sms_numbers import BadNumber, e164
 from policenotify.networks.sms import Sms
-from policenotify.registry import options_of
+from policenotify.options import options_of
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.smsgateway import SmsStand
 from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen

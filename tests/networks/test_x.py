@@ -33,7 +33,7 @@ from policenotify.errors import (
 from policenotify.lifecycle import Stage
 from policenotify.networks._x_line import hush
 from policenotify.networks.x import X
-from policenotify.registry import options_of
+from policenotify.options import options_of
 from policenotify.testing import Answer, FakeClock, Hang, HangUp, MemoryKeep, Stand, XStand
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

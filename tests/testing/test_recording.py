@@ -30,7 +30,8 @@ from policenotify import (
 )
 from policenotify.channel import Abilities, Operation
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
-from policenotify.registry import claims_of, configured, network
+from policenotify.options import claims_of
+from policenotify.registry import configured, network
 from policenotify.testing import FakeClock, MemoryKeep, Recording, recorded
 from policenotify.testing.recording import AGAIN, _Pace
 from policenotify.testing.samples import SENDER

@@ -17,7 +17,8 @@ from rich.text import Text
 from policenotify.channel import Abilities
 from policenotify.cli import pages
 from policenotify.errors import SettingsError
-from policenotify.registry import Network, claims_of, schema_of
+from policenotify.options import claims_of, schema_of
+from policenotify.registry import Network
 
 _TYPES = {
     "string": "text",

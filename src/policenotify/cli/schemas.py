@@ -12,8 +12,9 @@ from policenotify.cli.pages import Published
 from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
+from policenotify.options import options_of, schema_of
 from policenotify.receipt import Publication, Receipt
-from policenotify.registry import networks, options_of, schema_of
+from policenotify.registry import networks
 from policenotify.settings import Settings
 from policenotify.settings.words_file import words_schema
 from policenotify.words import Profile

@@ -15,7 +15,7 @@ from policenotify.journal import schema
 from policenotify.journal.values import microseconds, span
 
 if TYPE_CHECKING:
-    from policenotify.journal.store import Journal
+    from policenotify.journal.transactions import Transactions
 
 _table = schema.keep
 _KEPT = select(_table.c.key_version, _table.c.sealed, _table.c.version).where(
@@ -27,7 +27,7 @@ _PATIENCE = 0.05  # seconds between two looks at a lease that somebody else hold
 class JournalKeep:
     """What one channel remembers between calls and processes."""
 
-    def __init__(self, journal: Journal, channel: str) -> None:
+    def __init__(self, journal: Transactions, channel: str) -> None:
         self._journal = journal
         self._channel = channel
 

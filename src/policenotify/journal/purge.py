@@ -19,7 +19,7 @@ from policenotify.lifecycle import Course, Stage
 from policenotify.receipt import Outcome
 
 if TYPE_CHECKING:
-    from policenotify.journal.store import Journal
+    from policenotify.journal.records import Records
 
 _PAGE = 20  # courses in one transaction: a desk that wants to publish waits some milliseconds, not seconds
 _PEOPLE = 2_000  # people in one transaction
@@ -77,7 +77,7 @@ class Wanted:
     category: str | None = None
 
 
-def purge(journal: Journal, before: datetime, actor: str, *, category: str | None, dry_run: bool) -> Purged:
+def purge(journal: Records, before: datetime, actor: str, *, category: str | None, dry_run: bool) -> Purged:
     """Forget what was over by *before*; see [`Journal.purge`][policenotify.journal.store.Journal.purge]."""
     wanted = Wanted(before=microseconds(before), category=category)
     with journal.reading() as connection:
@@ -197,7 +197,7 @@ def _count(connection: Connection, what: Any, *where: ColumnElement[bool]) -> in
 # --- people
 
 
-def _forget_people(journal: Journal, kind: str, page: Sequence[str]) -> int:
+def _forget_people(journal: Records, kind: str, page: Sequence[str]) -> int:
     """Forget who the mails of some courses went to; how many had which outcome stays with the delivery."""
     with journal.reading() as connection:
         query = select(_delivery.c.id).where(_delivery.c.publication.in_(_parts(kind, page)), _delivery.c.mass)
@@ -209,7 +209,7 @@ def _forget_people(journal: Journal, kind: str, page: Sequence[str]) -> int:
     return gone
 
 
-def _forget_some(journal: Journal, one: int) -> int:
+def _forget_some(journal: Records, one: int) -> int:
     with journal.writing() as connection:
         keys = select(_people.c.key).where(_people.c.delivery == one).order_by(_people.c.key).limit(_PEOPLE)
         if not (some := connection.execute(keys).scalars().all()):
@@ -280,7 +280,7 @@ def _unused(connection: Connection, going: Iterable[str] = ()) -> set[str]:
     return unused
 
 
-def _forget_pictures(journal: Journal) -> int:
+def _forget_pictures(journal: Records) -> int:
     with journal.reading() as connection:
         last = _newest_event(connection)
         unused = sorted(_unused(connection))

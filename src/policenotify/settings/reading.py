@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from policenotify.errors import NewerVersion, SettingsError
-from policenotify.registry import options_of
+from policenotify.options import options_of
 from policenotify.settings.environment import PREFIX, override, resolve, withhold
 from policenotify.settings.languages import renamed
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, wrong

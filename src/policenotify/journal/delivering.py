@@ -1,0 +1,216 @@
+"""What is written and read while deliveries are under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Text, delete, func, select, update
+
+from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
+from policenotify.errors import Blocked
+from policenotify.journal import addresses, claim, facts, limiter, resolve, schema, set_back, settle
+from policenotify.journal.keeping import JournalKeep
+from policenotify.journal.owner import is_dead, this_process
+from policenotify.journal.transactions import Transactions
+from policenotify.journal.values import QUIET, Claimed, Settlement, microseconds, moment, span
+from policenotify.rate import Rate
+from policenotify.receipt import Outcome
+
+_FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again is no news any more
+
+
+class Delivering(Transactions):
+    """Hands deliveries out, and writes down what became of them."""
+
+    def mark(self) -> str:
+        """Another text than before, once anybody has written down that something was said, settled or decided.
+
+        It costs next to nothing, so that whoever waits may ask every second.
+        """
+        with self.reading() as connection:
+            if self._in_a_file:  # writers come one after the other, so that the last event is the newest
+                return str(connection.execute(select(func.max(schema.event.c.id))).scalar())
+            # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
+            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
+
+    def saw_runner(self, *, stays: bool = False) -> None:
+        """Somebody is delivering; who *stays* goes on until he says that he is leaving."""
+        owner, now = this_process(), microseconds(self.now())
+        table = schema.runner
+        seen = {"seen_at": now, "stays": True} if stays else {"seen_at": now}
+        with self.writing(lasting=False) as connection:
+            changed = connection.execute(update(table).where(table.c.owner == owner).values(**seen))
+            if not changed.rowcount:
+                connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
+                schema.insert_new(connection, table, [{"owner": owner, **seen}])
+
+    def left_runner(self) -> None:
+        """Who stayed is leaving."""
+        table = schema.runner
+        with self.writing() as connection:
+            connection.execute(update(table).where(table.c.owner == this_process()).values(stays=False))
+
+    def worker_seen(self) -> datetime | None:
+        """When somebody who stays was last delivering; `None`: nobody does, or he is dead or silent."""
+        table, since = schema.runner, microseconds(self.now()) - span(QUIET)
+        query = select(table).where(table.c.stays, table.c.seen_at > since).order_by(table.c.seen_at.desc())
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
+
+    def runner_seen(self) -> datetime | None:
+        """When somebody was last delivering, in the last days."""
+        with self.reading() as connection:
+            seen = connection.execute(select(func.max(schema.runner.c.seen_at))).scalar()
+        return moment(seen) if seen is not None else None
+
+    def promise(self, runner: str) -> bool:
+        """Whether a runner is to be asked to come: nobody has promised that it will. From now on somebody has.
+
+        One promise is enough until it is [kept][policenotify.journal.store.Journal.keep_promise], or is overdue.
+        """
+        now = microseconds(self.now())
+        with self.reading() as connection:
+            if facts.is_promised(connection, runner, now):
+                return False
+        with self.writing() as connection:
+            return facts.promise(connection, runner, now)
+
+    def keep_promise(self, runner: str) -> None:
+        """The runner has come: for what is written from now on, it is to be asked again."""
+        with self.writing() as connection:
+            facts.keep_promise(connection, runner)
+
+    def recover(self) -> int:
+        """Take back what dead or silent runners held; returns how many deliveries.
+
+        What waits for a time that was one of a clock since set back is due at once.
+        """
+        with self.writing(lasting=False) as connection:
+            now = microseconds(self.now())
+            set_back.put_right(connection, now)
+            return claim.recover(connection, now)
+
+    def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
+        """When each channel has something to do next; nothing while everything is stopped."""
+        with self.reading() as connection:
+            if facts.stopped(connection) is not None:
+                return {}
+            known = rates or {}
+            return claim.due(connection, {name: known.get(name) for name in channels}, microseconds(self.now()))
+
+    def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
+        """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
+        with self.reading() as connection:
+            now = microseconds(self.now())
+            opens = limiter.opens_at(connection, rates, now)
+        return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
+
+    def severe_is_ready(self, channel: str) -> bool:
+        """Whether something Severe or more waits on the channel, to be sent now."""
+        with self.reading() as connection:
+            return claim.severe_is_ready(connection, channel, microseconds(self.now()))
+
+    def claim(
+        self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
+    ) -> Claimed | None:
+        """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
+        with self.writing(lasting=False) as connection:
+            if facts.stopped(connection) is not None:
+                return None
+            now = microseconds(self.now())
+            return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
+
+    def begin(self, claimed: Claimed, request: Request, wording: str, *, rate: Rate | None = None) -> Claimed:
+        """Write down that *request* is about to be said. Nothing may leave before this returns.
+
+        Raises:
+            LostLease: The delivery is no longer ours.
+            RateReached: Others were faster since it was claimed, and the channel's rate lets nothing out yet.
+            Stopped: Everything was stopped meanwhile.
+        """
+        with self.writing() as connection:
+            if (error := facts.stopped(connection)) is not None:
+                raise error
+            return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
+
+    def settle(self, claimed: Claimed, became: Settlement) -> None:
+        """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
+
+        Raises:
+            LostLease: It is no longer ours to say.
+        """
+        if claimed.mass:
+            self.settle_mass(claimed, became)
+            return
+        with self.writing() as connection:
+            settle.settle(connection, claimed, became, now=self.now())
+
+    def block(self, channel: str, error: Blocked) -> bool:
+        """Let nothing more out on a channel until a person acts; returns whether that is news."""
+        with self.writing() as connection:
+            return settle.block(connection, channel, error, now=self.now())
+
+    def pause(self, channel: str, until: datetime) -> None:
+        """The network asked the account to wait."""
+        with self.writing() as connection:
+            settle.pause(connection, channel, until)
+
+    def next_people(
+        self, claimed: Claimed, limit: int, *, hold_doubt: bool, rate: Rate | None = None
+    ) -> tuple[Recipient, ...]:
+        """The next people of a delivery, marked as being written to; empty while everything is stopped.
+
+        People in doubt are held rather than written to again where *hold_doubt*.
+
+        Raises:
+            LostLease: The delivery is no longer ours.
+            RateReached: The channel's rate, which counts people, lets nobody be written to yet.
+        """
+        with self.writing() as connection:
+            if facts.stopped(connection) is not None:
+                return ()
+
+            def mark(most: int) -> tuple[Recipient, ...]:
+                claim.still_ours(connection, claimed)
+                return addresses.next_people(
+                    connection, self.keys, claimed.id, claimed.attempts, most, hold_doubt=hold_doubt
+                )
+
+            if rate is None:
+                return mark(limit)
+            return limiter.take_people(connection, claimed.channel, rate, microseconds(self.now()), limit, mark)
+
+    def settle_people(
+        self, claimed: Claimed, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
+    ) -> None:
+        """Write down what became of some people, and keep the delivery a while longer."""
+        with self.writing() as connection:
+            settle.settle_people(connection, claimed, outcomes, now=self.now(), hold_doubt=hold_doubt, lease=lease)
+
+    def settle_mass(self, claimed: Claimed, became: Settlement) -> Outcome:
+        """Write down what a mass delivery has come to, from what became of its people.
+
+        Args:
+            claimed: The delivery.
+            became: Says why and when again, should somebody still wait; final for all others if it is final.
+
+        Returns:
+            What it has come to.
+        """
+        with self.writing() as connection:
+            return settle.settle_mass(connection, claimed, became, now=self.now())
+
+    def resolve(self, delivery: int, actor: str, *, posted: bool) -> None:
+        """A person says what became of what is held: it is out, or it is to be said again.
+
+        Raises:
+            JournalError: Nothing of this delivery is held.
+        """
+        with self.writing() as connection:
+            resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
+
+    def keep(self, channel: str) -> Keep:
+        """What one channel remembers between calls and processes."""
+        return JournalKeep(self, channel)
