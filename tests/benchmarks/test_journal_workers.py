@@ -28,8 +28,8 @@ from policenotify.testing.x import XStand
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
 
-_POSTS = 50
-_LATENCY = 0.15  # seconds of the network, which one worker spends waiting
+_POSTS = 40
+_LATENCY = 0.3  # seconds of the network, which one worker spends waiting: what is to be shared, not the processor
 _WORKER = """
 import json, sys
 import policenotify.networks._x_line, requests_oauthlib, tweepy   # what the first post would wait for
