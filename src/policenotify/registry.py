@@ -220,6 +220,9 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
     if not abilities.recipients and how.get("recipients") is not None:
         raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
+    people, spell = how.get("recipients"), getattr(channel, "spell", None)
+    if people is not None and spell is not None:
+        how["recipients"] = lambda: tuple(dict.fromkeys(map(spell, people())))
     return Configured(
         name=name,
         network=network_name,

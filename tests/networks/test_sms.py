@@ -26,6 +26,7 @@ from policenotify.networks._sms_gateways import gateway
 from policenotify.networks._sms_numbers import BadNumber, e164
 from policenotify.networks.sms import Sms
 from policenotify.options import options_of
+from policenotify.registry import configured
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.smsgateway import SmsStand
 from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen
@@ -751,3 +752,20 @@ except Exception as error:
     assert plugins < 12  # of 189
     assert error == "Unavailable"
     assert ran.stderr == ""
+
+
+# --- who is who
+
+
+def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> None:
+    forms = (
+        "06 12 34 56 78",
+        "+33 (0)6 12 34 56 78",
+        "0033612345678",
+        "33612345678",
+        "+33\u20116\u201112345678",
+        "06 x",
+    )
+    how = configured("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
+    assert how.recipients is not None
+    assert how.recipients() == ("+33612345678", "06 x")  # what is no number is told, and refused

@@ -203,6 +203,17 @@ class Sms:
             doubts = 0
         yield from aside
 
+    def spell(self, address: str) -> str:
+        """A number in its one form, by which the journal knows the person; what is none stays as it is.
+
+        Else who stands on a list twice, as `06 39 98 00 01` and as `+33639980001`, would be told twice, and who wants
+        no more messages would get them all the same.
+        """
+        try:
+            return e164(address, self._country_code)
+        except BadNumber:
+            return address
+
     def whoami(self) -> Account:
         """Read the URL as apprise does, and look whether the gateway can be reached. Sends nothing.
 
