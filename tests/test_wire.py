@@ -256,6 +256,29 @@ def test_httpx_knows_no_such_address(url: str) -> None:
     assert was_never_sent(failure(lambda: with_httpx(url)))
 
 
+@pytest.mark.parametrize(
+    "content", [None, "", "no certificate", "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"]
+)
+def test_requests_has_no_authorities_to_trust(
+    content: str | None, listen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    error = failure(lambda: requests.post(f"https://127.0.0.1:{listen(silence)}/", timeout=SECONDS))
+    assert was_never_sent(error)
+    assert "REQUESTS_CA_BUNDLE" in str(error_for_exception(error, where="X"))
+
+
+def test_requests_cannot_speak_to_the_proxy() -> None:
+    error = failure(
+        lambda: requests.post("https://network.invalid/", proxies={"https": "socks9://127.0.0.1:9"}, timeout=1)
+    )
+    assert was_never_sent(error)
+    assert "ALL_PROXY" in str(error_for_exception(error, where="X"))
+
+
 def test_no_free_connection() -> None:
     with Stand(Hang()) as stand, httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client:
         busy = threading.Thread(target=lambda: failure(lambda: client.get(stand.url, timeout=2)), daemon=True)

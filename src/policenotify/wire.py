@@ -23,13 +23,14 @@ from urllib.parse import urlsplit
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 
-# The request cannot have left: no address, nobody listening, no free connection, a certificate not trusted, a mail
-# server that did not even greet. Not here, because they also come after the request has left: `SSLError` (a broken
-# record in the answer), `LocalProtocolError` (a body longer than announced).
+# The request cannot have left: no address, nobody listening, no free connection, a certificate not trusted, a proxy
+# that the library cannot speak to (`InvalidSchema`), a mail server that did not even greet. Not here, because they also
+# come after the request has left: `SSLError` (a broken record in the answer), `LocalProtocolError` (a body longer than
+# announced).
 _NOT_SENT = frozenset(
     {
-        "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL", "NewConnectionError",
-        "ConnectTimeoutError", "NameResolutionError", "gaierror", "ConnectionRefusedError",
+        "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL", "InvalidSchema",
+        "NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "gaierror", "ConnectionRefusedError",
         "SSLCertVerificationError", "SMTPConnectError", "SMTPHeloError",
     }
 )  # fmt: skip
@@ -42,6 +43,14 @@ _WHY = (
         frozenset({"SSLCertVerificationError"}),
         (": its certificate is not trusted", " Check the clock and the authorities (CA certificates) of this machine."),
     ),
+    (
+        frozenset({"InvalidSchema"}),
+        (": no way leads there", " Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
+    ),
+)
+_NO_AUTHORITIES = (
+    ": the authorities (CA certificates) of this machine cannot be read",
+    " Check the file that REQUESTS_CA_BUNDLE names.",
 )
 # The proxy said no, unless something stands behind it: urllib3 calls so, too, a connection that the proxy cut after
 # it had taken the whole request.
@@ -55,6 +64,7 @@ _BLOCKED = {
     407: ("The proxy before {where} wants a login", "Check the proxy's settings of this machine"),
 }
 _NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy that refuses CONNECT: no bytes went further
+_NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"  # requests' OSError, before it connects
 _LATER_AT = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
 _LONGEST_WAIT = timedelta(days=1)  # the longest window of the networks we know; see retry_at
 _FURTHEST = timedelta(days=36_525)  # a clock without its battery says 1970; a Date of 1900 says nothing
@@ -128,11 +138,16 @@ def was_never_sent(error: BaseException) -> bool:
 
 def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & _NOT_SENT or str(error).startswith(_NO_TUNNEL):
+    if names & _NOT_SENT or str(error).startswith(_NO_TUNNEL) or _lacks_authorities(error):
         return True
     above |= {id(error)}
     behind = [one for one in causes(error) if id(one) not in above]
     return all(_never_sent(one, above) for one in behind) if behind else _PROXY in names
+
+
+def _lacks_authorities(error: BaseException) -> bool:
+    """Whether it tells that our own certificates cannot be read: there is no line without them."""
+    return getattr(error, "library", None) == "X509" or str(error).startswith(_NO_BUNDLE)
 
 
 def why_unreachable(error: BaseException) -> tuple[str, str]:
@@ -141,17 +156,20 @@ def why_unreachable(error: BaseException) -> tuple[str, str]:
     Returns:
         What follows "cannot be reached", and what there is to check; both may be empty.
     """
-    names = set(_names(error, frozenset()))
+    chain = list(_all_behind(error, frozenset()))
+    if any(map(_lacks_authorities, chain)):
+        return _NO_AUTHORITIES
+    names = {kind.__name__ for one in chain for kind in type(one).__mro__}
     return next((told for known, told in _WHY if names & known), ("", ""))
 
 
-def _names(error: BaseException, above: frozenset[int]) -> Iterator[str]:
-    """What the error and all that stand behind it are called."""
-    yield from (kind.__name__ for kind in type(error).__mro__)
+def _all_behind(error: BaseException, above: frozenset[int]) -> Iterator[BaseException]:
+    """The error and all that stand behind it."""
+    yield error
     above |= {id(error)}
     for behind in causes(error):
         if id(behind) not in above:
-            yield from _names(behind, above)
+            yield from _all_behind(behind, above)
 
 
 @contextmanager

@@ -905,3 +905,25 @@ def test_no_secret_is_seen_anywhere(
     seen = "\n".join(said)
     assert [secret for secret in stand.secrets if secret in seen] == []
     assert "eyJ" not in seen
+
+
+# --- a machine that is not set right
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent/ca.pem"),
+        ("ALL_PROXY", "socks://desk:s3cret@127.0.0.1:9"),
+        ("NO_PROXY", "[::1],127.0.0.1"),
+    ],
+)
+def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
+    channel: Bluesky, stand: BlueskyStand, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Unavailable, match=name) as caught:
+        channel.whoami()
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    monkeypatch.delenv(name)
+    assert channel.whoami().id == stand.did

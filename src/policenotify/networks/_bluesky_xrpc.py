@@ -152,7 +152,19 @@ class Xrpc:
         if self._client is None:
             from atproto import Client  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
 
-            self._client = Client()
+            try:
+                self._client = Client()
+            except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
+                failed = type(error).__name__
+            else:
+                return self._client
+            # outside of `except`: the error may hold the proxy's password
+            raise Unavailable(
+                "Bluesky cannot be called from this machine.",
+                code=failed,
+                remedy="It will be tried again. Check what SSL_CERT_FILE names, and the proxy's settings of this "
+                "machine (HTTPS_PROXY, ALL_PROXY, NO_PROXY).",
+            )
         return self._client
 
 
