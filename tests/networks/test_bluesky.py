@@ -927,3 +927,17 @@ def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     monkeypatch.delenv(name)
     assert channel.whoami().id == stand.did
+
+
+# --- proxies
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    channel: Bluesky, stand: BlueskyStand, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with Stand() as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        channel.whoami()
+        assert proxy.requests == []
+    assert stand.requests

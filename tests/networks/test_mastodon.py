@@ -877,3 +877,17 @@ def test_no_secret_is_seen_anywhere(opened: Open, stand: MastodonStand, caplog: 
     seen = "\n".join(said)
     assert TOKEN not in seen
     assert "desk@" not in seen
+
+
+# --- proxies
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    channel: Mastodon, stand: MastodonStand, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with Stand() as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        channel.whoami()
+        assert proxy.requests == []
+    assert stand.requests

@@ -29,7 +29,7 @@ from policenotify.options import options_of
 from policenotify.registry import configured
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.smsgateway import SmsStand
-from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen
+from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen, Stand
 from policenotify.text import sms, to_gsm
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
@@ -769,3 +769,21 @@ def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> Non
     how = configured("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
     assert how.recipients is not None
     assert how.recipients() == ("+33612345678", "06 x")  # what is no number is told, and refused
+
+
+# --- proxies
+
+
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    stand: SmsStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = channel(stand, "kannel")
+    with Stand() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(Blocked, match="NO_PROXY"):
+            by.whoami()
+        _, error = until_error(by)
+        assert isinstance(error, Blocked)
+        assert proxy.requests == stand.requests == []
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert set(send(by).values()) == {"posted"}

@@ -1251,3 +1251,17 @@ def test_only_what_we_make_tweepy_do_is_kept_out_of_its_log(caplog: pytest.LogCa
         other.join()
     log.debug("later")
     assert [record.getMessage() for record in caplog.records] == ["another thread's", "later"]
+
+
+# --- proxies
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    channel: X, stand: XStand, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with Stand() as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        channel.whoami()
+        assert proxy.requests == []
+    assert stand.requests

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import requests
 from apprise.common import NotifyFormat, OverflowMode
 from apprise.plugins.base import NotifyBase
+from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
 from policenotify.networks import _apprise
@@ -152,6 +153,11 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Any:  # noqa
             "The channel's url would send the message without encryption. Nothing was sent.",
             remedy="Use the scheme's encrypted form (forms://, jsons://, ntfys:// …), or set unencrypted = true "
             "for a network of your own.",
+        )
+    if plain and not unencrypted and select_proxy(at, get_environ_proxies(at)):
+        raise Blocked(
+            "A proxy would carry the message off this machine without encryption. Nothing was sent.",
+            remedy=f"Name {made.host} in NO_PROXY, or set unencrypted = true for a network of your own, {_DOCTOR}",
         )
     return made
 

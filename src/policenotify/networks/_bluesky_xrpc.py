@@ -40,6 +40,8 @@ CLOSED = {
 # tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
 _PRIVATE = re.compile(r"eyJ[\w-]*(\.[\w-]*)*|[^\s@\"(<]+@[^\s@\")>]+")
 _LONGEST_WORDS = 300
+# Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off it.
+_DIRECT = dict.fromkeys(("http://127.0.0.1", "http://localhost", "http://[::1]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +152,10 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            from atproto import Client  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
+            from atproto import Client, Request  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
 
             try:
-                self._client = Client()
+                self._client = Client(request=Request(mounts=_DIRECT))
             except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
                 failed = type(error).__name__
             else:

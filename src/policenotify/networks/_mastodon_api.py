@@ -142,6 +142,8 @@ class Api:
 
             session = requests.Session()
             session.max_redirects = 0  # a post and a token go to nobody else
+            # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
+            session.trust_env = not self._server.startswith("http:")
             session.headers["Connection"] = "close"  # RFC 9112, section 9.6
             session.hooks["response"].append(self._see)
             self._client = mastodon.Mastodon(

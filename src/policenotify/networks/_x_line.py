@@ -108,6 +108,8 @@ class _Session(requests.Session):
         super().__init__()
         self.answer: requests.Response | None = None
         self.auth = _as_it_is  # else a ~/.netrc that names the host, or a default, replaces the bearer token
+        # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
+        self.trust_env = not service.startswith("http:")
         self._service = service
         self._timeout = timeout
 
