@@ -1265,3 +1265,11 @@ def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
         channel.whoami()
         assert proxy.requests == []
     assert stand.requests
+
+
+def test_words_that_are_no_unicode_are_told_all_the_same(channel: X, stand: XStand) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
+    with pytest.raises(Refused, match=r"Not \? allowed") as caught:
+        channel.send(request)
+    assert str(caught.value).encode()

@@ -196,4 +196,5 @@ def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:
 def _clean(words: str, secrets: tuple[str, ...]) -> str:
     for secret in filter(None, secrets):
         words = words.replace(secret, "…")
+    words = words.encode("utf-8", "replace").decode()  # half a surrogate pair in JSON: no journal takes it
     return " ".join(_PRIVATE.sub("…", words).split())[:_LONGEST_WORDS]
