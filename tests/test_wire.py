@@ -580,3 +580,10 @@ def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureF
             other.submit(chatty.debug, "another's").result()
         chatty.debug("afterwards")
     assert caplog.messages == ["another's", "afterwards"]
+
+
+@pytest.mark.parametrize("value", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999"])
+def test_a_time_beyond_all_calendars_tells_nothing(value: str) -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert ahead({"date": value}, now=now) == timedelta(0)
+    assert retry_at({"Retry-After": value}, now=now) is None

@@ -266,7 +266,7 @@ def ahead(headers: Mapping[str, str], *, now: datetime) -> timedelta:
     """
     try:
         apart = parsedate_to_datetime(headers["date"]) - now
-    except (KeyError, ValueError, TypeError):  # TypeError: it names no zone
+    except (KeyError, ValueError, TypeError, OverflowError):  # TypeError: it names no zone; OverflowError: a year 10¹⁰
         return timedelta(0)
     return apart if abs(apart) < _FURTHEST else timedelta(0)
 
@@ -284,7 +284,7 @@ def _time(value: str, now: datetime) -> datetime | None:
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             at = parse(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None

@@ -891,3 +891,10 @@ def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
         channel.whoami()
         assert proxy.requests == []
     assert stand.requests
+
+
+def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: MastodonStand) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", POST, Answer(200, b"[" * 100_000, {"Content-Type": "application/json"}))
+    with pytest.raises(Unconfirmed):
+        channel.send(request)

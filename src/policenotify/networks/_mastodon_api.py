@@ -166,7 +166,7 @@ class Api:
     def _answer(self, seen: requests.Response) -> Answer:
         try:
             body = None if seen.is_redirect else seen.json()  # its own may never have been read
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         headers = {name.lower(): value for name, value in seen.headers.items()}
         error = body.get("error") if isinstance(body, dict) else None
