@@ -784,3 +784,11 @@ def _write_certificate(folder: Path) -> None:
     )
     (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     (folder / "key.pem").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_server_may_be_named_by_its_ipv6_address() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(Unavailable) as caught:
+        email(f"mailto://[::1]:{port}?from={SENDER}").whoami()
+    assert caught.value.code == "ConnectionRefusedError"  # and not that its name is not found

@@ -55,6 +55,7 @@ def service(url: str, *, sender: str, plain_is_meant: bool) -> Any:  # noqa: ANN
         Blocked: apprise reads another sender, or the connection would not be safe.
     """
     made: Any = _apprise.service(NotifyEmail, url)
+    made.smtp_host = made.smtp_host.strip("[]")  # RFC 3986 writes IPv6 in brackets, and sockets do not know them
     if made.from_addr[1].lower() != sender.lower():
         raise Blocked("The channel's url does not say clearly whom mails come from.", remedy=_ADD_FROM)
     if is_loopback(made.smtp_host):
