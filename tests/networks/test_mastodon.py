@@ -226,10 +226,10 @@ def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: MastodonStand) -> 
     assert ref.account == channel.account == f"police34@{stand.url.removeprefix('http://')}"
 
 
-def test_a_first_post_with_a_picture_is_four_calls(channel: Mastodon, stand: MastodonStand) -> None:
-    """No hidden question for the version; the upload that may take its time; and a look whether it is there."""
+def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: MastodonStand) -> None:
+    """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
     ref = say(channel, a_post(pictures=(a_picture(),)))
-    assert paths(stand) == [f"GET {V2}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
+    assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
     assert stand.posts[0].images == (SeenImage("La route sous l’eau", "image/jpeg", JPEG),)
 
 
@@ -364,7 +364,7 @@ def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
     stand.fail_next("GET", V2, v2)
     stand.fail_next("GET", V1, v1)
     say(channel, a_post(pictures=(a_picture(),)))
-    assert paths(stand)[:4] == [f"GET {V2}", f"GET {V1}", f"POST {UPLOAD}", f"POST {POST}"]
+    assert paths(stand)[:5] == [f"GET {V2}", f"GET {V1}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}"]
     can = channel.abilities
     assert bool(can.remembers_keys) is (software == "mastodon")
     assert can.budget.limit == (900 if software == "other" else 500)
@@ -898,3 +898,18 @@ def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: Ma
     stand.fail_next("POST", POST, Answer(200, b"[" * 100_000, {"Content-Type": "application/json"}))
     with pytest.raises(Unconfirmed):
         channel.send(request)
+
+
+# --- whose the token is
+
+
+def test_nothing_is_said_with_the_token_of_another_account(opened: Open, stand: MastodonStand) -> None:
+    with pytest.raises(Blocked, match="belongs to @police34, not to @prefet34"):
+        opened(handle="prefet34").prepare(a_post(), ())
+    assert not posted(stand)
+
+
+def test_whose_the_token_is_is_asked_once(opened: Open, stand: MastodonStand) -> None:
+    for _ in range(2):
+        opened().prepare(a_post(), ())
+    assert paths(stand).count(f"GET {WHO}") == 1

@@ -343,12 +343,14 @@ def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: Ma
     assert len(stand.posts) == 1
 
 
-def test_a_token_that_is_another_accounts_or_nobodys(channel: Mastodon, stand: MastodonStand) -> None:
-    request = channel.prepare(a_post(), ())
+def test_a_token_that_is_another_accounts_or_nobodys(
+    channel: Mastodon, stand: MastodonStand, clock: FakeClock, keep: MemoryKeep
+) -> None:
+    request, later = channel.prepare(a_post(), ()), opened(stand, clock, keep)
     for answer in (Answer.json({"error": "no"}, 401), Answer.json({"id": "1", "username": "mairie"})):
         stand.fail_next("GET", WHO, answer)
         with pytest.raises(Blocked):
-            channel.find(request, since=NOW)
+            later.find(request, since=NOW)
 
 
 def test_whose_the_token_is_is_asked_once(channel: Mastodon, stand: MastodonStand) -> None:

@@ -19,6 +19,7 @@ from policenotify.networks._mastodon_instance import Instances
 from policenotify.networks._mastodon_status import is_id, may_be, plain, plain_html, ref_of
 
 _NAME: Final = "posts"
+_OWNER: Final = "owner"
 _REMEMBERED: Final = 200  # posts; more than any account says while one is in doubt
 _PAGE: Final = 40  # the most that a server gives at once
 _MOST_PAGES: Final = 25
@@ -75,6 +76,31 @@ class Timeline:
                 remedy="Put the right token or handle into the channel's settings, then: policenotify doctor",
             )
         return said
+
+    def check_owner(self, seal: str) -> None:
+        """See that the token is this account's; asked once, and again when the seal is another.
+
+        A post under the wrong account cannot be taken back from those who have read it.
+
+        Args:
+            seal: Stands for the token, without telling it.
+
+        Raises:
+            ChannelError: As `owner` does; not where the token may post, but not read whose it is.
+        """
+        kept = None
+        with suppress(JournalError):
+            kept = self._keep.load(_OWNER)
+        if kept is not None and kept.value == seal:
+            return
+        try:
+            self._id = str(self.owner()["id"])
+        except Blocked as error:
+            if error.code != str(_FORBIDDEN):
+                raise
+            return
+        with suppress(JournalError):  # else it is only asked again
+            self._keep.swap(_OWNER, seal, version=kept.version if kept else None)
 
     def remember(self, ref: PostRef, key: str) -> None:
         """Keep under which key a post is out. Where that fails, only looking up becomes less sure."""

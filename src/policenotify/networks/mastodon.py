@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import ClassVar
 
@@ -76,6 +77,7 @@ class Mastodon:
         self._sensitive = frozenset(sensitive)
         self._clock = clock
         self._api = Api(url, token, timeout)
+        self._seal = hashlib.sha256(f"{self.account} {token.get_secret_value()}".encode()).hexdigest()
         self._instances = Instances(self._api, clock, keep)
         self._pictures = Pictures(self._api, clock)
         self._timeline = Timeline(
@@ -101,17 +103,18 @@ class Mastodon:
         return f"{self._handle}@{self._host}"
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        """Learn the server's limits, upload the pictures, and freeze what will be said.
+        """Make sure whose the token is, learn the server's limits, upload the pictures, and freeze what will be said.
 
         Answers from another account are passed over: the post then starts a thread.
 
         Raises:
             Refused: The post is outside the server's limits; the text names the numbers.
-            Blocked: The server does not accept the token, or the account may not post.
+            Blocked: The server does not accept the token, it is another account's, or the account may not post.
             Unavailable: The server could not be asked.
         """
         warning = self._warnings.get(post.category, "")
         check(post, self._instances.current(), warning)
+        self._timeline.check_owner(self._seal)
         media = [self._pictures.upload(picture) for picture in post.pictures]
         thread = [ref for ref in answers if ref.account == self.account and is_id(ref.id)]
         body = status(
