@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
@@ -41,7 +41,7 @@ CLOSED = {
 _PRIVATE = re.compile(r"eyJ[\w-]*(\.[\w-]*)*|[^\s@\"(<]+@[^\s@\")>]+")
 _LONGEST_WORDS = 300
 # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off it.
-_DIRECT = dict.fromkeys(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+_DIRECT: Final = {"http://": None}
 
 
 @dataclass(frozen=True, slots=True)
