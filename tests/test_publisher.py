@@ -419,6 +419,29 @@ def test_an_illegal_course_says_what_is_open_and_what_may_follow(publisher: Publ
         publisher.publish(accident(headline="Encore"), key="again", actor="desk")
 
 
+@pytest.mark.parametrize("drill", [True, False])
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
+def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stage: Stage, *, drill: bool) -> None:
+    """An exercise's update would reach the public unmarked, and an end that is skipped everywhere would close it."""
+    publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
+    opened = publisher.publish(accident(exercise=drill), key="open", actor="desk")
+    before = len(desk.bluesky.posts), len(desk.mail.mails)
+    following = {"update": opened.update, "end": opened.end, "correction": opened.correct}.get(stage, opened.cancel)
+    mixed = following("Fin d'intervention", exercise=not drill)
+    with pytest.raises(IllegalCourse, match=f"exercise={drill}"):
+        publisher.publish(mixed, key="mixed", actor="desk")
+    assert (len(desk.bluesky.posts), len(desk.mail.mails)) == before
+    assert [one.id for one in publisher.incidents()] == [INCIDENT]
+    assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").in_order
+
+
+def test_a_standalone_exercise_is_set_right_as_one(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
+    said = publisher.publish(TIP.model_copy(update={"exercise": True}), key="tip", actor="desk")
+    with pytest.raises(IllegalCourse, match=f"Publication {said.id} is an exercise"):
+        publisher.publish(said.cancel("Erreur", exercise=False), key="mixed", actor="desk")
+
+
 def test_a_correction_answers_what_it_sets_right(desk: Desk, publisher: Publisher) -> None:
     opened = publisher.publish(accident(), key="open", actor="desk")
     ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")

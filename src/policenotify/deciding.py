@@ -106,6 +106,7 @@ class Deciding:
         history = self._history(message)
         incident = message.incident or (publication if message.stage is Stage.OPENING else None)
         course = self._course(message, history, incident)
+        _refuse_mixed(message, history)
         profile = profile_of(message.category, self.profiles)
         resolved = self.resolved(message, profile, incident)
         draft = Draft(
@@ -311,6 +312,21 @@ class Deciding:
     @staticmethod
     def _unworded(publication: str, leg: Leg) -> values.Drafted:
         return values.Drafted(leg=leg, post_key=post_key(publication, leg))
+
+
+def _refuse_mixed(message: Message, history: History) -> None:
+    """An exercise's messages are all marked as such, and no other is: the public would read an exercise as true.
+
+    Raises:
+        IllegalCourse: What it follows is an exercise, and it is none; or the other way round.
+    """
+    first = history.opening
+    if first is None or first.message.exercise == message.exercise:
+        return
+    incident = first.message.incident
+    it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
+    kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
+    raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
 
 
 def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
