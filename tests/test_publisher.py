@@ -15,11 +15,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from desk import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 from policenotify.channel import PostRef
+from policenotify.deciding import Deciding
 from policenotify.errors import (
     CannotFit,
     IllegalCourse,
@@ -30,6 +32,7 @@ from policenotify.errors import (
     SettingsError,
     Stopped,
 )
+from policenotify.journal.store import Journal
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Category, Image, Message, Translation
 from policenotify.plan import Route
@@ -154,6 +157,31 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
     with pytest.raises(KeyReused, match=first.id):
         publisher.publish(accident(headline="Autre chose"), key="open", actor="desk")
     assert len(desk.bluesky.posts) == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
+@pytest.mark.parametrize("at", [(Deciding, "decide"), (Journal, "publish")])
+def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
+) -> None:
+    """Whoever comes second at one instant gets the receipt of the first one: no error, and no "published"."""
+    slow, fast = desk.publisher(), desk.publisher()
+    message = accident()
+    if stage is Stage.END:
+        message = slow.publish(message, key="open", actor="desk").end("Fin d'intervention")
+    before, on_time = len(desk.bluesky.posts), getattr(*at)
+    said: list[Publication] = []
+
+    def late(*args: Any, **named: Any) -> object:
+        monkeypatch.undo()
+        said.append(fast.publish(message, key="same", actor="fast"))
+        return on_time(*args, **named)
+
+    monkeypatch.setattr(*at, late)
+    again = slow.publish(message, key="same", actor="slow")
+    assert [(one.id, one.repeated) for one in (*said, again)] == [(again.id, False), (again.id, True)]
+    assert again.actor == "fast"
+    assert len(desk.bluesky.posts) == before + 1
 
 
 _PROCESS = """

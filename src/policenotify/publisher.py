@@ -235,15 +235,15 @@ class Publisher:
             with self.journal.at_one_moment():
                 given = self._deciding.given(message)
                 first = self.journal.repeated(key, given.digest)
-            written = first or self._write(given, key=key, actor=actor, to=to)
+            written, new = (first, False) if first else self._write(given, key=key, actor=actor, to=to)
             if connection is not None:
-                return self._told(written, repeated=written == first)
-        if not first:
+                return self._told(written, repeated=not new)
+        if new:
             self.wake()
         wait = self.wait if wait is None else wait
         if wait > timedelta(0):
             self._delivery.drain(wait, publication=written)
-        return self._told(written, repeated=written == first)
+        return self._told(written, repeated=not new)
 
     def incident(self, incident: str) -> Publication:
         """The last publication of an incident, perhaps of another process a week ago: builds what may follow.
@@ -300,15 +300,22 @@ class Publisher:
         """
         return self._worker
 
-    def _write(self, given: Given, *, key: str, actor: str, to: Sequence[str] | None) -> str:
+    def _write(self, given: Given, *, key: str, actor: str, to: Sequence[str] | None) -> tuple[str, bool]:
+        """Write it down; returns its id, and whether it is new: another process may just have said it."""
         from policenotify.journal.publish import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for desk in range(_DESKS):
             at = self.journal.now()
             publication = self._deciding.ulid(at)
-            with self.journal.at_one_moment():
-                made = self._deciding.decide(given, to=to, publication=publication, at=at)
-                draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
+            try:
+                with self.journal.at_one_moment():
+                    made = self._deciding.decide(given, to=to, publication=publication, at=at)
+                    draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
+            except IllegalCourse:
+                # Another process may have said this very thing since the key was looked for.
+                if (first := self.journal.repeated(key, given.digest)) is None:
+                    raise
+                return first, False
             if any(finding.blocks for finding in made.findings):
                 self.journal.keep_refused(draft)
                 raise NotAllowed(made.findings, publication)
@@ -318,10 +325,12 @@ class Publisher:
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                return self.journal.publish(draft, self.runners)
+                written = self.journal.publish(draft, self.runners)
             except CourseChanged:
                 if desk == _DESKS - 1:
                     raise
+            else:
+                return written, written == publication
         raise AssertionError  # pragma: no cover  # the loop returns or raises
 
     # --- telling
