@@ -585,6 +585,20 @@ def test_a_key_and_an_actor_are_needed(publisher: Publisher, key: str, actor: st
         publisher.publish(TIP, key=key, actor=actor)
 
 
+def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
+    written = publisher.publish(TIP, key="later", actor="desk", wait=0)
+    assert {receipt.outcome for receipt in written} == {Outcome.WAITING}
+    assert not desk.bluesky.posts
+    assert publisher.publish(TIP, key="later", actor="desk", wait=10.0).in_order
+
+
+@pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])
+def test_a_wait_that_is_no_time_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
+    with pytest.raises(ValueError, match="nothing was sent"):
+        publisher.publish(TIP, key="tip", actor="desk", wait=wait)
+    assert publisher.publication("tip") is None
+
+
 def test_two_channels_of_one_account_are_refused(desk: Desk) -> None:
     with pytest.raises(SettingsError, match="'bluesky' and 'other'"):
         desk.publisher([desk.on_bluesky(), desk.on_bluesky("other")])

@@ -54,7 +54,7 @@ class AsyncPublisher:
         key: str,
         actor: str,
         to: Sequence[str] | None = None,
-        wait: timedelta | None = None,
+        wait: timedelta | float | None = None,
     ) -> Publication:
         """Say it, and return what became of it."""
         return await _awaited(lambda: self._publisher.publish(message, key=key, actor=actor, to=to, wait=wait))

@@ -190,7 +190,7 @@ class Publisher:
         key: str,
         actor: str,
         to: Sequence[str] | None = None,
-        wait: timedelta | None = None,
+        wait: timedelta | float | None = None,
         connection: Connection | None = None,
     ) -> Publication:
         """Say it: write it into the journal, deliver it, and return what became of it.
@@ -205,8 +205,9 @@ class Publisher:
             actor: Who says it: an officer's service name or a system's.
             to: Names or tags of the channels that an opening or standalone message goes to; by default the routes
                 decide. What follows goes to whoever got the opening.
-            wait: For how long to deliver before returning; zero: return when it is journalled. By default as set
-                for the publisher. What is not delivered by then is waiting in the journal, and the receipt says so.
+            wait: For how long to deliver before returning; a number is seconds. Zero: return when it is journalled.
+                By default as set for the publisher. What is not delivered by then is waiting in the journal, and the
+                receipt says so.
             connection: Your own transaction on the journal's database (of a `Session`: `session.connection()`), in
                 which it is then written, and nothing of it is delivered: it is said if you commit, and was never said
                 if you roll back. All that it depends on is read there, too. What fails (a message that may not go
@@ -215,7 +216,8 @@ class Publisher:
                 find that another process has written since, and then has to be begun anew.
 
         Raises:
-            ValueError: The key or the actor has no name, or there is something to wait for in your own transaction.
+            ValueError: The key or the actor has no name, *wait* is no time, or there is something to wait for in your
+                own transaction.
             NotAllowed: A check forbids it; the draft is kept.
             IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
             KeyReused: The key names another message.
@@ -229,6 +231,8 @@ class Publisher:
         In all other cases nothing was sent.
         """
         _check_names(key, actor)
+        # Before anything is written: a wrong value must not come to light after that.
+        wait = _span(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         with self.journal.joined(connection) if connection is not None else nullcontext():
@@ -240,7 +244,6 @@ class Publisher:
                 return self._told(written, repeated=not new)
         if new:
             self.wake()
-        wait = self.wait if wait is None else wait
         if wait > timedelta(0):
             self._delivery.drain(wait, publication=written)
         return self._told(written, repeated=not new)
@@ -403,6 +406,20 @@ def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
         first = names.setdefault((channel.network, channel.account), channel.name)
         if first != channel.name:
             raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")
+
+
+def _span(wait: timedelta | float | None) -> timedelta:
+    """A span of time, also where it was given in seconds; none is no time.
+
+    Raises:
+        ValueError: It is no time at all.
+    """
+    if isinstance(wait, timedelta):
+        return wait
+    try:
+        return timedelta(seconds=wait or 0)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("wait: write a timedelta, or a number of seconds; nothing was sent") from None
 
 
 def _check_names(key: str, actor: str) -> None:

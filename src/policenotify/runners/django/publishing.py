@@ -49,7 +49,7 @@ def publisher() -> Publisher:
 
 
 def publish(
-    message: Message, *, key: str, actor: str, to: Sequence[str] | None = None, wait: timedelta = timedelta(0)
+    message: Message, *, key: str, actor: str, to: Sequence[str] | None = None, wait: timedelta | float = timedelta(0)
 ) -> Publication:
     """Say it. Inside `transaction.atomic()` it is said if that commits, and was never said if it rolls back.
 
