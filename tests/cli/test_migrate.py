@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from cli.shell import Run
+from desk import Desk
 
 from policenotify.journal.schema import SCHEMA_VERSION
 
@@ -24,3 +27,15 @@ def test_a_server_that_is_not_there_is_no_journal(run: Run, monkeypatch: pytest.
     assert told.code == 6
     assert "its server cannot be reached" in told.document["error"]["text"]
     assert "geheim" not in told.out
+
+
+@pytest.mark.parametrize("command", ["status", "incidents", "stop", "migrate", "drain"])
+def test_a_journal_of_a_newer_release_is_no_journal_to_any_command(run: Run, desk: Desk, command: str) -> None:
+    assert run("status").code == 0
+    with sqlite3.connect(desk.database) as raw:
+        raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
+    raw.close()
+    told = run(command, "--json")
+    assert told.code == 6
+    assert told.document["error"]["kind"] == "NewerVersion"
+    assert told.document["error"]["published"] == "no"

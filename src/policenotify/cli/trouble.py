@@ -17,6 +17,7 @@ from policenotify.errors import (
     JournalError,
     KeyReused,
     MissingExtra,
+    NewerVersion,
     NotAllowed,
     PolicenotifyError,
 )
@@ -91,6 +92,8 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
         case JournalError():
             kind, text, exits = type(error).__name__, str(error), Exit.NO_JOURNAL
             doubt = begun and "Nothing was sent." not in text
+        case NewerVersion(what="journal"):  # to this release it is as good as none; the worker's unit is told the same
+            kind, text, exits, doubt = type(error).__name__, str(error), Exit.NO_JOURNAL, False
         case PolicenotifyError():
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NOT_PUBLISHED, False
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":
