@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     PrivateAttr,
     SecretStr,
@@ -68,6 +69,14 @@ def _handle(value: str) -> str:
     return handle
 
 
+def _masked(given: dict[str, object] | tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
+    """What a dump shows of values that may be secret: that they are there, and not what they say."""
+    mask = str(SecretStr("any"))  # as the journal's URL is shown
+    return dict.fromkeys(given, mask) if isinstance(given, dict) else (mask,) * len(given)
+
+
+_Masked = PlainSerializer(_masked)
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Of a channel or a tag."""
 
@@ -90,7 +99,7 @@ class RecipientSettings(_Part):
         file: A file with one address per line; `#` begins a comment. It is read again at each publication.
     """
 
-    addresses: tuple[str, ...] = Field(default=(), repr=False)
+    addresses: Annotated[tuple[str, ...], _Masked] = Field(default=(), repr=False)
     file: Path | None = None
 
     @model_validator(mode="before")
@@ -155,7 +164,7 @@ class ChannelSettings(_Part):
     mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
     recipients: RecipientSettings | None = None
     rate: Annotated[Rate | None, PlainValidator(_rate), WithJsonSchema({"type": "string"})] = None
-    options: dict[str, object] = Field(default_factory=dict, repr=False)
+    options: Annotated[dict[str, object], _Masked] = Field(default_factory=dict, repr=False)
 
     @model_validator(mode="before")
     @classmethod
