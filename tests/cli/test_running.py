@@ -116,7 +116,10 @@ def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, answer: str, 
     number = str(receipt["delivery"])
     resolved = run("resolve", number, answer, "--json")
     assert resolved.code == 0
-    assert resolved.document == {"delivery": int(number), "posted": answer == "--posted", "actor": "brigadier"}
+    outcome = "posted" if answer == "--posted" else "waiting"
+    assert resolved.document == {
+        "delivery": int(number), "posted": answer == "--posted", "actor": "brigadier", "outcome": outcome,
+    }  # fmt: skip
     assert run("drain", "--budget", "10").code == 0
     assert sorted(len(desk.mail.mailbox(address)) for address in ADDRESSES) == [1, 1, mails]
     assert "Nothing of delivery" in run("resolve", number, answer).err

@@ -280,3 +280,31 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
     desk.journal.settle_people(claimed, done, hold_doubt=True, lease=SOON)
     assert desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING)) is Outcome.POSTED
     assert _receipt(desk, said, "mail").in_order
+
+
+# --- what was held, and is to be said again
+
+
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CANCELLATION])
+def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage: Stage) -> None:
+    """Nobody reads "avoid the area" after its end, because a person has looked for it late."""
+    people = {"mail": ["a@x.example"]}
+    held = desk.publish(channels=("sky", "mail"), people=people)
+    first = desk.deliver(outcome=Outcome.HELD)
+    desk.mail({"a@x.example": "unconfirmed"})
+    newer = desk.publish(stage, channels=("sky", "mail"), people=people)
+    desk.deliver()
+    desk.mail()
+    for delivery in (first.id, first.id + 1):
+        assert desk.journal.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
+    assert desk.claim() is desk.claim("mail") is None
+    assert set(desk.outcomes(held).values()) == {Outcome.SUPERSEDED}
+    assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
+
+
+def test_what_nothing_has_overtaken_yet_is_said_again_first(desk: Desk) -> None:
+    held = desk.publish()
+    first = desk.deliver(outcome=Outcome.HELD)
+    newer = desk.publish(Stage.UPDATE)
+    assert desk.journal.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
+    assert [desk.deliver().publication for _ in range(2)] == [held, newer]

@@ -159,7 +159,12 @@ def resolve(call: Call, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - 
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     actor = call.actor
     with call.journal() as (_, journal):
-        journal.resolve(delivery, actor, posted=posted)
+        outcome = journal.resolve(delivery, actor, posted=posted)
     told = "counts as posted" if posted else "is said again by the next publish or drain"
-    call.tell({"delivery": delivery, "posted": posted, "actor": actor}, Text(f"Delivery {delivery} {told}."))
+    if outcome is Outcome.SUPERSEDED:
+        told = "is not said again: a newer message of its incident is out by now"
+    call.tell(
+        {"delivery": delivery, "posted": posted, "actor": actor, "outcome": outcome},
+        Text(f"Delivery {delivery} {told}."),
+    )
     return Exit.IN_ORDER

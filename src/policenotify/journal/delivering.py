@@ -202,14 +202,17 @@ class Delivering(Transactions):
         with self.writing() as connection:
             return settle.settle_mass(connection, claimed, became, now=self.now())
 
-    def resolve(self, delivery: int, actor: str, *, posted: bool) -> None:
+    def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
         """A person says what became of what is held: it is out, or it is to be said again.
+
+        Returns:
+            What becomes of it: posted, waiting, or superseded, if a newer message of its incident is out by now.
 
         Raises:
             JournalError: Nothing of this delivery is held.
         """
         with self.writing() as connection:
-            resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
+            return resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
 
     def keep(self, channel: str) -> Keep:
         """What one channel remembers between calls and processes."""

@@ -10,6 +10,7 @@ from policenotify.journal import schema
 from policenotify.journal.addresses import counts, of_people
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.values import moment
+from policenotify.lifecycle import Stage
 from policenotify.receipt import Outcome
 
 OVER = "It was over before this could be sent; it would have been stale."
@@ -33,6 +34,14 @@ _OVERTAKEN = select(_table).where(
     ),
     _table.c.lane == bindparam("lane"),
 )
+_OUT = or_(
+    _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.WITHDRAWN]),
+    _table.c.doubt,
+    exists().where(
+        _people.c.delivery == _table.c.id,
+        or_(_people.c.doubt, _people.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
+    ),
+)
 _LANE = select(_table.c.lane).where(_table.c.id == bindparam("its"))
 
 
@@ -54,15 +63,19 @@ def lock_lane_of(connection: Connection, delivery: int) -> str:
 
 def opening_never_appeared(connection: Connection, lane: str) -> bool:
     """Whether no post of the lane is, may be, or is about to be out."""
-    out = or_(
-        _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.WITHDRAWN]),
-        _table.c.doubt,
-        exists().where(
-            _people.c.delivery == _table.c.id,
-            or_(_people.c.doubt, _people.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
-        ),
+    return connection.execute(select(_table.c.id).where(_table.c.lane == lane, _OUT).limit(1)).first() is None
+
+
+def is_overtaken(connection: Connection, row: Row[Any]) -> bool:
+    """Whether a newer message of the lane is, may be, or is about to be out: in its language, or the end in any."""
+    said = schema.publication
+    newer = (
+        select(_table.c.id)
+        .join(said, said.c.id == _table.c.publication)
+        .where(_table.c.lane == row.lane, _table.c.id > row.id, _table.c.publication != row.publication, _OUT)
+        .where(or_(_table.c.language == row.language, said.c.stage.in_([Stage.END, Stage.CANCELLATION])))
     )
-    return connection.execute(select(_table.c.id).where(_table.c.lane == lane, out).limit(1)).first() is None
+    return connection.execute(newer.limit(1)).first() is not None
 
 
 def supersede(connection: Connection, lane: str, at: int) -> None:

@@ -6,18 +6,24 @@ from datetime import datetime
 
 from sqlalchemy import Connection, exists, or_, select, update
 
+from policenotify.channel import Operation
 from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.events import record
-from policenotify.journal.lanes import lock_lane_of
+from policenotify.journal.lanes import OVERTAKEN, is_overtaken, let_go, lock_lane_of
 from policenotify.journal.values import microseconds
 from policenotify.receipt import Outcome
 
 _table, _people = schema.delivery, schema.recipient
 
 
-def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, now: datetime) -> None:
+def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, now: datetime) -> Outcome:
     """Settle a held delivery, or the people of one who are held: it is out, or it is to be said again.
+
+    What a newer message of its incident has overtaken meanwhile is not said any more.
+
+    Returns:
+        What becomes of it: posted, waiting, or superseded.
 
     Raises:
         JournalError: Nothing of this delivery is held.
@@ -61,3 +67,7 @@ def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, 
         delivery=delivery,
         channel=row.channel,
     )
+    if posted or others or row.operation != Operation.POST or not is_overtaken(connection, row):
+        return state
+    let_go(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
+    return Outcome.SUPERSEDED
