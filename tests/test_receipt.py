@@ -191,8 +191,9 @@ def test_what_follows_a_standalone_message() -> None:
     assert alone.correct("Le 15").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=ULID)
     assert alone.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=ULID)
     for follow in (alone.update, alone.end):
-        with pytest.raises(ValidationError, match="must name the incident it belongs to"):
+        with pytest.raises(IllegalCourse, match=r"stands alone.*What may follow: correction, cancellation\.") as caught:
             follow("Suite")
+        assert caught.value.may_follow == (Stage.CORRECTION, Stage.CANCELLATION)
 
 
 def test_what_follows_a_correction_is_about_what_was_corrected() -> None:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from policenotify.channel import Operation, Post, PostRef
 from policenotify.errors import PublicationFailed
-from policenotify.lifecycle import Course, Stage, course_after
+from policenotify.lifecycle import Course, Stage, course_after, next_course
 from policenotify.message import Message
 
 
@@ -335,11 +335,19 @@ class Publication(_Value):
             raise PublicationFailed(failed)
 
     def update(self, headline: str, **fields: object) -> Message:
-        """The next message of the incident: the situation has changed."""
+        """The next message of the incident: the situation has changed.
+
+        Raises:
+            IllegalCourse: It belongs to no incident.
+        """
         return self._next(Stage.UPDATE, headline, fields)
 
     def end(self, headline: str, **fields: object) -> Message:
-        """The last message of the incident: it is over."""
+        """The last message of the incident: it is over.
+
+        Raises:
+            IllegalCourse: It belongs to no incident.
+        """
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:
@@ -355,4 +363,6 @@ class Publication(_Value):
         return self.message.lifecycle.corrects or self.id
 
     def _next(self, stage: Stage, headline: str, fields: dict[str, object], *, corrects: str | None = None) -> Message:
+        if self.incident is None:  # in words: what a Lifecycle says of it is for who builds one
+            next_course(Course.STANDALONE, stage, incident=None)
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)
