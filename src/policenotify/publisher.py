@@ -417,7 +417,7 @@ def _span(wait: timedelta | float | None) -> timedelta:
     if isinstance(wait, timedelta):
         return wait
     try:
-        return timedelta(seconds=wait or 0)
+        return timedelta(seconds=0 if wait is None else wait)
     except (TypeError, ValueError, OverflowError):
         raise ValueError("wait: write a timedelta, or a number of seconds; nothing was sent") from None
 
