@@ -95,3 +95,24 @@ def test_a_year_has_each_day_once_whatever_the_zone() -> None:
 def test_the_key_tells_campaign_day_and_alternative() -> None:
     first, *_ = occurrences(campaign(), *YEAR)
     assert first.key("a") == "campaign ete 2026-01-01 a"
+
+
+@pytest.mark.parametrize(
+    ("rule", "last"),
+    [
+        ("FREQ=DAILY;UNTIL=20260105T170000Z", "2026-01-05"),  # as RFC 5545 has it, and Outlook: 18:00 in Paris
+        ("FREQ=DAILY;UNTIL=20260105T165959Z", "2026-01-04"),
+        ("FREQ=DAILY;UNTIL=20260105T180000", "2026-01-05"),
+        ("FREQ=DAILY;UNTIL=20260105", "2026-01-05"),
+        ("FREQ=DAILY;COUNT=5", "2026-01-05"),
+    ],
+)
+def test_a_rule_ends_where_it_says(rule: str, last: str) -> None:
+    found = occurrences(campaign(schedule=[{"rrule": rule}]), date(2026, 1, 1), date(2026, 12, 31))
+    assert found[-1].day.isoformat() == last
+    assert len(found) == found[-1].day.day
+
+
+def test_a_rule_that_never_happens_is_not_looked_for_until_the_year_9999() -> None:
+    never = campaign(schedule=[{"rrule": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"}])
+    assert occurrences(never, date(2026, 1, 1), date(2026, 12, 31)) == ()

@@ -68,7 +68,7 @@ def excluded(campaign: Campaign, first: date, last: date) -> frozenset[date]:
 def _walls(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
     at = schedule.at or campaign.at
     if schedule.rrule:
-        yield from rules.by_rrule(schedule.rrule, campaign.start, at, first, last)
+        yield from rules.by_rrule(schedule.rrule, campaign.start, at, first, last, campaign.zone)
     elif schedule.cron:
         yield from rules.by_cron(schedule.cron, first, last)
     else:
