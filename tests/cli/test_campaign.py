@@ -140,6 +140,14 @@ def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(ru
     assert (missing.code, "cannot be written" in missing.err) == (1, True)
 
 
+def test_a_later_month_tells_the_turns_that_will_be_taken_then(run: Run, file: Path) -> None:
+    file.write_text(re.sub("dates = .*", "rrule = 'FREQ=DAILY;INTERVAL=9'", _FILE), encoding="utf-8")
+    later = f"{_TODAY + timedelta(days=70):%Y-%m}"
+    alone = run("campaign", "calendar", file, "--month", later, "--json").document["occurrences"]
+    among = run("campaign", "calendar", file, "--months", "4", "--json").document["occurrences"]
+    assert [one for one in among if one["at"][:7] == later] == [one for one in alone if one["at"][:7] == later] != []
+
+
 def test_preview_shows_each_message(run: Run, file: Path) -> None:
     ran = run("campaign", "preview", file, "--message", "b")
     assert ran.code == 0

@@ -85,8 +85,10 @@ def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, la
             occurrence = Occurrence(campaign=mine.name, day=said.day, due=said.at)
             planned = Planned(occurrence=occurrence, alternative=said.alternative, at=said.at)
             shown.append(_entry(planned, mine, said.words.partition("\n")[0], said=True))
-    # What was deferred over the first day belongs there too.
-    for planned in ahead(publisher, campaigns, max(first, now.date()) - timedelta(days=7), last):
+    # From now on, whichever month is asked for: whose turn it is then, and what is deferred into it, follows from what
+    # is said before.
+    back = max((one.late_for for one in campaigns), default=timedelta(0)) + timedelta(days=1)
+    for planned in ahead(publisher, campaigns, (now - back).date(), last):
         mine = named[planned.occurrence.campaign]
         entry = _entry(planned, mine, "", said=False)
         if first <= mine.local(entry.at).date() <= last:
