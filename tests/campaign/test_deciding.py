@@ -99,7 +99,7 @@ def test_the_same_words_are_not_said_again_too_soon_not_even_by_another_campaign
     assert second.until == utc("2026-01-08T17:00")
 
 
-def alert(severity: str, **place: str) -> Message:
+def alert(severity: str, **place: Any) -> Message:
     return Message.model_validate(
         {
             "category": "armed_threat",
@@ -127,11 +127,15 @@ def test_a_burglary_tip_does_not_bury_an_alert() -> None:
         ({"commune": "34172"}, {"commune": "34172"}, {"commune": "34003"}),
         ({"epci": "243400017"}, {"commune": "34172"}, {"commune": "34003"}),
         ({"department": "34"}, {"commune": "34003"}, {"commune": "75056"}),
+        ({"department": "34"}, {"epci": "243400017"}, {"epci": "200054781"}),
+        ({"epci": "243400017"}, {"department": "34"}, {"department": "75"}),
+        ({"commune": "34172"}, {"commune": "30189", "also_departments": ["34"]}, {"commune": "30189"}),
+        ({"commune": "34172"}, {"road": {"road": "A9"}}, None),
         ({"label": "partout"}, {"commune": "75056"}, None),
     ],
 )
 def test_it_is_silent_where_it_is_about(
-    about: dict[str, str] | None, silent: dict[str, str], heard: dict[str, str] | None
+    about: dict[str, str] | None, silent: dict[str, Any], heard: dict[str, Any] | None
 ) -> None:
     one = tip("a")
     mine = campaign(messages=[{**one, "message": {**one["message"], "location": about}}])

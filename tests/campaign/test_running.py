@@ -66,6 +66,17 @@ def test_an_open_incident_defers_it_and_the_journal_says_so_once(desk: Desk) -> 
     ]
 
 
+def test_an_incident_that_became_graver_defers_it(desk: Desk) -> None:
+    publisher, due = desk.publisher(), utc("2026-01-01T18:00")
+    publisher.publish(accident(severity="Minor", next_update_at=due), key="o", actor="desk", wait=NOW)
+    graver = publisher.incident("2026-4711").update(
+        "Fuite de gaz", instruction="Éloignez-vous.", severity="Severe", next_update_at=due
+    )
+    publisher.publish(graver, key="u", actor="desk", wait=NOW)
+    [waits] = run(publisher, [campaign(silence={"areas": ["dept:34"]})], actor="prévention", wait=NOW).decisions
+    assert waits.reason == "incident 2026-4711 is open"
+
+
 @pytest.mark.parametrize(("missed", "became"), [("late", ["late", "late"]), ("skip", ["skip"]), ("merge", ["merge"])])
 def test_the_journal_says_what_became_of_what_was_missed(desk: Desk, missed: str, became: list[str]) -> None:
     publisher, conduct = desk.publisher(), {"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"}

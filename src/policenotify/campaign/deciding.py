@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from policenotify import places
 from policenotify.campaign.model import Alternative, Campaign
 from policenotify.campaign.schedule import Occurrence, excluded, occurrences
 from policenotify.message import Message
@@ -229,19 +230,39 @@ def silenced_by(campaigns: Iterable[Campaign], alerts: Sequence[Message], contai
 
     Args:
         campaigns: Which.
-        alerts: The (resolved) openings of the open incidents.
+        alerts: What was said (resolved) of the open incidents, each with the place of its incident.
         contains: The tables of places.
     """
     silenced = {}
     for campaign in campaigns:
-        at_least = campaign.silence.at_least
-        there = Route(to=("all",), at_least=at_least, areas=campaign.silencing_areas)
-        anywhere = Route(to=("all",), at_least=at_least)
+        grave = Route(to=("all",), at_least=campaign.silence.at_least)
         for alert in alerts:
-            # What names no place may be here.
-            if (there if alert.location else anywhere).takes(alert, contains):
+            if grave.takes(alert, contains) and _near(alert, campaign.silencing_areas, contains):
                 silenced[campaign.name] = alert.incident or ""
     return silenced
+
+
+def _near(alert: Message, areas: tuple[str, ...], contains: Contains) -> bool:
+    """Whether an alert is for one of the areas, or for a place that reaches into one; no areas: all of them."""
+    place = alert.location
+    if not areas or place is None or not (place.commune or place.epci or place.department or place.also_departments):
+        return True  # what names no place, or only a road, may be here
+    whole = set(place.also_departments) | ({place.department} if not (place.commune or place.epci) else set())
+    departments = [f"dept:{code}" for code in whole if code]
+    for kind, _, code in (area.partition(":") for area in areas):
+        if kind == "dept" and place.epci and _reaches(place.epci, (f"dept:{code}",), contains):
+            return True
+        if kind == "epci" and _reaches(code, departments, contains):
+            return True
+        if kind == "commune" and any(contains(department, code) for department in departments):
+            return True
+    return Route(to=("all",), areas=areas).takes(alert, contains)
+
+
+def _reaches(epci: str, areas: Iterable[str], contains: Contains) -> bool:
+    """Whether an EPCI has a commune in one of the areas; one that was dissolved has none."""
+    communes = places.communes_of(epci) if places.epci(epci) else ()
+    return any(contains(area, commune.code) for area in areas for commune in communes)
 
 
 def window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:

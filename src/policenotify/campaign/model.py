@@ -133,7 +133,7 @@ class Silence(_Part):
     """When a campaign is silent: while an incident is open.
 
     Attributes:
-        at_least: From this severity of its opening on.
+        at_least: From this severity on: of its opening, or of an update.
         areas: Only in one of these areas; empty: where its messages say that they are about, or anywhere.
     """
 

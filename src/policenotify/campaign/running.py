@@ -161,9 +161,13 @@ def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime)
 
 
 def alerts_of(publisher: Publisher) -> tuple[Message, ...]:
-    """The openings of the open incidents; exercises silence nobody."""
-    histories = (publisher.journal.history(line.id) for line in publisher.incidents() if not line.exercise)
-    return tuple(history.opening.message for history in histories if history.opening)
+    """What was said of the open incidents, an update that made one graver too; exercises silence nobody."""
+    histories = [publisher.journal.history(line.id) for line in publisher.incidents() if not line.exercise]
+    return tuple(
+        entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
+        for history in histories
+        for entry in history.entries
+    )
 
 
 def key_parts(key: str) -> tuple[str, date, str] | None:
