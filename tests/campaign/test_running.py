@@ -147,3 +147,24 @@ def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Des
     with ThreadPoolExecutor(2) as machines:
         assert sorted(machines.map(say, range(2))) == [0, 1]
     assert len(keys(publishers[0])) == 1
+
+
+def test_what_reads_the_same_is_not_said_twice(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
+    english = [{"language": "en", "headline": "Going on holiday?"}]
+    messages = [{**one, "message": {**one["message"], "translations": english}} for one in (tip("a"), tip("b"))]
+    mine = campaign(messages=messages, conduct={"spacing": "0m"})
+    done = run(publisher, [mine], actor="prévention", wait=NOW)
+    assert (done.said, list(done.problems)) == ((), ["ete"])
+    assert "Messages 'a' and 'b' read the very same on bluesky (en): '🏠 Going on holiday?" in done.problems["ete"]
+    on_purpose = campaign(messages=messages, conduct={"spacing": "0m", "repeat_after": "0m"})
+    assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).said) == 1
+
+
+def test_what_reads_the_same_once_it_is_shortened_is_not_said_twice(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky()])
+    long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces chaque soir. " * 4
+    given = {"category": "burglary_prevention", "headline": "Fermez vos volets", "instruction": "Appelez le 17."}
+    messages = [{"name": name, "message": {**given, "description": f"{long}{name}."}} for name in ("a", "b")]
+    done = run(publisher, [campaign(messages=messages, conduct={})], actor="prévention", wait=NOW)
+    assert "read the very same on bluesky (fr)" in done.problems["ete"]

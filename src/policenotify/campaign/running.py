@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -26,10 +26,13 @@ from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed
 from policenotify.journal.values import SaidUnder
 from policenotify.message import Message
 from policenotify.publisher import Publisher
-from policenotify.receipt import Publication
+from policenotify.receipt import Publication, Wording
 
 REMARK = "campaign"
 """Kind of the journal's events that say what became of an occurrence: late, waiting, skipped, merged."""
+
+Texts = dict[tuple[str, str, str, str], str]
+"""Which message it is that reads so: (campaign, channel, title, text) → the message's name."""
 
 _ALONE = 60.0  # seconds for which one run keeps the others out; it only writes into the journal meanwhile
 _WRONG = (CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError)  # with one campaign; the others go on
@@ -124,6 +127,7 @@ def reach_of(publisher: Publisher) -> Reach:
     The function raises what `Publisher.preview` raises, and `NotAllowed`.
     """
     known: dict[tuple[str, str], frozenset[str]] = {}
+    texts: Texts = {}
 
     def reach(campaign: Campaign, alternative: Alternative) -> frozenset[str]:
         named = (campaign.name, alternative.name)
@@ -135,10 +139,35 @@ def reach_of(publisher: Publisher) -> Reach:
                 raise SettingsError(
                     f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
                 )
+            if campaign.conduct.repeat_after and (same := alike(campaign, alternative, seen.wordings, texts)):
+                raise SettingsError(same)
             known[named] = frozenset(wording.leg.channel for wording in seen.wordings)
         return known[named]
 
     return reach
+
+
+def alike(campaign: Campaign, alternative: Alternative, wordings: Iterable[Wording], texts: Texts) -> str:
+    """What is wrong if another of the campaign's messages reads the very same somewhere; empty: nothing.
+
+    Two messages that differ may read the same where one language, or what fits, is all that is told of them.
+
+    Args:
+        campaign: The campaign.
+        alternative: One of its messages.
+        wordings: How it reads.
+        texts: How the others read; this one is added.
+    """
+    for wording in wordings:
+        for post in (wording.standalone, *wording.further):
+            leg = wording.leg
+            first = texts.setdefault((campaign.name, leg.channel, post.title, post.text), alternative.name)
+            if first != alternative.name:
+                return (
+                    f"Messages {first!r} and {alternative.name!r} read the very same on {leg.channel} "
+                    f"({leg.language}): {post.text!r}. Change the words of one of them."
+                )
+    return ""
 
 
 def past_of(publisher: Publisher, now: datetime) -> tuple[Past, ...]:

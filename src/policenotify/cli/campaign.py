@@ -86,9 +86,11 @@ def check(call: Call, files: tuple[str, ...]) -> Exit:
 
 def _worded(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[list[str], list[str]]:
     """What keeps messages from being said, and what the checks remark of the others."""
-    from policenotify.errors import CannotFit, InvalidPicture, SettingsError  # noqa: PLC0415 - help needs none
+    from policenotify.campaign.running import Texts, alike  # noqa: PLC0415 - help needs none
+    from policenotify.errors import CannotFit, InvalidPicture, SettingsError  # noqa: PLC0415 - likewise
 
-    problems, remarks = [], []
+    problems, remarks = list[str](), list[str]()
+    texts: Texts = {}
     for one in campaigns:
         problems += [
             f"{one.name}: conduct.channels names {name!r}, which is no channel."
@@ -103,6 +105,8 @@ def _worded(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[list[s
                 continue
             if not seen.wordings:
                 problems.append(f"{named}: no route takes it. Add one, or name its channels in 'to'.")
+            if one.conduct.repeat_after and (same := alike(one, alternative, seen.wordings, texts)):
+                problems.append(f"{one.name}: {same}")
             problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
             remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.gave_way]
