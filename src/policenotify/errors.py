@@ -120,12 +120,13 @@ class NewerVersion(PolicenotifyError):
         known: The newest version that this installation reads.
     """
 
-    def __init__(self, what: str, found: int, known: int) -> None:
+    def __init__(self, what: str, found: int, known: int, *, where: str = "") -> None:
         self.what = what
         self.found = found
         self.known = known
+        told = f"The {what} {where}" if where else f"This {what}"
         super().__init__(
-            f"This {what} has schema version {found}; this policenotify reads up to {known}. "
+            f"{told} has schema version {found}; this policenotify reads up to {known}. "
             f"Install the release of policenotify that introduced {what} version {found}, or a later one."
         )
 

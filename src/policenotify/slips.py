@@ -45,7 +45,8 @@ def slips(
     return [
         ": ".join(filter(None, (path(at, *slip["loc"]), withheld(_said(slip, model, also), secrets))))
         for slip in found
-        if not any(inner[:-1] == slip["loc"] for inner in places if inner)  # a list is wrong because its item is
+        # A list is wrong because its item is, or something in it.
+        if not any(inner[: len(slip["loc"])] == slip["loc"] != inner for inner in places)
     ]
 
 

@@ -62,6 +62,8 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"end": "2025-01-01"}, "end: lies before start"),
         ({"yields_to": ["ete"]}, "yields_to: 'ete' is this very campaign"),
         ({"grace": "3d"}, "grace: is longer than late_for"),
+        ({"conduct": {"repeat_after": 7}}, "write the unit too: '7m', '7h' or '7d'"),
+        ({"late_for": "99999999999999d"}, "late_for"),
         ({"zone": "Europe/Pris"}, "there is no time zone 'Europe/Pris'"),
         ({"at": "18:00+02:00"}, "without a zone"),
         ({"messages": []}, "at least 1 item"),
@@ -107,6 +109,8 @@ def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
         (FILE.replace("[conduct]", "[conduct"), "is not TOML"),
         ("messages = [4]\nimages = 3", "messages[0]: "),
         ("\udcff", "is not UTF-8"),
+        ("message = 'x'\n" + FILE.replace("[message]", "[shared]"), "message: is no table."),
+        (f"name = {'[' * 5000}", "is not TOML"),
         (None, "cannot be read (No such file"),
     ],
 )  # fmt: skip
@@ -120,11 +124,18 @@ def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | No
     assert told in str(error.value)
 
 
+def test_what_is_not_wrong_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "ete.toml").write_text(FILE.replace("cron =", "rrule ="), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"schedule\[0\].rrule: is no recurrence rule") as error:
+        read_campaigns([tmp_path])
+    assert "must not be empty" not in str(error.value)
+
+
 def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There is no campaign"):
         read_campaigns([tmp_path])
     (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
-    with pytest.raises(NewerVersion):
+    with pytest.raises(NewerVersion, match=r"The campaign .*new\.toml has schema version 2"):
         read_campaigns([tmp_path])
 
 

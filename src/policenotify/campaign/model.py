@@ -20,12 +20,14 @@ from policenotify.scales import Severity
 from policenotify.settings.model import AreaCode, Name, Zone
 from policenotify.slips import nearest
 
-_SPAN = re.compile(r"(\d+)\s*(m|h|d)")
+_SPAN = re.compile(r"(\d{1,6})\s*(m|h|d)", re.ASCII)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 def _span(value: object) -> object:
     """A length of time as people write it; anything else is left to pydantic, which reads ISO 8601."""
+    if isinstance(value, int | float):
+        raise ValueError(f"write the unit too: '{value}m', '{value}h' or '{value}d'")  # noqa: TRY004 - for pydantic
     found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
     return int(found[1]) * _UNITS[found[2]] if found else value
 

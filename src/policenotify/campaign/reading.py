@@ -33,10 +33,14 @@ def read_campaign(path: str | os.PathLike[str]) -> Campaign:
     table = _table(place)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise NewerVersion("campaign", version, SCHEMA_VERSION)
+        raise NewerVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(place))
     shared = table.pop("message", {})
+    if not isinstance(shared, dict):
+        raise SettingsError(
+            f"The campaign {place} is wrong:\n  message: is no table. Write [message]."
+        )
     messages = table.get("messages")
-    if isinstance(messages, list) and isinstance(shared, dict):
+    if isinstance(messages, list):
         table["messages"] = [_alternative(shared, one, place.parent) for one in messages]
     try:
         return Campaign.model_validate(table)
@@ -82,5 +86,5 @@ def _table(place: Path) -> dict[str, Any]:
         raise SettingsError(f"The campaign {place} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:
         raise SettingsError(f"The campaign {place} is not UTF-8. Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"The campaign {place} is not TOML: {error}.") from None
