@@ -94,6 +94,16 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert any("no route takes it" in one for one in checked.document["problems"])
 
 
+def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file: Path) -> None:
+    file.write_text('yields_to = ["route"]\n' + _FILE, encoding="utf-8")
+    file.with_name("route.toml").write_text("name = ", encoding="utf-8")
+    ran = run("campaign", "run", "campaigns", "--json")
+    assert ran.code == 1
+    assert [one["key"] for one in ran.document["said"]] == [f"campaign ete {_TODAY} a"]
+    assert ["is not TOML" in told for told in ran.document["problems"].values()] == [True]
+    assert len(desk.bluesky.posts) == 1
+
+
 def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, file: Path) -> None:
     assert run("campaign", "check", "campaigns").out.startswith("1 campaigns, 2 occurrences in the year ahead.")
     daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[conduct]\nrepeat_after = "7d"\n'

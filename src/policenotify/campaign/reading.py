@@ -36,9 +36,7 @@ def read_campaign(path: str | os.PathLike[str]) -> Campaign:
         raise NewerVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(place))
     shared = table.pop("message", {})
     if not isinstance(shared, dict):
-        raise SettingsError(
-            f"The campaign {place} is wrong:\n  message: is no table. Write [message]."
-        )
+        raise SettingsError(f"The campaign {place} is wrong:\n  message: is no table. Write [message].")
     messages = table.get("messages")
     if isinstance(messages, list):
         table["messages"] = [_alternative(shared, one, place.parent) for one in messages]
@@ -49,8 +47,14 @@ def read_campaign(path: str | os.PathLike[str]) -> Campaign:
         raise SettingsError("\n".join([f"The campaign {place} is wrong:", *(f"  {line}" for line in lines)])) from None
 
 
-def read_campaigns(paths: Iterable[str | os.PathLike[str]]) -> tuple[Campaign, ...]:
+def read_campaigns(
+    paths: Iterable[str | os.PathLike[str]], *, wrong: dict[str, str] | None = None
+) -> tuple[Campaign, ...]:
     """Read campaigns that run together; a folder stands for all its `.toml` files.
+
+    Args:
+        paths: Files and folders.
+        wrong: Where a file that is wrong is noted, by its path, so that it silences no other; `None`: it is an error.
 
     Raises:
         SettingsError: One is wrong, they do not go together, or there is none.
@@ -61,7 +65,18 @@ def read_campaigns(paths: Iterable[str | os.PathLike[str]]) -> tuple[Campaign, .
         files += sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         raise SettingsError("There is no campaign: the folder holds no file that ends in .toml.")
-    return together(read_campaign(file) for file in files)
+    read: list[Campaign] = []
+    for file in files:
+        try:
+            read.append(read_campaign(file))
+        except (SettingsError, NewerVersion) as error:
+            if wrong is None:
+                raise
+            wrong[os.fspath(file)] = str(error)
+    if wrong:  # nobody can yield to what cannot be read
+        names = {one.name for one in read}
+        read = [one.model_copy(update={"yields_to": one.yields_to & names}) for one in read]
+    return together(read)
 
 
 def _alternative(shared: Mapping[str, Any], given: object, folder: Path) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,12 @@ def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
     from policenotify.campaign import read_campaigns, run  # noqa: PLC0415 - help needs none
 
     with closing(call.publisher()) as publisher:
-        campaigns, actor = read_campaigns(files), call.actor
+        wrong: dict[str, str] = {}
+        campaigns, actor = read_campaigns(files, wrong=wrong), call.actor
         call.begun = True
         waits = None if wait is None else timedelta(seconds=wait)
         done = run(publisher, campaigns, actor=actor, wait=waits)
+        done = replace(done, problems={**wrong, **done.problems})
         call.tell(_document(done), *_page(done, publisher.zone))
     return _exit(done)
 
