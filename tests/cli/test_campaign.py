@@ -94,6 +94,17 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert any("no route takes it" in one for one in checked.document["problems"])
 
 
+def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> None:
+    file.write_text('yields_to = ["route"]\n' + _FILE, encoding="utf-8")
+    checked = run("campaign", "check", file)
+    assert checked.code == 0
+    assert "ete: yields to 'route', which is not checked with it." in checked.words
+    assert run("campaign", "preview", file).code == run("campaign", "calendar", file).code == 0
+    ran = run("campaign", "run", file)
+    assert ran.code == 1
+    assert "yields to 'route', which is not given" in ran.err
+
+
 def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file: Path) -> None:
     file.write_text('yields_to = ["route"]\n' + _FILE, encoding="utf-8")
     file.with_name("route.toml").write_text("name = ", encoding="utf-8")

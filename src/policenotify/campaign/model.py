@@ -277,8 +277,12 @@ def _area_of(place: Location) -> Iterator[str]:
         yield f"dept:{place.department}"
 
 
-def together(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
+def together(campaigns: Iterable[Campaign], *, partly: bool = False) -> tuple[Campaign, ...]:
     """Campaigns that run together, in the order in which they yield: who is yielded to comes first.
+
+    Args:
+        campaigns: Which.
+        partly: They may yield to others that are not given; nothing is known of those, and nobody waits for them.
 
     Raises:
         SettingsError: Two have one name, one yields to nobody known, or some yield to each other in a circle.
@@ -289,7 +293,7 @@ def together(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
             raise SettingsError(f"Two campaigns have the name {campaign.name!r}. Give one of them another.")
         given[campaign.name] = campaign
     for campaign in given.values():
-        for name in sorted(campaign.yields_to - set(given)):
+        for name in () if partly else sorted(campaign.yields_to - set(given)):
             raise SettingsError(
                 f"Campaign {campaign.name!r} yields to {name!r}, which is not given. {nearest(name, given)}"
             )
@@ -297,7 +301,7 @@ def together(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
     waiting = sorted(given.values(), key=lambda campaign: campaign.name)
     while waiting:
         placed = {campaign.name for campaign in ordered}
-        free = [campaign for campaign in waiting if campaign.yields_to <= placed]
+        free = [campaign for campaign in waiting if campaign.yields_to & set(given) <= placed]
         if not free:
             circle = ", ".join(campaign.name for campaign in waiting)
             raise SettingsError(f"These campaigns yield to each other, in a circle: {circle}. Take one yields_to out.")

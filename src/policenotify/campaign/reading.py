@@ -48,13 +48,14 @@ def read_campaign(path: str | os.PathLike[str]) -> Campaign:
 
 
 def read_campaigns(
-    paths: Iterable[str | os.PathLike[str]], *, wrong: dict[str, str] | None = None
+    paths: Iterable[str | os.PathLike[str]], *, wrong: dict[str, str] | None = None, partly: bool = False
 ) -> tuple[Campaign, ...]:
     """Read campaigns that run together; a folder stands for all its `.toml` files.
 
     Args:
         paths: Files and folders.
         wrong: Where a file that is wrong is noted, by its path, so that it silences no other; `None`: it is an error.
+        partly: They may yield to campaigns that are not given, as when one file is only looked at.
 
     Raises:
         SettingsError: One is wrong, they do not go together, or there is none.
@@ -73,10 +74,7 @@ def read_campaigns(
             if wrong is None:
                 raise
             wrong[os.fspath(file)] = str(error)
-    if wrong:  # nobody can yield to what cannot be read
-        names = {one.name for one in read}
-        read = [one.model_copy(update={"yields_to": one.yields_to & names}) for one in read]
-    return together(read)
+    return together(read, partly=partly or bool(wrong))  # nobody can yield to what cannot be read
 
 
 def _alternative(shared: Mapping[str, Any], given: object, folder: Path) -> object:

@@ -65,8 +65,13 @@ def check(call: Call, files: tuple[str, ...]) -> Exit:
     from policenotify.campaign import read_campaigns  # noqa: PLC0415 - help needs none
 
     with closing(call.publisher()) as publisher:
-        campaigns = read_campaigns(files)
+        campaigns = read_campaigns(files, partly=True)
         problems, remarks = _worded(campaigns, publisher)
+        remarks += [
+            f"{one.name}: yields to {name!r}, which is not checked with it."
+            for one in campaigns
+            for name in sorted(one.yields_to - {each.name for each in campaigns})
+        ]
         planned: tuple[Planned, ...] = ()
         if not problems:
             planned = _year(campaigns, publisher)
@@ -169,7 +174,7 @@ def calendar(call: Call, files: tuple[str, ...], month: str | None, months: int,
 
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
-        campaigns = read_campaigns(files)
+        campaigns = read_campaigns(files, partly=True)
         first, last = month_of(month, months, now.astimezone(publisher.zone).date())
         shown = entries(publisher, campaigns, first, last)
         if ics is not None:
@@ -215,7 +220,7 @@ def preview(call: Call, files: tuple[str, ...], message: str | None) -> Exit:
     from policenotify.slips import nearest  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
-        campaigns = read_campaigns(files)
+        campaigns = read_campaigns(files, partly=True)
         names = {alternative.name for one in campaigns for alternative in one.messages}
         if message is not None and message not in names:
             raise click.BadParameter(f"{message!r} is no message. {nearest(message, names)}", param_hint="--message")
