@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 from campaign.campaigns import campaign, tip, utc
 from campaign.clocks import SetClock
 from desk import Desk, accident, open_desk
 
-from policenotify.campaign import Verdict, run
+from policenotify.campaign import Decision, Verdict, decide, run
 from policenotify.campaign.running import REMARK, ahead, key_parts
 from policenotify.errors import Stopped
 from policenotify.publisher import Publisher
@@ -168,3 +169,18 @@ def test_what_reads_the_same_once_it_is_shortened_is_not_said_twice(desk: Desk) 
     messages = [{"name": name, "message": {**given, "description": f"{long}{name}."}} for name in ("a", "b")]
     done = run(publisher, [campaign(messages=messages, conduct={})], actor="prévention", wait=NOW)
     assert "read the very same on bluesky (fr)" in done.problems["ete"]
+
+
+def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = desk.publisher(), desk.publisher()
+
+    def stalling(*given: Any, **named: Any) -> tuple[Decision, ...]:
+        monkeypatch.undo()
+        made = decide(*given, **named)
+        at(desk, "2026-01-01T17:02")
+        assert len(run(second, [campaign(messages=[tip("z")])], actor="prévention", wait=NOW).said) == 1
+        return made
+
+    monkeypatch.setattr("policenotify.campaign.running.decide", stalling)
+    assert run(first, [campaign()], actor="prévention", wait=NOW).said == ()
+    assert keys(second) == ["campaign ete 2026-01-01 z"]

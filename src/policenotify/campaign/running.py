@@ -91,7 +91,10 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
             )
         )
         remarked = {(note.campaign, note.day) for note in notes}
-        for one in made:
+        for number, one in enumerate(made):
+            if journal.now() - now > timedelta(seconds=_ALONE / 2):  # stalled: soon others may decide, on another file
+                del made[number:]  # it is due still
+                break
             if one.verdict is Verdict.SAY:
                 ids += _said(publisher, sound[one.occurrence.campaign], one, actor, problems)
             elif one.verdict is not Verdict.WAIT or one.occurrence.id not in remarked:
