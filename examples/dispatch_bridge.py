@@ -65,20 +65,23 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
     """Publish what the events say, each once; an event that cannot be told stops nothing."""
     said = []
     for line in filter(None, map(str.strip, lines)):
-        event = json.loads(line)
-        key = f"dispatch-event-{event['event']}"
-        if publisher.publication(key):  # told already: what it would be answered with has moved on since
-            continue
+        number = "that cannot be read"
         try:
+            event = json.loads(line)
+            number = str(event["event"])
+            key = f"dispatch-event-{number}"
+            if publisher.publication(key):  # told already: what it would be answered with has moved on since
+                continue
             message = message_of(event, publisher)
             if message is None:
                 continue
             said.append(publisher.publish(message, key=key, actor="dispatch"))
-        except (IllegalCourse, NotAllowed) as error:
-            print(f"event {event['event']}: {error}", file=sys.stderr)  # for the desk's own log, and a person
+        # One that lacks a field, or has a wrong one, is a KeyError, TypeError or ValueError.
+        except (IllegalCourse, NotAllowed, KeyError, TypeError, ValueError) as error:
+            print(f"event {number}: {error!r}", file=sys.stderr)  # for the desk's own log, and a person
             continue
         for receipt in said[-1]:
-            print(f"event {event['event']} · {said[-1].message.stage} · {receipt}")
+            print(f"event {number} · {said[-1].message.stage} · {receipt}")
     return said
 
 

@@ -76,3 +76,9 @@ def test_a_bridge_that_is_fed_again_says_nothing_twice(desk: Desk, monkeypatch: 
     for _ in range(2):
         runpy.run_path(os.fspath(bridge), run_name="__main__")
         assert len(desk.bluesky.posts) == 3
+
+
+def test_a_bridge_goes_on_after_an_event_that_it_does_not_understand(desk: Desk) -> None:
+    bridge = runpy.run_path(os.fspath(_ROOT / "examples" / "dispatch_bridge.py"))
+    wrong = ["{", "[1]", '{"event": 8}', '{"event": 9, "type": "created", "incident": "9", "nature": "AVP"}']
+    assert len(bridge["bridge"]([*wrong, *bridge["SAMPLE"].splitlines()], desk.publisher())) == 3
