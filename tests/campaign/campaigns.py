@@ -20,6 +20,7 @@ from policenotify.campaign import (
     silenced_by,
     together,
 )
+from policenotify.campaign.running import communes_in
 from policenotify.message import Message
 from policenotify.places import contains
 
@@ -75,7 +76,7 @@ class Machine:
             now=now,
             past=self.past,
             notes=self.notes,
-            silenced=silenced_by(campaigns, alerts, contains),
+            silenced=silenced_by(campaigns, alerts, contains, communes_in),
             reach=everywhere,
         )
         for one in made:

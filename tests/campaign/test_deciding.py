@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.campaign import Campaign, Decision, Verdict, forecast, occurrences, silenced_by, together
+from policenotify.campaign.running import communes_in
 from policenotify.errors import SettingsError
 from policenotify.message import Message
 from policenotify.places import contains
@@ -139,11 +140,11 @@ def test_it_is_silent_where_it_is_about(
 ) -> None:
     one = tip("a")
     mine = campaign(messages=[{**one, "message": {**one["message"], "location": about}}])
-    assert silenced_by([mine], [alert("Extreme", **silent)], contains) == {"ete": "4711"}
-    assert silenced_by([mine], [alert("Extreme")], contains) == {"ete": "4711"}
-    assert silenced_by([mine], [alert("Moderate", **silent), alert("Moderate")], contains) == {}
+    assert silenced_by([mine], [alert("Extreme", **silent)], contains, communes_in) == {"ete": "4711"}
+    assert silenced_by([mine], [alert("Extreme")], contains, communes_in) == {"ete": "4711"}
+    assert silenced_by([mine], [alert("Moderate", **silent), alert("Moderate")], contains, communes_in) == {}
     if heard:
-        assert silenced_by([mine], [alert("Extreme", **heard)], contains) == {}
+        assert silenced_by([mine], [alert("Extreme", **heard)], contains, communes_in) == {}
 
 
 def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:

@@ -11,7 +11,6 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from policenotify import places
 from policenotify.campaign.model import Alternative, Campaign
 from policenotify.campaign.schedule import Occurrence, excluded, occurrences
 from policenotify.message import Message
@@ -25,6 +24,10 @@ MEMORY = timedelta(days=400)
 
 Reach = Callable[[Campaign, Alternative], frozenset[str]]
 """The channels that an alternative of a campaign goes to."""
+
+
+Communes = Callable[[str], Iterable[str]]
+"""The communes of an EPCI, by their codes; none of one that there is not."""
 
 
 class Verdict(StrEnum):
@@ -225,24 +228,31 @@ def as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> 
     )
 
 
-def silenced_by(campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains) -> dict[str, str]:
+def _unknown(_epci: str) -> tuple[str, ...]:
+    return ()
+
+
+def silenced_by(
+    campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes = _unknown
+) -> dict[str, str]:
     """The campaigns that are silent while incidents are open, each with one of these.
 
     Args:
         campaigns: Which.
         alerts: What was said (resolved) of the open incidents, each with the place of its incident.
         contains: The tables of places.
+        communes: Likewise; without it an EPCI reaches into no department.
     """
     silenced = {}
     for campaign in campaigns:
         grave = Route(to=("all",), at_least=campaign.silence.at_least)
         for alert in alerts:
-            if grave.takes(alert, contains) and _near(alert, campaign.silencing_areas, contains):
+            if grave.takes(alert, contains) and _near(alert, campaign.silencing_areas, contains, communes):
                 silenced[campaign.name] = alert.incident or ""
     return silenced
 
 
-def _near(alert: Message, areas: tuple[str, ...], contains: Contains) -> bool:
+def _near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: Communes) -> bool:
     """Whether an alert is for one of the areas, or for a place that reaches into one; no areas: all of them."""
     place = alert.location
     if not areas or place is None or not (place.commune or place.epci or place.department or place.also_departments):
@@ -250,19 +260,17 @@ def _near(alert: Message, areas: tuple[str, ...], contains: Contains) -> bool:
     whole = set(place.also_departments) | ({place.department} if not (place.commune or place.epci) else set())
     departments = [f"dept:{code}" for code in whole if code]
     for kind, _, code in (area.partition(":") for area in areas):
-        if kind == "dept" and place.epci and _reaches(place.epci, (f"dept:{code}",), contains):
+        if kind == "dept" and place.epci and _reaches(communes(place.epci), (f"dept:{code}",), contains):
             return True
-        if kind == "epci" and _reaches(code, departments, contains):
+        if kind == "epci" and _reaches(communes(code), departments, contains):
             return True
         if kind == "commune" and any(contains(department, code) for department in departments):
             return True
     return Route(to=("all",), areas=areas).takes(alert, contains)
 
 
-def _reaches(epci: str, areas: Iterable[str], contains: Contains) -> bool:
-    """Whether an EPCI has a commune in one of the areas; one that was dissolved has none."""
-    communes = places.communes_of(epci) if places.epci(epci) else ()
-    return any(contains(area, commune.code) for area in areas for commune in communes)
+def _reaches(communes: Iterable[str], areas: Iterable[str], contains: Contains) -> bool:
+    return any(contains(area, commune) for commune in communes for area in areas)
 
 
 def window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:

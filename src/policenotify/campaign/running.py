@@ -86,7 +86,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                 now=now,
                 past=past,
                 notes=notes,
-                silenced=silenced_by(campaigns, alerts_of(publisher), places.contains),
+                silenced=silenced_by(campaigns, alerts_of(publisher), places.contains, communes_in),
                 reach=reach,
             )
         )
@@ -200,6 +200,11 @@ def alerts_of(publisher: Publisher) -> tuple[Message, ...]:
         for history in histories
         for entry in history.entries
     )
+
+
+def communes_in(epci: str) -> tuple[str, ...]:
+    """The communes of an EPCI, by their codes; none of one that was dissolved."""
+    return tuple(one.code for one in places.communes_of(epci)) if places.epci(epci) else ()
 
 
 def key_parts(key: str) -> tuple[str, date, str] | None:
