@@ -76,9 +76,11 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
             if message is None:
                 continue
             said.append(publisher.publish(message, key=key, actor="dispatch"))
-        # One that lacks a field, or has a wrong one, is a KeyError, TypeError or ValueError.
-        except (IllegalCourse, NotAllowed, KeyError, TypeError, ValueError) as error:
-            print(f"event {number}: {error!r}", file=sys.stderr)  # for the desk's own log, and a person
+        except (IllegalCourse, NotAllowed) as error:
+            print(f"event {number}: {error}", file=sys.stderr)  # for the desk's own log, and a person
+            continue
+        except (KeyError, TypeError, ValueError) as error:
+            print(f"event {number}: a field is missing or wrong: {error!r}", file=sys.stderr)
             continue
         for receipt in said[-1]:
             print(f"event {number} · {said[-1].message.stage} · {receipt}")
