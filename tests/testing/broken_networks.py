@@ -164,7 +164,10 @@ class Perfect:
 
     def find(self, request: Request, *, since: datetime) -> PostRef | None:  # noqa: ARG002 - the key tells
         ref = f"id-{request.key[-8:]}"
-        return self.ref(ref) if self.ask("find", lambda: ref in self.wire.posts) else None
+        try:
+            return self.ref(ref) if self.ask("find", lambda: ref in self.wire.posts) else None
+        except Refused as error:
+            raise Unavailable(error.reason) from None
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         self.ask("edit", lambda: self.wire.posts.update({ref.id: shown(request.body, ref.id)}))
@@ -527,6 +530,30 @@ class TakesSilenceForNo(Perfect):
             return super().find(request, since=since)
         except ChannelError:
             return None
+
+
+class TakesALimitForNo(Perfect):
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        try:
+            return super().find(request, since=since)
+        except Unavailable:
+            return None
+
+
+class TakesADenialForNo(Perfect):
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        try:
+            return super().find(request, since=since)
+        except Blocked:
+            return None
+
+
+class RefusesToLook(Perfect):
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        try:
+            return super().find(request, since=since)
+        except Unavailable as error:
+            raise Refused(error.reason) from None
 
 
 class AnswersTheOpening(Perfect):

@@ -3,19 +3,38 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import timedelta
 from typing import cast
 
-from policenotify.channel import Abilities, Channel, Deletes, Edits, Finds, Mails, Recipient, RecipientOutcome, Request
-from policenotify.errors import Refused, Unavailable, Unconfirmed
+from policenotify.channel import (
+    Abilities,
+    Channel,
+    Deletes,
+    Edits,
+    Finds,
+    Mails,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+)
+from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import saying
 from policenotify.testing._contract_bench import SLOTS, Bench, asked_of
 from policenotify.testing.saying import PEOPLE, say
 from policenotify.testing.wires import MailsWire, Trouble, Wire
 
+_FOR_EVER = timedelta(days=3_650)  # longer than any incident
+
 
 def _remembers(can: Abilities) -> bool:
     return bool(can.remembers_keys)
+
+
+def _nearly(remembers: timedelta) -> tuple[float, ...]:
+    """Just before the key may be forgotten; of what is remembered for ever no end is tried."""
+    return (remembers.total_seconds() - 1,) if timedelta(seconds=1) < remembers < _FOR_EVER else ()
 
 
 def _finds(can: Abilities) -> bool:

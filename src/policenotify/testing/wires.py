@@ -51,8 +51,8 @@ class Trouble(StrEnum):
 DOUBTS: Final = (Trouble.SILENCE, Trouble.CUT, Trouble.CUT_AFTER, Trouble.HALF, Trouble.PAGE, Trouble.BROKEN)
 """What leaves a doubt whether the post is out."""
 
-UNREAD: Final = (Trouble.NOBODY, Trouble.SILENCE, Trouble.CUT, Trouble.PAGE, Trouble.BROKEN)
-"""What leaves unread whether the post is out, when we look for it."""
+UNREAD: Final = tuple(trouble for trouble in Trouble if trouble is not Trouble.CUT_AFTER)
+"""What leaves unread whether the post is out, when we look for it. A question that is cut has no effect, after it or not."""
 
 OUT: Final = frozenset({Trouble.CUT_AFTER, Trouble.HALF})
 """After these it is out."""

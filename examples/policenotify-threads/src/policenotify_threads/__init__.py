@@ -136,6 +136,12 @@ class Threads:
         Raises:
             ChannelError: Threads could not be asked, or does not show yet what it says is out; the doubt stays.
         """
+        try:
+            return self._found(request, since)
+        except Refused as error:  # what was refused is the question, not the post
+            raise Unavailable("Threads cannot be asked whether the post is out.", code=error.code) from None
+
+    def _found(self, request: Request, since: datetime) -> PostRef | None:
         status = self._status(request)
         if status in {"FINISHED", "IN_PROGRESS", "ERROR", "EXPIRED"}:
             return None
