@@ -500,6 +500,12 @@ class ForgetsKeys(Perfect):
             return self.put(f"{ref}-{len(self.wire.posts)}" if ref in self.wire.posts else ref, request)
 
 
+class ForgetsKeysSoon(ForgetsKeys):
+    def publish(self, request: Request) -> str:
+        soon = self.wire.clock.now() - FakeClock().now() < self.abilities.remembers_keys / 2
+        return Perfect.publish(self, request) if soon else super().publish(request)
+
+
 class LooksBeforeItLeaps(Perfect):
     def publish(self, request: Request) -> str:
         ref = f"id-{request.key[-8:]}"

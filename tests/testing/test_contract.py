@@ -72,10 +72,14 @@ IsSlow                   test_a_doubt_is_told                                Giv
 Sulks                    test_after_trouble_it_works_again                   does not accept our credentials
 WorksAlone               test_several_objects_work_side_by_side              Busy
 ForgetsKeys              test_a_key_publishes_once                           times, not once
+ForgetsKeysSoon          test_a_key_publishes_once                           times, not once
 LooksBeforeItLeaps       test_a_key_publishes_once_from_many_threads         times, not once
 FindsNothing             test_what_is_out_is_found                           same PostRef as send
 FindsByItsWords          test_what_is_not_out_is_not_found                   never be said again
 TakesSilenceForNo        test_what_cannot_be_read_stays_in_doubt             Nothing was raised
+TakesALimitForNo         test_what_cannot_be_read_stays_in_doubt             Nothing was raised
+TakesADenialForNo        test_what_cannot_be_read_stays_in_doubt             find must raise where it is denied
+RefusesToLook            test_what_cannot_be_read_stays_in_doubt             find must not raise Refused
 AnswersTheOpening        test_a_thread_hangs_together                        The end answers
 StartsEachThreadAnew     test_a_thread_hangs_together                        answers[0] starts the thread
 AnswersAnybody           test_a_strangers_post_is_not_answered               pass over answers
