@@ -13,6 +13,7 @@ import time
 import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
@@ -596,6 +597,30 @@ class EditsByPosting(Perfect):
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         self.ask("edit", lambda: self.publish(request))
         return ref
+
+
+class RefusesToWaitWithAnEdit(Perfect):
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        try:
+            return super().edit(ref, request)
+        except Unavailable as error:
+            if error.retry_at:
+                raise Refused(error.reason) from None
+            raise
+
+
+class EditsWithoutTheTime(Perfect):
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        try:
+            return super().edit(ref, request)
+        except Unavailable as error:
+            raise Unavailable(error.reason) from None
+
+
+class TakesADenialForGone(Perfect):
+    def delete(self, ref: PostRef) -> None:
+        with suppress(Blocked):
+            super().delete(ref)
 
 
 class DeletesInVain(Perfect):

@@ -88,6 +88,9 @@ TakesOnePicture          test_pictures_arrive_with_their_words               are
 MixesPictures            test_pictures_arrive_with_their_words               Pictures are lost
 EditsByPosting           test_an_edit_replaces_the_post                      no further post
 NeverDoubts              test_an_edit_replaces_the_post                      After CUT raise Unconfirmed
+RefusesToWaitWithAnEdit  test_an_edit_replaces_the_post                      After LATER raise Unavailable, not Refused
+EditsWithoutTheTime      test_an_edit_replaces_the_post                      retry_at is None
+TakesADenialForGone      test_what_is_deleted_is_gone                        Nothing was raised
 DeletesInVain            test_what_is_deleted_is_gone                        still shown
 DeletesAll               test_what_is_deleted_is_gone                        0 times, not once
 DeletesOnce              test_what_is_deleted_is_gone                        Not there

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
-from typing import cast
+from typing import Final, cast
 
 from policenotify.channel import (
     Abilities,
@@ -19,12 +20,21 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import saying
 from policenotify.testing._contract_bench import SLOTS, Bench, asked_of
 from policenotify.testing.saying import PEOPLE, say
-from policenotify.testing.wires import MailsWire, Trouble, Wire
+from policenotify.testing.wires import Call, MailsWire, Trouble, Wire
 
+_AS_SEND: Final[dict[Trouble, type[ChannelError]]] = {
+    Trouble.REFUSED: Refused,
+    Trouble.LATER: Unavailable,
+    Trouble.NOBODY: Unavailable,
+    Trouble.DENIED: Blocked,
+    Trouble.CUT: Unconfirmed,
+    Trouble.PAGE: Unconfirmed,
+    Trouble.BROKEN: Unconfirmed,
+}
 _FOR_EVER = timedelta(days=3_650)  # longer than any incident
 
 
@@ -184,10 +194,7 @@ class AskedOfThoseWhoClaim(Bench):
         """`edit` replaces what readers see, in the same place; in trouble it raises as `send` does."""
         ref = say(channel, self.request(channel, text="Faux"))
         request, edits = self.request(channel, text="Juste"), cast("Edits", channel)
-        for trouble, kind in ((Trouble.NOBODY, Unavailable), (Trouble.CUT, Unconfirmed)):
-            wire.fail_next(trouble, "edit")
-            self.is_kind(kind, self.error_of(wire, lambda: edits.edit(ref, request)), trouble)
-            wire.recover()
+        self._raises_as_send(wire, "edit", lambda: edits.edit(ref, request))
         edited = edits.edit(ref, request)
         assert len(wire.shown) == 1, "An edit makes no further post."
         shown = self.shown_once(wire, "Juste")
@@ -199,14 +206,23 @@ class AskedOfThoseWhoClaim(Bench):
         ref = say(channel, self.request(channel, text="À retirer"))
         say(channel, self.request(channel, text="À garder"))
         deletes = cast("Deletes", channel)
-        for trouble, kind in ((Trouble.NOBODY, Unavailable), (Trouble.CUT, Unconfirmed)):
-            wire.fail_next(trouble, "delete")
-            self.is_kind(kind, self.error_of(wire, lambda: deletes.delete(ref)), trouble)
-            wire.recover()
+        self._raises_as_send(wire, "delete", lambda: deletes.delete(ref))
         deletes.delete(ref)
         deletes.delete(ref)
         self.shown_once(wire, "À garder")
         assert len(wire.shown) == 1, "What was deleted is still shown."
+
+    def _raises_as_send(self, wire: Wire, call: Call, do: Callable[[], object]) -> None:
+        for trouble, kind in _AS_SEND.items():
+            if trouble not in wire.troubles:
+                continue
+            wire.fail_next(trouble, call)
+            error = self.error_of(wire, do)
+            self.is_kind(kind, error, trouble)
+            if isinstance(error, Unavailable) and trouble is Trouble.LATER:
+                at = wire.clock.now() + wire.wait if wire.wait else None
+                assert error.retry_at == at, f"{call}: retry_at is {error.retry_at}, the network says {at}."
+            wire.recover()
 
     # --- recipients
 

@@ -52,7 +52,7 @@ DOUBTS: Final = (Trouble.SILENCE, Trouble.CUT, Trouble.CUT_AFTER, Trouble.HALF, 
 """What leaves a doubt whether the post is out."""
 
 UNREAD: Final = tuple(trouble for trouble in Trouble if trouble is not Trouble.CUT_AFTER)
-"""What leaves unread whether the post is out, when we look for it. A question that is cut has no effect, after it or not."""
+"""What leaves unread whether the post is out, when we look for it. A cut question has no effect, after it or not."""
 
 OUT: Final = frozenset({Trouble.CUT_AFTER, Trouble.HALF})
 """After these it is out."""
