@@ -240,6 +240,31 @@ class LogsItsToken(Perfect):
         return super().ask(call, effect)
 
 
+class LogsItsTokenWhenItLooks(Perfect):
+    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+        logging.getLogger(__name__).debug("Bearer %s", self.token)
+        return super().find(request, since=since)
+
+
+class LinksWithItsToken(Perfect):
+    def ref(self, ref: str) -> PostRef:
+        return super().ref(ref).model_copy(update={"url": f"https://memory.example/{ref}?token={self.token}"})
+
+
+class IsCalledByItsToken(Perfect):
+    def whoami(self) -> Account:
+        return Account(id=super().whoami().id, name=self.token)
+
+
+class TellsItsTokenWhenItPrepares(Perfect):
+    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+        try:
+            self.ask(None, lambda: None)
+        except Unavailable:
+            raise Unavailable(f"No server takes {self.token}.") from None
+        return super().prepare(post, answers)
+
+
 class StoresItsToken(Perfect):
     def texts(self, post: Post) -> Any:
         return [*super().texts(post), self.token]

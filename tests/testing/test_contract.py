@@ -33,6 +33,10 @@ CannotEdit               test_it_can_do_what_it_claims                       no 
 ClaimsNonsense           test_it_can_do_what_it_claims                       negative time
 PrintsItsToken           test_no_secret_is_told                              the channel's repr
 LogsItsToken             test_no_secret_is_told                              the log
+LogsItsTokenWhenItLooks  test_no_secret_is_told                              the log
+LinksWithItsToken        test_no_secret_is_told                              the PostRef
+IsCalledByItsToken       test_no_secret_is_told                              the Account
+TellsItsTokenWhenItPrepares  test_preparing_tells_of_trouble                 the Unavailable that was raised
 StoresItsToken           test_no_secret_is_told                              the Request
 RaisesItsToken           test_a_refusal_is_final                             the Refused that was raised
 KeepsTheCause            test_a_doubt_is_told                                raise … from None

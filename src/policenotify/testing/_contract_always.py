@@ -62,21 +62,37 @@ class AskedOfAll(Bench):
         assert min(spans) >= timedelta(0), "A negative time makes no sense."
 
     def test_no_secret_is_told(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-        """No password, token or reader's address stands in a channel's repr or in a log, even at level DEBUG."""
+        """No password, token or reader's address stands in a channel's repr or answers, or in a log, even at DEBUG."""
         with caplog.at_level(1), closing(self.open(wire)) as channel:
-            channel.whoami()
+            account = channel.whoami()
             request = self.request(channel)
-            say(channel, request)
+            ref = say(channel, request)
             for trouble in sorted(wire.troubles):
                 wire.fail_next(trouble)
                 with suppress(Exception):
                     say(channel, request)
                 wire.recover()
+            self._does_what_it_claims(wire, channel, ref, request)
             assert self.secrets or wire.secrets, "Name what must stay secret: secrets = (…,), as `open` hands it over."
             self.tells_no_secret(wire, f"{channel!r} {channel}", "the channel's repr")
             self.tells_no_secret(wire, request.model_dump_json(), "the Request, which the journal keeps")
+            self.tells_no_secret(wire, ref.model_dump_json(), "the PostRef, which the journal keeps")
+            self.tells_no_secret(wire, repr(account), "the Account that whoami returns")
         logged = "\n".join(f"{each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
         self.tells_no_secret(wire, logged, "the log")
+
+    def _does_what_it_claims(self, wire: Wire, channel: Channel, ref: PostRef, request: Request) -> None:
+        """Find, edit and delete a post; how that ends is asked elsewhere."""
+        can = channel.abilities
+        with suppress(Exception):
+            if can.lookup_settles is not None and isinstance(channel, Finds):
+                channel.find(request, since=wire.clock.now())
+        with suppress(Exception):
+            if can.edits and isinstance(channel, Edits):
+                channel.edit(ref, request)
+        with suppress(Exception):
+            if can.deletes and isinstance(channel, Deletes):
+                channel.delete(ref)
 
     def test_closing_it_is_always_possible(self, wire: Wire) -> None:
         """A channel may be closed twice: unused, used, and after every trouble."""
@@ -170,6 +186,7 @@ class AskedOfAll(Bench):
                 self.request(channel)
             except ChannelError as error:
                 self.is_kind(kind, error, trouble)
+                self._is_told_well(wire, error)
             wire.recover()
 
     @pytest.mark.parametrize("text", saying.TEXTS.values(), ids=saying.TEXTS)

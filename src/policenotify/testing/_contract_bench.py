@@ -122,10 +122,14 @@ class Bench:
     def error_of(self, wire: Wire, call: Callable[[], object]) -> ChannelError:
         """The error of a call that must fail; it tells no secret."""
         error = saying.error_of(call)
+        self._is_told_well(wire, error)
+        return error
+
+    def _is_told_well(self, wire: Wire, error: ChannelError) -> None:
+        """An error gives a reason, and neither it nor what is behind it tells a secret."""
         told = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
         self.tells_no_secret(wire, told, f"the {type(error).__name__} that was raised, or an error behind it")
         assert error.reason, f"{type(error).__name__} gives no reason: say what happened, in an officer's words."
-        return error
 
     def tells_no_secret(self, wire: Wire, told: str, where: str) -> None:
         """No password, token or reader's address stands there."""
