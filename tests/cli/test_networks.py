@@ -9,8 +9,10 @@ import pytest
 from cli.lofts import Pigeon
 from cli.shell import Run
 
+from policenotify.channel import Channel
 from policenotify.cli.looking import words_of
 from policenotify.networks.bluesky import Bluesky
+from policenotify.registry import Network
 
 
 def test_every_network_with_what_it_can_do(run: Run) -> None:
@@ -78,6 +80,19 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     assert "The network 'magpie' of the package 'lofts' cannot be loaded" in ran.words
     assert "bluesky · of the package policenotify" in ran.out
     assert run("networks", "magpie", "--json").code == 1
+
+
+@pytest.mark.usefixtures("lofts")
+def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], Network.load
+
+    def told(network: Network) -> type[Channel]:
+        loaded.append(network.name)
+        return load(network)
+
+    monkeypatch.setattr(Network, "load", told)
+    assert run("networks", "pigeon").code == 0
+    assert loaded == ["pigeon"]
 
 
 def test_abilities_in_words() -> None:

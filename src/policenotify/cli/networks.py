@@ -14,6 +14,7 @@ from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.looking import Shown, look
 from policenotify.cli.new_network import new
 from policenotify.errors import UnknownNetwork
+from policenotify.registry import networks as networks_offered
 from policenotify.registry import survey
 from policenotify.slips import nearest
 
@@ -68,10 +69,10 @@ def networks(context: click.Context, call: Call) -> Exit:
 @pass_call
 def one(call: Call, name: str) -> Exit:
     """Show one, with its options."""
-    found = survey()
-    shown = [look(network, problem) for network, problem in found if network.name == name]
+    found = networks_offered()
+    shown = [look(network, "") for network in found if network.name == name]  # no other is imported
     if not shown:
-        hint = nearest(name, {network.name for network, _ in found}, known="Installed")
+        hint = nearest(name, {network.name for network in found}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
     call.tell(_documents(shown), *(part for each in shown for part in each.page(whole=True)))
     return Exit.IN_ORDER if any(each.ready for each in shown) else Exit.NOT_PUBLISHED
