@@ -193,6 +193,7 @@ def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
         (NTFY.replace("token: SecretStr", "token: __import__('typing').Callable[[], str]"), "cannot be written in"),
         (NTFY.replace("token: SecretStr", "token: __import__('annotated_types').Gt"), "an option cannot be made"),
         ("raise SystemExit('no licence')", "cannot be loaded (SystemExit: no licence)"),
+        ("class Panic(BaseException): ...\nraise Panic('in Rust')", "cannot be loaded (Panic: in Rust)"),  # as PyO3's
     ],
 )
 def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str, said: str) -> None:
@@ -431,6 +432,24 @@ def test_a_missing_library_of_a_stranger_names_the_extra_of_his_package(shelf: S
     (shelf.folder / "police_ntfy.py").write_text("import police_ntfy.parts")  # its own, which no extra brings
     with pytest.raises(SettingsError, match="Update the package"):
         network("ntfy").load()
+
+
+def test_a_library_that_the_constructor_misses_names_the_extra_too(shelf: Shelf) -> None:
+    shelf.install(
+        "policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("if ", "import no_such_sdk\n        if ")
+    )
+    info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
+    info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify-ntfy\[ntfy\]'"):
+        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
+
+
+def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
+    shelf.install(
+        "policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("if ", "raise SystemExit(3)\n        if ")
+    )
+    with pytest.raises(SettingsError, match=r"^channels\.public: SystemExit: 3$"):
+        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 def test_a_missing_sdk_is_told_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:

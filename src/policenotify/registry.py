@@ -62,8 +62,10 @@ class Network:
             raise SettingsError(self.problem)
         try:
             found = EntryPoint(self.name, self.target, GROUP).load()
-        except (Exception, SystemExit) as error:  # a stranger's module may fail in any way
-            if self._lacks_its_extra(error):
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's module may fail in any way: it exits, its Rust part panics
+            if self.lacks_its_extra(error):
                 raise MissingExtra(f"The network {self.name!r}", self.name, package=self.package) from error
             raise self._unfit(f"cannot be loaded ({type(error).__name__}: {error})") from error
         lacks = [name for name in ("prepare", "whoami", "close") if not callable(getattr(found, name, None))]
@@ -71,7 +73,7 @@ class Network:
             raise self._unfit(f"is no network: {self.target} lacks {', '.join(lacks) or 'a class'}")
         return found
 
-    def _lacks_its_extra(self, error: BaseException) -> bool:
+    def lacks_its_extra(self, error: BaseException) -> bool:
         """Whether a library of somebody else's is missing, and the package has an extra for it."""
         own = self.target.partition(":")[0].partition(".")[0]
         if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OURS}:
@@ -192,7 +194,8 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
         SettingsError: An option is missing, unknown or wrong; the text names channel and option, never a secret.
     """
     at = path("channels", name)
-    kind = network(network_name).load()
+    offered = network(network_name)
+    kind = offered.load()
     model = options_of(kind)
     given = dict(options)
     try:
@@ -211,9 +214,11 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
         channel = opened(_NoClock(), _NoKeep())
         abilities, account = channel.abilities, channel.account
         channel.close()
-    except MissingExtra:
+    except (MissingExtra, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001 - a stranger's constructor may fail in any way
+    except BaseException as error:  # noqa: BLE001 - a stranger's constructor may fail in any way
+        if isinstance(error, ModuleNotFoundError) and offered.lacks_its_extra(error):
+            raise MissingExtra(f"The network {network_name!r}", network_name, package=offered.package) from None
         raise SettingsError(_refused(error, at, model, given)) from None  # its cause may quote a secret
     _check_claims(channel, abilities, account, f"{at}: the network {network_name!r}")
     if abilities.recipients and how.get("recipients") is None:
@@ -234,7 +239,7 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
     )
 
 
-def _refused(error: Exception, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
+def _refused(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
     """What a constructor said, at the option that it named first: `handle: must be a domain name`."""
     secrets = secrets_in(model, given)
     option, colon, rest = str(error).partition(": ")
