@@ -69,7 +69,10 @@ def test_in_plain_signs_nothing_is_to_be_cleaned() -> None:
         assert [clean(run) for run in plain] == plain
 
 
-@given(TEXTS)
+BESIDE_FLAGS = "🇫🇷\u0600\u200d\ufe0f\u0301\u0903\u094d\u0915👨a\r\n"
+
+
+@given(TEXTS | st.text(BESIDE_FLAGS, max_size=14))
 def test_graphemes_are_counted_and_ended_alike(text: str) -> None:
     ends = [found.end() for found in regex.finditer(r"\X", text)]
     assert (graphemes(text), grapheme_ends(text)) == (len(ends), ends)

@@ -18,6 +18,9 @@ _SIGNS: Final = (  # each of them is a grapheme whatever stands beside it: Graph
     "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
 )
 _ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
+# To tell where a flag begins, `\X` counts the letters of flags before each place anew: in a chain of flags, a time that
+# grows with its square. Where a grapheme begins with two of them, and one more follows, they are it (rules GB9b, GB12).
+_FLAG: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})"
 
 
 def graphemes(text: str) -> int:
@@ -49,7 +52,7 @@ def clusters(text: str) -> list[str]:
 def _whole() -> regex.Pattern[str]:
     import regex  # noqa: PLC0415 - only texts with joining signs pay for it
 
-    return regex.compile(r"\X")
+    return regex.compile(rf"{_FLAG}|\X", regex.VERSION1)
 
 
 def utf8_bytes(text: str) -> int:

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
+from policenotify.text.budget import clusters
+
 COLUMNS: Final = 72
 """How wide lines of plain text are: below the 78 of RFC 5322, section 2.1.1, so that an answer can quote them twice."""
 
@@ -61,9 +63,7 @@ def columns(text: str) -> int:
     """How wide a text is in a terminal, where nothing in it breaks the line."""
     if _NARROW.fullmatch(text):
         return len(text)
-    import regex  # noqa: PLC0415 - only texts with wide or combining characters pay for it
-
-    return sum(map(_columns_of, regex.findall(r"\X", text)))
+    return sum(map(_columns_of, clusters(text)))
 
 
 def _columns_of(grapheme: str) -> int:
