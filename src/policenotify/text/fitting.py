@@ -20,8 +20,12 @@ MOST_POSTS: Final = 9
 SHORTEST: Final = 15
 """What is left of a shortened part is at least so long, in characters; less than that says nothing."""
 
-# A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`.
-_NUMBER: Final = re.compile(r"(?:n°\s?|\+)?\d+(?:[.,:/+\s]\d+)*(?:\s?[%€°]|\s?[^\W\d_]+\d*)?")
+# A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`,
+# `04-99-13-50-00`, `+33 (0)4 99 13 50 00`, `30 km/h`, `18 h 30`.
+_NUMBER: Final = re.compile(
+    r"(?:[nN]°\s?|\+)?\d+(?:(?:[.,:/+\s-]|\s?\(0\)\s?)\d+)*"
+    r"(?:\s?°[CF]\b|\s?[%€°]|\s?[hm]\s?\d\d\b|\s?[^\W\d_]+\d*(?:/[^\W\d_]+)?)?"
+)
 _HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
