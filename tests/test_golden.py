@@ -22,6 +22,7 @@ from policenotify.receipt import Entry, History, Leg
 from policenotify.registry import configured
 from policenotify.render import Scene, render, resolve
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.text import mastodon_entities
 from policenotify.words import PROFILES, WORDS
 
 PAGES: Final = Path(__file__).parent / "golden" / "categories"
@@ -201,6 +202,17 @@ def _count(channel: Configured, post: Post) -> str:
 @pytest.mark.parametrize("category", PROFILES)
 def test_a_category_reads_as_on_its_page(category: str) -> None:
     assert _page(category) == (PAGES / f"{category}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("category", PROFILES)
+def test_mastodon_links_every_hashtag_that_it_is_given(category: str, language: str) -> None:
+    for stage in _stages(category):
+        for name, _, post in _posts(category, stage, language):
+            if name.startswith("mastodon"):
+                linked = [one.value for one in mastodon_entities(post.text) if one.kind == "hashtag"]
+                assert linked == [span.value for span in post.spans if span.kind == "tag"], name
+                assert linked
 
 
 def test_there_is_a_page_for_each_category_and_no_other() -> None:

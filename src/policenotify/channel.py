@@ -63,6 +63,7 @@ class Abilities:
         recipients: One post, many people: an outcome for each.
         html: The post may carry a formatted version of its text.
         hashtags: Readers can follow a hashtag; else words stand without `#`.
+        bracketed_hashtags: They can follow one that a bracket stands before, too; else it stands at the post's end.
         acceptance: `unverified`: its yes says only that a gateway took the call, not that it took the post; receipts
             say so.
     """
@@ -78,6 +79,7 @@ class Abilities:
     recipients: bool = False
     html: bool = False
     hashtags: bool = True
+    bracketed_hashtags: bool = True
     acceptance: Literal["verified", "unverified"] = "verified"
 
 

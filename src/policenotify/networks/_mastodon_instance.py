@@ -101,6 +101,7 @@ class Instance(BaseModel):
             # Since 4.0. Elsewhere an edit may reset the language (GoToSocial) or the visibility (takahe).
             edits=mastodon and self.major >= 4,  # noqa: PLR2004 - Mastodon 4
             deletes=self.software != "snac",
+            bracketed_hashtags=False,  # since 4.6 a space must stand before one
         )
 
 

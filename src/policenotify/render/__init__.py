@@ -11,7 +11,7 @@ A post on a short network reads, in this order:
 4. the description;
 5. the instruction (**required**);
 6. when the desk will say more, or until when it holds (**required**);
-7. the link, and more hashtags, up to three in all.
+7. the link, and more hashtags, up to three in all; the category's among them where no bracket may stand before one.
 
 What is not required gives way in this order: the description, shortened sentence by sentence and word by word, then
 left out; the additional hashtags, the last one first; the link; what the message refers to.

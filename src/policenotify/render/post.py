@@ -29,12 +29,14 @@ class Short:
     Attributes:
         scene: What is said.
         hashtags: Readers can follow a hashtag.
+        bracketed: They can follow one in a bracket, too; else that of the category ends the post.
         reference: What people may call the incident; empty: its posts hang together, and need no name.
         hard_spaces: A space at which no line may break is made one that does not break.
     """
 
     scene: Scene
     hashtags: bool
+    bracketed: bool
     reference: str
     hard_spaces: bool
 
@@ -99,7 +101,8 @@ class Short:
             following = scene.after_colon(headline, place.whole())
             lead = f"{capital(where)}{words.colon}{following}" if where else headline
             lead = " ".join(filter(None, (lead, times)))
-        return f"{self._sign} [{self._heading}] {sentence(lead)}", scene.instruction, ()
+        tags = () if self.bracketed else (self._category,)
+        return f"{self._sign} [{self._heading}] {sentence(lead)}", scene.instruction, tags
 
     def _happening(self, headline: str, detail: str, times: str, *, untouched: bool) -> str:
         """The headline of an opening, with what it does not tell itself: that it is under way, its times, its street.
@@ -123,9 +126,8 @@ class Short:
         named = self._named(plain, tagged(plain, place.name))
         advised = None if named else self._named(instruction, tagged(instruction, place.name))
         mark = f"{scene.mark}{scene.words.dash}" if scene.mark else ""
-        category = scene.profile.hashtag(scene.language, scene.message.severity)
         tags = (
-            Part(self._tag(category), "droppable", _TAG, f"hashtag #{category}"),
+            self._category,
             Part("" if named or advised else self._tag(place.tag)),
         )
         where = f"{place.name}{scene.words.colon}" if place.name and not (named or advised or self.hashtags) else ""
@@ -139,6 +141,11 @@ class Short:
         return f"#{tag}" if tag and self.hashtags else ""
 
     @property
+    def _category(self) -> Part:
+        tag = self.scene.profile.hashtag(self.scene.language, self.scene.message.severity)
+        return Part(self._tag(tag), "droppable", _TAG, f"hashtag #{tag}")
+
+    @property
     def _sign(self) -> str:
         scene = self.scene
         own = scene.profile.sign(scene.message.severity) if scene.begins else ""
@@ -148,7 +155,7 @@ class Short:
     def _heading(self) -> str:
         """What stands in the bracket: category, and the word for the stage."""
         scene = self.scene
-        tag = scene.profile.hashtag(scene.language, scene.message.severity)
+        tag = scene.profile.hashtag(scene.language, scene.message.severity) if self.bracketed else ""
         name = self._tag(tag) or scene.profile.label(scene.language)
         return f"{name}{scene.words.dash}{scene.mark}" if scene.mark else name
 

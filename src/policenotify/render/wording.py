@@ -89,7 +89,9 @@ def _worded(
 def _short(scene: Scene, channel: Configured) -> Short:
     """The pieces of a short post: the same ones for all channels that are alike."""
     can = channel.abilities
-    return scene.once(Short, can.hashtags, "" if can.replies else scene.reference, _hard_spaces(can.budget))
+    bracketed = can.hashtags and can.bracketed_hashtags
+    reference = "" if can.replies else scene.reference
+    return scene.once(Short, can.hashtags, bracketed, reference, _hard_spaces(can.budget))
 
 
 def _hard_spaces(budget: Budget) -> bool:
