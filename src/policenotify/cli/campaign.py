@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,8 @@ from policenotify.cli.options import once
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policenotify.campaign import Campaign, Planned
     from policenotify.journal.values import SaidUnder
-    from policenotify.publisher import Publisher
 
-_AHEAD = timedelta(days=366)  # for which a calendar is checked: every public holiday once
 _SHOWN = 20  # remarks; the rest is counted
 
 
@@ -63,84 +59,21 @@ def check(call: Call, files: tuple[str, ...]) -> Exit:
       policenotify campaign check campaigns/ete.toml campaigns/route.toml
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     from policenotify.campaign import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.cli.campaign_checking import checked  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
         campaigns = read_campaigns(files, partly=True)
-        problems, remarks = _worded(campaigns, publisher)
-        remarks += [
-            f"{one.name}: yields to {name!r}, which is not checked with it."
-            for one in campaigns
-            for name in sorted(one.yields_to - {each.name for each in campaigns})
-        ]
-        planned: tuple[Planned, ...] = ()
-        if not problems:
-            planned = _year(campaigns, publisher)
-            more = _room(campaigns, planned)
-            problems, remarks = [*problems, *more[0]], [*remarks, *more[1]]
+        found = checked(campaigns, publisher)
         document = {
-            "in_order": not problems,
+            "in_order": not found.problems,
             "campaigns": [one.name for one in campaigns],
-            "occurrences": len(planned),
-            "problems": problems,
-            "remarks": remarks,
+            "occurrences": found.occurrences,
+            "problems": found.problems,
+            "remarks": found.remarks,
         }
-        told = f"{len(campaigns)} campaigns, {len(planned)} occurrences in the year ahead."
-        call.tell(document, Text(told, style="bold"), *_lines("✘ ", problems), *_lines("· ", remarks))
-    return Exit.NOT_PUBLISHED if problems else Exit.IN_ORDER
-
-
-def _worded(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[list[str], list[str]]:
-    """What keeps messages from being said, and what the checks remark of the others."""
-    from policenotify.campaign.running import Texts, alike  # noqa: PLC0415 - help needs none
-    from policenotify.errors import CannotFit, InvalidPicture, SettingsError  # noqa: PLC0415 - likewise
-
-    problems, remarks = list[str](), list[str]()
-    texts: Texts = {}
-    for one in campaigns:
-        problems += [
-            f"{one.name}: conduct.channels names {name!r}, which is no channel."
-            for name in sorted(set(one.conduct.channels) - set(publisher.channels))
-        ]
-        for alternative in one.messages:
-            named = f"{one.name} · {alternative.name}"
-            try:
-                seen = publisher.preview(alternative.message, to=one.to or None)
-            except (CannotFit, InvalidPicture, SettingsError) as error:
-                problems.append(f"{named}: {error}")
-                continue
-            if not seen.wordings:
-                problems.append(f"{named}: no route takes it. Add one, or name its channels in 'to'.")
-            if one.conduct.repeat_after and (same := alike(one, alternative, seen.wordings, texts)):
-                problems.append(f"{one.name}: {same}")
-            problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
-            remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
-            remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.gave_way]
-    return problems, list(dict.fromkeys(remarks))
-
-
-def _year(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[Planned, ...]:
-    from policenotify.campaign.running import ahead  # noqa: PLC0415 - help needs none
-
-    today = publisher.journal.now().astimezone(publisher.zone).date()
-    first = max(today, min(one.start for one in campaigns))
-    return ahead(publisher, campaigns, first, first + _AHEAD)
-
-
-def _room(campaigns: Sequence[Campaign], planned: Sequence[Planned]) -> tuple[list[str], list[str]]:
-    """What finds no room in the calendar, and what is moved."""
-    problems, remarks = [], []
-    for one in campaigns:
-        mine = [plan for plan in planned if plan.occurrence.campaign == one.name]
-        if not mine:
-            remarks.append(f"{one.name}: nothing is due in the year ahead.")
-        for plan in mine:
-            day = plan.occurrence.day
-            if plan.at is None and not plan.reason.startswith("a later one"):
-                problems.append(f"{one.name} · {day}: would never be said: {plan.reason}.")
-            elif plan.at != plan.occurrence.due:
-                when = f"waits until {pages.moment(plan.at, one.zone)}" if plan.at else "is merged"
-                remarks.append(f"{one.name} · {day}: {when}: {plan.reason}.")
-    return problems, remarks
+        told = f"{len(campaigns)} campaigns, {found.occurrences} occurrences in the year ahead."
+        call.tell(document, Text(told, style="bold"), *_lines("✘ ", found.problems), *_lines("· ", found.remarks))
+    return Exit.NOT_PUBLISHED if found.problems else Exit.IN_ORDER
 
 
 def _lines(mark: str, told: Sequence[str]) -> list[Text]:
