@@ -94,6 +94,23 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert any("no route takes it" in one for one in checked.document["problems"])
 
 
+def test_check_names_messages_that_read_the_same(run: Run, file: Path) -> None:
+    ends = iter("ab")
+    long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces. " * 5
+    alike = re.sub('headline = ".*"', lambda _: f'headline = "Volets"\ndescription = "{long}{next(ends)}"', _FILE)
+    file.write_text(alike, encoding="utf-8")
+    checked = run("campaign", "check", file)
+    assert checked.code == 1
+    assert "ete: Messages 'a' and 'b' read the very same on bluesky (fr)" in checked.words
+
+
+def test_where_no_file_can_be_read_nothing_is_said_and_each_is_named(run: Run, desk: Desk, file: Path) -> None:
+    file.write_text("name = ", encoding="utf-8")
+    ran = run("campaign", "run", file, "--json")
+    assert (ran.code, ran.document["said"], list(ran.document["problems"])) == (1, [], [str(file)])
+    assert not desk.bluesky.posts
+
+
 def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> None:
     file.write_text('yields_to = ["route"]\n' + _FILE, encoding="utf-8")
     checked = run("campaign", "check", file)

@@ -103,24 +103,36 @@ def test_a_user_without_a_name_is_asked_for_one(run: Run, monkeypatch: pytest.Mo
     assert "Say who you are: --actor NAME" in ran.err
 
 
-@pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
-def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, answer: str, mails: int) -> None:
+@pytest.fixture
+def held(run: Run, desk: Desk) -> str:
+    """A delivery of which one person is in doubt, and is not written to again by itself."""
     settings = desk.folder / "policenotify.toml"
-    held = settings.read_text(encoding="utf-8") + 'on_unknown_minor = "hold"\n'
-    settings.write_text(held, encoding="utf-8")
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown_minor = "hold"\n', encoding="utf-8")
     desk.mail.hang_up("DATA", delivered=True, times=1)
     published = run("publish", *ACCIDENT, "--json")
     assert published.code == 3
     [receipt] = [one for one in published.document["publication"]["receipts"] if one["channel"] == "presse"]
     assert receipt["recipients"]["held"] == 1
-    number = str(receipt["delivery"])
-    resolved = run("resolve", number, answer, "--json")
+    return str(receipt["delivery"])
+
+
+@pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
+def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
+    resolved = run("resolve", held, answer, "--json")
     assert resolved.code == 0
     outcome = "posted" if answer == "--posted" else "waiting"
     assert resolved.document == {
-        "delivery": int(number), "posted": answer == "--posted", "actor": "brigadier", "outcome": outcome,
+        "delivery": int(held), "posted": answer == "--posted", "actor": "brigadier", "outcome": outcome,
     }  # fmt: skip
     assert run("drain", "--budget", "10").code == 0
     assert sorted(len(desk.mail.mailbox(address)) for address in ADDRESSES) == [1, 1, mails]
-    assert "Nothing of delivery" in run("resolve", number, answer).err
+    assert "Nothing of delivery" in run("resolve", held, answer).err
+
+
+def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:
+    run("end", "2026-4711", "Fin d'intervention")
+    before = len(desk.mail.mails)
+    assert "is not said again: a newer message of its incident is out" in run("resolve", held, "--not-posted").words
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.mail.mails) == before
     assert run("status").code == 0

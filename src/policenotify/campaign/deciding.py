@@ -228,12 +228,8 @@ def as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> 
     )
 
 
-def _unknown(_epci: str) -> tuple[str, ...]:
-    return ()
-
-
 def silenced_by(
-    campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes = _unknown
+    campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes
 ) -> dict[str, str]:
     """The campaigns that are silent while incidents are open, each with one of these.
 
@@ -241,7 +237,7 @@ def silenced_by(
         campaigns: Which.
         alerts: What was said (resolved) of the open incidents, each with the place of its incident.
         contains: The tables of places.
-        communes: Likewise; without it an EPCI reaches into no department.
+        communes: Likewise.
     """
     silenced = {}
     for campaign in campaigns:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from policenotify.campaign.calendars import refuse_unknown
+from policenotify.campaign.fields import Day, DayOrEvent, Event, Span, Wall
 from policenotify.campaign.rules import refuse_cron, refuse_rrule
 from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
@@ -19,33 +19,6 @@ from policenotify.message import Message
 from policenotify.scales import Severity
 from policenotify.settings.model import AreaCode, Name, Zone
 from policenotify.slips import nearest
-
-_SPAN = re.compile(r"(\d{1,6})\s*(m|h|d)", re.ASCII)
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-
-
-def _span(value: object) -> object:
-    """A length of time as people write it; anything else is left to pydantic, which reads ISO 8601."""
-    if isinstance(value, int | float):
-        raise ValueError(f"write the unit too: '{value}m', '{value}h' or '{value}d'")  # noqa: TRY004 - for pydantic
-    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    return int(found[1]) * _UNITS[found[2]] if found else value
-
-
-def _wall_time(value: time) -> time:
-    if value.tzinfo is not None:
-        raise ValueError("write the time without a zone: the campaign has one")
-    return value
-
-
-Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0), le=timedelta(days=366))]
-"""A length of time: `90m`, `3h`, `2d`, or as ISO 8601 has it, `PT3H`; at most 366 days."""
-
-Wall = Annotated[time, AfterValidator(_wall_time)]
-"""A time of the day in the campaign's zone, without a zone of its own: `18:00`."""
-
-Event = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-"""A calendar, a public holiday in its French name, or one of the campaign's own events."""
 
 
 class _Part(BaseModel):
@@ -95,7 +68,7 @@ class Schedule(_Part):
         at: At what time; `None`: as the campaign says, or the cron expression.
     """
 
-    dates: tuple[date, ...] = ()
+    dates: tuple[Day, ...] = ()
     rrule: Annotated[str, AfterValidator(refuse_rrule)] | None = None
     cron: Annotated[str, AfterValidator(refuse_cron)] | None = None
     event: Event | None = None
@@ -205,12 +178,12 @@ class Campaign(_Part):
     messages: tuple[Alternative, ...] = Field(min_length=1)
     to: tuple[Name, ...] = ()
     zone: Zone = ZoneInfo("Europe/Paris")
-    start: date
-    end: date | None = None
+    start: Day
+    end: Day | None = None
     at: Wall = time(18)
     schedule: tuple[Schedule, ...] = Field(min_length=1)
-    events: Mapping[str, tuple[date, ...]] = Field(default_factory=dict)
-    excluded: tuple[Annotated[date | Event, Field(union_mode="left_to_right")], ...] = ()
+    events: Mapping[str, tuple[Day, ...]] = Field(default_factory=dict)
+    excluded: tuple[DayOrEvent, ...] = ()
     quiet: Quiet = Quiet()
     missed: Literal["late", "skip", "merge"] = "late"
     grace: Span = timedelta(hours=1)
