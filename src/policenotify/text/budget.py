@@ -20,6 +20,7 @@ _SIGNS: Final = (  # each of them is a grapheme whatever stands beside it: Graph
 _ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 # To tell where a flag begins, `\X` counts the letters of flags before each place anew: in a chain of flags, a time that
 # grows with its square. Where a grapheme begins with two of them, and one more follows, they are it (rules GB9b, GB12).
+_CHAIN: Final = re.compile("[\U0001f1e6-\U0001f1ff]{3}")
 _FLAG: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})"
 
 
@@ -33,7 +34,7 @@ def graphemes(text: str) -> int:
         return len(text) - text.count("\r\n")
     if _ALONE.fullmatch(text):
         return len(text) - text.count(_FORM)
-    return len(_whole().findall(text))
+    return len(_whole(text).findall(text))
 
 
 def grapheme_ends(text: str) -> list[int]:
@@ -45,14 +46,18 @@ def clusters(text: str) -> list[str]:
     """The graphemes of the text."""
     if _ALONE.fullmatch(text) and _FORM not in text:
         return list(text)
-    return _whole().findall(text)
+    return _whole(text).findall(text)
+
+
+def _whole(text: str) -> regex.Pattern[str]:
+    return _cluster(flags=_CHAIN.search(text) is not None)
 
 
 @cache
-def _whole() -> regex.Pattern[str]:
+def _cluster(*, flags: bool) -> regex.Pattern[str]:
     import regex  # noqa: PLC0415 - only texts with joining signs pay for it
 
-    return regex.compile(rf"{_FLAG}|\X", regex.VERSION1)
+    return regex.compile(rf"{_FLAG}|\X" if flags else r"\X", regex.VERSION1)
 
 
 def utf8_bytes(text: str) -> int:
