@@ -213,6 +213,54 @@ def test_every_message_fits_whole(sample: Sample) -> None:
                 "Évitez le secteur. Prochain point à 18h30."
             ),
         ),
+        (  # the same time of another day is not the time that is told already
+            {"starts_at": AT.replace(hour=9, minute=0), "next_update_at": AT.replace(day=6, hour=9, minute=0)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 9h, avenue de Toulouse. "
+                "Évitez le secteur. Prochain point samedi 6 juin à 9h."
+            ),
+        ),
+        (
+            {"starts_at": AT.replace(hour=20, minute=0), "next_update_at": AT.replace(hour=20, minute=0)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation à partir de 20h, avenue de Toulouse. "
+                "Évitez le secteur. Prochain point à 20h."
+            ),
+        ),
+        (
+            {"headline": "Choc à 18h30", "next_update_at": AT.replace(day=6, hour=18, minute=30)},
+            (
+                "🚨 [#Accident] #Montpellier – Choc à 18h30 en cours avenue de Toulouse. "
+                "Évitez le secteur. Prochain point samedi 6 juin à 18h30."
+            ),
+        ),
+        (  # a time without its day would be read as today's
+            {
+                "headline": "Pont fermé de 20h à 23h",
+                "starts_at": AT.replace(day=6, hour=20, minute=0),
+                "expires_at": AT.replace(day=6, hour=23, minute=0),
+            },
+            (
+                "🚨 [#Accident] #Montpellier – Pont fermé de 20h à 23h samedi 6 juin, avenue de Toulouse. "
+                "Évitez le secteur."
+            ),
+        ),
+        (
+            {
+                "headline": "Pont fermé samedi de 20h à 23h",
+                "starts_at": AT.replace(day=6, hour=20, minute=0),
+                "expires_at": AT.replace(day=6, hour=23, minute=0),
+            },
+            ("🚨 [#Accident] #Montpellier – Pont fermé samedi de 20h à 23h avenue de Toulouse. Évitez le secteur."),
+        ),
+        (
+            {
+                "headline": "Pont fermé le 20 juin de 20h à 23h",
+                "starts_at": AT.replace(day=20, hour=20, minute=0),
+                "expires_at": AT.replace(day=20, hour=23, minute=0),
+            },
+            ("🚨 [#Accident] #Montpellier – Pont fermé le 20 juin de 20h à 23h avenue de Toulouse. Évitez le secteur."),
+        ),
         ({"location": None}, "🚨 [#Accident] Accident de la circulation en cours. Évitez le secteur."),
         (
             {"location": {"road": {"road": "A9", "exit": "sortie 31", "direction": "Béziers → Montpellier"}}},

@@ -55,7 +55,8 @@ class Short:
     def _body(self) -> tuple[Part, ...]:
         scene = self.scene
         lead, instruction, _ = self._told
-        outlook = capital(scene.teller.outlook(scene.message, scene.profile, f"{lead} {instruction}"))
+        said, typed = f"{lead} {instruction}", f"{scene.plain} {instruction}"
+        outlook = capital(scene.teller.outlook(scene.message, scene.profile, said, typed))
         parts = (
             Part(scene.exercise),
             Part(lead),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Final
 
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.text.comparing import says
 from policenotify.words.phrases import Words
 from policenotify.words.profile import Profile
+
+_WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +32,31 @@ class Teller:
     def holds(self, message: Message, profile: Profile, headline: str) -> str:
         """Since, from or from when until when what is said holds, to go with the headline; empty when it says so.
 
-        Only for what belongs to incidents: a campaign's times are when it may be sent, and its author words the rest.
+        Where the headline says the time, but not of which other day, only the day is told. Only for what belongs to
+        incidents: a campaign's times are when it may be sent, and its author words the rest.
         """
         start, end = message.starts_at, message.expires_at
-        if start is None or not _timed(message, profile) or says(headline, self.words.time(start, self.zone)):
+        if start is None or not _timed(message, profile):
             return ""
+        if says(headline, self.words.time(start, self.zone)):
+            return "" if self._day_said(start, headline) else self.words.date(start, self.now, self.zone)
         if message.stage is Stage.END:
             return self._tell("over", start)
         if end is not None and message.stage is not Stage.CANCELLATION:
             return self.words.tell_span(start, end, self.now, self.zone)
         return self._tell("starting" if start > self.now else "since", start)
 
-    def outlook(self, message: Message, profile: Profile, said: str) -> str:
-        """When the desk will say more, else until when it holds; empty when that is said or does not apply."""
+    def outlook(self, message: Message, profile: Profile, said: str, typed: str) -> str:
+        """When the desk will say more, else until when it holds; empty when that is said or does not apply.
+
+        Args:
+            message: The message.
+            profile: What its category means.
+            said: What the post says before.
+            typed: What of it the desk wrote itself: since when it holds, told by us, is no promise of news.
+        """
         final = message.stage in {Stage.END, Stage.CANCELLATION}
-        if message.next_update_at and not final and not self._said(message.next_update_at, said):
+        if message.next_update_at and not final and not self._said(message.next_update_at, typed):
             return self._tell("next_update", message.next_update_at)
         until = None if message.next_update_at else message.expires_at
         if until and not final and _timed(message, profile) and not self._said(until, said):
@@ -73,7 +86,15 @@ class Teller:
         return self.words.tell(getattr(self.words, phrase), moment, self.now, self.zone, **more)
 
     def _said(self, moment: datetime, text: str) -> bool:
-        return says(text, self.words.time(moment, self.zone))
+        return says(text, self.words.time(moment, self.zone)) and self._day_said(moment, text)
+
+    def _day_said(self, moment: datetime, text: str) -> bool:
+        """Whether readers know the day: it is today, or the text names it, or only its weekday in the days around."""
+        there = moment.astimezone(self.zone)
+        away = abs((there.date() - self.now.astimezone(self.zone).date()).days)
+        weekday, date = self.words.weekdays[there.weekday()], self.words.date(moment, self.now, self.zone)
+        named = (date, date.replace(weekday, ""), *([weekday] if away < _WEEK else ()))
+        return not away or any(says(text, name) for name in named)
 
 
 def _timed(message: Message, profile: Profile) -> bool:
