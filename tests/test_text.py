@@ -296,6 +296,26 @@ def test_a_thread_begins_with_what_is_required_and_leaves_nothing_out() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Demandez M. Dupont à l'accueil du gymnase.",
+        "Demandez Mme. Petit ou le Dr. Martin au bureau.",
+        "Passez par l'av. Foch ou le bd. Renouvier.",
+        "Tournez à env. 200 m. après le pont de la D. 613 au nord.",
+        "Meet at St. Ann's Sq. near J. Smith's house.",
+    ],
+)
+def test_no_post_ends_after_an_abbreviation(sentence: str) -> None:
+    parts = (Part("[#Gaz] Fuite."), Part(f"Sortez ! {sentence} Merci.", "splittable"))
+    whole = f"[#Gaz] Fuite. Sortez ! {sentence}"
+    enough = len(f"{whole} (1/2)")
+    for limit in range(30, enough):
+        assert thread(parts, Budget(limit))[0].startswith("[#Gaz] Fuite. Sortez ! (1/")
+    assert thread(parts, Budget(enough)) == (f"{whole} (1/2)", "Merci. (2/2)")
+    assert _cut(f"Quittez les lieux. {sentence}", 28) == "Quittez les lieux…"
+
+
 def test_a_thread_is_no_way_out_where_its_first_post_cannot_be_said_or_it_has_no_end() -> None:
     assert thread(GAS, Budget(50)) == ()
     assert thread(GAS[:3], Budget(20)) == ()

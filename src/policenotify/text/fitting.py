@@ -29,7 +29,12 @@ _NUMBER: Final = re.compile(
 _HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
-_SENTENCE_END: Final = re.compile(r"[.!?…]['\")»”]*(?=\s)")
+_STOP: Final = re.compile(r"(?:(?<!\w)(?P<word>\w{1,4}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>\S?))")
+# What stands before a name or a number: `M. Dupont`, `av. Foch`, `env. 200 m`. None of it ends a sentence as a word.
+_SHORT_FORMS: Final = frozenset(
+    {"art", "av", "ave", "bd", "bld", "blvd", "ch", "dr", "env", "ex", "mlle", "mm", "mme", "mr", "mrs", "ms", "pl"}
+    | {"pr", "rd", "rte", "st", "ste", "tel", "tél"}
+)
 _LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
 
 
@@ -179,8 +184,18 @@ def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
     inside = {place for start, end in whole for place in range(start + 1, end)}
     anywhere = [end for end in grapheme_ends(text) if end not in inside and end < len(text)]
     words = [end for end in anywhere if text[end].isspace()]
-    ends = {match.end() for match in _SENTENCE_END.finditer(text)}
+    ends = {
+        match.end()
+        for match in _STOP.finditer(text)
+        if _ends_sentence(match["word"] or "", match["sign"], match["next"])
+    }
     return [end for end in words if end in ends], words, anywhere
+
+
+def _ends_sentence(word: str, sign: str, following: str) -> bool:
+    """Whether a sign ends a sentence: no full stop does after an initial or a short form, or before a small letter."""
+    short = (len(word) == 1 and word.isupper()) or word.casefold() in _SHORT_FORMS
+    return sign != "." or not (short or following.islower())
 
 
 def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:
