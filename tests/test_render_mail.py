@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from typing import get_args
 
@@ -231,3 +231,21 @@ def test_no_words_can_break_out_or_get_lost(parts: MailParts) -> None:
 
 def squeezed(text: str) -> str:
     return re.sub(r"\s|[\x00-\x1f\x7f]", "", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "way", "edge"),
+    [
+        ("ar", "rtl", "right"),
+        ("he-IL", "rtl", "right"),
+        ("pa-Arab", "rtl", "right"),
+        ("uz-Arab-AF", "rtl", "right"),
+        ("ar-Latn", None, "left"),
+        ("fr", None, "left"),
+    ],
+)
+def test_a_language_that_is_written_from_the_right_is_laid_out_so(language: str, way: str | None, edge: str) -> None:
+    _, html = render_mail(replace(ACCIDENT, language=language))
+    page = Page(html)
+    assert page.all("html")[0].get("dir") == page.all("div")[0].get("dir") == way
+    assert f"border-{edge}:4px" in html

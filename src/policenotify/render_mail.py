@@ -25,11 +25,17 @@ _COLOURS: dict[Tone, tuple[str, str]] = {  # background, text
     "clear": ("#1b6b34", "#ffffff"),
     "info": ("#24405e", "#ffffff"),
 }
+_SCRIPT = 4  # letters in a script's code (ISO 15924); a region has fewer
+# Languages whose usual script is one of these, and the scripts (CLDR, characterOrder).
+_RIGHT_TO_LEFT = frozenset(
+    {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
+    | {"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"}
+)
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _COLUMN = "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former for older programs
 _PAGE = """\
 <!DOCTYPE html>
-<html lang="{language}">
+<html lang="{language}"{direction}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -37,7 +43,7 @@ _PAGE = """\
 <title>{title}</title>
 </head>
 <body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
-<div role="article" lang="{language}" style="{column}">
+<div role="article" lang="{language}"{direction} style="{column}">
 {blocks}
 </div>
 </body>
@@ -96,6 +102,7 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
         language=_html(parts.language),
+        direction=' dir="rtl"' if _from_the_right(parts.language) else "",
         column=_COLUMN,
         title=_html(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
@@ -137,9 +144,10 @@ def _blocks(parts: MailParts) -> Iterator[str]:
     if parts.description:
         yield _paragraph(parts.description)
     if parts.instruction:
+        side = "right" if _from_the_right(parts.language) else "left"
         label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
         yield (
-            f'<div style="border-left:4px solid {_COLOURS[parts.tone][0]};padding:4px 0 4px 12px;margin:16px 0">'
+            f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
             f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
         )
     for digest, alt in parts.pictures:
@@ -177,6 +185,13 @@ def _html(text: str) -> str:
 
 def _plain(text: str) -> str:
     return _NO_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _from_the_right(language: str) -> bool:
+    """Whether it is written from right to left: pages do not take that from their language (HTML, section 3.2.6.4)."""
+    tongue, _, more = language.partition("-")
+    script = more.partition("-")[0]
+    return script in _RIGHT_TO_LEFT if len(script) == _SCRIPT else tongue in _RIGHT_TO_LEFT
 
 
 def _colon(language: str) -> str:
