@@ -65,6 +65,19 @@ def test_a_process_of_another_user_is_alive(monkeypatch: pytest.MonkeyPatch) -> 
     assert not is_dead(this_process())
 
 
+def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a host with hidepid=2 its number answers, and its folder in /proc is not there."""
+    theirs = this_process()
+
+    def hidden(_path: Path, *_args: object, **_kwargs: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    assert not is_dead(theirs)
+    monkeypatch.setattr(os, "kill", lambda _pid, _signal: os.getpgid(2**22 + 1))  # nobody has that number
+    assert is_dead(theirs)
+
+
 def test_without_proc_the_number_must_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError(path)

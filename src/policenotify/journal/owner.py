@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 _PARTS = 4
+_HIDDEN = "-"  # when a process was started, where the system does not tell
 
 
 def this_process() -> str:
@@ -30,7 +31,8 @@ def is_dead(owner: str) -> bool:
         return False
     if boot != _boot():
         return True
-    return not _alive(int(pid)) or _started(int(pid)) != started
+    # Of another user's process no more may be seen than that it lives (proc(5), hidepid): then the lease must do.
+    return not _alive(int(pid)) or _started(int(pid)) not in {started, _HIDDEN}
 
 
 def _host() -> str:
@@ -68,6 +70,6 @@ def _started(pid: int) -> str:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return "-"
+        return _HIDDEN
     # proc_pid_stat(5), counted after the command's closing parenthesis: state, and as field 22 the start.
-    return "-" if fields[0] in {"Z", "X"} else fields[19]
+    return "" if fields[0] in {"Z", "X"} else fields[19]
