@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.channel import RecipientOutcome
+from policenotify.errors import Blocked
 from policenotify.journal.addresses import recipient_key
 from policenotify.journal.values import Settlement
 from policenotify.lifecycle import Stage
@@ -35,6 +36,24 @@ def test_a_post_that_is_out_says_where(desk: Desk) -> None:
     [attempt] = desk.dump("pn_attempt")["pn_attempt"]
     at = attempt[3]
     assert attempt == (claimed.id, 1, "runner A", at, at, "posted", "", "")
+
+
+def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: Desk) -> None:
+    """Of a network's JSON: a NUL, which PostgreSQL refuses, and half a surrogate pair, which both do."""
+    said = desk.publish(channels=("sky", "mail"), people=PEOPLE)
+    strange = "no\0t \ud800 now"
+    became = Settlement(outcome=Outcome.REFUSED, reason=strange, remedy=strange, code=strange)
+    desk.journal.settle(desk.begin(desk.take()), became)
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.REFUSED, "not ? now", "not ? now")
+    assert desk.journal.block("sky", Blocked(strange, remedy=strange, code=strange))
+    assert desk.journal.blocked()["sky"].reason == "not ? now"
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.next_people(claimed, 25, hold_doubt=False)
+    told = [RecipientOutcome(key=one.key, outcome="refused", reason=strange, code=strange) for one in people]
+    desk.journal.settle_people(claimed, told, hold_doubt=False, lease=SOON)
+    desk.journal.settle(claimed, Settlement(outcome=Outcome.WAITING))
+    assert _receipt(desk, said, "mail").reason == "2 of 2: not ? now"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.WITHDRAWN])

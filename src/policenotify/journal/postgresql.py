@@ -132,6 +132,8 @@ def told(error: BaseException) -> str:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _TOLD["08"]
     text = str(cause)
+    if type(cause).__name__ == "DataError":  # the driver's own: it does not even ask the server
+        return _TOLD["22"]
     if type(cause).__name__ == "ProgrammingError":
         return "its URL has an option that the driver does not know. Correct the settings"
     for pattern, meaning in ((_password, _LET_IN), (_no_database, _TOLD["3D000"]), (_moment, _MOMENT)):

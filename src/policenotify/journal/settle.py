@@ -16,7 +16,7 @@ from policenotify.journal.claim import change
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import lock_lane_of, overtake
 from policenotify.journal.limiter import ensure_channel
-from policenotify.journal.values import Claimed, Settlement, microseconds, span
+from policenotify.journal.values import Claimed, Settlement, microseconds, span, storable
 from policenotify.receipt import Outcome
 
 _table, _people, _attempt = schema.delivery, schema.recipient, schema.attempt
@@ -147,7 +147,8 @@ def settle_people(
             "unavailable": Outcome.WAITING,
             "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
         }[one.outcome]
-        told = {"its": claimed.id, "whose": one.key, "state": state, "reason": one.reason, "code": one.code}
+        said = {"reason": storable(one.reason), "code": storable(one.code)}
+        told = {"its": claimed.id, "whose": one.key, "state": state, **said}
         if one.outcome in {"refused", "unavailable"}:  # that says nothing of an earlier attempt that was in doubt
             connection.execute(_TOLD, told)
         else:
@@ -160,14 +161,14 @@ def settle_people(
 def block(connection: Connection, channel: str, error: Blocked, *, now: datetime) -> bool:
     """Let nothing more out on a channel until a person acts; returns whether that is news."""
     table, at = schema.channel, microseconds(now)
+    said = {name: storable(getattr(error, name)) for name in ("reason", "remedy", "code")}
     ensure_channel(connection, channel)
     news = connection.execute(
-        update(table)
-        .where(table.c.name == channel, table.c.blocked_at.is_(None))
-        .values(blocked_at=at, reason=error.reason, remedy=error.remedy, code=error.code)
+        update(table).where(table.c.name == channel, table.c.blocked_at.is_(None)).values(blocked_at=at, **said)
     ).rowcount
     if news:
-        record(connection, now, RUNNER, "blocked", {"reason": error.reason, "code": error.code}, channel=channel)
+        body = {name: said[name] for name in ("reason", "code")}
+        record(connection, now, RUNNER, "blocked", body, channel=channel)
     return bool(news)
 
 

@@ -34,6 +34,14 @@ def span(length: timedelta) -> int:
     return length // _MICROSECOND
 
 
+def storable(words: str) -> str:
+    """A network's words as a database takes them: neither half a surrogate pair nor, on PostgreSQL, a NUL.
+
+    A result that cannot be written down would leave its delivery to be said again and again.
+    """
+    return str(words).replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def priority(severity: Severity) -> int:
     """The order of claims: 0 (Extreme) goes first, 4 (Unknown) last."""
     return list(Severity).index(severity)
@@ -177,6 +185,10 @@ class Settlement:
     standalone: bool = False
     variant: bool = False
     instead: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "remedy", "code"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
