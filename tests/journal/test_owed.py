@@ -61,6 +61,17 @@ def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
     assert desk.journal.carrying() == {"sky": ("I2",)}
 
 
+def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk) -> None:
+    desk.journal.saw_runner(stays=True)
+    seen = desk.clock.now()
+    desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
+    assert (desk.journal.runner_seen(), desk.journal.worker_seen()) == (seen, seen)
+    desk.clock._at -= timedelta(hours=6)
+    assert (desk.journal.runner_seen(), desk.journal.worker_seen()) == (None, None)
+    desk.journal.saw_runner(stays=True)  # who lives comes round again
+    assert desk.journal.runner_seen() == desk.journal.worker_seen() == desk.clock.now()
+
+
 def test_who_stays_is_told_apart_until_he_leaves_or_is_silent(desk: Desk) -> None:
     desk.journal.saw_runner()
     assert desk.journal.worker_seen() is None

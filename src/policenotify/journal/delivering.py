@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, delete, func, select, update
+from sqlalchemy import Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
@@ -53,16 +53,18 @@ class Delivering(Transactions):
 
     def worker_seen(self) -> datetime | None:
         """When somebody who stays was last delivering; `None`: nobody does, or he is dead or silent."""
-        table, since = schema.runner, microseconds(self.now()) - span(QUIET)
-        query = select(table).where(table.c.stays, table.c.seen_at > since).order_by(table.c.seen_at.desc())
+        table, now = schema.runner, microseconds(self.now())
+        lately = and_(table.c.seen_at > now - span(QUIET), table.c.seen_at <= now + span(set_back.APART))
+        query = select(table).where(table.c.stays, lately).order_by(table.c.seen_at.desc())
         with self.reading() as connection:
             rows = connection.execute(query).all()
         return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
 
     def runner_seen(self) -> datetime | None:
-        """When somebody was last delivering, in the last days."""
+        """When somebody was last delivering, in the last days; what a clock said that was since set back is no sign."""
+        table, until = schema.runner, microseconds(self.now()) + span(set_back.APART)
         with self.reading() as connection:
-            seen = connection.execute(select(func.max(schema.runner.c.seen_at))).scalar()
+            seen = connection.execute(select(func.max(table.c.seen_at)).where(table.c.seen_at <= until)).scalar()
         return moment(seen) if seen is not None else None
 
     def promise(self, runner: str) -> bool:
