@@ -662,3 +662,10 @@ def test_a_ref_is_told_where_readers_find_it(publisher: Publisher) -> None:
     receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
     assert isinstance(receipt.ref, PostRef)
     assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:stand/post/")
+
+
+def test_two_networks_may_call_our_account_alike(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    publisher = desk.publisher([bluesky, replace(desk.by_mail(), account=bluesky.account)])
+    written = publisher.publish(TIP, key="tip", actor="desk", wait=0)
+    assert {receipt.outcome for receipt in written} == {Outcome.WAITING}

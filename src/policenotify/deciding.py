@@ -365,6 +365,9 @@ def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tup
 
 
 def post_key(publication: str, leg: Leg) -> str:
-    """The key of a post: the same for the same words to the same account."""
-    named = "\n".join((publication, leg.account, leg.language, str(leg.part), leg.operation))
+    """The key of a post: the same for the same words to the same account.
+
+    The channel is named too, since two networks may call our account alike, and so may a channel that is gone.
+    """
+    named = "\n".join((publication, leg.channel, leg.account, leg.language, str(leg.part), leg.operation))
     return hashlib.sha256(named.encode()).hexdigest()
