@@ -269,6 +269,20 @@ def test_a_channel_that_is_gone_or_changed_sides_says_so() -> None:
     assert drill.skip == "'drill' is not for exercises any more."
 
 
+def test_a_channel_that_has_another_name_by_now_still_owes_its_readers_the_end() -> None:
+    history = _history((_said(BLUESKY), _said(BLUESKY, language="en"), _said(MAIL)))
+    renamed = replace(BLUESKY, name="sky")
+    legs = _plan(_message("end", translations=[ENGLISH]), history, (renamed, MAIL))
+    assert [(leg.channel, leg.language, leg.skip) for leg in legs] == [
+        ("sky", "fr", ""),
+        ("sky", "en", ""),
+        ("mail", "fr", ""),
+    ]
+    after = _history((_said(BLUESKY), _said(MAIL)), (_said(renamed), _said(MAIL)))
+    (leg, _) = _plan(_message("end"), after, (renamed, MAIL))
+    assert (leg.channel, leg.answers) == ("sky", IDS[1:2])
+
+
 def test_each_language_is_a_part_of_its_own() -> None:
     legs = _plan(_message(translations=[ENGLISH]), channels=(BLUESKY, EXPATS))
     assert [(leg.channel, leg.language, leg.part) for leg in legs] == [
@@ -333,8 +347,10 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
     assert len({(leg.channel, leg.part) for leg in legs}) == len(legs)
     assert len({(leg.channel, leg.language) for leg in legs}) == len(legs)
     if message.stage not in {Stage.OPENING, Stage.STANDALONE}:
-        heard = {said.channel for entry in history.entries for said in entry.said}
-        assert heard <= {leg.channel for leg in legs}
+        heard = {(said.channel, said.account) for entry in history.entries for said in entry.said}
+        accounts = {channel.account for channel in channels}
+        told = {leg.channel for leg in legs} | {leg.account for leg in legs}
+        assert all(channel in told or (account in accounts and account in told) for channel, account in heard)
     else:
         retired = {channel.name for channel in channels if channel.retired}
         assert not retired & set(_names(legs))

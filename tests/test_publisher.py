@@ -567,6 +567,21 @@ def test_an_account_that_changed_inherits_no_thread(desk: Desk, publisher: Publi
     assert desk.bluesky.posts[1].parent is None
 
 
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
+def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
+    said = publisher.publish(accident(), key="open", actor="desk")
+    other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
+    corrects = said.id if stage is Stage.CORRECTION else None
+    then = said.message.followed_by(stage, headline="Une voie rouverte", incident=INCIDENT, corrects=corrects)
+    assert other.preview(then).wordings[0].leg.channel == "sky"
+    assert [(one.channel, one.outcome) for one in other.publish(then, key="then", actor="desk")] == [
+        ("presse", Outcome.POSTED),
+        ("sky", Outcome.POSTED),
+    ]
+    assert len(desk.bluesky.posts) == 2
+    assert desk.bluesky.posts[1].parent is None
+
+
 def test_stop_halts_everything_until_resume(desk: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     publisher.journal.stop("commandant", "piratage")

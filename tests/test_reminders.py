@@ -285,7 +285,8 @@ def test_a_duty_channel_must_be_one(house: House) -> None:
 
 
 def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(house: House) -> None:
-    before = house.publisher(channels=[house.sky.configured("sky"), house.duty.configured("press")])
+    press = replace(house.duty.configured("press"), account="press.example")
+    before = house.publisher(channels=[house.sky.configured("sky"), press])
     _open(before)
     now = house.publisher(channels=[house.sky.configured("sky", retired=True), house.duty.configured("duty")])
     assert now.journal.carrying() == {"press": (INCIDENT,), "sky": (INCIDENT,)}

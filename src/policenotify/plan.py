@@ -66,8 +66,9 @@ def plan(
     - OPENING, STANDALONE: to the channels of all routes that take it; without routes, to every channel. An exercise
       goes to all channels for exercises, whatever the routes say. Nothing begins on a retired channel.
     - UPDATE, END, CORRECTION, CANCELLATION: to every channel, in every language, that got something of the incident
-      (whatever became of it there), even if it is retired or the routes have changed. Where that is impossible the
-      leg says why in `skip`. An UPDATE also goes to channels that the routes give it now.
+      (whatever became of it there), even if it is retired, has another name (then a thread of its own begins), or
+      the routes have changed. Where that is impossible the leg says why in `skip`. An UPDATE also goes to channels
+      that the routes give it now.
     - CORRECTION, CANCELLATION: as the channel is set and its network can, by a post, by changing the post that was
       wrong, by taking posts back, or by two of these. The posts come first, then what happens to earlier ones.
 
@@ -87,7 +88,7 @@ def plan(
         SettingsError: `to` or a route names an unknown channel; a Severe or Extreme message, an exercise, or what
             `to` asks for would go nowhere.
     """
-    heard = _heard(history) if message.stage not in _BEGINS else {}
+    heard = _heard(history, channels) if message.stage not in _BEGINS else {}
     wanted: list[Configured] = []
     if not heard or message.stage is Stage.UPDATE or to is not None:
         wanted = _wanted(message, channels, routes, contains, to)
@@ -191,12 +192,18 @@ def _concerns(place: Location | None, area: str, contains: Contains) -> bool:
     return inside or (kind == "dept" and code in place.also_departments)
 
 
-def _heard(history: History) -> dict[str, list[Said]]:
-    """Who got something of the incident: channels in the order in which they did, each language once."""
+def _heard(history: History, channels: Sequence[Configured]) -> dict[str, list[Said]]:
+    """Who got something of the incident: channels in the order in which they did, each language once.
+
+    Those who read an account are the same by whatever name its channel goes now.
+    """
+    known = {channel.name for channel in channels}
+    now = {channel.account: channel.name for channel in channels}
     heard: dict[str, dict[str, Said]] = {}
     for entry in history.entries:
         for said in entry.said:
-            heard.setdefault(said.channel, {}).setdefault(said.language, said)
+            name = said.channel if said.channel in known else now.get(said.account, said.channel)
+            heard.setdefault(name, {}).setdefault(said.language, said)
     return {channel: list(languages.values()) for channel, languages in heard.items()}
 
 
