@@ -224,6 +224,11 @@ def test_who_joined_with_an_update_gets_the_end_in_answer_to_it() -> None:
     ]
 
 
+def test_one_name_is_no_list_of_letters() -> None:
+    letters = tuple(_channel(letter) for letter in "mail")
+    assert _names(_plan(_message(), NOTHING, (*letters, MAIL), to="mail")) == ["mail"]
+
+
 def test_the_caller_adds_channels_to_an_end_and_takes_none_away() -> None:
     assert _names(_plan(_message("end"), _history((_said(BLUESKY),)), to=["mail"])) == ["bluesky", "mail"]
 

@@ -88,6 +88,8 @@ def plan(
         SettingsError: `to` or a route names an unknown channel; a Severe or Extreme message, an exercise, or what
             `to` asks for would go nowhere.
     """
+    if isinstance(to, str):  # one name, not its letters, each of which may be another channel's
+        to = (to,)
     heard = _heard(history, channels) if message.stage not in _BEGINS else {}
     wanted: list[Configured] = []
     if not heard or message.stage is Stage.UPDATE or to is not None:
