@@ -169,3 +169,20 @@ def test_every_line_of_an_example_is_one_that_the_parser_knows() -> None:
 def test_the_files_of_the_command_line_stay_small() -> None:
     folder = Path(str(sys.modules["policenotify.cli"].__file__)).parent
     assert {path.name for path in folder.glob("*.py") if len(path.read_text("utf-8").splitlines()) > 300} == set()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e308"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("publish", "--category", "fire", "--headline", "Feu", "--wait"),
+        ("drain", "--budget"),
+        ("worker", "--grace"),
+        ("campaign", "run", "tips.toml", "--wait"),
+        ("campaign", "serve", "tips.toml", "--every"),
+    ],
+)
+def test_seconds_that_are_no_time_to_wait_are_not_understood(run: Run, command: tuple[str, ...], seconds: str) -> None:
+    ran = run(*command, seconds)
+    assert (ran.code, ran.out) == (2, "")
+    assert "seconds" in ran.err or "in the range" in ran.err

@@ -26,11 +26,23 @@ SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 """The environment variable that says who acts, where `--actor` does not."""
 
+_LONGEST_WAIT = 604_800  # seconds: a clock that is asked for more would run over its years
 _LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
 # Control characters but tab and line feed: a network's answer must not move the officer's cursor.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Seconds(click.FloatRange):
+    """Seconds of waiting: `nan` passes every range, and what is endless is no moment to wait for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """The number that was typed."""
+        seconds = float(super().convert(value, param, ctx))
+        if not seconds <= _LONGEST_WAIT:
+            self.fail(f"{value!r} is no number of seconds up to {_LONGEST_WAIT}, a week.", param, ctx)
+        return seconds
 
 
 @dataclass(slots=True, kw_only=True)

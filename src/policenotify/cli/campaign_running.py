@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completing, pages
-from policenotify.cli.call import Call, common, pass_call, plain
+from policenotify.cli.call import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
 from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError, Stopped
@@ -34,7 +34,7 @@ _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=Tr
     epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 a person must act; 6 no journal"),
 )
 @_files
-@click.option("--wait", type=click.FloatRange(min=0), default=None, metavar="SECONDS", help="How long to deliver.")
+@click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="How long to deliver.")
 @common
 @pass_call
 def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
@@ -67,7 +67,7 @@ def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
 @_files
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=Seconds(min=0.1, max=3600),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from policenotify.cli import completing
+from policenotify.cli.call import Seconds
 from policenotify.scales import Severity
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -167,7 +168,7 @@ _FIRST = (
 )
 _HOW = (
     once("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
-    once("--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="How long to wait for networks."),
+    once("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for networks."),
 )
 
 

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completing, pages
-from policenotify.cli.call import Call, common, pass_call, plain
+from policenotify.cli.call import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.receipt import Outcome
@@ -29,7 +29,7 @@ _BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
 @click.command("drain", epilog=exit_codes("1 stopped; 3 a person must act; 6 no journal"))
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     default=_BUDGET,
     show_default=True,
     metavar="SECONDS",

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from policenotify.cli.alarms import Alarms
-from policenotify.cli.call import Call, common, pass_call, plain
+from policenotify.cli.call import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
 
@@ -16,7 +16,7 @@ from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
 @click.command("worker", epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal"))
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=GRACE,
     show_default=True,
     metavar="SECONDS",
