@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -107,3 +108,9 @@ def test_a_span_counts_from_now() -> None:
     assert is_span("+30m")
     assert is_span("-1h")
     assert not is_span("18h30")
+
+
+@pytest.mark.parametrize("read", [coming, about_now])
+def test_the_edge_of_all_years_is_no_time(read: Callable[..., datetime]) -> None:
+    with pytest.raises(ValueError, match="outside the years 1 to 9999"):
+        read("0001-01-01T00:00", now=NOW, zone=PARIS)

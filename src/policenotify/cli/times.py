@@ -99,7 +99,11 @@ def _local(day: date, hour: time, zone: tzinfo, typed: str) -> list[datetime]:
         ValueError: The clocks go forward over it.
     """
     both = [datetime.combine(day, hour.replace(fold=fold), zone) for fold in (0, 1)]
-    real = [at for at in both if at.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == at.replace(tzinfo=None)]
+    try:
+        back = [(at, at.astimezone(UTC).astimezone(zone)) for at in both]
+    except OverflowError:  # the first and the last hours of all years, which are none in UTC
+        raise ValueError(f"{typed!r} lies outside the years 1 to 9999 in UTC") from None
+    real = [at for at, again in back if again.replace(tzinfo=None) == at.replace(tzinfo=None)]
     if not real:
         raise ValueError(f"{typed!r} does not exist on {day}: the clocks go forward")
     return sorted({at.astimezone(UTC) for at in real})
