@@ -85,6 +85,8 @@ def given_file(typed: Mapping[str, Any]) -> Given | None:
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
         why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise InvalidMessage(f"Nothing was sent. {name} holds no message. Invalid JSON: {why}.") from None
+    except RecursionError:
+        raise InvalidMessage(f"Nothing was sent. {name} holds no message: it is nested too deeply.") from None
     if not isinstance(fields, dict):
         raise InvalidMessage(f"Nothing was sent. {name} holds no message: write one JSON object, not a list or a text.")
     return Given(name, fields)
