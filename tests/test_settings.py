@@ -183,6 +183,9 @@ def test_the_file_is_found_by_argument_variable_or_working_directory(
 def test_a_file_that_is_no_toml_says_where(write: Write) -> None:
     with pytest.raises(SettingsError, match=r"are not TOML: .*line 2"):
         read_settings(write("schema_version = 1\nsender = ", ""), environ={})
+    for endless in ("[" * 5000, "9" * 5000):
+        with pytest.raises(SettingsError, match="are not TOML"):
+            read_settings(write(f"a = {endless}", ""), environ={})
     place = write()
     place.write_bytes(b"sender = '\xe9'")
     with pytest.raises(SettingsError, match="not UTF-8"):

@@ -284,8 +284,11 @@ class Deciding:
             return self.journal.picture(image.digest, image.alt)
         if image.path is None:
             return picture(image.data or b"", image.alt)
+        place = Path(image.path)
+        if place.exists() and not (place.is_file() or place.is_dir()):  # a device or a pipe may never end
+            raise InvalidPicture(f"Nothing was sent: {image.path!r} is no file with a picture.")
         try:
-            data = Path(image.path).read_bytes()
+            data = place.read_bytes()
         except OSError as error:
             raise InvalidPicture(
                 f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."

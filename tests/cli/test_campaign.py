@@ -168,6 +168,7 @@ def test_calendar_shows_what_was_said_and_what_comes_and_writes_it_for_others(ru
     document = run("campaign", "calendar", file, "--months", "2", "--json").document
     assert [(one["alternative"], one["said"]) for one in document["occurrences"]] == [("a", True), ("b", False)]
     assert run("campaign", "calendar", file, "--month", "2026-13").code == 2
+    assert run("campaign", "calendar", file, "--month", "9999-12", "--months", "2").code == 2
     assert run("campaign", "calendar", file, "--month", "1999-01").out.startswith("January 1999\n")
     month = (_TODAY.replace(day=1) + timedelta(days=75)).replace(day=1)
     dates = f"dates = [{month - timedelta(days=2)}, {month}]"

@@ -186,3 +186,26 @@ def test_seconds_that_are_no_time_to_wait_are_not_understood(run: Run, command: 
     ran = run(*command, seconds)
     assert (ran.code, ran.out) == (2, "")
     assert "seconds" in ran.err or "in the range" in ran.err
+
+
+@pytest.mark.parametrize(("args", "code", "told"), [
+    (("publish", *ACCIDENT, "--json"), 3, b"It may have been published"),
+    (("status", "--json"), 1, b"Unexpected: OSError"),
+])  # fmt: skip
+def test_what_cannot_be_printed_does_not_pass_for_unpublished(
+    desk: Desk, args: tuple[str, ...], code: int, told: bytes
+) -> None:
+    """Standard output is a full disk: how it ends is told beside it, and the exit code is true."""
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
+            stdout=full, stderr=subprocess.PIPE, cwd=desk.folder, check=False, timeout=60,
+        )  # fmt: skip
+    assert (ran.returncode, told in ran.stderr, b"Traceback" in ran.stderr) == (code, True, False), ran.stderr
+
+
+def test_a_picture_that_is_no_file_is_refused_at_once(run: Run, desk: Desk) -> None:
+    os.mkfifo(desk.folder / "pipe")
+    for command in ("preview", "publish"):
+        ran = run(command, *ACCIDENT, "--image", "pipe", "--alt", "Une route")
+        assert (ran.code, "is no file with a picture" in ran.err) == (1, True)

@@ -99,5 +99,5 @@ def _table(place: Path) -> dict[str, Any]:
         raise SettingsError(f"The campaign {place} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:
         raise SettingsError(f"The campaign {place} is not UTF-8. Save it as UTF-8.") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"The campaign {place} is not TOML: {error}.") from None

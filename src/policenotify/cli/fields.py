@@ -139,8 +139,9 @@ def default_key(message: Message, spans: Mapping[str, str]) -> str:
 
 
 def _content(path: str) -> str:
+    place = Path(path)
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return hashlib.sha256(place.read_bytes()).hexdigest() if place.is_file() else ""
     except OSError:
         return ""  # the publisher tells it better
 

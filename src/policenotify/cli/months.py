@@ -6,7 +6,7 @@ import re
 from calendar import Calendar, monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, date, datetime, timedelta
 from itertools import groupby
 
 import click
@@ -71,6 +71,8 @@ def month_of(typed: str | None, months: int, today: date) -> tuple[date, date]:
     first = date(int(found[1]), int(found[2]), 1)
     number = first.year * 12 + first.month - 1 + months - 1
     year, month = number // 12, number % 12 + 1
+    if year > MAXYEAR:
+        raise click.BadParameter(f"{months} months from {typed} reach beyond all years.", param_hint="--months")
     return first, date(year, month, monthrange(year, month)[1])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -132,9 +133,20 @@ def run(args: Sequence[str]) -> int:
         if call.debug:
             traceback.print_exc()
         found = trouble(error, begun=call.begun, command=call.command)
+        in_words = plain(found.page(call.command))
         if call.json:
-            click.echo(json.dumps(found.document(), ensure_ascii=False, indent=2))
+            _out(json.dumps(found.document(), ensure_ascii=False, indent=2), otherwise=in_words)
         else:
-            click.echo(plain(found.page(call.command)), err=True)
+            click.echo(in_words, err=True)
         return found.exit
     return done if isinstance(done, int) else Exit.IN_ORDER
+
+
+def _out(document: str, *, otherwise: str) -> None:
+    """Print a document; where standard output takes none, a full disk for instance, say it in words beside it."""
+    try:
+        click.echo(document)
+    except OSError:
+        # What is left in the buffer would fail again when Python ends, and change how we exit (library `signal`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(otherwise, err=True)

@@ -70,7 +70,7 @@ def _value(text: str) -> object:
         return text
     try:
         read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return read["value"] if set(read) == {"value"} else text
 

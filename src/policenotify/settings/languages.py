@@ -124,7 +124,7 @@ def _table(file: Path) -> dict[str, Any]:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8; save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"is not TOML: {error}") from None
 
 

@@ -105,5 +105,5 @@ def _table(place: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings {place} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError:
         raise SettingsError(f"The settings {place} are not UTF-8. Save them as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"The settings {place} are not TOML: {error}.") from None
