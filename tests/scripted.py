@@ -142,7 +142,7 @@ class OnReadable(OnPlain):
 class OnMail(OnNetwork):
     """A channel with recipients."""
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         self.network.said.append(request)
         self.network.written_to.append(tuple(person.address for person in recipients))
         yield from taken(self.network.sends, everybody, recipients)

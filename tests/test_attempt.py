@@ -57,7 +57,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 def attempts(book: Book, network: Scripted, how: Configured | None = None) -> Attempts:
     how = how or network.configured("sky")
     channel = network.open(book.clock, book.journal.keep("sky"))
-    return Attempts(journal=book.journal, channel=channel, how=how, lease=LEASE)
+    return Attempts(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
 
 
 def attempt(book: Book, network: Scripted, how: Configured | None = None) -> bool:

@@ -1,6 +1,6 @@
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -218,7 +218,7 @@ class Loud:
 
 
 class Quiet(Loud):
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         return (RecipientOutcome(key=one.key, outcome="posted", code=request.key[:3]) for one in recipients)
 
     def find(self, request: Request, *, since: datetime) -> PostRef | None:

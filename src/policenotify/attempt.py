@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from policenotify.channel import (
     Channel,
+    Clock,
     Configured,
     Deletes,
     Edits,
@@ -19,7 +19,6 @@ from policenotify.channel import (
     Operation,
     PostRef,
     Recipient,
-    RecipientOutcome,
     Request,
     Sends,
 )
@@ -34,9 +33,11 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
+from policenotify.handout import Handout, Lease
 from policenotify.journal.values import Claimed, Settlement, moment
 from policenotify.rate import RateReached
 from policenotify.receipt import Outcome
+from policenotify.wire import publishing_under
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -45,12 +46,12 @@ _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
 CHUNK = 25
-"""How many people are marked as being written to at once: after a crash so many at the most are in doubt."""
+"""How many people are marked for an attempt at once. After a power cut at most so many are in doubt."""
 
 _MOST_VARIANTS = 3  # a network that refuses the first request and three others refuses the content
 _ANEW = "If it is still true, publish it again with another key."
 _SOONEST, _LATEST = timedelta(seconds=2), timedelta(minutes=10)
-_WEIGHTS = ("unavailable", "refused", "unconfirmed", "posted")  # of two outcomes for one person the later here counts
+_CUT = "It was interrupted between two people. The others get it when the delivery goes on."
 
 
 def patience(age: timedelta) -> timedelta:
@@ -69,17 +70,19 @@ class Attempts:
         journal: Where they are claimed, and where all is written down.
         channel: The channel object of this thread.
         how: How the installation uses the channel.
-        lease: For how long a mass delivery stays ours after each chunk.
+        clock: Measures how long the lease has lasted.
+        lease: How long a delivery stays ours after an attempt has begun, and after each person of a list.
         patience: How long to wait before the next try of a post of a given age.
-        word: Called after each chunk of a mass delivery: it takes long, but goes on.
+        may_go_on: Returns whether a list may go on to its next person.
     """
 
     journal: Journal
     channel: Channel
     how: Configured
+    clock: Clock
     lease: timedelta
     patience: Callable[[timedelta], timedelta] = patience
-    word: Callable[[], None] = lambda: None
+    may_go_on: Callable[[], bool] = lambda: True
 
     def make(self, claimed: Claimed) -> None:
         """Make one attempt.
@@ -89,12 +92,12 @@ class Attempts:
             JournalError: The journal could not be written. The lease will run out, and the doubt be settled then.
         """
         if why := self._unfit(claimed):
-            self.journal.settle(claimed, self._cannot(claimed, why))
+            self._store(claimed, self._cannot(claimed, why))
             return
         if claimed.doubt and claimed.operation is Operation.POST:  # the others may be said again: they add nothing
             found = self._settle_doubt(claimed)
             if isinstance(found, Settlement):
-                self.journal.settle(claimed, found)
+                self._store(claimed, found)
                 return
             claimed = found
         request = claimed.request
@@ -104,9 +107,13 @@ class Attempts:
                 request = self._prepared(claimed)
             except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
                 failed = f"The network of {self.how.name!r} failed before anything was sent."
-                self.journal.settle(claimed, self._after(_certainly_not(error, failed), claimed))
+                self._store(claimed, self._after(_certainly_not(error, failed), claimed))
                 return
         self._say(claimed, request)
+
+    def _store(self, claimed: Claimed, became: Settlement) -> None:
+        """Store what became of the attempt, then log it if the delivery is over."""
+        _log_outcome(claimed, became.code, self.journal.settle(claimed, became))
 
     # --- whether this channel may say it at all
 
@@ -219,41 +226,56 @@ class Attempts:
 
     def _say(self, claimed: Claimed, request: Request) -> None:
         people: tuple[Recipient, ...] = ()
+        at = self.clock.monotonic()
         try:
             with self.journal.as_one():
-                begun = self.journal.begin(claimed, request, claimed.wording, rate=self.how.rate)
+                begun = self.journal.begin(claimed, request, claimed.wording, lease=self.lease, rate=self.how.rate)
                 if begun.mass:
                     people = self._next_people(begun)
         except RateReached as reached:
-            self.journal.settle(claimed, self._later(reached, claimed))
+            self._store(claimed, self._later(reached, claimed))
             return
         except Stopped as stop:
             waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
-            self.journal.settle(claimed, Settlement(outcome=waits, reason=str(stop)))
+            self._store(claimed, Settlement(outcome=waits, reason=str(stop)))
             return
         # What is in doubt is what was said before this attempt.
         begun = replace(begun, doubt=claimed.doubt, last_tried_at=claimed.last_tried_at)
+        lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.mass:
-            self._mail(begun, request, people)
+            self._mail(lease, request, people)
         else:
-            self.journal.settle(begun, self._send(begun, request))
+            self._store(begun, self._send(lease, request))
 
     def _later(self, reached: RateReached, claimed: Claimed) -> Settlement:
         waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
         reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
         return Settlement(outcome=waits, not_before=moment(reached.at), reason=reason)
 
-    def _send(self, claimed: Claimed, request: Request) -> Settlement:
-        channel = cast("Any", self.channel)  # `_unfit` has seen to it
+    def _send(self, lease: Lease, request: Request) -> Settlement:
+        channel, claimed = cast("Any", self.channel), lease.claimed  # `_unfit` has checked the channel
         try:
-            if claimed.operation is Operation.DELETE:
-                channel.delete(claimed.target)
-                return Settlement(outcome=Outcome.WITHDRAWN, ref=claimed.target)
-            edits = claimed.operation is Operation.EDIT
-            ref = channel.edit(claimed.target, request) if edits else channel.send(request)
-            return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
+            with publishing_under(lease.allow):
+                lease.check_time()  # a network that does not check by itself is checked here
+                if claimed.operation is Operation.DELETE:
+                    channel.delete(claimed.target)
+                    return Settlement(outcome=Outcome.WITHDRAWN, ref=claimed.target)
+                edits = claimed.operation is Operation.EDIT
+                ref = channel.edit(claimed.target, request) if edits else channel.send(request)
+                return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
+            if lease.unwritten:  # whatever the channel has made of it
+                return self._unsent(claimed)
             return self._after(error, claimed)
+
+    def _unsent(self, claimed: Claimed) -> Settlement:
+        """Return what becomes of a delivery of which nothing was sent because its lease was too old.
+
+        If another process has it, storing this raises `LostLease`.
+        """
+        waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+        reason = "The sending process was halted for too long; this attempt sent nothing."
+        return Settlement(outcome=waits, not_before=self.journal.now(), reason=reason)
 
     def _after(self, error: Exception, claimed: Claimed) -> Settlement:
         """What a failure means for the delivery."""
@@ -305,31 +327,49 @@ class Attempts:
         hold = self._holds(claimed)
         return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
 
-    def _mail(self, claimed: Claimed, request: Request, people: tuple[Recipient, ...]) -> None:
-        """Write to these people, and then to all the others; what became of some is written down with who is next."""
-        channel = cast("Mails", self.channel)  # `_unfit` has seen to it
-        failure: ChannelError | None = None
-        while people:
-            outcomes, failure = _tell_each(channel, self.how.name, request, people)
+    def _mail(self, lease: Lease, request: Request, people: tuple[Recipient, ...]) -> None:
+        """Send to these people and then to the others, until all have an outcome or the list must not go on."""
+        claimed, hold = lease.claimed, self._holds(lease.claimed)
+        while True:
+            handout = Handout(
+                journal=self.journal,
+                lease=lease,
+                rate=self.how.rate,
+                hold_doubt=hold,
+                may_go_on=self.may_go_on,
+                left=list(people),
+            )
+            failure = handout.run(cast("Mails", self.channel), request)  # `_unfit` has checked the channel
+            at = self.clock.monotonic()
             with self.journal.as_one():
-                hold = self._holds(claimed)
+                outcomes = tuple(handout.unstored.values())
                 self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
-                people = () if failure else self._next_or_settled(claimed, request)
-            self.word()
-            if not failure and not people:
+                if failure or handout.cut or not self.may_go_on():
+                    break
+                people, counts = self._next_or_settled(claimed, request)
+            lease.renewed_at = at
+            if not people:
+                _log_outcome(claimed, "", counts)
                 return
-        became = self._after(failure, claimed) if failure else self._rest(claimed)
-        self.journal.settle(claimed, replace(became, ref=_out(request)))
+        if failure:
+            became = self._after(failure, claimed)
+        elif handout.reached:
+            became = self._later(handout.reached, claimed)
+        else:
+            became = Settlement(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=_CUT)
+        self._store(claimed, replace(became, ref=_out(request)))
 
-    def _next_or_settled(self, claimed: Claimed, request: Request) -> tuple[Recipient, ...]:
+    def _next_or_settled(
+        self, claimed: Claimed, request: Request
+    ) -> tuple[tuple[Recipient, ...], Mapping[Outcome, int]]:
+        """Return the next people; if there are none, settle the delivery and return how many have which outcome."""
         became = self._rest(claimed)
         try:
             if people := self._next_people(claimed):
-                return people
+                return people, {}
         except RateReached as reached:
             became = self._later(reached, claimed)
-        self.journal.settle(claimed, replace(became, ref=_out(request)))
-        return ()
+        return (), self.journal.settle(claimed, replace(became, ref=_out(request)))
 
     def _rest(self, claimed: Claimed) -> Settlement:
         """For those who still wait when everybody was written to: by an answer of their own."""
@@ -341,24 +381,22 @@ def _out(request: Request) -> PostRef:
     return PostRef(account=request.account, id=request.key)
 
 
-def _tell_each(
-    channel: Mails, name: str, request: Request, people: tuple[Recipient, ...]
-) -> tuple[list[RecipientOutcome], ChannelError | None]:
-    """Send to these people; every one of them has an outcome, whatever the channel does."""
-    told: dict[str, RecipientOutcome] = {}
-    failure: ChannelError | None = None
-    untold = partial(RecipientOutcome, outcome="unconfirmed", reason="It may or may not have been taken.")
-    try:
-        for one in channel.send_each(request, people):
-            said = one if one.outcome in _WEIGHTS else untold(key=one.key)  # a word that nobody knows says nothing
-            told[one.key] = max(told.get(one.key, said), said, key=lambda other: _WEIGHTS.index(other.outcome))
-    except (Refused, Blocked, Unavailable) as error:
-        failure = error
-        untold = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
-    except Exception as error:  # noqa: BLE001 - whatever escapes leaves the untold in doubt
-        _log.warning("Channel %s: %s escaped in the middle of a mass delivery.", name, type(error).__name__)
-        failure = Unavailable("The network failed unexpectedly in the middle.", code=type(error).__name__)
-    return [told.get(person.key) or untold(key=person.key) for person in people], failure
+def _log_outcome(claimed: Claimed, code: str, counts: Mapping[Outcome, int]) -> None:
+    """Log what a delivery has come to, without its words and its people; nothing while something of it waits."""
+    if any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
+        return
+    shown = ", ".join(f"{count} {outcome}" if claimed.mass else outcome for outcome, count in counts.items() if count)
+    alarming = counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD)
+    level = logging.WARNING if alarming else logging.INFO
+    _log.log(
+        level,
+        "Channel %s: publication %s, delivery %s: %s%s",
+        claimed.channel,
+        claimed.publication,
+        claimed.id,
+        shown,
+        f" [{code}]" if code else "",
+    )
 
 
 def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlement:

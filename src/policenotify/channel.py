@@ -299,7 +299,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
+        """Seconds since some fixed moment; never goes back, and goes on while the machine sleeps."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -418,20 +418,28 @@ class Sends(Channel, Protocol):
 class Mails(Channel, Protocol):
     """A channel that claims `recipients`: one post, many people."""
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        """Bring the post to each person, and say at once what became of it.
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        """Send the post to each person, and yield each outcome as soon as it is known.
+
+        Take a recipient from *recipients* only when you are about to ask the network for that person: who was taken
+        counts as asked. It may end early (a time limit, a stop, a lost lease); then finish as after the last one.
+        A network that takes many people in one call takes all of them first.
 
         A person whose outcome is in doubt (the connection went in the middle of the mail) is yielded as
         `unconfirmed`, and the others go on.
 
+        Args:
+            request: What is sent.
+            recipients: Can be iterated once.
+
         Yields:
-            One outcome for each recipient, in any order.
+            One outcome for each recipient taken, in any order.
 
         Raises:
             Refused: Final for this content; holds for every recipient not yet yielded.
             Blocked: Likewise: certainly not posted, and nothing will be until a person acts.
-            Unavailable: Likewise: certainly not posted; may be asked again. Whatever else escapes leaves every
-                recipient not yet yielded in doubt.
+            Unavailable: Likewise: certainly not posted; may be asked again. Any other exception leaves every
+                recipient taken and not yet yielded in doubt.
         """
         ...
 

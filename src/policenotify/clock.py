@@ -5,6 +5,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", None)  # Linux: `time.monotonic` stands still while the machine sleeps
+
+
+def _elapsed() -> float:
+    return time.monotonic() if _SLEEPLESS is None else time.clock_gettime(_SLEEPLESS)
+
 
 class SystemClock:
     """A [`Clock`][policenotify.channel.Clock] that is the machine's own."""
@@ -14,8 +20,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
-        return time.monotonic()
+        """Seconds since some fixed moment; never goes back, and goes on while the machine sleeps."""
+        return _elapsed()
 
     def sleep(self, seconds: float) -> None:
         """Wait; for a time that has passed already, not at all."""

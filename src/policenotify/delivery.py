@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +18,7 @@ from policenotify.attempt import Attempts, patience
 from policenotify.channel import Channel, Clock, Configured
 from policenotify.errors import Blocked, JournalError, LostLease, PolicenotifyError
 from policenotify.journal.owner import this_process
-from policenotify.journal.values import Claimed, Settlement
+from policenotify.journal.values import LEASE, Claimed, Settlement
 from policenotify.receipt import Outcome
 
 if TYPE_CHECKING:
@@ -24,12 +26,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("policenotify")
 
-LEASE = timedelta(minutes=2)
-"""For how long a claimed delivery stays its owner's without a word: longer than any network's call may take."""
-
 _GLANCE = 0.2  # seconds between two looks at what other processes and the clock have done meanwhile
 _ROUNDS = 24  # in the time of a lease, how often a drain looks for what dead or silent runners hold
 _STAY = 1.5  # seconds; connections are kept open for less than the shortest time that common servers do (gunicorn: 2 s)
+_LAST = 2.0  # seconds for which a drain whose time is up waits for the person who is just being asked
 _REST = 5.0  # seconds for which a channel is left alone after a failure of our own: a broken journal, no more threads
 
 
@@ -42,6 +42,7 @@ class _Slot:
     word_at: float  # when it last gave a sign of life
     busy: bool = False  # it has a delivery, and is not about to look for one
     publication: str | None = None  # of which it has one
+    in_list: bool = False  # which goes to many people
     idle: bool = False  # it has found nothing, and stays for a moment
     wanted: threading.Event = field(default_factory=threading.Event)  # to look (again) for something
     last: bool = False  # what it has is the last one that it takes
@@ -52,6 +53,13 @@ class _Slot:
         self.word_at, self.busy = clock.monotonic(), busy
 
 
+@dataclass(eq=False, slots=True)
+class _Time:
+    """How long the lists of one drain may go on: until it is up; of a worker, until `Delivery.finish`."""
+
+    until: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Delivery:
     """Delivers what is due in the journal.
@@ -60,6 +68,9 @@ class Delivery:
     stands in the way of a warning. Slots are daemon threads, started when there is work and gone a moment after it. A
     slot that has not said a word for longer than its lease is abandoned: another takes its place, and its delivery
     is recovered as a doubt.
+
+    A post to one network that is under way when the time is up goes on by itself. A list of people ends between two
+    of them, and the others wait.
 
     It may be used from several threads.
 
@@ -82,6 +93,8 @@ class Delivery:
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _changes: int = field(default=0, init=False)  # how often a slot has finished something
     _closing: bool = field(default=False, init=False)
+    _times: list[_Time] = field(default_factory=list, init=False)  # of the drains that are under way
+    _until: float = field(default=0.0, init=False)  # how long lists may go on after their drain has returned early
     _process: int = field(default_factory=os.getpid, init=False)
 
     def drain(
@@ -92,7 +105,10 @@ class Delivery:
         enough: Callable[[], bool] = lambda: False,
         stays: bool = False,
     ) -> datetime | None:
-        """Deliver until nothing is due, or the budget is used up; what is under way then goes on by itself.
+        """Deliver until nothing is due, or the budget is used up.
+
+        A post that is under way then goes on by itself. A list ends between two people, the last of whom is waited
+        for a moment.
 
         Args:
             budget: For how long to deliver at most.
@@ -109,12 +125,18 @@ class Delivery:
         """
         self._here()
         deadline = self.clock.monotonic() + budget.total_seconds()
+        with self._time(math.inf if stays else deadline):
+            return self._drain(deadline, publication=publication, enough=enough, stays=stays)
+
+    def _drain(
+        self, deadline: float, *, publication: str | None, enough: Callable[[], bool], stays: bool
+    ) -> datetime | None:
         next_round = self.clock.monotonic()
         while True:
             changes = self._changes
             if self.clock.monotonic() >= next_round:
                 self.journal.saw_runner(stays=stays)
-                self.journal.recover()
+                self.journal.recover(self.lease)
                 next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
             if publication is not None and not self.journal.unsettled(publication):
                 return None
@@ -126,7 +148,8 @@ class Delivery:
                 self._start(name)
             left = deadline - self.clock.monotonic()
             if left <= 0 or self._closing:
-                return min(due.values(), default=None)
+                self._wait_for_lists()
+                return min(self._due().values(), default=None)
             soon = now + timedelta(seconds=left)
             if not self._may_happen(soon, due, publication):
                 # Something may have been settled between the journal's answers: only what holds twice is so.
@@ -146,6 +169,9 @@ class Delivery:
         """Give what is under way some seconds to finish; the slots take nothing new. Whether all has ended."""
         self._here()
         with self._lock:
+            self._until = 0.0
+            for each in self._times:
+                each.until = 0.0 if each.until == math.inf else each.until
             threads = [slot.thread for slot in self._slots if slot.thread is not None]
             for slot in self._slots:
                 slot.last = True
@@ -165,7 +191,43 @@ class Delivery:
         """A forked child has none of its parent's slots, and no use for locks that they may have held."""
         if self._process != os.getpid():
             self._slots, self._resting, self._process = [], {}, os.getpid()
+            self._times, self._until = [], 0.0
             self._lock, self._changed = threading.Lock(), threading.Condition()
+
+    # --- how long lists may go on
+
+    @contextmanager
+    def _time(self, until: float) -> Iterator[None]:
+        """Let lists go on until then. A drain that returns early leaves what it has begun the rest of its time."""
+        mine = _Time(until)
+        with self._lock:
+            self._times.append(mine)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._times.remove(mine)
+                self._until = max(self._until, mine.until)
+
+    def _list_may_go_on(self, slot: _Slot) -> bool:
+        """Return whether the slot may ask another person of its list; a sign of life, too."""
+        slot.word(self.clock, busy=True)
+        with self._lock:
+            until = max([self._until, *(each.until for each in self._times)])
+        return self._goes_on(slot) and self.clock.monotonic() < until
+
+    def _wait_for_lists(self) -> None:
+        """Wait a moment for the lists whose time is up too, so that receipts do not call them under way."""
+        until = self.clock.monotonic() + _LAST
+        while (left := until - self.clock.monotonic()) > 0:
+            changes = self._changes
+            with self._lock:
+                ending = any(slot.in_list for slot in self._living())
+                if not ending or max([self._until, *(each.until for each in self._times)]) > self.clock.monotonic():
+                    return
+            with self._changed:
+                if not self._changed.wait_for(partial(self._differs, changes), timeout=left):
+                    return
 
     # --- what is to be done
 
@@ -266,7 +328,7 @@ class Delivery:
                         return
                     continue
                 slot.word(self.clock, busy=True)
-                slot.publication = claimed.publication
+                slot.publication, slot.in_list = claimed.publication, claimed.mass
                 channel = channel or self._open(how, claimed)
                 if channel is None:
                     return
@@ -274,12 +336,13 @@ class Delivery:
                     journal=self.journal,
                     channel=channel,
                     how=how,
+                    clock=self.clock,
                     lease=self.lease,
                     patience=self.patience,
-                    word=lambda: slot.word(self.clock, busy=True),
+                    may_go_on=partial(self._list_may_go_on, slot),
                 ).make(claimed)
                 slot.word(self.clock, busy=False)
-                slot.publication = None
+                slot.publication, slot.in_list = None, False
                 self._tell()
         except LostLease as error:
             _log.warning("Channel %s: %s", how.name, error)

@@ -15,7 +15,7 @@ from policenotify.attempt import patience
 from policenotify.channel import Clock, Configured
 from policenotify.checks import CHECKS, Check
 from policenotify.deciding import Deciding, Given
-from policenotify.delivery import LEASE, Delivery
+from policenotify.delivery import Delivery
 from policenotify.duty import Duty
 from policenotify.errors import (
     IllegalCourse,
@@ -23,6 +23,7 @@ from policenotify.errors import (
     NotAllowed,
     SettingsError,
 )
+from policenotify.journal.values import LEASE
 from policenotify.message import Message
 from policenotify.plan import Route
 from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Publication, Receipt, Wording

@@ -172,6 +172,37 @@ def _all_behind(error: BaseException, above: frozenset[int]) -> Iterator[BaseExc
             yield from _all_behind(behind, above)
 
 
+_allow: ContextVar[Callable[[], None] | None] = ContextVar("policenotify_allow", default=None)
+
+
+@contextmanager
+def publishing_under(allow: Callable[[], None]) -> Iterator[None]:
+    """Within, [`before_publishing`][policenotify.wire.before_publishing] asks *allow*, which may raise.
+
+    Args:
+        allow: Raises where nothing may be published any more.
+    """
+    before = _allow.set(allow)
+    try:
+        yield
+    finally:
+        _allow.reset(before)
+
+
+def before_publishing() -> None:
+    """Check that this process may still publish. Networks call it right before they write what readers will see.
+
+    A process that was halted (a paused machine, a stopped process) may wake up after its lease. By then another one
+    may have sent the same post. Outside a delivery it does nothing.
+
+    Raises:
+        LostLease: Nothing may be sent any more. Let it through.
+        JournalError: The journal cannot be asked; nothing may be sent.
+    """
+    if (allow := _allow.get()) is not None:
+        allow()
+
+
 @contextmanager
 def publishing_nothing(where: str, doing: str) -> Iterator[None]:
     """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.

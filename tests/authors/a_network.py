@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_type
 
@@ -92,7 +92,7 @@ class Pigeons:
 class Letters(Pigeons):
     """A post office: one letter for each person."""
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         for person in recipients:
             yield RecipientOutcome(key=person.key, outcome="posted")
 

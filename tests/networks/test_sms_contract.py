@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import ClassVar, Self
 
@@ -21,8 +21,8 @@ _ADDRESSES = {number: address for address, number in _NUMBERS.items()}
 class Directory(Sms):
     """The suite writes to people by their mail addresses; here each has a telephone."""
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        return super().send_each(request, tuple(replace(one, address=_NUMBERS[one.address]) for one in recipients))
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        return super().send_each(request, (replace(one, address=_NUMBERS[one.address]) for one in recipients))
 
 
 class SmsWire(HttpWire):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
@@ -198,8 +198,8 @@ class Directory(Sms):
 
     wire: KannelWire
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        numbers = tuple(replace(one, address=self.wire.number(one.address)) for one in recipients)
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        numbers = (replace(one, address=self.wire.number(one.address)) for one in recipients)
         return super().send_each(request, numbers)
 
 

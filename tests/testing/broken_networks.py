@@ -12,7 +12,7 @@ import threading
 import time
 import unicodedata
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -674,15 +674,15 @@ class PerfectMail(Perfect):
     abilities = Abilities(budget=Budget(300, graphemes), title=True, recipients=True)
     again = False
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         for person in recipients:
             try:
-                self.wire.ask("post", partial(self.deliver, request, person, recipients), person.address)
+                self.wire.ask("post", partial(self.deliver, request, person), person.address)
             except ConnectionRefusedError as error:
                 raise self.lost(error) from None
             except OSError:
                 if self.again:
-                    self.deliver(request, person, recipients)
+                    self.deliver(request, person)
                 yield RecipientOutcome(key=person.key, outcome="unconfirmed", reason="Lost.")
             except No as no:
                 if no.status == 401:
@@ -695,21 +695,35 @@ class PerfectMail(Perfect):
         final = no.status in {550, 400}
         return RecipientOutcome(key=person.key, outcome="refused" if final else "unavailable", reason="It says no.")
 
-    def deliver(self, request: Request, person: Recipient, _everybody: tuple[Recipient, ...]) -> None:
+    def deliver(self, request: Request, person: Recipient) -> None:
         ref = f"{len(self.wire.posts)}"
         self.wire.posts[ref] = shown(request.body, ref, reader=person.address, whole=person.address.encode())
 
 
 class PassesOverTheLast(PerfectMail):
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        return super().send_each(request, recipients[:-1] or recipients)
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        first, *others = recipients
+        return super().send_each(request, [first, *others[:-1]])
+
+
+class TakesAllAtOnce(PerfectMail):
+    """Takes everybody before it asks for the first, though it asks for each on their own."""
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        return super().send_each(request, list(recipients))
 
 
 class ShowsTheList(PerfectMail):
-    def deliver(self, request: Request, person: Recipient, everybody: tuple[Recipient, ...]) -> None:
-        super().deliver(request, person, everybody)
+    everybody: tuple[Recipient, ...] = ()
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        self.everybody = tuple(recipients)
+        return super().send_each(request, self.everybody)
+
+    def deliver(self, request: Request, person: Recipient) -> None:
+        super().deliver(request, person)
         (ref, post) = self.wire.posts.popitem()
-        whole = ", ".join(each.address for each in everybody).encode()
+        whole = ", ".join(each.address for each in self.everybody).encode()
         self.wire.posts[ref] = Shown(texts=post.texts, id=ref, reader=post.reader, whole=whole)
 
 

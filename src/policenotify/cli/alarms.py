@@ -15,7 +15,7 @@ from policenotify.cli.call import plain
 from policenotify.cli.exits import Exit, worst
 from policenotify.cli.incidents import in_order
 from policenotify.errors import Blocked, Stopped
-from policenotify.journal.values import QUIET, IncidentLine
+from policenotify.journal.values import QUIET, IncidentLine, Takeover
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -33,6 +33,7 @@ class Alarms:
         blocked: The channels on which nothing goes out until a person acts.
         incidents: The open incidents, overdue ones first, then by what is owed next.
         gone: Channels that are not in the settings any more, and the open incidents that people read of there.
+        contested: Deliveries that were taken over twice within one lease, in the last hour.
     """
 
     now: datetime
@@ -42,6 +43,7 @@ class Alarms:
     blocked: Mapping[str, Blocked]
     incidents: tuple[IncidentLine, ...]
     gone: Mapping[str, tuple[str, ...]]
+    contested: tuple[Takeover, ...]
 
     @classmethod
     def read(cls, journal: Journal, channels: Iterable[str]) -> Alarms:
@@ -55,6 +57,7 @@ class Alarms:
             blocked=journal.blocked(),
             incidents=tuple(in_order(journal.incidents(), now)),
             gone={name: found for name, found in journal.carrying().items() if name not in channels},
+            contested=journal.taken_over_again(),
         )
 
     @property
@@ -73,6 +76,14 @@ class Alarms:
             "would not reach them. Put it back with retired = true until that is over."
         )
 
+    def told_of_takeovers(self, one: Takeover, zone: tzinfo) -> str:
+        """Return what it means that a delivery was taken over twice, and what to do."""
+        return (
+            f"delivery {one.delivery} on {one.channel} was taken over twice within one lease, the last time "
+            f"{pages.moment(one.at, zone)}: workers end in the middle of it, or take it from each other. It may have "
+            "been sent twice. Look into the workers' logs, and at the clocks of their machines."
+        )
+
     @property
     def exit(self) -> Exit:
         """How a command that reports them exits."""
@@ -80,7 +91,7 @@ class Alarms:
         return worst(
             Exit.NOBODY if self.nobody else Exit.IN_ORDER,
             Exit.OVERDUE if late else Exit.IN_ORDER,
-            Exit.ATTENTION if self.stopped or self.blocked or self.gone else Exit.IN_ORDER,
+            Exit.ATTENTION if self.stopped or self.blocked or self.gone or self.contested else Exit.IN_ORDER,
         )
 
     def document(self) -> dict[str, object]:
@@ -96,6 +107,15 @@ class Alarms:
                 for name, one in self.blocked.items()
             },
             "gone": {name: list(incidents) for name, incidents in self.gone.items()},
+            "taken_over_again": [
+                {
+                    "delivery": one.delivery,
+                    "channel": one.channel,
+                    "publication": one.publication,
+                    "at": one.at.isoformat(),
+                }
+                for one in self.contested
+            ],
             "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
 
@@ -116,6 +136,8 @@ class Alarms:
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
+        for one in self.contested:
+            yield Text(plain(f"TAKEN OVER TWICE: {self.told_of_takeovers(one, zone)}"), style="bold")
         yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
         for incident in self.incidents:
             yield from owed.page(incident, self.now, zone)

@@ -193,6 +193,8 @@ def _running(alarms: Alarms, settings: Settings) -> Iterator[Line]:
         yield Line("runner", "ok", f"{seen}; {'it is delivering' if alarms.waiting else 'nothing waits'}")
     for name in alarms.gone:
         yield Line(f"channel {name}", "WRONG", alarms.told_of(name), Exit.ATTENTION)
+    for one in alarms.contested:
+        yield Line(f"channel {one.channel}", "WRONG", alarms.told_of_takeovers(one, settings.zone), Exit.ATTENTION)
     for incident in alarms.incidents:
         if alarms.overdue(incident):
             told = f'{incident.headline}: its end is owed. policenotify end {incident.id} "…"'

@@ -7,7 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from policenotify.channel import Recipient
 from policenotify.journal import schema
@@ -35,8 +50,24 @@ _KEEP = (
     .where(_THOSE, schema.address.c.stored_at < bindparam("stale"))
     .values(stored_at=bindparam("at"))
 )
-_COUNTED = (schema.recipient.c.delivery, schema.recipient.c.state, schema.recipient.c.doubt)
-_COUNTS = select(*_COUNTED, func.count()).where(_OF_THOSE).group_by(*_COUNTED)
+_ASK = (
+    update(schema.recipient)
+    .where(schema.recipient.c.delivery == bindparam("its"), schema.recipient.c.key == bindparam("whose"))
+    .values(attempts=bindparam("our"))
+)
+_STATE = case(  # who is marked for an attempt, and not asked yet, still waits
+    (
+        and_(schema.recipient.c.state == Outcome.SENDING, schema.recipient.c.attempts < schema.delivery.c.attempts),
+        literal(Outcome.WAITING.value),
+    ),
+    else_=schema.recipient.c.state,
+).label("now_is")
+_COUNTS = (
+    select(schema.recipient.c.delivery, _STATE, schema.recipient.c.doubt, func.count())
+    .join(schema.delivery, schema.delivery.c.id == schema.recipient.c.delivery)
+    .where(_OF_THOSE)
+    .group_by(schema.recipient.c.delivery, text("now_is"), schema.recipient.c.doubt)
+)
 _AT_ONCE = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
 
@@ -141,7 +172,9 @@ _WAITING = _waiting()
 def next_people(
     connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool
 ) -> tuple[Recipient, ...]:
-    """Mark the next people of an attempt as being written to, and open their addresses; nobody twice in one attempt.
+    """Mark the next people for an attempt, and decrypt their addresses; nobody twice in one attempt.
+
+    They are `sending` from now on. Who is really being asked is marked by [`ask`][policenotify.journal.addresses.ask].
 
     Who has been suppressed since is passed over, and so is, where *hold_doubt*, who may have it already.
     """
@@ -158,11 +191,23 @@ def next_people(
             if not them:
                 continue
             connection.execute(
-                update(table)
-                .where(table.c.delivery == delivery, table.c.key.in_(them))
-                .values(state=state, attempts=attempt if state is Outcome.SENDING else table.c.attempts)
+                update(table).where(table.c.delivery == delivery, table.c.key.in_(them)).values(state=state)
             )
     return tuple(people)
+
+
+def ask(connection: Connection, delivery: int, attempt: int, person: str) -> None:
+    """Mark that the network is about to be asked for one of the people of an attempt."""
+    connection.execute(_ASK, {"its": delivery, "our": attempt, "whose": person})
+
+
+def release(connection: Connection, delivery: int, attempt: int, *, all_in_doubt: bool) -> None:
+    """Let the people of an interrupted attempt wait again. In doubt is who was being asked, or everybody."""
+    table = schema.recipient
+    marked = update(table).where(table.c.delivery == delivery, table.c.state == Outcome.SENDING)
+    asked = marked if all_in_doubt else marked.where(table.c.attempts == attempt)
+    connection.execute(asked.values(doubt=True))
+    connection.execute(marked.values(state=Outcome.WAITING))
 
 
 def suppress(connection: Connection, people: Sequence[str], reason: str, at: int) -> None:

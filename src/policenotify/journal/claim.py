@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,11 +13,12 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, NewerVersion
-from policenotify.journal import limiter, schema
+from policenotify.journal import limiter, schema, takeovers
+from policenotify.journal.addresses import release
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import BEGUN, NOT_TOLD, OVER, let_go, lock, opening_never_appeared, overtake
 from policenotify.journal.limiter import opens_at
-from policenotify.journal.owner import is_dead
+from policenotify.journal.owner import is_dead, is_of_this_boot
 from policenotify.journal.values import Claimed, microseconds, moment, priority, span
 from policenotify.lifecycle import Stage
 from policenotify.rate import Rate
@@ -25,6 +27,7 @@ from policenotify.scales import Severity
 
 DAMAGED = "What the journal has of it, or of what it answers, is damaged. Say it by hand, then: policenotify resolve."
 
+_log = logging.getLogger("policenotify")
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
 _table = schema.delivery
@@ -65,6 +68,7 @@ _FENCE = and_(  # holds only while a delivery is still ours, in the attempt that
     _table.c.attempts == bindparam("our_attempts"),
 )
 _STILL_OURS = select(_table.c.id).where(_FENCE).with_for_update()
+_CONFIRMED = select(_table.c.id).where(_FENCE, _table.c.lease_until > bindparam("now"))
 _TAKE = (
     update(_table)
     .where(_table.c.id == bindparam("its_id"))
@@ -110,8 +114,12 @@ def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
     return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
 
 
-def recover(connection: Connection, now: int) -> int:
-    """Take back what dead or silent owners held: waiting again, in doubt if an attempt had begun; returns how many."""
+def recover(connection: Connection, now: int, lease: timedelta) -> int:
+    """Take back what dead or silent owners held: waiting again, in doubt if an attempt had begun; returns how many.
+
+    A second time within one lease is an alarm: processes keep ending in the middle of this delivery, or two of them
+    take it from each other.
+    """
     leased = connection.execute(_HELD).all()
     taken_back = 0
     for seen in sorted(leased, key=lambda one: str(one.lane)):
@@ -131,22 +139,19 @@ def recover(connection: Connection, now: int) -> int:
                 ended_at=now, outcome=Outcome.UNCONFIRMED, reason="The sending process stopped.", code="interrupted"
             )
         )
-        connection.execute(
-            update(schema.recipient)
-            .where(schema.recipient.c.delivery == row.id, schema.recipient.c.state == Outcome.SENDING)
-            .values(state=Outcome.WAITING, doubt=True)
-        )
+        release(connection, row.id, row.attempts, all_in_doubt=_may_lack_writes(connection, row.owner))
         doubt = row.doubt or (ended.rowcount > 0 and not row.mass)
         connection.execute(
             update(_table)
             .where(_table.c.id == row.id)
             .values(state=Outcome.WAITING, owner=None, lease_until=None, doubt=doubt)
         )
+        takeovers.check(connection, row, now, lease)
         record(
             connection,
             moment(now),
             RUNNER,
-            "interrupted",
+            takeovers.INTERRUPTED,
             {"owner": row.owner, "attempt": row.attempts, "begun": ended.rowcount > 0},
             publication=row.publication,
             delivery=row.id,
@@ -154,6 +159,15 @@ def recover(connection: Connection, now: int) -> int:
         )
         overtake(connection, row.lane, now)
     return taken_back
+
+
+def _may_lack_writes(connection: Connection, owner: str) -> bool:
+    """Return whether a power cut may have undone the last writes of *owner*.
+
+    In a file, who is asked next is not flushed to the disk. Such writes survive the end of a process, but not the end
+    of the machine.
+    """
+    return connection.dialect.name == "sqlite" and not is_of_this_boot(owner)
 
 
 def claim(
@@ -173,7 +187,7 @@ def claim(
     Raises:
         NewerVersion: There is nothing but what a newer policenotify wrote.
     """
-    recover(connection, now)
+    recover(connection, now, lease)
     opens = opens_at(connection, {channel: rate}, now)[channel]
     if opens is None or opens > now:
         return None
@@ -188,6 +202,9 @@ def claim(
                 continue
             except ValueError:
                 instead = Outcome.HELD, DAMAGED
+                _log.warning(
+                    "Channel %s: publication %s, delivery %s: held [damaged]", channel, row.publication, row.id
+                )
         let_go(connection, row, *instead, now)
     if newer is not None:
         raise newer
@@ -195,9 +212,18 @@ def claim(
 
 
 def begin(
-    connection: Connection, claimed: Claimed, request: Request, wording: str, *, now: int, rate: Rate | None = None
+    connection: Connection,
+    claimed: Claimed,
+    request: Request,
+    wording: str,
+    *,
+    now: int,
+    lease: timedelta,
+    rate: Rate | None = None,
 ) -> Claimed:
     """Write down that *request* is about to be said. Nothing may leave before this is committed.
+
+    The lease begins again: what came before (an upload, a renewed token) may have taken long.
 
     Raises:
         LostLease: The delivery is no longer ours.
@@ -214,6 +240,7 @@ def begin(
         attempts=number,
         request=text,
         wording=wording,
+        lease_until=now + span(lease),
         last_tried_at=now,
         first_tried_at=microseconds(first),
     )
@@ -232,6 +259,16 @@ def begin(
 def still_ours(connection: Connection, claimed: Claimed) -> None:
     """Raises `LostLease` when it is not."""
     if connection.execute(_STILL_OURS, _fenced(claimed)).first() is None:
+        raise _lost(claimed)
+
+
+def confirm(connection: Connection, claimed: Claimed, now: int) -> None:
+    """Check that the delivery is ours and its lease has not run out by the store's clock.
+
+    Raises:
+        LostLease: It is not, or it has.
+    """
+    if connection.execute(_CONFIRMED, {**_fenced(claimed), "now": now}).first() is None:
         raise _lost(claimed)
 
 

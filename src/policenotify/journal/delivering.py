@@ -9,11 +9,12 @@ from sqlalchemy import Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import addresses, claim, facts, limiter, resolve, schema, set_back, settle
+from policenotify.journal import addresses, claim, facts, limiter, resolve, schema, set_back, settle, takeovers
 from policenotify.journal.keeping import JournalKeep
+from policenotify.journal.lanes import lock_lane_of
 from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.transactions import Transactions
-from policenotify.journal.values import QUIET, Claimed, Settlement, microseconds, moment, span
+from policenotify.journal.values import LEASE, QUIET, Claimed, Settlement, Takeover, microseconds, moment, span
 from policenotify.rate import Rate
 from policenotify.receipt import Outcome
 
@@ -84,15 +85,22 @@ class Delivering(Transactions):
         with self.writing() as connection:
             facts.keep_promise(connection, runner)
 
-    def recover(self) -> int:
+    def recover(self, lease: timedelta = LEASE) -> int:
         """Take back what dead or silent runners held; returns how many deliveries.
+
+        What is taken back a second time within one *lease* is an alarm; see `taken_over_again`.
 
         What waits for a time that was one of a clock since set back is due at once.
         """
         with self.writing(lasting=False) as connection:
             now = microseconds(self.now())
             set_back.put_right(connection, now)
-            return claim.recover(connection, now)
+            return claim.recover(connection, now, lease)
+
+    def taken_over_again(self) -> tuple[Takeover, ...]:
+        """Return the deliveries of the last hour that were taken over twice within one lease."""
+        with self.reading() as connection:
+            return takeovers.recent(connection, microseconds(self.now()))
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""
@@ -124,8 +132,12 @@ class Delivering(Transactions):
             now = microseconds(self.now())
             return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
 
-    def begin(self, claimed: Claimed, request: Request, wording: str, *, rate: Rate | None = None) -> Claimed:
+    def begin(
+        self, claimed: Claimed, request: Request, wording: str, *, lease: timedelta = LEASE, rate: Rate | None = None
+    ) -> Claimed:
         """Write down that *request* is about to be said. Nothing may leave before this returns.
+
+        The lease begins again.
 
         Raises:
             LostLease: The delivery is no longer ours.
@@ -135,19 +147,32 @@ class Delivering(Transactions):
         with self.writing() as connection:
             if (error := facts.stopped(connection)) is not None:
                 raise error
-            return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
+            now = microseconds(self.now())
+            return claim.begin(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
 
-    def settle(self, claimed: Claimed, became: Settlement) -> None:
+    def confirm_lease(self, claimed: Claimed) -> None:
+        """Check that the delivery is still ours, by the store's clock.
+
+        Raises:
+            LostLease: It is not.
+        """
+        with self.reading() as connection:
+            claim.confirm(connection, claimed, microseconds(self.now()))
+
+    def settle(self, claimed: Claimed, became: Settlement) -> Mapping[Outcome, int]:
         """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
+
+        Returns:
+            How many posts, or people, have which outcome now.
 
         Raises:
             LostLease: It is no longer ours to say.
         """
-        if claimed.mass:
-            self.settle_mass(claimed, became)
-            return
         with self.writing() as connection:
+            if claimed.mass:
+                return settle.settle_mass(connection, claimed, became, now=self.now())
             settle.settle(connection, claimed, became, now=self.now())
+        return {became.outcome: 1}
 
     def block(self, channel: str, error: Blocked) -> bool:
         """Let nothing more out on a channel until a person acts; returns whether that is news."""
@@ -162,7 +187,7 @@ class Delivering(Transactions):
     def next_people(
         self, claimed: Claimed, limit: int, *, hold_doubt: bool, rate: Rate | None = None
     ) -> tuple[Recipient, ...]:
-        """The next people of a delivery, marked as being written to; empty while everything is stopped.
+        """The next people of a delivery, marked for this attempt; empty while everything is stopped.
 
         People in doubt are held rather than written to again where *hold_doubt*.
 
@@ -182,13 +207,45 @@ class Delivering(Transactions):
 
             if rate is None:
                 return mark(limit)
-            return limiter.take_people(connection, claimed.channel, rate, microseconds(self.now()), limit, mark)
+            return mark(limiter.free_for_people(connection, claimed.channel, rate, microseconds(self.now()), limit))
+
+    def ask_person(
+        self,
+        claimed: Claimed,
+        person: str,
+        outcomes: Sequence[RecipientOutcome],
+        *,
+        hold_doubt: bool,
+        lease: timedelta,
+        rate: Rate | None = None,
+    ) -> bool:
+        """Store the outcomes known so far, and that the network is about to be asked for the next person.
+
+        In a file this is not flushed to the disk; [`recover`][policenotify.journal.claim.recover] allows for it.
+
+        Returns:
+            Whether to ask; `False` while everything is stopped.
+
+        Raises:
+            LostLease: The delivery is no longer ours.
+            RateReached: The channel's rate lets nobody be written to yet; the outcomes are not stored.
+        """
+        with self.writing(lasting=False) as connection:
+            now = self.now()
+            settle.settle_people(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
+            if facts.stopped(connection) is not None:
+                return False
+            if rate is not None:
+                limiter.take(connection, claimed.channel, rate, microseconds(now))
+            addresses.ask(connection, claimed.id, claimed.attempts, person)
+            return True
 
     def settle_people(
         self, claimed: Claimed, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
     ) -> None:
         """Write down what became of some people, and keep the delivery a while longer."""
         with self.writing() as connection:
+            lock_lane_of(connection, claimed.id)  # first, for the delivery may be settled in the same transaction
             settle.settle_people(connection, claimed, outcomes, now=self.now(), hold_doubt=hold_doubt, lease=lease)
 
     def settle_mass(self, claimed: Claimed, became: Settlement) -> Outcome:
@@ -201,8 +258,7 @@ class Delivering(Transactions):
         Returns:
             What it has come to.
         """
-        with self.writing() as connection:
-            return settle.settle_mass(connection, claimed, became, now=self.now())
+        return addresses.of_people(self.settle(claimed, became))
 
     def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
         """A person says what became of what is held: it is out, or it is to be said again.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sqlalchemy import Connection, select, update
 
-from policenotify.channel import Recipient
 from policenotify.journal import schema
 from policenotify.journal.values import span
 from policenotify.rate import Rate, RateReached
@@ -44,21 +43,17 @@ def take(connection: Connection, channel: str, rate: Rate, now: int) -> None:
     _remember(connection, channel, rate.after(arrival, now))
 
 
-def take_people(
-    connection: Connection, channel: str, rate: Rate, now: int, limit: int, mark: Callable[[int], tuple[Recipient, ...]]
-) -> tuple[Recipient, ...]:
-    """As many people as may be written to now, at most *limit*: *mark* is told how many, and says who they are.
+def free_for_people(connection: Connection, channel: str, rate: Rate, now: int, limit: int) -> int:
+    """Return how many people may be written to now, at most *limit*. Each is counted when asked, by `take`.
 
     Raises:
-        RateReached: Nobody may yet; nothing is changed.
+        RateReached: Nobody may yet.
     """
     arrival = _locked(connection, channel)
-    if not (free := min(rate.free(arrival, now), limit)):
-        some = rate.free_at(arrival, now, min(limit, rate.at_once))
-        raise RateReached(min(some, max(rate.free_at(arrival, now), now + _WORTH_IT)))
-    people = mark(free)
-    _remember(connection, channel, rate.after(arrival, now, len(people)))
-    return people
+    if free := min(rate.free(arrival, now), limit):
+        return free
+    some = rate.free_at(arrival, now, min(limit, rate.at_once))
+    raise RateReached(min(some, max(rate.free_at(arrival, now), now + _WORTH_IT)))
 
 
 def ensure_channel(connection: Connection, channel: str) -> None:

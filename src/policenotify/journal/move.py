@@ -15,7 +15,7 @@ from policenotify.journal import claim, events, facts, schema
 from policenotify.journal.engine import shown
 from policenotify.journal.migrate import alone
 from policenotify.journal.store import Journal
-from policenotify.journal.values import microseconds
+from policenotify.journal.values import LEASE, microseconds
 from policenotify.keys import Keys
 from policenotify.receipt import Outcome
 
@@ -110,7 +110,7 @@ def _held_still(source: Connection, keys: Keys, where: str) -> None:
 
 
 def _nobody_sends(source: Connection, now: int) -> None:
-    claim.recover(source, now)
+    claim.recover(source, now, LEASE)
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(

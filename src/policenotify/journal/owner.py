@@ -1,59 +1,101 @@
-"""Who holds a lease: this process on this host, told apart from a later one with the same number."""
+"""Names of processes that hold leases, and which of these processes have certainly exited."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _PARTS = 4
-_HIDDEN = "-"  # when a process was started, where the system does not tell
+_UNKNOWN = "-"  # what the system does not tell
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))  # machine-id(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What tells one running machine from all others, and one boot of it from the next.
+
+    Attributes:
+        host: The host's name. Cloned machines may share it.
+        id: The hashed machine id. Cloned machines may share it too.
+        boot: The boot's id. It is new after each start of a kernel, and the same in all containers on it.
+        processes: The namespace in which process ids count. Containers have their own.
+    """
+
+    host: str
+    id: str
+    boot: str
+    processes: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.processes}:{self.id}/{self.boot}"
+
+
+@cache
+def this_machine() -> Machine:
+    """Return the machine on which this process runs, as far as the system tells."""
+    return Machine(host=socket.gethostname(), id=_machine_id(), boot=_boot(), processes=_namespace())
 
 
 def this_process() -> str:
-    """Names this process: host and process namespace, boot, process id, and when the process was started.
+    """Return the name of this process: its machine, its id, and when it was started.
 
-    A forked child is another process, so the name is made anew for each id.
+    A forked child has another id, so that it has another name.
     """
-    return _process(os.getpid())
-
-
-@cache
-def _process(pid: int) -> str:
-    return "/".join((_host(), _boot(), str(pid), _started(pid)))
+    pid = os.getpid()
+    return f"{this_machine()}/{pid}/{_started_once(pid)}"
 
 
 def is_dead(owner: str) -> bool:
-    """Whether the process that *owner* names is certainly gone. Of another host nothing is known: `False`."""
-    host, boot, pid, started = (*owner.split("/"), "", "", "", "")[:_PARTS]
-    if host != _host() or not pid.isdecimal():
+    """Return whether the process that *owner* names has certainly exited.
+
+    That is known only of processes that this one could see: on the same machine, since the same boot, in the same
+    namespace. For all others, also those of before a reboot, the lease decides.
+    """
+    host, boot, pid, started = _split(owner)
+    here = this_machine()
+    if f"{host}/{boot}" != str(here) or here.boot == _UNKNOWN or not pid.isdecimal():
         return False
-    if boot != _boot():
-        return True
     # Of another user's process no more may be seen than that it lives (proc(5), hidepid): then the lease must do.
-    return not _alive(int(pid)) or _started(int(pid)) not in {started, _HIDDEN}
+    return not _alive(int(pid)) or _started(int(pid)) not in {started, _UNKNOWN}
 
 
-def _host() -> str:
-    # Two containers may share host name, boot and journal, and yet not see each other's processes.
-    return f"{socket.gethostname()}:{_namespace()}"
+def is_of_this_boot(owner: str) -> bool:
+    """Return whether the machine has certainly been running since *owner* wrote: there was no power cut."""
+    return _split(owner)[1] == this_machine().boot != _UNKNOWN
 
 
-@cache
+def _split(owner: str) -> tuple[str, str, str, str]:
+    host, boot, pid, started = (*owner.split("/"), "", "", "", "")[:_PARTS]
+    return host, boot, pid, started
+
+
+def _machine_id() -> str:
+    for path in _MACHINE_IDS:
+        try:
+            found = path.read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            continue
+        if found:  # it is not to be told to others (machine-id(5)), and the journal may be
+            return hashlib.sha256(b"policenotify " + found.encode()).hexdigest()[:8]
+    return _UNKNOWN
+
+
 def _namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").stat().st_ino)
     except OSError:  # not Linux: there are no such namespaces
-        return "-"
+        return _UNKNOWN
 
 
-@cache
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
-    except OSError:  # not Linux: a process id and the lease's end must do
-        return "-"
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:18]
+    except OSError:  # not Linux: the lease's end must do
+        return _UNKNOWN
 
 
 def _alive(pid: int) -> bool:
@@ -66,10 +108,15 @@ def _alive(pid: int) -> bool:
     return True
 
 
+@cache
+def _started_once(pid: int) -> str:
+    return _started(pid)
+
+
 def _started(pid: int) -> str:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return _HIDDEN
+        return _UNKNOWN
     # proc_pid_stat(5), counted after the command's closing parenthesis: state, and as field 22 the start.
     return "" if fields[0] in {"Z", "X"} else fields[19]

@@ -137,7 +137,6 @@ def settle_people(
         LostLease: The delivery was no longer ours; nothing is changed.
     """
     at = microseconds(now)
-    lock_lane_of(connection, claimed.id)  # first, for the delivery may be settled in the same transaction
     change(connection, claimed, lease_until=at + span(lease))
     gone = []
     for one in outcomes:
@@ -196,8 +195,10 @@ def pause(connection: Connection, channel: str, until: datetime) -> None:
     )
 
 
-def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> Outcome:
-    """Write down what a mass delivery has come to, from what became of its people.
+def settle_mass(
+    connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime
+) -> Mapping[Outcome, int]:
+    """Write down what a mass delivery has come to, from what became of its people; returns how many have which.
 
     Raises:
         LostLease: The delivery was no longer ours; nothing is changed.
@@ -214,7 +215,7 @@ def settle_mass(connection: Connection, claimed: Claimed, became: Settlement, *,
     told = _told(connection, claimed, became, people)
     settle(connection, claimed, told if total is Outcome.WAITING else _over(told, total), now=now)
     overtake(connection, lane, microseconds(now))
-    return total
+    return people
 
 
 def _over(told: Settlement, total: Outcome) -> Settlement:

@@ -12,6 +12,9 @@ from policenotify.message import Message
 from policenotify.receipt import Finding, Leg, Outcome
 from policenotify.scales import Severity
 
+LEASE = timedelta(minutes=2)
+"""How long a claimed delivery stays its owner's without a sign of life. No call of a network may take longer."""
+
 QUIET = timedelta(minutes=2)
 """For how long a runner may be silent before it counts as gone; if something waits then, it is an alarm."""
 
@@ -258,3 +261,20 @@ class IncidentLine:
     def __str__(self) -> str:
         where = f", {self.place}" if self.place else ""
         return f"{self.id} ({self.category}{where}, opened {self.opened_at:%Y-%m-%d %H:%M} UTC)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """A delivery that was taken over twice within one lease.
+
+    Attributes:
+        delivery: Its id.
+        channel: The channel's name.
+        publication: The publication's id.
+        at: The time of the last such take-over.
+    """
+
+    delivery: int
+    channel: str
+    publication: str
+    at: datetime

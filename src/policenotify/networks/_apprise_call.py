@@ -25,11 +25,11 @@ from apprise.common import NotifyFormat, OverflowMode
 from apprise.plugins.base import NotifyBase
 from requests.utils import get_environ_proxies, select_proxy
 
-from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable, Unconfirmed
 from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
 from policenotify.networks._apprise_url import scheme_of
-from policenotify.wire import error_for_exception, error_for_status, is_loopback
+from policenotify.wire import before_publishing, error_for_exception, error_for_status, is_loopback
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
 # 40301, whose first three digits are the status (docs.ntfy.sh).
@@ -110,6 +110,7 @@ class _Heeding(NotifyBase):  # type: ignore[no-untyped-call]  # apprise annotate
         if wait:
             self.logger.heard.wait = wait
             raise _AskedToWait
+        before_publishing()
         self.logger.heard.calls += 1
 
 
@@ -205,6 +206,7 @@ def say(
     Returns:
         `None` where apprise says that it was taken; else what went wrong.
     """
+    before_publishing()  # and again before each call of a plugin that makes several
     heard, taken = service.logger.listen(), False
     escaped: OSError | None = None
     with _apprise.hush():
@@ -217,6 +219,8 @@ def say(
             )
         except _AskedToWait:
             pass
+        except JournalError:  # the lease is over
+            raise
         except OSError as error:
             escaped = error
         except Exception:  # noqa: BLE001 - a plugin may fail in any way

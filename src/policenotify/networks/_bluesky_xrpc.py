@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr
 
 from policenotify import wire
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.wire import error_for_exception, error_for_status
+from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.wire import before_publishing, error_for_exception, error_for_status
 
 if TYPE_CHECKING:
     from atproto import Client
@@ -40,6 +40,7 @@ CLOSED = {
 # tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
 _PRIVATE = re.compile(r"eyJ[\w-]*(\.[\w-]*)*|[^\s@\"(<]+@[^\s@\")>]+")
 _LONGEST_WORDS = 300
+_VISIBLE = frozenset({"com.atproto.repo.putRecord", "com.atproto.repo.deleteRecord"})  # what readers see changes
 # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off it.
 _DIRECT: Final = {"http://": None}
 
@@ -123,8 +124,11 @@ class Xrpc:
         Raises:
             Unavailable: The call never reached the server.
             Unconfirmed: No answer came, or it cannot be read.
+            JournalError: The call would publish, and the lease is over. It was not made.
         """
-        body = {"content": content, "input_encoding": media_type} if content else {}
+        body: dict[str, Any] = {"content": content, "input_encoding": media_type} if content else {}
+        if name in _VISIBLE:
+            body["extensions"] = {"trace": _check_lease}
         return self._call("invoke_procedure", host, name, token, **body)
 
     def close(self) -> None:
@@ -144,6 +148,8 @@ class Xrpc:
                 follow_redirects=False,
                 **what,
             )
+        except JournalError:  # the lease is over
+            raise
         except Exception as error:  # noqa: BLE001 - the SDK lets its libraries' errors through
             got = getattr(error, "response", None)
             if got is None:  # the error's own text and links may hold a token: `from None`, and its name only
@@ -168,6 +174,12 @@ class Xrpc:
                 "machine (HTTPS_PROXY, ALL_PROXY, NO_PROXY).",
             )
         return self._client
+
+
+def _check_lease(event: str, info: Mapping[str, Any]) -> None:
+    """Check the lease when the connection is open and the request is about to be written (httpcore's `trace`)."""
+    if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":  # not a proxy's CONNECT
+        before_publishing()
 
 
 def judge(answer: Answer, *, now: datetime) -> ChannelError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,18 +21,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import SecretStr
 
 from policenotify import wire
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.wire import error_for_exception, error_for_status
 
 if TYPE_CHECKING:
     import mastodon
     import requests
 
+    from policenotify.networks._http import LeaseAdapter
+
     Client: TypeAlias = mastodon.Mastodon
 
 WHERE = "Mastodon"
 publishing_nothing = partial(wire.publishing_nothing, WHERE)
 
+_VISIBLE = frozenset({"status_post", "status_update", "status_delete"})  # the calls that change what readers see
 _CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
 _MAIL = re.compile(r"[^\s@\"(<]+@[^\s@\")>]+\.[^\s@\")>]+")
 _LONGEST_WORDS = 300
@@ -102,6 +106,7 @@ class Api:
         self._token = token
         self._timeout = (min(timeout, _CONNECT), timeout)
         self._client: Client | None = None
+        self._lease: LeaseAdapter | None = None
         self._seen: requests.Response | None = None
 
     def ask(self, call: str, *args: object, **kwargs: object) -> Answer:
@@ -115,11 +120,13 @@ class Api:
         Raises:
             Unavailable: It never reached the server.
             Unconfirmed: No whole answer came.
+            JournalError: The call would publish, and the lease is over. It was not made.
         """
         client, failure = self._opened(), None
         self._seen = None
         try:
-            getattr(client, call)(*args, **kwargs)
+            with self._lease.publishing() if self._lease and call in _VISIBLE else nullcontext():
+                getattr(client, call)(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever the library thinks of it: what came over the wire counts
             failure = error
         # Each call has a connection of its own: a server may close one that waits just as the next call goes out (snac
@@ -128,6 +135,8 @@ class Api:
         seen, self._seen = self._seen, None
         if seen is not None and (seen.is_redirect or not isinstance(failure, OSError)):
             return self._answer(seen)
+        if isinstance(over := _behind(failure), JournalError):
+            raise over
         # Raised outside of the handler, so that neither its text nor what stands behind it goes along.
         raise error_for_exception(_behind(failure), where=WHERE)
 
@@ -140,7 +149,11 @@ class Api:
             import mastodon  # noqa: PLC0415 - 0.2 s and 25 MiB, paid when first used
             import requests  # noqa: PLC0415 - comes with it
 
-            session = requests.Session()
+            from policenotify.networks._http import LeaseAdapter  # noqa: PLC0415 - loads requests
+
+            session, self._lease = requests.Session(), LeaseAdapter()
+            session.mount("https://", self._lease)
+            session.mount("http://", self._lease)
             session.max_redirects = 0  # a post and a token go to nobody else
             # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
             session.trust_env = not self._server.startswith("http:")

@@ -11,10 +11,10 @@ from contextlib import suppress
 from smtplib import SMTPException
 from typing import Any, Self
 
-from policenotify.errors import Blocked, Unavailable
+from policenotify.errors import Blocked, JournalError, Unavailable
 from policenotify.networks import _apprise
 from policenotify.networks._smtp_reply import Reply, not_opened
-from policenotify.wire import is_loopback
+from policenotify.wire import before_publishing, is_loopback
 
 with warnings.catch_warnings():  # apprise looks for the stdlib's imghdr, which says that it will leave in Python 3.13
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -136,6 +136,7 @@ class Session(AppriseSMTPController):
 
         Raises:
             Cut: There was none; the session is over.
+            JournalError: The lease is over; the mail was not sent, and neither is the session kept.
         """
         smtp, begun = self._socket, False
         options = [f"size={len(mail)}"] if smtp.has_extn("size") else []
@@ -146,6 +147,7 @@ class Session(AppriseSMTPController):
             if reply.to == "recipient" and reply.number in {250, 251, 252}:
                 reply = Reply.of("content", *smtp.docmd("DATA"), sender, address)
             if reply.to == "content" and reply.number == 354:  # noqa: PLR2004 - RFC 5321, section 4.3.2
+                before_publishing()
                 begun = True  # from here on only the server's reply tells
                 smtp.send(mail + b".\r\n")
                 reply = Reply.of("content", *smtp.getreply(), sender, address)
@@ -153,6 +155,9 @@ class Session(AppriseSMTPController):
                     raise SMTPException
             elif reply.number != _CLOSING:
                 self._settle(reply)
+        except JournalError:  # the lease is over
+            self.drop()
+            raise
         except OSError:  # SMTPException is one
             self.drop()
             raise Cut(doubt=begun) from None

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import requests
 import tweepy
 
-from policenotify.errors import ChannelError, Unconfirmed
+from policenotify.errors import ChannelError, JournalError, Unconfirmed
+from policenotify.networks._http import LeaseAdapter
 from policenotify.networks._x_answer import WHERE, Answer, read
 from policenotify.wire import error_for_exception, silencer
 
@@ -30,6 +32,8 @@ _LOGGERS = (
     "oauthlib.oauth1.rfc5849",
     "oauthlib.oauth1.rfc5849.signature",
 )
+
+_VISIBLE = frozenset({"create_tweet", "delete_tweet"})  # the calls that change what readers see
 
 hush = silencer(*map(logging.getLogger, _LOGGERS))
 """Keep tweepy and what signs for it from logging what this thread makes them do: keys, tokens, signatures."""
@@ -64,10 +68,12 @@ class Line:
         Raises:
             Unavailable: The call never reached X.
             Unconfirmed: No answer came, or only a part of one.
+            JournalError: The call would publish, and the lease is over. It was not made.
         """
         self._client.bearer_token = token or None
         call = getattr(self._client, method)
-        answer = self._answer(lambda: call(*args, user_auth=not token, **what), token)
+        with self._session.lease.publishing() if method in _VISIBLE else nullcontext():
+            answer = self._answer(lambda: call(*args, user_auth=not token, **what), token)
         return replace(answer, signed=not token)
 
     def form(self, path: str, fields: Mapping[str, str], login: tuple[str, str] | None) -> Answer:
@@ -89,6 +95,8 @@ class Line:
         with hush():
             try:
                 call()
+            except JournalError:  # the lease is over
+                raise
             except Exception as error:  # noqa: BLE001 - tweepy lets its libraries' errors through, and fails on lists
                 failed = error_for_exception(error, where=WHERE)
         got = self._session.answer
@@ -102,11 +110,15 @@ class _Session(requests.Session):
 
     Attributes:
         answer: The whole answer to the last call; `None` when none came.
+        lease: Checks the lease before calls that publish.
     """
 
     def __init__(self, service: str, timeout: float) -> None:
         super().__init__()
         self.answer: requests.Response | None = None
+        self.lease = LeaseAdapter()
+        self.mount("https://", self.lease)
+        self.mount("http://", self.lease)
         self.auth = _as_it_is  # else a ~/.netrc that names the host, or a default, replaces the bearer token
         # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
         self.trust_env = not service.startswith("http:")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.utils import parseaddr
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,7 @@ class Email:
             body={"mime": _mime.compose(post, self._letterhead), "thread": thread, "domain": self._letterhead.domain},
         )
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         """Hand the mail over for each person, in one session as long as the server keeps it, also from call to call.
 
         A session that the server ends before it has the mail is opened again, and nobody is passed over. One that

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -158,7 +158,7 @@ class Sms:
             )
         return Request(account=self.account, key=post.key, body={"text": text})
 
-    def send_each(self, request: Request, recipients: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         """Hand the text over for each person, in a request of his own.
 
         A number that cannot be right costs nobody else the message. Who is left when the gateway does not answer
