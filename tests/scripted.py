@@ -64,6 +64,7 @@ class Scripted:
     written_to: list[tuple[str, ...]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
+    one_by_one: bool = False  # a network of people takes each only when it asks for that person
 
     def configured(self, name: str, **how: Any) -> Configured:
         return Configured(
@@ -143,9 +144,20 @@ class OnMail(OnNetwork):
     """A channel with recipients."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        if self.network.one_by_one:
+            yield from self._each(request, recipients)
+            return
+        if not (people := tuple(recipients)):
+            return
         self.network.said.append(request)
-        self.network.written_to.append(tuple(person.address for person in recipients))
-        yield from taken(self.network.sends, everybody, recipients)
+        self.network.written_to.append(tuple(person.address for person in people))
+        yield from taken(self.network.sends, everybody, people)
+
+    def _each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        self.network.said.append(request)
+        for person in recipients:
+            self.network.written_to.append((person.address,))
+            yield taken(self.network.sends, lambda each: RecipientOutcome(key=each.key, outcome="posted"), person)
 
 
 def everybody(people: Iterable[Recipient]) -> Iterator[RecipientOutcome]:

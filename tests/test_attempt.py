@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from scripted import KEYED, LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
 from sqlalchemy import select
 
-from policenotify.attempt import CHUNK, Attempts, _tell_each, patience
+from policenotify.attempt import CHUNK, Attempts, patience
 from policenotify.channel import (
     Abilities,
     Configured,
@@ -36,11 +37,13 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
+from policenotify.handout import Handout, Lease
 from policenotify.journal import schema
 from policenotify.journal.values import Claimed, Settlement
 from policenotify.rate import Rate
 from policenotify.receipt import Outcome, Receipt
 from policenotify.scales import Severity
+from policenotify.testing.fakes import FakeClock
 
 HOUR = timedelta(hours=1)
 BOTH = replace(KEYED, lookup_settles=timedelta(minutes=1))
@@ -807,13 +810,19 @@ def reached(network: Scripted) -> list[str]:
     return [address for chunk in network.written_to for address in chunk]
 
 
-def test_people_are_written_to_in_chunks_and_the_slot_gives_a_sign_after_each(book: Book) -> None:
-    network, words = Scripted(abilities=MAIL), []
+def test_people_are_written_to_in_chunks_and_the_slot_is_asked_before_each_person(book: Book) -> None:
+    network, signs = Scripted(abilities=MAIL), []
     published = book.publish("sky", people=PEOPLE)
     claimed = book.claim()
     assert claimed is not None
-    replace(attempts(book, network), word=lambda: words.append(len(reached(network)))).make(claimed)
-    assert words == [CHUNK, 2 * CHUNK, 60]
+
+    def may_go_on() -> bool:
+        signs.append(len(network.written_to))
+        return True
+
+    replace(attempts(book, network), may_go_on=may_go_on).make(claimed)
+    assert len(signs) >= len(PEOPLE)
+    assert [len(chunk) for chunk in network.written_to] == [CHUNK, CHUNK, 10]
     assert sorted(reached(network)) == sorted(PEOPLE)
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.recipients) == (Outcome.POSTED, {Outcome.POSTED: 60})
@@ -920,9 +929,16 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     network.sends.append(tell)
     channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
     request = Request(account=network.account, key="0" * 64, body={})
-    outcomes, failure = _tell_each(channel, "sky", request, people)
-    assert [outcome.key for outcome in outcomes] == [person.key for person in people]
-    for outcome in outcomes:
+    journal = Mock(ask_person=lambda *_args, **_more: True)
+    lease = Lease(journal=journal, claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
+    handout = Handout(
+        journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=list(people)
+    )
+    failure = handout.run(channel, request)
+    assert handout.asked == list(people)
+    assert {person.key for person in people} <= handout.outcomes.keys()
+    end = end if people else None  # nobody was asked, nothing went wrong
+    for outcome in (handout.outcomes[person.key] for person in people):
         words_of_his = {step.outcome for step in seen if step.key == outcome.key}
         if "posted" in words_of_his:
             assert outcome.outcome == "posted"
@@ -984,7 +1000,7 @@ def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
     published = book.publish("sky", people=PEOPLE)
     with pytest.raises(LostLease):
         attempt(book, network, how)
-    assert len(reached(network)) == 2 * CHUNK
+    assert len(reached(network)) == 2 * CHUNK  # a network that takes all at once asks for all at once
     attempts(book, network, how).make(others[0])
     again = [address for address in PEOPLE if reached(network).count(address) > 1]
     receipt = book.receipt(published)

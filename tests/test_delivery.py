@@ -425,16 +425,16 @@ def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) 
 
     def slow(people: Any) -> Any:
         clock.pass_by(LEASE.total_seconds() * 0.75)
-        delivery.drain(NOW)
+        delivery.drain(NOW, stays=True)
         return everybody(people)
 
     news.sends.extend([slow, slow, slow])
     first = book.publish("news", people=[f"{number}@press.example" for number in range(60)])
     second = book.publish("news", people=["a@press.example"])
-    delivery.drain(NOW)
+    delivery.drain(NOW, stays=True)  # a worker: its lists have time
     until = time.monotonic() + 10
     while not book.receipt(second, "news").outcome.settled and time.monotonic() < until:
-        delivery.drain(NOW)
+        delivery.drain(NOW, stays=True)
         time.sleep(0.01)
     assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10, 1])

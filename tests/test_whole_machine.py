@@ -217,7 +217,9 @@ class WholeMachine(RuleBasedStateMachine):
         network.finds = deque([lambda request: self._find(channel, request, readable=readable)] * 2)
         opened = how.open(self.clock, self.book.journal.keep(channel))
         with suppress(Killed):
-            Attempts(journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE).make(claimed)
+            Attempts(journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE).make(
+                claimed
+            )
         return True
 
     def _until_it_is_due(self, channel: str) -> float:

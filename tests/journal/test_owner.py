@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.journal import owner
-from policenotify.journal.owner import is_dead, this_process
+from policenotify.journal.owner import is_dead, is_of_this_boot, this_machine, this_process
 
 READ, STAT = Path.read_text, Path.stat
 
@@ -25,7 +25,7 @@ def _parts(**changed: str) -> str:
 def test_this_process_is_named_and_lives() -> None:
     host, boot, pid, started = this_process().split("/")
     assert host.startswith(f"{socket.gethostname()}:")
-    assert (pid, len(boot)) == (str(os.getpid()), 8)
+    assert (pid, len(boot)) == (str(os.getpid()), 18)
     assert int(started) > 0
     assert not is_dead(this_process())
     assert not is_dead(f"{this_process()}/one of its slots")
@@ -37,7 +37,8 @@ def test_this_process_is_named_and_lives() -> None:
     [
         ({"host": "elsewhere:1"}, False),
         ({"host": f"{socket.gethostname()}:1"}, False),  # another container of the same name
-        ({"boot": "00000000"}, True),
+        ({"host": f"{socket.gethostname()}:{this_machine().processes}:00000000"}, False),  # a clone of the same name
+        ({"boot": "00000000"}, False),  # a clone's boot, as well as our own before this one
         ({"started": "1"}, True),  # its number was given to another
         ({"pid": "x"}, False),
     ],
@@ -78,17 +79,24 @@ def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch
     assert is_dead(theirs)
 
 
-def test_without_proc_the_number_must_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError(path)
 
-    for cached in (owner._process, owner._boot, owner._namespace):
+    for cached in (owner.this_machine, owner._started_once):
         cached.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_text", absent)
         patched.setattr(Path, "stat", absent)
-        assert this_process() == f"{socket.gethostname()}:-/-/{os.getpid()}/-"
+        assert this_process() == f"{socket.gethostname()}:-:-/-/{os.getpid()}/-"
         assert not is_dead(this_process())
-        assert is_dead(f"{socket.gethostname()}:-/-/{2**22 + 1}/-")  # above the kernel's highest number
-    for cached in (owner._process, owner._boot, owner._namespace):
+        assert not is_dead(f"{socket.gethostname()}:-:-/-/{2**22 + 1}/-")  # above the kernel's highest number
+        assert not is_of_this_boot(this_process())
+    for cached in (owner.this_machine, owner._started_once):
         cached.cache_clear()
+
+
+def test_only_what_was_written_since_this_boot_survived_without_a_flush() -> None:
+    assert is_of_this_boot(this_process())
+    assert not is_of_this_boot(_parts(boot="00000000"))
+    assert not is_of_this_boot("")
