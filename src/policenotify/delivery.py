@@ -212,9 +212,12 @@ class Delivery:
     def _list_may_go_on(self, slot: _Slot) -> bool:
         """Return whether the slot may ask another person of its list; a sign of life, too."""
         slot.word(self.clock, busy=True)
+        return self._goes_on(slot) and self._lists_have_time()
+
+    def _lists_have_time(self) -> bool:
         with self._lock:
             until = max([self._until, *(each.until for each in self._times)])
-        return self._goes_on(slot) and self.clock.monotonic() < until
+        return self.clock.monotonic() < until
 
     def _wait_for_lists(self) -> None:
         """Wait a moment for the lists whose time is up too, so that receipts do not call them under way."""
@@ -223,8 +226,8 @@ class Delivery:
             changes = self._changes
             with self._lock:
                 ending = any(slot.in_list for slot in self._living())
-                if not ending or max([self._until, *(each.until for each in self._times)]) > self.clock.monotonic():
-                    return
+            if not ending or self._lists_have_time():
+                return
             with self._changed:
                 if not self._changed.wait_for(partial(self._differs, changes), timeout=left):
                     return
@@ -318,7 +321,7 @@ class Delivery:
         channel: Channel | None = None
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         try:
-            while self._goes_on(slot):
+            while self._goes_on(slot) and (self._lists_have_time() or not how.abilities.recipients):
                 slot.wanted.clear()
                 claimed = self.journal.claim(
                     how.name, owner, lease=self.lease, severe_only=slot.severe_only, rate=how.rate
