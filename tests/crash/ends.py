@@ -12,6 +12,7 @@ import random
 import re
 import secrets
 import signal
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -173,6 +174,8 @@ class Scene:
     def end(self, process: BaseProcess, number: int = signal.SIGTERM) -> None:
         """Send a signal, and wait for the process's end."""
         assert process.pid is not None
+        if number == signal.SIGTERM:
+            self.ready(process)
         os.kill(process.pid, number)
         self.joined(process, code=-number if number == signal.SIGKILL else 0)
 
@@ -196,6 +199,15 @@ class Scene:
     def attempts(self) -> int:
         with self.journal.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(schema.attempt)).scalar_one())
+
+    def journal_is_locked(self) -> bool:
+        with closing(sqlite3.connect(self.orders.folder / "journal.db", timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
 
     # --- what is true
 
@@ -433,6 +445,10 @@ def halt(played: Scene, ends: int) -> str:
             time.sleep(0.0005)
         time.sleep(played.chance.choice((0.0, 0.0, played.chance.uniform(0, 0.1))))
         os.kill(halted.pid, signal.SIGSTOP)
+        while played.journal_is_locked():  # a file lets nobody write while it is halted in the middle of writing
+            os.kill(halted.pid, signal.SIGCONT)
+            time.sleep(0.001)
+            os.kill(halted.pid, signal.SIGSTOP)
         os.kill(other.pid, signal.SIGCONT)
         time.sleep(lease * 1.1)
         _until(played._only_held, "the other does not go on")
