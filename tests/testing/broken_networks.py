@@ -706,11 +706,14 @@ class PassesOverTheLast(PerfectMail):
         return super().send_each(request, [first, *others[:-1]])
 
 
-class TakesAllAtOnce(PerfectMail):
-    """Takes everybody before it asks for the first, though it asks for each on their own."""
+class SendsBeyondTheEnd(PerfectMail):
+    """Knows by heart whom it has written to, and writes to them again with whoever comes next."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        return super().send_each(request, list(recipients))
+        for outcome in super().send_each(request, recipients):
+            yield outcome
+            if len(self.wire.posts) > 1:
+                self.deliver(request, Recipient(key=outcome.key, address=next(iter(self.wire.posts.values())).reader))
 
 
 class ShowsTheList(PerfectMail):

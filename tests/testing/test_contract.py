@@ -103,6 +103,7 @@ ShowsTheList             test_everybody_has_an_outcome_and_nobody_sees_the_other
 StopsAtTheFirstNo        test_one_who_is_refused_costs_nobody_else_the_post  refused the post
 NamesWhoIsRefused        test_one_who_is_refused_costs_nobody_else_the_post  the outcome of a person
 MailsAgain               test_a_doubt_about_one_is_a_doubt_about_one         The post reached
+SendsBeyondTheEnd        test_a_list_may_end_early                           The post reached
 DoubtsEverybody          test_who_was_not_reached_is_not_in_doubt            raise Unavailable, not Unconfirmed
 """
 FOUND_BY = [tuple(re.split(r"\s{2,}", line, maxsplit=2)) for line in FAULTS.strip().splitlines()]

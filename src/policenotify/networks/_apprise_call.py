@@ -110,7 +110,8 @@ class _Heeding(NotifyBase):  # type: ignore[no-untyped-call]  # apprise annotate
         if wait:
             self.logger.heard.wait = wait
             raise _AskedToWait
-        before_publishing()
+        if self.logger.heard.calls:
+            before_publishing()
         self.logger.heard.calls += 1
 
 
@@ -206,7 +207,7 @@ def say(
     Returns:
         `None` where apprise says that it was taken; else what went wrong.
     """
-    before_publishing()  # and again before each call of a plugin that makes several
+    before_publishing()  # and again before each further call of a plugin that makes several
     heard, taken = service.logger.listen(), False
     escaped: OSError | None = None
     with _apprise.hush():

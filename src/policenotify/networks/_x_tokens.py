@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from policenotify.channel import Clock, Keep
-from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
+from policenotify.errors import Blocked, ChannelError, JournalError, LostLease, Unavailable
 from policenotify.networks._x_answer import Answer, judge, publishing_nothing
 from policenotify.networks._x_credentials import Credentials, fingerprint
 
@@ -88,6 +88,8 @@ class Rotation:
             answer = call(tokens.access)
             if answer.status == 401 and answer.body is not None:  # noqa: PLR2004 - RFC 6750, section 3.1
                 answer = call(self._renew(tokens).access)
+        except LostLease:  # of the call itself
+            raise
         except JournalError:
             raise Unavailable(
                 "The tokens for X were not renewed: another process holds them for too long, or they cannot be stored.",

@@ -270,6 +270,16 @@ class AskedOfThoseWhoClaim(Bench):
         self.is_kind(Unavailable, error, Trouble.NOBODY)
         self._received(wire, *(person for person in PEOPLE if person.key == first.key))
 
+    @asked_of(_mails)
+    def test_a_list_may_end_early(self, channel: Channel, wire: MailsWire) -> None:
+        """A list that ends after any person ends as after the last: the others hear from the next call, and once."""
+        request = self.request(channel)
+        mails, first, others = cast("Mails", channel), PEOPLE[:1], PEOPLE[1:]
+        for people in (first, others, ()):
+            told = [each.key for each in mails.send_each(request, iter(people))]
+            assert sorted(told) == sorted(person.key for person in people), f"Handed {people}, it has told of {told}."
+        self._received(wire, *PEOPLE)
+
     def _mail(self, channel: Channel, request: Request) -> dict[str, str]:
         told: list[RecipientOutcome] = list(cast("Mails", channel).send_each(request, PEOPLE))
         keys = sorted(each.key for each in told)

@@ -1,0 +1,106 @@
+"""A process that was halted past its lease writes nothing that readers see, on any network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from networks import (
+    test_apprise_contract,
+    test_bluesky_contract,
+    test_email_contract,
+    test_mastodon_contract,
+    test_sms_contract,
+    test_x_contract,
+)
+
+from policenotify.channel import Deletes, Edits
+from policenotify.errors import ChannelError, LostLease
+from policenotify.testing.saying import PEOPLE, say
+from policenotify.wire import publishing_under
+
+CASES: dict[str, type[Any]] = {
+    "x": test_x_contract.TestX,
+    "x with tokens": test_x_contract.TestXWithTokens,
+    "mastodon": test_mastodon_contract.TestOnMastodon,
+    "gotosocial": test_mastodon_contract.TestOnGoToSocial,
+    "bluesky": test_bluesky_contract.TestBluesky,
+    "email": test_email_contract.TestEmail,
+    "kannel": test_sms_contract.TestKannel,
+    "octopush": test_sms_contract.TestOctopush,
+    "ntfy": test_apprise_contract.TestNtfy,
+    "mattermost": test_apprise_contract.TestMattermost,
+}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def case(request: pytest.FixtureRequest) -> Any:
+    return request.param()
+
+
+def forbid() -> None:
+    raise LostLease("over")
+
+
+def nothing_is_written(call: Callable[[], object]) -> None:
+    with pytest.raises(LostLease), publishing_under(forbid):
+        call()
+
+
+def test_past_the_lease_nothing_is_written(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        request = case.request(channel)
+        nothing_is_written(lambda: say(channel, request))
+        assert not wire.shown
+        say(channel, request)
+        assert len(wire.shown) == 1
+
+
+def test_the_lease_is_checked_once_right_before_the_write(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        shown: list[int] = []
+        request = case.request(channel)
+        with publishing_under(lambda: shown.append(len(wire.shown))):
+            say(channel, request)
+        assert shown == [0]
+        assert len(wire.shown) == 1
+
+
+def test_what_publishes_nothing_needs_no_lease(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel, publishing_under(forbid):
+        channel.whoami()
+        case.request(channel)
+        wire.clock.pass_by(timedelta(days=1).total_seconds())  # tokens are renewed
+        channel.whoami()
+        assert not wire.shown
+
+
+def test_past_the_lease_nothing_is_changed_or_taken_back(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        ref = say(channel, case.request(channel, text="Faux"))
+        before = list(wire.shown)
+        if isinstance(channel, Edits) and channel.abilities.edits:
+            request = case.request(channel, text="Juste")
+            nothing_is_written(lambda: channel.edit(ref, request))
+        if isinstance(channel, Deletes) and channel.abilities.deletes:
+            nothing_is_written(lambda: channel.delete(ref))
+        assert list(wire.shown) == before
+
+
+def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
+    for name in ("email", "kannel"):
+        case = CASES[name]()
+        with case.make_wire() as wire, closing(case.open(wire)) as channel:
+            left = iter([None, None])
+
+            def allow(left: Any = left) -> None:
+                if next(left, 0) == 0:
+                    raise LostLease("over")
+
+            request = case.request(channel)
+            with publishing_under(allow), suppress(LostLease, ChannelError):
+                list(channel.send_each(request, iter(PEOPLE)))
+            assert len(wire.shown) == 2
