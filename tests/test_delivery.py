@@ -440,6 +440,31 @@ def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) 
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10, 1])
 
 
+def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: Book, delivers: Made) -> None:
+    news, sky = Scripted(abilities=MAIL, one_by_one=True), Scripted()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(person: Any) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return next(everybody([person]))
+
+    news.sends.append(slow)
+    delivery = delivers(news=news, sky=sky)
+    first = book.publish("news", people=["a@press.example", "b@press.example"])
+    delivery.drain(NOW)
+    assert not begun.is_set()  # it had no time at all
+    other = book.publish("sky")
+    delivery.drain(timedelta(seconds=60), publication=other, enough=begun.is_set)
+    delivery.drain(timedelta(seconds=60), publication=other)
+    go_on.set()
+    until = time.monotonic() + 10
+    while not book.receipt(first, "news").outcome.settled and time.monotonic() < until:
+        time.sleep(0.01)
+    assert book.receipt(first, "news").attempts == 1
+    assert book.receipt(first, "news").outcome is Outcome.POSTED
+
+
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
 def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
     book: Book, delivers: Made, error: BaseException, caplog: pytest.LogCaptureFixture

@@ -10,6 +10,8 @@ from cli.shell import ACCIDENT, Earlier, Run
 from desk import Desk, accident
 
 from policenotify.channel import Configured
+from policenotify.journal.owner import this_process
+from policenotify.journal.values import LEASE
 from policenotify.lifecycle import Lifecycle, Stage
 
 
@@ -174,3 +176,23 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     assert line["told"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
     assert run("status", "--json").document["gone"] == {}
+
+
+def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    monkeypatch.setattr("policenotify.journal.owner._alive", lambda _pid: False)
+    for _ in range(2):
+        assert publisher.journal.claim("presse", f"{this_process()}/slot", lease=LEASE)
+        assert publisher.journal.recover() == 1
+    publisher.journal.saw_runner()
+    ran = run("status")
+    assert ran.code == 3
+    assert "TAKEN OVER TWICE: delivery 2 on presse was taken over twice within one lease" in ran.words
+    [told] = run("status", "--json").document["taken_over_again"]
+    assert (told["delivery"], told["channel"]) == (2, "presse")
+    checked = run("doctor")
+    assert checked.code == 3
+    assert "was taken over twice within one lease" in checked.words
