@@ -51,7 +51,8 @@ class Bench:
     def __init__(self, folder: Path, network: str, on_unknown: Any) -> None:
         self._stack, self.folder = ExitStack(), folder
         self.keys = Keys.create(secrets.token_bytes)
-        self.stand: Any = self._stack.enter_context(SmsStand() if network == "sms" else MailStand())
+        self.stand: Any = SmsStand() if network == "sms" else MailStand()
+        self._stack.enter_context(self.stand)
         self._answer_after(SLOW)
         name, options, people = by_sms(self.stand) if network == "sms" else by_mail(self.stand)
         self.people = people

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +51,7 @@ _MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _SETTLED = 60.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["crash.ends", "apprise", "tweepy", "policenotify.networks._x_line"])
+_processes.set_forkserver_preload(["crash.ends", "crash.warm"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Orders:
                     name,
                     name,
                     options,
-                    recipients=(lambda name=name: self.people[name]) if name in self.people else None,
+                    recipients=partial(self.people.__getitem__, name) if name in self.people else None,
                     on_unknown=self.on_unknown,
                     on_unknown_minor=self.on_unknown,
                 )
@@ -98,7 +99,7 @@ def obey(orders: Orders) -> None:
     if orders.boot or orders.machine:
         here = owner.this_machine()
         twin = replace(here, boot=orders.boot or here.boot, id=orders.machine or here.id)
-        owner.this_machine = lambda: twin
+        owner.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
     with closing(orders.publisher()) as publisher, (orders.folder / "receipts").open("a") as told:
         for turn in orders.turns:
             wait = timedelta(seconds=orders.seconds if orders.task == "wait" else 0)

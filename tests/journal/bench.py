@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import event, select
 
-from policenotify.channel import Operation, Picture, Post, PostRef, RecipientOutcome, Request
+from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.journal import open_journal, schema
 from policenotify.journal.addresses import recipient_key
 from policenotify.journal.engine import open_engine
@@ -182,6 +182,14 @@ class Desk:
         claimed = self.begin(self.take(channel))
         self.settle(claimed, outcome, **said)
         return claimed
+
+    def ask(self, claimed: Claimed, people: Iterable[Recipient], rate: Rate | None = None) -> list[str]:
+        """Ask the network for these people; returns their addresses."""
+        asked = []
+        for person in people:
+            assert self.journal.ask_person(claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate)
+            asked.append(person.address)
+        return asked
 
     def mail(
         self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25

@@ -79,13 +79,27 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     claimed = desk.journal.claim("mail", "runner A", lease=timedelta(minutes=2), rate=rate)
     assert claimed is not None
     begun = desk.begin(claimed, rate=rate)
-    assert len(desk.journal.next_people(begun, 2, hold_doubt=True, rate=rate)) == 2
-    assert len(desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)) == 1
+    marked = desk.journal.next_people(begun, 2, hold_doubt=True, rate=rate)
+    assert (len(marked), len(desk.ask(begun, marked, rate))) == (2, 2)
+    marked = desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+    assert (len(marked), len(desk.ask(begun, marked, rate))) == (1, 1)
     with pytest.raises(RateReached) as reached:
         desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
     assert reached.value.at == microseconds(desk.clock.now()) + 3_000_000
     desk.clock.pass_by(3)
     assert len(desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)) == 1
+
+
+def test_who_is_marked_counts_only_when_asked(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(5)]})
+    rate = Rate(4, timedelta(seconds=6), 3)
+    begun = desk.begin(desk.take("mail"))
+    marked = desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+    assert len(marked) == 3
+    desk.ask(begun, marked[:1], rate)
+    assert len(desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)) == 2
+    with pytest.raises(RateReached):  # another process may have been faster since
+        desk.ask(begun, [*marked[1:], marked[0]], rate)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +109,8 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
 def test_many_people_are_gathered_for_a_second(desk: Desk, rate: Rate, gathered: int) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(20)]})
     begun = desk.begin(desk.take("mail"))
-    assert len(desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)) == rate.at_once
+    marked = desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+    assert (len(marked), len(desk.ask(begun, marked, rate))) == (rate.at_once, rate.at_once)
     with pytest.raises(RateReached) as reached:
         desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
     assert reached.value.at == microseconds(desk.clock.now()) + gathered

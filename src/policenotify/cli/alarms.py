@@ -136,8 +136,8 @@ class Alarms:
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
-        for one in self.contested:
-            yield Text(plain(f"TAKEN OVER TWICE: {self.told_of_takeovers(one, zone)}"), style="bold")
+        for takeover in self.contested:
+            yield Text(plain(f"TAKEN OVER TWICE: {self.told_of_takeovers(takeover, zone)}"), style="bold")
         yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
         for incident in self.incidents:
             yield from owed.page(incident, self.now, zone)

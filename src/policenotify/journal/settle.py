@@ -31,7 +31,7 @@ _PERSON = (
     .where(_people.c.delivery == bindparam("its"), _people.c.key == bindparam("whose"))
     .where(_people.c.state == Outcome.SENDING)
 )
-_TOLD = _PERSON.values({name: bindparam(name) for name in ("state", "reason", "code")})
+_TOLD = _PERSON.values({name: bindparam(name) for name in ("state", "reason", "code")} | {"attempts": bindparam("our")})
 _SURE = _TOLD.values(doubt=bindparam("doubt"))
 _LEFT = update(_people).where(
     _people.c.delivery == bindparam("its"),
@@ -147,7 +147,7 @@ def settle_people(
             "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
         }[one.outcome]
         said = {"reason": storable(one.reason), "code": storable(one.code)}
-        told = {"its": claimed.id, "whose": one.key, "state": state, **said}
+        told = {"its": claimed.id, "our": claimed.attempts, "whose": one.key, "state": state, **said}
         if one.outcome in {"refused", "unavailable"}:  # that says nothing of an earlier attempt that was in doubt
             connection.execute(_TOLD, told)
         else:

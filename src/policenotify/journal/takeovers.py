@@ -21,17 +21,16 @@ RECENT = timedelta(hours=1)
 _NEWEST = 20_000  # events are found by their number, not by their time: no hour has more
 _AGAIN = "taken_over_again"
 _log = logging.getLogger("policenotify")
-_event = schema.event
 
 
 def check(connection: Connection, row: Row[Any], now: int, lease: timedelta) -> None:
     """Raise the alarm if the delivery that is being taken over was so within the last lease."""
-    since = now - span(lease)
-    before = select(_event.c.id).where(
-        _event.c.publication == row.publication,
-        _event.c.delivery == row.id,
-        _event.c.kind == INTERRUPTED,
-        _event.c.at > since,
+    event = schema.event
+    before = select(event.c.id).where(
+        event.c.publication == row.publication,
+        event.c.delivery == row.id,
+        event.c.kind == INTERRUPTED,
+        event.c.at > now - span(lease),
     )
     if connection.execute(before.limit(1)).first() is None:
         return
@@ -55,11 +54,12 @@ def check(connection: Connection, row: Row[Any], now: int, lease: timedelta) -> 
 
 def recent(connection: Connection, now: int) -> tuple[Takeover, ...]:
     """Return the alarms of the last hour, the newest of each delivery first."""
+    event = schema.event
     rows = connection.execute(
-        select(_event.c.at, _event.c.delivery, _event.c.channel, _event.c.publication)
-        .where(_event.c.id > select(func.max(_event.c.id) - _NEWEST).scalar_subquery())
-        .where(_event.c.kind == _AGAIN, _event.c.at > now - span(RECENT))
-        .order_by(_event.c.id.desc())
+        select(event.c.at, event.c.delivery, event.c.channel, event.c.publication)
+        .where(event.c.id > select(func.max(event.c.id) - _NEWEST).scalar_subquery())
+        .where(event.c.kind == _AGAIN, event.c.at > now - span(RECENT))
+        .order_by(event.c.id.desc())
     )
     newest: dict[int, Takeover] = {}
     for row in rows:
