@@ -635,7 +635,7 @@ def test_a_timeline_without_end_keeps_the_doubt(channel: X, stand: XStand) -> No
 def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: XStand) -> None:
     request = channel.prepare(a_post("Voir https://police.example/a", pictures=(a_picture(),)), ())
     ref = channel.send(request)
-    stand.knows_fields = False
+    stand.knows_fields = "none"
     assert channel.find(request, since=NOW) == ref
     assert [seen.query.get("tweet.fields") for seen in calls(stand, TIMELINE)][1:] == [None]
 

@@ -298,7 +298,7 @@ def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: XStand, c
 def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, stand: XStand) -> None:
     stand.write("x")
     assert caller.timeline(**{"tweet.fields": "colour"})["status"] == 400
-    stand.knows_fields = False
+    stand.knows_fields = "none"
     assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
     assert caller.timeline()["status"] == 200
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, and_, delete, func, select, update
+from sqlalchemy import Connection, Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import addresses, claim, facts, limiter, resolve, schema, set_back, settle
+from policenotify.journal import addresses, claim, facts, known, limiter, resolve, schema, set_back, settle, timekeeping
 from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.owner import is_dead, this_process
 from policenotify.journal.transactions import Transactions
@@ -90,6 +91,7 @@ class Delivering(Transactions):
         What waits for a time that was one of a clock since set back is due at once.
         """
         with self.writing(lasting=False) as connection:
+            self._follow_clock(connection)
             now = microseconds(self.now())
             set_back.put_right(connection, now)
             return claim.recover(connection, now)
@@ -97,10 +99,15 @@ class Delivering(Transactions):
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""
         with self.reading() as connection:
+            stepped = timekeeping.stepped(connection, self.clock)
+        if stepped:
+            with self.writing(lasting=False) as connection:
+                self._follow_clock(connection)
+        with self.reading() as connection:
             if facts.stopped(connection) is not None:
                 return {}
-            known = rates or {}
-            return claim.due(connection, {name: known.get(name) for name in channels}, microseconds(self.now()))
+            given = rates or {}
+            return claim.due(connection, {name: given.get(name) for name in channels}, microseconds(self.now()))
 
     def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
         """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
@@ -121,8 +128,10 @@ class Delivering(Transactions):
         with self.writing(lasting=False) as connection:
             if facts.stopped(connection) is not None:
                 return None
+            steps = self._follow_clock(connection)
             now = microseconds(self.now())
-            return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
+            claimed = claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
+            return claimed and replace(claimed, clock_steps=steps)
 
     def begin(self, claimed: Claimed, request: Request, wording: str, *, rate: Rate | None = None) -> Claimed:
         """Write down that *request* is about to be said. Nothing may leave before this returns.
@@ -135,7 +144,26 @@ class Delivering(Transactions):
         with self.writing() as connection:
             if (error := facts.stopped(connection)) is not None:
                 raise error
+            claimed = claimed.at_steps(self._follow_clock(connection))
             return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
+
+    def in_time(self, claimed: Claimed) -> tuple[Claimed, datetime]:
+        """The delivery, its times as the clock would have told them if it had always stood as it does, and the time.
+
+        What has passed since an attempt is only to be told from these two together.
+        """
+        with self.writing(lasting=False) as connection:
+            return claimed.at_steps(self._follow_clock(connection)), self.now()
+
+    def known_posts(self, claimed: Claimed) -> frozenset[str]:
+        """The ids of the latest posts on its account that are known as other deliveries'."""
+        with self.reading() as connection:
+            return known.posts_of_others(connection, claimed.id, claimed.account)
+
+    def is_known(self, claimed: Claimed, post: str) -> bool:
+        """Whether a post on its account is known as another delivery's."""
+        with self.reading() as connection:
+            return bool(known.posts_of_others(connection, claimed.id, claimed.account, named=post))
 
     def settle(self, claimed: Claimed, became: Settlement) -> None:
         """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
@@ -147,7 +175,9 @@ class Delivering(Transactions):
             self.settle_mass(claimed, became)
             return
         with self.writing() as connection:
-            settle.settle(connection, claimed, became, now=self.now())
+            steps = self._follow_clock(connection)
+            became = _at_steps(became, claimed, steps)
+            settle.settle(connection, claimed.at_steps(steps), became, now=self.now())
 
     def block(self, channel: str, error: Blocked) -> bool:
         """Let nothing more out on a channel until a person acts; returns whether that is news."""
@@ -219,3 +249,15 @@ class Delivering(Transactions):
     def keep(self, channel: str) -> Keep:
         """What one channel remembers between calls and processes."""
         return JournalKeep(self, channel)
+
+    def _follow_clock(self, connection: Connection) -> timedelta:
+        """See whether the clock was set; by how much in all."""
+        return timekeeping.follow(connection, self.clock, alone=self._in_a_file)
+
+
+def _at_steps(became: Settlement, claimed: Claimed, steps: timedelta) -> Settlement:
+    """The settlement, its times moved if the clock was set while they were reckoned: rather early than an hour late."""
+    step = steps - claimed.clock_steps
+    if not step or became.not_before is None:
+        return became
+    return replace(became, not_before=min(became.not_before, became.not_before + step))

@@ -114,6 +114,7 @@ delivery: Table = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("first_tried_at", _When),
     Column("last_tried_at", _When),
+    Column("unseen_at", _When),  # when a look-up first did not find it, since it was last said
     Column("owner", Text),
     Column("lease_until", _When),
     Column("answers", Text, nullable=False),  # ids of the publications to hang under

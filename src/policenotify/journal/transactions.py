@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.clock import SystemClock
+from policenotify.clock import MachineClock
 from policenotify.errors import JournalError
 from policenotify.journal import forks, joining
 from policenotify.journal.engine import Turn, told
@@ -45,7 +45,7 @@ class Transactions:
         self._turn = Turn()
         self._server_clock = None if clock or self._in_a_file else DatabaseClock()
         self.keys = keys
-        self.clock: Clock = clock or self._server_clock or SystemClock()
+        self.clock: Clock = clock or self._server_clock or MachineClock()
         self.entropy = entropy
         self._closed = False
 
