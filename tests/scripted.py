@@ -196,6 +196,7 @@ class Book:
         keeps_pictures: bool = True,
         wordless: bool = False,
         account: str = "police34.example",
+        distinct: str = "",
     ) -> str:
         number, at = next(self._texts), self.clock.now()
         publication = f"{number:04d}{secrets.token_hex(11)}"
@@ -220,6 +221,7 @@ class Book:
                 text=f"{text} alone" if answers else text,
                 created_at=at,
                 pictures=tuple(pictures),
+                distinct=distinct,
             )
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
             leg = Leg(channel=channel, account=account, language=language, part=part, answers=answers)

@@ -20,7 +20,8 @@ Step = Callable[[Connection], None]
 def _reminders(connection: Connection) -> None:
     """1 to 2: reminders of a word that the desk owes; which runners stay; when a post was first not found.
 
-    And no table of schedules: campaigns are files, and what was said of them is in the publications' keys: nothing ever wrote to that table.
+    And no table of schedules: campaigns are files, and what was said of them is in the publications' keys. Nothing ever
+    wrote to that table.
     """
     for added in (
         "pn_incident ADD COLUMN reminders INTEGER DEFAULT 0 NOT NULL",

@@ -114,7 +114,6 @@ delivery: Table = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("first_tried_at", _When),
     Column("last_tried_at", _When),
-    Column("unseen_at", _When),  # when a look-up first did not find it, since it was last said
     Column("owner", Text),
     Column("lease_until", _When),
     Column("answers", Text, nullable=False),  # ids of the publications to hang under
@@ -128,6 +127,7 @@ delivery: Table = Table(
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("settled_at", _When),
+    Column("unseen_at", _When),  # when a look-up first did not find it, since it was last said
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_lane", "lane", "id"),  # ids rise in the order in which a lane is to be said
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",

@@ -14,7 +14,7 @@ from policenotify.networks._x_reasons import PERMISSIONS
 _PAGE, _PAGES = 100, 32  # docs.x.com, "Get Posts": 100 at once, the last 3,200 in all
 # What is asked for, by the names of OpenAPI 2.167 and by those before; X refuses names that it does not know.
 _FIELDS: tuple[dict[str, str], ...] = (
-    {"post.fields": "created_at,conversation_id,entities,note_post"},
+    {"post.fields": "created_at,conversation_id,entities,note_post", "expansions": "referenced_posts"},
     {"tweet.fields": "created_at,conversation_id,entities,note_tweet,referenced_tweets"},
     {},  # what it shows without being asked will do for most posts
 )
@@ -44,7 +44,8 @@ def posts_since(
     fields, *others = _FIELDS
     for _ in range(_PAGES):
         answer = ask("request", "GET", f"/2/users/{number}/tweets", params=place | fields)
-        if answer.status == 400 and "fields" in answer.words and others:  # noqa: PLR2004 - RFC 9110
+        refused = answer.status == 400 and ("fields" in answer.words or "expansions" in answer.words)  # noqa: PLR2004 - RFC 9110
+        if refused and others:
             fields, *others = others
             continue
         posts, following = _page(answer, now())

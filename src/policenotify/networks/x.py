@@ -48,7 +48,7 @@ _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your h
 _SDKS = ("tweepy", "requests_oauthlib")
 _OURS = "api.x.com"
 _SETTLES = timedelta(seconds=30)  # X promises nothing; a public alert service waits so long before it says it again
-_SKEW = timedelta(seconds=10)  # how far the clocks of X's own machines may be apart
+_SKEW = timedelta(seconds=5)  # how far the clocks of X's own machines may be apart
 _WIDE = timedelta(minutes=2)  # so much more is asked for: what X's clock tells is known only with its answer
 _REPEATED = timedelta(days=7)  # how far back an equal post is looked for when X refuses one; X does not say
 _SHOWN = timedelta(minutes=10)  # after so long X has shown what it has; it also refuses words of posts that are gone

@@ -236,7 +236,7 @@ class XStand(Stand):
             return Answer.json({"meta": meta})
         if first + size < len(posts):
             meta["next_token"] = str(first + size)
-        fields = frozenset().union(*asked.values())
+        fields = frozenset(seen.query.get("expansions", ())).union(*asked.values())
         data = [shown(post, self.handle, fields) for post in posts[first : first + size]]
         return Answer.json({"data": data, "meta": meta | {"newest_id": data[0]["id"], "oldest_id": data[-1]["id"]}})
 
