@@ -556,6 +556,13 @@ class FindsByItsWords(Perfect):
         return self.ref(same[0]) if same else None
 
 
+class FindsWhatWasBefore(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
+        same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
+        return next((self.ref(one) for one in same if one not in known), None)
+
+
 class TakesSilenceForNo(Perfect):
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         try:

@@ -80,6 +80,7 @@ ForgetsKeysSoon          test_a_key_publishes_once                           tim
 LooksBeforeItLeaps       test_a_key_publishes_once_from_many_threads         times, not once
 FindsNothing             test_what_is_out_is_found                           same PostRef as send
 FindsByItsWords          test_what_is_not_out_is_not_found                   never be said again
+FindsWhatWasBefore       test_what_was_out_before_is_not_found               a minute before
 TakesSilenceForNo        test_what_cannot_be_read_stays_in_doubt             Nothing was raised
 TakesALimitForNo         test_what_cannot_be_read_stays_in_doubt             Nothing was raised
 TakesADenialForNo        test_what_cannot_be_read_stays_in_doubt             find must raise where it is denied
@@ -222,7 +223,7 @@ def test_only_what_is_claimed_is_asked() -> None:
     assert asked(Deletes) - asked(Nothing) == {"test_what_is_deleted_is_gone"}
     assert asked(Nothing) - asked(Deletes) == {"test_wrong_credentials_block_the_channel"}
     assert asked(Again) == asked(Deletes)
-    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 14
+    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 15
     assert vars(Nothing)["test_what_is_deleted_is_gone"] == NOT_CLAIMED
 
 

@@ -28,12 +28,13 @@ class FakeClock:
             raise ValueError("at: must have a time zone")
         self._at = at.astimezone(UTC)
         self._start = self._at
+        self._set_on = timedelta(0)
         self._run = run
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         """The time, in UTC."""
-        return self._at
+        return self._at + self._set_on
 
     def monotonic(self) -> float:
         """Seconds since the clock was made, however often it was set."""
@@ -56,8 +57,7 @@ class FakeClock:
 
     def jump(self, seconds: float) -> None:
         """Set the clock on, or back, in no time."""
-        self._at += timedelta(seconds=seconds)
-        self._start += timedelta(seconds=seconds)
+        self._set_on += timedelta(seconds=seconds)
 
 
 class MemoryKeep:
