@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from desk import PARIS, SENDER, accident
+from desk import accident
 
 from policenotify.channel import Configured
 from policenotify.journal import open_journal
@@ -26,6 +26,7 @@ from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome, Publication
 from policenotify.registry import configured
 from policenotify.testing import BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
+from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 

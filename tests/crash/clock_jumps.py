@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from desk import PARIS, SENDER, accident
+from desk import accident
 
 from policenotify.channel import Configured, Operation, Sends
 from policenotify.journal import open_journal
@@ -22,6 +22,7 @@ from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome, Receipt
 from policenotify.registry import configured
 from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
+from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.stand import Reply, Seen
 
 Kind = Literal["delay", "between", "waiting", "window"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Text, and_, delete, func, select, update
+from sqlalchemy import Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
@@ -91,7 +91,6 @@ class Delivering(Transactions):
         What waits for a time that was one of a clock since set back is due at once.
         """
         with self.writing(lasting=False) as connection:
-            self._follow_clock(connection)
             now = microseconds(self.now())
             set_back.put_right(connection, now)
             return claim.recover(connection, now)
@@ -101,8 +100,8 @@ class Delivering(Transactions):
         with self.reading() as connection:
             stepped = timekeeping.stepped(connection, self.clock)
         if stepped:
-            with self.writing(lasting=False) as connection:
-                self._follow_clock(connection)
+            with self.writing(lasting=False):
+                pass  # which follows it
         with self.reading() as connection:
             if facts.stopped(connection) is not None:
                 return {}
@@ -128,7 +127,7 @@ class Delivering(Transactions):
         with self.writing(lasting=False) as connection:
             if facts.stopped(connection) is not None:
                 return None
-            steps = self._follow_clock(connection)
+            steps = timekeeping.total(connection)
             now = microseconds(self.now())
             claimed = claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
             return claimed and replace(claimed, clock_steps=steps)
@@ -144,7 +143,7 @@ class Delivering(Transactions):
         with self.writing() as connection:
             if (error := facts.stopped(connection)) is not None:
                 raise error
-            claimed = claimed.at_steps(self._follow_clock(connection))
+            claimed = claimed.at_steps(timekeeping.total(connection))
             return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
 
     def in_time(self, claimed: Claimed) -> tuple[Claimed, datetime]:
@@ -153,7 +152,7 @@ class Delivering(Transactions):
         What has passed since an attempt is only to be told from these two together.
         """
         with self.writing(lasting=False) as connection:
-            return claimed.at_steps(self._follow_clock(connection)), self.now()
+            return claimed.at_steps(timekeeping.total(connection)), self.now()
 
     def known_posts(self, claimed: Claimed) -> frozenset[str]:
         """The ids of the latest posts on its account that are known as other deliveries'."""
@@ -175,7 +174,7 @@ class Delivering(Transactions):
             self.settle_mass(claimed, became)
             return
         with self.writing() as connection:
-            steps = self._follow_clock(connection)
+            steps = timekeeping.total(connection)
             became = _at_steps(became, claimed, steps)
             settle.settle(connection, claimed.at_steps(steps), became, now=self.now())
 
@@ -249,10 +248,6 @@ class Delivering(Transactions):
     def keep(self, channel: str) -> Keep:
         """What one channel remembers between calls and processes."""
         return JournalKeep(self, channel)
-
-    def _follow_clock(self, connection: Connection) -> timedelta:
-        """See whether the clock was set; by how much in all."""
-        return timekeeping.follow(connection, self.clock, alone=self._in_a_file)
 
 
 def _at_steps(became: Settlement, claimed: Claimed, steps: timedelta) -> Settlement:

@@ -79,7 +79,7 @@ def migrate(  # the last two are for tests
     """
     journal = Journal.reach(url, keys=keys, clock=clock)
     try:
-        with journal.writing() as connection:
+        with journal.writing(keeps_time=False) as connection:
             alone(connection)
             before = facts.version(connection)
             if before is None:

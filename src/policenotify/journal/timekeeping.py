@@ -29,8 +29,11 @@ from policenotify.receipt import Outcome
 LEAST: Final = timedelta(seconds=2)
 """A step that is smaller changes nothing that anybody waits for; clocks that are slewed differ by less."""
 
-_STEPS: Final = "clock_steps"
-_MARK: Final = "clock_mark "  # and the name of the run
+FACTS: Final = "clock_"
+"""What the names of its facts begin with; a journal in which nothing was ever written down may have them."""
+
+_STEPS: Final = f"{FACTS}steps"
+_MARK: Final = f"{FACTS}mark "  # and the name of the run
 _PROMISE: Final = "promised_at "
 _RENEWED: Final = span(timedelta(minutes=10))  # clocks of two machines drift: after so long the mark is set anew
 _FORGOTTEN: Final = span(timedelta(days=400))
@@ -73,69 +76,76 @@ def read(clock: Clock) -> Reading | None:
 def stepped(connection: Connection, clock: Clock) -> bool:
     """Whether the clock was set since somebody looked last; changes nothing."""
     seen = read(clock)
-    return seen is not None and abs(_step(connection, seen) or 0) >= span(LEAST)
+    return seen is not None and abs(_known(connection).step(seen) or 0) >= span(LEAST)
 
 
-def follow(connection: Connection, clock: Clock, *, alone: bool) -> timedelta:
-    """See whether the clock was set, and move what counts intervals by as much.
+def total(connection: Connection) -> timedelta:
+    """By how much the clock was set in all, as far as the journal knows: what is read with it counts from there."""
+    return timedelta(microseconds=_known(connection).total)
+
+
+def follow(connection: Connection, clock: Clock, *, alone: bool) -> None:
+    """See whether the clock was set, and move what counts intervals by as much; before anything else is written.
 
     Args:
         connection: To the journal, in a transaction that writes.
         clock: The journal's.
         alone: It is the clock of the one machine that the journal is on.
-
-    Returns:
-        By how much the clock was set in all, as far as the journal knows: what was read before counts from there.
     """
     seen = read(clock)
     if seen is None:
-        return _total(connection)
-    step = _step(connection, seen)
+        return
+    known = _known(connection)
+    step = known.step(seen)
     if step is not None and abs(step) < span(LEAST):
-        if seen.told - _marks(connection)[seen.run].told > _RENEWED:
-            _mark(connection, seen)
-        return _total(connection)
+        if seen.told - known.total - known.marks[seen.run].told > _RENEWED:
+            _mark(connection, seen, known)
+        return
     schema.insert_new(connection, _meta, [{"name": _STEPS, "value": "0"}])
     connection.execute(select(_meta.c.name).where(_meta.c.name == _STEPS).with_for_update()).all()
-    step = _step(connection, seen)  # with the row locked: another process may have been faster
-    if step is None and alone and _marks(connection):
+    known = _known(connection)  # with the row locked: another process may have been faster
+    step = known.step(seen)
+    if step is None and alone and known.marks:
         _widen(connection, seen.told)
     elif step is not None and abs(step) >= span(LEAST):
         _move(connection, step)
-        _set(connection, _STEPS, str(_total_of(connection) + step))
+        known = known._replace(total=known.total + step)
+        _set(connection, _STEPS, str(known.total))
         record(connection, moment(seen.told), RUNNER, "clock_set", {"seconds": round(step / 1e6, 1)})
-    _mark(connection, seen)
-    return _total(connection)
+    _mark(connection, seen, known)
 
 
-def _step(connection: Connection, seen: Reading) -> int | None:
-    """By how much the clock was set since this run's mark was made, beyond what is known; `None`: it has none."""
-    mark = _marks(connection).get(seen.run)
-    if mark is None:
-        return None
-    return (seen.told - _total_of(connection)) - (mark.told + seen.counted - mark.counted)
+class _Known(NamedTuple):
+    """What the journal knows of the clock.
+
+    Attributes:
+        total: By how much it was set in all, in microseconds.
+        marks: By run; their time is told as if no clock had ever been set.
+    """
+
+    total: int
+    marks: dict[str, Reading]
+
+    def step(self, seen: Reading) -> int | None:
+        """By how much it was set since this run's mark was made, beyond what is known; `None`: it has none."""
+        mark = self.marks.get(seen.run)
+        return None if mark is None else (seen.told - self.total) - (mark.told + seen.counted - mark.counted)
 
 
-def _marks(connection: Connection) -> dict[str, Reading]:
-    """The marks by their runs; their time is told as if no clock had ever been set."""
-    rows = connection.execute(select(_meta).where(_meta.c.name.startswith(_MARK, autoescape=True))).all()
-    marks = (Reading(row.name.removeprefix(_MARK), *map(int, row.value.split())) for row in rows)
-    return {mark.run: mark for mark in marks}
+def _known(connection: Connection) -> _Known:
+    wanted = or_(_meta.c.name == _STEPS, _meta.c.name.startswith(_MARK, autoescape=True))
+    found = {row.name: row.value for row in connection.execute(select(_meta).where(wanted))}
+    steps = int(found.pop(_STEPS, 0))
+    marks = (Reading(name.removeprefix(_MARK), *map(int, value.split())) for name, value in found.items())
+    return _Known(steps, {mark.run: mark for mark in marks})
 
 
-def _mark(connection: Connection, seen: Reading) -> None:
-    told = seen.told - _total_of(connection)
-    old = [run for run, mark in _marks(connection).items() if mark.told < told - _FORGOTTEN]
-    connection.execute(delete(_meta).where(_meta.c.name.in_([f"{_MARK}{run}" for run in old])))
+def _mark(connection: Connection, seen: Reading, known: _Known) -> None:
+    told = seen.told - known.total
+    old = [f"{_MARK}{run}" for run, mark in known.marks.items() if mark.told < told - _FORGOTTEN]
+    if old:
+        connection.execute(delete(_meta).where(_meta.c.name.in_(old)))
     _set(connection, f"{_MARK}{seen.run}", f"{told} {seen.counted}")
-
-
-def _total(connection: Connection) -> timedelta:
-    return timedelta(microseconds=_total_of(connection))
-
-
-def _total_of(connection: Connection) -> int:
-    return int(connection.execute(select(_meta.c.value).where(_meta.c.name == _STEPS)).scalar() or 0)
 
 
 def _set(connection: Connection, name: str, value: str) -> None:

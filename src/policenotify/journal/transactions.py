@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.channel import Clock
 from policenotify.clock import MachineClock
 from policenotify.errors import JournalError
-from policenotify.journal import forks, joining
+from policenotify.journal import forks, joining, timekeeping
 from policenotify.journal.engine import Turn, told
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.keys import Entropy, Keys
@@ -61,8 +61,13 @@ class Transactions:
         return self.clock.now()
 
     @contextmanager
-    def writing(self, *, lasting: bool = True) -> Iterator[Connection]:
-        """One transaction that writes; *lasting*: in a file, it also survives a power cut."""
+    def writing(self, *, lasting: bool = True, keeps_time: bool = True) -> Iterator[Connection]:
+        """One transaction that writes.
+
+        Args:
+            lasting: In a file, it also survives a power cut.
+            keeps_time: Where the clock was set meanwhile, what counts intervals is moved first; its tables are there.
+        """
         options = {
             "policenotify_writes": True,
             "policenotify_lasting": lasting,
@@ -70,6 +75,8 @@ class Transactions:
         }
         try:
             with self._transaction(options) as connection:
+                if keeps_time:
+                    timekeeping.follow(connection, self.clock, alone=self._in_a_file)
                 yield connection
         except SQLAlchemyError as error:
             raise JournalError(f"The journal could not be written: {told(error)}. {_KNOWN}") from error
