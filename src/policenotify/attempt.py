@@ -153,14 +153,8 @@ class Attempts:
         """
         if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
             return replace(claimed, doubt=False)  # nothing was ever said
-        try:
-            known = self.journal.known_posts(claimed)
-            ref = channel.find(claimed.request, since=claimed.first_tried_at, known=known)
-            if ref is not None:
-                return self._landed(claimed, _a(PostRef, ref))
-        except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
-            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
-            return self._after(_of_a_question(error, unanswered), claimed)
+        if (told := self._asked(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
+            return told
         asked, (claimed, now) = claimed, self.journal.in_time(claimed)
         # Was the clock set meanwhile, the network was asked for another time than we meant.
         first = None if claimed.clock_steps != asked.clock_steps else claimed.unseen_at
@@ -175,6 +169,15 @@ class Attempts:
         if stale:
             return Settlement(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
         return replace(claimed, doubt=False)
+
+    def _asked(self, channel: Finds, request: Request, since: datetime, claimed: Claimed) -> Settlement | None:
+        """What the network's answer means; `None`: it does not show the post."""
+        try:
+            ref = channel.find(request, since=since, known=self.journal.known_posts(claimed))
+            return None if ref is None else self._landed(claimed, _a(PostRef, ref))
+        except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
+            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
+            return self._after(_of_a_question(error, unanswered), claimed)
 
     def _landed(self, claimed: Claimed, ref: PostRef) -> Settlement:
         """The network says that the post is there; what is known as another delivery's post it never is."""
@@ -197,18 +200,13 @@ class Attempts:
 
     def _said_before(self, error: Refused, claimed: Claimed) -> Settlement:
         """What it means that the network has the very same words: an earlier attempt of ours, else another's post."""
+        doubted = replace(claimed, doubt=True)
         if claimed.last_tried_at is not None:  # whatever was thought of that attempt since
-            return self._refused_in_doubt(error, replace(claimed, doubt=True))
-        if isinstance(self.channel, Finds) and claimed.request and claimed.first_tried_at:
-            try:  # a proxy may have said it twice
-                known = self.journal.known_posts(claimed)
-                ref = self.channel.find(claimed.request, since=claimed.first_tried_at, known=known)
-                if ref is not None:
-                    return self._landed(claimed, _a(PostRef, ref))
-            except Exception as trouble:  # noqa: BLE001 - then it is in doubt, whatever went wrong
-                unanswered = f"{self.how.name!r} has these very words, and could not be asked whose they are."
-                return replace(self._after(_of_a_question(trouble, unanswered), claimed), outcome=Outcome.UNCONFIRMED)
-        return self._refused(error, claimed)
+            return self._refused_in_doubt(error, doubted)
+        told = None
+        if isinstance(self.channel, Finds) and claimed.request and claimed.first_tried_at:  # a proxy may say it twice
+            told = self._asked(self.channel, claimed.request, claimed.first_tried_at, doubted)
+        return self._refused(error, claimed) if told is None else told
 
     def _holds(self, claimed: Claimed) -> bool:
         policy = self.how.on_unknown if claimed.severe else self.how.on_unknown_minor

@@ -84,21 +84,24 @@ def total(connection: Connection) -> timedelta:
     return timedelta(microseconds=_known(connection).total)
 
 
-def follow(connection: Connection, clock: Clock, *, alone: bool) -> None:
+def follow(connection: Connection, clock: Clock, *, alone: bool, brief: bool) -> None:
     """See whether the clock was set, and move what counts intervals by as much; before anything else is written.
 
     Args:
         connection: To the journal, in a transaction that writes.
         clock: The journal's.
         alone: It is the clock of the one machine that the journal is on.
+        brief: The transaction soon ends; in another one no mark is made, for others would wait for its row.
     """
     seen = read(clock)
     if seen is None:
         return
     known = _known(connection)
     step = known.step(seen)
+    if step is None and not brief:
+        return
     if step is not None and abs(step) < span(LEAST):
-        if seen.told - known.total - known.marks[seen.run].told > _RENEWED:
+        if brief and seen.told - known.total - known.marks[seen.run].told > _RENEWED:
             _mark(connection, seen, known)
         return
     schema.insert_new(connection, _meta, [{"name": _STEPS, "value": "0"}])

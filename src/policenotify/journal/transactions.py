@@ -76,7 +76,9 @@ class Transactions:
         try:
             with self._transaction(options) as connection:
                 if keeps_time:
-                    timekeeping.follow(connection, self.clock, alone=self._in_a_file)
+                    joined = _joined.get()
+                    brief = joined is None or joined[0] is not self
+                    timekeeping.follow(connection, self.clock, alone=self._in_a_file, brief=brief)
                 yield connection
         except SQLAlchemyError as error:
             raise JournalError(f"The journal could not be written: {told(error)}. {_KNOWN}") from error
