@@ -8,7 +8,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -61,6 +61,8 @@ class Scripted:
     said: list[Request] = field(default_factory=list)
     prepared: list[tuple[Post, tuple[PostRef, ...]]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
+    known: list[frozenset[str]] = field(default_factory=list)
+    since: list[datetime] = field(default_factory=list)
     written_to: list[tuple[str, ...]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
@@ -133,9 +135,11 @@ class OnPlain(OnNetwork):
 class OnReadable(OnPlain):
     """The same, with a timeline that can be read."""
 
-    def find(self, request: Request, *, since: Any) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         assert since.tzinfo is not None
         self.network.asked.append(request)
+        self.network.known.append(known)
+        self.network.since.append(since)
         found: PostRef | None = taken(self.network.finds, lambda _request: None, request)
         return found
 
@@ -204,6 +208,7 @@ class Book:
         keeps_pictures: bool = True,
         wordless: bool = False,
         account: str = "police34.example",
+        distinct: str = "",
     ) -> str:
         number, at = next(self._texts), self.clock.now()
         publication = f"{number:04d}{secrets.token_hex(11)}"
@@ -228,6 +233,7 @@ class Book:
                 text=f"{text} alone" if answers else text,
                 created_at=at,
                 pictures=tuple(pictures),
+                distinct=distinct,
             )
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
             leg = Leg(channel=channel, account=account, language=language, part=part, answers=answers)

@@ -221,8 +221,8 @@ class Quiet(Loud):
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         return (RecipientOutcome(key=one.key, outcome="posted", code=request.key[:3]) for one in recipients)
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
-        return PostRef(account=request.account, id="1") if since < AT else None
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        return PostRef(account=request.account, id="1") if since < AT and "1" not in known else None
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         return ref.model_copy(update={"extra": dict(request.body)})

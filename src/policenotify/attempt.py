@@ -52,6 +52,7 @@ _MOST_VARIANTS = 3  # a network that refuses the first request and three others 
 _ANEW = "If it is still true, publish it again with another key."
 _SOONEST, _LATEST = timedelta(seconds=2), timedelta(minutes=10)
 _CUT = "It was interrupted between two people. The others get it when the delivery goes on."
+_LOOKS_APART = timedelta(seconds=5)  # a timeline that one server has and another not yet does not tell twice the same
 
 
 def patience(age: timedelta) -> timedelta:
@@ -136,13 +137,13 @@ class Attempts:
 
     def _settle_doubt(self, claimed: Claimed) -> Settlement | Claimed:
         """What becomes of a post that may be out; else the delivery, to be said again."""
-        now = self.journal.now()
+        claimed, now = self.journal.in_time(claimed)
         stale = claimed.not_after is not None and claimed.not_after <= now
         if self._same_key_counts(claimed, now) and not stale:
             return claimed
         settles = self.channel.abilities.lookup_settles
         if isinstance(self.channel, Finds) and settles is not None:
-            return self._look(self.channel, claimed, now=now, settles=settles, stale=stale)
+            return self._look(self.channel, claimed, settles=settles, stale=stale)
         if self._holds(claimed) or stale:
             return self._held(claimed, "It may or may not be out, and the network cannot be asked.")
         return claimed
@@ -152,41 +153,67 @@ class Attempts:
         first = claimed.first_tried_at
         return first is not None and now - first < self.channel.abilities.remembers_keys
 
-    def _look(
-        self, channel: Finds, claimed: Claimed, *, now: datetime, settles: timedelta, stale: bool
-    ) -> Settlement | Claimed:
-        """Ask the network; the delivery without its doubt, if it is certainly not out."""
+    def _look(self, channel: Finds, claimed: Claimed, *, settles: timedelta, stale: bool) -> Settlement | Claimed:
+        """Ask the network; the delivery without its doubt, if it is certainly not out.
+
+        That is believed of two answers some seconds apart, the second one after the network's own delay.
+        """
         if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
             return replace(claimed, doubt=False)  # nothing was ever said
-        try:
-            ref = channel.find(claimed.request, since=claimed.first_tried_at)
-            if ref is not None:
-                return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
-        except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
-            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
-            return self._after(_of_a_question(error, unanswered), claimed)
-        believed_at = claimed.last_tried_at + settles
-        if now < believed_at:
+        if (told := self._asked(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
+            return told
+        asked, (claimed, now) = claimed, self.journal.in_time(claimed)
+        # Was the clock set meanwhile, the network was asked for another time than we meant.
+        first = None if claimed.clock_steps != asked.clock_steps else claimed.unseen_at
+        believed_at = max((claimed.last_tried_at or now) + settles, (first or now) + _LOOKS_APART)
+        if first is None or now < believed_at:
             return Settlement(
                 outcome=Outcome.UNCONFIRMED,
                 not_before=believed_at,
+                unseen_at=first or now,
                 reason="It does not show on the network yet; that may take a while.",
             )
         if stale:
             return Settlement(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
         return replace(claimed, doubt=False)
 
+    def _asked(self, channel: Finds, request: Request, since: datetime, claimed: Claimed) -> Settlement | None:
+        """What the network's answer means; `None`: it does not show the post."""
+        try:
+            ref = channel.find(request, since=since, known=self.journal.known_posts(claimed))
+            return None if ref is None else self._landed(claimed, _a(PostRef, ref))
+        except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
+            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
+            return self._after(_of_a_question(error, unanswered), claimed)
+
+    def _landed(self, claimed: Claimed, ref: PostRef) -> Settlement:
+        """The network says that the post is there; what is known as another delivery's post it never is."""
+        if not self.journal.is_known(claimed, ref.id):
+            return Settlement(outcome=Outcome.POSTED, ref=ref)
+        named = f"{self.how.name!r} names another message's post for it: {ref.url or ref.id}."
+        return self._held(claimed, f"It may or may not be out. {named}")
+
     def _refused_in_doubt(self, error: Refused, claimed: Claimed) -> Settlement:
         """What a refusal means for a post of which an earlier attempt may be out."""
         settles = self.channel.abilities.lookup_settles
         if settles is None or not isinstance(self.channel, Finds):
             return self._held(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
-        now = self.journal.now()
-        found = self._look(self.channel, claimed, now=now, settles=settles, stale=False)
+        claimed, now = self.journal.in_time(claimed)
+        found = self._look(self.channel, claimed, settles=settles, stale=False)
         if isinstance(found, Claimed):
-            return self._after(error, found)
+            return self._refused(error, found)
         # If it is refused again then, as much time will have passed since the attempt before as "not there" needs.
         return replace(found, not_before=max(found.not_before or now, now + settles))
+
+    def _said_before(self, error: Refused, claimed: Claimed) -> Settlement:
+        """What it means that the network has the very same words: an earlier attempt of ours, else another's post."""
+        doubted = replace(claimed, doubt=True)
+        if claimed.last_tried_at is not None:  # whatever was thought of that attempt since
+            return self._refused_in_doubt(error, doubted)
+        told = None
+        if isinstance(self.channel, Finds) and claimed.request and claimed.first_tried_at:  # a proxy may say it twice
+            told = self._asked(self.channel, claimed.request, claimed.first_tried_at, doubted)
+        return self._refused(error, claimed) if told is None else told
 
     def _holds(self, claimed: Claimed) -> bool:
         policy = self.how.on_unknown if claimed.severe else self.how.on_unknown_minor
@@ -222,6 +249,8 @@ class Attempts:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
         pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
+        if claimed.variant and post.distinct and self.channel.abilities.refuses_repeats:
+            post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
         return _a(Request, self.channel.prepare(post, self._answers(claimed)))
 
     def _say(self, claimed: Claimed, request: Request) -> None:
@@ -240,7 +269,8 @@ class Attempts:
             self._store(claimed, Settlement(outcome=waits, reason=str(stop)))
             return
         # What is in doubt is what was said before this attempt.
-        begun = replace(begun, doubt=claimed.doubt, last_tried_at=claimed.last_tried_at)
+        before = claimed.at_steps(begun.clock_steps)
+        begun = replace(begun, doubt=claimed.doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.mass:
             self._mail(lease, request, people)
@@ -261,8 +291,10 @@ class Attempts:
                     channel.delete(claimed.target)
                     return Settlement(outcome=Outcome.WITHDRAWN, ref=claimed.target)
                 edits = claimed.operation is Operation.EDIT
-                ref = channel.edit(claimed.target, request) if edits else channel.send(request)
-                return Settlement(outcome=Outcome.POSTED, ref=_a(PostRef, ref))
+                ref = _a(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
+            can = self.channel.abilities
+            adopts = not edits and (can.remembers_keys or can.lookup_settles is not None)  # what was there before
+            return self._landed(claimed, ref) if adopts else Settlement(outcome=Outcome.POSTED, ref=ref)
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             if lease.unwritten:  # whatever the channel has made of it
                 return self._unsent(claimed)
@@ -282,8 +314,11 @@ class Attempts:
         if not isinstance(error, ChannelError):
             _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
             error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
-        if isinstance(error, Refused) and claimed.doubt and claimed.operation is Operation.POST:
-            return self._refused_in_doubt(error, claimed)
+        if isinstance(error, Refused) and claimed.operation is Operation.POST:
+            if claimed.doubt:
+                return self._refused_in_doubt(error, claimed)
+            if error.fallback == "distinct":
+                return self._said_before(error, claimed)
         now, again = self.journal.now(), self._again(claimed)
         waiting = Settlement(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
@@ -294,7 +329,7 @@ class Attempts:
         )
         match error:
             case Refused():
-                became = _otherwise(error, claimed, replace(waiting, not_before=now))
+                became = self._refused(error, claimed)
             case Blocked():
                 if self.journal.block(self.how.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
@@ -309,6 +344,17 @@ class Attempts:
             case _:
                 became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
         return became
+
+    def _refused(self, error: Refused, claimed: Claimed) -> Settlement:
+        """What a refusal means for a post that certainly is not out."""
+        waits = Settlement(
+            outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
+            not_before=self.journal.now(),
+            reason=error.reason,
+            remedy=error.remedy,
+            code=error.code,
+        )
+        return _otherwise(error, claimed, waits)
 
     def _then(self, claimed: Claimed) -> str:
         """What will become of a post that may be out, for who asks what to do."""
@@ -401,7 +447,8 @@ def _log_outcome(claimed: Claimed, code: str, counts: Mapping[Outcome, int]) -> 
 
 def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlement:
     """How a post that was refused may still come out; else it is refused for good."""
-    if error.fallback == "prepare" and claimed.variant < _MOST_VARIANTS:
+    most = {"prepare": _MOST_VARIANTS, "distinct": 1}.get(error.fallback or "", 0)
+    if claimed.variant < most:
         return replace(waiting, variant=True)
     if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
         return replace(waiting, outcome=Outcome.WAITING, instead=True)

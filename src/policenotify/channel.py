@@ -64,6 +64,8 @@ class Abilities:
         html: The post may carry a formatted version of its text.
         hashtags: Readers can follow a hashtag; else words stand without `#`.
         bracketed_hashtags: They can follow one that a bracket stands before, too; else it stands at the post's end.
+        refuses_repeats: It refuses words that the account has said lately; each post then also has words that tell it
+            from another one.
         acceptance: `unverified`: its yes says only that a gateway took the call, not that it took the post; receipts
             say so.
     """
@@ -80,6 +82,7 @@ class Abilities:
     html: bool = False
     hashtags: bool = True
     bracketed_hashtags: bool = True
+    refuses_repeats: bool = False
     acceptance: Literal["verified", "unverified"] = "verified"
 
 
@@ -207,6 +210,8 @@ class Post(_Stored):
         sender: The service's name.
         exercise: It is an exercise, and says so.
         variant: How often the network has certainly refused a request for this post and asked for another one.
+        distinct: The text with what tells it from another post in the same words; empty where no network refuses those.
+        distinct_spans: The same as `spans`, of that text.
     """
 
     key: Digest
@@ -224,6 +229,8 @@ class Post(_Stored):
     sender: str = ""
     exercise: bool = False
     variant: int = 0
+    distinct: str = ""
+    distinct_spans: tuple[Span, ...] = ()
 
 
 class Request(_Stored):
@@ -448,12 +455,16 @@ class Mails(Channel, Protocol):
 class Finds(Protocol):
     """A channel that claims `lookup_settles`."""
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look whether the post of *request* is out.
+
+        Two incidents may end in the same words on one street: what was there before *since* is another's, and so is
+        what is *known* as such.
 
         Args:
             request: What was said to the network.
-            since: When it was first said.
+            since: When it was first said, by our clock: it may be wrong, so compare it with the network's own.
+            known: Ids of posts on this account that are known to be others; none of them is ever the answer.
 
         Returns:
             Where it landed, or `None`: the readable timeline does not hold it.

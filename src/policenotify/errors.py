@@ -214,7 +214,8 @@ class Refused(ChannelError):
     Attributes:
         fallback: `"standalone"`: the same message may be tried once, worded to stand alone, without answering.
             `"prepare"`: the network certainly refused this *request* (a record key, a lost upload), not the
-            content; the post may be prepared anew.
+            content; the post may be prepared anew. `"distinct"`: the account has said these very words already. If
+            they are not those of an earlier attempt, the post is prepared anew, with what tells it from the other.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class Refused(ChannelError):
         *,
         remedy: str = "",
         code: str = "",
-        fallback: Literal["standalone", "prepare"] | None = None,
+        fallback: Literal["standalone", "prepare", "distinct"] | None = None,
     ) -> None:
         self.fallback = fallback
         super().__init__(reason, remedy=remedy, code=code)

@@ -66,7 +66,7 @@ class Pigeons:
         except OSError as error:
             raise error_for_exception(error, where="the loft") from None
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         if since > self._clock.now():
             raise Unavailable("Later.", retry_at=since, whole_channel=True)
         return None

@@ -163,7 +163,7 @@ class Perfect:
     def ref(self, ref: str) -> PostRef:
         return PostRef(account=self.account, id=ref)
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:  # noqa: ARG002 - the key tells
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells
         ref = f"id-{request.key[-8:]}"
         try:
             return self.ref(ref) if self.ask("find", lambda: ref in self.wire.posts) else None
@@ -241,9 +241,9 @@ class LogsItsToken(Perfect):
 
 
 class LogsItsTokenWhenItLooks(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         logging.getLogger(__name__).debug("Bearer %s", self.token)
-        return super().find(request, since=since)
+        return super().find(request, since=since, known=known)
 
 
 class LinksWithItsToken(Perfect):
@@ -544,46 +544,53 @@ class LooksBeforeItLeaps(Perfect):
 
 
 class FindsNothing(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
-        super().find(request, since=since)
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
         return None
 
 
 class FindsByItsWords(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
-        super().find(request, since=since)
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
         same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
         return self.ref(same[0]) if same else None
 
 
+class FindsWhatWasBefore(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
+        same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
+        return next((self.ref(one) for one in same if one not in known), None)
+
+
 class TakesSilenceForNo(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         try:
-            return super().find(request, since=since)
+            return super().find(request, since=since, known=known)
         except ChannelError:
             return None
 
 
 class TakesALimitForNo(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         try:
-            return super().find(request, since=since)
+            return super().find(request, since=since, known=known)
         except Unavailable:
             return None
 
 
 class TakesADenialForNo(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         try:
-            return super().find(request, since=since)
+            return super().find(request, since=since, known=known)
         except Blocked:
             return None
 
 
 class RefusesToLook(Perfect):
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         try:
-            return super().find(request, since=since)
+            return super().find(request, since=since, known=known)
         except Unavailable as error:
             raise Refused(error.reason) from None
 

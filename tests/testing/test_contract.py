@@ -80,6 +80,7 @@ ForgetsKeysSoon          test_a_key_publishes_once                           tim
 LooksBeforeItLeaps       test_a_key_publishes_once_from_many_threads         times, not once
 FindsNothing             test_what_is_out_is_found                           same PostRef as send
 FindsByItsWords          test_what_is_not_out_is_not_found                   never be said again
+FindsWhatWasBefore       test_what_was_out_before_is_not_found               a minute before
 TakesSilenceForNo        test_what_cannot_be_read_stays_in_doubt             Nothing was raised
 TakesALimitForNo         test_what_cannot_be_read_stays_in_doubt             Nothing was raised
 TakesADenialForNo        test_what_cannot_be_read_stays_in_doubt             find must raise where it is denied

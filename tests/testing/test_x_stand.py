@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import requests
@@ -266,19 +266,29 @@ def test_a_picture_that_is_not_taken(caller: Caller, path: str, body: object) ->
 # --- the timeline ---
 
 
-def test_the_timeline_shows_what_was_asked_for(caller: Caller, stand: XStand) -> None:
-    stand.limit = 25_000
+@pytest.mark.parametrize(
+    ("names", "note", "parents"),
+    [
+        ("post.fields", "note_post", "referenced_posts"),
+        ("tweet.fields", "note_tweet", "referenced_tweets"),
+    ],
+)
+def test_the_timeline_shows_what_was_asked_for(
+    caller: Caller, stand: XStand, names: Literal["post.fields", "tweet.fields"], note: str, parents: str
+) -> None:
+    stand.limit, stand.knows_fields = 25_000, names
     first = caller.create("Voir police.fr")["json"]["data"]["id"]
     caller.create("x" * 300, parent=first)
-    fields = "created_at,entities,note_tweet,referenced_tweets"
-    got = caller.timeline(**{"tweet.fields": fields})["json"]
+    asked = {"expansions": parents} if names == "post.fields" else {}
+    fields = ",".join(["created_at", "entities", note, *([] if asked else [parents])])
+    got = caller.timeline(**{names: fields}, **asked)["json"]
     long, short = got["data"]
     assert got["meta"]["result_count"] == 2
     assert short["entities"]["urls"][0]["expanded_url"] == "http://police.fr"
     assert short["created_at"] == "2026-03-02T06:30:00.000Z"
-    assert long["note_tweet"]["text"] == "x" * 300
+    assert long[note]["text"] == "x" * 300
     assert long["text"].startswith("x" * 250 + "… https://t.co/")
-    assert long["referenced_tweets"] == [{"type": "replied_to", "id": first}]
+    assert long[parents] == [{"type": "replied_to", "id": first}]
     assert caller.timeline()["json"]["data"][1].keys() == {"id", "text", "edit_history_tweet_ids"}
 
 
@@ -297,10 +307,28 @@ def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: XStand, c
 
 def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, stand: XStand) -> None:
     stand.write("x")
-    assert caller.timeline(**{"tweet.fields": "colour"})["status"] == 400
-    stand.knows_fields = False
+    assert caller.timeline(**{"post.fields": "colour"})["status"] == 400
+    assert caller.timeline(**{"post.fields": "created_at"})["status"] == 200
+    assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
+    stand.knows_fields = "tweet.fields"
+    assert caller.timeline(**{"post.fields": "created_at"})["status"] == 400
+    assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 200
+    stand.knows_fields = "none"
     assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
     assert caller.timeline()["status"] == 200
+
+
+def test_refusals_have_either_form_of_x(caller: Caller, stand: XStand) -> None:
+    """A problem, or a number and words: OpenAPI 2.167 has both, and does not say which comes when."""
+    caller.create("Une fois")
+    stand.errors = "code"
+    assert caller.create("Une fois")["json"] == {
+        "code": 403,
+        "message": "You are not allowed to create a Tweet with duplicate content.",
+    }
+    assert caller.timeline(**{"tweet.fields": "x"})["json"]["code"] == 400
+    stand.nobody = True
+    assert caller.create("Deux")["json"] == {"code": 401, "message": "Unauthorized"}
 
 
 # --- who is let in ---

@@ -144,7 +144,7 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
         connection.execute(
             update(_table)
             .where(_table.c.id == row.id)
-            .values(state=Outcome.WAITING, owner=None, lease_until=None, doubt=doubt)
+            .values(state=Outcome.WAITING, owner=None, lease_until=None, doubt=doubt, unseen_at=None)
         )
         takeovers.check(connection, row, now, lease)
         record(
@@ -352,6 +352,7 @@ def _claimed(connection: Connection, row: Row[Any]) -> Claimed:
         attempts=row.attempts,
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
+        unseen_at=moment(row.unseen_at) if row.unseen_at is not None else None,
         not_after=moment(row.not_after) if row.not_after is not None else None,
         standalone=Post.read(row.standalone) if row.standalone else None,
         reply=Post.read(row.reply) if row.reply else None,

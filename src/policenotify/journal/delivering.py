@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
-from policenotify.journal import addresses, claim, facts, limiter, resolve, schema, set_back, settle, takeovers
+from policenotify.journal import (
+    addresses,
+    claim,
+    facts,
+    known,
+    limiter,
+    resolve,
+    schema,
+    set_back,
+    settle,
+    takeovers,
+    timekeeping,
+)
 from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.lanes import lock_lane_of
 from policenotify.journal.owner import is_dead, this_process
@@ -105,10 +118,15 @@ class Delivering(Transactions):
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""
         with self.reading() as connection:
+            stepped = timekeeping.stepped(connection, self.clock)
+        if stepped:
+            with self.writing(lasting=False):
+                pass  # which follows it
+        with self.reading() as connection:
             if facts.stopped(connection) is not None:
                 return {}
-            known = rates or {}
-            return claim.due(connection, {name: known.get(name) for name in channels}, microseconds(self.now()))
+            given = rates or {}
+            return claim.due(connection, {name: given.get(name) for name in channels}, microseconds(self.now()))
 
     def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
         """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
@@ -129,8 +147,10 @@ class Delivering(Transactions):
         with self.writing(lasting=False) as connection:
             if facts.stopped(connection) is not None:
                 return None
+            steps = timekeeping.total(connection)
             now = microseconds(self.now())
-            return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
+            claimed = claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
+            return claimed and replace(claimed, clock_steps=steps)
 
     def begin(
         self, claimed: Claimed, request: Request, wording: str, *, lease: timedelta = LEASE, rate: Rate | None = None
@@ -147,6 +167,7 @@ class Delivering(Transactions):
         with self.writing() as connection:
             if (error := facts.stopped(connection)) is not None:
                 raise error
+            claimed = claimed.at_steps(timekeeping.total(connection))
             now = microseconds(self.now())
             return claim.begin(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
 
@@ -159,6 +180,24 @@ class Delivering(Transactions):
         with self.reading() as connection:
             claim.confirm(connection, claimed, microseconds(self.now()))
 
+    def in_time(self, claimed: Claimed) -> tuple[Claimed, datetime]:
+        """The delivery, its times as the clock would have told them if it had always stood as it does, and the time.
+
+        What has passed since an attempt is only to be told from these two together.
+        """
+        with self.writing(lasting=False) as connection:
+            return claimed.at_steps(timekeeping.total(connection)), self.now()
+
+    def known_posts(self, claimed: Claimed) -> frozenset[str]:
+        """The ids of the latest posts on its account that are known as other deliveries'."""
+        with self.reading() as connection:
+            return known.posts_of_others(connection, claimed.id, claimed.account)
+
+    def is_known(self, claimed: Claimed, post: str) -> bool:
+        """Whether a post on its account is known as another delivery's."""
+        with self.reading() as connection:
+            return bool(known.posts_of_others(connection, claimed.id, claimed.account, named=post))
+
     def settle(self, claimed: Claimed, became: Settlement) -> Mapping[Outcome, int]:
         """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
 
@@ -169,9 +208,11 @@ class Delivering(Transactions):
             LostLease: It is no longer ours to say.
         """
         with self.writing() as connection:
+            steps = timekeeping.total(connection)
+            became = _at_steps(became, claimed, steps)
             if claimed.mass:
                 return settle.settle_mass(connection, claimed, became, now=self.now())
-            settle.settle(connection, claimed, became, now=self.now())
+            settle.settle(connection, claimed.at_steps(steps), became, now=self.now())
         return {became.outcome: 1}
 
     def block(self, channel: str, error: Blocked) -> bool:
@@ -275,3 +316,11 @@ class Delivering(Transactions):
     def keep(self, channel: str) -> Keep:
         """What one channel remembers between calls and processes."""
         return JournalKeep(self, channel)
+
+
+def _at_steps(became: Settlement, claimed: Claimed, steps: timedelta) -> Settlement:
+    """The settlement, its times moved if the clock was set while they were reckoned: rather early than an hour late."""
+    step = steps - claimed.clock_steps
+    if not step or became.not_before is None:
+        return became
+    return replace(became, not_before=min(became.not_before, became.not_before + step))

@@ -18,14 +18,16 @@ Step = Callable[[Connection], None]
 
 
 def _reminders(connection: Connection) -> None:
-    """1 to 2: how often the desk was reminded of a word that it owes; which runners stay; no table of schedules.
+    """1 to 2: reminders of a word that the desk owes; which runners stay; when a post was first not found.
 
-    Campaigns are files, and what was said of them is in the publications' keys: nothing ever wrote to that table.
+    And no table of schedules: campaigns are files, and what was said of them is in the publications' keys. Nothing ever
+    wrote to that table.
     """
     for added in (
         "pn_incident ADD COLUMN reminders INTEGER DEFAULT 0 NOT NULL",
         "pn_incident ADD COLUMN reminded_at BIGINT",
         "pn_runner ADD COLUMN stays BOOLEAN DEFAULT false NOT NULL",
+        "pn_delivery ADD COLUMN unseen_at BIGINT",
     ):
         connection.execute(text(f"ALTER TABLE {added}"))
     connection.execute(text("DROP TABLE pn_schedule"))
@@ -77,7 +79,7 @@ def migrate(  # the last two are for tests
     """
     journal = Journal.reach(url, keys=keys, clock=clock)
     try:
-        with journal.writing() as connection:
+        with journal.writing(keeps_time=False) as connection:
             alone(connection)
             before = facts.version(connection)
             if before is None:

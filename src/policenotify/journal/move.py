@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, select, 
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError
-from policenotify.journal import claim, events, facts, schema
+from policenotify.journal import claim, events, facts, schema, timekeeping
 from policenotify.journal.engine import shown
 from policenotify.journal.migrate import alone
 from policenotify.journal.store import Journal
@@ -65,10 +65,10 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     old, new = Journal.reach(url, keys=keys, clock=clock), Journal.reach(to, keys=keys, clock=clock)
     try:
         # Of the two the old one is committed first: at no moment could somebody deliver from both.
-        with new.writing() as target:
+        with new.writing(keeps_time=False) as target:
             alone(target)
             _made(target, keys)
-            with old.writing() as source:
+            with old.writing(keeps_time=False) as source:
                 _held_still(source, keys, where)
                 _nobody_sends(source, microseconds(old.now()))
                 if facts.moved_to(source) is None:
@@ -90,7 +90,9 @@ def _made(target: Connection, keys: Keys) -> None:
     for table in schema.metadata.sorted_tables:
         known = select(func.count()).select_from(table)
         if table is schema.meta:
-            known = known.where(table.c.name.not_in(facts.OF_A_NEW_ONE))
+            known = known.where(
+                table.c.name.not_in(facts.OF_A_NEW_ONE), ~table.c.name.startswith(timekeeping.FACTS, autoescape=True)
+            )
         if target.execute(known).scalar_one():
             raise JournalError(
                 f"There is a journal already where this one is to go: {table.name} holds something. Nothing was moved. "

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
-from policenotify.clock import SystemClock
+from policenotify.clock import MachineClock
 from policenotify.errors import JournalError, MissingExtra
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
@@ -157,7 +157,7 @@ def hush(error: BaseException) -> None:
             one.__traceback__ = None  # whose frames hold what the driver was given
 
 
-class DatabaseClock(SystemClock):
+class DatabaseClock(MachineClock):
     """The server's clock: one for all hosts. It is asked in every transaction; in between this machine counts on."""
 
     def __init__(self) -> None:

@@ -69,6 +69,7 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
         "remedy": became.remedy,
         "code": became.code,
         "settled_at": None if waits else at,
+        "unseen_at": microseconds(became.unseen_at) if became.unseen_at else None,
     }
     if became.outcome is not Outcome.REFUSED:  # a refusal says nothing of an earlier attempt that was in doubt
         new["doubt"] = unsure or became.outcome is Outcome.HELD

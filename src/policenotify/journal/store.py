@@ -65,7 +65,7 @@ class Journal(Saying, Telling, Delivering, Records):
             with self.reading() as connection:
                 absent = facts.version(connection) is None
             if absent:
-                with self.writing() as connection:
+                with self.writing(keeps_time=False) as connection:
                     facts.create(connection, self.keys)
         with self.reading() as connection:
             newest = facts.check(connection, self.keys)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.clock import SystemClock
+from policenotify.clock import MachineClock
 from policenotify.errors import JournalError
-from policenotify.journal import forks, joining
+from policenotify.journal import forks, joining, timekeeping
 from policenotify.journal.engine import Turn, told
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.keys import Entropy, Keys
@@ -45,7 +45,7 @@ class Transactions:
         self._turn = Turn()
         self._server_clock = None if clock or self._in_a_file else DatabaseClock()
         self.keys = keys
-        self.clock: Clock = clock or self._server_clock or SystemClock()
+        self.clock: Clock = clock or self._server_clock or MachineClock()
         self.entropy = entropy
         self._closed = False
 
@@ -61,8 +61,13 @@ class Transactions:
         return self.clock.now()
 
     @contextmanager
-    def writing(self, *, lasting: bool = True) -> Iterator[Connection]:
-        """One transaction that writes; *lasting*: in a file, it also survives a power cut."""
+    def writing(self, *, lasting: bool = True, keeps_time: bool = True) -> Iterator[Connection]:
+        """One transaction that writes.
+
+        Args:
+            lasting: In a file, it also survives a power cut.
+            keeps_time: Where the clock was set meanwhile, what counts intervals is moved first; its tables are there.
+        """
         options = {
             "policenotify_writes": True,
             "policenotify_lasting": lasting,
@@ -70,6 +75,10 @@ class Transactions:
         }
         try:
             with self._transaction(options) as connection:
+                if keeps_time:
+                    joined = _joined.get()
+                    brief = joined is None or joined[0] is not self
+                    timekeeping.follow(connection, self.clock, alone=self._in_a_file, brief=brief)
                 yield connection
         except SQLAlchemyError as error:
             raise JournalError(f"The journal could not be written: {told(error)}. {_KNOWN}") from error

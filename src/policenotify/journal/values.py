@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
@@ -129,6 +129,8 @@ class Claimed:
         attempts: How often it was tried before.
         first_tried_at: When it was first said to the network.
         last_tried_at: When last.
+        unseen_at: When a look-up first did not find it, since it was last said; `None`: none has looked.
+        clock_steps: By how much the clock had been set in all when these times were read.
         not_after: Nothing of it is sent after that.
         standalone: The wording that reads alone.
         reply: The wording that answers.
@@ -161,6 +163,22 @@ class Claimed:
     request: Request | None
     answers: tuple[PostRef, ...]
     target: PostRef | None
+    unseen_at: datetime | None = None
+    clock_steps: timedelta = timedelta(0)
+
+    def at_steps(self, steps: timedelta) -> Claimed:
+        """The same, its times moved as the clock has been set since; tried first when either clock says so."""
+        step = steps - self.clock_steps
+        if not step:
+            return self
+        first, last, unseen = self.first_tried_at, self.last_tried_at, self.unseen_at
+        return replace(
+            self,
+            first_tried_at=first and min(first, first + step),
+            last_tried_at=last and last + step,
+            unseen_at=unseen and unseen + step,
+            clock_steps=steps,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +189,7 @@ class Settlement:
         outcome: The delivery's new state; `UNCONFIRMED`: waiting, in doubt.
         ref: Where the post landed.
         not_before: When it may be tried again.
+        unseen_at: When a look-up first did not find it, since it was last said.
         reason: In an officer's words.
         remedy: What to do now.
         code: The network's own code.
@@ -182,6 +201,7 @@ class Settlement:
     outcome: Outcome
     ref: PostRef | None = None
     not_before: datetime | None = None
+    unseen_at: datetime | None = None
     reason: str = ""
     remedy: str = ""
     code: str = ""

@@ -25,7 +25,7 @@ _PAGE: Final = 40  # the most that a server gives at once
 _MOST_PAGES: Final = 25
 _TRIES: Final = 5
 # The server's clock is taken from its answers (whole seconds); its database may have another.
-_LEEWAY: Final = timedelta(minutes=5)
+_LEEWAY: Final = timedelta(seconds=30)
 _FORBIDDEN: Final = 403
 _UNTOLD: Final = frozenset({_FORBIDDEN, 404, 410})
 
@@ -113,12 +113,13 @@ class Timeline:
                 if self._keep.swap(_NAME, json.dumps(latest), version=version):
                     return
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look the post of *request* up.
 
         Args:
             request: What was said to the network.
             since: When it was first said.
+            known: Ids of posts that are others.
 
         Raises:
             Unavailable: The timeline could not be read.
@@ -126,10 +127,11 @@ class Timeline:
         """
         with publishing_nothing("looking the post up"):
             self._id = self._id or self._own_id()
-            known, _ = self._posted()
+            keys, _ = self._posted()
             for said, ref in self._since(since):
-                under = known.get(ref.id)
-                if under == request.key or (under is None and self._is(request, said, ref)):
+                under = keys.get(ref.id)
+                other = ref.id in known or under not in {None, request.key}
+                if not other and (under == request.key or self._is(request, said, ref)):
                     self.remember(ref, request.key)
                     return ref
         return None

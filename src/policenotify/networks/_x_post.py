@@ -88,8 +88,10 @@ def posted_at(post_id: str) -> datetime:
 
 def answers_same(said: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
     """Whether a post of the timeline answers what we answered, as far as X shows it."""
-    parent = _parent(shown)
-    return parent is None or parent == said.get("in_reply_to_tweet_id")
+    ours, parent = said.get("in_reply_to_tweet_id"), _parent(shown)
+    if parent is None and "conversation_id" in shown:  # all that X tells since OpenAPI 2.167: whether it answers
+        return bool(shown["conversation_id"] != shown.get("id")) == (ours is not None)
+    return parent is None or parent == ours
 
 
 def reads_same(said: Mapping[str, Any], shown: Mapping[str, Any], handle: str) -> bool:

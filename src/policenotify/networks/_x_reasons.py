@@ -37,10 +37,12 @@ class Reason:
 
 DUPLICATE = Reason(
     Refused,
-    "X refuses the post: this account has just said the very same.",
-    "Nothing, if the earlier post may stand for this one; else change the wording (the time, the place).",
+    "X refuses the post: this account has said the very same lately.",
+    "Nothing was published. It will be posted once more, with its reference and the hour. If X refuses that, too: "
+    "change the wording, and publish it again with another key.",
     ("duplicate content",),
     frozenset({187}),
+    {"fallback": "distinct"},
 )
 GONE = Reason(
     Refused,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from policenotify.errors import Refused, Unavailable, Unconfirmed
@@ -12,7 +12,12 @@ from policenotify.networks._x_post import is_id
 from policenotify.networks._x_reasons import PERMISSIONS
 
 _PAGE, _PAGES = 100, 32  # docs.x.com, "Get Posts": 100 at once, the last 3,200 in all
-_FIELDS = ["created_at", "entities", "note_tweet", "referenced_tweets"]
+# What is asked for, by the names of OpenAPI 2.167 and by those before; X refuses names that it does not know.
+_FIELDS: tuple[dict[str, str], ...] = (
+    {"post.fields": "created_at,conversation_id,entities,note_post", "expansions": "referenced_posts"},
+    {"tweet.fields": "created_at,conversation_id,entities,note_tweet,referenced_tweets"},
+    {},  # what it shows without being asked will do for most posts
+)
 
 Shown = Mapping[str, Any]
 """A post as the timeline shows it."""
@@ -26,7 +31,7 @@ def posts_since(
     Args:
         since: The earliest time, by X's clock.
         number: The account's number.
-        ask: Makes a call: tweepy's method, its arguments.
+        ask: Makes a call: tweepy's method, its arguments. (tweepy has no method that knows the fields of today.)
         now: Tells the time.
 
     Yields:
@@ -35,11 +40,14 @@ def posts_since(
     Raises:
         ChannelError: The timeline could not be read, or not to its end.
     """
-    place: dict[str, Any] = {"start_time": since, "max_results": _PAGE, "tweet_fields": _FIELDS}
+    place: dict[str, Any] = {"start_time": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "max_results": _PAGE}
+    fields, *others = _FIELDS
     for _ in range(_PAGES):
-        answer = ask("get_users_tweets", number, **place)
-        if answer.status == 400 and "fields" in answer.words and place.pop("tweet_fields", None):  # noqa: PLR2004 - RFC 9110
-            continue  # X has renamed them; what it shows without being asked will do for most posts
+        answer = ask("request", "GET", f"/2/users/{number}/tweets", params=place | fields)
+        refused = answer.status == 400 and ("fields" in answer.words or "expansions" in answer.words)  # noqa: PLR2004 - RFC 9110
+        if refused and others:
+            fields, *others = others
+            continue
         posts, following = _page(answer, now())
         yield from posts
         if not following:

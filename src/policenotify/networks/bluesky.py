@@ -152,7 +152,7 @@ class Bluesky:
             return self._taken(request)
         raise self._put_error(answer)
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:  # noqa: ARG002 - the key alone tells
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells since when
         """Look the record up under its key.
 
         Raises:
@@ -166,7 +166,8 @@ class Bluesky:
             if not answer.ok:
                 error = judge(answer, now=self._clock.now())
                 raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
-            return self._same(request, answer)
+            ref = self._same(request, answer)
+            return None if ref is not None and ref.id in known else ref
 
     def delete(self, ref: PostRef) -> None:
         """Delete the record; one that is gone already is no error.

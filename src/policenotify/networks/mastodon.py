@@ -157,14 +157,14 @@ class Mastodon:
         self._timeline.remember(ref, request.key)
         return ref
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look the post up on our own timeline, by its pictures or its text.
 
         Raises:
             Unavailable: The timeline could not be read; the doubt stays.
             Blocked: The server does not accept the token, or it is another account's.
         """
-        return self._timeline.find(request, since=since)
+        return self._timeline.find(request, since=since, known=known)
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         """Replace the post. Its language, who sees it, and what it answers stay as they are.
@@ -258,7 +258,8 @@ class Mastodon:
 
     def _out_already(self, request: Request) -> PostRef | None:
         try:
-            return self._timeline.find(request, since=datetime.fromisoformat(str(request.body["said_at"])))
+            said_at = datetime.fromisoformat(str(request.body["said_at"]))
+            return self._timeline.find(request, since=said_at)  # which knows by itself what is out under other keys
         except (Blocked, Unavailable) as error:  # true of the question, not of the post
             unanswered = error
         raise Unconfirmed(unanswered.reason, code=unanswered.code)

@@ -48,8 +48,10 @@ _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your h
 _SDKS = ("tweepy", "requests_oauthlib")
 _OURS = "api.x.com"
 _SETTLES = timedelta(seconds=30)  # X promises nothing; a public alert service waits so long before it says it again
-_SKEW = timedelta(seconds=30)  # how far our clock may be from X's, besides what X's answers tell of it
+_SKEW = timedelta(seconds=5)  # how far the clocks of X's own machines may be apart
+_WIDE = timedelta(minutes=2)  # so much more is asked for: what X's clock tells is known only with its answer
 _REPEATED = timedelta(days=7)  # how far back an equal post is looked for when X refuses one; X does not say
+_SHOWN = timedelta(minutes=10)  # after so long X has shown what it has; it also refuses words of posts that are gone
 _NEW = timedelta(seconds=60)  # a post so young may not yet be seen by the machine that takes an answer to it
 _SOON = timedelta(seconds=5)  # node-twitter-api-v2 issue 366: after so long it was seen
 
@@ -58,7 +60,8 @@ class X:
     """One X account (Twitter, as it was).
 
     X knows no keys: whatever is said twice may be there twice. So a post in doubt is looked for on the account's own
-    timeline, by its text; and when X itself refuses a text as said before, the same look tells whether it is ours.
+    timeline, by its text. X refuses words that the account has said lately, be it of another incident; those are then
+    posted with the incident's reference and the hour, once.
     Posts are never edited: readers have seen the first wording, and each edit makes another post.
 
     Give *either* the four strings of OAuth 1.0a (`consumer_key`, `consumer_secret`, `access_token`,
@@ -89,7 +92,12 @@ class X:
     """
 
     usual: ClassVar[Abilities] = Abilities(
-        budget=Budget(SHORT, x_weight), replies=True, images=IMAGES, lookup_settles=_SETTLES, deletes=True
+        budget=Budget(SHORT, x_weight),
+        replies=True,
+        images=IMAGES,
+        lookup_settles=_SETTLES,
+        deletes=True,
+        refuses_repeats=True,
     )
 
     def __init__(  # noqa: PLR0913 - each is an option or handed in
@@ -195,7 +203,7 @@ class X:
 
         Raises:
             Refused: X refused the post. With `fallback="standalone"`: only as an answer; with `"prepare"`: only its
-                pictures, which are to be uploaded anew.
+                pictures, which are to be uploaded anew; with `"distinct"`: only its words, which the account has said.
             Blocked: The account or its app cannot post: credentials, permissions, credits, a lock.
             Unavailable: X could not be reached, or asks us to wait.
             Unconfirmed: No readable answer came, or X says that it has the text but does not show it; `find` it.
@@ -205,21 +213,24 @@ class X:
         if is_id(answer.data.get("id")):
             return self._ref(str(answer.data["id"]))
         if answer.gives(DUPLICATE):
-            return self._said_before(request, answer)
+            raise self._said_before(request, answer)
         raise self._post_error(request, answer)
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look for the post on the account's timeline: the same text, answering nothing else, not before *since*.
 
         *since* is a time of our clock; that X's clock tells another one is seen from its answers.
+        Of several posts it is the first one that is not *known*.
 
         Raises:
             Unavailable: The timeline could not be read; the doubt stays.
             Blocked: X does not accept the credentials, or has closed the account.
         """
         with publishing_nothing("looking the post up"):
-            since = self._on_x(since)
-            return self._ours(request, self._alike(request, since - _SKEW), since)
+            said = _said(request)
+            alike = (each for each in self._alike(request, since) if answers_same(said, each))
+            first = min((each["id"] for each in alike if each["id"] not in known), key=int, default=None)
+            return self._ref(first) if first else None
 
     def delete(self, ref: PostRef) -> None:
         """Delete the post; one that is gone already is no error.
@@ -277,33 +288,33 @@ class X:
         return PostRef(account=self.account, id=post_id, url=f"https://x.com/{self._handle}/status/{post_id}")
 
     def _alike(self, request: Request, since: datetime) -> list[Shown]:
-        """The account's posts from a time of X's clock on that read as this one."""
-        said = _said(request)
-        shown = posts_since(since, number=self._identity.number(), ask=self._ask, now=self._clock.now)
-        return [each for each in shown if posted_at(each["id"]) >= since and reads_same(said, each, self._handle)]
+        """The account's posts from a time of our clock on that read as this one.
 
-    def _ours(self, request: Request, alike: list[Shown], since: datetime) -> PostRef | None:
-        """Which of them is this post; of several the first one after *since*, before it only if there is no other."""
-        said = _said(request)
-        near = (each["id"] for each in alike if answers_same(said, each) and posted_at(each["id"]) >= since - _SKEW)
-        chosen = min(near, key=lambda number: (posted_at(number) < since, int(number)), default=None)
-        return self._ref(chosen) if chosen else None
+        What that time is on X, its own answer tells; the clock may have been set since the answer before.
+        """
+        said, number = _said(request), self._identity.number()
+        asked = self._on_x(since) - _WIDE
+        shown = list(posts_since(asked, number=number, ask=self._ask, now=self._clock.now))
+        if (first := self._on_x(since) - _SKEW) < asked:
+            shown = list(posts_since(first, number=number, ask=self._ask, now=self._clock.now))
+        return [each for each in shown if posted_at(each["id"]) >= first and reads_same(said, each, self._handle)]
 
-    def _said_before(self, request: Request, answer: Answer) -> PostRef:
-        """X has this text already: is that our own post, of an attempt whose answer was lost?"""
-        said_at = self._on_x(datetime.fromisoformat(str(request.body["said_at"])))
+    def _said_before(self, request: Request, answer: Answer) -> ChannelError:
+        """X has these words already. Where it does not show them, they may be of an attempt whose answer was lost."""
+        said_at = datetime.fromisoformat(str(request.body["said_at"]))
         try:
             alike = self._alike(request, said_at - _REPEATED)
         except ChannelError as error:  # true of the question, not of the post
-            raise Unconfirmed(
-                f"X says that this very text is out already, and could not be asked where. {error.reason}",
+            return Unconfirmed(
+                f"X says that these very words are out already, and could not be asked where. {error.reason}",
                 code=answer.code,
-            ) from None
-        if ref := self._ours(request, alike, said_at):
-            return ref
-        if alike:
-            raise judge(answer, now=self._clock.now())
-        raise Unconfirmed("X says that this very text is out already, but does not show it yet.", code=answer.code)
+            )
+        now = self._clock.now()
+        if alike or now - said_at > _SHOWN:
+            return judge(answer, now=now)
+        return Unconfirmed(
+            "X says that these very words are out already, but does not show them yet.", code=answer.code
+        )
 
     def _post_error(self, request: Request, answer: Answer) -> ChannelError:
         parent = _said(request).get("in_reply_to_tweet_id")

@@ -30,14 +30,14 @@ class Short:
         scene: What is said.
         hashtags: Readers can follow a hashtag.
         bracketed: They can follow one in a bracket, too; else that of the category ends the post.
-        reference: What people may call the incident; empty: its posts hang together, and need no name.
+        named: How the incident, or this post, is told from others: `Réf. K7Q2M`; empty: there is no need to.
         hard_spaces: A space at which no line may break is made one that does not break.
     """
 
     scene: Scene
     hashtags: bool
     bracketed: bool
-    reference: str
+    named: str
     hard_spaces: bool
 
     @cached_property
@@ -75,7 +75,7 @@ class Short:
         told = spans_of(text) if wanted or (link and link.partition("://")[2] in text) else ()
         parts = (
             Part("" if link in {one.value for one in told} else link, "droppable", _LINK, "link"),
-            Part(self.scene.words.reference.format(reference=self.reference) if self.reference else ""),
+            Part(self.named),
             *_new(wanted, {one.value.casefold() for one in told if one.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)

@@ -164,6 +164,18 @@ class Scene:
         return self.words.marks.get(self.message.stage, "")
 
     @cached_property
+    def named(self) -> str:
+        """What people may call the incident: `Réf. K7Q2M`; empty outside incidents."""
+        return self.words.reference.format(reference=self.reference) if self.reference else ""
+
+    @cached_property
+    def distinct(self) -> str:
+        """What tells it from whatever else is said in the same words: `Réf. K7Q2M, 17h42`, else day and hour."""
+        if not self.named:
+            return self.words.full(self.now, self.now, self.zone)
+        return f"{self.named}, {self.words.time(self.now, self.zone)}"
+
+    @cached_property
     def first(self) -> Scene:
         """What opened the incident, or (when nothing is known) this."""
         opening = self.history.opening

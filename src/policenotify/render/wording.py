@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from policenotify.channel import Configured, Picture, Post, Span
 from policenotify.errors import CannotFit
@@ -41,7 +42,10 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
 
     def wording(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
-        texts = (fitted.text,) if fitted.fits else _thread(scene, channel)
+        others = _distinct(scene, channel, standalone=standalone)
+        texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
+        if not texts or others is None:
+            texts, others = _thread(scene, channel) or (texts, ())
         if not texts:
             raise CannotFit(channel.name, fitted.used, fitted.limit)
         post = Post(
@@ -59,9 +63,15 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
             created_at=scene.now,
             sender=scene.signature,
             exercise=message.exercise,
+            **_told_apart(scene, others, 0),
         )
         more = {"link": None, "pictures": ()}
-        further = [post.model_copy(update={"text": text, "spans": _spans(scene, text), **more}) for text in texts[1:]]
+        further = [
+            post.model_copy(
+                update={"text": text, "spans": _spans(scene, text), **more, **_told_apart(scene, others, number)}
+            )
+            for number, text in enumerate(texts[1:], 1)
+        ]
         return (post, *further), () if further else fitted.gave_way
 
     (standalone, *further), left_alone = wording(standalone=True)
@@ -86,12 +96,29 @@ def _worded(
     return replace(fitted, text=budget.spell(fitted.text)), scene.headline, ""  # the mark of a cut is no letter either
 
 
-def _short(scene: Scene, channel: Configured) -> Short:
+def _short(scene: Scene, channel: Configured, *, distinct: bool = False) -> Short:
     """The pieces of a short post: the same ones for all channels that are alike."""
     can = channel.abilities
     bracketed = can.hashtags and can.bracketed_hashtags
-    reference = "" if can.replies else scene.reference
-    return scene.once(Short, can.hashtags, bracketed, reference, _hard_spaces(can.budget))
+    named = scene.distinct if distinct else "" if can.replies else scene.named
+    return scene.once(Short, can.hashtags, bracketed, named, _hard_spaces(can.budget))
+
+
+def _distinct(scene: Scene, channel: Configured, *, standalone: bool) -> tuple[str, ...] | None:
+    """The text with what tells it apart, where the network refuses repeated words; `None`: that does not fit."""
+    can = channel.abilities
+    if not can.refuses_repeats or can.html:
+        return ()
+    short = _short(scene, channel, distinct=True)
+    fitted = fit(short.standalone if standalone else short.reply, can.budget)
+    return (fitted.text,) if fitted.fits else None
+
+
+def _told_apart(scene: Scene, others: tuple[str, ...], number: int) -> dict[str, Any]:
+    """The fields of a post that hold the text by which it is told from another one."""
+    if not others:
+        return {}
+    return {"distinct": others[number], "distinct_spans": scene.once(_spans, others[number])}
 
 
 def _hard_spaces(budget: Budget) -> bool:
@@ -99,12 +126,19 @@ def _hard_spaces(budget: Budget) -> bool:
     return budget.spell is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
-def _thread(scene: Scene, channel: Configured) -> tuple[str, ...]:
-    """The texts of several posts; empty: it cannot be said so. Both wordings have the same ones."""
-    abilities = channel.abilities
-    if not abilities.replies or abilities.html:
-        return ()
-    return thread(_short(scene, channel).reply, abilities.budget, again=scene.exercise)
+def _thread(scene: Scene, channel: Configured) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The texts of several posts, and those that tell each apart; `None`: it cannot be said so.
+
+    Both wordings have the same ones. Where there is no room for what tells them apart, there is none.
+    """
+    can = channel.abilities
+    if not can.replies or can.html:
+        return None
+    for behind in (f" {scene.distinct}", "") if can.refuses_repeats else ("",):
+        budget = can.budget.behind(behind) if behind else can.budget
+        if texts := thread(_short(scene, channel).reply, budget, again=scene.exercise):
+            return texts, tuple(f"{text}{behind}" for text in texts) if behind else ()
+    return None
 
 
 def _lost(scene: Scene, budget: Budget) -> list[str]:

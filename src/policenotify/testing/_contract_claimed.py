@@ -125,14 +125,28 @@ class AskedOfThoseWhoClaim(Bench):
 
     @asked_of(_finds)
     def test_what_is_not_out_is_not_found(self, channel: Channel, wire: Wire) -> None:
-        """`find` returns `None` for what was never published, though another post like it was."""
+        """`find` returns `None` for what was never published, though a post like it is *known* as another's."""
+        since = wire.clock.now()
+        other = say(channel, self.request(channel, text="Deux fois"))
+        found = cast("Finds", channel).find(self._lost(channel, wire), since=since, known=frozenset({other.id}))
+        assert found is None, f"find has found {found!r} for a post that is not out: it would never be said again."
+
+    @asked_of(_finds)
+    def test_what_was_out_before_is_not_found(self, channel: Channel, wire: Wire) -> None:
+        """`find` returns `None` for what was never published, though a post like it was there before *since*."""
         say(channel, self.request(channel, text="Deux fois"))
+        wire.clock.pass_by(60)
+        since = wire.clock.now()
+        found = cast("Finds", channel).find(self._lost(channel, wire), since=since)
+        assert found is None, f"find has found {found!r}, which was there a minute before the post was said."
+
+    def _lost(self, channel: Channel, wire: Wire) -> Request:
+        """A request that never reached the network."""
         lost = self.request(channel, text="Deux fois")
         wire.fail_next(Trouble.CUT)
         self.error_of(wire, lambda: say(channel, lost))
         wire.recover()
-        found = cast("Finds", channel).find(lost, since=wire.clock.now())
-        assert found is None, f"find has found {found!r} for a post that is not out: it would never be said again."
+        return lost
 
     @asked_of(_finds)
     def test_what_cannot_be_read_stays_in_doubt(self, channel: Channel, wire: Wire, unread: Trouble) -> None:

@@ -92,8 +92,8 @@ def shown(post: SeenPost, handle: str, fields: frozenset[str]) -> Mapping[str, A
     if urls:
         more["entities"] = {"urls": urls}
     if post.parent:
-        more["referenced_tweets"] = [{"type": "replied_to", "id": post.parent}]
+        more["referenced_tweets"] = more["referenced_posts"] = [{"type": "replied_to", "id": post.parent}]
     if x_weight(post.text) > _SHORT:
         made["text"] = f"{text[:250]}… https://t.co/{int(post.id) % 10**8:08d}99"
-        more["note_tweet"] = {"text": text, "entities": {"urls": urls}}
+        more["note_tweet"] = more["note_post"] = {"text": text, "entities": {"urls": urls}}
     return made | {name: value for name, value in more.items() if name in fields}

@@ -9,7 +9,9 @@ shown it, and the words of all refusals.
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from policenotify.testing.stand import Answer
@@ -22,7 +24,7 @@ NO_ANSWER: Final = (
     "of the post you are replying to."
 )
 
-_PROBLEMS = "https://api.twitter.com/2/problems/"
+_PROBLEMS = "https://api.x.com/2/problems/"  # OpenAPI 2.167; `api.twitter.com` before
 _KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those that the stand can honour
 _WITHIN = {"media": frozenset({"media_ids"}), "reply": frozenset({"in_reply_to_tweet_id"})}  # the same
 _IMAGES = 4  # `maxItems` of `media_ids`
@@ -78,6 +80,23 @@ def not_taken(text: str) -> bool:
     return _NOT_TAKEN.search(text) is not None
 
 
+def as_code(answer: Answer) -> Answer:
+    """The same refusal in the other form of OpenAPI 2.167: `Error`, with a number and words."""
+    if answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.5
+        return answer
+    said = json.loads(answer.body)
+    words = [each["message"] for each in said.get("errors", ())]
+    return replace(
+        answer, body=json.dumps({"code": answer.status, "message": "; ".join(words) or said["detail"]}).encode()
+    )
+
+
+NO_CREDITS: Final = problem(
+    402,
+    "Your enrolled account does not have any credits to fulfill this request.",
+    title="CreditsDepleted",
+    kind="credits",
+)
 NOT_PERMITTED: Final = problem(403, "You are not permitted to perform this action.")
 CLOSED: Final = {
     "suspended": problem(403, "The user used for authentication is suspended", kind="user-suspended"),

@@ -17,25 +17,32 @@ class FakeClock:
 
     Args:
         at: What time it is, aware.
+        run: Names what it counts from, so that a journal sees a `jump`; empty: nobody can see one.
 
     Attributes:
         slept: How many seconds each `sleep` asked for, in order.
     """
 
-    def __init__(self, at: datetime = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)) -> None:
+    def __init__(self, at: datetime = datetime(2026, 3, 2, 6, 30, tzinfo=UTC), *, run: str = "") -> None:
         if at.tzinfo is None:
             raise ValueError("at: must have a time zone")
         self._at = at.astimezone(UTC)
         self._start = self._at
+        self._set_on = timedelta(0)
+        self._run = run
         self.slept: list[float] = []
 
     def now(self) -> datetime:
         """The time, in UTC."""
-        return self._at
+        return self._at + self._set_on
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made."""
+        """Seconds since the clock was made, however often it was set."""
         return (self._at - self._start).total_seconds()
+
+    def boot(self) -> str:
+        """Names what `monotonic` counts from."""
+        return self._run
 
     def sleep(self, seconds: float) -> None:
         """Let this much time pass at once."""
@@ -47,6 +54,10 @@ class FakeClock:
         if seconds < 0:
             raise ValueError("seconds: time does not go back")
         self._at += timedelta(seconds=seconds)
+
+    def jump(self, seconds: float) -> None:
+        """Set the clock on, or back, in no time."""
+        self._set_on += timedelta(seconds=seconds)
 
 
 class MemoryKeep:

@@ -256,9 +256,9 @@ class _Posting(_Recording):
             said = known or self.recorder.add(self._as_said(request))
         return self._ref(said.id)
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:  # noqa: ARG002 - all of it is new
-        known = self.recorder.said(self.account, request.key)
-        return self._ref(known.id) if known else None
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - all of it is new
+        said = self.recorder.said(self.account, request.key)
+        return self._ref(said.id) if said and said.id not in known else None
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         with self._may_fail():

@@ -21,7 +21,9 @@ from policenotify.testing._x_rules import (
     MEDIA,
     MISSING,
     NO_ANSWER,
+    NO_CREDITS,
     NOT_PERMITTED,
+    as_code,
     invalid,
     not_taken,
     problem,
@@ -38,7 +40,8 @@ _WINDOW = timedelta(minutes=15)
 _CREATES = 100  # in a window, for one account (docs.x.com, "Rate limits")
 _IMAGE_LIMIT = 5 * 1024 * 1024  # docs.x.com, "Media best practices"
 _MEDIA_LIVES = timedelta(seconds=86_400)
-_FIELDS = frozenset({"created_at", "conversation_id", "entities", "note_tweet", "referenced_tweets"})
+_NEW_FIELDS = frozenset({"created_at", "conversation_id", "entities", "note_post"})  # OpenAPI 2.167, those used here
+_FIELDS = frozenset({"created_at", "conversation_id", "entities", "note_tweet", "referenced_tweets"})  # before
 
 
 @dataclass(slots=True)
@@ -73,14 +76,15 @@ class XStand(Stand):
         may_answer: Whom the account may answer: its `own` posts, or `nobody`.
         unseen: Posts that the machines which take answers do not see yet.
         limit: How long a post may be.
-        duplicate_window: For how long the same text is refused.
+        duplicate_window: For how long the same text is refused; seen minutes, an hour and a day later.
+        errors: The form of most refusals, both of OpenAPI 2.167: a `problem` (RFC 7807), or `code` and message.
         posts_left: Posts left in this window before a 429.
         day_left: Posts left for the app today before a 429.
         polls: How often a picture must be asked for until it is processed.
         unusable: Whether processing a picture fails.
         lag: How long after it was taken a post shows on the timeline.
         page: Posts on a page of the timeline, at most.
-        knows_fields: Whether the timeline knows fields by their old names.
+        knows_fields: By which names the timeline knows fields; `none`: by others than those.
     """
 
     def __init__(
@@ -109,7 +113,8 @@ class XStand(Stand):
         self.unusable = False
         self.lag: timedelta = timedelta(0)
         self.page = 100
-        self.knows_fields = True
+        self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
+        self.errors: Literal["problem", "code"] = "problem"
         self._clock = now
         self._lock = RLock()
         self._count = 0
@@ -194,13 +199,15 @@ class XStand(Stand):
         def answered(seen: Seen) -> Answer:
             with self._lock:
                 if not self._lets_in(seen):
-                    return problem(401, "Unauthorized", title="Unauthorized")
+                    return self._in_form(problem(401, "Unauthorized", title="Unauthorized"))
                 if not self.credits:
-                    return problem(402, "Your enrolled account does not have any credits to fulfill this request.",
-                               title="CreditsDepleted", kind="credits")  # fmt: skip
-                return answer(seen)
+                    return self._in_form(NO_CREDITS)
+                return self._in_form(answer(seen))
 
         return answered
+
+    def _in_form(self, answer: Answer) -> Answer:
+        return as_code(answer) if self.errors == "code" else answer
 
     def _lets_in(self, seen: Seen) -> bool:
         scheme, _, token = (seen.headers["Authorization"] or "").partition(" ")
@@ -212,9 +219,11 @@ class XStand(Stand):
         return Answer.json({"data": {"id": self.number, "name": "Police", "username": self.handle}})
 
     def _timeline(self, seen: Seen) -> Answer:
-        asked = frozenset(",".join(seen.query.get("tweet.fields", [])).split(",")) - {""}
-        if asked and not (self.knows_fields and asked <= _FIELDS):
-            return invalid("tweet.fields", "The query parameter [tweet.fields] is not one of [post.fields]")
+        asked = {name: frozenset(seen.query[name][0].split(",")) for name in seen.query if name.endswith(".fields")}
+        have = {"post.fields": _NEW_FIELDS, "tweet.fields": _FIELDS}
+        for name, fields in asked.items():
+            if name != self.knows_fields or not fields <= have[name]:
+                return invalid(name, f"The query parameter [{name}] is not one of [{self.knows_fields}]")
         start = datetime.fromisoformat(seen.query.get("start_time", ["2010-11-06T00:00:00Z"])[0])
         posts = [post for post in reversed(self.posts) if start <= post.created_at.replace(microsecond=0)]
         if self.lag:
@@ -227,7 +236,8 @@ class XStand(Stand):
             return Answer.json({"meta": meta})
         if first + size < len(posts):
             meta["next_token"] = str(first + size)
-        data = [shown(post, self.handle, asked) for post in posts[first : first + size]]
+        fields = frozenset(seen.query.get("expansions", ())).union(*asked.values())
+        data = [shown(post, self.handle, fields) for post in posts[first : first + size]]
         return Answer.json({"data": data, "meta": meta | {"newest_id": data[0]["id"], "oldest_id": data[-1]["id"]}})
 
     def _create(self, seen: Seen) -> Answer:

@@ -91,6 +91,11 @@ class Budget:
         """Whether the text is within the budget."""
         return self.measure(text) <= self.limit and (self.max_bytes is None or utf8_bytes(text) <= self.max_bytes)
 
+    def behind(self, text: str) -> Budget:
+        """What is left of it where this text is to stand behind another one."""
+        most = self.max_bytes and self.max_bytes - utf8_bytes(text)
+        return Budget(self.limit, lambda before: self.measure(before + text), most)
+
     def use(self, text: str) -> tuple[int, int]:
         """How much the text takes, and of how much, in the count that it exceeds (else in the network's first one)."""
         used = self.measure(text)

@@ -121,11 +121,7 @@ def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[s
         The posts; empty: even so it does not fit, or needs more than nine.
     """
     number = _NUMBERED.format(MOST_POSTS, MOST_POSTS)
-    room = Budget(
-        budget.limit,
-        lambda text: budget.measure(text + number),
-        None if budget.max_bytes is None else budget.max_bytes - len(number),
-    )
+    room = budget.behind(number)
     required = [part for part in parts if part.rule not in _GIVE_WAY]
     place = next((index for index, part in enumerate(required) if part.rule == "splittable"), None)
     if place is None or not room.fits(_joined([part for part in required if part.rule == "required"])):

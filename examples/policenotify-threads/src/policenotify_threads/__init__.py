@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import regex
@@ -130,22 +130,22 @@ class Threads:
             media = self._graph.ask("GET", str(media["id"]), fields=_FIELDS)
         return self._ref(media)
 
-    def find(self, request: Request, *, since: datetime) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Ask what became of the container, and where it was published look for the post: same text, same parent.
 
         Raises:
             ChannelError: Threads could not be asked, or does not show yet what it says is out; the doubt stays.
         """
         try:
-            return self._found(request, since)
+            return self._found(request, since, known)
         except Refused as error:  # what was refused is the question, not the post
             raise Unavailable("Threads cannot be asked whether the post is out.", code=error.code) from None
 
-    def _found(self, request: Request, since: datetime) -> PostRef | None:
+    def _found(self, request: Request, since: datetime, known: frozenset[str]) -> PostRef | None:
         status = self._status(request)
         if status in {"FINISHED", "IN_PROGRESS", "ERROR", "EXPIRED"}:
             return None
-        ref = self._shown(request, since)
+        ref = self._shown(request, since, known)
         if ref is None and status == "PUBLISHED":
             raise Unavailable("Threads says that the post is out, but does not show it yet.", code=status)
         return ref
@@ -210,15 +210,18 @@ class Threads:
                 return True
             return False
 
-    def _shown(self, request: Request, since: datetime) -> PostRef | None:
-        """The post with the request's text and parent: the first since then, one before it only if there is none."""
+    def _shown(self, request: Request, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        """The post with the request's text and parent: the first since then that is not known as another's."""
         parent, found = request.body.get("reply_to_id"), []
         for one in self._own_posts("replies" if parent else "threads", since - _SKEW):
             same_parent = (one.get("replied_to") or {}).get("id") == parent
-            if same_parent and str(one.get("text", "")).split() == str(request.body["text"]).split():
+            if (
+                same_parent
+                and str(one["id"]) not in known
+                and str(one.get("text", "")).split() == str(request.body["text"]).split()
+            ):
                 found.append(one)
-        then = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S+0000}"  # as Threads writes it
-        return self._ref(min(found, key=lambda one: (one["timestamp"] < then, one["timestamp"]))) if found else None
+        return self._ref(min(found, key=lambda one: str(one["timestamp"]))) if found else None
 
     def _own_posts(self, kind: str, since: datetime) -> Iterator[dict[str, Any]]:
         """Our posts, or our replies, since then ("Retrieve User Posts", "Retrieve User Replies"), page by page."""
