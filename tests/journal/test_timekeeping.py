@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journal.bench import Desk
 from scripted import KEYED, LEASE, READABLE, Book, Scripted
 from sqlalchemy import select
 
@@ -18,6 +19,7 @@ from policenotify.channel import Abilities, Request
 from policenotify.clock import CountsFromBoot, MachineClock
 from policenotify.errors import Unavailable, Unconfirmed
 from policenotify.journal import open_journal, schema
+from policenotify.keys import Keys
 from policenotify.rate import Rate
 from policenotify.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
@@ -280,6 +282,31 @@ def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book,
     with book.journal.reading() as connection:
         kinds = list(connection.execute(select(schema.event.c.kind)).scalars())
     assert kinds.count("clock_set") == 1
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Keys, seconds: float) -> None:
+    """What was published after the clock was set, and before anybody saw that, waits no longer for it."""
+    clock = FakeClock(run="the machine")
+    desk = Desk(tmp_path, keys=keys, clock=clock, url=place)
+    with closing(desk.journal):
+        desk.journal.recover()
+        doubtful = desk.publish(incident="I1")
+        desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=clock.now() + timedelta(seconds=300))
+        desk.journal.pause("sea", clock.now() + timedelta(seconds=300))
+        began = clock.now()
+        clock.pass_by(100)
+        clock.jump(seconds)
+        desk.publish(channels=("sea",), incident="I2")
+        assert desk.claim() is None
+        assert desk.claim("sea") is None
+        clock.pass_by(200)
+        assert desk.take("sea").first_tried_at is None
+        claimed = desk.take()
+        assert claimed.publication == doubtful
+        assert claimed.last_tried_at == began + timedelta(seconds=seconds)
+        assert claimed.first_tried_at == min(began, began + timedelta(seconds=seconds))
+        assert desk.journal.due(["sky", "sea"]).keys() == {"sky", "sea"}
 
 
 def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> None:

@@ -1,4 +1,8 @@
-"""A clock that was set back: what was written by the old time neither waits for it to come again nor trusts it."""
+"""A clock that was set back, and nobody saw by how much: what was written by the old time does not wait for it.
+
+It was set while the machine was off, or by another machine that wrote into the same journal. A step that is seen is
+followed in `timekeeping`.
+"""
 
 from __future__ import annotations
 
