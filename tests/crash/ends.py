@@ -316,10 +316,8 @@ class Scene:
         for person in self._people():
             have.setdefault((*person["turn"], person["channel"]), set()).add(person["address"])
         for (incident, point, channel), listed in self.listed.items():
-            before = have.get((incident, point - 1, channel), set())
-            self.must(
-                have.get((incident, point, channel)) == listed | before, f"{channel} {incident}.{point}: its list"
-            )
+            wanted = set(listed) | have.get((incident, point - 1, channel), set())
+            self.must(have.get((incident, point, channel)) == wanted, f"{channel} {incident}.{point}: its list")
 
     def _posts_are_out_once(self, counted: Counter[str]) -> None:
         """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""
@@ -472,13 +470,16 @@ def twins(played: Scene, ends: int) -> str:
     kills = 0
     for number in range(ends):
         played.latencies()
-        played.joined(played.start("publish", (number, 0), **machines[number % 2]))
-        if played.chance.random() < 0.2:
-            time.sleep(played.chance.uniform(0, 0.3))
+        before = played.calls()
+        published = played.start("publish", (number, 0), **machines[number % 2])
+        if played.chance.random() < 0.25:
+            _until(lambda before=before: played.calls() > before, "nobody delivers")
+            time.sleep(played.chance.uniform(0, 0.2))
             which = played.chance.randrange(2)
             played.end(alive[which], signal.SIGKILL)
             kills += 1
             alive[which] = played.start("work", **machines[which])
+        played.joined(published)
         _until(played._only_held, "there is no end to it")
         played.ends += 1
     for process in alive:
