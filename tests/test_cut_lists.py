@@ -28,7 +28,7 @@ SLOW = 0.05
 """Seconds that each call takes: a chunk takes longer than any limit in these tests."""
 
 
-def by_sms(stand: SmsStand) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+def by_sms(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     url = (
         f"form://{stand.url.removeprefix('http://')}{stand.KANNEL}?method=GET&:username={stand.user}"
         f"&:password={stand.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
@@ -37,7 +37,7 @@ def by_sms(stand: SmsStand) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     return "sms", {"url": url}, NUMBERS
 
 
-def by_mail(stand: MailStand) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+def by_mail(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     return (
         "email",
         {"url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure"},

@@ -30,6 +30,7 @@ from desk import accident
 from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
+from policenotify.clock import SystemClock
 from policenotify.journal import open_journal, owner, schema
 from policenotify.journal.addresses import recipient_key
 from policenotify.journal.store import Journal
@@ -63,6 +64,7 @@ class Orders:
     options: Mapping[str, dict[str, Any]]
     on_unknown: Literal["resend", "hold"]
     people: Mapping[str, tuple[str, ...]]
+    fast: bool = True  # time runs faster than on the wall; else a process has its five seconds to end
     task: Task = "work"
     turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
     seconds: float = 0.0  # its wait or budget, by its own clock
@@ -70,7 +72,7 @@ class Orders:
     machine: str = ""
 
     def publisher(self) -> Publisher:
-        clock = FastClock(self.start)
+        clock = _clock(self.start, fast=self.fast)
         return Publisher(
             journal=open_journal(str(self.folder / "journal.db"), keys=Keys.load(self.folder / "keys"), clock=clock),
             channels=[
@@ -90,6 +92,10 @@ class Orders:
             lease=LEASE,
             patience=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
         )
+
+
+def _clock(start: datetime, *, fast: bool) -> SystemClock:
+    return FastClock(start) if fast else SystemClock()
 
 
 def obey(orders: Orders) -> None:
@@ -200,6 +206,14 @@ class Scene:
     def attempts(self) -> int:
         with self.journal.reading() as connection:
             return int(connection.execute(select(func.count()).select_from(schema.attempt)).scalar_one())
+
+    def halt(self, process: int) -> None:
+        """Halt a process at some instant at which it does not hold the journal: a file lets nobody else write then."""
+        os.kill(process, signal.SIGSTOP)
+        while self.journal_is_locked():
+            os.kill(process, signal.SIGCONT)
+            time.sleep(0.001)
+            os.kill(process, signal.SIGSTOP)
 
     def journal_is_locked(self) -> bool:
         with closing(sqlite3.connect(self.orders.folder / "journal.db", timeout=0, isolation_level=None)) as connection:
@@ -316,10 +330,8 @@ class Scene:
         for person in self._people():
             have.setdefault((*person["turn"], person["channel"]), set()).add(person["address"])
         for (incident, point, channel), listed in self.listed.items():
-            before = have.get((incident, point - 1, channel), set())
-            self.must(
-                have.get((incident, point, channel)) == listed | before, f"{channel} {incident}.{point}: its list"
-            )
+            wanted = set(listed) | have.get((incident, point - 1, channel), set())
+            self.must(have.get((incident, point, channel)) == wanted, f"{channel} {incident}.{point}: its list")
 
     def _posts_are_out_once(self, counted: Counter[str]) -> None:
         """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""
@@ -350,10 +362,12 @@ def _until(true: Any, otherwise: str) -> None:
 
 
 @contextmanager
-def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *channels: str) -> Iterator[Scene]:
+def scene(
+    folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *channels: str, fast: bool
+) -> Iterator[Scene]:
     """An installation without a publication."""
     start = datetime.now(UTC)
-    now = FastClock(start).now
+    now = _clock(start, fast=fast).now
     folder.mkdir()
     with ExitStack() as stack:
         x, mail, sms = (
@@ -387,8 +401,9 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *chann
             options={name: {"timeout": 5.0, **options[name]} for name in channels},
             on_unknown=on_unknown,
             people={},
+            fast=fast,
         )
-        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=FastClock(start))
+        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=_clock(start, fast=fast))
         stack.callback(journal.close)
         played = Scene(seed, orders, journal, x, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
         try:
@@ -419,7 +434,7 @@ def cut_lists(played: Scene, task: Task, ends: int) -> str:
             time.sleep(played.chance.uniform(0, 0.02))
             played.end(process)
         else:
-            played.joined(played.start(task, turn, seconds=played.chance.uniform(0.5, 8)))
+            played.joined(played.start(task, turn, seconds=played.chance.uniform(0.05, 0.8)))
         played.ends += 1
         point += 1
         played.receipts_are_true()
@@ -439,17 +454,13 @@ def halt(played: Scene, ends: int) -> str:
         before = played.attempts()
         assert halted.pid is not None
         assert other.pid is not None
-        os.kill(other.pid, signal.SIGSTOP)  # so that it is the first that takes it; it is woken within its lease
+        played.halt(other.pid)  # so that it is the first that takes it; it is woken within its lease
         played.joined(played.start("publish", (number, 0)))
         until = time.monotonic() + 5
         while played.attempts() == before and time.monotonic() < until:
             time.sleep(0.0005)
         time.sleep(played.chance.choice((0.0, 0.0, played.chance.uniform(0, 0.1))))
-        os.kill(halted.pid, signal.SIGSTOP)
-        while played.journal_is_locked():  # a file lets nobody write while it is halted in the middle of writing
-            os.kill(halted.pid, signal.SIGCONT)
-            time.sleep(0.001)
-            os.kill(halted.pid, signal.SIGSTOP)
+        played.halt(halted.pid)
         os.kill(other.pid, signal.SIGCONT)
         time.sleep(lease * 1.1)
         _until(played._only_held, "the other does not go on")
@@ -472,13 +483,16 @@ def twins(played: Scene, ends: int) -> str:
     kills = 0
     for number in range(ends):
         played.latencies()
-        played.joined(played.start("publish", (number, 0), **machines[number % 2]))
-        if played.chance.random() < 0.2:
-            time.sleep(played.chance.uniform(0, 0.3))
+        before = played.calls()
+        published = played.start("publish", (number, 0), **machines[number % 2])
+        if played.chance.random() < 0.25:
+            _until(lambda before=before: played.calls() > before, "nobody delivers")
+            time.sleep(played.chance.uniform(0, 0.2))
             which = played.chance.randrange(2)
             played.end(alive[which], signal.SIGKILL)
             kills += 1
             alive[which] = played.start("work", **machines[which])
+        played.joined(published)
         _until(played._only_held, "there is no end to it")
         played.ends += 1
     for process in alive:

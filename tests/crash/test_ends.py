@@ -32,7 +32,7 @@ def _run(folder: Path, name: str, scenes: int, ends: int) -> None:
     _, channels, play = next(kind for kind in KINDS if kind[0] == name)
 
     def one(number: int) -> str:
-        with scene(folder / str(number), SEED + number, CHOICES[number % 2], *channels) as played:
+        with scene(folder / str(number), SEED + number, CHOICES[number % 2], *channels, fast="x" in channels) as played:
             return play(played, ends)
 
     began = time.monotonic()

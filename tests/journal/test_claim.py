@@ -266,6 +266,7 @@ def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example", "c@x.example"]})
     claimed = desk.begin(desk.take("mail"))
     [first] = desk.journal.next_people(claimed, 1, hold_doubt=True)
+    desk.ask(claimed, [first])
     desk.clock.pass_by(121)
     assert desk.journal.recover() == 1
     assert desk.person(said, first.address) is Outcome.WAITING
