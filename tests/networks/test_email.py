@@ -268,7 +268,9 @@ def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
     stand: MailStand, command: Any, number: int, text: str, outcome: str
 ) -> None:
     if command == "DATA" and text == "no room":
-        text = "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
+        text = (
+            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
+        )
     stand.fail_next(command, number, text)
     bob = send(channel(stand), PEOPLE[1])["bob"]
     assert (bob.outcome, bob.gone) == (outcome, False)

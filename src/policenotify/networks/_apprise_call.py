@@ -28,6 +28,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
 from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
+from policenotify.networks._apprise_reply import GENERIC, error_for_words, words_of
 from policenotify.networks._apprise_url import scheme_of
 from policenotify.wire import error_for_exception, error_for_status, is_loopback
 
@@ -37,6 +38,7 @@ _STATUS = re.compile(r"\berror=([1-5]\d\d)\d*\b")
 _NOT_TLS = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: an s, and no TLS
 _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
 _NO_CREDIT = 402  # RFC 9110, section 15.5.3: gateways say so when the account is empty
+_NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # of fields that a generic URL renames
 _LONGEST_WAIT = timedelta(days=1)
 _DOCTOR = "then: policenotify doctor"
 
@@ -224,12 +226,26 @@ def say(
     if taken:
         return None
     heard.error = escaped or heard.error
-    problem = reading(heard) or _judged(heard, where=where, now=now)
+    words = _words(service, heard, text, title)
+    problem = reading(heard) or _judged(heard, where=where, now=now, words=words)
     service.logger.listen()  # forget what was heard: it holds the request
     return problem
 
 
-def _judged(heard: Heard, *, where: str, now: datetime) -> ChannelError:
+def _words(service: Any, heard: Heard, *said: str) -> str | None:  # noqa: ANN401 - as above
+    """Return the words of a service that is called by a generic URL; None: a plugin knows what it answers."""
+    if not schemes(type(service), "protocol", "secure_protocol") & GENERIC:
+        return None
+    values = [
+        str(value)
+        for name in ("headers", "params", "payload_extras")
+        for key, value in (getattr(service, name, None) or {}).items()
+        if key not in _NAMES
+    ]
+    return words_of(heard.body, filter(None, (service.user, service.password, *said, *values)))
+
+
+def _judged(heard: Heard, *, where: str, now: datetime, words: str | None) -> ChannelError:
     if heard.wait:
         at = now + min(timedelta(seconds=heard.wait), _LONGEST_WAIT)
         return Unavailable(f"{where} asks us to wait.", retry_at=at, whole_channel=True, code="429")
@@ -239,7 +255,7 @@ def _judged(heard: Heard, *, where: str, now: datetime) -> ChannelError:
             problem = Unconfirmed(f"{where} went away in the middle.", code=problem.code)
         return problem
     if heard.status is not None:
-        return _of_status(heard.status, where=where, now=now)
+        return _of_status(heard.status, where=where, now=now, words=words)
     if not heard.calls:
         return Blocked(
             f"apprise did not even call {where}: something is missing in the channel's url.",
@@ -248,15 +264,18 @@ def _judged(heard: Heard, *, where: str, now: datetime) -> ChannelError:
     return Unconfirmed(f"{where} answered in a way that does not tell whether the post is out.")
 
 
-def _of_status(status: int, *, where: str, now: datetime) -> ChannelError:
-    if status == _NO_CREDIT:
-        return Blocked(f"{where} wants to be paid first.", code="402", remedy=f"Buy credit, {_DOCTOR}")
+def _of_status(status: int, *, where: str, now: datetime, words: str | None) -> ChannelError:
     if status in _NOT_THERE:
         return Blocked(
-            f"{where} is not at the address in the channel's url, or does not know what is named there.",
+            f"{where} is not at the address in the channel's url, or does not know what is named there"
+            f"{f': {words}' if words else '.'}",
             code=str(status),
             remedy=f"Check the url, {_DOCTOR}",
         )
+    if words is not None:
+        return error_for_words(status, words, where=where, now=now)
+    if status == _NO_CREDIT:
+        return Blocked(f"{where} wants to be paid first.", code="402", remedy=f"Buy credit, {_DOCTOR}")
     return error_for_status(status, {}, now=now, where=where)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass
-from smtplib import SMTPAuthenticationError, SMTPException, SMTPNotSupportedError, SMTPResponseException, SMTPServerDisconnected
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPNotSupportedError,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 from typing import Literal, Self
 
 from policenotify.channel import RecipientOutcome
@@ -219,6 +225,10 @@ def not_opened(error: Exception) -> ChannelError:
         )
     if type(error) is SMTPException:  # what smtplib raises when no way of logging in is known to both sides
         return Blocked(_NO_LOGIN, code=kind, remedy=_CHECK_LOGIN)
+    return _unreachable(error, kind)
+
+
+def _unreachable(error: Exception, kind: str) -> Unavailable:
     if timed_out(error):
         return silent(code=kind)
     why, remedy = why_unreachable(error)
