@@ -182,8 +182,7 @@ class Attempts:
         return replace(found, not_before=max(found.not_before or now, now + settles))
 
     def _holds(self, claimed: Claimed) -> bool:
-        policy = self.how.on_unknown if claimed.severe else self.how.on_unknown_minor
-        return policy == "hold"
+        return self.how.unknown_policy(severe=claimed.severe) == "hold"
 
     def _held(self, claimed: Claimed, reason: str) -> Settlement:
         remedy = f"Look for it on {self.how.name!r}, then: policenotify resolve {claimed.id}"
