@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -94,6 +95,32 @@ def test_gotify_and_mattermost_are_two_more(stand: PushStand) -> None:
         ("gotify", "Accident", "Évitez l’avenue."),
         ("mattermost", "", "Évitez l’avenue."),  # and no title is glued to the text
     ]
+
+
+def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(stand: PushStand) -> None:
+    at = stand.url.removeprefix("http://")
+    matrix = open_apprise(f"matrix://desk:s3cret@{at}/%23alertes")
+    assert not matrix.abilities.title
+    send(matrix, "Évitez l’avenue.\n# 1 < 2")
+    [seen] = stand.messages
+    assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
+    assert seen.place == stand.rooms["#alertes:matrix.example"]
+
+
+@pytest.mark.parametrize(
+    ("room", "reached"),
+    [
+        ("%23alertes:matrix.example", True),
+        ("!f3lQJbR2kOaVnPzY8wXcTg?hsreq=no", True),
+        ("!f3lQJbR2kOaVnPzY8wXcTg", False),  # apprise adds a server, which ids of room version 12 have not
+    ],
+)
+def test_a_room_of_matrix_is_found_as_the_page_tells(stand: PushStand, room: str, *, reached: bool) -> None:
+    at = stand.url.removeprefix("http://")
+    by = open_apprise(f"matrix://desk:s3cret@{at}/{room}")
+    with nullcontext() if reached else pytest.raises(Blocked, match="not at the address"):
+        send(by)
+    assert len(stand.messages) == int(reached)
 
 
 def test_a_service_that_reads_markup_is_given_it_escaped(stand: PushStand, tunnel: TlsTunnel) -> None:
