@@ -408,6 +408,15 @@ def test_what_is_refused_as_an_answer_is_tried_once_alone(book: Book, at: str) -
     assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
 
 
+def test_standing_alone_is_nothing_to_remark_on_where_nothing_is_ever_answered(book: Book) -> None:
+    network = Scripted(abilities=PLAIN)
+    update = opened(book, network)
+    attempt(book, network)
+    assert network.prepared[-1][1] == ()
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, False)
+
+
 def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
     network = Scripted(abilities=KEYED)
     update = opened(book, network)
