@@ -122,6 +122,14 @@ def test_a_choice_is_for_every_message_or_by_severity(
     assert shown["on_unknown"] == dict(zip(("severe", "minor"), unknown, strict=True))
 
 
+@pytest.mark.parametrize(("page", "channel"), [("email", "presse"), ("sms", "sms")])
+def test_a_page_that_says_resend_resends_a_message_of_any_severity(page: str, channel: str) -> None:
+    text = (Path(__file__).parents[1] / f"docs/howto/{page}.md").read_text("utf-8")
+    table = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+    settings = Settings.model_validate({"sender": "x", **table})
+    assert settings.channels[channel].on_unknown == BySeverity(severe="resend", minor="resend")
+
+
 @pytest.mark.parametrize(
     "written", ['"always"', "true", "{}", '{ severe = "always" }', '{ sever = "hold" }', '{ minor = ["hold"] }']
 )

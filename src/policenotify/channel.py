@@ -480,12 +480,11 @@ OnUnknown: TypeAlias = Literal["resend", "hold"]
 OnCorrection: TypeAlias = Literal["reply", "edit", "both"]
 """What a correction does: answer the post that it is about, edit it, or both."""
 
-Choice_co = TypeVar("Choice_co", covariant=True)
-"""What is chosen."""
+_Choice_co = TypeVar("_Choice_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BySeverity(Generic[Choice_co]):
+class BySeverity(Generic[_Choice_co]):
     """A choice of an installation that depends on a message's severity.
 
     Attributes:
@@ -493,8 +492,8 @@ class BySeverity(Generic[Choice_co]):
         minor: The choice below Severe, and for a message without a severity.
     """
 
-    severe: Choice_co
-    minor: Choice_co
+    severe: _Choice_co
+    minor: _Choice_co
 
 
 USUAL_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")

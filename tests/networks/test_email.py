@@ -737,9 +737,19 @@ def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], o
         assert told(send(mail, PEOPLE[0])) == {"ana": outcome}
 
 
+def test_a_server_that_falls_silent_after_the_login_did_not_go_away() -> None:
+    with _raw_server({"noop": SILENCE}) as port:
+        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}", timeout=0.2)
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            mail.whoami()
+
+
+SILENCE = "…"
+
+
 @contextmanager
 def _raw_server(replies: dict[str, str]) -> Iterator[int]:
-    """A server that says what no mail server should: a reply for each command, an empty one hangs up."""
+    """A server that says what no mail server should: a reply for each command, or silence. An empty one hangs up."""
     usual = {
         "greeting": "220 hello", "ehlo": "250-hello\r\n250 AUTH PLAIN", "auth": "235 ok", "mail": "250 ok",
         "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "noop": "250 ok", "quit": "221 bye",
@@ -759,6 +769,8 @@ def _raw_server(replies: dict[str, str]) -> Iterator[int]:
                     command = line.decode().strip().lower().partition(" ")[0]
                     if command not in usual:
                         continue  # a line of the mail
+                    if said[command] == SILENCE:
+                        continue
                     if not said[command]:
                         break
                     peer.sendall(said[command].encode() + b"\r\n")
