@@ -216,6 +216,7 @@ def test_failures_are_told_as_what_they_are(
         (403, "User throughput exceeded", Unavailable, "asks us to wait: User throughput exceeded"),
         (403, "Cannot charge desk", Blocked, "is out of credit: Cannot charge <…>"),
         (400, "No key k3y-of-desk for Accident", Refused, "refused the message: No key <…> for <…>"),
+        (400, "Cannot call /call/t0k", Refused, "refused the message: Cannot call /call/<…>"),
         (424, "", Refused, "refused the message."),
         (500, "Out of order", Unconfirmed, "whether the post is out: Out of order"),
     ],
@@ -224,8 +225,8 @@ def test_failures_are_told_as_what_they_are(
 def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin knows
     stand: PushStand, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
-    stand.on("POST", "/call", Answer(status, words.encode()))
-    by = open_apprise(f"{scheme}://desk:s3cret@{stand.url.removeprefix('http://')}/call?:key=k3y-of-desk")
+    stand.on("POST", "/call/t0k", Answer(status, words.encode()))
+    by = open_apprise(f"{scheme}://desk:s3cret@{stand.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
     with pytest.raises(kind) as caught:
         send(by)
     assert caught.value.reason.endswith(said)

@@ -716,7 +716,7 @@ def test_the_options_make_a_schema() -> None:
 def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
     page = (Path(__file__).parents[2] / "docs/howto/sms.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| .* \| `(\S+)` \| (verified|unverified)", page, re.MULTILINE)
-    assert len(rows) == 9
+    assert len(rows) == 10
     for url, acceptance in rows:
         ours = url.replace("PRODUCT-TOKEN", "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab")
         by = open_sms(ours, sender="POLICE34", unencrypted=True)

@@ -165,13 +165,13 @@ def test_a_session_limit_ends_each_session_with_a_421(mail: MailStand) -> None:
 
 def test_a_session_limit_other_than_421_keeps_the_session_open(mail: MailStand) -> None:
     mail.limit_session(1, 452, "4.5.3 Too many recipients: Too many messages sent")
-    client = smtplib.SMTP(mail.host, mail.port, timeout=5)
-    client.send_message(letter())
-    for _ in range(2):
-        with pytest.raises(smtplib.SMTPSenderRefused) as refused:
-            client.send_message(letter())
-        assert refused.value.smtp_code == 452
-    assert client.noop()[0] == 250
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+        client.send_message(letter())
+        for _ in range(2):
+            with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+                client.send_message(letter())
+            assert refused.value.smtp_code == 452
+        assert client.noop()[0] == 250
     assert (len(mail.mails), mail.sessions) == (1, 1)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from apprise.common import NotifyFormat, OverflowMode
@@ -39,6 +39,7 @@ _NOT_TLS = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: an s, and no 
 _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
 _NO_CREDIT = 402  # RFC 9110, section 15.5.3: gateways say so when the account is empty
 _NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # of fields that a generic URL renames
+_TOKEN = re.compile(r"\d|.{12}")  # in a path: words such as `send` are none
 _LONGEST_WAIT = timedelta(days=1)
 _DOCTOR = "then: policenotify doctor"
 
@@ -242,7 +243,8 @@ def _words(service: Any, heard: Heard, *said: str) -> str | None:  # noqa: ANN40
         for key, value in (getattr(service, name, None) or {}).items()
         if key not in _NAMES
     ]
-    return words_of(heard.body, filter(None, (service.user, service.password, *said, *values)))
+    tokens = [part for part in str(service.fullpath or "").split("/") if _TOKEN.search(unquote(part))]
+    return words_of(heard.body, filter(None, (service.user, service.password, *said, *values, *tokens)))
 
 
 def _judged(heard: Heard, *, where: str, now: datetime, words: str | None) -> ChannelError:

@@ -19,7 +19,7 @@ from policenotify.wire import error_for_status
 GENERIC: Final = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
 """Schemes whose URL spells the whole call: the service behind them is known to the installation alone."""
 
-_PAUSE = timedelta(seconds=5)  # limits of throughput count by the second
+_PAUSE = timedelta(seconds=5)  # a limit that has no status of its own is one of throughput, and counts by the second
 _LONGEST = 160  # characters that are quoted
 _SHORTEST = 3  # characters of a value that is masked: shorter ones occur in words by chance
 _MASK = "<…>"
@@ -35,6 +35,7 @@ _THROTTLED = re.compile(
 )
 _UNPAID = re.compile(r"\b(credits?|charged?|charging|balance|quota|funds|prepaid|payment)\b", re.IGNORECASE)
 _IDENTITY = re.compile(r"authent|authori|password|credential|log.?in|\b(token|key)\b", re.IGNORECASE)
+_TOO_MANY = 429  # RFC 6585, section 4; when to ask again, apprise does not tell
 _FORBIDDEN = 403  # RFC 9110, section 15.5.4
 _PAYMENT = 402  # RFC 9110, section 15.5.3
 _DOCTOR = "then: policenotify doctor"
@@ -80,10 +81,10 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
     """
     code, quoted = str(status), f": {words}" if words else "."
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5; beyond, it may have been sent
-        if _THROTTLED.search(words):
+        if status == _TOO_MANY or _THROTTLED.search(words):
             return Unavailable(
                 f"{where} asks us to wait{quoted}",
-                retry_at=now + _PAUSE,
+                retry_at=None if status == _TOO_MANY else now + _PAUSE,
                 whole_channel=True,
                 code=code,
                 remedy="It will be tried again. Give the channel the service's own limit as its `rate`.",
