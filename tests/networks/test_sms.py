@@ -261,7 +261,7 @@ def test_an_empty_account_blocks_the_channel(stand: SmsStand) -> None:
     told, error = until_error(channel(stand))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
-    assert error.code == "402"
+    assert (error.code, error.reason) == ("402", "The SMS gateway is out of credit.")
 
 
 def test_a_limit_pauses_the_channel(stand: SmsStand) -> None:

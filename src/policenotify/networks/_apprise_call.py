@@ -30,14 +30,13 @@ from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
 from policenotify.networks._apprise_reply import GENERIC, error_for_words, words_of
 from policenotify.networks._apprise_url import scheme_of
-from policenotify.wire import error_for_exception, error_for_status, is_loopback
+from policenotify.wire import error_for_exception, is_loopback
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
 # 40301, whose first three digits are the status (docs.ntfy.sh).
 _STATUS = re.compile(r"\berror=([1-5]\d\d)\d*\b")
 _NOT_TLS = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: an s, and no TLS
 _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
-_NO_CREDIT = 402  # RFC 9110, section 15.5.3: gateways say so when the account is empty
 _NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # of fields that a generic URL renames
 _TOKEN = re.compile(r"\d|.{12}")  # in a path: words such as `send` are none
 _LONGEST_WAIT = timedelta(days=1)
@@ -233,10 +232,10 @@ def say(
     return problem
 
 
-def _words(service: Any, heard: Heard, *said: str) -> str | None:  # noqa: ANN401 - as above
-    """Return the words of a service that is called by a generic URL; None: a plugin knows what it answers."""
+def _words(service: Any, heard: Heard, *said: str) -> str:  # noqa: ANN401 - as above
+    """Return the words of a service that is called by a generic URL; of others the plugin knows what they answer."""
     if not schemes(type(service), "protocol", "secure_protocol") & GENERIC:
-        return None
+        return ""
     values = [
         str(value)
         for name in ("headers", "params", "payload_extras")
@@ -247,7 +246,7 @@ def _words(service: Any, heard: Heard, *said: str) -> str | None:  # noqa: ANN40
     return words_of(heard.body, filter(None, (service.user, service.password, *said, *values, *tokens)))
 
 
-def _judged(heard: Heard, *, where: str, now: datetime, words: str | None) -> ChannelError:
+def _judged(heard: Heard, *, where: str, now: datetime, words: str) -> ChannelError:
     if heard.wait:
         at = now + min(timedelta(seconds=heard.wait), _LONGEST_WAIT)
         return Unavailable(f"{where} asks us to wait.", retry_at=at, whole_channel=True, code="429")
@@ -266,7 +265,7 @@ def _judged(heard: Heard, *, where: str, now: datetime, words: str | None) -> Ch
     return Unconfirmed(f"{where} answered in a way that does not tell whether the post is out.")
 
 
-def _of_status(status: int, *, where: str, now: datetime, words: str | None) -> ChannelError:
+def _of_status(status: int, *, where: str, now: datetime, words: str) -> ChannelError:
     if status in _NOT_THERE:
         return Blocked(
             f"{where} is not at the address in the channel's url, or does not know what is named there"
@@ -274,11 +273,7 @@ def _of_status(status: int, *, where: str, now: datetime, words: str | None) -> 
             code=str(status),
             remedy=f"Check the url, {_DOCTOR}",
         )
-    if words is not None:
-        return error_for_words(status, words, where=where, now=now)
-    if status == _NO_CREDIT:
-        return Blocked(f"{where} wants to be paid first.", code="402", remedy=f"Buy credit, {_DOCTOR}")
-    return error_for_status(status, {}, now=now, where=where)
+    return error_for_words(status, words, where=where, now=now)
 
 
 def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 - as above

@@ -1,7 +1,8 @@
-"""What a service answers that is called by `form://`, `json://` or `xml://`: its words, and what they mean.
+"""What the answer of a service means that is not a success: its status, and its words where no plugin reads them.
 
-Such a service has no plugin that knows its codes, and many give one status for several faults. jasmin 0.11.1 answers
-403 for a wrong password, for a throughput that is exceeded and for an empty account: only the words differ.
+A service that is called by `form://`, `json://` or `xml://` has no plugin that knows its codes, and many give one
+status for several faults. jasmin 0.11.1 answers 403 for a wrong password, for a throughput that is exceeded and for an
+empty account: only the words differ.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _UNPAID = re.compile(r"\b(credits?|charged?|charging|balance|quota|funds|prepaid
 _IDENTITY = re.compile(r"authent|authori|password|credential|log.?in|\b(token|key)\b", re.IGNORECASE)
 _TOO_MANY = 429  # RFC 6585, section 4; when to ask again, apprise does not tell
 _FORBIDDEN = 403  # RFC 9110, section 15.5.4
-_PAYMENT = 402  # RFC 9110, section 15.5.3
+_PAYMENT = 402  # RFC 9110, section 15.5.3: gateways say so when the account is empty
 _DOCTOR = "then: policenotify doctor"
 
 
@@ -75,7 +76,7 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
 
     Args:
         status: The HTTP status.
-        words: As [`words_of`][policenotify.networks._apprise_reply.words_of] returns them.
+        words: As [`words_of`][policenotify.networks._apprise_reply.words_of] returns them; may be empty.
         where: Whom we called, in an officer's words.
         now: The time.
     """
