@@ -19,6 +19,7 @@ from sqlalchemy import select
 from policenotify.attempt import CHUNK, Attempts, patience
 from policenotify.channel import (
     Abilities,
+    BySeverity,
     Configured,
     Operation,
     Picture,
@@ -160,7 +161,7 @@ def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
     network = Scripted(abilities=abilities)
     network.sends.append(error)
     published = book.publish("sky")
-    assert attempt(book, network, network.configured("sky", on_unknown=policy, on_unknown_minor=policy))
+    assert attempt(book, network, network.configured("sky", on_unknown=policy))
     receipt = book.receipt(published)
     assert (receipt.reason, receipt.remedy) == (error.reason, then)
 
@@ -410,6 +411,15 @@ def test_what_is_refused_as_an_answer_is_tried_once_alone(book: Book, at: str) -
     assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
 
 
+def test_standing_alone_is_nothing_to_remark_on_where_nothing_is_ever_answered(book: Book) -> None:
+    network = Scripted(abilities=PLAIN)
+    update = opened(book, network)
+    attempt(book, network)
+    assert network.prepared[-1][1] == ()
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, False)
+
+
 def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
     network = Scripted(abilities=KEYED)
     update = opened(book, network)
@@ -505,7 +515,7 @@ def test_a_doubt_outlives_a_later_certain_failure(book: Book, later: ChannelErro
     assert book.receipt(published).outcome is Outcome.UNCONFIRMED
 
 
-@pytest.mark.parametrize("how", [{}, {"on_unknown_minor": "resend"}])
+@pytest.mark.parametrize("how", [{}, {"on_unknown": "resend"}])
 def test_a_refusal_says_nothing_of_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
     network = Scripted(abilities=PLAIN if how else KEYED)
     configured = network.configured("sky", **how)
@@ -826,7 +836,7 @@ def test_what_is_stale_is_not_said_again(
     outcome: Outcome,
 ) -> None:
     network = Scripted(abilities=abilities)
-    how = network.configured("sky", on_unknown_minor="resend")
+    how = network.configured("sky", on_unknown="resend")
     if found:
         network.finds.append(network.ref)
     published = doubted(book, network, how, lives=timedelta(minutes=10))
@@ -845,7 +855,7 @@ def test_what_is_stale_is_not_said_again(
 @pytest.mark.parametrize("policies", [("resend", "hold"), ("hold", "resend")])
 def test_the_installation_has_chosen(book: Book, severity: Severity, policies: tuple[Any, Any]) -> None:
     network = Scripted()
-    how = network.configured("sky", on_unknown=policies[0], on_unknown_minor=policies[1])
+    how = network.configured("sky", on_unknown=BySeverity(severe=policies[0], minor=policies[1]))
     published = doubted(book, network, how, severity=severity)
     attempt(book, network, how)
     chosen = policies[0 if severity is Severity.SEVERE else 1]
@@ -1029,7 +1039,7 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     network = Scripted(abilities=MAIL)
-    how = network.configured("sky", on_unknown_minor="hold" if hold else "resend")
+    how = network.configured("sky", on_unknown="hold" if hold else "resend")
     network.sends.append(breaks(error))
     published = book.publish("sky", people=PEOPLE[:6])
     attempt(book, network, how)
@@ -1156,7 +1166,7 @@ def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
     hold: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     network = Scripted(abilities=MAIL)
-    how = network.configured("sky", on_unknown_minor="hold" if hold else "resend")
+    how = network.configured("sky", on_unknown="hold" if hold else "resend")
     others: list[Claimed] = []
 
     def slow(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:

@@ -272,11 +272,9 @@ def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> N
     assert "readers" not in repr(configured)
     assert "open=" not in repr(configured)
     assert replace(configured, exercise=True).exercise
-    assert (configured.on_unknown, configured.on_unknown_minor, configured.without_opening) == (
-        "resend",
-        "hold",
-        "standalone",
-    )
+    assert configured.without_opening == "standalone"
+    assert [configured.unknown_policy(severe=severe) for severe in (True, False)] == ["resend", "hold"]
+    assert [configured.correction_policy(severe=severe) for severe in (True, False)] == ["both", "edit"]
 
 
 def test_operations_are_stored_by_these_names() -> None:

@@ -850,7 +850,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     networks["found"].finds.append(networks["found"].ref)
     resend = Scripted()
     delivery = delivers(**networks)
-    delivery.channels["resend"] = resend.configured("resend", on_unknown_minor="resend")
+    delivery.channels["resend"] = resend.configured("resend", on_unknown="resend")
     with Timed() as drained:
         delivery.drain(LONG)
     assert drained.quick

@@ -187,7 +187,7 @@ def test_a_severe_correction_is_also_said_below(station: Station) -> None:
 @pytest.mark.parametrize("abilities", [ALL, replace(ALL, edits=False)], ids=["by choice", "without edits"])
 def test_a_correction_replies(station: Station, abilities: Abilities) -> None:
     station.board.abilities = abilities
-    publisher = station.publisher(**({"on_correction_minor": "reply"} if abilities.edits else {}))
+    publisher = station.publisher(**({"on_correction": "reply"} if abilities.edits else {}))
     opened = station.say(publisher, accident())
     [receipt] = station.say(publisher, _wrong(opened))
     assert receipt.operation is Operation.POST

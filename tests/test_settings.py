@@ -3,6 +3,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policenotify.channel import BySeverity
 from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, NewerVersion, SettingsError
 from policenotify.keys import Keys
@@ -86,9 +88,63 @@ def test_a_file_becomes_channels_ready_to_open(write: Write) -> None:
     bluesky, press = channels_of(settings)
     assert (bluesky.name, bluesky.network, bluesky.account) == ("bluesky", "bluesky", "police.example@bsky.social")
     assert bluesky.tags == {"public"}
-    assert (bluesky.without_opening, bluesky.on_unknown, bluesky.on_unknown_minor) == ("standalone", "resend", "hold")
+    assert (bluesky.without_opening, bluesky.on_unknown) == ("standalone", BySeverity(severe="resend", minor="hold"))
     assert (press.name, press.languages, press.without_opening) == ("presse-34", ("fr", "en"), "skip")
     assert press.abilities.recipients
+
+
+@pytest.mark.parametrize(
+    ("written", "unknown", "correction"),
+    [
+        ("", ("resend", "hold"), ("both", "edit")),
+        ('on_unknown = "resend"\non_correction = "edit"', ("resend", "resend"), ("edit", "edit")),
+        ('on_unknown = "hold"\non_correction = "reply"', ("hold", "hold"), ("reply", "reply")),
+        (
+            'on_unknown = { minor = "resend" }\non_correction = { severe = "reply" }',
+            ("resend", "resend"),
+            ("reply", "edit"),
+        ),
+        (
+            'on_unknown = { severe = "hold", minor = "resend" }\non_correction = { severe = "edit", minor = "both" }',
+            ("hold", "resend"),
+            ("edit", "both"),
+        ),
+    ],
+)
+def test_a_choice_is_for_every_message_or_by_severity(
+    write: Write, written: str, unknown: tuple[str, str], correction: tuple[str, str]
+) -> None:
+    settings = read_settings(write(BASIC.replace('tags = ["public"]', written)), environ=ENVIRON)
+    bluesky, _ = channels_of(settings)
+    assert tuple(bluesky.unknown_policy(severe=severe) for severe in (True, False)) == unknown
+    assert tuple(bluesky.correction_policy(severe=severe) for severe in (True, False)) == correction
+    shown = settings.model_dump(mode="json")["channels"]["bluesky"]
+    assert shown["on_unknown"] == dict(zip(("severe", "minor"), unknown, strict=True))
+
+
+@pytest.mark.parametrize(("page", "channel"), [("email", "presse"), ("sms", "sms")])
+def test_a_page_that_says_resend_resends_a_message_of_any_severity(page: str, channel: str) -> None:
+    text = (Path(__file__).parents[1] / f"docs/howto/{page}.md").read_text("utf-8")
+    table = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+    settings = Settings.model_validate({"sender": "x", **table})
+    assert settings.channels[channel].on_unknown == BySeverity(severe="resend", minor="resend")
+
+
+@pytest.mark.parametrize(
+    "written", ['"always"', "true", "{}", '{ severe = "always" }', '{ sever = "hold" }', '{ minor = ["hold"] }']
+)
+def test_a_choice_that_is_none_is_told_with_what_may_be_written(write: Write, written: str) -> None:
+    (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f"on_unknown = {written}")))
+    assert line == (
+        'channels.bluesky.on_unknown: write "resend" or "hold" for every message, '
+        'or { severe = "resend", minor = "hold" }'
+    )
+
+
+def test_a_choice_by_severity_may_come_from_the_environment(write: Write) -> None:
+    environ = {**ENVIRON, "POLICENOTIFY_CHANNELS__BLUESKY__ON_UNKNOWN__MINOR": "resend"}
+    bluesky, _ = channels_of(read_settings(write(), environ=environ))
+    assert bluesky.on_unknown == BySeverity(severe="resend", minor="resend")
 
 
 def test_a_channel_names_whom_its_posts_may_mention(write: Write) -> None:
@@ -434,7 +490,8 @@ def test_the_template_tells_the_defaults() -> None:
     assert said["wait"] == settings.wait.total_seconds()
     assert set(bluesky["mentions"]) == settings.channels["b"].mentions
     for name in [name for name in bluesky if name in OF_THE_CHANNEL - {"network", "languages", "tags", "mentions"}]:
-        assert bluesky[name] == getattr(settings.channels["b"], name)
+        usual = getattr(settings.channels["b"], name)
+        assert bluesky[name] == (asdict(usual) if isinstance(usual, BySeverity) else usual)
 
 
 @pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys"])

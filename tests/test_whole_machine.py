@@ -86,11 +86,7 @@ class WholeMachine(RuleBasedStateMachine):
             zip(CHANNELS, (Scripted(abilities=one) for one in (KEYED, READABLE, PLAIN, PLAIN)), strict=True)
         )
         self.hows: dict[str, Configured] = {
-            name: network.configured(
-                name,
-                on_unknown="hold" if name == "holds" else "resend",
-                on_unknown_minor="hold" if name == "holds" else "resend",
-            )
+            name: network.configured(name, on_unknown="hold" if name == "holds" else "resend")
             for name, network in self.networks.items()
         }
         self.readers = {name: Readers(keyed=name == "keyed") for name in self.networks}

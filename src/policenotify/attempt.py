@@ -216,8 +216,7 @@ class Attempts:
         return self._refused(error, claimed) if told is None else told
 
     def _holds(self, claimed: Claimed) -> bool:
-        policy = self.how.on_unknown if claimed.severe else self.how.on_unknown_minor
-        return policy == "hold"
+        return self.how.unknown_policy(severe=claimed.severe) == "hold"
 
     def _held(self, claimed: Claimed, reason: str) -> Settlement:
         remedy = f"Look for it on {self.how.name!r}, then: policenotify resolve {claimed.id}"
@@ -235,8 +234,10 @@ class Attempts:
         if claimed.operation is Operation.DELETE:
             return claimed
         # What is edited stays where its readers have found it, and needs no word about what it refers to.
-        reply = self._answers(claimed) or claimed.operation is Operation.EDIT
-        return replace(claimed, wording="reply" if reply else "standalone")
+        if self._answers(claimed) or claimed.operation is Operation.EDIT:
+            return replace(claimed, wording="reply")
+        # Where nothing is ever answered, standing alone is nothing to remark on.
+        return replace(claimed, wording="standalone" if self.channel.abilities.replies else "")
 
     def _prepared(self, claimed: Claimed) -> Request:
         """What will be said to the network, made from the wording chosen. Raises whatever the channel raises."""

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Annotated, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from pydantic import (
     AfterValidator,
@@ -493,6 +493,35 @@ class Deletes(Protocol):
         ...
 
 
+OnUnknown: TypeAlias = Literal["resend", "hold"]
+"""What becomes of a post in doubt that cannot be looked up: post it again, or hold it for a person to settle."""
+
+OnCorrection: TypeAlias = Literal["reply", "edit", "both"]
+"""What a correction does: answer the post that it is about, edit it, or both."""
+
+_Choice_co = TypeVar("_Choice_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BySeverity(Generic[_Choice_co]):
+    """A choice of an installation that depends on a message's severity.
+
+    Attributes:
+        severe: The choice at severity Severe and above.
+        minor: The choice below Severe, and for a message without a severity.
+    """
+
+    severe: _Choice_co
+    minor: _Choice_co
+
+
+USUAL_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")
+"""A severe post in doubt is posted again, since readers can bear to read it twice. Any other one is held."""
+
+USUAL_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor="edit")
+"""A severe correction also answers, so that those who read the wrong post learn of it. Any other one only edits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
     """A channel as an installation uses it: what the core must know of it without opening it.
@@ -509,11 +538,9 @@ class Configured:
         exercise: It is for exercises, and for nothing else.
         retired: Nothing new is opened on it; incidents opened on it are still followed to their end.
         without_opening: What becomes of an end or cancellation where the opening certainly never appeared.
-        on_unknown: What becomes of a post in doubt that cannot be looked up, at severity Severe and above.
-        on_unknown_minor: The same below Severe.
-        on_correction: What a correction does, at severity Severe and above: `reply`, `edit` the post that it is about,
-            or `both`. Where a post cannot be edited it always replies.
-        on_correction_minor: The same below Severe.
+        on_unknown: What becomes of a post in doubt that cannot be looked up: one choice for every message, or one by
+            severity.
+        on_correction: What a correction does, likewise. Where a post cannot be edited it always replies.
         on_cancellation: What a cancellation does: `reply`, `delete` what was posted, or `both`. Where a post cannot be
             deleted, or may be out unseen, it always says so in a post.
         mentions: Accounts that its posts may mention, without `@`; any other is named without it.
@@ -533,12 +560,20 @@ class Configured:
     exercise: bool = False
     retired: bool = False
     without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: Literal["resend", "hold"] = "resend"
-    on_unknown_minor: Literal["resend", "hold"] = "hold"
-    on_correction: Literal["reply", "edit", "both"] = "both"
-    on_correction_minor: Literal["reply", "edit", "both"] = "edit"
+    on_unknown: OnUnknown | BySeverity[OnUnknown] = USUAL_ON_UNKNOWN
+    on_correction: OnCorrection | BySeverity[OnCorrection] = USUAL_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[str] = frozenset()
     learns: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
     rate: Rate | None = None
+
+    def unknown_policy(self, *, severe: bool) -> OnUnknown:
+        """Return what becomes of a post in doubt, of a message that is at least Severe or less than that."""
+        choice = self.on_unknown
+        return choice if isinstance(choice, str) else choice.severe if severe else choice.minor
+
+    def correction_policy(self, *, severe: bool) -> OnCorrection:
+        """Return what a correction does that is at least Severe or less than that."""
+        choice = self.on_correction
+        return choice if isinstance(choice, str) else choice.severe if severe else choice.minor

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from policenotify.channel import Abilities, Clock, Keep
+from policenotify.channel import Abilities, BySeverity, Clock, Keep, OnCorrection, OnUnknown
 from policenotify.errors import SettingsError
 from policenotify.rate import Rate
 
@@ -119,10 +119,8 @@ class How(TypedDict, total=False):
     exercise: bool
     retired: bool
     without_opening: Literal["standalone", "skip"]
-    on_unknown: Literal["resend", "hold"]
-    on_unknown_minor: Literal["resend", "hold"]
-    on_correction: Literal["reply", "edit", "both"]
-    on_correction_minor: Literal["reply", "edit", "both"]
+    on_unknown: OnUnknown | BySeverity[OnUnknown]
+    on_correction: OnCorrection | BySeverity[OnCorrection]
     on_cancellation: Literal["reply", "delete", "both"]
     mentions: frozenset[str]
     recipients: Callable[[], Iterable[str]] | None

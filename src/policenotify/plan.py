@@ -233,7 +233,7 @@ def _following(message: Message, history: History, channel: Configured, said: Se
 def _corrected(legs: Sequence[Leg], message: Message, history: History, channel: Configured) -> list[Leg]:
     """The legs of a correction on a channel that can edit: the posts, then the edits."""
     severe = (message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)
-    how = channel.on_correction if severe else channel.on_correction_minor
+    how = channel.correction_policy(severe=severe)
     if how == "reply":
         return list(legs)
     edits = {leg: edit for leg in legs if (edit := _edit(leg, message, history, channel)) is not None}

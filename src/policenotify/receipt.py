@@ -234,7 +234,7 @@ class Receipt(_Value):
         code: The network's own code.
         retry_at: When it will be tried again.
         attempts: How often it was tried.
-        standalone: It was worded to stand alone although it belongs to an incident.
+        standalone: It was worded to stand alone although it belongs to an incident and the network has replies.
         recipients: For a channel with recipients: how many people have which outcome.
         note: Who will send what is waiting, and when a runner was last seen; of what is posted, how far that is known.
     """

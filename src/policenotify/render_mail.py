@@ -68,7 +68,7 @@ class MailParts:
         context: What the incident is, for a mail that must stand alone.
         link: An `https` page with more.
         link_label: What the page is.
-        pictures: Digest and alternative text of each; the HTML shows `cid:<digest>`.
+        pictures: What each attached picture shows.
         exercise: A banner that says so, when it is an exercise.
         footer: Who sends this, and why.
     """
@@ -85,7 +85,7 @@ class MailParts:
     context: str = ""
     link: str = ""
     link_label: str = ""
-    pictures: tuple[tuple[str, str], ...] = ()
+    pictures: tuple[str, ...] = ()
     exercise: str = ""
     footer: str = ""
 
@@ -120,7 +120,7 @@ def _text(parts: MailParts) -> Iterator[str]:
     if parts.instruction:
         label = f"{parts.instruction_label}{_colon(parts.language)}\n" if parts.instruction_label else ""
         yield _wrapped(label + parts.instruction)
-    yield _wrapped("\n".join(f"[{alt}]" for _, alt in parts.pictures))
+    yield _wrapped("\n".join(f"[{alt}]" for alt in parts.pictures))
     if parts.link:
         yield _wrapped(f"{parts.link_label}{_colon(parts.language)}\n{parts.link}" if parts.link_label else parts.link)
     yield _wrapped(f"-- \n{parts.footer}") if parts.footer else ""
@@ -150,9 +150,7 @@ def _blocks(parts: MailParts) -> Iterator[str]:
             f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
             f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
         )
-    for digest, alt in parts.pictures:
-        style = "display:block;max-width:100%;height:auto;margin:12px 0;border:0"
-        yield f'<img src="cid:{_html(digest)}" alt="{_html(alt)}" style="{style}">'
+    yield from (_paragraph(f"[{alt}]") for alt in parts.pictures)
     if parts.link:
         yield f'<p style="margin:12px 0">{_anchor(parts.link, parts.link_label)}</p>'
     if parts.footer:

@@ -133,7 +133,7 @@ def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: D
 def test_a_held_delivery_is_offered_to_whom_is_to_settle_it(complete: Offered, desk: Desk, run: Run) -> None:
     desk.mail.hang_up("DATA", delivered=True, times=1)
     settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown_minor = "hold"\n', encoding="utf-8")
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
     [_, mail] = run("publish", *ACCIDENT, "--json").document["publication"]["receipts"]
     assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
 

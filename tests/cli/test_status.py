@@ -148,7 +148,7 @@ def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, d
 
 def test_what_is_held_for_some_readers_is_found_too(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown_minor = "hold"\n', encoding="utf-8")
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
     desk.mail.hang_up("DATA", delivered=True, times=1)
     first = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
     publisher = desk.publisher()

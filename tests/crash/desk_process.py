@@ -120,7 +120,6 @@ class Installation:
             self.options[network],
             recipients=None if people is None else lambda: people,
             on_unknown=self.on_unknown,
-            on_unknown_minor=self.on_unknown,
         )
 
 

@@ -246,6 +246,7 @@ def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str
     return said
 
 
+_ELSEWHERE = "Reach them in another way. Correct the list where an address or a number is wrong."
 _POSTED = RecipientOutcome(key="", outcome="posted")
 _CUT = RecipientOutcome(key="", outcome="unconfirmed", reason="Cut.")
 _FULL = RecipientOutcome(key="", outcome="unavailable", reason="Full now.", code="452")
@@ -258,7 +259,7 @@ _ASK = "Ask on 'mail' whether they have it, then: policenotify resolve 1"
     ("told", "outcome", "why"),
     [
         ([_POSTED, _POSTED], Outcome.POSTED, ("", "", "")),
-        ([_POSTED, _NOT, _POSTED], Outcome.POSTED, ("1 of 3: Not for us.", "Check their addresses.", "550")),
+        ([_POSTED, _NOT, _POSTED], Outcome.POSTED, ("1 of 3: Not for us.", _ELSEWHERE, "550")),
         ([_NOT, _GREY, _FULL, _GREY], Outcome.WAITING, ("2 of 4: Later.", "It will be tried again.", "451")),
         (
             [_POSTED, _CUT, _NOT],

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -96,6 +97,32 @@ def test_gotify_and_mattermost_are_two_more(stand: PushStand) -> None:
     ]
 
 
+def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(stand: PushStand) -> None:
+    at = stand.url.removeprefix("http://")
+    matrix = open_apprise(f"matrix://desk:s3cret@{at}/%23alertes")
+    assert not matrix.abilities.title
+    send(matrix, "Évitez l’avenue.\n# 1 < 2")
+    [seen] = stand.messages
+    assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
+    assert seen.place == stand.rooms["#alertes:matrix.example"]
+
+
+@pytest.mark.parametrize(
+    ("room", "reached"),
+    [
+        ("%23alertes:matrix.example", True),
+        ("!f3lQJbR2kOaVnPzY8wXcTg?hsreq=no", True),
+        ("!f3lQJbR2kOaVnPzY8wXcTg", False),  # apprise adds a server, which ids of room version 12 have not
+    ],
+)
+def test_a_room_of_matrix_is_found_as_the_page_tells(stand: PushStand, room: str, *, reached: bool) -> None:
+    at = stand.url.removeprefix("http://")
+    by = open_apprise(f"matrix://desk:s3cret@{at}/{room}")
+    with nullcontext() if reached else pytest.raises(Blocked, match="not at the address"):
+        send(by)
+    assert len(stand.messages) == int(reached)
+
+
 def test_a_service_that_reads_markup_is_given_it_escaped(stand: PushStand, tunnel: TlsTunnel) -> None:
     assert tunnel.environment
     stand.on("POST", "*", Answer.json({"ok": True, "result": {}}))
@@ -181,6 +208,28 @@ def test_failures_are_told_as_what_they_are(
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
     send(by)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind", "said"),
+    [
+        (403, "User throughput exceeded", Unavailable, "asks us to wait: User throughput exceeded"),
+        (403, "Cannot charge desk", Blocked, "is out of credit: Cannot charge <…>"),
+        (400, "No key k3y-of-desk for Accident", Refused, "refused the message: No key <…> for <…>"),
+        (400, "Cannot call /call/t0k", Refused, "refused the message: Cannot call /call/<…>"),
+        (424, "", Refused, "refused the message."),
+        (500, "Out of order", Unconfirmed, "whether the post is out: Out of order"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["form", "json", "xml"])
+def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin knows
+    stand: PushStand, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
+) -> None:
+    stand.on("POST", "/call/t0k", Answer(status, words.encode()))
+    by = open_apprise(f"{scheme}://desk:s3cret@{stand.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
+    with pytest.raises(kind) as caught:
+        send(by)
+    assert caught.value.reason.endswith(said)
 
 
 def test_where_nobody_listens_it_is_unavailable(stand: PushStand) -> None:

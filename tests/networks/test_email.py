@@ -132,7 +132,7 @@ def test_every_person_gets_a_mail_of_his_own(stand: MailStand) -> None:
     mail = stand.mailbox("bob@c.example")[0]
     assert mail.sender == SENDER
     assert b"ana@" not in mail.raw
-    assert mail.message["To"] == "bob@c.example"
+    assert mail.raw.startswith(b"To: <bob@c.example>\r\n")  # without brackets a picture counts as spam
     assert mail.message["From"] == f"Police <{SENDER}>"
     body = mail.message.get_body(("plain",))
     assert body is not None
@@ -253,12 +253,75 @@ def test_only_a_mailbox_that_is_not_there_is_gone(stand: MailStand, number: int,
     assert outcomes["bob"].gone is gone
 
 
+@pytest.mark.parametrize(
+    ("number", "text", "outcome"),
+    [
+        (552, "5.2.2 no room", "refused"),
+        (552, "no room", "refused"),
+        (550, "bob@c.example: mailbox is full", "refused"),  # exim 4.98.2
+        (550, "5.7.1 Mailbox over its quota", "refused"),
+        (452, "4.2.2 no room", "unavailable"),
+    ],
+)
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
+    stand: MailStand, command: Any, number: int, text: str, outcome: str
+) -> None:
+    if command == "DATA" and text == "no room":
+        text = (
+            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
+        )
+    stand.fail_next(command, number, text)
+    bob = send(channel(stand), PEOPLE[1])["bob"]
+    assert (bob.outcome, bob.gone) == (outcome, False)
+    assert bob.reason.startswith("The mailbox of this person is full: ")
+    assert "bob" not in bob.reason
+
+
 def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: MailStand) -> None:
     stand.limit_session(3)
     people = tuple(person(f"p{number}") for number in range(11))
     assert set(told(send(channel(stand), *people)).values()) == {"posted"}
     assert received(stand) == Counter(f"p{number}" for number in range(11))
     assert stand.sessions == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (452, "4.5.3 Too many recipients: Too many messages sent"),  # OpenSMTPD 7.6.0
+        (451, "4.7.1 too many messages in this connection"),
+        (421, "4.7.0 too many messages in this connection"),  # exim 4.98.2
+    ],
+)
+def test_a_session_that_takes_no_more_mails_is_not_an_outage(stand: MailStand, number: int, text: str) -> None:
+    stand.limit_session(3, number, text)
+    people = tuple(person(f"p{number}") for number in range(11))
+    assert set(told(send(channel(stand), *people)).values()) == {"posted"}
+    assert received(stand) == Counter(f"p{number}" for number in range(11))
+    assert stand.sessions == 4
+
+
+def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(stand: MailStand) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    assert next(outcomes).outcome == "posted"
+    stand.refuse("*", 452, "4.5.3 Too many recipients", times=1)
+    assert [each.outcome for each in outcomes] == ["posted"] * 3
+    assert stand.sessions == 2
+
+
+@pytest.mark.parametrize(("mails", "sessions"), [(0, 1), (2, 2)])
+def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
+    stand: MailStand, mails: int, sessions: int
+) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    assert [next(outcomes).outcome for _ in range(mails)] == ["posted"] * mails
+    stand.fail_next("MAIL", 452, "4.3.1 insufficient storage", times=9)
+    with pytest.raises(Unavailable, match=r"takes no mail from us now: insufficient storage"):
+        next(outcomes)
+    assert stand.sessions == sessions
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
@@ -310,8 +373,24 @@ def test_a_server_that_ends_every_session_is_left_alone(stand: MailStand) -> Non
     stand.fail_next("MAIL", 421, "4.3.2 no", times=9)
     outcomes, error = until_error(channel(stand))
     assert outcomes == {}
-    assert type(error) is Unavailable
+    assert (type(error), error.reason) == (Unavailable, "The mail server ends every session.")
     assert stand.sessions == 2
+
+
+@pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
+def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: MailStand, command: Any) -> None:
+    stand.delay(command, 0.5)
+    outcomes, error = until_error(channel(stand, timeout=0.1))
+    assert outcomes == {}
+    assert (type(error), error.reason) == (Unavailable, "The mail server does not answer in time.")
+    assert "`timeout`" in error.remedy
+
+
+def test_a_server_that_greets_nobody_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=0.1)
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            silent.whoami()
 
 
 def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: MailStand) -> None:
@@ -658,9 +737,19 @@ def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], o
         assert told(send(mail, PEOPLE[0])) == {"ana": outcome}
 
 
+def test_a_server_that_falls_silent_after_the_login_did_not_go_away() -> None:
+    with _raw_server({"noop": SILENCE}) as port:
+        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}", timeout=0.2)
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            mail.whoami()
+
+
+SILENCE = "…"
+
+
 @contextmanager
 def _raw_server(replies: dict[str, str]) -> Iterator[int]:
-    """A server that says what no mail server should: a reply for each command, an empty one hangs up."""
+    """A server that says what no mail server should: a reply for each command, or silence. An empty one hangs up."""
     usual = {
         "greeting": "220 hello", "ehlo": "250-hello\r\n250 AUTH PLAIN", "auth": "235 ok", "mail": "250 ok",
         "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "noop": "250 ok", "quit": "221 bye",
@@ -680,6 +769,8 @@ def _raw_server(replies: dict[str, str]) -> Iterator[int]:
                     command = line.decode().strip().lower().partition(" ")[0]
                     if command not in usual:
                         continue  # a line of the mail
+                    if said[command] == SILENCE:
+                        continue
                     if not said[command]:
                         break
                     peer.sendall(said[command].encode() + b"\r\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Self
@@ -69,13 +67,12 @@ def _shown(mail: Mail) -> Shown:
         for part in parts
         if part.get_content_maintype() == "text"
     }
-    images = {str(part["Content-ID"]): bytes(part.get_content()) for part in parts if "Content-ID" in part}
-    shown = re.findall(r'<img src="cid:([^"]*)" alt="([^"]*)">', texts.get("html", ""))
+    images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
     return Shown(
         texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
         id=str(message["Message-ID"]),
         under=tuple(str(message["References"] or "").split()),
-        pictures=tuple((html.unescape(alt), images[f"<{number}>"]) for number, alt in shown),
+        pictures=tuple(images),
         breaks_lines=True,
         reader=mail.recipient,
         whole=mail.raw,

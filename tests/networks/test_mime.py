@@ -39,8 +39,8 @@ def post(**said: object) -> Post:
     return Post.model_validate(values | said)
 
 
-def picture(digest: str, data: bytes) -> Picture:
-    return Picture(digest=digest * 64, media_type="image/png", width=8, height=8, alt="Plan du quartier", data=data)
+def picture(digest: str, data: bytes, *, alt: str = "Plan du quartier") -> Picture:
+    return Picture(digest=digest * 64, media_type="image/png", width=8, height=8, alt=alt, data=data)
 
 
 def parsed(raw: str) -> EmailMessage:
@@ -202,28 +202,23 @@ def test_long_lines_are_broken_between_words_and_never_in_a_url() -> None:
     assert again == read
 
 
-def test_pictures_stand_inside_the_html_and_the_html_names_them() -> None:
-    pictures = (picture("a", b"\x89PNG one"), picture("b", b"\x89PNG two" * 500))
-    html = f'<img src="cid:{"a" * 64}" alt="Plan"><img src="cid:{"b" * 64}" alt="Vue">'
-    mail = parsed(_mime.compose(post(html=html, pictures=pictures), LETTERHEAD))
-    plain, related = mail.iter_parts()
-    assert (plain.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
-    page, *shown = cast("EmailMessage", related).iter_parts()
-    named = re.findall(r'"cid:([^"]+)"', str(cast("EmailMessage", page).get_content()))
-    assert [f"<{name}>" for name in named] == [each["Content-ID"] for each in shown]
-    assert named[0] == "a" * 32 + "@police.example"  # an addr-spec (RFC 2392)
-    assert [cast("EmailMessage", each).get_content() for each in shown] == [each.data for each in pictures]
-    assert [each.get_content_disposition() for each in shown] == ["inline", "inline"]
-    assert max(map(len, _mime.compose(post(html=html, pictures=pictures), LETTERHEAD).split("\r\n"))) <= 90
-
-
-def test_without_html_pictures_are_attached() -> None:
-    mail = parsed(_mime.compose(post(pictures=(picture("a", b"\x89PNG one"),)), LETTERHEAD))
+@pytest.mark.parametrize("html", ["", "<p>[Plan]</p><p>[Vue]</p>"])
+def test_pictures_are_attached_with_what_they_show(html: str) -> None:
+    alts = ("Plan", "Vue de l’été " * 40, 'x =?utf-8?q?=0D=0ABcc:_z?= "x"\r\nBcc: z', "a" * 200)
+    pictures = tuple(picture(name, name.encode() * 5000, alt=alt) for name, alt in zip("abcd", alts, strict=True))
+    raw = _mime.compose(post(html=html, pictures=pictures), LETTERHEAD)
+    mail = parsed(raw)
     assert mail.get_content_type() == "multipart/mixed"
+    body, *shown = mail.iter_parts()
+    assert body.get_content_type() == ("multipart/alternative" if html else "text/plain")
     assert part(mail, "plain") == "Évitez le secteur.\n"
-    assert [(each.get_filename(), each.get_content()) for each in mail.iter_attachments()] == [
-        ("1.png", b"\x89PNG one")
-    ]
+    assert not html or part(mail, "html") == html + "\n"
+    assert [cast("EmailMessage", each).get_content() for each in shown] == [each.data for each in pictures]
+    assert [each["Content-Description"].split() for each in shown] == [alt.split() for alt in alts]
+    assert [each.get_filename() for each in shown] == ["1.png", "2.png", "3.png", "4.png"]
+    assert {each.get_content_disposition() for each in shown} == {"attachment"}
+    assert max(map(len, raw.split("\r\n"))) <= 90
+    assert "Bcc" not in mail
 
 
 def test_the_mail_is_the_same_every_time_whatever_is_done_to_the_process_wide_charset_table() -> None:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from policenotify.text import sms, to_gsm
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
 CALL = ":version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
+JASMIN_CALL = ":version=&:title=&:type=&:message=content&:username=desk&:password=s3cret"
 NUMBERS = {name: f"+3360000000{number}" for number, name in enumerate(("ana", "bob", "cleo", "dan", "eve"), 1)}
 
 
@@ -60,6 +61,8 @@ def urls(stand: SmsStand) -> dict[str, str]:
     at = stand.url.removeprefix("http://")
     return {
         "kannel": f"form://{at}{stand.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
+        "jasmin": f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:coding={{data_coding}}"
+        "&:from={sender}&:to={recipient}",
         "json": f"json://desk:s3cret@{at}{stand.JSON}?:to={{recipient}}&:from={{sender}}",
         "octopush": f"octopush://{{sender}}:{stand.login}/{stand.key}/{{recipient}}",
         "infobip": f"infobip://{stand.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
@@ -69,7 +72,7 @@ def urls(stand: SmsStand) -> dict[str, str]:
     }
 
 
-GATEWAYS = ("kannel", "json", "octopush", "infobip", "cm", "seven", "sfr")
+GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
 
 
 def channel(stand: SmsStand, name: str = "octopush", **options: Any) -> Sms:
@@ -128,7 +131,7 @@ def test_letters_that_gsm_has_not_are_written_otherwise(stand: SmsStand) -> None
     assert "L'accès" in got.text
 
 
-@pytest.mark.parametrize("name", ["kannel", "octopush", "sfr"])
+@pytest.mark.parametrize("name", ["kannel", "jasmin", "octopush", "sfr"])
 def test_with_unicode_they_stay_as_they_are(stand: SmsStand, name: str) -> None:
     by = channel(stand, name, unicode=True)
     for text, expected in {
@@ -220,7 +223,7 @@ def test_what_a_yes_is_worth_is_claimed_by_gateway(stand: SmsStand, name: str, a
     assert channel(stand, name).abilities.acceptance == acceptance
 
 
-@pytest.mark.parametrize("name", ["kannel", "json", "octopush", "infobip", "cm"])
+@pytest.mark.parametrize("name", ["kannel", "jasmin", "json", "octopush", "infobip", "cm"])
 def test_wrong_credentials_block_the_channel_for_all(stand: SmsStand, name: str) -> None:
     by = channel(stand, name)
     stand.password, stand.key, stand.token = "0ther", "0ther", "0ther"
@@ -228,6 +231,7 @@ def test_wrong_credentials_block_the_channel_for_all(stand: SmsStand, name: str)
     assert told == {}
     assert isinstance(error, Blocked)
     assert error.code in {"401", "403"}
+    assert "does not accept our credentials" in error.reason
 
 
 def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: SmsStand) -> None:
@@ -257,7 +261,7 @@ def test_an_empty_account_blocks_the_channel(stand: SmsStand) -> None:
     told, error = until_error(channel(stand))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
-    assert error.code == "402"
+    assert (error.code, error.reason) == ("402", "The SMS gateway is out of credit.")
 
 
 def test_a_limit_pauses_the_channel(stand: SmsStand) -> None:
@@ -267,6 +271,91 @@ def test_a_limit_pauses_the_channel(stand: SmsStand) -> None:
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at is None  # apprise does not show the answer's head
+
+
+def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: SmsStand) -> None:
+    stand.credit = 2
+    told, error = until_error(channel(stand, "jasmin"))
+    assert told == {"ana": "posted", "bob": "posted"}
+    assert isinstance(error, Blocked)
+    assert (error.code, error.remedy) == ("403", "Buy credit, then: policenotify doctor")
+    assert error.reason == (
+        'The SMS gateway is out of credit: Error "Cannot charge submit_sm, check RouterPB log file for details"'
+    )
+
+
+def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: SmsStand) -> None:
+    stand.burst = 2
+    by = channel(stand, "jasmin")
+    told, error = until_error(by)
+    assert told == {"ana": "posted", "bob": "posted"}
+    assert isinstance(error, Unavailable)
+    assert error.whole_channel
+    assert error.retry_at == FakeClock().now() + timedelta(seconds=5)
+    assert error.reason == 'The SMS gateway asks us to wait: Error "User throughput exceeded"'
+    assert "`rate`" in error.remedy
+
+
+@pytest.mark.parametrize("name", ["jasmin", "json"])
+@pytest.mark.parametrize(
+    ("status", "words", "kind", "said"),
+    [
+        (
+            403,
+            "Value filter failed for username [desk] (destination_addr).",
+            Blocked,
+            "does not let us send: Value filter",
+        ),
+        (403, "Sender not allowed", Blocked, "does not let us send: Sender not allowed"),
+        (403, "", Blocked, "does not accept our credentials."),
+        (401, "Unauthorized", Blocked, "does not accept our credentials: Unauthorized"),
+        (402, "", Blocked, "is out of credit."),
+        (400, "Insufficient balance", Blocked, "is out of credit: Insufficient balance"),
+        (429, "", Unavailable, "asks us to wait."),
+        (400, "Too many requests", Unavailable, "asks us to wait: Too many requests"),
+        (404, "No such service", Blocked, "does not know what is named there: No such service"),
+    ],
+)
+def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
+    stand: SmsStand, name: str, status: int, words: str, kind: type[ChannelError], said: str
+) -> None:
+    answer = (
+        Answer.json({"error": {"code": 12, "text": words}}, status)
+        if name == "json"
+        else Answer(status, words.encode())
+    )
+    stand.fail_next("*", "*", answer)
+    told, error = until_error(channel(stand, name))
+    assert told == {}
+    assert isinstance(error, kind)
+    assert said in error.reason
+
+
+@pytest.mark.parametrize("name", ["jasmin", "json"])
+def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_away(stand: SmsStand, name: str) -> None:
+    echo = (
+        f"No route to {NUMBERS['ana']} (0033 6 00 00 00 01) for desk:s3cret, POLICE34, ops@police.example: %C3%89vitez"
+    )
+    page = f"<html><head><title>No</title></head><body><p>{echo}\x07</p>{'x' * 5000}</body></html>"
+    for answer in (Answer(412, echo.encode()), Answer.html(page, 412), Answer.json({"why": [echo]}, 412)):
+        stand.fail_next("*", "*", answer)
+        by = channel(stand, name)
+        ana = {each.key: each for each in by.send_each(by.prepare(post("Évitez"), ()), PEOPLE[:2])}["key-of-ana"]
+        assert (ana.outcome, ana.code) == ("refused", "412")
+        quoted = ana.reason.replace("+<…>", "<…>")
+        said = "The SMS gateway refused the message: No route to <…> (<…>) for <…>:<…>, <…>, <…>: <…>"
+        assert quoted.startswith(said)
+        assert len(ana.reason) < 210
+        assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
+
+
+def test_a_number_of_smpp_is_no_number_of_kannel(stand: SmsStand) -> None:
+    """Coding 2 is UCS-2 for Kannel, and binary for all that take SMPP's data_coding."""
+    at = stand.url.removeprefix("http://")
+    call = f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
+    for coding, text, encoding in (("{data_coding}", "Forêt", "UCS-2"), ("{coding}", "ForÃªt", "8-bit")):
+        send(open_sms(call + coding, unicode=True), PEOPLE[0], text="Forêt")
+        assert (stand.messages[-1].text, stand.messages[-1].encoding) == (text, encoding)
 
 
 def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: SmsStand) -> None:
@@ -579,6 +668,10 @@ FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
         (FORM, {"timeout": 31.0}, "timeout: must be"),
         (f"{FORM}&:coding=2", {}, "url: :coding= must follow"),
         (f"{FORM}&:coding=0", {"unicode": True}, "url: :coding= must follow"),
+        (f"{FORM}&:data_coding=8", {}, "url: :data_coding= must follow"),
+        (FORM, {"unicode": True}, "unicode: the url does not give the gateway the coding"),
+        (FORM.replace("forms", "jsons"), {"unicode": True}, "unicode: .*{data_coding}"),
+        (FORM.replace("forms", "xmls"), {"unicode": True}, "unicode: .*{coding}"),
         ("sfr://u:s3cret@space/{recipient}?media=SMSUnicode", {}, "url: media is chosen for each message"),
     ],
 )
@@ -623,7 +716,7 @@ def test_the_options_make_a_schema() -> None:
 def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
     page = (Path(__file__).parents[2] / "docs/howto/sms.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| .* \| `(\S+)` \| (verified|unverified)", page, re.MULTILINE)
-    assert len(rows) == 9
+    assert len(rows) == 10
     for url, acceptance in rows:
         ours = url.replace("PRODUCT-TOKEN", "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab")
         by = open_sms(ours, sender="POLICE34", unencrypted=True)

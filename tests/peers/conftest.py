@@ -23,6 +23,7 @@ from peers.pds_server import Pds
 from peers.programs import CannotBeHad
 from peers.proven import Proven, same
 from peers.smtp_relay import SmtpRelay
+from peers.spam_filter import SpamAssassin
 
 from policenotify.channel import Configured
 from policenotify.clock import SystemClock
@@ -39,6 +40,7 @@ _SERVERS: dict[str, Any] = {
     "pds": Pds,
     "snac": Snac,
     "mastodon_mock": MastodonMock,
+    "spam_filter": SpamAssassin,
 }
 _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
 _PROVEN = Proven()
@@ -136,6 +138,11 @@ def snac(pytestconfig: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def mastodon_mock(pytestconfig: pytest.Config) -> Any:
     return _server("mastodon_mock", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def spam_filter(pytestconfig: pytest.Config) -> Any:
+    return _server("spam_filter", pytestconfig)
 
 
 @pytest.fixture

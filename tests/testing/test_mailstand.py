@@ -163,6 +163,18 @@ def test_a_session_limit_ends_each_session_with_a_421(mail: MailStand) -> None:
     assert (len(mail.mails), mail.sessions) == (4, 2)
 
 
+def test_a_session_limit_other_than_421_keeps_the_session_open(mail: MailStand) -> None:
+    mail.limit_session(1, 452, "4.5.3 Too many recipients: Too many messages sent")
+    with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+        client.send_message(letter())
+        for _ in range(2):
+            with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+                client.send_message(letter())
+            assert refused.value.smtp_code == 452
+        assert client.noop()[0] == 250
+    assert (len(mail.mails), mail.sessions) == (1, 1)
+
+
 def test_the_stand_closes_after_a_421_by_itself(mail: MailStand) -> None:
     mail.fail_next("RCPT", 421, "4.3.2 shutting down")
     with socket.create_connection((mail.host, mail.port), timeout=5) as raw, raw.makefile("rwb") as line:

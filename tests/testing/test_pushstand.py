@@ -49,6 +49,26 @@ def test_ntfy_says_no_with_codes_of_its_own(stand: PushStand, asked: dict[str, s
     assert stand.messages == ()
 
 
+def test_matrix_wants_a_login_and_knows_its_rooms(stand: PushStand) -> None:
+    at = f"{stand.url}/_matrix/client/v3"
+
+    def login(password: str) -> requests.Response:
+        who = {"type": "m.id.user", "user": stand.user}
+        asked = {"type": "m.login.password", "identifier": who, "password": password}
+        return requests.post(f"{at}/login", json=asked, timeout=5)
+
+    assert login("wrong").json()["errcode"] == "M_FORBIDDEN"
+    head = {"Authorization": f"Bearer {login(stand.password).json()['access_token']}"}
+    assert requests.post(f"{at}/join/%23alertes:matrix.example", json={}, timeout=5).status_code == 401
+    assert requests.post(f"{at}/join/!abc:matrix.example", json={}, headers=head, timeout=5).status_code == 404
+    room = requests.post(f"{at}/join/%23alertes:matrix.example", json={}, headers=head, timeout=5).json()["room_id"]
+    said = {"msgtype": "m.text", "body": "Évitez"}
+    for where, status in ((room, 200), ("!abc", 404)):
+        got = requests.put(f"{at}/rooms/{where}/send/m.room.message/1", json=said, headers=head, timeout=5)
+        assert got.status_code == status
+    assert stand.messages == (SeenPush("matrix", "1", "", "Évitez", room),)
+
+
 def test_gotify_wants_its_token_and_a_message(stand: PushStand) -> None:
     def gotify(token: str, **asked: str) -> requests.Response:
         return requests.post(f"{stand.url}/message", json=asked, headers={"X-Gotify-Key": token}, timeout=5)

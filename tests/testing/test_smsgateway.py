@@ -64,6 +64,48 @@ def test_kannel_takes_the_coding_at_its_word(
     assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
 
 
+def jasmin(stand: SmsStand, **asked: str) -> tuple[int, str]:
+    given = {
+        "username": "desk",
+        "password": "s3cret",
+        "to": "33600000001",
+        "from": "POLICE34",
+        "content": "Fin",
+    } | asked
+    got = requests.get(stand.url + stand.JASMIN, params=given, timeout=5)
+    return got.status_code, got.text
+
+
+def test_jasmin_says_403_to_a_wrong_password_a_limit_and_an_empty_account(stand: SmsStand) -> None:
+    assert jasmin(stand, password="wrong") == (403, 'Error "Authentication failure for username:desk"')
+    assert jasmin(stand, message="x") == (400, 'Error "Argument [message] is unknown."')
+    assert jasmin(stand, to="12") == (412, 'Error "No route found"')
+    stand.burst, stand.credit = 1, 2
+    assert jasmin(stand)[0] == 200
+    assert jasmin(stand) == (403, 'Error "User throughput exceeded"')
+    stand.burst = None
+    assert jasmin(stand)[0] == 200
+    assert jasmin(stand) == (403, 'Error "Cannot charge submit_sm, check RouterPB log file for details"')
+    assert [message.gateway for message in stand.messages] == ["jasmin", "jasmin"]
+
+
+@pytest.mark.parametrize(
+    ("coding", "text", "shown", "encoding", "segments"),
+    [
+        ("0", "Forêt", "For?t", "GSM-7", 1),
+        ("8", "Forêt", "Forêt", "UCS-2", 1),
+        ("2", "Forêt", "ForÃªt", "8-bit", 1),
+        ("2", "a" * 141, "a" * 141, "8-bit", 2),
+    ],
+)
+def test_jasmin_takes_the_coding_of_smpp(
+    stand: SmsStand, coding: str, text: str, shown: str, encoding: str, segments: int
+) -> None:
+    jasmin(stand, content=text, coding=coding)
+    got = stand.messages[0]
+    assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
+
+
 def test_octopush_wants_its_form_its_key_and_its_money(stand: SmsStand) -> None:
     got = octopush(stand)
     assert got.status_code == 201

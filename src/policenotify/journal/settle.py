@@ -48,7 +48,7 @@ _MOST_TOLD = (  # what most of them were told
 )
 _WORST = (
     ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
-    ((Outcome.REFUSED,), "Check their addresses."),
+    ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
 )
 
 

@@ -134,7 +134,7 @@ class Claimed:
         not_after: Nothing of it is sent after that.
         standalone: The wording that reads alone.
         reply: The wording that answers.
-        wording: Which of the two was chosen: `reply`, `standalone`, or empty: not yet.
+        wording: Which of the two was chosen: `reply`, `standalone`, or empty: not yet, or the network has no replies.
         variant: How often the network has asked for another request.
         request: What was said to the network; `None`: not prepared yet.
         answers: Where the posts to answer have landed: from the opening to the last.

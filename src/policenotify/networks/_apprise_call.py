@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from apprise.common import NotifyFormat, OverflowMode
@@ -28,15 +28,17 @@ from requests.utils import get_environ_proxies, select_proxy
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable, Unconfirmed
 from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
+from policenotify.networks._apprise_reply import GENERIC, error_for_words, words_of
 from policenotify.networks._apprise_url import scheme_of
-from policenotify.wire import before_publishing, error_for_exception, error_for_status, is_loopback
+from policenotify.wire import before_publishing, error_for_exception, is_loopback
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
 # 40301, whose first three digits are the status (docs.ntfy.sh).
 _STATUS = re.compile(r"\berror=([1-5]\d\d)\d*\b")
 _NOT_TLS = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: an s, and no TLS
 _NOT_THERE = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
-_NO_CREDIT = 402  # RFC 9110, section 15.5.3: gateways say so when the account is empty
+_NAMES = frozenset({"version", "title", "message", "type", "attachments"})  # of fields that a generic URL renames
+_TOKEN = re.compile(r"\d|.{12}")  # in a path: words such as `send` are none
 _LONGEST_WAIT = timedelta(days=1)
 _DOCTOR = "then: policenotify doctor"
 
@@ -229,12 +231,27 @@ def say(
     if taken:
         return None
     heard.error = escaped or heard.error
-    problem = reading(heard) or _judged(heard, where=where, now=now)
+    words = _words(service, heard, text, title)
+    problem = reading(heard) or _judged(heard, where=where, now=now, words=words)
     service.logger.listen()  # forget what was heard: it holds the request
     return problem
 
 
-def _judged(heard: Heard, *, where: str, now: datetime) -> ChannelError:
+def _words(service: Any, heard: Heard, *said: str) -> str:  # noqa: ANN401 - as above
+    """Return the words of a service that is called by a generic URL; of others the plugin knows what they answer."""
+    if not schemes(type(service), "protocol", "secure_protocol") & GENERIC:
+        return ""
+    values = [
+        str(value)
+        for name in ("headers", "params", "payload_extras")
+        for key, value in (getattr(service, name, None) or {}).items()
+        if key not in _NAMES
+    ]
+    tokens = [part for part in str(service.fullpath or "").split("/") if _TOKEN.search(unquote(part))]
+    return words_of(heard.body, filter(None, (service.user, service.password, *said, *values, *tokens)))
+
+
+def _judged(heard: Heard, *, where: str, now: datetime, words: str) -> ChannelError:
     if heard.wait:
         at = now + min(timedelta(seconds=heard.wait), _LONGEST_WAIT)
         return Unavailable(f"{where} asks us to wait.", retry_at=at, whole_channel=True, code="429")
@@ -244,7 +261,7 @@ def _judged(heard: Heard, *, where: str, now: datetime) -> ChannelError:
             problem = Unconfirmed(f"{where} went away in the middle.", code=problem.code)
         return problem
     if heard.status is not None:
-        return _of_status(heard.status, where=where, now=now)
+        return _of_status(heard.status, where=where, now=now, words=words)
     if not heard.calls:
         return Blocked(
             f"apprise did not even call {where}: something is missing in the channel's url.",
@@ -253,16 +270,15 @@ def _judged(heard: Heard, *, where: str, now: datetime) -> ChannelError:
     return Unconfirmed(f"{where} answered in a way that does not tell whether the post is out.")
 
 
-def _of_status(status: int, *, where: str, now: datetime) -> ChannelError:
-    if status == _NO_CREDIT:
-        return Blocked(f"{where} wants to be paid first.", code="402", remedy=f"Buy credit, {_DOCTOR}")
+def _of_status(status: int, *, where: str, now: datetime, words: str) -> ChannelError:
     if status in _NOT_THERE:
         return Blocked(
-            f"{where} is not at the address in the channel's url, or does not know what is named there.",
+            f"{where} is not at the address in the channel's url, or does not know what is named there"
+            f"{f': {words}' if words else '.'}",
             code=str(status),
             remedy=f"Check the url, {_DOCTOR}",
         )
-    return error_for_status(status, {}, now=now, where=where)
+    return error_for_words(status, words, where=where, now=now)
 
 
 def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 - as above

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from policenotify.errors import SettingsError
+from policenotify.networks._apprise_reply import GENERIC
 from policenotify.networks._apprise_url import ServiceUrl, read
 
 NumberFormat = Literal["auto", "+", "00", "bare"]
@@ -36,13 +37,17 @@ The others take the HTTP status for it. Of seven, vonage, clicksend, 46elks and 
 with a success; octopush, `form://` and `json://` tell nothing of a number.
 """
 
-_HTTP = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})  # a gateway's own HTTP call, spelled in the URL
-_AT_HOST = _HTTP | {"infobip", "smseagle", "smseagles"}  # where the host is one, and no token
+_AT_HOST = GENERIC | {"infobip", "smseagle", "smseagles"}  # where the host is one, and no token
 _OWN_NAME = frozenset({"cm", "octopush"})  # without a sender the plugin sends under the name of the program
 _NUMBERS_ONLY = frozenset({"msgbird", "nexmo", "plivo", "smpp", "smpps", "telnyx", "vonage"})
 _NUMBERS_OR_SHORT = frozenset({"sinch", "twilio"})
 _NO_NAMES = _NUMBERS_ONLY | _NUMBERS_OR_SHORT | {"bulksms", "clickatell", "clicksend", "sns", "telesign"}
 _MOST_SEGMENTS = 8  # octopush and cm take 1224 letters: eight of 153
+_KANNEL_CODING, _DATA_CODING = _CODINGS = ("{coding}", "{data_coding}")
+_WRITE_CODING = (
+    "Write :coding={coding} for Kannel (0 or 2); for jasmin and others that take SMPP's data_coding (0 or 8) write "
+    "{data_coding} in the field that holds it"
+)
 _SENDERS = ("from", "sender", "source", ":from", ":sender", ":source")
 
 _SHORT_CODE = re.compile(r"3[68]\d{3}")  # AF2M: 36xxx and 38xxx
@@ -76,7 +81,7 @@ class Gateway:
         """
         written = number if self.number_format == "+" else number[1:]
         url = self.template.replace("{recipient}", quote(f"00{written}" if self.number_format == "00" else written))
-        url = url.replace("{coding}", "0" if gsm else "2")
+        url = url.replace(_KANNEL_CODING, "0" if gsm else "2").replace(_DATA_CODING, "0" if gsm else "8")
         if self.scheme == "sfr":  # its default takes 70 letters
             return _with(url, f"media=SMS{'' if gsm else 'Unicode'}{'Long' if segments > 1 else ''}")
         if self.scheme == "bulksms":  # its default costs double
@@ -93,7 +98,7 @@ def gateway(
         SettingsError: Something cannot be right; the text names the option, and never a secret.
     """
     parts = read(url, example=EXAMPLE)
-    scheme, generic = parts.scheme, parts.scheme in _HTTP
+    scheme, generic = parts.scheme, parts.scheme in GENERIC
     if scheme == "freemobile":
         raise SettingsError("url: freemobile reaches only its owner's line. Use the network 'apprise' for it.")
     if url.count("{recipient}") != 1:
@@ -106,7 +111,9 @@ def gateway(
         raise SettingsError(f"number_format: apprise writes the numbers for {scheme} itself. Take it out")
     named = sender or _visible_sender(parts)
     _check_sender(scheme, named, country_code)
-    _check_coding(parts, unicode=unicode, segments=segments)
+    _check_coding(parts, unicode=unicode, told=any(each in url for each in _CODINGS))
+    if not 1 <= segments <= _MOST_SEGMENTS:
+        raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
     host = parts.host if scheme in _AT_HOST else ""
     shown = named if re.search("[A-Za-z]", named) or _SHORT_CODE.fullmatch(named) else ""
     return Gateway(
@@ -159,15 +166,16 @@ def _check_sender(scheme: str, sender: str, country_code: str) -> None:
         raise SettingsError(f"sender: French operators block {sender!r} as too general. Name the service: 'POLICE34'")
 
 
-def _check_coding(parts: ServiceUrl, *, unicode: bool, segments: int) -> None:
+def _check_coding(parts: ServiceUrl, *, unicode: bool, told: bool) -> None:
     fixed = {"sfr": "media", "bulksms": "unicode"}.get(parts.scheme, "")
     if fixed in parts.options:
         raise SettingsError(f"url: {fixed} is chosen for each message. Take it out; see `segments` and `unicode`")
-    coding = parts.options.get(":coding")
-    if coding not in {None, "{coding}"} and (unicode or coding != "0"):
-        raise SettingsError("url: :coding= must follow each message. Write :coding={coding}")
-    if not 1 <= segments <= _MOST_SEGMENTS:
-        raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
+    for name in (":coding", ":data_coding", ":dcs"):
+        coding = parts.options.get(name)
+        if coding not in {None, *_CODINGS} and (unicode or coding != "0"):
+            raise SettingsError(f"url: {name}= must follow each message. {_WRITE_CODING}")
+    if unicode and parts.scheme in GENERIC and not told:
+        raise SettingsError(f"unicode: the url does not give the gateway the coding of each message. {_WRITE_CODING}")
 
 
 def _with(url: str, option: str) -> str:

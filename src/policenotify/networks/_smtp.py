@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from policenotify.errors import Blocked, JournalError, Unavailable
 from policenotify.networks import _apprise
-from policenotify.networks._smtp_reply import Reply, not_opened
+from policenotify.networks._smtp_reply import Reply, not_opened, silent, timed_out
 from policenotify.wire import before_publishing, is_loopback
 
 with warnings.catch_warnings():  # apprise looks for the stdlib's imghdr, which says that it will leave in Python 3.13
@@ -33,10 +33,12 @@ class Cut(Exception):
 
     Attributes:
         doubt: Some of the mail had been sent, so it may have been taken.
+        silent: The server did not end it: it gave no answer in time.
     """
 
-    def __init__(self, *, doubt: bool) -> None:
+    def __init__(self, *, doubt: bool, silent: bool = False) -> None:
         self.doubt = doubt
+        self.silent = silent
         super().__init__()
 
 
@@ -158,9 +160,9 @@ class Session(AppriseSMTPController):
         except JournalError:  # the lease is over
             self.drop()
             raise
-        except OSError:  # SMTPException is one
+        except OSError as error:  # SMTPException is one
             self.drop()
-            raise Cut(doubt=begun) from None
+            raise Cut(doubt=begun, silent=timed_out(error)) from None
         if reply.number == _CLOSING:  # said after the mail, too, it means that the mail was not taken
             self.drop()
             raise Cut(doubt=False)
@@ -174,8 +176,10 @@ class Session(AppriseSMTPController):
         """
         try:
             number, _ = self._socket.noop()
-        except OSError:
+        except OSError as error:
             number = 0
+            if timed_out(error):
+                raise silent() from None
         if number != 250:  # noqa: PLR2004 - RFC 5321, section 4.3.2
             raise Unavailable("The mail server went away.", code=str(number or ""), remedy="It will be tried again.")
 
@@ -216,9 +220,10 @@ class Line:
         self._sender = sender
         self._session: Session | None = None
         self._cuts = 0
+        self._silent = False  # the server gave no answer in the last session that was lost
 
     def hand_over(self, address: str, mail: bytes) -> Reply | None:
-        """Hand one mail over, in a new session if the server ends the first before it has the mail.
+        """Hand one mail over, in a new session if the first ends, or takes no more, before it has the mail.
 
         Returns:
             The reply that settled it; `None`: the session ended when the mail had been sent.
@@ -228,18 +233,27 @@ class Line:
         """
         while True:
             if self._cuts == _CUTS:
-                raise Unavailable("The mail server ends every session.", remedy="It will be tried again.")
-            if self._session is None or not self._session.alive:
+                raise self._left_alone()
+            used = self._session is not None and self._session.alive
+            if self._session is None or not used:
                 self._session = self._connect()
             try:
                 reply = self._session.deliver(self._sender, address, mail)
             except Cut as cut:
                 self._cuts += 1
+                self._silent = cut.silent
                 if cut.doubt:
                     return None
-            else:
-                self._cuts = 0
+                continue
+            self._cuts = 0
+            if not (used and reply.session_spent):  # the reply of a new session stands
                 return reply
+            self._session.quit()
+
+    def _left_alone(self) -> Unavailable:
+        if self._silent:
+            return silent()
+        return Unavailable("The mail server ends every session.", remedy="It will be tried again.")
 
     def hang_up(self) -> None:
         """End the session without a word, which nobody may be there to answer; the next mail opens another."""

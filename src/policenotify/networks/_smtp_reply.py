@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass
-from smtplib import SMTPAuthenticationError, SMTPException, SMTPNotSupportedError, SMTPResponseException
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPNotSupportedError,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 from typing import Literal, Self
 
 from policenotify.channel import RecipientOutcome
@@ -15,11 +21,19 @@ from policenotify.wire import why_unreachable
 _LOGIN = frozenset({530, 534, 535, 538})  # RFC 4954, section 6: who we are is not settled
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*")  # RFC 2034, section 4
 _ADDRESS = re.compile(r"<?[^\s<>:;,()\"']+@[^\s<>:;,()\"']+>?")
+_FULL = frozenset({"4.2.2", "5.2.2"})  # RFC 3463, section 3.3
+_SPENT = "4.5.3"  # RFC 3463, section 3.6, "too many recipients": each mail has one, so it counts the whole session
 _GONE = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})  # RFC 3463, section 3.2; RFC 7505, section 4.2
 # For servers without enhanced codes. A bare 550 also stands for "relay not permitted", and that is our fault, not his.
 _UNKNOWN = re.compile(
     r"(unknown|no such|invalid|unrout\w+) (local )?(user|recipient|mailbox|address)"
     r"|(user|recipient|mailbox|address) (is )?(unknown|not found|does not exist|doesn't exist)",
+    re.IGNORECASE,
+)
+# A full mailbox is also refused with a bare 550 or 552, and with other enhanced codes.
+_QUOTA = re.compile(
+    r"\b(over|exceed\w*) (\w+ ){0,3}quota|\bquota (\w+ ){0,2}(exceeded|full|reached)"
+    r"|\b(mailbox|inbox) (\w+ ){0,3}(full|out of storage)|\bfull mailbox|\bmailbox size limit exceeded",
     re.IGNORECASE,
 )
 _NO_LOGIN = "The mail server does not accept our login."
@@ -83,7 +97,7 @@ class Reply:
     def too_large(self) -> bool:
         """The mail is larger than the server takes (RFC 1870, section 6.1; RFC 3463, section 3.4)."""
         bare = self.number == 552 and not self.enhanced  # noqa: PLR2004 - RFC 1870, section 6.1
-        return self.to != "recipient" and (bare or self.enhanced == "5.3.4")  # to a recipient: his mailbox is full
+        return self.to != "recipient" and (bare or self.enhanced == "5.3.4") and not self.full
 
     @property
     def gone(self) -> bool:
@@ -91,6 +105,23 @@ class Reply:
         if self.enhanced:
             return self.enhanced in _GONE
         return self.number in {550, 551, 553} and self.to == "recipient" and bool(_UNKNOWN.search(self.said))
+
+    @property
+    def full(self) -> bool:
+        """The person's mailbox has no room (RFC 3463, section 3.3; RFC 5321, section 4.2.3)."""
+        if self.to == "sender" or self.gone:
+            return False
+        bare = self.to == "recipient" and self.number == 552 and not self.enhanced  # noqa: PLR2004 - RFC 5321, 4.2.3
+        return bare or self.enhanced in _FULL or bool(_QUOTA.search(self.said))
+
+    @property
+    def session_spent(self) -> bool:
+        """The reply may be about the session: a new one may be asked the same.
+
+        OpenSMTPD answers the 101st `MAIL` of a session with `452 4.5.3`. Other servers limit the rate of a session
+        so, or the recipients of all its mails.
+        """
+        return self.for_now and (self.to == "sender" or self.enhanced == _SPENT)
 
     @property
     def policy(self) -> bool:
@@ -112,7 +143,7 @@ def judged(reply: Reply | None, key: str) -> tuple[RecipientOutcome, ChannelErro
         ChannelError: It is the same for everybody for certain.
     """
     if reply is None:
-        reason = "The connection to the mail server was lost when it had the mail: it may or may not have gone out."
+        reason = "No answer came when the mail server had the mail: it may or may not have gone out."
         return RecipientOutcome(key=key, outcome="unconfirmed", reason=reason), None
     if error := _for_all(reply):
         raise error
@@ -138,7 +169,7 @@ def _for_all(reply: Reply) -> ChannelError | None:
 
 def _perhaps_for_all(reply: Reply) -> ChannelError | None:
     code, said = reply.code, reply.quoted
-    if not reply.final or reply.gone:
+    if not reply.final or reply.gone or reply.full:
         return None
     if reply.to == "content":
         remedy = "Ask the server's operator what it dislikes, or word the message otherwise."
@@ -153,10 +184,14 @@ def _for_one(reply: Reply, key: str) -> RecipientOutcome:
     code, said = reply.code, reply.quoted
     if reply.accepted:
         return RecipientOutcome(key=key, outcome="posted", code=code)
-    if reply.for_now:
+    if reply.full:
+        reason = f"The mailbox of this person is full{said}"
+    elif reply.for_now:
         reason = f"The mail server takes no mail for this person now{said}"
+    else:
+        reason = f"This address does not exist{said}" if reply.gone else f"The mail server refused this mail{said}"
+    if reply.for_now:
         return RecipientOutcome(key=key, outcome="unavailable", code=code, reason=reason)
-    reason = f"This address does not exist{said}" if reply.gone else f"The mail server refused this mail{said}"
     return RecipientOutcome(key=key, outcome="refused", code=code, reason=reason, gone=reply.gone)
 
 
@@ -190,8 +225,29 @@ def not_opened(error: Exception) -> ChannelError:
         )
     if type(error) is SMTPException:  # what smtplib raises when no way of logging in is known to both sides
         return Blocked(_NO_LOGIN, code=kind, remedy=_CHECK_LOGIN)
+    return _unreachable(error, kind)
+
+
+def _unreachable(error: Exception, kind: str) -> Unavailable:
+    if timed_out(error):
+        return silent(code=kind)
     why, remedy = why_unreachable(error)
     return Unavailable(f"The mail server cannot be reached{why}.", code=kind, remedy=f"{_AGAIN}{remedy}")
+
+
+def silent(*, code: str = "") -> Unavailable:
+    """Make the error of a server that is slower than the channel's `timeout`, by itself or on purpose (a tarpit)."""
+    remedy = f"{_AGAIN} If the server is slow on purpose, give the channel a longer `timeout`."
+    return Unavailable("The mail server does not answer in time.", code=code, remedy=remedy)
+
+
+def timed_out(error: BaseException) -> bool:
+    """Return True if a call ended because the server was silent for too long.
+
+    smtplib raises `SMTPServerDisconnected` then, and the timeout is the error that it was handling.
+    """
+    behind = error.__context__ if isinstance(error, SMTPServerDisconnected) else error
+    return isinstance(behind, TimeoutError)
 
 
 def _turned_away(error: SMTPResponseException) -> ChannelError:

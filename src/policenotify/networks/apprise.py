@@ -29,6 +29,8 @@ _AT_HOST = frozenset(
         "xml", "xmpp",
     }
 )  # fmt: skip
+# Matrix has no titles: apprise would write one into the text as a heading of Markdown, which readers see as it is.
+_UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow one
 _HEADLINE = 160  # a message's headline has so many characters at the most (policenotify.message); a shorter title cuts
 _GLUE = 2  # what may stand between a title and a text that a service joins
@@ -190,7 +192,7 @@ class Apprise:
 
 
 def _abilities(scheme: str, service: Any) -> Abilities:  # noqa: ANN401 - as above
-    titled = service.title_maxlen >= _HEADLINE
+    titled = service.title_maxlen >= _HEADLINE and scheme not in _UNTITLED
     if scheme in {"ntfy", "ntfys"}:
         budget = Budget(_NTFY_JSON, _in_json, max_bytes=_NTFY_TEXT)
     else:

@@ -70,14 +70,16 @@ class Sms:
     Args:
         url: The gateway, in apprise's words (<https://appriseit.com/services/>), with `{recipient}` where the person's
             number belongs: `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the
-            option below, `{coding}` for 0 (GSM 03.38) or 2 (UCS-2), as Kannel wants it. A gateway without a plugin
-            is called by `forms://` or `jsons://`. Percent-encode `@ : / ? #` in user and password.
+            option below. A gateway without a plugin is called by `forms://` or `jsons://`; there `{coding}` stands for
+            0 (GSM 03.38) or 2 (UCS-2), as Kannel wants it, and `{data_coding}` for 0 or 8, as SMPP has it.
+            Percent-encode `@ : / ? #` in user and password.
         sender: Who is shown as sender: 3 to 11 letters and digits that the service may use, or its short code.
         country_code: The country of numbers written without one.
         number_format: How the gateway wants numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678);
             only where the URL spells the call itself (`forms://`, `jsons://`, `xmls://`).
         segments: Of how many segments an SMS may be made at the most; each is paid for.
-        unicode: Leave letters that GSM 03.38 has not, and pay for them.
+        unicode: Leave letters that GSM 03.38 has not, and pay for them. A URL that spells the call itself then needs
+            `{coding}` or `{data_coding}`.
         unencrypted: The gateway may be called without encryption, in a network of your own.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         clock: Time, handed in.
@@ -168,7 +170,7 @@ class Sms:
             One outcome for each recipient.
 
         Raises:
-            Blocked: The gateway does not accept our credentials, is not there, wants to be paid, or refuses everybody.
+            Blocked: The gateway does not accept our credentials, is not there, is out of credit, or refuses everybody.
             Unavailable: It cannot be reached, asks us to wait, or does not answer.
         """
         text, began = str(request.body["text"]), self._clock.monotonic()
@@ -271,8 +273,7 @@ def _outcome(recipient: Recipient, problem: ChannelError | None) -> RecipientOut
         case None:
             return RecipientOutcome(key=recipient.key, outcome="posted")
         case Refused():
-            reason = "The SMS gateway refused the message for this person."
-            return RecipientOutcome(key=recipient.key, outcome="refused", code=problem.code, reason=reason)
+            return RecipientOutcome(key=recipient.key, outcome="refused", code=problem.code, reason=problem.reason)
         case _:
             return RecipientOutcome(key=recipient.key, outcome="unconfirmed", code=problem.code, reason=problem.reason)
 

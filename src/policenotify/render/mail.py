@@ -31,7 +31,7 @@ def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool)
         context=scene.set(scene.context) if standalone else "",
         link=scene.message.link or "",
         link_label=words.mail_link,
-        pictures=tuple((picture.digest, picture.alt) for picture in pictures),
+        pictures=tuple(picture.alt for picture in pictures),
         exercise=words.exercise_notice if scene.message.exercise else "",
         footer=scene.set(words.mail_footer.format(sender=scene.signature)),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -25,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from policenotify.channel import USUAL_ON_CORRECTION, USUAL_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
 from policenotify.errors import SettingsError
 from policenotify.message import CategoryCode, Language, Sentence
 from policenotify.rate import EXAMPLES, Rate
@@ -34,6 +36,8 @@ from policenotify.slips import nearest, slips
 from policenotify.text.spans import mentioned
 from policenotify.words import PROFILES, WORDS
 from policenotify.words.tags import matching
+
+_SEVERITIES = ("severe", "minor")  # the fields of BySeverity
 
 
 def _seconds(value: object) -> object:
@@ -54,6 +58,31 @@ def _rate(value: object) -> Rate:
     if not isinstance(value, str):
         raise ValueError(f"write a rate such as {EXAMPLES}")  # noqa: TRY004 - pydantic wants this one
     return Rate.read(value)
+
+
+def _by_severity(usual: BySeverity[str], *choices: str) -> Callable[[object], BySeverity[str]]:
+    """Make the reader of a choice for every message, or of a table with one by severity."""
+
+    def read(value: object) -> BySeverity[str]:
+        by = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
+        if (
+            isinstance(by, dict)
+            and by
+            and by.keys() <= set(_SEVERITIES)
+            and all(each in choices for each in by.values())
+        ):
+            return replace(usual, **by)
+        one = " or ".join(f'"{each}"' for each in choices)
+        raise ValueError(f'write {one} for every message, or {{ severe = "{usual.severe}", minor = "{usual.minor}" }}')
+
+    return read
+
+
+def _by_severity_schema(*choices: str) -> WithJsonSchema:
+    """Return the JSON Schema of what `_by_severity` reads."""
+    one: dict[str, object] = {"type": "string", "enum": list(choices)}
+    table = {"properties": dict.fromkeys(_SEVERITIES, one), "additionalProperties": False, "minProperties": 1}
+    return WithJsonSchema({"anyOf": [one, {"type": "object", **table}]})
 
 
 def _area(value: str) -> str:
@@ -79,6 +108,22 @@ _Masked = PlainSerializer(_masked)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """Of a channel or a tag."""
+
+OnUnknownSetting = Annotated[
+    BySeverity[OnUnknown],
+    PlainValidator(_by_severity(USUAL_ON_UNKNOWN, "resend", "hold")),
+    PlainSerializer(asdict),
+    _by_severity_schema("resend", "hold"),
+]
+"""`"hold"`, or `{ severe = "resend", minor = "hold" }`."""
+
+OnCorrectionSetting = Annotated[
+    BySeverity[OnCorrection],
+    PlainValidator(_by_severity(USUAL_ON_CORRECTION, "reply", "edit", "both")),
+    PlainSerializer(asdict),
+    _by_severity_schema("reply", "edit", "both"),
+]
+"""`"reply"`, or `{ severe = "both", minor = "edit" }`."""
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 """A time zone by its name in the IANA database: `Europe/Paris`."""
@@ -139,10 +184,8 @@ class ChannelSettings(_Part):
         exercise: It is for exercises only.
         retired: It opens nothing new.
         without_opening: What becomes of an end whose opening never appeared there.
-        on_unknown: What becomes of a post in doubt, at severity Severe and above.
-        on_unknown_minor: The same below Severe.
-        on_correction: What a correction does, at severity Severe and above.
-        on_correction_minor: The same below Severe.
+        on_unknown: What becomes of a post in doubt: one choice for every message, or a table by severity.
+        on_correction: What a correction does: one choice for every message, or a table by severity.
         on_cancellation: What a cancellation does.
         mentions: Accounts that its posts may mention.
         recipients: Who is written to.
@@ -156,10 +199,8 @@ class ChannelSettings(_Part):
     exercise: bool = False
     retired: bool = False
     without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: Literal["resend", "hold"] = "resend"
-    on_unknown_minor: Literal["resend", "hold"] = "hold"
-    on_correction: Literal["reply", "edit", "both"] = "both"
-    on_correction_minor: Literal["reply", "edit", "both"] = "edit"
+    on_unknown: OnUnknownSetting = USUAL_ON_UNKNOWN
+    on_correction: OnCorrectionSetting = USUAL_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
     recipients: RecipientSettings | None = None

@@ -242,9 +242,17 @@ class MailStand:
         with self._script.changed:
             self._script.delays[command] = seconds
 
-    def limit_session(self, mails: int) -> None:
-        """Answer the `MAIL` after so many mails with a 421 and close; the next connection starts anew."""
-        self._script.session_limit = mails
+    def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
+        """Answer each `MAIL` after so many mails with a refusal, until the client opens another session.
+
+        Args:
+            mails: How many mails a session may bring.
+            code: The reply's code. A 421, as of exim and postfix, also closes the connection. OpenSMTPD keeps it open:
+                `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
+            text: The reply's text, with its enhanced code (RFC 3463).
+        """
+        with self._script.changed:
+            self._script.session_limit = _SessionLimit(mails, f"{code} {text}")
 
     def refuse_connections(self) -> None:
         """Close the port and every session: a client gets "connection refused", until `recover()`."""
@@ -332,6 +340,14 @@ class _Step:
     silence: float = 0.0
 
 
+@dataclass(frozen=True)
+class _SessionLimit:
+    """How many mails a session may bring, and the reply to the `MAIL` after them."""
+
+    mails: int
+    reply: str
+
+
 @dataclass
 class _Script:
     """What the stand was told and what it received; `changed` guards it."""
@@ -346,7 +362,7 @@ class _Script:
     refusals: list[_Refusal] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
     delays: dict[Command, float] = field(default_factory=dict)
-    session_limit: int | None = None
+    session_limit: _SessionLimit | None = None
 
     def clear(self) -> None:
         with self.changed:
@@ -392,8 +408,8 @@ class _Session:
         if self._script.login_needed and not session.authenticated:
             return "530 5.7.0 authentication required"
         limit = self._script.session_limit
-        if limit is not None and self._accepted >= limit:
-            return await self._give("421 4.7.0 too many mails in one session", server)
+        if limit is not None and self._accepted >= limit.mails:
+            return await self._give(limit.reply, server)
         envelope.mail_from = address
         return "250 2.1.0 ok"
 

@@ -1,4 +1,4 @@
-"""Services that push messages to their readers, on the loopback: ntfy, Gotify and Mattermost, told apart by path.
+"""Services that push messages to their readers, on the loopback: ntfy, Gotify, Mattermost and Matrix, by their paths.
 
 ```python
 with PushStand() as stand:
@@ -14,10 +14,12 @@ import re
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
+from urllib.parse import unquote
 
 from policenotify.testing.stand import Answer, Seen, Stand
 
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")  # docs.ntfy.sh
+_MATRIX = "/_matrix/client/v3/"  # spec.matrix.org, "Client-Server API"
 _NTFY_TEXT = 4096  # bytes (ibid., "Limitations")
 _MATTERMOST_TEXT = 16_383  # characters (docs.mattermost.com, "Incoming webhooks"; a post's column)
 
@@ -27,11 +29,11 @@ class SeenPush:
     """A message as a reader sees it.
 
     Attributes:
-        service: `ntfy`, `gotify` or `mattermost`.
+        service: `ntfy`, `gotify`, `mattermost` or `matrix`.
         id: The service's id of it.
         title: Its title, or empty.
         text: What is read.
-        place: The topic, where the service has them.
+        place: The topic or the room, where the service has them.
     """
 
     service: str
@@ -42,15 +44,16 @@ class SeenPush:
 
 
 class PushStand(Stand):
-    """The three services with one account each, on which faults can be laid as on any `Stand`.
+    """The four services with one account each, on which faults can be laid as on any `Stand`.
 
     Attributes:
-        user: The user on ntfy.
-        password: Its password.
+        user: The user on ntfy and on Matrix.
+        password: Their password.
         token: Of ntfy, in place of user and password.
         application: Gotify's application token.
         webhook: The last part of Mattermost's webhook address.
         topics: Topics of ntfy that the user may write to.
+        rooms: Rooms of Matrix that the user may join: their ids by their aliases.
     """
 
     def __init__(self) -> None:
@@ -61,11 +64,16 @@ class PushStand(Stand):
         self.application: str = "A0123456789abcd"
         self.webhook: str = "xk7p4q9d3jyhtcrb8kzsw1mn2e"
         self.topics: set[str] = {"alertes"}
+        self.rooms: dict[str, str] = {"#alertes:matrix.example": "!f3lQJbR2kOaVnPzY8wXcTg"}  # an id of room version 12
         self._messages: list[SeenPush] = []
         self._lock = RLock()
         self.on("POST", "/", self._ntfy)
         self.on("POST", "/message", self._gotify)
         self.on("POST", "/hooks/*", self._mattermost)
+        self.on("POST", f"{_MATRIX}login", self._matrix_login)
+        self.on("POST", f"{_MATRIX}logout", Answer.json({}))
+        self.on("POST", f"{_MATRIX}join/*", self._matrix)
+        self.on("PUT", f"{_MATRIX}rooms/*/send/m.room.message/*", self._matrix)
 
     @property
     def messages(self) -> tuple[SeenPush, ...]:
@@ -112,6 +120,28 @@ class PushStand(Stand):
         number = self._keep("gotify", asked.get("title"), asked["message"])
         return Answer.json({"id": int(number), "appid": 1, "message": asked["message"], "title": asked.get("title")})
 
+    def _matrix_login(self, seen: Seen) -> Answer:
+        """Logging in by password, as Synapse 1.163 has it."""
+        asked = seen.json()
+        if (asked["identifier"]["user"], asked["password"]) != (self.user, self.password):
+            return _matrix_no(403, "M_FORBIDDEN")
+        user = {"user_id": f"@{self.user}:matrix.example", "device_id": "STAND", "home_server": "matrix.example"}
+        return Answer.json({**user, "access_token": self.token})
+
+    def _matrix(self, seen: Seen) -> Answer:
+        """Joining a room, and messages to it, without encryption."""
+        what, room = [unquote(part) for part in seen.path.removeprefix(_MATRIX).split("/")][:2]
+        if seen.headers["Authorization"] != f"Bearer {self.token}":
+            return _matrix_no(401, "M_UNKNOWN_TOKEN")
+        found = self.rooms.get(room, room)
+        if found not in self.rooms.values():
+            return _matrix_no(404, "M_NOT_FOUND")
+        if what == "join":
+            return Answer.json({"room_id": found})
+        asked = seen.json()
+        number = self._keep("matrix", "", asked.get("formatted_body", asked["body"]), found)
+        return Answer.json({"event_id": f"${number}"})
+
     def _mattermost(self, seen: Seen) -> Answer:
         """An incoming webhook (docs.mattermost.com)."""
         text = str(seen.json().get("text", ""))
@@ -121,6 +151,10 @@ class PushStand(Stand):
             return Answer.json({"id": "web.incoming_webhook.text.app_error", "status_code": 400}, 400)
         self._keep("mattermost", "", text)
         return Answer(200, b"ok", {"Content-Type": "text/plain"})
+
+
+def _matrix_no(status: int, code: str) -> Answer:
+    return Answer.json({"errcode": code, "error": "No"}, status)
 
 
 def _ntfy_no(code: int, error: str) -> Answer:

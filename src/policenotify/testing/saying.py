@@ -79,8 +79,8 @@ def picture(number: int) -> Picture:
 
 
 def formatted(text: str, pictures: tuple[Picture, ...] = ()) -> str:
-    """A formatted version of a text, its pictures shown by `cid:<digest>` as the rendering does."""
-    shown = "".join(f'<img src="cid:{each.digest}" alt="{escape(each.alt)}">' for each in pictures)
+    """Return a formatted version of a text that names its pictures, as the rendering does."""
+    shown = "".join(f"<p>[{escape(each.alt)}]</p>" for each in pictures)
     return f"<p>{escape(text)}</p>{shown}"
 
 

@@ -7,9 +7,10 @@ with SmsStand() as stand:
     assert stand.phone("+33600000001")[0].text == "Route barree"
 ```
 
-Several gateways stand at one address, told apart by their paths: Kannel's `sendsms` and a JSON call, whose address is
-in the client's hands, and octopush, infobip, cm, seven and sfr, whose true addresses the client has built in. These
-are reached through a proxy; see [`environment`][policenotify.testing.smsgateway.SmsStand.environment].
+Several gateways stand at one address, told apart by their paths: Kannel's `sendsms`, jasmin's `send` and a JSON call,
+whose addresses are in the client's hands, and octopush, infobip, cm, seven and sfr, whose true addresses the client has
+built in. These are reached through a proxy; see
+[`environment`][policenotify.testing.smsgateway.SmsStand.environment].
 """
 
 from __future__ import annotations
@@ -30,6 +31,23 @@ from policenotify.text import sms
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
 _NAMED = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11}|3[68]\d{3}")
 _MEDIA = {"SMS": ("GSM-7", 1), "SMSLong": ("GSM-7", 8), "SMSUnicode": ("UCS-2", 1), "SMSUnicodeLong": ("UCS-2", 8)}
+_JASMIN_FIELDS = frozenset(
+    {
+        "username",
+        "password",
+        "to",
+        "from",
+        "content",
+        "coding",
+        "priority",
+        "sdt",
+        "dlr",
+        "dlr-url",
+        "dlr-level",
+        "tags",
+    }
+)
+_DCS = {"0": "GSM-7", "8": "UCS-2"}  # SMPP 3.4, section 5.2.19; what else there is, a telephone shows as octets
 _GSM_CAPITAL = {"ç": "Ç"}  # the only cedilla of GSM 03.38
 
 
@@ -49,7 +67,7 @@ class SeenSms:
     to: str
     sender: str
     text: str
-    encoding: Literal["GSM-7", "UCS-2"]
+    encoding: Literal["GSM-7", "UCS-2", "8-bit"]
     segments: int
     gateway: str
 
@@ -61,17 +79,20 @@ class SmsStand(Stand):
     """Gateways that take messages from one account, on which faults can be laid as on any `Stand`.
 
     Attributes:
-        user: Kannel's, sfr's and the JSON call's user.
+        user: Kannel's, jasmin's, sfr's and the JSON call's user.
         password: Its password.
         login: Octopush's login, a mail address.
         key: The key of octopush, infobip and seven.
         token: The product token of cm.
         space: The space of sfr.
-        credit: Messages left before octopush wants to be paid (HTTP 402); `None`: enough.
+        credit: Messages left before octopush wants to be paid (402) and jasmin cannot charge (403); `None`: enough.
+        burst: Messages left before jasmin answers that the user's throughput is exceeded (403); `None`: no limit.
     """
 
     KANNEL = "/cgi-bin/sendsms"
     """Where Kannel takes messages."""
+    JASMIN = "/jasmin/send"
+    """Where jasmin does; a real one has it at `/send`."""
     JSON = "/send"
     """Where the JSON call does."""
 
@@ -84,12 +105,14 @@ class SmsStand(Stand):
         self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"  # noqa: S105 - the stand's own, and no secret
         self.space: str = "4242"
         self.credit: int | None = None
+        self.burst: int | None = None
         self._messages: list[SeenSms] = []
         self._refused: set[str] = set()
         self._lock = RLock()
         self._tunnel: TlsTunnel | None = None
         gateways: tuple[tuple[str, Callable[[Seen], Answer]], ...] = (
             (self.KANNEL, self._kannel),
+            (self.JASMIN, self._jasmin),
             (self.JSON, self._json),
             ("/v1/public/sms-campaign/send", self._octopush),
             ("/sms/3/messages", self._infobip),
@@ -100,6 +123,7 @@ class SmsStand(Stand):
         for path, answer in gateways:
             self.on("POST", path, _guarded(answer))
         self.on("GET", self.KANNEL, _guarded(self._kannel))
+        self.on("GET", self.JASMIN, _guarded(self._jasmin))
 
     def close(self) -> None:
         """Stop, cutting every connection at once. May be called twice; the messages stay readable."""
@@ -167,6 +191,9 @@ class SmsStand(Stand):
         if encoding == "UCS-2" and counted.encoding == "GSM-7":
             units = len(text.encode("utf-16-be")) // 2
             seen = replace(seen, encoding="UCS-2", segments=1 if units <= 70 else -(-units // 67))  # noqa: PLR2004 - 3GPP TS 23.038
+        elif encoding == "8-bit":
+            octets = len(text)  # each is shown as a letter
+            seen = replace(seen, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))  # noqa: PLR2004 - 3GPP TS 23.038
         with self._lock:
             self._messages.append(seen)
         return seen
@@ -191,6 +218,30 @@ class SmsStand(Stand):
         except _No:
             return Answer(400, b"Number(s) has/have been denied by white- and/or black-lists.")
         return Answer(202, b"0: Accepted for delivery")
+
+    def _jasmin(self, seen: Seen) -> Answer:
+        """The HTTP API of jasmin 0.11.1: one status for a wrong password, a limit and an empty account."""
+        asked = seen.query if seen.method == "GET" else seen.form()
+        given = {name: values[0] for name, values in asked.items()}
+        if unknown := sorted(given.keys() - _JASMIN_FIELDS):
+            return _jasmin_no(400, f"Argument [{unknown[0]}] is unknown.")
+        if (given.get("username"), given.get("password")) != (self.user, self.password):
+            return _jasmin_no(403, f"Authentication failure for username:{given.get('username')}")
+        if self.burst == 0:
+            return _jasmin_no(403, "User throughput exceeded")
+        if self.credit == 0:
+            return _jasmin_no(403, "Cannot charge submit_sm, check RouterPB log file for details")
+        text, coding = given.get("content", ""), given.get("coding", "0")
+        shown = {"0": "".join(map(_gsm, text)), "8": text}.get(coding, text.encode().decode("latin-1"))
+        try:
+            self._take(
+                "jasmin", given.get("to", ""), shown, sender=given.get("from", ""), encoding=_DCS.get(coding, "8-bit")
+            )
+        except _No:
+            return _jasmin_no(412, "No route found")
+        self.burst = None if self.burst is None else self.burst - 1
+        self.credit = None if self.credit is None else self.credit - 1
+        return Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"')
 
     def _json(self, seen: Seen) -> Answer:
         """A call as gateways without a plugin have it: JSON, and a login in the head (RFC 7617)."""
@@ -296,6 +347,10 @@ def _guarded(answer: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
             return Answer.json({"error": "bad request"}, 400)
 
     return answered
+
+
+def _jasmin_no(status: int, why: str) -> Answer:
+    return Answer(status, f'Error "{why}"'.encode())
 
 
 def _sfr_no(code: str) -> Answer:

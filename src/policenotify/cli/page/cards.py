@@ -86,7 +86,7 @@ class Thread:
         )
 
     def _card(self, told: Told, wording: Wording, post: Post, receipt: Receipt | None, seen: Seen | None) -> Card:
-        look, images = self._look, [(picture.digest, image(picture)) for picture in post.pictures]
+        look = self._look
         text = seen.text if seen else post.text
         html = seen.html if seen else post.html
         subject = seen.title if seen else post.title
@@ -101,8 +101,8 @@ class Thread:
             # Where the network changed the text, the places of its links are not known.
             pieces=pieces(text, post.spans if text == post.text else ()),
             segments=tuple(plain(part) for part in sms(text).parts) if look.form == "phone" else (),
-            letter=letter(html, images) if html else None,
-            images=tuple(each for _, each in images),
+            letter=letter(html) if html else None,
+            images=tuple(map(image, post.pictures)),
             link=_link(look, post, seen),
             warning=plain(seen.warning) if seen else "",
             meter=self._meter(text),

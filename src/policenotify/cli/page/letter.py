@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Final
 
-from policenotify.cli.page.values import Image, Letter
+from policenotify.cli.page.values import Letter
 
-POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""What a mail may load: its own styles, and the pictures that came with it (*Content Security Policy Level 3*)."""
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""What a mail may load: its own styles (*Content Security Policy Level 3*)."""
 
 _WIDTHS: Final = (240, 360, 520, 670)
 _HEAD: Final = (
@@ -27,35 +26,22 @@ _BLOCKS = frozenset({"p", "h1", "h2", "h3", "tr", "li"})
 _LARGER = {"h1": 1.4, "h2": 1.1}
 
 
-def letter(html: str, pictures: Iterable[tuple[str, Image]]) -> Letter:
-    """Make a mail's HTML a page for a frame.
-
-    Args:
-        html: As it was worded or sent: pictures are `cid:` and an id that begins with half their digest (RFC 2392).
-        pictures: Digest and picture.
-    """
-    shown = {digest[:32]: image for digest, image in pictures}
-
-    def found(match: re.Match[str]) -> str:
-        here = shown.get(match[1])
-        return here.src if here and here.src else match[0]
-
-    inside = re.sub(r"cid:([0-9a-f]{32})(?:[0-9a-f]{32})?(?:@[\w.-]+)?", found, html)
-    head = re.search(r"<head\b[^>]*>", inside, re.IGNORECASE)
+def letter(html: str) -> Letter:
+    """Make a mail's HTML, as it was worded or sent, a page for a frame."""
+    head = re.search(r"<head\b[^>]*>", html, re.IGNORECASE)
     at = head.end() if head else 0
-    heights = tuple(_height(html, shown.values(), width) for width in _WIDTHS)
-    return Letter(document=f"{inside[:at]}{_HEAD}{inside[at:]}", heights=heights)
+    heights = tuple(_height(html, width) for width in _WIDTHS)
+    return Letter(document=f"{html[:at]}{_HEAD}{html[at:]}", heights=heights)
 
 
-def _height(html: str, images: Iterable[Image], width: int) -> int:
+def _height(html: str, width: int) -> int:
     """About how high it is: nothing may run in the page that could measure it."""
     room = width - _INSIDE
     reader = _Blocks()
     reader.feed(html)
     reader.close()
     text = sum(math.ceil(max(len(line) * _LETTER * larger / room, 1)) * _LINE * larger for line, larger in reader.lines)
-    seen = sum(min(1, room / one.width) * one.height + _MARGIN for one in images)
-    return math.ceil(text + reader.blocks * _MARGIN + seen + _INSIDE + _LINE)
+    return math.ceil(text + reader.blocks * _MARGIN + _INSIDE + _LINE)
 
 
 class _Blocks(HTMLParser):
