@@ -56,9 +56,7 @@ class Bench:
         self._answer_after(SLOW)
         name, options, people = by_sms(self.stand) if network == "sms" else by_mail(self.stand)
         self.people = people
-        self.channel: Configured = configured(
-            "list", name, options, recipients=lambda: people, on_unknown=on_unknown, on_unknown_minor=on_unknown
-        )
+        self.channel: Configured = configured("list", name, options, recipients=lambda: people, on_unknown=on_unknown)
 
     def open(self) -> Publisher:
         journal = open_journal(str(self.folder / "journal.db"), keys=self.keys)

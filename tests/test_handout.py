@@ -74,7 +74,7 @@ def asked(network: Scripted) -> list[str]:
 @pytest.mark.parametrize("cut", [0, 1, 24, 25, 26, 59])
 def test_a_list_that_is_cut_goes_on_with_the_next_person(book: Book, on_unknown: Any, cut: int) -> None:
     network = list_network()
-    how = network.configured("sky", on_unknown=on_unknown, on_unknown_minor=on_unknown)
+    how = network.configured("sky", on_unknown=on_unknown)
     published = book.publish("sky", people=PEOPLE)
     attempts(book, network, how, may_go_on=until(network, cut)).make(claim(book))
     receipt = book.receipt(published)
@@ -141,7 +141,7 @@ def test_after_a_kill_only_the_person_who_was_being_asked_is_in_doubt(
     book: Book, on_unknown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = list_network()
-    how = network.configured("sky", on_unknown=on_unknown, on_unknown_minor=on_unknown)
+    how = network.configured("sky", on_unknown=on_unknown)
 
     def dies(_person: Recipient) -> RecipientOutcome:
         raise KilledError
@@ -242,7 +242,7 @@ def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) ->
         book.pass_by(LEASE.total_seconds() + 1)
         book.journal.recover()
         other = list_network()
-        attempts(book, other, other.configured("sky", on_unknown_minor="resend")).make(claim(book))
+        attempts(book, other, other.configured("sky", on_unknown="resend")).make(claim(book))
         network.written_to.extend(other.written_to)
         before_publishing()
         return RecipientOutcome(key=person.key, outcome="posted")

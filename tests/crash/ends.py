@@ -82,7 +82,6 @@ class Orders:
                     options,
                     recipients=partial(self.people.__getitem__, name) if name in self.people else None,
                     on_unknown=self.on_unknown,
-                    on_unknown_minor=self.on_unknown,
                 )
                 for name, options in self.options.items()
             ],

@@ -47,7 +47,7 @@ def attempt(book: Book, network: Scripted) -> bool:
         return False
     how = network.configured("sky")
     channel = network.open(book.clock, book.journal.keep("sky"))
-    Attempts(journal=book.journal, channel=channel, how=how, lease=LEASE).make(claimed)
+    Attempts(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
     return True
 
 
