@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from policenotify.attempt import Attempts, patience
 from policenotify.channel import Channel, Clock, Configured
-from policenotify.errors import Blocked, JournalError, LostLease, PolicenotifyError
+from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.owner import this_process
 from policenotify.journal.values import Claimed, Settlement
 from policenotify.receipt import Outcome
@@ -281,6 +281,8 @@ class Delivery:
                 slot.word(self.clock, busy=False)
                 slot.publication = None
                 self._tell()
+        except JournalTakenAway:  # the journal has raised the alarm, and hands nothing out any more
+            self._rest(how.name)
         except LostLease as error:
             _log.warning("Channel %s: %s", how.name, error)
         except BaseException as error:  # noqa: BLE001 - nobody is above a thread

@@ -18,7 +18,7 @@ from policenotify.settings import write_settings
 @common
 @pass_call
 def init(call: Call, directory: str) -> Exit:
-    """Make a new installation: its settings, its keys, and a place for passwords.
+    """Make a new installation: its settings, keys and journal, and a place for passwords.
 
     Nothing that is there is written over.
 

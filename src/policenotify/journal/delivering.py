@@ -97,7 +97,7 @@ class Delivering(Transactions):
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""
         with self.reading() as connection:
-            if facts.stopped(connection) is not None:
+            if facts.stopped(connection, self.id) is not None:
                 return {}
             known = rates or {}
             return claim.due(connection, {name: known.get(name) for name in channels}, microseconds(self.now()))
@@ -119,7 +119,7 @@ class Delivering(Transactions):
     ) -> Claimed | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
         with self.writing(lasting=False) as connection:
-            if facts.stopped(connection) is not None:
+            if facts.stopped(connection, self.id) is not None:
                 return None
             now = microseconds(self.now())
             return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
@@ -133,7 +133,7 @@ class Delivering(Transactions):
             Stopped: Everything was stopped meanwhile.
         """
         with self.writing() as connection:
-            if (error := facts.stopped(connection)) is not None:
+            if (error := facts.stopped(connection, self.id)) is not None:
                 raise error
             return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
 
@@ -171,7 +171,7 @@ class Delivering(Transactions):
             RateReached: The channel's rate, which counts people, lets nobody be written to yet.
         """
         with self.writing() as connection:
-            if facts.stopped(connection) is not None:
+            if facts.stopped(connection, self.id) is not None:
                 return ()
 
             def mark(most: int) -> tuple[Recipient, ...]:

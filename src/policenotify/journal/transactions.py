@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -12,13 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.clock import SystemClock
-from policenotify.errors import JournalError
+from policenotify.errors import JournalError, JournalTakenAway
 from policenotify.journal import forks, joining
-from policenotify.journal.engine import Turn, told
+from policenotify.journal.engine import Turn, lacks_a_table, told, watch_of
+from policenotify.journal.file_watch import FileWatch
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.keys import Entropy, Keys
 
-_KNOWN = "Nothing was sent that is not in it."
+_log = logging.getLogger("policenotify")
 
 _joined: ContextVar[tuple[Transactions, Connection] | None] = ContextVar("policenotify_joined", default=None)
 """The caller's transaction that this thread or task writes in, and the journal that it is on."""
@@ -47,7 +50,11 @@ class Transactions:
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or SystemClock()
         self.entropy = entropy
+        self.id: str | None = None  # of the journal that was opened, once its tables were checked
         self._closed = False
+        self._watch = watch_of(engine)
+        self._taken_away = ""  # what happened, once the journal was deleted or replaced
+        self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
 
     def __repr__(self) -> str:
         url = self._engine.url.difference_update_query(["password", "sslpassword"])
@@ -68,11 +75,15 @@ class Transactions:
             "policenotify_lasting": lasting,
             "policenotify_entropy": self.entropy,
         }
+        ended = False
         try:
             with self._transaction(options) as connection:
                 yield connection
+                ended = True
         except SQLAlchemyError as error:
-            raise JournalError(f"The journal could not be written: {told(error)}. {_KNOWN}") from error
+            failure = self._failure(error, "written")
+            failure.at_commit = ended
+            raise failure from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -83,7 +94,7 @@ class Transactions:
             with self._transaction(options) as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise JournalError(f"The journal could not be read: {told(error)}. {_KNOWN}") from error
+            raise self._failure(error, "read") from error
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
@@ -119,6 +130,8 @@ class Transactions:
 
     @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
+        if self._taken_away:
+            raise JournalTakenAway(self._taken_away)
         joined, within = _joined.get(), _open.get()
         if joined is not None and joined[0] is self:
             with joined[1].begin_nested():
@@ -132,7 +145,8 @@ class Transactions:
             yield within[1]
             return
         pool = self._engine.pool
-        turn = self._turn.taken() if self._in_a_file and "policenotify_writes" in options else nullcontext()
+        writes = "policenotify_writes" in options
+        turn = self._turn.taken() if self._in_a_file and writes else nullcontext()
         try:
             with (
                 forks.under_way(),
@@ -143,10 +157,39 @@ class Transactions:
                 if self._server_clock is not None:
                     self._server_clock.ask(connection)
                 yield connection
+            if writes and self._watch is not None:
+                self._check_commit(self._watch)
+        except JournalTakenAway as error:
+            self._notice(error)
+            raise
         finally:
             if self._closed:  # whoever was under way when the journal was closed closes behind himself
                 pool.dispose()
                 self._engine.dispose()
+
+    def _failure(self, error: SQLAlchemyError, what: str) -> JournalError:
+        """Return what a failure of the database means."""
+        if self.id is not None and lacks_a_table(error):
+            told(error)  # takes the values out of it
+            gone = JournalTakenAway("The journal's tables were deleted while it was in use.")
+            self._notice(gone)
+            return gone
+        return JournalError(f"The journal could not be {what}: {told(error)}.", published="unknown")
+
+    def _check_commit(self, watch: FileWatch) -> None:
+        """See that what was committed went into the file that other processes read."""
+        try:
+            watch.check()
+        except JournalTakenAway as error:
+            error.at_commit = True
+            raise
+
+    def _notice(self, error: JournalTakenAway) -> None:
+        """Raise the alarm, once, and use no connection any more: what they would write is lost."""
+        if self._alarm.acquire(blocking=False):
+            self._taken_away = error.what
+            _log.error("%s", error)
+            self.close()
 
     def close(self) -> None:
         """Let go of all connections; what is under way is still written. May be called twice."""

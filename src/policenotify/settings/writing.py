@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from policenotify.errors import SettingsError
+from policenotify.journal import open_journal
 from policenotify.keys import Entropy, Keys
 from policenotify.settings.reading import FILE_NAME
 
@@ -15,20 +16,21 @@ TEMPLATE = (files("policenotify") / "data" / FILE_NAME).read_text("utf-8")
 """A commented settings file; right as it stands, but for the account and its password."""
 
 KEYS_NAME = "policenotify.keys"
+JOURNAL_NAME = "policenotify.db"
 SECRETS_NAME = "secrets"
 
 IGNORED = f"""# What must not leave this machine through version control: keys, passwords, addresses, the journal.
 /{KEYS_NAME}
 /{SECRETS_NAME}/
-/policenotify.db*
+/{JOURNAL_NAME}*
 """
 
 
 def write_settings(directory: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> tuple[Path, ...]:
-    """Make a new installation: settings, keys, a directory for secrets (mode 0700) and a `.gitignore`.
+    """Make a new installation: settings, keys, an empty journal, a directory for secrets and a `.gitignore`.
 
-    Nothing that is there is written over: settings or keys that exist already are an error, and nothing is written
-    then. A directory for secrets and a `.gitignore` that exist are left as they are; compare the latter with
+    Only their owner may read keys, journal (mode 0600) and the directory (0700). Nothing that is there is written
+    over: settings, keys or a journal that exist already are an error, and nothing is written then. A directory for secrets and a `.gitignore` that exist are left as they are; compare the latter with
     [`IGNORED`][policenotify.settings.IGNORED].
 
     Args:
@@ -40,18 +42,22 @@ def write_settings(directory: str | os.PathLike[str], *, entropy: Entropy = secr
 
     Raises:
         SettingsError: There are such files already, or they cannot be written.
+        JournalError: No journal can be made there.
     """
     place = Path(directory)
-    settings, keys, kept_apart, ignored = (place / name for name in (FILE_NAME, KEYS_NAME, SECRETS_NAME, ".gitignore"))
-    for present in (settings, keys):
+    names = (FILE_NAME, KEYS_NAME, JOURNAL_NAME, SECRETS_NAME, ".gitignore")
+    settings, keys, journal, kept_apart, ignored = (place / name for name in names)
+    for present in (settings, keys, journal):
         if present.exists() or present.is_symlink():
             raise SettingsError(f"{present} is there already. Nothing was written: choose another directory.")
     try:
         place.mkdir(parents=True, exist_ok=True)
-        written = [keys, settings]
-        Keys.create(entropy).save(keys)
+        written = [keys, settings, journal]
+        made = Keys.create(entropy)
+        made.save(keys)
         with settings.open("x", encoding="utf-8") as file:
             file.write(TEMPLATE)
+        open_journal(str(journal), keys=made, entropy=entropy, create=True).close()
         if not kept_apart.exists():
             kept_apart.mkdir(mode=0o700)
             written.append(kept_apart)
