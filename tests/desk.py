@@ -101,11 +101,17 @@ class Desk:
         (self.folder / "presse.txt").write_text("\n".join(self.addresses), encoding="utf-8")
         settings = self.folder / "policenotify.toml"
         settings.write_text(_SETTINGS.format(desk=self), encoding="utf-8")
+        if not self.database.exists():
+            self.make_journal()
         return settings
+
+    def make_journal(self) -> None:
+        """Make the journal, as `policenotify init` does."""
+        open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True).close()
 
     def publisher(self, channels: Sequence[Configured] | None = None, **how: Any) -> Publisher:
         with ExitStack() as unless_made:
-            journal = open_journal(str(self.database), keys=self.keys, clock=self.clock)
+            journal = open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True)
             unless_made.callback(journal.close)
             made = Publisher(
                 journal=journal,

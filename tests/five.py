@@ -163,7 +163,7 @@ class Five:
         led = astray or self.lost
         channels = [self.channel(name, led(name) if name == lost else None) for name in NETWORKS]
         made = Publisher(
-            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock),
+            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
             **{
                 "channels": channels,
                 "zone": PARIS,

@@ -188,7 +188,7 @@ class Book:
         self.clock = clock or FakeClock()
         self.keys = keys or Keys.create(secrets.token_bytes)
         self.path = folder / "journal.db"
-        self.journal = open_journal(f"sqlite:///{self.path}{query}", keys=self.keys, clock=self.clock)
+        self.journal = open_journal(f"sqlite:///{self.path}{query}", keys=self.keys, clock=self.clock, create=True)
         self._texts = itertools.count(1)
         self._owners = itertools.count(1)
 

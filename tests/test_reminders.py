@@ -40,7 +40,7 @@ class House:
         self._folder, self._keys, self._opened = folder, Keys.create(secrets.token_bytes), opened
 
     def publisher(self, **how: Any) -> Publisher:
-        journal = open_journal(str(self._folder / "journal.db"), keys=self._keys, clock=self.clock)
+        journal = open_journal(str(self._folder / "journal.db"), keys=self._keys, clock=self.clock, create=True)
         self._opened.callback(journal.close)  # also where there is no publisher to close it
         channels = [
             self.sky.configured("sky", tags=frozenset({"all"})),

@@ -116,7 +116,7 @@ class Station:
 
     def publisher(self, **how: Any) -> Publisher:
         made = Publisher(
-            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock),
+            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
             channels=[self.board.configured(**how)],
             zone=PARIS,
             sender=SENDER,

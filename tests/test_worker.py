@@ -187,7 +187,7 @@ def publishers(tmp_path: Path) -> Iterator[Callable[[], Publisher]]:
     keys, opened = Keys.create(secrets.token_bytes), ExitStack()
 
     def make() -> Publisher:
-        journal = open_journal(str(tmp_path / "journal.db"), keys=keys)
+        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)
         made = Publisher(journal=journal, channels=[Scripted().configured("sky")], zone=PARIS, sender=SENDER)
         return opened.enter_context(made)
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from policenotify.attempt import Attempts, patience
 from policenotify.channel import Channel, Clock, Configured
-from policenotify.errors import Blocked, JournalError, LostLease, PolicenotifyError
+from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.owner import this_process
 from policenotify.journal.values import LEASE, Claimed, Settlement
 from policenotify.receipt import Outcome
@@ -347,6 +347,8 @@ class Delivery:
                 slot.word(self.clock, busy=False)
                 slot.publication, slot.in_list = None, False
                 self._tell()
+        except JournalTakenAway:  # the journal has raised the alarm, and hands nothing out any more
+            self._rest(how.name)
         except LostLease as error:
             _log.warning("Channel %s: %s", how.name, error)
         except BaseException as error:  # noqa: BLE001 - nobody is above a thread

@@ -13,6 +13,8 @@ PolicenotifyError
 │   ├── UnknownNetwork    no installed package offers this network
 │   └── MissingExtra      the network's or command's library is not installed (names the extra)
 ├── JournalError          the journal could not be read or written: nothing was sent
+│   ├── JournalMissing    there is no journal where the settings name one
+│   ├── JournalTakenAway  the journal was deleted or replaced while it was in use
 │   └── LostLease         another runner has taken this delivery over
 ├── PublicationFailed     raised on request by `Publication.raise_for_failures()`
 └── ChannelError          what a network's failure means for a post: may I ask again?
@@ -51,13 +53,18 @@ class NotAllowed(PolicenotifyError):
     Attributes:
         findings: What the checks found, blocking ones first.
         publication: Id of the draft in the journal, or `None` when only a preview was asked for.
+        in_transaction: The draft is part of the caller's own transaction, and kept only if that commits.
     """
 
-    def __init__(self, findings: Sequence[Finding], publication: str | None = None) -> None:
+    def __init__(
+        self, findings: Sequence[Finding], publication: str | None = None, *, in_transaction: bool = False
+    ) -> None:
         self.findings: tuple[Finding, ...] = tuple(findings)
         self.publication = publication
+        self.in_transaction = in_transaction
         said = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
-        kept = f" The draft is kept as {publication}." if publication else ""
+        condition = " if your transaction commits" if in_transaction else ""
+        kept = f" The draft is kept as {publication}{condition}." if publication else ""
         super().__init__(f"Nothing was sent: the message may not go out as it is.{kept}\n{said}")
 
 
@@ -171,7 +178,65 @@ class MissingExtra(SettingsError, ImportError):
 
 
 class JournalError(PolicenotifyError):
-    """The journal could not be read or written. Nothing was sent that is not in it."""
+    """The journal could not be read or written. Nothing was sent that is not in it.
+
+    Attributes:
+        published: `"no"`: nothing of this call was published. `"unknown"`: the call may have stored a publication
+            before it failed, and what is stored is published.
+        at_commit: The very commit failed, so that even its own changes may be stored.
+    """
+
+    published: Literal["no", "unknown"] = "no"
+    at_commit: bool = False
+    _unknown = " Nothing was sent that is not in it."
+
+    def __init__(self, text: str, *, published: Literal["no", "unknown"] = "no") -> None:
+        self.published = published
+        super().__init__(text)
+
+    @property
+    def cause(self) -> str:
+        """What failed, without a word on what was published."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return self.cause + (self._unknown if self.published == "unknown" else "")
+
+    def certainly_not_published(self) -> None:
+        """Note that the call had stored nothing before this error, if the error itself leaves no doubt."""
+        if self.published == "unknown" and not self.at_commit:
+            self.published = "no"
+            self.args = (f"{self.cause} Nothing was sent.",)
+
+
+class JournalMissing(JournalError):
+    """There is no journal where the settings name one. Only `policenotify init` and `migrate` make one.
+
+    Attributes:
+        instead: The program whose commands find the journal, if it is not `policenotify`.
+    """
+
+    def __init__(self, text: str, *, instead: str = "") -> None:
+        self.instead = instead
+        super().__init__(f"{text} {instead}" if instead else text)
+
+
+class JournalTakenAway(JournalError):
+    """The journal was deleted or replaced while it was in use. This process sends nothing more.
+
+    Attributes:
+        what: What happened.
+    """
+
+    _unknown = ""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} This process sends nothing more. Stop all that publishes and delivers, put the right journal back "
+            "(a file together with its -wal file), prove it (policenotify doctor), then start again.",
+            published="unknown",
+        )
 
 
 class LostLease(JournalError):

@@ -237,10 +237,18 @@ class Publisher:
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         with self.journal.joined(connection) if connection is not None else nullcontext():
-            with self.journal.at_one_moment():
-                given = self._deciding.given(message)
-                first = self.journal.repeated(key, given.digest)
-            written, new = (first, False) if first else self._write(given, key=key, actor=actor, to=to)
+            try:
+                with self.journal.at_one_moment():
+                    given = self._deciding.given(message)
+                    first = self.journal.repeated(key, given.digest)
+                written, new = (first, False) if first else self._write(given, key=key, actor=actor, to=to)
+            except JournalError as error:
+                error.certainly_not_published()
+                raise
+            except NotAllowed as error:
+                if connection is None or error.publication is None:
+                    raise
+                raise NotAllowed(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
                 return self._told(written, repeated=not new)
         if new:
@@ -361,10 +369,11 @@ class Publisher:
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
         """For each channel: who sends what waits there, and from when on the next post may leave, if not now."""
         seen = self.journal.runner_seen()
-        when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else "never"
-        who = f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
+        when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else ""
+        last = f"the last one ran at {when}" if when else "none has run yet"
+        who = f"The next publish or `policenotify drain` sends it; {last}."
         if self._worker.running or self.journal.worker_seen():
-            who = f"A worker sends it; it was last seen at {when}."
+            who = f"A worker sends it; {f'it was last seen at {when}' if when else 'it has just started'}."
         rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
         opens = {
             name: f" Nothing leaves on its channel before {at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}."

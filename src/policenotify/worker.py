@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from policenotify.channel import Clock
-from policenotify.errors import PolicenotifyError
+from policenotify.errors import JournalTakenAway, PolicenotifyError
 
 _log = logging.getLogger("policenotify")
 
@@ -55,6 +55,7 @@ class _Shift:
     over: bool = False
     round_at: float = 0.0  # when it last gave a sign of life
     thread: threading.Thread | None = None
+    failure: JournalTakenAway | None = None
 
     def wait(self, wakes: int, seconds: float) -> None:
         """Wait until somebody calls, or the seconds have passed; not at all if somebody has called since *wakes*."""
@@ -81,7 +82,8 @@ class Worker:
 
     It is one daemon thread, which sleeps until something is due, is woken at once by what is published in its own
     process, and sees within a second what other processes publish. A journal that fails (locked, disk full, server
-    away) never ends it: it says so once, waits, and tries again.
+    away) never ends it: it says so once, waits, and tries again. A journal that was deleted or replaced ends it at
+    once; see `failure`.
 
     Nothing starts by itself. A forked child has no worker until it starts its own; see `running`.
     """
@@ -100,6 +102,8 @@ class Worker:
         self._glance = glance
         self._sign = sign
         self._shift: _Shift | None = None
+        self.on_failure: Callable[[], object] = _nothing
+        """Called in the worker's thread when it ends because of a `failure`."""
 
     def __enter__(self) -> Self:
         return self.start()
@@ -113,7 +117,13 @@ class Worker:
     def running(self) -> bool:
         """Whether it delivers, in this very process: what a process has started does not run in its forked child."""
         shift = self._here()
-        return shift is not None and shift.thread is not None and shift.thread.is_alive()
+        return shift is not None and shift.failure is None and shift.thread is not None and shift.thread.is_alive()
+
+    @property
+    def failure(self) -> JournalTakenAway | None:
+        """Why it ended without being stopped; `None`: it has not."""
+        shift = self._shift
+        return shift.failure if shift is not None else None
 
     @property
     def silent(self) -> float:
@@ -171,6 +181,10 @@ class Worker:
             wakes, shift.round_at = shift.wakes, self._clock.monotonic()
             try:
                 signed_at = self._round(shift, wakes, signed_at)
+            except JournalTakenAway as error:  # the journal has raised the alarm
+                shift.failure = error
+                self.on_failure()
+                return
             except Exception as error:  # noqa: BLE001 - nobody is above a thread, and it must go on
                 # Its own words only where they are ours: others may hold an address. A trace would hold values.
                 told = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
@@ -197,3 +211,7 @@ class Worker:
             if self._work.mark() != mark:
                 break
         return signed_at
+
+
+def _nothing() -> None:
+    """Do nothing: the default of `Worker.on_failure`."""

@@ -20,7 +20,7 @@ _SECONDS = 20.0
 
 
 def test_an_idle_worker_takes_less_than_half_a_percent_of_a_core(tmp_path: Path) -> None:
-    journal = open_journal(str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes))
+    journal = open_journal(str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), create=True)
     channels = [Scripted(account=f"police{number}.example").configured(f"channel{number}") for number in range(5)]
     with Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER) as publisher, publisher.worker():
         time.sleep(1)  # its first drain

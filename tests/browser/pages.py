@@ -92,7 +92,7 @@ def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None
 def desk(folder: Path, channels: Sequence[Configured], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
     clock = StoryClock()
     publisher = Publisher(
-        journal=open_journal(str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock),
+        journal=open_journal(str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True),
         channels=channels,
         **{"zone": PARIS, "sender": SENDER, "wait": timedelta(seconds=5), "clock": clock, **how},
     )

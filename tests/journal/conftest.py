@@ -84,7 +84,7 @@ def clock() -> FakeClock:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the journal's tables, to be copied."""
     made = tmp_path_factory.mktemp("empty") / "journal.db"
-    open_journal(str(made), keys=Keys.create(secrets.token_bytes)).close()
+    open_journal(str(made), keys=Keys.create(secrets.token_bytes), create=True).close()
     return made
 
 

@@ -46,7 +46,7 @@ def sky() -> Scripted:
 @pytest.fixture
 def publisher(url: str, keys: Keys, sky: Scripted) -> Iterator[Publisher]:
     made = Publisher(
-        journal=open_journal(url, keys=keys),
+        journal=open_journal(url, keys=keys, create=True),
         channels=[sky.configured("sky")],
         zone=PARIS,
         sender=SENDER,
@@ -124,6 +124,8 @@ def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: En
             publish(LATER, "again")
         with pytest.raises(NotAllowed) as refused:
             publish(nowhere, "nowhere")
+        assert "is kept as" in str(refused.value)
+        assert "if your transaction commits" in str(refused.value)
         _note(connection, INCIDENT)
         publish(opened.end("Circulation rétablie"), "end")
     assert _noted(host) == [INCIDENT]
@@ -263,7 +265,7 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
     place: str, tmp_path: Path, keys: Keys
 ) -> None:
     clock = FakeClock()
-    journal = open_journal(place or str(tmp_path / "journal.db"), keys=keys, clock=clock)
+    journal = open_journal(place or str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
     assert [journal.promise("celery") for _ in range(2)] == [True, False]
     journal.keep_promise("celery")
     assert [journal.promise("celery") for _ in range(2)] == [True, False]

@@ -39,7 +39,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
 
 def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
     """A journal of version 1 with an open incident, half of which is out."""
-    engine, at = open_engine(url), microseconds(clock.now())
+    engine, at = open_engine(url, create=True), microseconds(clock.now())
     message = Message(
         category="traffic_accident",
         headline="Accident sur l’A9",

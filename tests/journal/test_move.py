@@ -141,7 +141,7 @@ def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
 
 def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) -> None:
     said = desk.publish()
-    there = Journal.reach(to, keys=desk.keys)
+    there = Journal.reach(to, keys=desk.keys, create=True)
     with desk.journal.writing() as connection:  # all that is written between the two commits
         facts.move(connection, shown(to))
     with pytest.raises(JournalError, match="was moved to"):

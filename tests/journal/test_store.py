@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 from policenotify.channel import Picture
 from policenotify.errors import InvalidPicture, JournalError, NewerVersion, Stopped
 from policenotify.journal import engine, open_journal, schema
+from policenotify.journal.migrate import migrate
 from policenotify.journal.store import Journal
 from policenotify.keys import Keys
 from policenotify.lifecycle import Stage
@@ -44,20 +46,21 @@ def test_an_empty_or_absent_file_becomes_a_journal(
     path = tmp_path / "j o?u%20r#nal.db"  # a path is no URL
     if empty:
         path.touch()
-    journal = open_journal(str(path), keys=keys, clock=clock)
+    journal = open_journal(str(path), keys=keys, clock=clock, create=True)
     assert journal.latest(1) == ()
     journal.close()
     assert path.stat().st_size > 0
     with sqlite3.connect(path) as raw:
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        known = {"schema_version": str(schema.SCHEMA_VERSION), "keys": keys.fingerprint}
-        assert dict(raw.execute("SELECT name, value FROM pn_meta")) == known
+        facts = dict(raw.execute("SELECT name, value FROM pn_meta"))
+        assert len(facts.pop("id")) == 32
+        assert facts == {"schema_version": str(schema.SCHEMA_VERSION), "keys": keys.fingerprint}
     raw.close()
     assert set(schema.metadata.tables) <= tables
 
 
 def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
-    journal = open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=1.5", keys=keys, clock=clock)
+    journal = open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=1.5", keys=keys, clock=clock, create=True)
     with journal.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
     journal.close()
@@ -120,7 +123,7 @@ def test_two_processes_may_create_it_at_the_same_instant(
     together: Callable[..., list[str]], tmp_path: Path, keys: Keys, clock: FakeClock
 ) -> None:
     told = together("at_once()\ndesk = opened()\nprint(desk.publish(incident=f'I{sys.argv[2]}'))", processes=3)
-    journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
+    journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
     assert sorted(told) == sorted(one.id for one in journal.latest(9))
     assert len(told) == 3
     journal.close()
@@ -131,7 +134,7 @@ def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Ke
 
     def make() -> None:
         start.wait()
-        opened.append(open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock))
+        opened.append(open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True))
 
     threads = [threading.Thread(target=make) for _ in range(6)]
     for thread in threads:
@@ -152,7 +155,7 @@ def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
     for statement in lock.split("; "):
         raw.execute(statement).fetchall()
     with pytest.raises(JournalError, match="another process does not let go of it"):
-        open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock)
+        open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock, create=True)
     raw.close()
 
 
@@ -161,7 +164,7 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeC
     raw.execute("BEGIN IMMEDIATE")
     timer = threading.Timer(0.1, raw.execute, args=["ROLLBACK"])
     timer.start()
-    open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock).close()
+    open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True).close()
     timer.join()
     raw.close()
 
@@ -171,7 +174,7 @@ def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> No
 
     desk.publish()
     with desk.journal.writing() as connection:
-        facts.create(connection, keys)
+        facts.create(connection, keys, os.urandom)
     assert len(desk.journal.latest(9)) == 1
 
 
@@ -226,14 +229,30 @@ def _nobodys_folder(mode: int) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("name", "mode", "says"),
     [
-        ("journal.db", 0o555, "could not be read: its file cannot be opened. Give the user its file and folder"),
+        ("journal.db", 0o555, "cannot be made (Permission denied). Nothing was sent. Give the user its folder"),
         ("read only.db", 0o777, "could not be read: this user may not write to it. Give the user its file and folder"),
-        ("journal.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
+        ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
     ],
 )
 def test_what_may_not_be_written_to_says_so(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
     with _nobodys_folder(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
-        open_journal(str(folder / name), keys=keys, clock=clock)
+        open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
+
+
+def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> None:
+    """SQLite opens a file that may only be read for reading, and that connection never writes."""
+    with _nobodys_folder(0o777) as folder:
+        open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
+        (folder / "journal.db").chmod(0o400)
+        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="could not be written: this user may not write to it"):
+                journal.stop("cne Roux")
+        for path in folder.glob("journal.db*"):
+            path.chmod(0o600)
+        journal.stop("cne Roux")
+        assert journal.stopped() is not None
+        journal.close()
 
 
 @pytest.mark.parametrize(
@@ -363,14 +382,10 @@ def _fail_in_the_middle(desk: Desk) -> None:
 def test_a_file_system_without_write_ahead_logging_is_refused(
     tmp_path: Path, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A file that is opened unshared in memory knows no WAL: the nearest that a test can come to a network drive.
-    monkeypatch.setattr(engine, "create_engine", _in_memory)
-    with pytest.raises(JournalError, match=r"allows only the mode 'memory', not write-ahead logging"):
-        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
-
-
-def _in_memory(_url: object, **how: object) -> object:
-    return create_engine("sqlite://", **how)
+    # Without locks SQLite shares no memory, and so knows no WAL: the nearest that a test can come to a network drive.
+    monkeypatch.setattr(engine, "_uri", lambda path: f"{path.as_uri()}?mode=rw&vfs=unix-none")
+    with pytest.raises(JournalError, match=r"allows only the mode 'delete', not write-ahead logging"):
+        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
 
 
 @pytest.mark.sqlite
@@ -514,3 +529,25 @@ def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: F
             marks.append(other.mark())
             assert other.mark() == marks[-1]  # a look leaves none
         assert len(set(marks)) == len(marks)
+
+
+# --- who may read it
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_but_its_owner_may_read_a_journal_that_is_made(
+    tmp_path: Path, keys: Keys, clock: FakeClock, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]
+        migrate(str(tmp_path / "migrated.db"), keys=keys, actor="adm")
+        made.append(open_journal(str(tmp_path / "migrated.db"), keys=keys, clock=clock))
+        for journal in made:
+            journal.stop("cne Roux")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*.db*")}
+    finally:
+        os.umask(before)
+    for journal in made:
+        journal.close()
+    assert modes == {f"{name}.db{suffix}": 0o600 for name in ("journal", "migrated") for suffix in ("", "-wal", "-shm")}

@@ -177,7 +177,7 @@ def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
             "patience": soon,
             **how,
         }
-        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock)
+        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
         opened.append(Publisher(journal=journal, channels=channels, **values | how))
         return opened[-1]
 

@@ -16,7 +16,7 @@ from policenotify.cli import completing, pages
 from policenotify.cli.call import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
 from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
-from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError, Stopped
+from policenotify.errors import JournalError, JournalTakenAway, NewerVersion, PolicenotifyError, SettingsError, Stopped
 from policenotify.receipt import Outcome
 
 if TYPE_CHECKING:
@@ -91,11 +91,13 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         campaigns = read_campaigns(files)
         call.begun = True
-        running = publisher.worker().start()
+        running = publisher.worker()
+        running.on_failure = signals.wake
+        running.start()
         supervisor.tell("READY=1")
         while True:
             _look(call, publisher, campaigns, actor, told)
-            if supervisor.watch(running, signals, every):
+            if supervisor.watch(running, signals, every) or running.failure is not None:
                 break
             try:
                 campaigns = read_campaigns(files)
@@ -103,7 +105,10 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
             except (SettingsError, NewerVersion) as error:
                 _trouble(call, "files", error, told)
         supervisor.tell("STOPPING=1")
+        failure = running.failure
         finished = running.stop(patience=GRACE)
+    if failure is not None:
+        raise failure
     return Exit.IN_ORDER if finished else Exit.ATTENTION
 
 
@@ -114,6 +119,8 @@ def _look(call: Call, publisher: Publisher, campaigns: tuple[Campaign, ...], act
     try:
         done = run(publisher, campaigns, actor=actor, wait=timedelta(0))
         document = _document(done)
+    except JournalTakenAway:
+        raise
     except (JournalError, Stopped) as error:
         _trouble(call, "journal", error, told)
         return

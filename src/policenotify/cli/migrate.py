@@ -18,8 +18,9 @@ from policenotify.settings import read_settings
 def migrate(call: Call) -> Exit:
     """Make the journal's tables, or bring older ones to this version; what is right stays as it is.
 
-    After an upgrade that asks for it, and for a journal on PostgreSQL once at the start: one in a file makes itself.
-    Stop what publishes and delivers before, and take a copy.
+    Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not made: on
+    PostgreSQL, or in another file. No other command makes one. Stop what publishes and delivers before, and take a
+    copy.
 
     \b
     Examples:

@@ -28,8 +28,14 @@ _HANGS = 90.0  # seconds without a sign of life, after which the watchdog hears 
 class Signals:
     """What arrived; see `ended_by_signals`."""
 
-    def __init__(self, arrived: int) -> None:
+    def __init__(self, arrived: int, note: int) -> None:
         self._arrived = arrived
+        self._note = note
+
+    def wake(self) -> None:
+        """End a `wait` that is under way, from another thread."""
+        with suppress(OSError):
+            os.write(self._note, b"\0")
 
     def wait(self, seconds: float) -> str:
         """The name of the signal that wants an end, waited for at most so long; empty: none came."""
@@ -57,7 +63,7 @@ def ended_by_signals() -> Iterator[Signals]:
     before = {one: signal.signal(one, noted) for one in _ENDS}
     wakes = signal.set_wakeup_fd(note, warn_on_full_buffer=False)
     try:
-        yield Signals(arrived)
+        yield Signals(arrived, note)
     finally:
         signal.set_wakeup_fd(wakes)
         for one, handler in before.items():
@@ -89,12 +95,14 @@ class Supervisor:
         """Wait for a signal, and tell the watchdog meanwhile that the worker comes round.
 
         Returns:
-            The signal's name; empty: none came for so many seconds.
+            The signal's name; empty: none came for so many seconds, or the worker has ended.
         """
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if name := signals.wait(min(left, _LOOKS, (self.watches or _LOOKS) / 3)):
                 return name
-            if running.running and running.silent < _HANGS:
+            if not running.running:
+                return ""
+            if running.silent < _HANGS:
                 self.tell("WATCHDOG=1")
         return ""

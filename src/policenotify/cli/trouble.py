@@ -15,6 +15,8 @@ from policenotify.errors import (
     CannotFit,
     IllegalCourse,
     JournalError,
+    JournalMissing,
+    JournalTakenAway,
     KeyReused,
     MissingExtra,
     NewerVersion,
@@ -90,8 +92,11 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
             kind, text = "InvalidMessage", "\n".join(_in_words(slip, command) for slip in slips(error, Message))
             exits, doubt = Exit.NOT_PUBLISHED, False
         case JournalError():
-            kind, text, exits = type(error).__name__, str(error), Exit.NO_JOURNAL
-            doubt = begun and "Nothing was sent." not in text
+            doubt = begun and error.published == "unknown"
+            kind, text = type(error).__name__, error.cause if doubt else str(error)
+            if isinstance(error, JournalMissing) and error.instead:
+                text = f"{text} {command}"
+            exits = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
         case NewerVersion(what="journal"):  # to this release it is as good as none; the worker's unit is told the same
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NO_JOURNAL, False
         case PolicenotifyError():

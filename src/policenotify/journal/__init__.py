@@ -23,8 +23,9 @@ def open_journal(
     clock: Clock | None = None,
     entropy: Entropy = secrets.token_bytes,
     patience: int | None = None,
+    create: bool = False,
 ) -> Journal:
-    """Open the journal; on SQLite a missing one is created, on PostgreSQL `policenotify migrate` does it.
+    """Open the journal. Only `policenotify init` and `migrate` make one, unless *create* asks for it.
 
     Args:
         url: The path of an SQLite file, or a URL: `sqlite:///…`, `postgresql://user@host/database`.
@@ -32,12 +33,14 @@ def open_journal(
         clock: Tells the time; `None`: on PostgreSQL the server does, else this machine.
         entropy: Gives that many unpredictable bytes.
         patience: Seconds for which a server that does not answer is waited for; `None`: as the URL says, else 10.
+        create: Make a missing journal in a file: for tests and demonstrations.
 
     Raises:
         JournalError: It cannot be opened, or was made with other keys; names what to do.
+        JournalMissing: There is none.
         NewerVersion: A newer policenotify made it.
         MissingExtra: It is on PostgreSQL, and the driver is not installed.
     """
     from policenotify.journal.store import Journal  # noqa: PLC0415 - brings the SQL toolkit
 
-    return Journal.open(url, keys=keys, clock=clock, entropy=entropy, patience=patience)
+    return Journal.open(url, keys=keys, clock=clock, entropy=entropy, patience=patience, create=create)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, and_, delete, func, select, update
+from sqlalchemy import Connection, Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, JournalTakenAway, Stopped
 from policenotify.journal import (
     addresses,
     claim,
@@ -42,9 +42,11 @@ class Delivering(Transactions):
 
         It costs next to nothing, so that whoever waits may ask every second.
         """
+        seen = self._newest_event
         with self.reading() as connection:
+            self._halted(connection, seen)
             if self._in_a_file:  # writers come one after the other, so that the last event is the newest
-                return str(connection.execute(select(func.max(schema.event.c.id))).scalar())
+                return str(self._newest_event)
             # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
@@ -123,7 +125,7 @@ class Delivering(Transactions):
             with self.writing(lasting=False):
                 pass  # which follows it
         with self.reading() as connection:
-            if facts.stopped(connection) is not None:
+            if facts.stopped(connection, self.id) is not None:
                 return {}
             given = rates or {}
             return claim.due(connection, {name: given.get(name) for name in channels}, microseconds(self.now()))
@@ -140,12 +142,29 @@ class Delivering(Transactions):
         with self.reading() as connection:
             return claim.severe_is_ready(connection, channel, microseconds(self.now()))
 
+    def _halted(self, connection: Connection, seen: int) -> Stopped | None:
+        """Return why nothing may be sent now. Asked before each claim, and before anything leaves.
+
+        Args:
+            connection: To the journal.
+            seen: The newest event that was known before the connection's view of the journal began.
+
+        Raises:
+            JournalTakenAway: This is not the journal that was opened, or an older state of it.
+        """
+        stopped, newest = facts.stopped(connection, self.id), facts.newest_event(connection)
+        if newest < seen:
+            raise JournalTakenAway("The journal was set back to an older state while it was in use.")
+        self._newest_event = max(self._newest_event, newest)
+        return stopped
+
     def claim(
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
     ) -> Claimed | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
+        seen = self._newest_event
         with self.writing(lasting=False) as connection:
-            if facts.stopped(connection) is not None:
+            if self._halted(connection, seen) is not None:
                 return None
             steps = timekeeping.total(connection)
             now = microseconds(self.now())
@@ -164,8 +183,9 @@ class Delivering(Transactions):
             RateReached: Others were faster since it was claimed, and the channel's rate lets nothing out yet.
             Stopped: Everything was stopped meanwhile.
         """
+        seen = self._newest_event
         with self.writing() as connection:
-            if (error := facts.stopped(connection)) is not None:
+            if (error := self._halted(connection, seen)) is not None:
                 raise error
             claimed = claimed.at_steps(timekeeping.total(connection))
             now = microseconds(self.now())
@@ -237,7 +257,7 @@ class Delivering(Transactions):
             RateReached: The channel's rate, which counts people, lets nobody be written to yet.
         """
         with self.writing() as connection:
-            if facts.stopped(connection) is not None:
+            if facts.stopped(connection, self.id) is not None:
                 return ()
 
             def mark(most: int) -> tuple[Recipient, ...]:

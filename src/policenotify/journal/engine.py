@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from policenotify.errors import JournalError
+from policenotify.errors import JournalError, JournalMissing
 from policenotify.journal import postgresql
+from policenotify.journal.file_watch import FileWatch
 
 BUSY = 30
 """Seconds that a writer waits for another one; `?timeout=` in the URL says otherwise."""
@@ -40,6 +41,7 @@ _TOLD = {
 }
 
 _engines: WeakSet[Engine] = WeakSet()
+_watches: WeakKeyDictionary[Engine, FileWatch] = WeakKeyDictionary()
 _inherited: list[Pool] = []
 
 
@@ -67,22 +69,24 @@ class Turn:
                 lock.release()
 
 
-def open_engine(url: str, patience: int | None = None) -> Engine:
-    """The engine of a journal: a path, or a URL of an SQLite file or of a database on PostgreSQL.
+def open_engine(url: str, patience: int | None = None, *, create: bool = False) -> Engine:
+    """Return the engine of a journal: a path, or a URL of an SQLite file or of a database on PostgreSQL.
 
     Args:
         url: Where it is.
         patience: Seconds for which a server that does not answer is waited for; `None`: the usual.
+        create: Make a missing file, which only its owner may read.
 
     Raises:
         JournalError: It is neither, or its folder does not exist.
+        JournalMissing: There is no such file.
         MissingExtra: PostgreSQL's driver is not installed.
     """
     parsed = _parsed(url)
     if parsed.drivername in postgresql.DRIVERS:
         engine = postgresql.open_server(parsed, patience)
     elif parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        engine = _open_file(parsed)
+        engine = _open_file(parsed, create=create)
     else:
         raise JournalError(
             f"A journal on {parsed.drivername!r} is not supported. "
@@ -117,26 +121,90 @@ def _parsed(url: str) -> URL:
         ) from error
 
 
-def _open_file(parsed: URL) -> Engine:
+def watch_of(engine: Engine) -> FileWatch | None:
+    """Return what notices that the files of this engine's journal are taken away; `None`: it is on a server."""
+    return _watches.get(engine)
+
+
+def _open_file(parsed: URL, *, create: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
-    if not (folder := Path(parsed.database).parent).is_dir():
-        raise JournalError(f"The journal's folder {str(folder)!r} does not exist. Create it first.")
+    path = Path(parsed.database).absolute()
+    if not path.parent.is_dir():
+        raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
+    if create:
+        _create_file(path)
+    elif _is_missing(path):
+        raise JournalMissing(
+            f"There is no journal at {path}. Nothing was sent. If it was moved or deleted, put it back together with "
+            "its -wal file; if it is elsewhere, name the place in the settings (journal = …). Only for a new "
+            "installation, make one: policenotify migrate"
+        )
     if "timeout" not in parsed.query:
         parsed = parsed.update_query_dict({"timeout": str(BUSY)})
     # Values stay out of errors and logs.
     engine = create_engine(parsed, hide_parameters=True)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    watch = _watches[engine] = FileWatch(str(path))
+
+    def connect(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
+        """Keep SQLite from making a file that was deleted meanwhile, or from opening another."""
+        watch.opening()
+        arguments[0] = _uri(path)
+        named["uri"] = True
+
+    def connected(connection: sqlite3.Connection, _record: object) -> None:
+        _prepare(connection, watch)
+
+    def closed(_connection: object, _record: object) -> None:
+        watch.closed()
+
+    def begin(connection: Connection) -> None:
+        watch.check()
+        _begin(connection)
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "close", closed)
+    event.listen(engine, "begin", begin)
     return engine
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _create_file(path: Path) -> None:
+    """Make the file before SQLite does, which would let others read it; its log inherits the mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise JournalError(
+            f"The journal {path} cannot be made ({error.strerror}). Nothing was sent. Give the user its folder, or "
+            "name another place."
+        ) from error
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # SQLite's own failure says what is wrong
+        pass
+    return False
+
+
+def _uri(path: Path) -> str:
+    """Return the URI by which SQLite opens a file only if it is there."""
+    return f"{path.as_uri()}?mode=rw"
+
+
+def _prepare(connection: sqlite3.Connection, watch: FileWatch) -> None:
     connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
     try:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").close()
         _write_ahead(connection)
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1").close()  # opens the log, too
+        watch.opened()
     except BaseException:
         connection.close()
         raise
@@ -191,7 +259,28 @@ def told(error: BaseException) -> str:
     kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if kind in _TOLD:
         return _TOLD[kind]
-    return str(cause) if isinstance(cause, sqlite3.Error) else type(cause).__name__
+    if isinstance(cause, sqlite3.Error) and kind:
+        return str(cause)  # of SQLite itself: it names tables and columns, never a value
+    if isinstance(cause, sqlite3.OperationalError):  # the driver's own: it quotes the bytes that it cannot decode
+        for quoting in (error, cause):
+            quoting.args = (type(cause).__name__,)
+        error.__traceback__ = None
+        return _TOLD[sqlite3.SQLITE_CORRUPT]
+    return type(cause).__name__
+
+
+def only_reads(error: BaseException) -> bool:
+    """Return True if a statement failed because SQLite has opened the file for reading."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+
+
+def lacks_a_table(error: BaseException) -> bool:
+    """Return True if a statement failed because one of the journal's tables is not there."""
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    if postgresql.of_server(cause):
+        return bool(cause.sqlstate == postgresql.NO_TABLE) and '"pn_' in str(cause)
+    return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
 
 
 def _forget_connections() -> None:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, inspect, or_, select, update
+from sqlalchemy import Connection, func, inspect, or_, select, update
 
-from policenotify.errors import JournalError, NewerVersion, Stopped
+from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, NewerVersion, Stopped
 from policenotify.journal import schema
 from policenotify.journal.values import span
-from policenotify.keys import Keys
+from policenotify.keys import Entropy, Keys
 
 OVERDUE = timedelta(seconds=30)
 """How long after a promise a runner is asked again: it may have been lost with its queue."""
 
 _table = schema.meta
+_ID_BYTES = 16
 
 MOVED = "moved"
 """The fact that a journal was moved, and where."""
 
+_VERSION, _KEYS, _ID, _STOPPED = "schema_version", "keys", "id", "stopped"
+
 _STANDSTILL = select(_table.c.name, _table.c.value).where(
-    or_(_table.c.name == MOVED, _table.c.name == "stopped")  # `IN` is written out anew each time
+    or_(*(_table.c.name == name for name in (MOVED, _STOPPED, _ID, _VERSION)))  # `IN` is compiled for each call
 )
 
-OF_A_NEW_ONE = ("schema_version", "keys", "stopped")
+_NEWEST = select(func.max(schema.event.c.id))
+
+OF_A_NEW_ONE = (_VERSION, _KEYS, _ID, _STOPPED)
 """The facts that a journal may have in which nothing was ever written down."""
 
 
@@ -35,7 +40,7 @@ def version(connection: Connection) -> int | None:
     """
     if not inspect(connection).has_table(_table.name):
         return None
-    found = _get(connection, "schema_version") or ""
+    found = _get(connection, _VERSION) or ""
     if not found.isdecimal() or int(found) < 1:
         raise JournalError("The journal is damaged: its version is missing. Nothing was sent. Restore a copy.")
     return int(found)
@@ -43,15 +48,27 @@ def version(connection: Connection) -> int | None:
 
 def now_of(connection: Connection, reached: int) -> None:
     """The tables are of this version from now on."""
-    _set(connection, "schema_version", str(reached))
+    _set(connection, _VERSION, str(reached))
 
 
-def create(connection: Connection, keys: Keys) -> None:
+def create(connection: Connection, keys: Keys, entropy: Entropy) -> None:
     """Make the tables, unless another process was faster."""
     if not inspect(connection).has_table(_table.name):
         schema.metadata.create_all(connection, checkfirst=False)  # there is none: they were just looked for
-        _set(connection, "schema_version", str(schema.SCHEMA_VERSION))
-        _set(connection, "keys", keys.fingerprint)
+        _set(connection, _VERSION, str(schema.SCHEMA_VERSION))
+        _set(connection, _KEYS, keys.fingerprint)
+        give_id(connection, entropy)
+
+
+def give_id(connection: Connection, entropy: Entropy) -> None:
+    """Give the journal an id of its own, unless it has one: two journals of the same keys differ in it."""
+    if _get(connection, _ID) is None:
+        _set(connection, _ID, entropy(_ID_BYTES).hex())
+
+
+def id_of(connection: Connection) -> str | None:
+    """Return the journal's id; `None`: the journal has none, or there are no tables."""
+    return _get(connection, _ID)
 
 
 def check(
@@ -72,7 +89,7 @@ def check(
     """
     found = version(connection)
     if found is None:
-        raise JournalError("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate")
+        raise JournalMissing("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate")
     if found < known:
         raise JournalError(
             f"The journal's tables are of version {found}; this policenotify needs version {known}. Nothing was sent. "
@@ -80,7 +97,7 @@ def check(
         )
     if found > known:
         raise NewerVersion("journal", found, known)
-    fingerprint = _get(connection, "keys")
+    fingerprint = _get(connection, _KEYS)
     if fingerprint not in keys.fingerprints:
         raise JournalError(
             f"The journal was made with the keys {fingerprint}, this installation has {keys.fingerprint}. "
@@ -93,17 +110,17 @@ def check(
 
 def take_new_keys(connection: Connection, keys: Keys) -> None:
     """From now on the journal holds what only these newer keys open; who has the earlier ones is told at opening."""
-    _set(connection, "keys", keys.fingerprint)
+    _set(connection, _KEYS, keys.fingerprint)
 
 
 def stop(connection: Connection, actor: str, reason: str) -> None:
     """Everything is to stop."""
-    _set(connection, "stopped", f"{actor}\n{reason}")
+    _set(connection, _STOPPED, f"{actor}\n{reason}")
 
 
 def resume(connection: Connection) -> None:
     """Everything may go on."""
-    _set(connection, "stopped", "")
+    _set(connection, _STOPPED, "")
 
 
 def move(connection: Connection, where: str) -> None:
@@ -116,19 +133,33 @@ def moved_to(connection: Connection) -> str | None:
     return _get(connection, MOVED)
 
 
-def stopped(connection: Connection) -> Stopped | None:
-    """The error that says who stopped everything, while it is stopped.
+def stopped(connection: Connection, expected: str | None = None) -> Stopped | None:
+    """Return the error that names who stopped everything, while it is stopped.
+
+    Args:
+        connection: To the journal.
+        expected: The id of the journal that was opened; `None`: any.
 
     Raises:
         JournalError: The journal was moved away.
+        JournalTakenAway: This is another journal than the one that was opened, or its tables were changed.
     """
     found = {row.name: row.value for row in connection.execute(_STANDSTILL)}
+    if expected is not None and found.get(_ID) != expected:
+        raise JournalTakenAway("Another journal is now where this process opened its own.")
+    if expected is not None and found.get(_VERSION) != str(schema.SCHEMA_VERSION):
+        raise JournalTakenAway("The journal's tables were changed to those of another version while it was in use.")
     if where := found.get(MOVED):
         raise _moved(where)
-    if not (said := found.get("stopped")):
+    if not (said := found.get(_STOPPED)):
         return None
     actor, _, reason = said.partition("\n")
     return Stopped(actor, reason)
+
+
+def newest_event(connection: Connection) -> int:
+    """Return the number of the last event. Events are never deleted, so that it only rises."""
+    return connection.execute(_NEWEST).scalar() or 0
 
 
 def _moved(where: str) -> JournalError:

@@ -77,13 +77,13 @@ def migrate(  # the last two are for tests
         JournalError: It cannot be done; names why and what to do. Nothing was changed.
         NewerVersion: The tables are of a newer policenotify.
     """
-    journal = Journal.reach(url, keys=keys, clock=clock)
+    journal = Journal.reach(url, keys=keys, clock=clock, create=True)
     try:
         with journal.writing(keeps_time=False) as connection:
             alone(connection)
             before = facts.version(connection)
             if before is None:
-                facts.create(connection, keys)
+                facts.create(connection, keys, journal.entropy)
             after = schema.SCHEMA_VERSION if before is None else before
             if after > known:
                 raise NewerVersion("journal", after, known)
@@ -91,6 +91,7 @@ def migrate(  # the last two are for tests
                 steps[after](connection)
                 after += 1
             facts.now_of(connection, after)
+            facts.give_id(connection, journal.entropy)
             facts.check(connection, keys, known=known)
             if before not in {None, after}:
                 events.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})

@@ -16,7 +16,7 @@ from policenotify.journal.engine import shown
 from policenotify.journal.migrate import alone
 from policenotify.journal.store import Journal
 from policenotify.journal.values import LEASE, microseconds
-from policenotify.keys import Keys
+from policenotify.keys import Entropy, Keys
 from policenotify.receipt import Outcome
 
 _ROWS = 1_000  # read and written at once
@@ -62,12 +62,17 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     where = shown(to)
     if shown(url) == where:
         raise JournalError("The journal is there already. Nothing was moved.")
-    old, new = Journal.reach(url, keys=keys, clock=clock), Journal.reach(to, keys=keys, clock=clock)
+    old = Journal.reach(url, keys=keys, clock=clock)
+    try:
+        new = Journal.reach(to, keys=keys, clock=clock, create=True)
+    except BaseException:
+        old.close()
+        raise
     try:
         # Of the two the old one is committed first: at no moment could somebody deliver from both.
         with new.writing(keeps_time=False) as target:
             alone(target)
-            _made(target, keys)
+            _made(target, keys, new.entropy)
             with old.writing(keeps_time=False) as source:
                 _held_still(source, keys, where)
                 _nobody_sends(source, microseconds(old.now()))
@@ -83,9 +88,9 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     return Moved(where, rows, seals, stopped)
 
 
-def _made(target: Connection, keys: Keys) -> None:
+def _made(target: Connection, keys: Keys, entropy: Entropy) -> None:
     """See that the new place has our tables, and nothing in them."""
-    facts.create(target, keys)
+    facts.create(target, keys, entropy)
     facts.check(target, keys)
     for table in schema.metadata.sorted_tables:
         known = select(func.count()).select_from(table)

@@ -39,6 +39,9 @@ _REACHED = (
     "its server cannot be reached, or does not let us in. See that it runs, and that the settings name the right "
     "host, port, database and user"
 )
+NO_TABLE = "42P01"
+"""The code of a statement that failed because a table is not there."""
+
 # Error codes: postgresql.org/docs/current/errcodes-appendix.html; two letters and digits stand for a class.
 _TOLD = {
     "08": "the connection to its server was lost. See that the server runs, then try again",
@@ -50,7 +53,7 @@ _TOLD = {
     "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",
     "40": "two processes stood in each other's way. Try again",
     "42501": "this user may not read or write its tables. Grant it what the owner has",
-    "42P01": "a table is missing. Run: policenotify migrate",
+    NO_TABLE: "a table is missing. Run: policenotify migrate",
     "53100": "the disk of its server is full. Make room, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",
     "53": "its server lacks memory. Look after the server, then try again",

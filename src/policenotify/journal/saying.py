@@ -29,7 +29,7 @@ class Saying(Transactions):
         """
         try:
             with self.writing() as connection:
-                if (error := facts.stopped(connection)) is not None:
+                if (error := facts.stopped(connection, self.id)) is not None:
                     raise error
                 if (first := purged.repeated(connection, self.keys, draft.key, draft.digest)) is not None:
                     return first

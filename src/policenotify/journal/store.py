@@ -32,11 +32,12 @@ class Journal(Saying, Telling, Delivering, Records):
         clock: Clock | None = None,
         entropy: Entropy = secrets.token_bytes,
         patience: int | None = None,
+        create: bool = False,
     ) -> Journal:
         """Open the journal; see [`open_journal`][policenotify.journal.open_journal]."""
-        journal = cls.reach(url, keys=keys, clock=clock, entropy=entropy, patience=patience)
+        journal = cls.reach(url, keys=keys, clock=clock, entropy=entropy, patience=patience, create=create)
         try:
-            journal.check_schema()
+            journal.check_schema(create=create)
         except BaseException:
             journal.close()
             raise
@@ -51,24 +52,23 @@ class Journal(Saying, Telling, Delivering, Records):
         clock: Clock | None = None,
         entropy: Entropy = secrets.token_bytes,
         patience: int | None = None,
+        create: bool = False,
     ) -> Journal:
-        """The journal, whose tables nobody has looked at yet."""
+        """Return the journal before its tables are checked; *create*: make a missing file."""
         try:
-            engine = open_engine(url, patience)
+            engine = open_engine(url, patience, create=create)
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"The journal cannot be opened: {told(error)}. Nothing was sent.") from error
         return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
-    def check_schema(self) -> None:
-        """Create the tables of an empty file; refuse those of another version or of other keys."""
-        if self._in_a_file:
-            with self.reading() as connection:
-                absent = facts.version(connection) is None
-            if absent:
-                with self.writing(keeps_time=False) as connection:
-                    facts.create(connection, self.keys)
+    def check_schema(self, *, create: bool = False) -> None:
+        """Refuse tables of another version or of other keys; *create*: make those of an empty file."""
+        if create and self._in_a_file:
+            with self.writing(keeps_time=False) as connection:
+                facts.create(connection, self.keys, self.entropy)
         with self.reading() as connection:
             newest = facts.check(connection, self.keys)
+            self.id = facts.id_of(connection)
         if not newest:
             with self.writing() as connection:
                 facts.take_new_keys(connection, self.keys)
@@ -91,4 +91,4 @@ class Journal(Saying, Telling, Delivering, Records):
     def stopped(self) -> Stopped | None:
         """The error that says who stopped everything, while it is stopped."""
         with self.reading() as connection:
-            return facts.stopped(connection)
+            return facts.stopped(connection, self.id)

@@ -183,7 +183,7 @@ def recorded(
         url = journal or str(Path(folder) / "journal.db")
 
         def open_(*, on_overdue: Callable[[Reminder], object] | None = None) -> Publisher:
-            ledger = open_journal(url, keys=keys, clock=told)
+            ledger = open_journal(url, keys=keys, clock=told, create=True)
             opened.callback(ledger.close)
             made = Publisher(
                 journal=ledger,

@@ -32,8 +32,12 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
                 if budget is not None:
                     mine.drain(timedelta(seconds=budget))
                     return
-                with mine.worker():
+                with mine.worker() as running:
+                    running.on_failure = ending.set
                     ending.wait()
+                    failure = running.failure
+                if failure is not None:
+                    raise failure
         except PolicenotifyError as error:
             raise CommandError(str(error)) from error
         finally:
