@@ -294,7 +294,7 @@ class Delivering(Transactions):
         with self.writing(lasting=False) as connection:
             now = self.now()
             settle.settle_people(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
-            if facts.stopped(connection) is not None:
+            if facts.stopped(connection, self.id) is not None:
                 return False
             if rate is not None:
                 limiter.take(connection, claimed.channel, rate, microseconds(now))
