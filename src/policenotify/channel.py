@@ -502,6 +502,8 @@ class Configured:
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.
         rate: How fast it may go at most, all processes of the installation together: posts, edits and deletions, each
             attempt; on a channel with recipients every person who is written to. What is more severe goes first.
+        problem: Why it cannot be used now (a wrong option, a secret that cannot be read); empty: it can. Such a
+            channel has no account, and what is meant for it waits.
     """
 
     name: str
@@ -523,3 +525,4 @@ class Configured:
     learns: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
     rate: Rate | None = None
+    problem: str = ""

@@ -6,8 +6,10 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,13 @@ from policenotify import places
 from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import Check, Draft, check
 from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
+from policenotify.fault import Fault, readers_of
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, may_follow, next_course
 from policenotify.message import Image, Message
-from policenotify.plan import Route, plan
-from policenotify.receipt import Finding, History, Leg, Wording
+from policenotify.plan import Route, legs_on, plan, reached
+from policenotify.receipt import Finding, History, Leg, Pending, Publication, Wording
 from policenotify.render import Scene, render, resolve
 from policenotify.words import Profile, Words, matching, profile_of
 
@@ -55,6 +58,8 @@ class Decided:
     pictures: tuple[Picture, ...]
     wordings: tuple[Wording, ...]
     wordless: tuple[Leg, ...]
+    pending: tuple[Pending, ...] = ()
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,17 +130,9 @@ class Deciding:
         if anyway or not any(finding.blocks for finding in findings):
             channels = {name: self._public(self.learned(channel)) for name, channel in self.channels.items()}
             legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
-        wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
-        said = [leg for leg in legs if leg not in wordless]
-        scenes = {
-            language: self.scene(language, resolved, profile, history, pictures, at=at)
-            for language in {leg.language for leg in said}
-        }
-        wordings = tuple(
-            render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg))
-            for leg in said
-        )
-        wordings = numbered(wordings, publication, at)
+        legs, pending, readers = self.set_apart(legs, channels, history)
+        scene = partial(self.scene, message=resolved, profile=profile, history=history, pictures=pictures, at=at)
+        wordings, wordless = _worded(legs, channels, scene, publication, at)
         return Decided(
             message=resolved,
             digest=given.digest,
@@ -147,6 +144,28 @@ class Deciding:
             pictures=pictures,
             wordings=wordings,
             wordless=wordless,
+            pending=pending,
+            readers=readers,
+        )
+
+    def late(self, said: Publication, channel: Configured, readers: tuple[str, ...]) -> tuple[values.Drafted, ...]:
+        """Word a publication for a channel that could not be used when it was published, as of that time.
+
+        Raises:
+            CannotFit: What must be said does not fit the channel.
+            SettingsError: Its category or language is not known here any more.
+        """
+        message, history = said.message, self._before(said)
+        profile = profile_of(message.category, self.profiles)
+        channel = self.learned(channel)
+        pictures = tuple(self._picture(image) for image in message.images)
+        scene = partial(self.scene, message=message, profile=profile, history=history, pictures=pictures, at=said.at)
+        legs = legs_on(message, history, channel)
+        wordings, wordless = _worded(legs, {channel.name: channel}, scene, said.id, said.at)
+        people = {channel.name: readers}
+        return (
+            *(drafted for wording in wordings for drafted in self._drafted(wording, people)),
+            *(self._unworded(said.id, leg) for leg in wordless),
         )
 
     def draft(self, made: Decided, publication: str, *, key: str, actor: str, at: datetime) -> values.Draft:
@@ -170,8 +189,9 @@ class Deciding:
             findings=made.findings,
             rules={language: str(words.version) for language, words in sorted(self.words.items())},
             drafted=(
-                *(drafted for wording in made.wordings for drafted in self._drafted(wording)),
+                *(drafted for wording in made.wordings for drafted in self._drafted(wording, made.readers)),
                 *(self._unworded(publication, leg) for leg in made.wordless),
+                *(self._unworded(publication, one.leg, one.reason, one.remedy) for one in made.pending),
             ),
             pictures=made.pictures,
             skips_without_opening=frozenset(
@@ -203,11 +223,11 @@ class Deciding:
     def scene(
         self,
         language: str,
+        *,
         message: Message,
         profile: Profile,
         history: History,
         pictures: tuple[Picture, ...],
-        *,
         at: datetime,
     ) -> Scene:
         """All that decides how it reads in a language.
@@ -295,26 +315,69 @@ class Deciding:
             ) from error
         return picture(data, image.alt)
 
-    def _drafted(self, wording: Wording) -> Iterator[values.Drafted]:
-        how, refused = self.channels[wording.leg.channel], ""
-        wanted: tuple[str, ...] = ()
-        try:
-            wanted = tuple(how.recipients()) if how.recipients else ()
-        except SettingsError as error:  # a list that cannot be read must not silence the other channels
-            refused = f"The list of recipients cannot be read: {error}"
+    def set_apart(
+        self, legs: Sequence[Leg], channels: Mapping[str, Configured], history: History
+    ) -> tuple[tuple[Leg, ...], tuple[Pending, ...], dict[str, tuple[str, ...]]]:
+        """Return the legs that can be worded, what waits for a channel, and who is to read it by channel."""
+        readers: dict[str, tuple[str, ...]] = {}
+        faults: dict[str, Fault] = {}
+        for name in dict.fromkeys(leg.channel for leg in legs if not leg.skip):
+            people, fault = readers_of(channels[name], self.journal.had_people)
+            # What follows still goes to those who got what it follows: the journal has them.
+            if fault and (channels[name].problem or not reached(history, channels[name])):
+                faults[name] = fault
+            readers[name] = people
+        worded = tuple(leg for leg in legs if leg.skip or leg.channel not in faults)
+        return worded, tuple(_pending(legs, faults)), readers
+
+    def _before(self, said: Publication) -> History:
+        """The history as it was when that message was published."""
+        history = self._history(said.message)
+        entries = tuple(takewhile(lambda entry: entry.publication != said.id, history.entries))
+        return replace(history, entries=entries)
+
+    def _drafted(self, wording: Wording, readers: Mapping[str, tuple[str, ...]]) -> Iterator[values.Drafted]:
+        how = self.channels[wording.leg.channel]
         for number, post in enumerate((wording.standalone, *wording.further)):
             yield values.Drafted(
                 leg=replace(wording.leg, part=wording.leg.part + number),
                 post_key=post.key,
                 standalone=post,
                 reply=wording.reply if number == 0 else None,
-                addresses=wanted if how.abilities.recipients else None,
-                refused=refused,
+                addresses=readers[how.name] if how.abilities.recipients else None,
             )
 
     @staticmethod
-    def _unworded(publication: str, leg: Leg) -> values.Drafted:
-        return values.Drafted(leg=leg, post_key=post_key(publication, leg))
+    def _unworded(publication: str, leg: Leg, reason: str = "", remedy: str = "") -> values.Drafted:
+        return values.Drafted(leg=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
+
+
+def _pending(legs: Sequence[Leg], faults: Mapping[str, Fault]) -> Iterator[Pending]:
+    """Yield one for each channel that cannot be used now: how many posts it takes there is not known yet."""
+    first: dict[str, Leg] = {}
+    for leg in legs:
+        if leg.channel in faults and not leg.skip:
+            first.setdefault(leg.channel, leg)
+    for name, leg in first.items():
+        waits = Leg(channel=name, account="", language=leg.language)
+        yield Pending(leg=waits, reason=faults[name].reason, remedy=faults[name].remedy)
+
+
+def _worded(
+    legs: Sequence[Leg],
+    channels: Mapping[str, Configured],
+    scene: Callable[[str], Scene],
+    publication: str,
+    at: datetime,
+) -> tuple[tuple[Wording, ...], tuple[Leg, ...]]:
+    """Return the wording of each leg, and the legs that need none."""
+    wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
+    said = [leg for leg in legs if leg not in wordless]
+    scenes = {language: scene(language) for language in {leg.language for leg in said}}
+    wordings = tuple(
+        render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg)) for leg in said
+    )
+    return numbered(wordings, publication, at), wordless
 
 
 def _refuse_mixed(message: Message, history: History) -> None:

@@ -74,12 +74,11 @@ class Duty:
         )
         profile = duty_profile(reminding, reminder.level)
         message = self.deciding.resolved(message, profile, None)
-        legs = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
-        scene = self.deciding.scene(language, message, profile, History(), (), at=at)
-        wordings = tuple(
-            render(scene, leg, channel=channel, key=post_key(publication, leg))
-            for leg, channel in zip(legs, channels, strict=True)
-        )
+        named = {one.name: one for one in channels}
+        meant = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
+        legs, pending, readers = self.deciding.set_apart(meant, named, History())
+        scene = self.deciding.scene(language, message=message, profile=profile, history=History(), pictures=(), at=at)
+        wordings = tuple(render(scene, leg, channel=named[leg.channel], key=post_key(publication, leg)) for leg in legs)
         made = Decided(
             message=message,
             digest=message.digest(),
@@ -91,5 +90,7 @@ class Duty:
             pictures=(),
             wordings=numbered(wordings, publication, at),
             wordless=(),
+            pending=pending,
+            readers=readers,
         )
         self.journal.publish(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))

@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,10 +23,13 @@ from policenotify.errors import (
     NotAllowed,
     SettingsError,
 )
+from policenotify.fault import Fault
 from policenotify.message import Message
+from policenotify.pending import PendingDeliveries
 from policenotify.plan import Route
-from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Publication, Receipt, Wording
-from policenotify.reminders import Reminder, Reminders, Reminding
+from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Pending, Publication, Receipt, Wording
+from policenotify.reminders import CATEGORY as DUTY_CATEGORY
+from policenotify.reminders import Reminder, Reminders, Reminding, duty_profile
 from policenotify.slips import nearest
 from policenotify.words import PROFILES, WORDS, Profile, Words
 from policenotify.worker import Worker
@@ -52,12 +55,14 @@ class Preview:
         findings: What the checks remark; blocking ones would keep it from going out.
         wordings: How it would read, on each channel and in each language.
         deletions: Which earlier posts would be taken back.
+        pending: What would wait, since its channel cannot be used now.
     """
 
     message: Message
     findings: tuple[Finding, ...] = ()
     wordings: tuple[Wording, ...] = ()
     deletions: tuple[Leg, ...] = ()
+    pending: tuple[Pending, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -91,6 +96,7 @@ class Publisher:
         reminding: Reminding | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
+        reopen: Callable[[str], Configured | None] | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -112,6 +118,7 @@ class Publisher:
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host that deliver, and are told when something is published.
+            reopen: Makes a channel that could not be used again, from the settings as they are now.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel is none.
@@ -148,6 +155,14 @@ class Publisher:
             checks=checks,
             entropy=entropy,
         )
+        self._pending = PendingDeliveries(
+            journal=journal,
+            channels=self.channels,
+            # The messages to duty channels are worded by no category of the installation's.
+            deciding=replace(self._deciding, profiles={**profiles, DUTY_CATEGORY: duty_profile(reminding, level=1)}),
+            clock=self.clock,
+            reopen=reopen,
+        )
         self._duty = Duty(journal=journal, deciding=self._deciding, reminders=self._reminders)
         self._worker = Worker(_Background(journal, self._delivery, self._look_after, self._next_at), clock=self.clock)
 
@@ -181,7 +196,13 @@ class Publisher:
             self._deciding.given(message), to=to, publication=self._deciding.ulid(at), at=at, anyway=True
         )
         deletions = tuple(leg for leg in made.wordless if not leg.skip)
-        return Preview(message=made.message, findings=made.findings, wordings=made.wordings, deletions=deletions)
+        return Preview(
+            message=made.message,
+            findings=made.findings,
+            wordings=made.wordings,
+            deletions=deletions,
+            pending=made.pending,
+        )
 
     def publish(
         self,
@@ -235,6 +256,8 @@ class Publisher:
         wait = _span(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
+        if connection is None:
+            self._pending.look_after()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             with self.journal.at_one_moment():
                 given = self._deciding.given(message)
@@ -264,6 +287,15 @@ class Publisher:
         """A publication and what became of it, by its id or by your key; `None`: there is none."""
         return self._told(wanted) if self.journal.publication(wanted) else None
 
+    def faults(self) -> dict[str, Fault]:
+        """The channels that cannot be used now, by name, and why: what is meant for them waits in the journal.
+
+        A wrong option, a secret that cannot be read, a library that is not installed; a list of recipients that cannot
+        be read, or that had people and has none. The lists are read again at each call; the rest is looked at again
+        by `publish`, `drain` and the worker, at most every ten seconds.
+        """
+        return self._pending.faults()
+
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
         return self.journal.incidents(only_open=only_open)
@@ -288,7 +320,8 @@ class Publisher:
         return self._delivery.drain(budget)
 
     def _look_after(self) -> None:
-        """What is done before each drain: erase addresses that nothing needs any more, and remind of what is owed."""
+        """Do what precedes each drain: word what waited for a channel, erase addresses, remind of what is owed."""
+        self._pending.look_after()
         self.journal.erase_addresses()
         self._duty.look_after()
 
@@ -403,6 +436,8 @@ def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
     """Two channels of one account would say everything twice to the same readers."""
     names: dict[tuple[str, str], str] = {}
     for channel in channels:
+        if channel.problem:
+            continue
         first = names.setdefault((channel.network, channel.account), channel.name)
         if first != channel.name:
             raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")

@@ -210,6 +210,21 @@ class Wording:
     gave_way: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What a channel is to say of a message once it can be used again: it has no wording until then.
+
+    Attributes:
+        leg: Where it goes.
+        reason: Why the channel cannot be used now, in an officer's words.
+        remedy: What to do.
+    """
+
+    leg: Leg
+    reason: str
+    remedy: str
+
+
 class _Value(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -237,6 +252,7 @@ class Receipt(_Value):
         standalone: It was worded to stand alone although it belongs to an incident.
         recipients: For a channel with recipients: how many people have which outcome.
         note: Who will send what is waiting, and when a runner was last seen; of what is posted, how far that is known.
+        unworded: Its channel could not be used when it was published: it is worded, and sent, once the channel can.
     """
 
     channel: str
@@ -254,6 +270,7 @@ class Receipt(_Value):
     standalone: bool = False
     recipients: Mapping[Outcome, int] | None = None
     note: str = ""
+    unworded: bool = False
 
     @property
     def url(self) -> str | None:

@@ -29,8 +29,9 @@ _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
 _table = schema.delivery
 _before = _table.alias("before")
-_UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
+_UP_NEXT = and_(  # waiting, with words, and nothing before it in its lane is still to come
     _table.c.state == Outcome.WAITING,
+    _table.c.account != "",
     ~exists().where(
         _before.c.lane == _table.c.lane,
         _before.c.id < _table.c.id,

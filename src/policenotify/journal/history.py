@@ -177,8 +177,10 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
 
 def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None, *, in_course: str) -> Receipt:
     outcome = _outcome(row)
-    waits = not outcome.settled
+    unworded = row.account == "" and outcome is Outcome.WAITING
+    waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     shut = channel if waits and channel is not None and channel.blocked_at is not None else None
+    tried = row.attempts or row.reason
     paused = channel.paused_until if channel is not None and channel.paused_until else 0
     return Receipt(
         channel=row.channel,
@@ -189,10 +191,11 @@ def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None
         delivery=row.id,
         ref=PostRef.read(row.ref) if row.ref else None,
         reason=shut.reason if shut else row.reason,
-        remedy=shut.remedy if shut else row.remedy,
+        remedy="" if outcome is Outcome.SENDING else shut.remedy if shut else row.remedy,
         code=shut.code if shut else row.code,
-        retry_at=moment(max(row.not_before, paused)) if waits and not shut and (row.attempts or row.reason) else None,
+        retry_at=moment(max(row.not_before, paused)) if tried and waits and not shut and not unworded else None,
         attempts=row.attempts,
         standalone=row.wording == "standalone" and in_course not in {Stage.OPENING, Stage.STANDALONE},
         recipients=people if row.mass else None,
+        unworded=unworded,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
@@ -49,8 +51,7 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
     begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.drafted}) if follows else set()
     closing = message.stage in _CLOSING
     rows = []
-    # A lane is said in the order of its deliveries' ids.
-    for drafted in sorted(draft.drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part)):
+    for drafted in in_order(draft.drafted):
         lane, skip = _lane(draft, drafted), drafted.leg.skip
         if closing and opening_never_appeared(connection, lane):
             supersede(connection, lane, at)
@@ -148,30 +149,44 @@ def _lane(draft: Draft, drafted: Drafted) -> str:
 
 def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str) -> dict[str, object]:
     leg, at = drafted.leg, microseconds(draft.at)
-    state = Outcome.REFUSED if drafted.refused else Outcome.SKIPPED if skip else Outcome.WAITING
+    state = Outcome.SKIPPED if skip else Outcome.WAITING
     return {
+        **worded(connection, drafted),
         "publication": draft.id,
         "channel": leg.channel,
+        "lane": lane,
+        "sequence": draft.expected_sequence,
+        "priority": _priority(draft.message),
+        "state": state,
+        "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
+        "not_before": at,
+        "not_after": microseconds(draft.not_after) if draft.not_after else None,
+        "reason": skip or drafted.reason,
+        "remedy": "" if skip else drafted.remedy,
+        "settled_at": None if state is Outcome.WAITING else at,
+    }
+
+
+def worded(connection: Connection, drafted: Drafted) -> dict[str, object]:
+    """Return the columns of a delivery that follow from its wording."""
+    leg = drafted.leg
+    return {
         "account": leg.account,
         "language": leg.language,
         "part": leg.part,
         "operation": leg.operation,
         "target": _target(connection, leg) if leg.target else None,
         "post_key": drafted.post_key,
-        "lane": lane,
-        "sequence": draft.expected_sequence,
-        "priority": _priority(draft.message),
-        "state": state,
         "mass": drafted.addresses is not None,
-        "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
-        "not_before": at,
-        "not_after": microseconds(draft.not_after) if draft.not_after else None,
         "answers": " ".join(leg.answers),
         "standalone": drafted.standalone.model_dump_json() if drafted.standalone else None,
         "reply": drafted.reply.model_dump_json() if drafted.reply else None,
-        "reason": drafted.refused or skip,
-        "settled_at": None if state is Outcome.WAITING else at,
     }
+
+
+def in_order(drafted: Iterable[Drafted]) -> list[Drafted]:
+    """Return them in the order in which their lane is to say them, which is that of the deliveries' ids."""
+    return sorted(drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part))
 
 
 def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[str]) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import select
 
 from policenotify.channel import Picture
 from policenotify.errors import Blocked, InvalidPicture
-from policenotify.journal import history, owed, purged, schema, series
+from policenotify.journal import history, owed, purged, schema, series, unworded
 from policenotify.journal.transactions import Transactions
-from policenotify.journal.values import IncidentLine, SaidUnder
+from policenotify.journal.values import IncidentLine, SaidUnder, Unworded
 from policenotify.receipt import History, Publication
 
 
@@ -86,6 +86,16 @@ class Telling(Transactions):
         """The channels where something is still to come: the time before which it will not; `None`: under way."""
         with self.reading() as connection:
             return history.unsettled(connection, publication)
+
+    def unworded(self, channels: Iterable[str]) -> tuple[Unworded, ...]:
+        """Return the deliveries on these channels that wait without words, in the order of their publication."""
+        with self.reading() as connection:
+            return unworded.unworded(connection, channels)
+
+    def had_people(self, channel: str) -> bool:
+        """Return whether an earlier delivery on the channel was for anybody."""
+        with self.reading() as connection:
+            return unworded.had_people(connection, channel)
 
     def blocked(self) -> dict[str, Blocked]:
         """The channels on which nothing more goes out until a person acts, and why."""

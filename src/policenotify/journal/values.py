@@ -57,7 +57,8 @@ class Drafted:
         standalone: The wording that reads alone; `None` for a skipped leg.
         reply: The wording that answers, if there is something to answer.
         addresses: For a channel with recipients: who wants to hear it now. `None` for other channels.
-        refused: Why it cannot go out here although it was meant to; empty: it can.
+        reason: Why its channel cannot be used now, so that it waits without words; empty: it can.
+        remedy: What to do then.
     """
 
     leg: Leg
@@ -65,7 +66,8 @@ class Drafted:
     standalone: Post | None = None
     reply: Post | None = None
     addresses: tuple[str, ...] | None = field(default=None, repr=False)
-    refused: str = ""
+    reason: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,21 @@ class Draft:
     drafted: tuple[Drafted, ...] = ()
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unworded:
+    """A delivery that waits without words, since its channel could not be used when it was published.
+
+    Attributes:
+        delivery: Its id.
+        publication: Whose.
+        channel: Where it goes.
+    """
+
+    delivery: int
+    publication: str
+    channel: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
