@@ -103,7 +103,7 @@ def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: b
             ),
             (
                 "bluesky: waiting Bluesky asks us to wait. [429] "
-                "Not before 2026-07-26 12:05 UTC. This process will send it."
+                "Not before 2026-07-26 14:05. This process will send it."
             ),
         ),
         (receipt(ref=REF, retry_at=AT), "bluesky: posted https://bsky.example/1"),

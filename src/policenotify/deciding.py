@@ -296,7 +296,8 @@ class Deciding:
             raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in may_follow(history.course):
             return next_course(history.course, stage, incident=incident)
-        known = history.known(self.journal.incidents())
+        open_now = (one.told(self.zone) for one in self.journal.incidents())
+        known = history.known(open_now, zone=self.zone)
         return next_course(history.course, stage, incident=incident, known=known)
 
     def _picture(self, image: Image) -> Picture:

@@ -7,6 +7,7 @@ PolicenotifyError
 ├── KeyReused             the caller's key already named another message: nothing was sent
 ├── CannotFit             what must be said does not fit a channel: nothing was sent
 ├── NewerVersion          a stored or received value was written by a newer policenotify
+├── NotHeld               the delivery that is to be resolved is not held, or there is none: nothing was changed
 ├── InvalidPicture        a picture cannot be read or used: nothing was sent
 ├── Stopped               `policenotify stop` is in force: nothing was sent
 ├── SettingsError         the installation's settings are wrong (names the field)
@@ -129,6 +130,21 @@ class NewerVersion(PolicenotifyError):
             f"{told} has schema version {found}; this policenotify reads up to {known}. "
             f"Install the release of policenotify that introduced {what} version {found}, or a later one."
         )
+
+
+class NotHeld(PolicenotifyError):
+    """The delivery that is to be resolved is not held, or there is none. Nothing was changed.
+
+    Attributes:
+        delivery: The id that was given.
+        exists: Whether there is such a delivery.
+    """
+
+    def __init__(self, delivery: int, *, outcome: str = "") -> None:
+        self.delivery = delivery
+        self.exists = bool(outcome)
+        why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
+        super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
 
 
 class InvalidPicture(PolicenotifyError):

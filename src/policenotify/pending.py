@@ -83,6 +83,6 @@ class PendingDeliveries:
         except JournalError:
             raise
         except PolicenotifyError as error:
-            _log.error("Delivery %s on %s cannot be worded: %s", one.delivery, one.channel, type(error).__name__)
+            _log.error("Publication %s cannot be worded for %s: %s", one.publication, one.channel, error)
             self.journal.refuse_unworded(one, str(error))
         return True

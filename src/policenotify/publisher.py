@@ -23,7 +23,7 @@ from policenotify.errors import (
     NotAllowed,
     SettingsError,
 )
-from policenotify.fault import Fault
+from policenotify.fault import Fault, fault_of
 from policenotify.message import Message
 from policenotify.pending import PendingDeliveries
 from policenotify.plan import Route
@@ -31,6 +31,7 @@ from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Pending, Pub
 from policenotify.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.reminders import Reminder, Reminders, Reminding, duty_profile
 from policenotify.slips import nearest
+from policenotify.timestamps import local_time
 from policenotify.words import PROFILES, WORDS, Profile, Words
 from policenotify.worker import Worker
 
@@ -279,7 +280,7 @@ class Publisher:
         """
         history = self.journal.history(incident)
         if not history.entries:
-            known = history.known(self.incidents())
+            known = history.known((one.told(self.zone) for one in self.incidents()), zone=self.zone)
             raise IllegalCourse(f"There is no incident {incident!r}. {known}", incident=incident)
         return self._told(history.entries[-1].publication)
 
@@ -381,9 +382,17 @@ class Publisher:
             notes = self._waiting_notes(waiting) if waiting else {}
         receipts = []
         for receipt in found.receipts:
-            note = self._how_far_known(receipt) if receipt.outcome.settled else notes[receipt.channel]
-            receipts.append(receipt.model_copy(update={"note": note}))
+            retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
+            told = {"note": self._note(receipt, notes), "retry_at": retry_at}
+            receipts.append(receipt.model_copy(update=told))
         return found.model_copy(update={"receipts": tuple(receipts), "repeated": repeated})
+
+    def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
+        if receipt.outcome is Outcome.SENDING:
+            return "It is being sent now."
+        if receipt.unworded:  # its reason and its remedy tell
+            return ""
+        return self._how_far_known(receipt) if receipt.outcome.settled else waiting[receipt.channel]
 
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)
@@ -393,16 +402,22 @@ class Publisher:
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
         """For each channel: who sends what waits there, and from when on the next post may leave, if not now."""
         seen = self.journal.runner_seen()
-        when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else "never"
-        who = f"The next publish or `policenotify drain` sends it; the last one ran at {when}."
+        when = local_time(seen, self.zone, seconds=True) if seen else ""
+        ran = f"the last one ran at {when}" if seen else "none has run yet"
+        who = f"The next publish or `policenotify drain` sends it; {ran}."
         if self._worker.running or self.journal.worker_seen():
             who = f"A worker sends it; it was last seen at {when}."
         rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
         opens = {
-            name: f" Nothing leaves on its channel before {at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}."
+            name: f" Nothing leaves on its channel before {local_time(at, self.zone, seconds=True)}."
             for name, at in self.journal.opens_at(rates).items()
         }
-        return {name: who + opens.get(name, "") for name in rates}
+        wrong = {
+            name: f"It waits: {fault_of(channel, self.journal.had_people)}"
+            for name in rates
+            if (channel := self.channels.get(name)) is not None and channel.problem
+        }
+        return {name: wrong.get(name) or who + opens.get(name, "") for name in rates}
 
 
 @dataclass(frozen=True, slots=True)

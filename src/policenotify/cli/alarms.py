@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from policenotify.channel import Configured
 from policenotify.cli import owed, pages
 from policenotify.cli.call import plain
 from policenotify.cli.exits import Exit, worst
 from policenotify.cli.incidents import in_order
 from policenotify.errors import Blocked, Stopped
+from policenotify.fault import Fault, fault_of
 from policenotify.journal.values import QUIET, IncidentLine
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Alarms:
         blocked: The channels on which nothing goes out until a person acts.
         incidents: The open incidents, overdue ones first, then by what is owed next.
         gone: Channels that are not in the settings any more, and the open incidents that people read of there.
+        faults: Channels that cannot be used now, and why: what is meant for them waits.
     """
 
     now: datetime
@@ -42,19 +45,22 @@ class Alarms:
     blocked: Mapping[str, Blocked]
     incidents: tuple[IncidentLine, ...]
     gone: Mapping[str, tuple[str, ...]]
+    faults: Mapping[str, Fault]
 
     @classmethod
-    def read(cls, journal: Journal, channels: Iterable[str]) -> Alarms:
-        """Read them."""
-        now, channels = journal.now(), tuple(channels)
+    def read(cls, journal: Journal, channels: Iterable[Configured]) -> Alarms:
+        """Read them, and the lists of recipients."""
+        now, known = journal.now(), {channel.name: channel for channel in channels}
+        found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
         return cls(
             now=now,
             stopped=journal.stopped(),
             seen=journal.runner_seen(),
-            waiting=journal.due(channels),
+            waiting=journal.due(name for name, channel in known.items() if not channel.problem),
             blocked=journal.blocked(),
             incidents=tuple(in_order(journal.incidents(), now)),
-            gone={name: found for name, found in journal.carrying().items() if name not in channels},
+            gone={name: found for name, found in journal.carrying().items() if name not in known},
+            faults={name: fault for name, fault in found.items() if fault is not None},
         )
 
     @property
@@ -80,7 +86,7 @@ class Alarms:
         return worst(
             Exit.NOBODY if self.nobody else Exit.IN_ORDER,
             Exit.OVERDUE if late else Exit.IN_ORDER,
-            Exit.ATTENTION if self.stopped or self.blocked or self.gone else Exit.IN_ORDER,
+            Exit.ATTENTION if self.stopped or self.blocked or self.gone or self.faults else Exit.IN_ORDER,
         )
 
     def document(self) -> dict[str, object]:
@@ -95,6 +101,7 @@ class Alarms:
                 name: {"reason": one.reason, "remedy": one.remedy, "code": one.code}
                 for name, one in self.blocked.items()
             },
+            "faults": {name: asdict(fault) for name, fault in self.faults.items()},
             "gone": {name: list(incidents) for name, incidents in self.gone.items()},
             "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
@@ -114,6 +121,9 @@ class Alarms:
         for name, one in self.blocked.items():
             yield Text(plain(f"BLOCKED: {name}. {one}"), style="bold")
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+        for name, fault in self.faults.items():
+            yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
+            yield pages.paragraph(fault.remedy, "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
         yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")

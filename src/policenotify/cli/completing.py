@@ -192,7 +192,7 @@ def held_deliveries(call: Call, _context: click.Context, begun: str) -> Iterator
 def _settings(call: Call) -> Settings:
     from policenotify.settings import read_settings  # noqa: PLC0415 - help has no time to import it
 
-    return read_settings(call.settings)
+    return read_settings(call.settings, tolerant=True)
 
 
 @contextmanager

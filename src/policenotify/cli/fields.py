@@ -105,7 +105,7 @@ def _followed(stage: Stage, which: str, publisher: Publisher) -> Publication:
     """The publication that the new one follows."""
     if stage in {Stage.UPDATE, Stage.END}:
         return publisher.incident(which)
-    found = meant(publisher.journal, which)
+    found = meant(publisher.journal, which, publisher.zone)
     if stage is Stage.CANCELLATION and found.incident is not None and found.incident != which:
         raise IllegalCourse(
             f"Publication {found.id} belongs to incident {found.incident!r}, and a cancellation takes a whole incident "

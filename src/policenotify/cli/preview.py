@@ -32,7 +32,9 @@ _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECT
 _WIDTH = 80
 
 
-@click.command("preview", epilog=exit_codes("1 a check forbids it, or the course; 6 no journal"))
+@click.command(
+    "preview", epilog=exit_codes("1 a check forbids it, or the course; 3 a channel cannot be used; 6 no journal")
+)
 @beginning
 @to_option
 @once("--update", metavar="INCIDENT", help="The update of this incident.", shell_complete=completing.open_incidents)
@@ -45,7 +47,7 @@ _WIDTH = 80
 def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Show each post as its readers would read it. Nothing is sent, nothing is written down.
 
-    It exits with 1 if a check forbids the message.
+    It exits with 1 if a check forbids the message, and with 3 if a channel that it is meant for cannot be used now.
 
     \b
     Examples:
@@ -64,7 +66,9 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
         if file:
             file.write(draw("preview", [Told(at=publisher.journal.now(), preview=seen)], publisher))
             click.echo(f"\n{file}", err=call.json)
-    return Exit.IN_ORDER if seen.allowed else Exit.NOT_PUBLISHED
+    if not seen.allowed:
+        return Exit.NOT_PUBLISHED
+    return Exit.ATTENTION if seen.pending else Exit.IN_ORDER
 
 
 def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
@@ -74,6 +78,10 @@ def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
         "message": seen.message.model_dump(mode="json", exclude_none=True),
         "findings": [asdict(finding) for finding in seen.findings],
         "posts": [_post(wording, publisher) for wording in seen.wordings],
+        "pending": [
+            {"channel": one.leg.channel, "language": one.leg.language, "reason": one.reason, "remedy": one.remedy}
+            for one in seen.pending
+        ],
         "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
     }
 
@@ -122,7 +130,11 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
             yield pages.paragraph(what, "left out: ")
     for leg in seen.deletions:
         yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
-    if not seen.wordings and not seen.deletions:
+    for one in seen.pending:
+        yield Text(plain(f"✘ {one.leg.channel} · {one.leg.language} · it would wait"), style="bold")
+        yield pages.paragraph(one.reason)
+        yield pages.paragraph(one.remedy, "→ ")
+    if not seen.wordings and not seen.deletions and not seen.pending:
         yield Text("No channel is to say it: no route takes it.")
     yield from pages.findings(seen.findings)
     if not seen.allowed:

@@ -54,11 +54,14 @@ def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: 
             publication = first.model_copy(update={"repeated": True})
         document = {"repeated": publication.repeated, "publication": pages.document(publication)}
         call.tell(document, *_page(publication, publisher))
-    return Exit.IN_ORDER if publication.in_order else Exit.ATTENTION
+        wrong = publisher.faults().keys() & {receipt.channel for receipt in publication}
+    return Exit.IN_ORDER if publication.in_order and not wrong else Exit.ATTENTION
 
 
 def _page(publication: Publication, publisher: Publisher) -> list[RenderableType]:
     told = _TOLD[pages.published(publication)]
+    if pages.published(publication) == "no" and all(receipt.outcome.settled for receipt in publication):
+        told = "Written down, but it goes out on no channel."
     if publication.repeated:
         told = (
             f"Already published at {pages.moment(publication.at, publisher.zone)} by {publication.actor}: nothing was "

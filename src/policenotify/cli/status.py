@@ -12,16 +12,18 @@ from rich.text import Text
 
 from policenotify.cli import completing, pages
 from policenotify.cli.alarms import Alarms
-from policenotify.cli.call import Call, common, pass_call
+from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
-from policenotify.cli.unverified import noted
+from policenotify.cli.unverified import channels_in, noted
 from policenotify.cli.which import unknown
 from policenotify.receipt import Publication
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
-_EXITS = exit_codes("1 never published; 3 a channel needs attention; 4 overdue; 5 nobody delivers; 6 no journal")
+_EXITS = exit_codes(
+    "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 nobody delivers; 6 no journal"
+)
 
 
 @click.command("status", epilog=_EXITS)
@@ -45,10 +47,11 @@ def status(call: Call, which: str | None, last: int) -> Exit:
       policenotify status --json | jq '.incidents[] | select(.overdue)'
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     with call.journal() as (settings, journal):
-        alarms = Alarms.read(journal, settings.channels)
-        shown = noted(journal.latest(last) if which is None else _found(journal, which), settings)
+        channels, wrong = channels_in(settings)
+        alarms = Alarms.read(journal, channels)
+        shown = noted(journal.latest(last) if which is None else _found(journal, which, settings.zone), channels)
         named = {one.id for one in shown}
-        older = noted((one for one in journal.unfinished() if one.id not in named), settings) if which is None else ()
+        older = noted((one for one in journal.unfinished() if one.id not in named), channels) if which is None else ()
         zone = settings.zone
     document: dict[str, object] = {"publications": [pages.document(one) for one in shown]}
     unwell = Exit.IN_ORDER if all(one.in_order for one in shown) and not older else Exit.ATTENTION
@@ -57,16 +60,18 @@ def status(call: Call, which: str | None, last: int) -> Exit:
         call.tell({"nobody_delivering": alarms.nobody and waits, **document}, *_publications(shown, zone))
         return Exit.NOBODY if alarms.nobody and waits else unwell
     document["unfinished"] = [pages.document(one) for one in older]
-    call.tell({**alarms.document(), **document}, *alarms.page(zone), Text(), *_last(shown, older, zone))
-    return worst(alarms.exit, unwell)
+    settings_wrong = [Text(plain(wrong), style="bold")] if wrong else []
+    page = (*settings_wrong, *alarms.page(zone), Text(), *_last(shown, older, zone))
+    call.tell({"settings": wrong or None, **alarms.document(), **document}, *page)
+    return worst(alarms.exit, unwell, Exit.NOT_PUBLISHED if wrong else Exit.IN_ORDER)
 
 
-def _found(journal: Journal, which: str) -> tuple[Publication, ...]:
+def _found(journal: Journal, which: str, zone: tzinfo) -> tuple[Publication, ...]:
     history = journal.history(which)
     named = [entry.publication for entry in history.entries] or [which]
     found = tuple(one for one in map(journal.publication, named) if one is not None)
     if not found:
-        raise unknown(journal, which, history)
+        raise unknown(journal, which, history, zone)
     return found
 
 

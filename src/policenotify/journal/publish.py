@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
 from policenotify.channel import Operation
-from policenotify.errors import JournalError
+from policenotify.errors import IllegalCourse
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_addresses, store_recipients
 from policenotify.journal.events import record
@@ -26,7 +26,7 @@ FINDINGS = TypeAdapter(tuple[Finding, ...])
 RULES = TypeAdapter(dict[str, str])
 
 
-class CourseChanged(JournalError):
+class CourseChanged(IllegalCourse):
     """Another desk was faster: the incident is no longer where the history had it. Decide again."""
 
 
@@ -43,7 +43,9 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
         _still_stands(connection, message.lifecycle.corrects)
     said = _publication(draft, state="published", key=draft.key)
     if not schema.insert_new(connection, schema.publication, [said]):
-        raise CourseChanged(f"Nothing was sent: another desk is publishing with the key {draft.key!r}. Try again.")
+        raise CourseChanged(
+            f"Another desk is publishing with the key {draft.key!r}. Try again.", incident=message.incident
+        )
     _store_pictures(connection, draft)
     store_addresses(connection, keys, {one for drafted in draft.drafted for one in drafted.addresses or ()}, at)
     # In the lanes of what begins there is nothing yet.
@@ -102,7 +104,7 @@ def _still_stands(connection: Connection, about: str) -> None:
     connection.execute(select(table.c.id).where(table.c.id == about).with_for_update(key_share=True)).all()
     query = select(table.c.id).where(table.c.corrects == about, table.c.stage == Stage.CANCELLATION)
     if connection.execute(query.where(table.c.state == "published")).first() is not None:
-        raise CourseChanged(f"Nothing was sent: another desk has cancelled publication {about}, which is final.")
+        raise CourseChanged(f"Another desk has cancelled publication {about}, which is final.", incident=None)
 
 
 def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
@@ -134,7 +136,7 @@ def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
 
 def _overtaken(incident: str) -> CourseChanged:
     return CourseChanged(
-        f"Nothing was sent: other desks keep publishing on incident {incident!r}. Look at it, then publish again."
+        f"Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
     )
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_addresses, store_recipients
 from policenotify.journal.events import RUNNER, record
-from policenotify.journal.lanes import let_go, lock_lane_of, overtake
+from policenotify.journal.lanes import let_go, lock, overtake
 from policenotify.journal.publish import in_order, worded
 from policenotify.journal.values import Drafted, Unworded, microseconds
 from policenotify.keys import Keys
@@ -24,12 +25,10 @@ _UNWORDED = and_(_table.c.state == Outcome.WAITING, _table.c.account == "")
 
 
 def unworded(connection: Connection, channels: Iterable[str]) -> tuple[Unworded, ...]:
-    """Return the deliveries on these channels that wait without words, in the order of their publication."""
-    query = select(_table.c.id, _table.c.publication, _table.c.channel).where(
-        _UNWORDED, _table.c.channel.in_(list(channels))
-    )
+    """Return what waits without words on these channels, in the order of its publication."""
+    query = select(_table.c.publication, _table.c.channel).where(_UNWORDED, _table.c.channel.in_(list(channels)))
     rows = connection.execute(query.order_by(_table.c.id)).all()
-    return tuple(Unworded(delivery=row.id, publication=row.publication, channel=row.channel) for row in rows)
+    return tuple(Unworded(publication=row.publication, channel=row.channel) for row in rows)
 
 
 def had_people(connection: Connection, channel: str) -> bool:
@@ -44,35 +43,40 @@ def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Dr
     Returns:
         Whether it still waited without words: another process may have been faster, or its incident be over.
     """
-    lane, at = lock_lane_of(connection, one.delivery), microseconds(now)
-    row = connection.execute(select(_table).where(_table.c.id == one.delivery, _UNWORDED)).mappings().first()
+    row, at = _locked(connection, one), microseconds(now)
     if row is None:
         return False
+    delivery, lane = row.id, row.lane
     store_addresses(connection, keys, {address for part in drafted for address in part.addresses or ()}, at)
     first, *more = in_order(drafted)
-    connection.execute(update(_table).where(_table.c.id == one.delivery).values(**_columns(connection, first, at)))
+    connection.execute(update(_table).where(_table.c.id == delivery).values(**_columns(connection, first, at)))
     if more:
         # What waits behind it keeps its place behind all of it: a lane is said in the order of ids.
-        behind = and_(_UNWORDED, _table.c.lane == lane, _table.c.id > one.delivery)
+        behind = and_(_UNWORDED, _table.c.lane == lane, _table.c.id > delivery)
         later = connection.execute(select(_table).where(behind).order_by(_table.c.id)).mappings().all()
         connection.execute(delete(_table).where(behind))
-        parts = [{**row, **_columns(connection, part, at)} for part in more]
-        connection.execute(insert(_table), [_without_id(columns) for columns in (*parts, *later)])
+        parts = [{**row._asdict(), **_columns(connection, part, at)} for part in more]
+        connection.execute(insert(_table), [_without_id(columns) for columns in (*parts, *map(dict, later))])
     _store_people(connection, keys, one, drafted, lane, at)
     overtake(connection, lane, at)
     body = {"parts": len(drafted)}
-    record(
-        connection, now, RUNNER, "worded", body, publication=one.publication, delivery=one.delivery, channel=one.channel
-    )
+    record(connection, now, RUNNER, "worded", body, publication=one.publication, delivery=delivery, channel=one.channel)
     return True
 
 
 def refuse(connection: Connection, one: Unworded, why: str, *, now: datetime) -> None:
     """Settle a delivery for which no words can be made."""
-    lock_lane_of(connection, one.delivery)
-    row = connection.execute(select(_table).where(_table.c.id == one.delivery, _UNWORDED)).first()
-    if row is not None:
+    if (row := _locked(connection, one)) is not None:
         let_go(connection, row, Outcome.REFUSED, why, microseconds(now))
+
+
+def _locked(connection: Connection, one: Unworded) -> Row[Any] | None:
+    """Return the delivery, with its lane locked; `None`: it waits without words no longer."""
+    query = select(_table).where(_UNWORDED, _table.c.publication == one.publication, _table.c.channel == one.channel)
+    if (seen := connection.execute(query).first()) is None:
+        return None
+    lock(connection, seen.lane)
+    return connection.execute(query).first()
 
 
 def _without_id(row: Mapping[str, object]) -> dict[str, object]:

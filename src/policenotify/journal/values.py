@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.lifecycle import Course
 from policenotify.message import Message
 from policenotify.receipt import Finding, Leg, Outcome
 from policenotify.scales import Severity
+from policenotify.timestamps import local_time
 
 QUIET = timedelta(minutes=2)
 """For how long a runner may be silent before it counts as gone; if something waits then, it is an alarm."""
@@ -111,15 +112,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unworded:
-    """A delivery that waits without words, since its channel could not be used when it was published.
+    """What waits for a channel without words, since that could not be used when it was published.
 
     Attributes:
-        delivery: Its id.
         publication: Whose.
         channel: Where it goes.
     """
 
-    delivery: int
     publication: str
     channel: str
 
@@ -273,5 +272,9 @@ class IncidentLine:
     reminded_at: datetime | None = None
 
     def __str__(self) -> str:
+        return self.told(UTC)
+
+    def told(self, zone: tzinfo) -> str:
+        """Return the incident in one line, with its time in that zone."""
         where = f", {self.place}" if self.place else ""
-        return f"{self.id} ({self.category}{where}, opened {self.opened_at:%Y-%m-%d %H:%M} UTC)"
+        return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"

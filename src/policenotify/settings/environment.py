@@ -91,7 +91,8 @@ def resolve(
     """
     wrong: dict[str, list[str]] = {}
     for node, key, at, channel in _may_be_elsewhere(table, ours):
-        _put_in(node, key, at, directory, environ, lines := [])
+        lines: list[str] = []
+        _put_in(node, key, at, directory, environ, lines)
         if lines:
             wrong[channel] = sorted([*wrong.get(channel, ()), *lines])
     return wrong

@@ -383,7 +383,7 @@ def _with_sound_channels(table: Mapping[str, object], faults: dict[str, list[str
             bad = {"languages"} if lines else set()
         except ValidationError as error:
             lines = slips(error, ChannelSettings, at=path("channels", name))
-            bad = {slip["loc"][0] for slip in error.errors(include_url=False, include_input=False) if slip["loc"]}
+            bad = {str(slip["loc"][0]) for slip in error.errors(include_url=False, include_input=False) if slip["loc"]}
         if lines:
             faults[name] = [*lines, *faults.get(name, ())]
             kept = {"network": "", **{field: value for field, value in kept.items() if field not in bad}}
