@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policenotify.journal.values import Unworded
 
 _log = logging.getLogger("policenotify")
+_ANEW = "If it is still true, publish it again with another key."
 _AGAIN = 10.0  # seconds, at least, between two looks at the settings of what could not be used
 
 
@@ -38,6 +39,7 @@ class PendingDeliveries:
     clock: Clock
     reopen: Callable[[str], Configured | None] | None = None
     _asked_at: float | None = field(default=None, init=False)
+    _blocked: set[str] = field(default_factory=set, init=False)  # at the last look
 
     def faults(self) -> dict[str, Fault]:
         """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
@@ -54,22 +56,28 @@ class PendingDeliveries:
                 closed.add(one.channel)
 
     def _mend(self) -> None:
-        wrong = [channel for channel in self.channels.values() if channel.problem]
-        now = self.clock.monotonic()
-        if not wrong or self.reopen is None or (self._asked_at is not None and now < self._asked_at + _AGAIN):
+        """Make again what could not be used, and what was blocked: its secret may be a new one."""
+        if self.reopen is None:
             return
-        self._asked_at = now
-        accounts = {(one.network, one.account): one.name for one in self.channels.values() if not one.problem}
-        for channel in wrong:
-            mended = self.reopen(channel.name)
-            if mended is None:
-                continue
-            if not mended.problem and (other := accounts.get((mended.network, mended.account))):
-                mended = replace(channel, problem=f"channels.{channel.name}: is the same account as {other!r}.")
-            if not mended.problem:
-                _log.warning("Channel %s can be used again.", channel.name)
-                accounts[mended.network, mended.account] = mended.name
-            self.channels[channel.name] = mended
+        blocked = set(self.journal.blocked())
+        names, self._blocked = self._blocked - blocked, blocked
+        now = self.clock.monotonic()
+        if self._asked_at is None or now >= self._asked_at + _AGAIN:
+            wrong = {name for name, channel in self.channels.items() if channel.problem}
+            names, self._asked_at = names | wrong, now
+        for name in sorted(names & self.channels.keys()):
+            self._make_again(self.channels[name], self.reopen(name))
+
+    def _make_again(self, channel: Configured, mended: Configured | None) -> None:
+        if mended is None or (channel.account and mended.account not in {"", channel.account}):
+            return  # what was worded for one account is not for another
+        others = (one for one in self.channels.values() if one.name != channel.name)
+        same = next((one.name for one in others if (one.network, one.account) == (mended.network, mended.account)), "")
+        if same and not mended.problem:
+            mended = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
+        if channel.problem and not mended.problem:
+            _log.warning("Channel %s can be used again.", channel.name)
+        self.channels[channel.name] = mended
 
     def _word(self, one: Unworded) -> bool:
         """Word a delivery; returns whether its channel can be used."""
@@ -84,5 +92,5 @@ class PendingDeliveries:
             raise
         except PolicenotifyError as error:
             _log.error("Publication %s cannot be worded for %s: %s", one.publication, one.channel, error)
-            self.journal.refuse_unworded(one, str(error))
+            self.journal.refuse_unworded(one, f"{error} {_ANEW}")
         return True

@@ -286,6 +286,19 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
         assert publisher.faults() == {}
 
 
+def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blocked(run: Run, desk: Desk) -> None:
+    secret = desk.folder / "secret"
+    secret.write_text("revoked", encoding="utf-8")
+    _secret(desk, '{ file = "secret" }')
+    with _opened(desk) as publisher, publisher.worker():
+        publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
+        publisher.drain(timedelta(seconds=0.1))
+        assert list(publisher.journal.blocked()) == ["bluesky"]
+        secret.write_text(desk.bluesky.password, encoding="utf-8")
+        assert run("doctor").code == 0
+        _until(lambda: len(desk.bluesky.posts) == 1)
+
+
 def test_settings_that_are_just_being_edited_change_nothing(desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     clock = _Ahead()
@@ -348,17 +361,20 @@ def test_two_processes_word_what_waits_once(desk: Desk) -> None:
 
 
 def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk) -> None:
-    long = accident(headline="Accident " * 20, instruction="Évitez le secteur. " * 20, location=accident().location)
+    place = desk.folder / "policenotify.toml"
+    drone = '[categories.drone]\nlabels = { fr = "Drone" }\n'
+    place.write_text(f"{place.read_text(encoding='utf-8')}\n{drone}", encoding="utf-8")
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
-        publisher.publish(long, key="open", actor="desk")
-    _mended(desk)
-    _change(desk, "[channels.bluesky]", "[languages]\n[channels.bluesky]")
+        publisher.publish(accident(category="drone"), key="open", actor="desk")
+    _mended(desk)  # and the category is gone
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
         opened = publisher.publication("open")
     assert opened is not None
-    assert opened.on("bluesky").outcome in {Outcome.REFUSED, Outcome.POSTED}
+    assert opened.on("bluesky").outcome is Outcome.REFUSED
+    assert "'drone' is no category here" in opened.on("bluesky").reason
+    assert "publish it again with another key" in opened.on("bluesky").reason
 
 
 def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
