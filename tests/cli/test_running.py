@@ -132,6 +132,16 @@ def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, held: str, an
     assert f"Delivery {held} is not held: it is posted." in again.document["error"]["text"]
 
 
+@pytest.mark.usefixtures("desk")
+def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(run: Run) -> None:
+    ran = run("resolve", "999", "--posted", "--json")
+    assert ran.code == 2
+    assert ran.document["error"] == {
+        "kind": "NotHeld", "published": "no",
+        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify status",
+    }  # fmt: skip
+
+
 def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:
     run("end", "2026-4711", "Fin d'intervention")
     before = len(desk.mail.mails)

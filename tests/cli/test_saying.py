@@ -16,6 +16,7 @@ from PIL import Image
 from policenotify.clock import SystemClock
 from policenotify.journal.store import Journal
 from policenotify.publisher import Publisher
+from policenotify.testing.stand import Answer
 
 
 def test_an_incident_from_its_opening_to_its_end(run: Run, desk: Desk) -> None:
@@ -99,6 +100,18 @@ def test_what_reaches_further_than_the_opening_says_that_it_stands_alone(run: Ru
     assert "It stands alone" in ran.out
     [post] = desk.bluesky.posts
     assert "rue Foch" in post.text
+
+
+def test_what_never_goes_out_is_not_said_to_go_yet(run: Run, desk: Desk) -> None:
+    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Answer.json({"error": "InvalidRequest"}, 400))
+    ran = run("publish", *ACCIDENT, "--to", "bluesky")
+    assert ran.code == 3
+    assert "✘ bluesky (fr): refused" in ran.out
+    assert ran.out.startswith("Written down, but it goes out on no channel.\n")
+    (desk.folder / "presse.txt").write_text("", encoding="utf-8")
+    other = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
+    nobody = run("publish", *other, "--to", "presse")
+    assert nobody.out.startswith("Written down, but it goes out on no channel.\n")
 
 
 def test_nothing_is_awaited_where_nobody_waits(run: Run, desk: Desk) -> None:
