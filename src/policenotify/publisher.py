@@ -390,8 +390,9 @@ class Publisher:
     def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
-        if receipt.unworded:  # its reason and its remedy tell
-            return ""
+        channel = self.channels.get(receipt.channel)
+        if receipt.unworded and (channel is None or fault_of(channel, self.journal.had_people)):
+            return ""  # its reason and its remedy tell
         return self._how_far_known(receipt) if receipt.outcome.settled else waiting[receipt.channel]
 
     def _how_far_known(self, receipt: Receipt) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.shell import ACCIDENT, Ran, Run
+from cli.shell import ACCIDENT, Earlier, Ran, Run
 from desk import ADDRESSES, Desk, accident
 
 from policenotify.clock import SystemClock
@@ -40,13 +40,22 @@ def _mended(desk: Desk) -> None:
     desk.write_settings()
 
 
+def _empty_secret(desk: Desk, _: pytest.MonkeyPatch) -> None:
+    (desk.folder / "empty").touch()
+    _secret(desk, '{ file = "empty" }')
+
+
+def _no_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
+    (desk.folder / "presse.txt").unlink()
+
+
+def _unreadable_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
+    (desk.folder / "presse.txt").write_bytes(b"\xff\xfe")
+
+
 BREAKS: dict[str, tuple[str, Break, str]] = {
     "secret file missing": ("bluesky", lambda d, _: _secret(d, '{ file = "none" }'), "bluesky.password: the file"),
-    "secret file empty": (
-        "bluesky",
-        lambda d, _: ((d.folder / "empty").touch(), _secret(d, '{ file = "empty" }'))[1],
-        "is empty. Write the value into it.",
-    ),
+    "secret file empty": ("bluesky", _empty_secret, "is empty. Write the value into it."),
     "secret variable not set": ("bluesky", lambda d, _: _secret(d, '{ env = "NONE" }'), "NONE is not set"),
     "option unknown": ("bluesky", lambda d, _: _change(d, "handle =", "handel ="), "Did you mean 'handle'?"),
     "option wrong": ("bluesky", lambda d, _: _change(d, "handle =", "handle = 7 #"), "channels.bluesky.handle"),
@@ -63,12 +72,8 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
     ),
     "network unknown": ("bluesky", lambda d, _: _change(d, '"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
     "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
-    "list missing": ("presse", lambda d, _: (d.folder / "presse.txt").unlink(), "cannot be read (No such file"),
-    "list unreadable": (
-        "presse",
-        lambda d, _: (d.folder / "presse.txt").write_bytes(b"\xff\xfe") and None,
-        "it is not UTF-8",
-    ),
+    "list missing": ("presse", _no_list, "cannot be read (No such file"),
+    "list unreadable": ("presse", _unreadable_list, "it is not UTF-8"),
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
@@ -94,6 +99,8 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
         assert seen.code == 3
         assert [one["channel"] for one in seen.document["pending"]] == [name]
         assert [one["channel"] for one in seen.document["posts"]] == [other]
+        assert run("preview", *ACCIDENT, "--html", "page.html").code == 3
+        assert "cannot be" in (desk.folder / "page.html").read_text(encoding="utf-8")
         said = run("publish", *ACCIDENT, "--key", "one", "--json")
         assert said.code == 3
         receipts = _receipts(said)
@@ -394,6 +401,21 @@ def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
     assert len(desk.bluesky.posts) == 1
+
+
+def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Run, desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    desk.clock = Earlier(timedelta(minutes=10))
+    with _opened(desk, desk.clock) as publisher:
+        publisher.publish(accident(next_update_at=None), key="open", actor="desk", wait=timedelta(0), to=["bluesky"])
+    assert run("status").code == 3
+    _mended(desk)
+    shown = run("status")
+    assert (shown.code, "NOBODY IS DELIVERING: deliveries wait (bluesky)" in shown.words) == (5, True)
+    with _opened(desk) as publisher:
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert "The next publish or `policenotify drain` sends it" in opened.on("bluesky").note
 
 
 # --- a list that was emptied

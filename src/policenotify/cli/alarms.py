@@ -52,15 +52,18 @@ class Alarms:
         """Read them, and the lists of recipients."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
         found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
+        faults = {name: fault for name, fault in found.items() if fault is not None}
+        mended = {one.channel: now for one in journal.unworded(known.keys() - faults.keys())}
+        due = journal.due(name for name, channel in known.items() if not channel.problem)
         return cls(
             now=now,
             stopped=journal.stopped(),
             seen=journal.runner_seen(),
-            waiting=journal.due(name for name, channel in known.items() if not channel.problem),
+            waiting={**mended, **due},
             blocked=journal.blocked(),
             incidents=tuple(in_order(journal.incidents(), now)),
             gone={name: found for name, found in journal.carrying().items() if name not in known},
-            faults={name: fault for name, fault in found.items() if fault is not None},
+            faults=faults,
         )
 
     @property

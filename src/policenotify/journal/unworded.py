@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, insert, select, update
 
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_addresses, store_recipients
@@ -33,7 +33,8 @@ def unworded(connection: Connection, channels: Iterable[str]) -> tuple[Unworded,
 
 def had_people(connection: Connection, channel: str) -> bool:
     """Return whether an earlier delivery on the channel was for anybody."""
-    query = select(_people.c.key).join(_table, _table.c.id == _people.c.delivery).where(_table.c.channel == channel)
+    some = exists().where(_people.c.delivery == _table.c.id)
+    query = select(_table.c.id).where(_table.c.channel == channel, _table.c.mass, some)
     return connection.execute(query.limit(1)).first() is not None
 
 
