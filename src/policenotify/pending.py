@@ -87,10 +87,15 @@ class PendingDeliveries:
         if fault is not None or said is None:
             return fault is None
         try:
-            self.journal.word(one, self.deciding.late(said, channel, readers))
+            drafted = self.deciding.late(said, channel, readers)
         except JournalError:
             raise
-        except PolicenotifyError as error:
-            _log.error("Publication %s cannot be worded for %s: %s", one.publication, one.channel, error)
-            self.journal.refuse_unworded(one, f"{error} {_ANEW}")
+        except Exception as error:  # noqa: BLE001 - what cannot be worded must not stop what is published now
+            why = (
+                str(error) if isinstance(error, PolicenotifyError) else f"It cannot be worded: {type(error).__name__}."
+            )
+            _log.error("Publication %s on %s: %s", one.publication, one.channel, why)  # a trace would hold values
+            self.journal.refuse_unworded(one, f"{why} {_ANEW}")
+        else:
+            self.journal.word(one, drafted)
         return True

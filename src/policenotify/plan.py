@@ -128,7 +128,13 @@ def legs_on(message: Message, history: History, channel: Configured) -> tuple[Le
         channel: The channel as it is now.
     """
     heard = _heard(history, [channel]).get(channel.name) if message.stage not in _BEGINS else None
-    return tuple(_following(message, history, channel, heard) if heard else _beginning(message, channel))
+    if heard:
+        return tuple(_following(message, history, channel, heard))
+    # How it is used may have been what could not be read.
+    unfit = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
+    if channel.exercise != message.exercise:
+        unfit = f"{channel.name!r} is {'' if channel.exercise else 'not '}for exercises{' only' * channel.exercise}."
+    return tuple(replace(leg, skip=unfit) for leg in _beginning(message, channel))
 
 
 def reached(history: History, channel: Configured) -> bool:

@@ -14,6 +14,7 @@ from cli.shell import ACCIDENT, Earlier, Ran, Run
 from desk import ADDRESSES, Desk, accident
 
 from policenotify.clock import SystemClock
+from policenotify.deciding import Deciding
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Message, Translation
 from policenotify.publisher import Publisher
@@ -386,6 +387,60 @@ def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk)
     assert opened.on("bluesky").outcome is Outcome.REFUSED
     assert "'drone' is no category here" in opened.on("bluesky").reason
     assert "publish it again with another key" in opened.on("bluesky").reason
+
+
+@pytest.mark.parametrize(("use", "told"), [("exercise", "for exercises only"), ("retired", "nothing begins on it")])
+def test_what_turns_out_not_to_be_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, told: str) -> None:
+    _change(desk, "handle =", f'{use} = "perhaps"\nhandle =')
+    with _opened(desk) as publisher:
+        assert publisher.publish(accident(), key="open", actor="desk").on("bluesky").unworded
+    _change(desk, f'{use} = "perhaps"', f"{use} = true")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert opened.on("bluesky").outcome is Outcome.SKIPPED
+    assert told in opened.on("bluesky").reason
+    assert desk.bluesky.posts == ()
+
+
+def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> None:
+    place, chief = desk.folder / "policenotify.toml", "chef@police34.example"
+    duty = (
+        '[channels.duty]\nnetwork = "email"\nlist_id = "duty.police34.example"\nurl = {{ file = "duty" }}\n'
+        'recipients = ["{0}"]\n[reminders]\nto = ["duty"]\n'
+    )
+    place.write_text(f"{place.read_text(encoding='utf-8')}\n{duty.format(chief)}", encoding="utf-8")
+    with _opened(desk, Earlier(timedelta(hours=8))) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        [reminder] = publisher.journal.unfinished()
+        assert reminder.on("duty").unworded
+    assert desk.mail.mailbox(chief) == []
+    (desk.folder / "duty").write_text(desk.mail_url, encoding="utf-8")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    assert len(desk.mail.mailbox(chief)) == 1
+
+
+def test_what_fails_unexpectedly_while_it_is_worded_stops_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _mended(desk)
+
+    def surprising(*_: object) -> None:
+        raise LookupError(ADDRESSES[0])
+
+    with _opened(desk) as publisher:
+        with monkeypatch.context() as only_now:
+            only_now.setattr(Deciding, "late", surprising)
+            publisher.drain(timedelta(seconds=0.1))
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert opened.on("bluesky").outcome is Outcome.REFUSED
+    assert opened.on("bluesky").reason.startswith("It cannot be worded: LookupError.")
 
 
 def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
