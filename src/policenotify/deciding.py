@@ -148,24 +148,28 @@ class Deciding:
             readers=readers,
         )
 
-    def late(self, said: Publication, channel: Configured, readers: tuple[str, ...]) -> tuple[values.Drafted, ...]:
+    def late(
+        self, publication: Publication, channel: Configured, readers: tuple[str, ...]
+    ) -> tuple[values.Drafted, ...]:
         """Word a publication for a channel that could not be used when it was published, as of that time.
 
         Raises:
-            CannotFit: What must be said does not fit the channel.
+            CannotFit: The text does not fit the channel.
             SettingsError: Its category or language is not known here any more.
         """
-        message, history = said.message, self._before(said)
+        message, history = publication.message, self._before(publication)
         profile = profile_of(message.category, self.profiles)
         channel = self.learned(channel)
         pictures = tuple(self._picture(image) for image in message.images)
-        scene = partial(self.scene, message=message, profile=profile, history=history, pictures=pictures, at=said.at)
+        scene = partial(
+            self.scene, message=message, profile=profile, history=history, pictures=pictures, at=publication.at
+        )
         legs = legs_on(message, history, channel)
-        wordings, wordless = _worded(legs, {channel.name: channel}, scene, said.id, said.at)
+        wordings, wordless = _worded(legs, {channel.name: channel}, scene, publication.id, publication.at)
         people = {channel.name: readers}
         return (
             *(drafted for wording in wordings for drafted in self._drafted(wording, people)),
-            *(self._unworded(said.id, leg) for leg in wordless),
+            *(self._unworded(publication.id, leg) for leg in wordless),
         )
 
     def draft(self, made: Decided, publication: str, *, key: str, actor: str, at: datetime) -> values.Draft:
@@ -296,7 +300,7 @@ class Deciding:
             raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in may_follow(history.course):
             return next_course(history.course, stage, incident=incident)
-        open_now = (one.told(self.zone) for one in self.journal.incidents())
+        open_now = (one.in_zone(self.zone) for one in self.journal.incidents())
         known = history.known(open_now, zone=self.zone)
         return next_course(history.course, stage, incident=incident, known=known)
 
@@ -331,10 +335,10 @@ class Deciding:
         worded = tuple(leg for leg in legs if leg.skip or leg.channel not in faults)
         return worded, tuple(_pending(legs, faults)), readers
 
-    def _before(self, said: Publication) -> History:
-        """The history as it was when that message was published."""
-        history = self._history(said.message)
-        entries = tuple(takewhile(lambda entry: entry.publication != said.id, history.entries))
+    def _before(self, publication: Publication) -> History:
+        """Return the history as it was when that message was published."""
+        history = self._history(publication.message)
+        entries = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
         return replace(history, entries=entries)
 
     def _drafted(self, wording: Wording, readers: Mapping[str, tuple[str, ...]]) -> Iterator[values.Drafted]:
@@ -373,10 +377,11 @@ def _worded(
 ) -> tuple[tuple[Wording, ...], tuple[Leg, ...]]:
     """Return the wording of each leg, and the legs that need none."""
     wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
-    said = [leg for leg in legs if leg not in wordless]
-    scenes = {language: scene(language) for language in {leg.language for leg in said}}
+    posts = [leg for leg in legs if leg not in wordless]
+    scenes = {language: scene(language) for language in {leg.language for leg in posts}}
     wordings = tuple(
-        render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg)) for leg in said
+        render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg))
+        for leg in posts
     )
     return numbered(wordings, publication, at), wordless
 

@@ -32,7 +32,7 @@ def fault_of(channel: Configured, had_people: Callable[[str], bool]) -> Fault | 
 
     Args:
         channel: The channel.
-        had_people: Tells of a channel's name whether an earlier post there was for anybody.
+        had_people: Returns whether an earlier delivery on the channel of that name had recipients.
     """
     return readers_of(channel, had_people)[1]
 
@@ -40,8 +40,8 @@ def fault_of(channel: Configured, had_people: Callable[[str], bool]) -> Fault | 
 def readers_of(channel: Configured, had_people: Callable[[str], bool]) -> tuple[tuple[str, ...], Fault | None]:
     """Return who is on the channel's list now, and why the channel cannot be used, if so.
 
-    A list that was emptied is a fault: an export that failed by night looks like that. One that never had anybody is
-    none, nor is that of a retired channel.
+    An emptied list is a fault, because a failed export looks like that. A list that never had people is not, nor is
+    the list of a retired channel.
     """
     name = channel.name
     if channel.problem:
@@ -58,5 +58,5 @@ def readers_of(channel: Configured, had_people: Callable[[str], bool]) -> tuple[
     if people or channel.retired or not had_people(name):
         return people, None
     reason = f"The list of recipients of {name!r} is empty, and had people before."
-    remedy = f"Restore the list; if nobody is to be written to any more, set retired = true. {_THEN}"
+    remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_THEN}"
     return (), Fault(reason=reason, remedy=remedy)

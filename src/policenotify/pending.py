@@ -29,7 +29,7 @@ class PendingDeliveries:
         journal: Where it waits.
         channels: The channels of the installation, by name; one that was mended takes the place of the wrong one.
         deciding: How it reads.
-        clock: Tells how much time passes.
+        clock: Measures how much time passes.
         reopen: Makes a channel again from the settings as they are now; `None`: they cannot be read.
     """
 
@@ -83,11 +83,11 @@ class PendingDeliveries:
         """Word a delivery; returns whether its channel can be used."""
         channel = self.channels[one.channel]
         readers, fault = readers_of(channel, self.journal.had_people)
-        said = self.journal.publication(one.publication)
-        if fault is not None or said is None:
+        publication = self.journal.publication(one.publication)
+        if fault is not None or publication is None:
             return fault is None
         try:
-            drafted = self.deciding.late(said, channel, readers)
+            drafted = self.deciding.late(publication, channel, readers)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - what cannot be worded must not stop what is published now

@@ -118,13 +118,13 @@ def plan(
 
 
 def legs_on(message: Message, history: History, channel: Configured) -> tuple[Leg, ...]:
-    """Decide what a channel is to say of a message that is meant for it, and what it answers there.
+    """Return the legs of a message on one channel that it is meant for, and what they answer there.
 
     As `plan` does, for one channel that could not be used when the message was published.
 
     Args:
         message: The resolved message.
-        history: What was said of the incident before that message.
+        history: The publications of the incident before that message.
         channel: The channel as it is now.
     """
     heard = _heard(history, [channel]).get(channel.name) if message.stage not in _BEGINS else None

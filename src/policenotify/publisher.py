@@ -280,7 +280,7 @@ class Publisher:
         """
         history = self.journal.history(incident)
         if not history.entries:
-            known = history.known((one.told(self.zone) for one in self.incidents()), zone=self.zone)
+            known = history.known((one.in_zone(self.zone) for one in self.incidents()), zone=self.zone)
             raise IllegalCourse(f"There is no incident {incident!r}. {known}", incident=incident)
         return self._told(history.entries[-1].publication)
 
@@ -383,8 +383,8 @@ class Publisher:
         receipts = []
         for receipt in found.receipts:
             retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
-            told = {"note": self._note(receipt, notes), "retry_at": retry_at}
-            receipts.append(receipt.model_copy(update=told))
+            update = {"note": self._note(receipt, notes), "retry_at": retry_at}
+            receipts.append(receipt.model_copy(update=update))
         return found.model_copy(update={"receipts": tuple(receipts), "repeated": repeated})
 
     def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
@@ -392,7 +392,7 @@ class Publisher:
             return "It is being sent now."
         channel = self.channels.get(receipt.channel)
         if receipt.unworded and (channel is None or fault_of(channel, self.journal.had_people)):
-            return ""  # its reason and its remedy tell
+            return ""  # the reason and the remedy are enough
         return self._how_far_known(receipt) if receipt.outcome.settled else waiting[receipt.channel]
 
     def _how_far_known(self, receipt: Receipt) -> str:

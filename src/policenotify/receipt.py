@@ -213,7 +213,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What a channel is to say of a message once it can be used again: it has no wording until then.
+    """A message that waits for a channel that cannot be used: it has no wording until then.
 
     Attributes:
         leg: Where it goes.
@@ -248,7 +248,7 @@ class Receipt(_Value):
         reason: Why it is not posted, in an officer's words.
         remedy: What to do now.
         code: The network's own code.
-        retry_at: When it will be tried again; in the zone of the publisher that tells it.
+        retry_at: When it will be tried again, in the zone of the publisher.
         attempts: How often it was tried.
         standalone: It was worded to stand alone although it belongs to an incident.
         recipients: For a channel with recipients: how many people have which outcome.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 _IN_OUR_WORDS = {"missing": "is missing.", "too_short": "must not be empty."}
-_TELLTALE = 3  # characters; a shorter secret tells nothing
+_TELLTALE = 3  # characters; a shorter secret is part of ordinary words
 _TELLTALE_PART = 8  # of a part of one: a shorter part is a word of the language, such as `token`
 
 

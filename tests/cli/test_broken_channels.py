@@ -249,6 +249,41 @@ def test_what_waited_hangs_together_once_the_channel_is_mended(desk: Desk) -> No
     assert [post.parent for post in rest] == [first.uri, rest[0].uri]
 
 
+def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: Desk) -> None:
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+    assert ended.on("bluesky").unworded
+    assert ended.on("presse").outcome is Outcome.POSTED
+    _mended(desk)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    first, last = desk.bluesky.posts
+    assert last.parent == first.uri
+    assert "TERMINÉ" in last.text
+
+
+def test_what_was_posted_is_taken_back_once_the_channel_is_mended(desk: Desk) -> None:
+    deletes = 'on_cancellation = "delete"\nhandle ='
+    _change(desk, "handle =", deletes)
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(_following(Stage.CANCELLATION, "Fausse alerte"), key="cancel", actor="desk")
+    assert len(desk.bluesky.posts) == 1
+    _mended(desk)
+    _change(desk, "handle =", deletes)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        cancelled = publisher.publication("cancel")
+    assert cancelled is not None
+    assert cancelled.on("bluesky").outcome is Outcome.WITHDRAWN
+    assert desk.bluesky.posts == ()
+
+
 def test_several_posts_of_one_message_keep_their_place_before_the_next(desk: Desk) -> None:
     _change(desk, "handle =", 'languages = ["fr", "en"]\nhandle =')
     both = (desk.folder / "policenotify.toml").read_text(encoding="utf-8")
@@ -495,7 +530,7 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
     receipt = _receipts(said)["presse"]
     assert receipt["outcome"] == "waiting"
     assert receipt["reason"] == "The list of recipients of 'presse' is empty, and had people before."
-    assert "set retired = true" in str(receipt["remedy"])
+    assert "if it is meant to be empty, set retired = true" in str(receipt["remedy"])
     assert _receipts(said)["bluesky"]["outcome"] == "posted"
     doctor = run("doctor", "--json")
     assert doctor.code == 3

@@ -22,7 +22,7 @@ MEANINGS = {
     Exit.IN_ORDER: "all in order",
     Exit.NOT_PUBLISHED: "not published: a check, the course, a key, the settings, a stop",
     Exit.USAGE: "not understood, or there is nothing to act on; nothing was done",
-    Exit.ATTENTION: "a channel needs action: refused, held, in doubt, waiting, blocked, wrong",
+    Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
     Exit.OVERDUE: "an incident is overdue: its update or end is owed",
     Exit.NOBODY: "deliveries wait, and nobody has been delivering for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",

@@ -62,7 +62,7 @@ class Shown:
         lacks: The libraries of it that are not installed.
         about: What it is, in its author's words.
         abilities: What it can do; `None`: it does not say before it is configured.
-        learns: Its server tells more, or less, once it has been asked: what stands here is that of most of them.
+        learns: A channel asks its server what it can do. The abilities here are those of most servers.
         options: What it wants to know.
         schema: The same as JSON Schema.
     """

@@ -1,4 +1,4 @@
-"""What is told of the channels where only the journal was opened: what is wrong, and whose yes says little."""
+"""The channels where only the journal was opened: which cannot be used, and which do not verify a post."""
 
 from __future__ import annotations
 

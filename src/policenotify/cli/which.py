@@ -40,5 +40,5 @@ def unknown(journal: Journal, which: str, history: History, zone: tzinfo) -> Ill
     open_now = journal.incidents()
     near = get_close_matches(which, [one.id for one in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = history.known((one.told(zone) for one in open_now), zone=zone)
+    known = history.known((one.in_zone(zone) for one in open_now), zone=zone)
     return IllegalCourse(f"There is no incident, publication or key {which!r}.{hint} {known}", incident=which)

@@ -187,7 +187,7 @@ def worded(connection: Connection, drafted: Drafted) -> dict[str, object]:
 
 
 def in_order(drafted: Iterable[Drafted]) -> list[Drafted]:
-    """Return them in the order in which their lane is to say them, which is that of the deliveries' ids."""
+    """Return them in the order of their lane: posts first, by part. Delivery ids follow this order."""
     return sorted(drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part))
 
 

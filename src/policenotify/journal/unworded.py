@@ -1,6 +1,6 @@
 """Deliveries that wait without words, since their channel could not be used when they were published.
 
-Such a delivery names no account. It is claimed by nobody, and holds its place in its lane until it is worded.
+Such a delivery names no account. It is never claimed, and holds its place in its lane until it is worded.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Dr
     first, *more = in_order(drafted)
     connection.execute(update(_table).where(_table.c.id == delivery).values(**_columns(connection, first, at)))
     if more:
-        # What waits behind it keeps its place behind all of it: a lane is said in the order of ids.
+        # What waits behind it keeps its place behind all of it: a lane is sent in the order of ids.
         behind = and_(_UNWORDED, _table.c.lane == lane, _table.c.id > delivery)
         later = connection.execute(select(_table).where(behind).order_by(_table.c.id)).mappings().all()
         connection.execute(delete(_table).where(behind))

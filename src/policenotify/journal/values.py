@@ -272,9 +272,9 @@ class IncidentLine:
     reminded_at: datetime | None = None
 
     def __str__(self) -> str:
-        return self.told(UTC)
+        return self.in_zone(UTC)
 
-    def told(self, zone: tzinfo) -> str:
+    def in_zone(self, zone: tzinfo) -> str:
         """Return the incident in one line, with its time in that zone."""
         where = f", {self.place}" if self.place else ""
         return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"

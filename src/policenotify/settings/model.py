@@ -349,8 +349,8 @@ class Settings(_Part):
 
 def wrong(place: Path, lines: list[str], origins: Mapping[str, str]) -> SettingsError:
     """An error that names the file, and the environment variable where a value comes from one."""
-    told = (f"  {line}" for line in _with_origins(lines, origins))
-    return SettingsError("\n".join([f"The settings {place} are wrong:", *told]))
+    indented = (f"  {line}" for line in _with_origins(lines, origins))
+    return SettingsError("\n".join([f"The settings {place} are wrong:", *indented]))
 
 
 def _with_origins(lines: Iterable[str], origins: Mapping[str, str]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def read_settings(
     that begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
     `{ env = "…" }`; without *secrets* none of these is read, and another text stands there.
 
-    What is wrong with a single channel is an error like all others, unless *tolerant*: it is then told by
+    What is wrong with a single channel is an error like all others, unless *tolerant*: it then stands in
     `Settings.faults`, and the rest holds. What is wrong with the file, or between its parts, is always an error.
 
     Raises:
