@@ -118,6 +118,7 @@ class Deciding:
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            typed=message,
         )
         findings = check(draft, self.checks)
         legs: tuple[Leg, ...] = ()

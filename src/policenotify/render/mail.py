@@ -38,18 +38,19 @@ def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool)
 
 
 def subject(scene: Scene) -> str:
-    """The subject: that of the opening, with the word for the stage before it, so that mailboxes keep them together.
+    """Return the subject: stage, category, place and headline of this message.
 
-    It is what a locked screen shows: where the category is discreet, the headline is not in it.
+    It says what holds now. Mailboxes keep an incident together by `References`. It is what a locked screen shows, so
+    the headline is left out where the category is discreet. A cancellation names category and place only.
 
     `[Accident] Montpellier, avenue de Toulouse – Accident de la circulation`, later `TERMINÉ – [Accident] …`.
     """
-    first, place = scene.first, scene.first.place
-    if scene.profile.discreet:
+    place = scene.place
+    if scene.profile.discreet or scene.message.stage is Stage.CANCELLATION:
         told = place.whole()
     else:
-        where = ", ".join(filter(None, ("" if first.tagged else place.name, first.detail)))
-        told = scene.words.dash.join(filter(None, (where, first.plain)))
+        where = ", ".join(filter(None, ("" if scene.tagged else place.name, scene.detail)))
+        told = scene.words.dash.join(filter(None, (where, scene.plain)))
     stem = f"[{scene.profile.label(scene.language)}] {told}".rstrip()
     marks = (scene.words.exercise if scene.message.exercise else "", scene.mark)
     return scene.words.dash.join(filter(None, (*marks, stem)))

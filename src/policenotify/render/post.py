@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from policenotify.lifecycle import Stage
 from policenotify.render.place import tagged
 from policenotify.render.scene import Scene
 from policenotify.render.sentences import capital, sentence
@@ -69,7 +70,10 @@ class Short:
     @cached_property
     def _end(self) -> tuple[Part, ...]:
         lead, instruction, tags = self._told
-        link, more = self.scene.message.link or "", self.scene.message.hashtags if self.hashtags else ()
+        message = self.scene.message
+        link = message.link or ""
+        # A cancellation carries on the hashtags of what it takes back, and must not repeat its words.
+        more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
         wanted = [*tags, *(Part(f"#{tag}", "droppable", _TAG, f"hashtag #{tag}") for tag in map(hashtag, more) if tag)]
         text = f"{lead} {self.scene.description} {instruction}"
         told = spans_of(text) if wanted or (link and link.partition("://")[2] in text) else ()
