@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from policenotify import places
 from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import Check, Draft, check
-from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
+from policenotify.errors import CannotFit, IllegalCourse, InvalidPicture, SettingsError
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, may_follow, next_course
@@ -132,11 +133,18 @@ class Deciding:
             language: self.scene(language, resolved, profile, history, pictures, at=at)
             for language in {leg.language for leg in said}
         }
-        wordings = tuple(
-            render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg))
-            for leg in said
-        )
-        wordings = numbered(wordings, publication, at)
+        fitting: list[Wording] = []
+        unfit: dict[Leg, CannotFit] = {}
+        for leg in said:
+            key = post_key(publication, leg)
+            try:
+                fitting.append(render(scenes[leg.language], leg, channel=channels[leg.channel], key=key))
+            except CannotFit as error:  # silences nobody else
+                unfit[leg] = error
+        if unfit and not fitting and not wordless:
+            raise next(iter(unfit.values()))
+        wordings = numbered(fitting, publication, at)
+        wordless += _refused(unfit, wordings)
         return Decided(
             message=resolved,
             digest=given.digest,
@@ -315,7 +323,7 @@ class Deciding:
 
     @staticmethod
     def _unworded(publication: str, leg: Leg) -> values.Drafted:
-        return values.Drafted(leg=leg, post_key=post_key(publication, leg))
+        return values.Drafted(leg=leg, post_key=post_key(publication, leg), refused=leg.refused)
 
 
 def _refuse_mixed(message: Message, history: History) -> None:
@@ -331,6 +339,16 @@ def _refuse_mixed(message: Message, history: History) -> None:
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
     raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
+
+
+def _refused(unfit: Mapping[Leg, CannotFit], wordings: Sequence[Wording]) -> tuple[Leg, ...]:
+    """The legs on which it cannot be said, each with the reason; their posts come behind all others of the channel."""
+    taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
+    refused = []
+    for leg, error in unfit.items():
+        refused.append(replace(leg, part=taken[leg.channel], refused=error.here))
+        taken[leg.channel] += 1
+    return tuple(refused)
 
 
 def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:

@@ -93,7 +93,7 @@ class KeyReused(PolicenotifyError):
 
 
 class CannotFit(PolicenotifyError):
-    """What must be said does not fit the channel. Nothing was sent.
+    """What must be said does not fit the channel. It is raised only where it fits no other channel either.
 
     Attributes:
         channel: Where it does not fit.
@@ -106,8 +106,16 @@ class CannotFit(PolicenotifyError):
         self.used = used
         self.limit = limit
         super().__init__(
-            f"Nothing was sent: on {channel!r} what, where, what to do and when take {used} of {limit}. "
-            "Shorten the headline, the street or the instruction."
+            f"Nothing was sent: on {channel!r} what, where and the first thing to do take {used} of {limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction."
+        )
+
+    @property
+    def here(self) -> str:
+        """The same for the receipt of the one channel, where the others have it."""
+        return (
+            f"Nothing was sent here: what, where and the first thing to do take {self.used} of {self.limit}. Shorten "
+            "the headline, the street or the first sentence of the instruction, and publish that on this channel."
         )
 
 

@@ -52,6 +52,8 @@ def _words(words: Message | Translation, streets: frozenset[str]) -> Iterator[tu
 
 
 def _streets(message: Message) -> frozenset[str]:
-    """Return the streets of the place and of the headline: their numbers are told in no running text either."""
-    places = [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
-    return frozenset(street for words in (*places, message.headline) for street in streets_in(words))
+    """Return the streets of the place and of a headline with a number: it is told in no running text either."""
+    named = [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
+    headlines = (message.headline, *(words.headline for words in message.translations))
+    named += [headline for headline in headlines if headline_without_house_number(headline).taken]
+    return frozenset(street for words in named for street in streets_in(words))

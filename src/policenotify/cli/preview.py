@@ -74,6 +74,9 @@ def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
         "message": seen.message.model_dump(mode="json", exclude_none=True),
         "findings": [asdict(finding) for finding in seen.findings],
         "posts": [_post(wording, publisher) for wording in seen.wordings],
+        "refusals": [
+            {"channel": leg.channel, "language": leg.language, "reason": leg.refused} for leg in seen.refusals
+        ],
         "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
     }
 
@@ -120,9 +123,12 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
             yield pages.paragraph(f"What is posted here is {pages.UNVERIFIED}.")
         for what in wording.gave_way:
             yield pages.paragraph(what, "left out: ")
+    for leg in seen.refusals:
+        yield pages.line(f"✘ {leg.channel} · {leg.language}")
+        yield pages.paragraph(leg.refused)
     for leg in seen.deletions:
         yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
-    if not seen.wordings and not seen.deletions:
+    if not seen.wordings and not seen.deletions and not seen.refusals:
         yield Text("No channel is to say it: no route takes it.")
     yield from pages.findings(seen.findings)
     if not seen.allowed:

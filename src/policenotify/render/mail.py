@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from policenotify.channel import Picture
 from policenotify.lifecycle import Stage
@@ -56,19 +57,35 @@ def subject(scene: Scene) -> str:
     return scene.words.dash.join(filter(None, (*marks, stem)))
 
 
-def fit_mail(parts: MailParts, budget: Budget) -> tuple[Fitted, str]:
-    """The text within the budget, and its HTML; only the description may be shortened."""
+def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitted, str]:
+    """The text within the budget, and its HTML: the description is shortened or left out, then the instruction cut.
+
+    Args:
+        parts: What it says.
+        budget: Of the text.
+        sentences: Shorten the description at the end of a sentence only; the instruction never is elsewhere.
+    """
+    gave_way: list[str] = []
     text, html = render_mail(parts)
-    if budget.fits(text) or not parts.description:
-        return Fitted(text, (), *budget.use(text)), html
-    shorter = longest(parts.description, _fitting(parts, budget))
-    text, html = render_mail(replace(parts, description=shorter))
-    done = "shortened" if shorter else "left out"
-    return Fitted(text, (f"description {done}",), *budget.use(text)), html
+    if not budget.fits(text) and parts.description:
+        shorter = longest(parts.description, _fitting(parts, "description", budget), sentences=sentences)
+        parts = replace(parts, description=shorter)
+        gave_way.append(f"description {'shortened' if shorter else 'left out'}")
+        text, html = render_mail(parts)
+    if not budget.fits(text) and (
+        shorter := longest(parts.instruction, _fitting(parts, "instruction", budget), sentences=True)
+    ):
+        gave_way.append("instruction shortened")
+        text, html = render_mail(replace(parts, instruction=shorter))
+    return Fitted(text, tuple(gave_way), *budget.use(text)), html
 
 
-def _fitting(parts: MailParts, budget: Budget) -> Callable[[str], bool]:
-    return lambda shorter: budget.fits(render_mail(replace(parts, description=shorter))[0])
+def _fitting(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:
+    def fits(shorter: str) -> bool:
+        changed = replace(parts, description=shorter) if field == "description" else replace(parts, instruction=shorter)
+        return budget.fits(render_mail(changed)[0])
+
+    return fits
 
 
 def _tone(scene: Scene) -> Tone:

@@ -23,6 +23,7 @@ _SIGN: Final = r"(?:n[°ºo]s?\.?\s?|num[ée]ro\s)"
 # A small `e` makes an ordinal, an `h` an hour: `2e avenue`, `18h`.
 _NUMBER: Final = rf"{_SIGN}?(?<!\w)\d{{1,4}}(?:,?\s?(?:bis|ter|quater|quinquies)|(?-i:[A-Ga-df-g]|\s[A-G]))?(?!\w)"
 _NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|à)\s?{_NUMBER})*"
+_BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|à)\s?{_NUMBER})*"  # after a comma comes another: `8 Mai 1945, 14`
 _IN_WORDS: Final = (
     r"(?<!\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
     r"quarante|cinquante|soixante|cents?)(?:[ -](?:et[ -])?)?(?:une?)?)+(?:\s?(?:bis|ter))?(?!\w)"
@@ -56,8 +57,14 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
 _WORDS_BEFORE_WAY: Final = _pattern(rf"(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
-_BEHIND_STREET: Final = _pattern(
-    rf"(?<!\w)(?P<way>{_WAY})\s(?=[^\d,;()]*[^\W\d_])[^,;()]*?(?P<cut>,?\s+(?P<number>{_NUMBERS}))\s*(?=\Z|[,;()])"
+_BEHIND_STREET: Final = _pattern(rf"(?P<cut>,?\s+(?P<number>{_BEHIND}))\s*(?=\Z|[,;():.!?–—])")
+_STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;()]*[^\W\d_][^,;()]*\Z")
+_WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
+_NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
+# Ways whose names are common nouns, too.
+_NOUNS: Final = frozenset(
+    {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
+    | {"passage", "cote", "residence", "domaine", "square", "carrefour"}
 )
 _SIGNED: Final = _pattern(rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?){_NUMBERS}))")
 _UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_UNIT})(?!\w))")
@@ -71,13 +78,16 @@ _MONTHS: Final = (
     r"janvier|f[ée]vrier|mars|avril|mai|juin|juillet|ao[ûu]t|septembre|octobre|novembre|d[ée]cembre|january|february|"
     r"march|april|may|june|july|august|october|december"
 )
+_DAYS: Final = (
+    "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+)
 # What stands before a number that is none of a house.
 _COUNTED: Final = _pattern(
     rf"(?:(?<!\w)(?:km|pk|pr|sorties?|[ée]changeurs?|exits?|lignes?|bus|tram(?:way)?s?|m[ée]tro|terminal|hall|quai|"
     rf"voies?|portes?|articles?|art|parking|zone|secteur|r?[adnm]|d[ée]partementale|nationale|autoroute|arr[êe]t|vol|"
-    rf"train|ter|tgv|en|depuis|dès|avant|après|vers|{_MONTHS})\.?[\s-]*(?:n[°º]\s?)?|\d\s?[h:]\s?|\d[.,])\Z"
+    rf"train|ter|tgv|en|depuis|dès|avant|après|vers|{_MONTHS}|{_DAYS})\.?[\s-]*(?:n[°º]\s?)?|\d\s?[h:]\s?|\d[.,])\Z"
 )
-_DETERMINED: Final = _pattern(r"(?<!\w)(?:du|de|des|la|le|les|aux)\s+\Z")
+_DETERMINED: Final = _pattern(r"(?<!\w)(?:du|de|des|la|le|les|au|aux)\s+\Z")
 _YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
 _STREET_WORDS: Final = 4  # of a street's name tell it from others
 
@@ -101,7 +111,7 @@ def without_house_number(place: str) -> Address:
 
 def headline_without_house_number(headline: str) -> Address:
     """Take the numbers of streets, buildings and flats out of a headline; a floor only beside one of them."""
-    text, taken = _cut(headline, (_BEFORE_WAY, _UNITS))
+    text, taken = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
     if taken:
         text, more = _cut(text, (_FLOORS, _DOORS))
         taken += more
@@ -117,7 +127,7 @@ def without_numbers_of(streets: frozenset[str], text: str) -> Address:
     """
     lines, taken = [], []
     for line in text.split("\n"):
-        kept, found = _cut(line, (_BEFORE_WAY,), only=streets)
+        kept, found = _cut(line, (_BEFORE_WAY, _SIGNED), prose=True, only=streets)
         if found:
             kept, more = _cut(kept, (_UNITS, _FLOORS, _DOORS))
             found += more
@@ -128,7 +138,7 @@ def without_numbers_of(streets: frozenset[str], text: str) -> Address:
 
 def streets_in(text: str) -> frozenset[str]:
     """Return the first words of each street that a text names, folded for comparing."""
-    return frozenset(_street(text[way.start() :]) for way in re.finditer(rf"(?<!\w){_WAY}", text, re.IGNORECASE))
+    return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
 
 
 def _street(text: str) -> str:
@@ -141,7 +151,7 @@ def _same(one: str, streets: frozenset[str]) -> bool:
 
 
 def _cut(
-    text: str, patterns: tuple[re.Pattern[str], ...], *, only: frozenset[str] | None = None
+    text: str, patterns: tuple[re.Pattern[str], ...], *, prose: bool = False, only: frozenset[str] | None = None
 ) -> tuple[str, tuple[str, ...]]:
     """Cut out all that the patterns find and that is of a house; once more, until nothing is found."""
     taken: list[str] = []
@@ -150,7 +160,9 @@ def _cut(
         found = False
         for pattern in patterns:
             for match in _of_houses(pattern, text):
-                if only is not None and not _same(_street(text[match.start("way") :]), only):
+                if only is not None and not _same(_street_of(match, text), only):
+                    continue
+                if prose and "way" in match.groupdict() and _counts(match, text):
                     continue
                 taken.append(match["number"].strip(" ,"))
                 text, found = _joined(text[: match.start("cut")], text[match.end("cut") :]), True
@@ -164,10 +176,25 @@ def _of_houses(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
         if pattern in _PARTS:
             yield match
         elif pattern is _BEHIND_STREET:
-            if not (_COUNTED.search(before) or _DETERMINED.search(before) or _YEAR.fullmatch(number)):
+            other = _COUNTED.search(before) or _DETERMINED.search(before) or _YEAR.fullmatch(number)
+            if not other and _STREET.search(text[: match.start("cut")]):
                 yield match
         elif not (_COUNTED.search(before) or (number.isdecimal() and _several(match))):
             yield match
+
+
+def _street_of(match: re.Match[str], text: str) -> str:
+    """Return the street of a number that stands before or behind it."""
+    if "way" in match.groupdict():
+        return _street(text[match.start("way") :])
+    before = [way.start() for way in _WAYS.finditer(text, 0, match.start("cut"))]
+    return _street(text[before[-1] : match.start("cut")]) if before else ""
+
+
+def _counts(match: re.Match[str], text: str) -> bool:
+    """Whether in running text it counts things and names no street: `1 voie fermée`, `3 cours de judo`."""
+    noun = match["number"] == "1" or folded(match["way"]) in _NOUNS
+    return noun and _NAME.match(text, match.end("way")) is None
 
 
 def _several(match: re.Match[str]) -> bool:
@@ -180,6 +207,6 @@ def _joined(before: str, after: str) -> str:
     """Put a text together again where something was cut out: no empty brackets, no doubled or loose commas."""
     text = f"{before.rstrip()} {after.lstrip()}"
     text = re.sub(r"\(\s*[,;]?\s*\)", " ", text)
-    text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?)]|\s*\Z)", "", text)
+    text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)
     text = re.sub(r"\s+(?=[,.)])", "", text)
     return re.sub(r"[^\S\n]{2,}", " ", text).strip(" ,;")
