@@ -113,7 +113,12 @@ GOOD: Final[dict[str, list[Draft]]] = {
         _draft(_message(category="scam_cyber", lifecycle={})),
     ],
     "PN108": [_draft(_message(expires_at=SOON)), _draft(_message())],
-    "PN109": [_draft(_message()), _draft(_message(next_update_at=None))],
+    "PN109": [
+        _draft(_message()),
+        _draft(_message(next_update_at=None)),
+        _draft(_message(next_update_at=NOW + timedelta(hours=12))),
+        _draft(_message(next_update_at=NOW + timedelta(days=1), category="weather_relay")),
+    ],
     "PN110": [
         _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
         _draft(_message(lifecycle=END, instruction="Vous pouvez CIRCULER normalement !")),
@@ -225,6 +230,8 @@ BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
     "PN108": [(_draft(_message(expires_at=NOW)), Level.ERROR, "expires_at")],
     "PN109": [
         (_draft(_message(next_update_at=NOW)), Level.ERROR, "next_update_at"),
+        # 17h30 typed at 17h42 is tomorrow's
+        (_draft(_message(next_update_at=NOW + timedelta(hours=23, minutes=48))), Level.WARNING, "next_update_at"),
         (_draft(_message(lifecycle=END)), Level.WARNING, "next_update_at"),
         (_draft(_message(lifecycle={"stage": "cancellation", "incident": "i1"})), Level.WARNING, "next_update_at"),
     ],

@@ -34,6 +34,8 @@ MIN_ALT: Final = 15
 NEXT_UPDATE: Final = timedelta(hours=1)
 """How soon a desk should say more, where it has not decided otherwise."""
 
+_HOUR: Final = timedelta(hours=1)
+_NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 HAZARD_WITHIN: Final = 60
 """How far into the text, in characters, a reader must have met the hazard's name: the first line on a telephone."""
 
@@ -236,6 +238,14 @@ def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
             field="next_update_at",
             reason=f"It promises news at {_told(promised, draft)}, and that is past.",
             remedy="Give a time that is still to come.",
+        )
+    elif promised and message.stage in _CALLS and promised - draft.now > max(_NIGHT, draft.profile.lifetime or _NIGHT):
+        yield Finding(
+            code="PN109",
+            level=Level.WARNING,
+            field="next_update_at",
+            reason=f"It promises news only at {_told(promised, draft)}, in {(promised - draft.now) // _HOUR} hours.",
+            remedy="Check the day: perhaps an earlier one was meant.",
         )
     elif promised and message.stage in {Stage.END, Stage.CANCELLATION}:
         yield Finding(

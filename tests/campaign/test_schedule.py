@@ -126,10 +126,12 @@ NEVER = (
 @pytest.mark.parametrize("rule", NEVER)
 def test_a_rule_that_never_happens_is_searched_for_a_few_years_only(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[datetime] = []
-    asked = rules.rrulestr
-    monkeypatch.setattr(
-        rules, "rrulestr", lambda text, dtstart: (begun.append(dtstart), asked(text, dtstart=dtstart))[1]
-    )
+
+    def noted(text: str, dtstart: datetime) -> Any:
+        begun.append(dtstart)
+        return rrulestr(text, dtstart=dtstart)
+
+    monkeypatch.setattr(rules, "rrulestr", noted)
     found = tuple(rules.by_rrule(rule, date(2026, 1, 1), time(18), date(2026, 1, 1), date(2027, 12, 31), PARIS))
     assert found == ()
     [start] = begun

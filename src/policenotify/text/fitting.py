@@ -104,8 +104,8 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
     for index in sorted(yielding, key=lambda index: kept[index].order):
         part = kept[index]
         fits = _fitting(kept, index, budget)
-        whole = part.rule == "sentences"
-        shorter = "" if part.rule == "droppable" else longest(part.text, fits, sentences=whole)
+        sentences = part.rule == "sentences"
+        shorter = "" if part.rule == "droppable" else longest(part.text, fits, sentences=sentences)
         kept[index] = replace(part, text=shorter)
         gave_way.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         if budget.fits(_joined(kept)):

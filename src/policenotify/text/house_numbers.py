@@ -125,7 +125,8 @@ def without_numbers_of(streets: frozenset[str], text: str) -> Address:
         streets: As `streets_in` gives them.
         text: One or several lines.
     """
-    lines, taken = [], []
+    lines: list[str] = []
+    taken: tuple[str, ...] = ()
     for line in text.split("\n"):
         kept, found = _cut(line, (_BEFORE_WAY, _SIGNED), prose=True, only=streets)
         if found:
@@ -133,7 +134,7 @@ def without_numbers_of(streets: frozenset[str], text: str) -> Address:
             found += more
         lines.append(kept)
         taken += found
-    return Address("\n".join(lines), tuple(taken))
+    return Address("\n".join(lines), taken)
 
 
 def streets_in(text: str) -> frozenset[str]:
