@@ -342,11 +342,15 @@ def _refuse_mixed(message: Message, history: History) -> None:
 
 
 def _refused(unfit: Mapping[Leg, CannotFit], wordings: Sequence[Wording]) -> tuple[Leg, ...]:
-    """The legs on which it cannot be said, each with the reason; their posts come behind all others of the channel."""
+    """Return the legs on which it cannot be said, each with the reason, numbered behind the posts of their channel."""
     taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
     refused = []
     for leg, error in unfit.items():
-        refused.append(replace(leg, part=taken[leg.channel], refused=error.here))
+        reason = (
+            f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. Shorten "
+            "the headline, the street or the first sentence of the instruction, and publish that on this channel."
+        )
+        refused.append(replace(leg, part=taken[leg.channel], refused=reason))
         taken[leg.channel] += 1
     return tuple(refused)
 

@@ -110,14 +110,6 @@ class CannotFit(PolicenotifyError):
             "Shorten the headline, the street or the first sentence of the instruction."
         )
 
-    @property
-    def here(self) -> str:
-        """The same for the receipt of the one channel, where the others have it."""
-        return (
-            f"Nothing was sent here: what, where and the first thing to do take {self.used} of {self.limit}. Shorten "
-            "the headline, the street or the first sentence of the instruction, and publish that on this channel."
-        )
-
 
 class NewerVersion(PolicenotifyError):
     """A value was written by a newer policenotify than this one.
