@@ -423,3 +423,28 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     # What follows goes there again, to stand alone.
     end = publisher.publish(said.end("Fin d'intervention", description="Circulation rétablie."), key="2", actor="desk")
     assert end.on("bluesky").outcome is Outcome.POSTED
+
+
+# --- what a check says of an order and of an end
+
+
+def test_an_order_is_not_held_back_for_want_of_an_hour(desk: Desk) -> None:
+    publisher = desk.publisher([desk.by_mail()])
+    fire = {"category": "fire", "headline": "Feu de végétation", "starts_at": None, "next_update_at": None}
+    opened = publisher.publish(
+        accident(**{**fire, "next_update_at": NOW + timedelta(days=9000)}), key="1", actor="desk"
+    )
+    order = opened.update("Le périmètre est élargi à 500 m", instruction="Quittez les lieux à pied vers le nord.")
+    seen = publisher.preview(order)
+    assert seen.allowed
+    [advice] = [finding for finding in seen.findings if finding.code == "PN104"]
+    assert "by default in an hour" in advice.remedy
+
+
+def test_an_end_that_denies_it_is_no_all_clear_and_is_remarked(desk: Desk) -> None:
+    publisher = desk.publisher([desk.by_mail()])
+    opened = publisher.publish(accident(), key="1", actor="desk")
+    end = opened.end("Fin d'intervention", description="La circulation n'est pas encore rétablie.")
+    remarks = {finding.code: finding for finding in publisher.preview(end).findings}
+    assert {"PN110", "PN115"} <= set(remarks)
+    assert "not “rétablie”" in remarks["PN115"].reason
