@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -133,18 +133,11 @@ class Deciding:
             language: self.scene(language, resolved, profile, history, pictures, at=at)
             for language in {leg.language for leg in said}
         }
-        fitting: list[Wording] = []
-        unfit: dict[Leg, CannotFit] = {}
-        for leg in said:
-            key = post_key(publication, leg)
-            try:
-                fitting.append(render(scenes[leg.language], leg, channel=channels[leg.channel], key=key))
-            except CannotFit as error:  # silences nobody else
-                unfit[leg] = error
-        if unfit and not fitting and not wordless:
-            raise next(iter(unfit.values()))
-        wordings = numbered(fitting, publication, at)
-        wordless += _refused(unfit, wordings)
+        wordings, refused = worded(said, scenes, channels, publication, at)
+        deletes = any(leg.operation is Operation.DELETE for leg in wordless)
+        if refused and not wordings and not deletes:
+            raise refused[0][1]
+        wordless += tuple(leg for leg, _ in refused)
         return Decided(
             message=resolved,
             digest=given.digest,
@@ -341,8 +334,34 @@ def _refuse_mixed(message: Message, history: History) -> None:
     raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
 
 
-def _refused(unfit: Mapping[Leg, CannotFit], wordings: Sequence[Wording]) -> tuple[Leg, ...]:
-    """Return the legs on which it cannot be said, each with the reason, numbered behind the posts of their channel."""
+def worded(
+    legs: Iterable[Leg],
+    scenes: Mapping[str, Scene],
+    channels: Mapping[str, Configured],
+    publication: str,
+    at: datetime,
+) -> tuple[tuple[Wording, ...], tuple[tuple[Leg, CannotFit], ...]]:
+    """Word the legs; one on which it cannot be said silences no other.
+
+    Args:
+        legs: Which.
+        scenes: What is said, by language.
+        channels: The channels of the legs, by name.
+        publication: Id of the publication.
+        at: When it is said.
+
+    Returns:
+        The wordings, and the legs that are refused with the reason, numbered behind the posts of their channel.
+    """
+    fitting: list[Wording] = []
+    unfit: dict[Leg, CannotFit] = {}
+    for leg in legs:
+        key = post_key(publication, leg)
+        try:
+            fitting.append(render(scenes[leg.language], leg, channel=channels[leg.channel], key=key))
+        except CannotFit as error:
+            unfit[leg] = error
+    wordings = numbered(fitting, publication, at)
     taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
     refused = []
     for leg, error in unfit.items():
@@ -350,9 +369,9 @@ def _refused(unfit: Mapping[Leg, CannotFit], wordings: Sequence[Wording]) -> tup
             f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. Shorten "
             "the headline, the street or the first sentence of the instruction, and publish that on this channel."
         )
-        refused.append(replace(leg, part=taken[leg.channel], refused=reason))
+        refused.append((replace(leg, part=taken[leg.channel], refused=reason), error))
         taken[leg.channel] += 1
-    return tuple(refused)
+    return wordings, tuple(refused)
 
 
 def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
