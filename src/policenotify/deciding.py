@@ -364,12 +364,13 @@ def worded(
     wordings = numbered(fitting, publication, at)
     taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
     refused = []
-    for leg, error in unfit.items():
+    for leg, cannot in unfit.items():
         reason = (
-            f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. Shorten "
-            "the headline, the street or the first sentence of the instruction, and publish that on this channel."
+            f"Nothing was sent here: what, where and the first thing to do take {cannot.used} of {cannot.limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
+            "channel."
         )
-        refused.append((replace(leg, part=taken[leg.channel], refused=reason), error))
+        refused.append((replace(leg, part=taken[leg.channel], refused=reason), cannot))
         taken[leg.channel] += 1
     return wordings, tuple(refused)
 

@@ -22,8 +22,8 @@ _WAY: Final = (
 _SIGN: Final = r"(?:n[°ºo]s?\.?\s?|num[ée]ro\s)"
 # A small `e` makes an ordinal, an `h` an hour: `2e avenue`, `18h`.
 _NUMBER: Final = rf"{_SIGN}?(?<!\w)\d{{1,4}}(?:,?\s?(?:bis|ter|quater|quinquies)|(?-i:[A-Ga-df-g]|\s[A-G]))?(?!\w)"
-_NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|à)\s?{_NUMBER})*"
-_BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|à)\s?{_NUMBER})*"  # after a comma comes another: `8 Mai 1945, 14`
+_NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|à)\s?{_NUMBER}){{0,4}}"
+_BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|à)\s?{_NUMBER}){{0,4}}"  # after a comma comes another: `8 Mai 1945, 14`
 _IN_WORDS: Final = (
     r"(?<!\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
     r"quarante|cinquante|soixante|cents?)(?:[ -](?:et[ -])?)?(?:une?)?)+(?:\s?(?:bis|ter))?(?!\w)"
@@ -89,6 +89,7 @@ _COUNTED: Final = _pattern(
 )
 _DETERMINED: Final = _pattern(r"(?<!\w)(?:du|de|des|la|le|les|au|aux)\s+\Z")
 _YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
+_NEAR: Final = 200  # characters around a number that are looked at: the longest name of a place
 _STREET_WORDS: Final = 4  # of a street's name tell it from others
 
 
@@ -143,7 +144,7 @@ def streets_in(text: str) -> frozenset[str]:
 
 
 def _street(text: str) -> str:
-    return " ".join(folded(re.split(r"[,;:.!?()\n]", text, maxsplit=1)[0]).split()[:_STREET_WORDS])
+    return " ".join(folded(re.split(r"[,;:.!?()\n]", text[:_NEAR], maxsplit=1)[0]).split()[:_STREET_WORDS])
 
 
 def _same(one: str, streets: frozenset[str]) -> bool:
@@ -156,29 +157,33 @@ def _cut(
 ) -> tuple[str, tuple[str, ...]]:
     """Cut out all that the patterns find and that is of a house; once more, until nothing is found."""
     taken: list[str] = []
-    found = True
-    while found:
-        found = False
+    before = None
+    while before != text:
+        before = text
         for pattern in patterns:
-            for match in _of_houses(pattern, text):
-                if only is not None and not _same(_street_of(match, text), only):
-                    continue
-                if prose and "way" in match.groupdict() and _counts(match, text):
-                    continue
-                taken.append(match["number"].strip(" ,"))
-                text, found = _joined(text[: match.start("cut")], text[match.end("cut") :]), True
-                break
+            found = [match for match in _of_houses(pattern, text) if _meant(match, text, prose=prose, only=only)]
+            taken += (match["number"].strip(" ,") for match in found)
+            if found:
+                ends = [0, *(match.end("cut") for match in found)]
+                starts = [*(match.start("cut") for match in found), len(text)]
+                text = _joined([text[end:start] for end, start in zip(ends, starts, strict=True)])
     return text, tuple(taken)
+
+
+def _meant(match: re.Match[str], text: str, *, prose: bool, only: frozenset[str] | None) -> bool:
+    if only is not None and not _same(_street_of(match, text), only):
+        return False
+    return not (prose and "way" in match.groupdict() and _counts(match, text))
 
 
 def _of_houses(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     for match in pattern.finditer(text):
-        number, before = match["number"], text[: match.start("number")]
+        number, before = match["number"], text[: match.start("number")][-_NEAR:]
         if pattern in _PARTS:
             yield match
         elif pattern is _BEHIND_STREET:
             other = _COUNTED.search(before) or _DETERMINED.search(before) or _YEAR.fullmatch(number)
-            if not other and _STREET.search(text[: match.start("cut")]):
+            if not other and _STREET.search(text[: match.start("cut")][-_NEAR:]):
                 yield match
         elif not (_COUNTED.search(before) or (number.isdecimal() and _several(match))):
             yield match
@@ -188,8 +193,9 @@ def _street_of(match: re.Match[str], text: str) -> str:
     """Return the street of a number that stands before or behind it."""
     if "way" in match.groupdict():
         return _street(text[match.start("way") :])
-    before = [way.start() for way in _WAYS.finditer(text, 0, match.start("cut"))]
-    return _street(text[before[-1] : match.start("cut")]) if before else ""
+    before = text[: match.start("cut")][-_NEAR:]
+    ways = [way.start() for way in _WAYS.finditer(before)]
+    return _street(before[ways[-1] :]) if ways else ""
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
@@ -204,9 +210,9 @@ def _several(match: re.Match[str]) -> bool:
     return article is not None and article.casefold() in {"des", "les", "aux"}
 
 
-def _joined(before: str, after: str) -> str:
+def _joined(pieces: list[str]) -> str:
     """Put a text together again where something was cut out: no empty brackets, no doubled or loose commas."""
-    text = f"{before.rstrip()} {after.lstrip()}"
+    text = " ".join(piece.strip() for piece in pieces)
     text = re.sub(r"\(\s*[,;]?\s*\)", " ", text)
     text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)
     text = re.sub(r"\s+(?=[,.)])", "", text)
