@@ -345,6 +345,10 @@ def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_
     assert resolved.translations[0].headline == "Man at rue des Lilas"
 
 
+def test_a_headline_that_is_nothing_but_a_house_becomes_what_the_category_is_called() -> None:
+    assert _resolved(_message(Stage.OPENING, headline="bâtiment B")).headline == "Intervention de police"
+
+
 def test_a_house_is_told_where_the_category_may_tell_it() -> None:
     fire = _message(Stage.OPENING, category="fire", location={"commune": "34172", "street": "14 rue des Lilas"})
     told = _resolved(fire).location
@@ -388,9 +392,9 @@ def test_whatever_the_instruction_its_first_sentence_is_said_or_the_channel_alon
     sentences = [f"N{number} {'mot ' * length}fin." for number in range(count)]
     message = _message(Stage.OPENING, instruction=" ".join(sentences), link=link)
     wording = _render(message, channel)  # the first sentence fits each network
-    texts = [post.text for post in (wording.standalone, *wording.further)]
+    texts = [" ".join(post.text.split()) for post in (wording.standalone, *wording.further)]
     first = " ".join(sentences[0].split())
-    assert first.rstrip(".") in " ".join(" ".join(texts).split())
+    assert first.rstrip(".") in " ".join(texts)
     if not wording.further and f"N{count - 1} " not in texts[0]:
         assert any("instruction" in what for what in wording.gave_way)
         assert (link or SENDER.rstrip(".")) in texts[0] or not channel.abilities.hashtags

@@ -34,11 +34,11 @@ MIN_ALT: Final = 15
 NEXT_UPDATE: Final = timedelta(hours=1)
 """How soon a desk should say more, where it has not decided otherwise."""
 
-_HOUR: Final = timedelta(hours=1)
-_NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 HAZARD_WITHIN: Final = 60
 """How far into the text, in characters, a reader must have met the hazard's name: the first line on a telephone."""
 
+_HOUR: Final = timedelta(hours=1)
+_NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
 _CALLS: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
 _FILE_NAME: Final = re.compile(

@@ -5,7 +5,7 @@ PolicenotifyError
 ├── NotAllowed            a check forbids the message: nothing was sent, the draft is kept
 ├── IllegalCourse         this stage may not follow in this incident: nothing was sent
 ├── KeyReused             the caller's key already named another message: nothing was sent
-├── CannotFit             what must be said does not fit a channel: nothing was sent
+├── CannotFit             what must be said fits no channel: nothing was sent
 ├── NewerVersion          a stored or received value was written by a newer policenotify
 ├── InvalidPicture        a picture cannot be read or used: nothing was sent
 ├── Stopped               `policenotify stop` is in force: nothing was sent

@@ -31,6 +31,8 @@ _HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
 _STOP: Final = re.compile(r"(?:(?<!\w)(?P<word>\w{1,4}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>\S*))")
+_NUMBERS_A_LINE: Final = re.compile(r"(?:\A|[.!?…:])\s*\d{1,2}\.\Z")  # `1. Sortez. 2. Fermez la porte.`
+_MARK: Final = 8  # characters at the end of which the number of a line stands
 # What stands before a name or a number: `M. Dupont`, `av. Foch`, `env. 200 m`. None of it ends a sentence as a word.
 _SHORT_FORMS: Final = frozenset(
     {"art", "av", "ave", "bd", "bld", "blvd", "ch", "dr", "env", "ex", "mlle", "mm", "mme", "mr", "mrs", "ms", "pl"}
@@ -207,6 +209,7 @@ def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
         match.end()
         for match in _STOP.finditer(text)
         if _ends_sentence(match["word"] or "", match["sign"], match["next"])
+        and not _NUMBERS_A_LINE.search(text[max(0, match.end() - _MARK) : match.end()])
     }
     return [end for end in words if end in ends], words, anywhere
 
