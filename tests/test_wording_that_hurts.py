@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from shipped import NETWORKS, channel_on
 
 from policenotify.channel import Configured
+from policenotify.checks import Draft, check
 from policenotify.errors import CannotFit
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
@@ -26,9 +27,10 @@ from policenotify.render import Scene, render, resolve
 from policenotify.scales import Precision, Severity
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
+from policenotify.text.comparing import affirmed, folded
 from policenotify.text.fitting import longest
 from policenotify.text.house_numbers import headline_without_house_number, without_house_number
-from policenotify.words import PROFILES, WORDS
+from policenotify.words import PROFILES, WORDS, Words
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -430,6 +432,64 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
 
 
 # --- what a check says of an order and of an end
+
+
+@given(messages())
+def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> None:
+    draft = Draft(
+        message=_resolved(message),
+        profile=PROFILES[message.category],
+        history=History(),
+        is_commune=lambda _code: True,
+        zone=PARIS,
+        now=NOW,
+    )
+    blocking = [finding for finding in check(draft) if finding.code == "PN104" and finding.blocks]
+    assert not blocking or not folded(message.instruction)
+
+
+@given(
+    st.sampled_from([(words, phrase) for words in WORDS.values() for phrase in words.all_clear]),
+    st.sampled_from(
+        ("{negation} {phrase}", "{negation} encore {phrase}", "{phrase} {negation} encore", "X. {negation} x {phrase}")
+    ),
+    st.data(),
+)
+def test_an_all_clear_counts_only_where_nothing_negates_it(
+    clear: tuple[Words, str], form: str, data: st.DataObject
+) -> None:
+    words, phrase = clear
+    asked = {"negations": words.negations, "conjunctions": words.conjunctions}
+    negation = data.draw(st.sampled_from(words.negations))
+    own = folded(phrase).split()[0] in {folded(word) for word in words.negations}
+    assert affirmed(form.format(negation=negation, phrase=phrase.upper()), phrase, **asked) is own
+    elsewhere = data.draw(st.sampled_from((", ", ". ", " – ", f" {words.conjunctions[0]} ", "\n")))
+    assert affirmed(f"Ce {negation} cela{elsewhere}{phrase}", phrase, **asked) is True
+    assert affirmed(f"x{phrase}x {negation}", phrase, **asked) is None
+
+
+@given(st.data())
+def test_a_subject_names_the_place_and_headline_of_its_own_mail(data: st.DataObject) -> None:
+    streets = st.sampled_from(("rue Foch", "avenue de Lodève", "place de la Comédie", "quai de la Résistance"))
+    headlines = st.sampled_from(("Vigilance orange", "Vigilance rouge", "Une voie rouverte", "Fin d'intervention"))
+    drawn = [(data.draw(streets), data.draw(headlines)) for _ in range(3)]
+    stages = (Stage.OPENING, Stage.UPDATE, data.draw(st.sampled_from((Stage.END, Stage.UPDATE, Stage.CORRECTION))))
+    category = data.draw(st.sampled_from([code for code in INCIDENTS if not PROFILES[code].discreet]))
+    said = [
+        _message(
+            stage,
+            category=category,
+            headline=headline,
+            location={"commune": "34172", "commune_name": "Montpellier", "street": street},
+        )
+        for stage, (street, headline) in zip(stages, drawn, strict=True)
+    ]
+    entries = (_entry(said[0]), _entry(said[1], SECOND, 20))
+    subject = _render(said[2], channel_on("email"), entries).standalone.title
+    street, headline = drawn[2]
+    precise = PROFILES[category].precision.at_least(Precision.STREET)
+    where = f"Montpellier, {street}" if precise else "Montpellier"
+    assert subject.endswith(f"] {where} – {headline}")
 
 
 def test_an_order_is_not_held_back_for_want_of_an_hour(desk: Desk) -> None:

@@ -93,7 +93,6 @@ EN: Final = Words(
         "cannot",
         "no",
         "never",
-        "without",
         "yet to",
         "isn't",
         "aren't",

@@ -97,7 +97,8 @@ FR: Final = Words(
         "ne plus relayer",
         "fin de la déviation",
     ),
-    negations=("ne", "n", "pas", "plus", "non", "jamais", "sans", "aucun", "aucune"),
+    # Not `plus`: where it negates there is a `ne`, and `plus de 200 habitants peuvent regagner…` is an all-clear.
+    negations=("ne", "n", "pas", "non", "jamais", "aucun", "aucune"),
     conjunctions=("et", "mais"),
     mail_since="Depuis",
     mail_starting="À partir de",
