@@ -19,6 +19,10 @@ from shipped import NETWORKS, channel_on
 
 from policenotify.channel import Configured
 from policenotify.checks import Draft, check
+from policenotify.cli.page.drawing import draw
+from policenotify.cli.page.told import Told
+from policenotify.cli.preview import document, page
+from policenotify.cli.printing import printed
 from policenotify.errors import CannotFit
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
@@ -416,6 +420,10 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     seen = publisher.preview(order)
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
     assert [wording.leg.channel for wording in seen.wordings] == ["presse"]
+    reason = seen.refusals[0].refused
+    assert document(seen, publisher)["refusals"] == [{"channel": "bluesky", "language": "fr", "reason": reason}]
+    assert "the first thing to do take" in printed(page(seen, publisher))
+    assert "the first thing to do take" in str(draw("preview", [Told(at=NOW, preview=seen)], publisher))
     said = publisher.publish(order, key="1", actor="desk")
     assert said.on("presse").outcome is Outcome.POSTED
     refused = said.on("bluesky")
