@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from policenotify import places
 from policenotify.channel import Clock, Configured, Operation, Picture
 from policenotify.checks import Check, Draft, check
-from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
+from policenotify.errors import CannotFit, IllegalCourse, InvalidPicture, SettingsError
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, may_follow, next_course
@@ -118,6 +119,7 @@ class Deciding:
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            typed=message,
         )
         findings = check(draft, self.checks)
         legs: tuple[Leg, ...] = ()
@@ -131,11 +133,11 @@ class Deciding:
             language: self.scene(language, resolved, profile, history, pictures, at=at)
             for language in {leg.language for leg in said}
         }
-        wordings = tuple(
-            render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg))
-            for leg in said
-        )
-        wordings = numbered(wordings, publication, at)
+        wordings, refused = worded(said, scenes, channels, publication, at)
+        deletes = any(leg.operation is Operation.DELETE for leg in wordless)
+        if refused and not wordings and not deletes:
+            raise refused[0][1]
+        wordless += tuple(leg for leg, _ in refused)
         return Decided(
             message=resolved,
             digest=given.digest,
@@ -314,7 +316,7 @@ class Deciding:
 
     @staticmethod
     def _unworded(publication: str, leg: Leg) -> values.Drafted:
-        return values.Drafted(leg=leg, post_key=post_key(publication, leg))
+        return values.Drafted(leg=leg, post_key=post_key(publication, leg), refused=leg.refused)
 
 
 def _refuse_mixed(message: Message, history: History) -> None:
@@ -330,6 +332,47 @@ def _refuse_mixed(message: Message, history: History) -> None:
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
     raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
+
+
+def worded(
+    legs: Iterable[Leg],
+    scenes: Mapping[str, Scene],
+    channels: Mapping[str, Configured],
+    publication: str,
+    at: datetime,
+) -> tuple[tuple[Wording, ...], tuple[tuple[Leg, CannotFit], ...]]:
+    """Word the legs; one on which it cannot be said silences no other.
+
+    Args:
+        legs: Which.
+        scenes: What is said, by language.
+        channels: The channels of the legs, by name.
+        publication: Id of the publication.
+        at: When it is said.
+
+    Returns:
+        The wordings, and the legs that are refused with the reason, numbered behind the posts of their channel.
+    """
+    fitting: list[Wording] = []
+    unfit: dict[Leg, CannotFit] = {}
+    for leg in legs:
+        key = post_key(publication, leg)
+        try:
+            fitting.append(render(scenes[leg.language], leg, channel=channels[leg.channel], key=key))
+        except CannotFit as error:
+            unfit[leg] = error
+    wordings = numbered(fitting, publication, at)
+    taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
+    refused = []
+    for leg, cannot in unfit.items():
+        reason = (
+            f"Nothing was sent here: what, where and the first thing to do take {cannot.used} of {cannot.limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
+            "channel."
+        )
+        refused.append((replace(leg, part=taken[leg.channel], refused=reason), cannot))
+        taken[leg.channel] += 1
+    return wordings, tuple(refused)
 
 
 def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:

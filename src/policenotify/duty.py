@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policenotify.channel import Configured
-from policenotify.deciding import Decided, Deciding, numbered, post_key
+from policenotify.deciding import Decided, Deciding, worded
 from policenotify.errors import JournalError, KeyReused, PolicenotifyError, Stopped
 from policenotify.lifecycle import Course
 from policenotify.receipt import History, Leg
 from policenotify.reminders import Reminder, Reminders, duty_message, duty_profile
-from policenotify.render import render
 from policenotify.words import matching
 
 if TYPE_CHECKING:
@@ -76,10 +75,10 @@ class Duty:
         message = self.deciding.resolved(message, profile, None)
         legs = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
         scene = self.deciding.scene(language, message, profile, History(), (), at=at)
-        wordings = tuple(
-            render(scene, leg, channel=channel, key=post_key(publication, leg))
-            for leg, channel in zip(legs, channels, strict=True)
-        )
+        named = {channel.name: channel for channel in channels}
+        wordings, refused = worded(legs, {language: scene}, named, publication, at)
+        if not wordings:
+            raise refused[0][1]
         made = Decided(
             message=message,
             digest=message.digest(),
@@ -89,7 +88,7 @@ class Duty:
             sequence=0,
             findings=(),
             pictures=(),
-            wordings=numbered(wordings, publication, at),
-            wordless=(),
+            wordings=wordings,
+            wordless=tuple(leg for leg, _ in refused),
         )
         self.journal.publish(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))

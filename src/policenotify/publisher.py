@@ -52,12 +52,14 @@ class Preview:
         findings: What the checks remark; blocking ones would keep it from going out.
         wordings: How it would read, on each channel and in each language.
         deletions: Which earlier posts would be taken back.
+        refusals: Where it cannot be said, since even its briefest form does not fit; each leg says why in `refused`.
     """
 
     message: Message
     findings: tuple[Finding, ...] = ()
     wordings: tuple[Wording, ...] = ()
     deletions: tuple[Leg, ...] = ()
+    refusals: tuple[Leg, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -172,7 +174,7 @@ class Publisher:
 
         Raises:
             IllegalCourse: Its stage may not follow in its incident.
-            CannotFit: What must be said does not fit a channel.
+            CannotFit: What must be said fits none of the channels.
             InvalidPicture: A picture cannot be used.
             SettingsError: No channel is meant, or an unknown one.
         """
@@ -180,8 +182,13 @@ class Publisher:
         made = self._deciding.decide(
             self._deciding.given(message), to=to, publication=self._deciding.ulid(at), at=at, anyway=True
         )
-        deletions = tuple(leg for leg in made.wordless if not leg.skip)
-        return Preview(message=made.message, findings=made.findings, wordings=made.wordings, deletions=deletions)
+        return Preview(
+            message=made.message,
+            findings=made.findings,
+            wordings=made.wordings,
+            deletions=tuple(leg for leg in made.wordless if not leg.skip and not leg.refused),
+            refusals=tuple(leg for leg in made.wordless if leg.refused),
+        )
 
     def publish(
         self,
@@ -221,7 +228,7 @@ class Publisher:
             NotAllowed: A check forbids it; the draft is kept.
             IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
             KeyReused: The key names another message.
-            CannotFit: What must be said does not fit a channel.
+            CannotFit: What must be said fits none of the channels.
             InvalidPicture: A picture cannot be used.
             Stopped: Everything is stopped.
             SettingsError: No channel is meant, or an unknown one.

@@ -23,7 +23,7 @@ from policenotify.cli.page.values import (
 )
 from policenotify.lifecycle import Stage
 from policenotify.publisher import Publisher
-from policenotify.receipt import Finding, Level
+from policenotify.receipt import Finding, Level, Outcome, Receipt
 from policenotify.render.place import place_of
 from policenotify.scales import Severity
 from policenotify.words import matching, profile_of
@@ -159,6 +159,11 @@ def _devices(section: str, group: Sequence[Told], publisher: Publisher) -> tuple
             thread(receipt.channel).add_unworded(told, receipt.operation, receipt.language, receipt)
         for leg in () if told.publication else told.preview.deletions:
             thread(leg.channel).add_unworded(told, leg.operation, leg.language, None)
+        for leg in () if told.publication else told.preview.refusals:
+            refused = Receipt(
+                channel=leg.channel, language=leg.language, outcome=Outcome.REFUSED, delivery=0, reason=leg.refused
+            )
+            thread(leg.channel).add_unworded(told, leg.operation, leg.language, refused)
     ordered = sorted(threads, key=lambda name: (_rank(looks[name]), list(publisher.channels).index(name)))
     widths = columns([looks[name].form == "mailbox" for name in ordered])
     speaker = plain(group[0].message.sender or publisher.sender)
