@@ -252,13 +252,15 @@ def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, 
 
 def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: BlueskyStand) -> None:
     text = "Déviation. " + "Suivez les panneaux. " * 12
-    say(channel, a_post(text, title="Route barrée", link="https://x.example/é"))
-    card = stand.posts[0].card
-    assert card is not None
-    assert card[:2] == ("https://x.example/%C3%A9", "Route barrée")
-    assert card[2].startswith("Déviation. Suivez")
-    assert card[2].endswith("panneaux.…")
-    assert len(card[2]) <= 200
+    say(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
+    assert stand.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
+
+
+@pytest.mark.parametrize("sender", ["", "Police 34", "POLICE 34"])
+def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: BlueskyStand, sender: str) -> None:
+    text = "Route barrée. " * 18 + "La police 34 vous informe."
+    say(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
+    assert stand.posts[0].card == ("https://x.example/", "Route barrée", "")
 
 
 def test_a_thread_hangs_together(channel: Bluesky, stand: BlueskyStand) -> None:
@@ -287,6 +289,92 @@ def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: BlueskyStand)
         assert next(p for p in stand.posts if p.uri == ref.id).root is None
     later = a_post("Fin", created_at=NOW + timedelta(seconds=9))
     assert say(channel, later, strangers[0], ours).id in [p.uri for p in stand.thread(ours.id)]
+
+
+# --- posts that were deleted by hand ---
+
+
+def three_posts(channel: Bluesky) -> list[PostRef]:
+    thread: list[PostRef] = []
+    for number, text in enumerate(("Route barrée", "Toujours barrée", "Bouchon de 3 km")):
+        thread.append(say(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
+    return thread
+
+
+AN_END = a_post("Route rouverte", stage=Stage.END, created_at=NOW + timedelta(seconds=9))
+
+
+@pytest.mark.parametrize(
+    ("deleted", "parent"),
+    [((), 2), ((2,), 1), ((1,), 0), ((1, 2), 0), ((0,), None), ((0, 1, 2), None), ((0, 2), None)],
+)
+def test_a_reply_hangs_where_its_readers_see_it(
+    channel: Bluesky, stand: BlueskyStand, deleted: tuple[int, ...], parent: int | None
+) -> None:
+    thread = three_posts(channel)
+    for number in deleted:
+        stand.remove(thread[number].id)
+    if parent is None:
+        error = error_of(lambda: channel.prepare(AN_END, tuple(thread)))
+        assert isinstance(error, Refused)
+        assert error.fallback == "standalone"
+        end = say(channel, AN_END)
+    else:
+        end = say(channel, AN_END, *thread)
+        assert [p.parent for p in stand.posts if p.uri == end.id] == [thread[parent].id]
+        assert end.id in [p.uri for p in stand.thread(thread[0].id)]
+    assert end.id in [p.uri for p in stand.profile]
+
+
+def test_a_thread_that_began_again_has_the_root_that_its_readers_see(channel: Bluesky, stand: BlueskyStand) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    stand.remove(opening.id)
+    update = say(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
+    end = say(channel, AN_END, opening, update)
+    assert [post.uri for post in stand.thread(update.id)] == [update.id, end.id]
+    assert [post.uri for post in stand.profile] == [update.id, end.id]
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 2])
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(
+    channel: Bluesky, stand: BlueskyStand, deleted: int
+) -> None:
+    thread = three_posts(channel)
+    request = channel.prepare(AN_END, tuple(thread))
+    stand.remove(thread[deleted].id)
+    puts = sum(seen.path == PUT for seen in stand.requests)
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+    assert sum(seen.path == PUT for seen in stand.requests) == puts
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [HangUp(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
+)
+def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
+    channel: Bluesky, stand: BlueskyStand, trouble: Answer | HangUp
+) -> None:
+    thread = tuple(three_posts(channel))
+    request = channel.prepare(AN_END, thread)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: channel.prepare(AN_END, thread),
+        lambda: channel.send(request),
+    )
+    for call in calls:
+        stand.fail_next("GET", GET, trouble)
+        assert type(error_of(call)) is Unavailable
+    assert len(stand.posts) == 3
+
+
+def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: BlueskyStand) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    ref = channel.send(request)
+    stand.remove(opening.id)
+    assert isinstance(error_of(lambda: channel.send(request)), Refused)
+    assert channel.find(request, since=NOW) == ref
 
 
 # --- once, and never twice ---
