@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, Keep
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks._bluesky_xrpc import CLOSED, Answer, Xrpc, judge, publishing_nothing
-from policenotify.wire import is_safe
+from policenotify.wire import is_safe, quoted
 
 _NAME = "session"
 _STALE = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400, not a 401
@@ -142,7 +142,7 @@ class Sessions:
             )
         if answer.refused and answer.error not in CLOSED:
             return Blocked(
-                f"Bluesky does not let {self._handle} in: {answer.said}. Nothing can be posted.",
+                f"Bluesky does not let {self._handle} in{quoted(answer.said)} Nothing can be posted.",
                 code=code,
                 remedy=_REMEDY,
             )
