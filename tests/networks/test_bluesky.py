@@ -336,9 +336,7 @@ def test_a_thread_that_began_again_has_the_root_that_its_readers_see(channel: Bl
 
 
 @pytest.mark.parametrize("deleted", [0, 1, 2])
-def test_a_stored_reply_is_not_sent_below_a_deleted_post(
-    channel: Bluesky, stand: BlueskyStand, deleted: int
-) -> None:
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(channel: Bluesky, stand: BlueskyStand, deleted: int) -> None:
     thread = three_posts(channel)
     request = channel.prepare(AN_END, tuple(thread))
     stand.remove(thread[deleted].id)
@@ -850,6 +848,47 @@ def test_a_handle_that_has_become_another_account(opened: Open, stand: BlueskySt
     assert type(error) is Blocked
     assert "another account than when" in str(error)
     assert [r for r in stand.requests if r.path == PUT] == []
+
+
+def test_an_account_with_another_handle_goes_on_and_is_named(
+    channel: Bluesky, opened: Open, stand: BlueskyStand, caplog: pytest.LogCaptureFixture
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    assert channel.whoami().note == ""
+    stand.handle = "nouvelle.example"
+    stand.expire_access()
+    stand.revoke_refresh()
+    with caplog.at_level(logging.WARNING, logger="policenotify"):
+        end = say(opened(), AN_END, opening)
+    assert [post.uri for post in stand.profile] == [opening.id, end.id]
+    assert stand.logins == 2
+    (line,) = [record.getMessage() for record in caplog.records]
+    account = channel.whoami()
+    assert account.name == "nouvelle.example"
+    for text in (line, account.note):
+        assert "police.example is called nouvelle.example now" in text
+        assert "put the new handle into its settings" in text
+
+
+def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: BlueskyStand) -> None:
+    opened().whoami()
+    stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"  # noqa: S105 - the stand's own
+    stand.expire_access()
+    stand.revoke_refresh()
+    assert opened(password=SecretStr(stand.password)).whoami().id == "did:plc:successor"
+    assert stand.logins == 3
+
+
+def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: BlueskyStand) -> None:
+    opened().whoami()
+    stand.expire_access()
+    stand.revoke_refresh()
+    stand.password = "mnop-ijkl-efgh-abcd"  # noqa: S105 - the stand's own
+    error = error_of(opened().whoami)
+    assert type(error) is Blocked
+    assert "Invalid identifier or password. Nothing can be posted." in error.reason
+    assert "handle" in error.remedy
+    assert stand.logins == 3
 
 
 def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: BlueskyStand) -> None:

@@ -657,7 +657,6 @@ def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software
 # --- parents that are there, or cannot be asked for ---
 
 
-
 def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: MastodonStand) -> None:
     request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
     stand.fail_next("POST", POST, no(422, "Validation failed: Tags are forbidden"))

@@ -183,7 +183,9 @@ class Api:
             body = None
         headers = {name.lower(): value for name, value in seen.headers.items()}
         error = body.get("error") if isinstance(body, dict) else None
-        if body is None and not seen.is_redirect and _PLAIN_WORDS.fullmatch(seen.content):  # takahe speaks so of a token, whatever type it names
+        if (
+            body is None and not seen.is_redirect and _PLAIN_WORDS.fullmatch(seen.content)
+        ):  # takahe speaks so of a token, whatever type it names
             error = seen.content.decode()
         return Answer(seen.status_code, headers, body, self._clean(error) if isinstance(error, str) else "")
 

@@ -14,7 +14,7 @@ from pydantic import JsonValue, SecretStr
 from policenotify.channel import Abilities, Account, Clock, Keep, Picture, Post, PostRef, Request
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks._bluesky_record import BUDGET, COLLECTION, IMAGES, check, record, record_key
-from policenotify.networks._bluesky_session import Session, Sessions
+from policenotify.networks._bluesky_session import Session, Sessions, renamed
 from policenotify.networks._bluesky_thread import Thread
 from policenotify.networks._bluesky_xrpc import Answer, Xrpc, judge, publishing_nothing
 from policenotify.wire import is_safe
@@ -215,7 +215,8 @@ class Bluesky:
                 f"Bluesky says that {handle} is not active ({body.get('status') or 'no reason given'}).",
                 remedy="Log in on the Bluesky website to see why, then: policenotify doctor",
             )
-        return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}")
+        note = renamed(self._handle, handle)
+        return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}", note=note)
 
     def close(self) -> None:
         """Let go of connections. May be called twice."""
