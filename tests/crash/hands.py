@@ -199,7 +199,7 @@ class Hands:
         for row in rows:
             self._judge_one(row, receipts[row.id])
 
-    def _judge_one(self, row: Any, receipt: Receipt) -> None:  # noqa: ANN401 - a row of the journal
+    def _judge_one(self, row: Any, receipt: Receipt) -> None:
         named = f"{row.channel} {row.said} ({row.attempts} attempts)"
         self.counted[f"{row.channel} {receipt.outcome}"] += 1
         self._must(receipt.outcome is Outcome.POSTED, f"{named}: lost, {receipt}")
@@ -228,7 +228,7 @@ def _posts(stand: BlueskyStand | MastodonStand) -> list[tuple[str, str, str | No
     return [(getattr(post, "uri", None) or post.id, post.text, post.parent) for post in stand.posts]
 
 
-def _ids(posts: Any) -> set[str]:  # noqa: ANN401 - of one network or the other
+def _ids(posts: Any) -> set[str]:
     return {getattr(post, "uri", None) or post.id for post in posts}
 
 

@@ -872,7 +872,7 @@ def test_an_account_with_another_handle_goes_on_and_is_named(
 
 def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: BlueskyStand) -> None:
     opened().whoami()
-    stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"  # noqa: S105 - the stand's own
+    stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"
     stand.expire_access()
     stand.revoke_refresh()
     assert opened(password=SecretStr(stand.password)).whoami().id == "did:plc:successor"
@@ -883,7 +883,7 @@ def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: B
     opened().whoami()
     stand.expire_access()
     stand.revoke_refresh()
-    stand.password = "mnop-ijkl-efgh-abcd"  # noqa: S105 - the stand's own
+    stand.password = "mnop-ijkl-efgh-abcd"
     error = error_of(opened().whoami)
     assert type(error) is Blocked
     assert "Invalid identifier or password. Nothing can be posted." in error.reason

@@ -38,7 +38,7 @@ _MAIL = re.compile(r"[^\s@\"(<]+@[^\s@\")>]+\.[^\s@\")>]+")
 _LONGEST_WORDS = 300
 _PLAIN_WORDS = re.compile(rb"[ !-;=?-~]{1,200}")  # a line of ASCII, and no page
 _TOKEN = re.compile(r"\btoken\b", re.IGNORECASE)
-ANOTHER_TOKEN = (
+RENEW = (
     "Make a new token on the server's website (Settings, Development), put it into the channel's settings, "
     "then: policenotify doctor"
 )
@@ -215,7 +215,7 @@ def judge(answer: Answer, *, now: datetime, whole_channel: bool = True) -> Chann
             remedy="Check the channel's `server` in the settings, and whether a proxy wants a login.",
         )
     if answer.status == 401 or answer.rejects_token:  # noqa: PLR2004 - RFC 9110, section 15.5.2
-        return Blocked(f"Mastodon does not accept our token{words}", code=code, remedy=ANOTHER_TOKEN)
+        return Blocked(f"Mastodon does not accept our token{words}", code=code, remedy=RENEW)
     if answer.refused and answer.status == 403:  # noqa: PLR2004 - RFC 9110, section 15.5.4
         return Blocked(f"Mastodon does not let this account or token do it{words}", code=code, remedy=_ALLOWED)
     if answer.status in {404, 410}:

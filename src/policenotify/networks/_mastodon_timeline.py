@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from policenotify.channel import Clock, Keep, PostRef, Request
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
-from policenotify.networks._mastodon_api import ANOTHER_TOKEN, Answer, Api, judge, publishing_nothing
+from policenotify.networks._mastodon_api import RENEW, Answer, Api, judge, publishing_nothing
 from policenotify.networks._mastodon_instance import Instances
 from policenotify.networks._mastodon_status import is_id, may_be, plain, plain_html, ref_of
 from policenotify.wire import quoted
@@ -67,7 +67,7 @@ class Timeline:
                 # Mastodon answers 422 to a token that it does not know, and snac too, with a page.
                 if isinstance(error, Refused) or answer.status in {400, 422}:
                     said = f"The server does not take the token{quoted(answer.said)}"
-                    raise Blocked(said, code=error.code, remedy=ANOTHER_TOKEN)
+                    raise Blocked(said, code=error.code, remedy=RENEW)
                 raise error
         if said["username"].lower() != self._handle:
             raise Blocked(

@@ -25,14 +25,14 @@ class Rules:
         version: What it says of itself.
         source: Where it says that its source is.
         newer: It has `/api/v2/instance`.
-        slash: What it answers where an address ends in a slash: as without it, a redirect there (301), or nothing (404).
+        slash: What it answers where an address ends in a slash: the same, a redirect (301), or that it is missing.
         max_characters: Of a post; `None`: it takes any length, whatever it says.
         url_length: What it *says* that a URL counts.
         counts_as_mastodon: Graphemes, with short URLs; else code points.
         max_media: Pictures of a post.
         max_alt: Characters of a description.
         keys: It honours `Idempotency-Key`.
-        parents: What becomes of an answer to a post that is gone: it is refused, loses its parent, or hangs there unseen.
+        parents: What becomes of an answer to a post that is gone: refused, without a parent, or hanging there unseen.
         orphans: What answers a post that is deleted afterwards answers nothing any more; else it goes on naming it.
         history: It tells earlier versions.
         pages: It tells a timeline in pages; else all of it at once, whatever it is asked.
