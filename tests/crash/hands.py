@@ -10,7 +10,7 @@ import random
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -225,11 +225,15 @@ class Hands:
 
 
 def _posts(stand: BlueskyStand | MastodonStand) -> list[tuple[str, str, str | None]]:
-    return [(getattr(post, "uri", None) or post.id, post.text, post.parent) for post in stand.posts]
+    return [(_id(post), post.text, post.parent) for post in stand.posts]
 
 
-def _ids(posts: Any) -> set[str]:
-    return {getattr(post, "uri", None) or post.id for post in posts}
+def _ids(posts: Iterable[Any]) -> set[str]:
+    return set(map(_id, posts))
+
+
+def _id(post: Any) -> str:
+    return str(post.uri if hasattr(post, "uri") else post.id)
 
 
 def _mark(text: str) -> tuple[int, int]:

@@ -142,7 +142,7 @@ def test_what_is_linked_does_not_overlap() -> None:
     ]
 
 
-# Counted by Ruby 3.3 (`each_grapheme_cluster`, Unicode 15.0), as servers of its time do; Ruby 3.4 and later count fewer.
+# Counted by Ruby 3.3 (`each_grapheme_cluster`, Unicode 15.0), as servers of its time do; later ones count fewer.
 @pytest.mark.parametrize(
     ("text", "count"),
     [

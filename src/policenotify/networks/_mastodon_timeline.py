@@ -66,8 +66,8 @@ class Timeline:
                 error = judge(answer, now=self._clock.now())
                 # Mastodon answers 422 to a token that it does not know, and snac too, with a page.
                 if isinstance(error, Refused) or answer.status in {400, 422}:
-                    said = f"The server does not take the token{quoted(answer.said)}"
-                    raise Blocked(said, code=error.code, remedy=RENEW)
+                    reason = f"The server does not take the token{quoted(answer.said)}"
+                    raise Blocked(reason, code=error.code, remedy=RENEW)
                 raise error
         if said["username"].lower() != self._handle:
             raise Blocked(
