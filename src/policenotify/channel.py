@@ -380,10 +380,11 @@ class Channel(Protocol):
 
         Args:
             post: What to say.
-            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty.
+            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty. A
+                person may have deleted some of them.
 
         Raises:
-            ChannelError: One of its four kinds.
+            ChannelError: One of its four kinds. `Refused(fallback="standalone")`: none of *answers* can be answered.
         """
         ...
 
