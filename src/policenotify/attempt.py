@@ -374,9 +374,8 @@ def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlem
         return replace(waiting, variant=True)
     if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
         return replace(waiting, outcome=Outcome.WAITING, instead=True)
-    if (
-        error.fallback is not None and claimed.wording == "reply"
-    ):  # a request that lasts may be one that answers nothing
+    # Also where preparing it anew did not help: what is in the way may be what it answers.
+    if error.fallback is not None and claimed.wording == "reply":
         return replace(waiting, standalone=True)
     return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
 

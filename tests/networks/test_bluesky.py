@@ -850,6 +850,25 @@ def test_a_handle_that_has_become_another_account(opened: Open, stand: BlueskySt
     assert [r for r in stand.requests if r.path == PUT] == []
 
 
+def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: BlueskyStand) -> None:
+    channel = opened()
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    stand.did = "did:plc:successor"
+    error = error_of(lambda: opened(keep=MemoryKeep()).send(request))
+    assert type(error) is Blocked
+    assert "another account than when" in str(error)
+
+
+@pytest.mark.parametrize("closed", ["takendown", "suspended", "deactivated"])
+def test_a_reply_of_a_closed_account_blocks_the_channel(channel: Bluesky, stand: BlueskyStand, closed: Any) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    stand.closed = closed
+    assert type(error_of(lambda: channel.prepare(AN_END, (opening,)))) is Blocked
+    assert type(error_of(lambda: channel.send(request))) is Blocked
+
+
 def test_an_account_with_another_handle_goes_on_and_is_named(
     channel: Bluesky, opened: Open, stand: BlueskyStand, caplog: pytest.LogCaptureFixture
 ) -> None:

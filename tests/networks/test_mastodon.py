@@ -601,7 +601,7 @@ def test_a_token_that_may_not_read_posts_where_the_server_looks_itself(
             assert stand.posts[1].parent == opening.id
         else:
             error = error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))
-            assert type(error) is Unavailable
+            assert type(error) is Blocked
             assert "read:statuses" in error.remedy
 
 

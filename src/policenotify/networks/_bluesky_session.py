@@ -170,7 +170,7 @@ class Sessions:
 
 def renamed(handle: str, now: object) -> str:
     """Return what a person should know when the account has another handle now; empty when it has not."""
-    if not isinstance(now, str) or now.casefold() == handle.casefold():
+    if not isinstance(now, str) or not now.isprintable() or now.casefold() == handle.casefold():
         return ""
     return (
         f"The account of {handle} is called {now} now. Its posts go out all the same. When no incident is open on this "

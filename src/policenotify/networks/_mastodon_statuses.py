@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from policenotify.channel import Clock
-from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Refused, Unavailable
 from policenotify.networks._mastodon_api import Answer, Api, judge
 from policenotify.networks._mastodon_instance import Instances
 
@@ -44,7 +44,11 @@ class Statuses:
         answer = self._asked(status)
         if answer.ok or answer.status in MISSING:
             return not answer.ok
-        raise self._unread(answer)
+        error = judge(answer, now=self._clock.now())
+        # That a token may not read says nothing against posting with it.
+        if isinstance(error, Refused) or answer.status == _FORBIDDEN:
+            raise Unavailable(error.reason, code=error.code, remedy=error.remedy)
+        raise error
 
     def parent_of(self, status: str) -> str | None:
         """Return the id of the status that a status answers, or `None` for one that starts a thread.
@@ -61,7 +65,8 @@ class Statuses:
             return parent if isinstance(parent, str) else None
         if answer.status == _FORBIDDEN and self._instances.known().software in _CHECKS_PARENTS:
             return None  # the token may not read, but the server looks itself before it takes an answer
-        raise self._unread(answer)
+        error = judge(answer, now=self._clock.now())
+        raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
 
     def _asked(self, status: str) -> Answer:
         """Ask for the status. A missing one is asked for twice, so that a late copy is not taken for a deletion."""
@@ -74,10 +79,3 @@ class Statuses:
         if (page and not self._instances.answers()) or (answer.ok and answer.object.get("id") != status):
             raise Unavailable("Something that is not Mastodon answered in its place.", code=str(answer.status))
         return answer
-
-    def _unread(self, answer: Answer) -> ChannelError:
-        """Why nothing could be read. That a token may not read says nothing against posting with it."""
-        error = judge(answer, now=self._clock.now())
-        if isinstance(error, Refused | Unconfirmed) or answer.status == _FORBIDDEN:
-            return Unavailable(error.reason, code=error.code, remedy=error.remedy)
-        return error

@@ -105,9 +105,8 @@ class Bluesky:
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up who is mentioned, and freeze the record with its key.
 
-        Answers from another account, or without a `cid`, are passed over: the post then starts a thread.
-
-        It answers the newest of our posts that readers still see.
+        It answers the newest of our posts that readers still see. Answers from another account, or without a `cid`, are
+        passed over: the post then starts a thread.
 
         Raises:
             Refused: The post is outside Bluesky's limits; the text names the numbers. With `fallback="standalone"`:
@@ -140,6 +139,7 @@ class Bluesky:
             Unconfirmed: No readable answer came; say it again, or `find` it.
         """
         body = request.body
+        self._check_account(self._sessions.current(), request)
         with publishing_nothing("looking for the post to answer"):
             self._thread().check(body["record"])
         place = {"repo": body["did"], "collection": body["collection"], "rkey": body["rkey"]}
@@ -147,11 +147,7 @@ class Bluesky:
         content = _json(place | {"record": body["record"], "swapRecord": None})
 
         def put(session: Session) -> Answer:
-            if session.did != body["did"]:
-                raise Blocked(
-                    f"The handle {self._handle} is another account than when the post was prepared.",
-                    remedy="Check whose handle it is, and the channel's settings, then: policenotify doctor",
-                )
+            self._check_account(session, request)
             return self._xrpc.post(session.host, "com.atproto.repo.putRecord", content, token=session.access)
 
         answer = self._sessions.ask(put)
@@ -249,6 +245,13 @@ class Bluesky:
         did = (answer.body or {}).get("did")
         return did if isinstance(did, str) and did.startswith("did:") else None
 
+    def _check_account(self, session: Session, request: Request) -> None:
+        if session.did != request.body["did"]:
+            raise Blocked(
+                f"The handle {self._handle} is another account than when the post was prepared.",
+                remedy="Check whose handle it is, and the channel's settings, then: policenotify doctor",
+            )
+
     def _thread(self) -> Thread:
         host = self._sessions.current().host
 
@@ -264,7 +267,10 @@ class Bluesky:
             if answer.ok and isinstance(value, dict):
                 return value
             error = judge(answer, now=self._clock.now())
-            raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
+            if isinstance(error, Refused):
+                self.whoami()  # of an account that is closed the server says only that it finds no record
+                raise Unavailable(error.reason, code=error.code)
+            raise error
 
         return Thread(get)
 
