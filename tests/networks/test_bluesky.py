@@ -366,6 +366,34 @@ def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
     assert len(stand.posts) == 3
 
 
+@pytest.mark.parametrize(
+    ("reply", "starts"),
+    [
+        (None, True),
+        ("odd", True),
+        ({"parent": "odd"}, True),
+        ({"parent": {"uri": 7}}, True),
+        ({"parent": {"uri": "https://elsewhere.example/1"}}, False),
+    ],
+)
+def test_a_record_that_was_put_there_by_hand_is_read_with_care(
+    channel: Bluesky, stand: BlueskyStand, reply: object, *, starts: bool
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    written = {"$type": "app.bsky.feed.post", "text": "Route barrée", "createdAt": NOW.isoformat(), "reply": reply}
+    answer = Answer.json({"uri": opening.id, "cid": opening.extra["cid"], "value": written})
+    stand.fail_next("GET", GET, answer)
+    if not starts:
+        error = error_of(lambda: channel.prepare(AN_END, (opening,)))
+        assert isinstance(error, Refused)
+        assert error.fallback == "standalone"
+        return
+    record = channel.prepare(AN_END, (opening,)).body["record"]
+    assert isinstance(record, dict)
+    strong = {"uri": opening.id, "cid": opening.extra["cid"]}
+    assert record["reply"] == {"root": strong, "parent": strong}
+
+
 def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: BlueskyStand) -> None:
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
