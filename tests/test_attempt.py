@@ -445,6 +445,17 @@ def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.REFUSED
 
 
+def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book) -> None:
+    network = Scripted(abilities=KEYED)
+    update = opened(book, network)
+    network.sends.extend([Refused("What it answers is gone.", fallback="prepare")] * 4)
+    while attempt(book, network):
+        pass
+    assert [len(answers) for _, answers in network.prepared[1:]] == [1, 1, 1, 1, 0]
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
+
+
 def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
     network = Scripted(abilities=KEYED)
     opened(book, network)

@@ -215,7 +215,14 @@ class Attempts:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
         pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
-        return _a(Request, self.channel.prepare(post, self._answers(claimed)))
+        answers = self._answers(claimed)
+        try:
+            return _a(Request, self.channel.prepare(post, answers))
+        except Refused as error:
+            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not answers:
+                raise
+        # What is edited stays where its readers have found it, also below posts that have been deleted since.
+        return _a(Request, self.channel.prepare(post, ()))
 
     def _say(self, claimed: Claimed, request: Request) -> None:
         people: tuple[Recipient, ...] = ()
@@ -367,7 +374,8 @@ def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlem
         return replace(waiting, variant=True)
     if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
         return replace(waiting, outcome=Outcome.WAITING, instead=True)
-    if error.fallback == "standalone" and claimed.wording == "reply":
+    # Also where preparing it anew did not help: what is in the way may be what it answers.
+    if error.fallback is not None and claimed.wording == "reply":
         return replace(waiting, standalone=True)
     return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
 

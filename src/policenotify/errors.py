@@ -213,8 +213,8 @@ class Refused(ChannelError):
 
     Attributes:
         fallback: `"standalone"`: the same message may be tried once, worded to stand alone, without answering.
-            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload), not the
-            content; the post may be prepared anew.
+            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload, a deleted post to
+            answer), not the content; the post may be prepared anew.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from typing import Any
 from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._x_reasons import CLOCK, CREDITS, ON_X, REASONS, Reason
-from policenotify.wire import error_for_status, retry_at
+from policenotify.wire import error_for_status, quoted, retry_at
 
 WHERE = "X"
 publishing_nothing = partial(wire.publishing_nothing, WHERE)
@@ -75,7 +75,7 @@ class Answer:
     @property
     def told(self) -> str:
         """X's words, to follow a statement: `: Too Many Requests`; a full stop when it gave none."""
-        return f": {self.said}" if self.said else "."
+        return quoted(self.said)
 
     def ahead(self, now: datetime) -> timedelta:
         """By how much X's clock is ahead of ours, as far as the answer tells."""
