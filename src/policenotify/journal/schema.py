@@ -127,6 +127,7 @@ delivery: Table = Table(
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("settled_at", _When),
+    Column("backoff", BigInteger, nullable=False, server_default=text("0")),  # the last wait after a failure
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_lane", "lane", "id"),  # ids rise in the order in which a lane is to be said
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
