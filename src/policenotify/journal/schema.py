@@ -158,6 +158,12 @@ recipient: Table = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Index("pn_recipient_state", "delivery", "state", "key"),
+    Index(
+        "pn_recipient_held",
+        "delivery",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
     comment="One person of a delivery with recipients.",
 )
 

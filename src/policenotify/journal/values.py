@@ -231,6 +231,21 @@ class SaidUnder:
     deliveries: tuple[SaidOn, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """What became of all deliveries of one channel.
+
+    Attributes:
+        name: The channel's name.
+        outcomes: How many came to which outcome; none that no delivery came to.
+        oldest: When the oldest publication that still waits here was published; `None`: nothing waits.
+    """
+
+    name: str
+    outcomes: Mapping[Outcome, int]
+    oldest: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentLine:
     """An incident as a list shows it.
