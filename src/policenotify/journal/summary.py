@@ -16,10 +16,10 @@ _LEFT = (Outcome.WAITING, Outcome.SENDING)
 _AT_ONCE = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 
 _STATES = (  # along one index that holds all it needs
-    select(_table.c.channel, _table.c.state, func.count().label("count")).group_by(_table.c.state, _table.c.channel)
+    select(_table.c.channel, _table.c.state, func.count().label("number")).group_by(_table.c.state, _table.c.channel)
 )
 _DOUBTS = (
-    select(_table.c.channel, func.count().label("count"))
+    select(_table.c.channel, func.count().label("number"))
     .where(_table.c.state == Outcome.WAITING, _table.c.doubt)
     .group_by(_table.c.channel)
 )
@@ -45,11 +45,11 @@ def channels(connection: Connection) -> tuple[ChannelSummary, ...]:
     """Return what became of all deliveries, channel by channel, in the order of their names."""
     found: dict[str, dict[Outcome, int]] = {}
     for row in connection.execute(_STATES):
-        found.setdefault(row.channel, {})[Outcome(row.state)] = row.count
+        found.setdefault(row.channel, {})[Outcome(row.state)] = row.number
     for row in connection.execute(_DOUBTS):
         outcomes = found[row.channel]
-        outcomes[Outcome.UNCONFIRMED] = row.count
-        outcomes[Outcome.WAITING] -= row.count
+        outcomes[Outcome.UNCONFIRMED] = row.number
+        outcomes[Outcome.WAITING] -= row.number
     oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST)}
     return tuple(
         ChannelSummary(name, {one: outcomes[one] for one in Outcome if outcomes.get(one)}, oldest.get(name))
@@ -63,8 +63,8 @@ def unfinished(connection: Connection) -> dict[str, bool]:
     The value is `True` where a person must settle something of it.
     """
     found: dict[str, bool] = {}
-    for publication, state in sorted(map(tuple, connection.execute(_UNFINISHED))):
-        found[publication] = found.get(publication, False) or state == Outcome.HELD
+    for row in sorted(connection.execute(_UNFINISHED)):
+        found[row.publication] = found.get(row.publication, False) or row.state == Outcome.HELD
     return found
 
 
