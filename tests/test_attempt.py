@@ -254,6 +254,27 @@ def test_time_spent_waiting_behind_others_is_no_failure(book: Book, failing: str
     assert book.journal.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
 
 
+def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Book) -> None:
+    """Of all that waits one post is tried at the end of each pause, and what is urgent is the next one."""
+    published = [book.publish("sky") for _ in range(20)]
+    network = Scripted()
+    network.sends.extend([Unavailable("Too many requests.", whole_channel=True)] * 100)
+    book.pass_by(HOUR.total_seconds())
+    pauses = []
+    while sum(pauses) < HOUR.total_seconds():
+        assert attempt(book, network)
+        assert not attempt(book, network)
+        pauses.append((book.journal.due(["sky"])["sky"] - book.clock.now()).total_seconds())
+        book.pass_by(pauses[-1])
+    assert pauses == sorted(pauses)
+    assert len(pauses) <= 20
+    network.sends.clear()
+    urgent = book.publish("sky", severity=Severity.EXTREME)
+    for one in (urgent, *published):
+        assert attempt(book, network)
+        assert book.receipt(one).outcome is Outcome.POSTED
+
+
 def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
     published = book.publish("sky")
     network = Scripted()
