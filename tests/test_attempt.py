@@ -260,7 +260,7 @@ def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Bo
     network = Scripted()
     network.sends.extend([Unavailable("Too many requests.", whole_channel=True)] * 100)
     book.pass_by(HOUR.total_seconds())
-    pauses = []
+    pauses: list[float] = []
     while sum(pauses) < HOUR.total_seconds():
         assert attempt(book, network)
         assert not attempt(book, network)

@@ -240,3 +240,14 @@ def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk)
         connection.execute(held.values(state=Outcome.HELD))
     unfinished = run("status", "--json").document["unfinished"]
     assert [one["message"]["lifecycle"]["incident"] for one in unfinished] == ["I004", "I000", "I001"]
+
+
+def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    with desk.publisher().journal.writing() as connection:
+        connection.execute(update(schema.delivery).values(state=Outcome.POSTED))
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))
+    assert "people read there of I000, I001," in run("status").words
+    assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
+    assert len(run("status", "--json").document["gone"]["bluesky"]) == 12

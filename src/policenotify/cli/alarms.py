@@ -20,6 +20,8 @@ from policenotify.journal.values import QUIET, IncidentLine
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
+_NAMED = 10  # incidents in one sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
@@ -74,8 +76,10 @@ class Alarms:
 
     def told_of(self, gone: str) -> str:
         """What a channel that is gone means, and what to do."""
+        named, more = self.gone[gone][:_NAMED], len(self.gone[gone]) - _NAMED
+        incidents = ", ".join([*named, *([f"{more:,} more incidents"] if more > 0 else [])])
         return (
-            f"{gone} is not in the settings any more, and people read there of {', '.join(self.gone[gone])}, whose end "
+            f"{gone} is not in the settings any more, and people read there of {incidents}, whose end "
             "would not reach them. Put it back with retired = true until that is over."
         )
 

@@ -183,7 +183,7 @@ def held_deliveries(call: Call, _context: click.Context, begun: str) -> Iterator
 
     with _journal(call) as journal:
         needing = [one for one, needs_person in journal.unfinished_ids().items() if needs_person]
-        found = list(filter(None, map(journal.publication, reversed(needing[-_MOST:]))))
+        found = list(filter(None, map(journal.publication, reversed(needing))))
     for publication in found:
         for receipt in publication:
             if held(receipt) and str(receipt.delivery).startswith(begun):

@@ -17,7 +17,7 @@ from policenotify.cli.exits import Exit, exit_codes, worst
 from policenotify.cli.unverified import noted
 from policenotify.cli.which import unknown
 from policenotify.journal.values import ChannelSummary
-from policenotify.receipt import Outcome, Publication
+from policenotify.receipt import Publication
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -26,7 +26,6 @@ _EXITS = exit_codes("1 never published; 3 a channel needs attention; 4 overdue; 
 _MOST = 3  # incidents, and publications that are not settled, unless all are asked for
 _SCREEN = 36  # lines: a publication that does not fit is shown in short
 _SHORT = 2  # lines
-_LAST = (Outcome.POSTED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.SUPPRESSED)
 
 
 @click.command("status", epilog=_EXITS)
@@ -117,8 +116,8 @@ def _counts(channels: Sequence[ChannelSummary], zone: tzinfo) -> Iterator[Render
     if channels:
         yield Text("\nDeliveries:", style="bold")
     for one in channels:
-        pressing = sorted(one.outcomes, key=_LAST.__contains__)
-        counts = ", ".join(f"{one.outcomes[outcome]:,} {outcome}" for outcome in pressing)
+        pressing = sorted(one.outcomes.items(), key=lambda item: item[0].in_order)
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in pressing)
         since = f"; the oldest waits since {pages.moment(one.oldest, zone)}" if one.oldest else ""
         yield pages.line(f"  {one.name}: {counts}{since}")
 

@@ -12,7 +12,7 @@ from policenotify.channel import Operation, PostRef
 from policenotify.journal import schema, summary
 from policenotify.journal.addresses import counts
 from policenotify.journal.publish import FINDINGS
-from policenotify.journal.values import IncidentLine, moment
+from policenotify.journal.values import IncidentLine, moment, outcome_of
 from policenotify.lifecycle import Course, Stage
 from policenotify.message import read as read_message
 from policenotify.receipt import Entry, History, Outcome, Publication, Receipt, Said
@@ -149,7 +149,7 @@ def _of(row: Row[Any]) -> Said:
 
 
 def _outcome(row: Row[Any]) -> Outcome:
-    return Outcome.UNCONFIRMED if row.doubt and row.state == Outcome.WAITING else Outcome(row.state)
+    return outcome_of(row.state, doubt=row.doubt)
 
 
 def _publication(connection: Connection, row: Row[Any]) -> Publication:

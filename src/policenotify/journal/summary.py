@@ -7,7 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, select, text
 
 from policenotify.journal import schema
-from policenotify.journal.values import ChannelSummary, moment
+from policenotify.journal.values import ChannelSummary, moment, outcome_of
 from policenotify.lifecycle import Course
 from policenotify.receipt import Outcome
 
@@ -84,6 +84,6 @@ def outcomes(connection: Connection, deliveries: Collection[int]) -> dict[Outcom
     ids = sorted(deliveries)
     for start in range(0, len(ids), _AT_ONCE):
         for row in connection.execute(_BECAME, {"ids": ids[start : start + _AT_ONCE]}):
-            outcome = Outcome.UNCONFIRMED if row.doubt and row.state == Outcome.WAITING else Outcome(row.state)
+            outcome = outcome_of(row.state, doubt=row.doubt)
             found[outcome] = found.get(outcome, 0) + 1
     return found

@@ -231,6 +231,11 @@ class SaidUnder:
     deliveries: tuple[SaidOn, ...]
 
 
+def outcome_of(state: str, *, doubt: bool) -> Outcome:
+    """Return the outcome of a delivery as people read it: one that waits in doubt is unconfirmed."""
+    return Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelSummary:
     """What became of all deliveries of one channel.
