@@ -110,7 +110,7 @@ class Publisher:
             entropy: Gives that many random bytes.
             checks: What is checked before anything is published.
             lease: For how long a claimed delivery stays its owner's without a word.
-            patience: How long to wait before the next try of a post of a given age.
+            patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host that deliver, and are told when something is published.

@@ -20,6 +20,8 @@ from policenotify.journal.values import QUIET, IncidentLine
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
+_NAMED = 10  # incidents in one sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
@@ -31,7 +33,9 @@ class Alarms:
         seen: When somebody was last delivering.
         waiting: When each channel has something to do next.
         blocked: The channels on which nothing goes out until a person acts.
-        incidents: The open incidents, overdue ones first, then by what is owed next.
+        incidents: The open incidents, overdue ones first, then by what is owed next; perhaps only the first of them.
+        open: How many incidents are open.
+        late: How many of them are overdue.
         gone: Channels that are not in the settings any more, and the open incidents that people read of there.
     """
 
@@ -41,11 +45,13 @@ class Alarms:
     waiting: Mapping[str, datetime]
     blocked: Mapping[str, Blocked]
     incidents: tuple[IncidentLine, ...]
+    open: int
+    late: int
     gone: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def read(cls, journal: Journal, channels: Iterable[str]) -> Alarms:
-        """Read them."""
+    def read(cls, journal: Journal, channels: Iterable[str], *, most: int | None = None) -> Alarms:
+        """Read them; of the open incidents at most so many."""
         now, channels = journal.now(), tuple(channels)
         return cls(
             now=now,
@@ -53,7 +59,9 @@ class Alarms:
             seen=journal.runner_seen(),
             waiting=journal.due(channels),
             blocked=journal.blocked(),
-            incidents=tuple(in_order(journal.incidents(), now)),
+            incidents=tuple(in_order(journal.incidents() if most is None else journal.most_urgent(most), now)),
+            open=journal.count_open(),
+            late=sum(due <= now for due, _ in journal.owed()),
             gone={name: found for name, found in journal.carrying().items() if name not in channels},
         )
 
@@ -68,18 +76,19 @@ class Alarms:
 
     def told_of(self, gone: str) -> str:
         """What a channel that is gone means, and what to do."""
+        named, more = self.gone[gone][:_NAMED], len(self.gone[gone]) - _NAMED
+        incidents = ", ".join([*named, *([f"{more:,} more incidents"] if more > 0 else [])])
         return (
-            f"{gone} is not in the settings any more, and people read there of {', '.join(self.gone[gone])}, whose end "
+            f"{gone} is not in the settings any more, and people read there of {incidents}, whose end "
             "would not reach them. Put it back with retired = true until that is over."
         )
 
     @property
     def exit(self) -> Exit:
         """How a command that reports them exits."""
-        late = any(self.overdue(one) for one in self.incidents)
         return worst(
             Exit.NOBODY if self.nobody else Exit.IN_ORDER,
-            Exit.OVERDUE if late else Exit.IN_ORDER,
+            Exit.OVERDUE if self.late else Exit.IN_ORDER,
             Exit.ATTENTION if self.stopped or self.blocked or self.gone else Exit.IN_ORDER,
         )
 
@@ -96,6 +105,8 @@ class Alarms:
                 for name, one in self.blocked.items()
             },
             "gone": {name: list(incidents) for name, incidents in self.gone.items()},
+            "open_incidents": self.open,
+            "overdue_incidents": self.late,
             "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
 
@@ -116,6 +127,10 @@ class Alarms:
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
-        yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
+        left = self.open - len(self.incidents)
+        told = f"{self.open:,} incidents are open, {self.late:,} of them overdue. The most urgent:"
+        yield Text(told if left else "Open incidents:" if self.open else "No incident is open.", style="bold")
         for incident in self.incidents:
             yield from owed.page(incident, self.now, zone)
+        if left:
+            yield pages.line(f"  … and {left:,} more: policenotify incidents")
