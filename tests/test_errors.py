@@ -107,8 +107,8 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
         (
             CannotFit("bluesky", 312, 300),
             (
-                "Nothing was sent: on 'bluesky' what, where, what to do and when take 312 of 300. "
-                "Shorten the headline, the street or the instruction."
+                "Nothing was sent: on 'bluesky' what, where and the first thing to do take 312 of 300. "
+                "Shorten the headline, the street or the first sentence of the instruction."
             ),
         ),
         (

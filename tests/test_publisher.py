@@ -415,7 +415,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> 
     mute = desk.on_bluesky()
     publisher = desk.publisher([replace(mute, abilities=replace(mute.abilities, replies=False))])
     with pytest.raises(CannotFit, match="bluesky"):
-        publisher.publish(accident(instruction="Évitez le secteur. " * 30), key="open", actor="desk")
+        publisher.publish(accident(instruction="Évitez le secteur " * 30), key="open", actor="desk")
     assert publisher.incidents() == ()
 
 

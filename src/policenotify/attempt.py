@@ -53,12 +53,13 @@ _SOONEST, _LATEST = timedelta(seconds=2), timedelta(minutes=10)
 _WEIGHTS = ("unavailable", "refused", "unconfirmed", "posted")  # of two outcomes for one person the later here counts
 
 
-def patience(age: timedelta) -> timedelta:
-    """How long to wait before the next try of a post of this age: half its age, from 2 seconds to 10 minutes.
+def patience(before: timedelta) -> timedelta:
+    """Return how long to wait after a failure: half as long again as after the one before it.
 
-    So the waits grow by half each time, and no count needs to be kept.
+    The first wait is 2 seconds and the longest 10 minutes. How old a post is does not matter: one that has waited for
+    hours behind others has not failed yet.
     """
-    return min(max(age / 2, _SOONEST), _LATEST)
+    return min(max(before * 1.5, _SOONEST), _LATEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Attempts:
         channel: The channel object of this thread.
         how: How the installation uses the channel.
         lease: For how long a mass delivery stays ours after each chunk.
-        patience: How long to wait before the next try of a post of a given age.
+        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
         word: Called after each chunk of a mass delivery: it takes long, but goes on.
     """
 
@@ -163,6 +164,7 @@ class Attempts:
             return Settlement(
                 outcome=Outcome.UNCONFIRMED,
                 not_before=believed_at,
+                backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
         if stale:
@@ -215,7 +217,14 @@ class Attempts:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
         pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
-        return _a(Request, self.channel.prepare(post, self._answers(claimed)))
+        answers = self._answers(claimed)
+        try:
+            return _a(Request, self.channel.prepare(post, answers))
+        except Refused as error:
+            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not answers:
+                raise
+        # What is edited stays where its readers have found it, also below posts that have been deleted since.
+        return _a(Request, self.channel.prepare(post, ()))
 
     def _say(self, claimed: Claimed, request: Request) -> None:
         people: tuple[Recipient, ...] = ()
@@ -241,7 +250,7 @@ class Attempts:
     def _later(self, reached: RateReached, claimed: Claimed) -> Settlement:
         waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
         reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
-        return Settlement(outcome=waits, not_before=moment(reached.at), reason=reason)
+        return Settlement(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
     def _send(self, claimed: Claimed, request: Request) -> Settlement:
         channel = cast("Any", self.channel)  # `_unfit` has seen to it
@@ -262,28 +271,31 @@ class Attempts:
             error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
         if isinstance(error, Refused) and claimed.doubt and claimed.operation is Operation.POST:
             return self._refused_in_doubt(error, claimed)
-        now, again = self.journal.now(), self._again(claimed)
+        now, backoff = self.journal.now(), self.patience(claimed.backoff)
         waiting = Settlement(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
-            not_before=again,
+            not_before=now + backoff,
+            backoff=backoff,
             reason=error.reason,
             remedy=error.remedy,
             code=error.code,
         )
         match error:
             case Refused():
-                became = _otherwise(error, claimed, replace(waiting, not_before=now))
+                became = _otherwise(error, claimed, replace(waiting, not_before=now, backoff=claimed.backoff))
             case Blocked():
                 if self.journal.block(self.how.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
-                became = replace(waiting, not_before=now)
+                became = replace(waiting, not_before=now, backoff=timedelta(0))
             case Unavailable():
                 waiting = replace(waiting, remedy=error.remedy or "It will be tried again.")
-                # A time that has passed already would have us ask without a pause.
-                at = max(_aware(error.retry_at), now + self.patience(timedelta(0))) if error.retry_at else again
+                if error.retry_at:  # the network's own time is no guess of ours, from which the next would grow
+                    # A time that has passed already would have us ask without a pause.
+                    at = max(_aware(error.retry_at), now + self.patience(timedelta(0)))
+                    waiting = replace(waiting, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
-                    self.journal.pause(self.how.name, at)
-                became = replace(waiting, not_before=at)
+                    self.journal.pause(self.how.name, waiting.not_before or now)
+                became = waiting
             case _:
                 became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
         return became
@@ -294,10 +306,6 @@ class Attempts:
         if remembers or self.channel.abilities.lookup_settles is not None or claimed.operation is not Operation.POST:
             return "Nothing: it will be found out, and said again only if it is not there."
         return "It will be held, to be looked for." if self._holds(claimed) else "It will be said again."
-
-    def _again(self, claimed: Claimed) -> datetime:
-        now = self.journal.now()
-        return now + self.patience(now - claimed.standalone.created_at if claimed.standalone else timedelta(0))
 
     # --- many people
 
@@ -311,6 +319,8 @@ class Attempts:
         failure: ChannelError | None = None
         while people:
             outcomes, failure = _tell_each(channel, self.how.name, request, people)
+            if any(one.outcome == "posted" for one in outcomes):  # it is not failing: the next wait is a short one
+                claimed = replace(claimed, backoff=timedelta(0))
             with self.journal.as_one():
                 hold = self._holds(claimed)
                 self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
@@ -333,7 +343,8 @@ class Attempts:
 
     def _rest(self, claimed: Claimed) -> Settlement:
         """For those who still wait when everybody was written to: by an answer of their own."""
-        return Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
+        backoff = self.patience(claimed.backoff)
+        return Settlement(outcome=Outcome.WAITING, not_before=self.journal.now() + backoff, backoff=backoff)
 
 
 def _out(request: Request) -> PostRef:
@@ -367,7 +378,8 @@ def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlem
         return replace(waiting, variant=True)
     if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
         return replace(waiting, outcome=Outcome.WAITING, instead=True)
-    if error.fallback == "standalone" and claimed.wording == "reply":
+    # Also where preparing it anew did not help: what is in the way may be what it answers.
+    if error.fallback is not None and claimed.wording == "reply":
         return replace(waiting, standalone=True)
     return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
 

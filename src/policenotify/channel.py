@@ -248,11 +248,13 @@ class Account:
         id: The network's own, unchanging id (a DID, a number, an address).
         name: What readers see (a handle, a display name).
         url: Where readers find it.
+        note: What a person should know of it and do, although posts go out. May be empty.
     """
 
     id: str
     name: str
     url: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,10 +380,11 @@ class Channel(Protocol):
 
         Args:
             post: What to say.
-            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty.
+            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty. A
+                person may have deleted some of them.
 
         Raises:
-            ChannelError: One of its four kinds.
+            ChannelError: One of its four kinds. `Refused(fallback="standalone")`: none of *answers* can be answered.
         """
         ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policenotify import places
-from policenotify.channel import Clock, Configured, Operation, Picture
+from policenotify.channel import Clock, Configured, Picture
 from policenotify.checks import Check, Draft, check
 from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
 from policenotify.fault import Fault, readers_of
@@ -24,7 +23,8 @@ from policenotify.lifecycle import Course, Stage, may_follow, next_course
 from policenotify.message import Image, Message
 from policenotify.plan import Route, legs_on, plan, reached
 from policenotify.receipt import Finding, History, Leg, Pending, Publication, Wording
-from policenotify.render import Scene, render, resolve
+from policenotify.render import Scene, resolve
+from policenotify.wordings import post_key, worded
 from policenotify.words import Profile, Words, matching, profile_of
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ class Deciding:
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            typed=message,
         )
         findings = check(draft, self.checks)
         legs: tuple[Leg, ...] = ()
@@ -132,7 +133,7 @@ class Deciding:
             legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
         legs, pending, readers = self.set_apart(legs, channels, history)
         scene = partial(self.scene, message=resolved, profile=profile, history=history, pictures=pictures, at=at)
-        wordings, wordless = _worded(legs, channels, scene, publication, at)
+        wordings, wordless = worded(legs, channels, scene, publication, at, elsewhere=bool(pending))
         return Decided(
             message=resolved,
             digest=given.digest,
@@ -165,7 +166,7 @@ class Deciding:
             self.scene, message=message, profile=profile, history=history, pictures=pictures, at=publication.at
         )
         legs = legs_on(message, history, channel)
-        wordings, wordless = _worded(legs, {channel.name: channel}, scene, publication.id, publication.at)
+        wordings, wordless = worded(legs, {channel.name: channel}, scene, publication.id, publication.at)
         people = {channel.name: readers}
         return (
             *(drafted for wording in wordings for drafted in self._drafted(wording, people)),
@@ -368,24 +369,6 @@ def _pending(legs: Sequence[Leg], faults: Mapping[str, Fault]) -> Iterator[Pendi
         yield Pending(leg=waits, reason=faults[name].reason, remedy=faults[name].remedy)
 
 
-def _worded(
-    legs: Sequence[Leg],
-    channels: Mapping[str, Configured],
-    scene: Callable[[str], Scene],
-    publication: str,
-    at: datetime,
-) -> tuple[tuple[Wording, ...], tuple[Leg, ...]]:
-    """Return the wording of each leg, and the legs that need none."""
-    wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
-    posts = [leg for leg in legs if leg not in wordless]
-    scenes = {language: scene(language) for language in {leg.language for leg in posts}}
-    wordings = tuple(
-        render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg))
-        for leg in posts
-    )
-    return numbered(wordings, publication, at), wordless
-
-
 def _refuse_mixed(message: Message, history: History) -> None:
     """An exercise's messages are all marked as such, and no other is: the public would read an exercise as true.
 
@@ -399,47 +382,3 @@ def _refuse_mixed(message: Message, history: History) -> None:
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
     raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
-
-
-def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
-    """The wordings, with the place of each post among those of its channel: where one goes on, the next ones move up.
-
-    An edit that would go on in further posts is none: it is said below.
-    """
-    posts = [wording for wording in wordings if wording.leg.operation is Operation.POST]
-    said = {(wording.leg.channel, wording.leg.language) for wording in posts}
-    for wording in wordings:
-        leg = wording.leg
-        if leg.operation is Operation.EDIT and not wording.further:
-            posts.append(wording)
-        elif leg.operation is Operation.EDIT and (leg.channel, leg.language) not in said:
-            posts.append(replace(wording, leg=replace(leg, operation=Operation.POST, target="")))
-    taken: dict[str, int] = {}
-    numbered = []
-    for wording in posts:
-        part = taken.get(wording.leg.channel, 0)
-        taken[wording.leg.channel] = part + 1 + len(wording.further)
-        leg = replace(wording.leg, part=part)
-        standalone, *further = (
-            post.model_copy(
-                update={
-                    "key": post_key(publication, replace(leg, part=part + number)),
-                    # Each post of a publication has a time of its own, so that timelines keep their order.
-                    "created_at": at + timedelta(milliseconds=part + number),
-                }
-            )
-            for number, post in enumerate((wording.standalone, *wording.further))
-        )
-        same = {"key": standalone.key, "created_at": standalone.created_at}
-        reply = wording.reply and wording.reply.model_copy(update=same)
-        numbered.append(replace(wording, leg=leg, standalone=standalone, reply=reply, further=tuple(further)))
-    return tuple(numbered)
-
-
-def post_key(publication: str, leg: Leg) -> str:
-    """The key of a post: the same for the same words to the same account.
-
-    The channel is named too, since two networks may call our account alike, and so may a channel that is gone.
-    """
-    named = "\n".join((publication, leg.channel, leg.account, leg.language, str(leg.part), leg.operation))
-    return hashlib.sha256(named.encode()).hexdigest()

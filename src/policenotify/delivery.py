@@ -68,7 +68,7 @@ class Delivery:
         channels: The channels of the installation, by name.
         clock: Tells how much time passes; what time it is, the journal tells.
         lease: For how long a claim holds.
-        patience: How long to wait before the next try of a post of a given age.
+        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
     """
 
     journal: Journal

@@ -5,7 +5,7 @@ PolicenotifyError
 ├── NotAllowed            a check forbids the message: nothing was sent, the draft is kept
 ├── IllegalCourse         this stage may not follow in this incident: nothing was sent
 ├── KeyReused             the caller's key already named another message: nothing was sent
-├── CannotFit             what must be said does not fit a channel: nothing was sent
+├── CannotFit             what must be said fits no channel: nothing was sent
 ├── NewerVersion          a stored or received value was written by a newer policenotify
 ├── NotHeld               the delivery that is to be resolved is not held, or there is none: nothing was changed
 ├── InvalidPicture        a picture cannot be read or used: nothing was sent
@@ -94,7 +94,7 @@ class KeyReused(PolicenotifyError):
 
 
 class CannotFit(PolicenotifyError):
-    """What must be said does not fit the channel. Nothing was sent.
+    """What must be said does not fit the channel. It is raised only where it fits no other channel either.
 
     Attributes:
         channel: Where it does not fit.
@@ -107,8 +107,8 @@ class CannotFit(PolicenotifyError):
         self.used = used
         self.limit = limit
         super().__init__(
-            f"Nothing was sent: on {channel!r} what, where, what to do and when take {used} of {limit}. "
-            "Shorten the headline, the street or the instruction."
+            f"Nothing was sent: on {channel!r} what, where and the first thing to do take {used} of {limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction."
         )
 
 
@@ -229,8 +229,8 @@ class Refused(ChannelError):
 
     Attributes:
         fallback: `"standalone"`: the same message may be tried once, worded to stand alone, without answering.
-            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload), not the
-            content; the post may be prepared anew.
+            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload, a deleted post to
+            answer), not the content; the post may be prepared anew.
     """
 
     def __init__(

@@ -57,6 +57,7 @@ class Preview:
         wordings: How it would read, on each channel and in each language.
         deletions: Which earlier posts would be taken back.
         pending: What would wait, since its channel cannot be used now.
+        refusals: Where it cannot be said, since even its briefest form does not fit; each leg says why in `refused`.
     """
 
     message: Message
@@ -64,6 +65,7 @@ class Preview:
     wordings: tuple[Wording, ...] = ()
     deletions: tuple[Leg, ...] = ()
     pending: tuple[Pending, ...] = ()
+    refusals: tuple[Leg, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -115,7 +117,7 @@ class Publisher:
             entropy: Gives that many random bytes.
             checks: What is checked before anything is published.
             lease: For how long a claimed delivery stays its owner's without a word.
-            patience: How long to wait before the next try of a post of a given age.
+            patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host that deliver, and are told when something is published.
@@ -188,7 +190,7 @@ class Publisher:
 
         Raises:
             IllegalCourse: Its stage may not follow in its incident.
-            CannotFit: What must be said does not fit a channel.
+            CannotFit: What must be said fits none of the channels.
             InvalidPicture: A picture cannot be used.
             SettingsError: No channel is meant, or an unknown one.
         """
@@ -196,13 +198,13 @@ class Publisher:
         made = self._deciding.decide(
             self._deciding.given(message), to=to, publication=self._deciding.ulid(at), at=at, anyway=True
         )
-        deletions = tuple(leg for leg in made.wordless if not leg.skip)
         return Preview(
             message=made.message,
             findings=made.findings,
             wordings=made.wordings,
-            deletions=deletions,
+            deletions=tuple(leg for leg in made.wordless if not leg.skip and not leg.refused),
             pending=made.pending,
+            refusals=tuple(leg for leg in made.wordless if leg.refused),
         )
 
     def publish(
@@ -243,7 +245,7 @@ class Publisher:
             NotAllowed: A check forbids it; the draft is kept.
             IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
             KeyReused: The key names another message.
-            CannotFit: What must be said does not fit a channel.
+            CannotFit: What must be said fits none of the channels.
             InvalidPicture: A picture cannot be used.
             Stopped: Everything is stopped.
             SettingsError: No channel is meant, or an unknown one.

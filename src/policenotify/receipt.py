@@ -178,6 +178,7 @@ class Leg:
         target: For an edit or a deletion: the publication whose post it is about.
         target_part: And which of its posts on the channel.
         skip: Why nothing is said here although the incident was opened here; empty: it is said.
+        refused: Why it cannot be said here although it should be; empty: it can.
     """
 
     channel: str
@@ -189,6 +190,7 @@ class Leg:
     target: str = ""
     target_part: int = 0
     skip: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

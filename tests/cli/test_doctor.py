@@ -66,6 +66,16 @@ def test_wrong_credentials_are_told_and_nothing_else_is_hidden(run: Run, desk: D
     assert "aaaa-bbbb" not in ran.out
 
 
+def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
+    assert _line(run("doctor", "--json"), "channel bluesky")["state"] == "ok"
+    desk.bluesky.handle = "nouvelle.example"
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    line = _line(ran, "channel bluesky")
+    assert line["state"] == "note"
+    assert "is called nouvelle.example now" in line["told"]
+
+
 def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
     desk.bluesky.closed = "suspended"
     run("publish", *ACCIDENT)

@@ -22,6 +22,8 @@ from policenotify.journal.values import QUIET, IncidentLine
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
+_NAMED = 10  # incidents in one sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
@@ -33,7 +35,9 @@ class Alarms:
         seen: When somebody was last delivering.
         waiting: When each channel has something to do next.
         blocked: The channels on which nothing goes out until a person acts.
-        incidents: The open incidents, overdue ones first, then by what is owed next.
+        incidents: The open incidents, overdue ones first, then by what is owed next; perhaps only the first of them.
+        open: How many incidents are open.
+        late: How many of them are overdue.
         gone: Channels that are not in the settings any more, and the open incidents that people read of there.
         faults: Channels that cannot be used now, and why: what is meant for them waits.
     """
@@ -44,12 +48,14 @@ class Alarms:
     waiting: Mapping[str, datetime]
     blocked: Mapping[str, Blocked]
     incidents: tuple[IncidentLine, ...]
+    open: int
+    late: int
     gone: Mapping[str, tuple[str, ...]]
     faults: Mapping[str, Fault]
 
     @classmethod
-    def read(cls, journal: Journal, channels: Iterable[Configured]) -> Alarms:
-        """Read them, and the lists of recipients."""
+    def read(cls, journal: Journal, channels: Iterable[Configured], *, most: int | None = None) -> Alarms:
+        """Read them, and the lists of recipients; of the open incidents at most so many."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
         found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
         faults = {name: fault for name, fault in found.items() if fault is not None}
@@ -61,7 +67,9 @@ class Alarms:
             seen=journal.runner_seen(),
             waiting={**mended, **due},
             blocked=journal.blocked(),
-            incidents=tuple(in_order(journal.incidents(), now)),
+            incidents=tuple(in_order(journal.incidents() if most is None else journal.most_urgent(most), now)),
+            open=journal.count_open(),
+            late=sum(due_at <= now for due_at, _ in journal.owed()),
             gone={name: found for name, found in journal.carrying().items() if name not in known},
             faults=faults,
         )
@@ -77,18 +85,19 @@ class Alarms:
 
     def told_of(self, gone: str) -> str:
         """What a channel that is gone means, and what to do."""
+        named, more = self.gone[gone][:_NAMED], len(self.gone[gone]) - _NAMED
+        incidents = ", ".join([*named, *([f"{more:,} more incidents"] if more > 0 else [])])
         return (
-            f"{gone} is not in the settings any more, and people read there of {', '.join(self.gone[gone])}, whose end "
+            f"{gone} is not in the settings any more, and people read there of {incidents}, whose end "
             "would not reach them. Put it back with retired = true until that is over."
         )
 
     @property
     def exit(self) -> Exit:
         """How a command that reports them exits."""
-        late = any(self.overdue(one) for one in self.incidents)
         return worst(
             Exit.NOBODY if self.nobody else Exit.IN_ORDER,
-            Exit.OVERDUE if late else Exit.IN_ORDER,
+            Exit.OVERDUE if self.late else Exit.IN_ORDER,
             Exit.ATTENTION if self.stopped or self.blocked or self.gone or self.faults else Exit.IN_ORDER,
         )
 
@@ -106,6 +115,8 @@ class Alarms:
             },
             "faults": {name: asdict(fault) for name, fault in self.faults.items()},
             "gone": {name: list(incidents) for name, incidents in self.gone.items()},
+            "open_incidents": self.open,
+            "overdue_incidents": self.late,
             "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
 
@@ -129,6 +140,10 @@ class Alarms:
             yield pages.paragraph(fault.remedy, "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
-        yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
+        left = self.open - len(self.incidents)
+        told = f"{self.open:,} incidents are open, {self.late:,} of them overdue. The most urgent:"
+        yield Text(told if left else "Open incidents:" if self.open else "No incident is open.", style="bold")
         for incident in self.incidents:
             yield from owed.page(incident, self.now, zone)
+        if left:
+            yield pages.line(f"  … and {left:,} more: policenotify incidents")

@@ -62,6 +62,7 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
                 found.problems.append(f"{named}: no route takes it. Add one, or name its channels in 'to'.")
             if one.conduct.repeat_after and (same := alike(one, alternative, seen.wordings, texts)):
                 found.problems.append(f"{one.name}: {same}")
+            found.problems += [f"{named}: {leg.channel}: {leg.refused}" for leg in seen.refusals]
             found.problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
             remarks += [f"{named}: waits on {one.leg.channel}: {one.reason} {one.remedy}" for one in seen.pending]

@@ -172,8 +172,8 @@ def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) 
         named += f"; what it posts is {pages.UNVERIFIED}"
     if was_blocked:
         journal.resume(actor, how.name)
-        return Line(what, "ok", f"{named}; it was blocked, and goes on now")
-    return Line(what, "ok", named)
+        named += "; it was blocked, and goes on now"
+    return Line(what, "note", f"{named}. {account.note}") if account.note else Line(what, "ok", named)
 
 
 def _recipients(name: str, people: tuple[str, ...], fault: Fault | None) -> Line:

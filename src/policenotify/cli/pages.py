@@ -95,6 +95,18 @@ def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]
     yield from findings(publication.findings)
 
 
+def in_short(publication: Publication) -> str:
+    """Return what became of it in a few words: `✘ 3 posted, 2 waiting (x, sms)`."""
+    channels: dict[Outcome, list[str]] = {}
+    for receipt in publication:
+        channels.setdefault(receipt.outcome, []).append(receipt.channel)
+    told = [
+        f"{len(names)} {outcome}" + ("" if outcome.in_order else f" ({', '.join(names)})")
+        for outcome, names in channels.items()
+    ]
+    return f"{'✔' if publication.in_order else '✘'} {', '.join(told)}"
+
+
 def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:
     """What the checks remarked."""
     for one in found:

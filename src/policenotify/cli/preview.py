@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from policenotify.channel import Post
-from policenotify.cli import completing, pages
+from policenotify.cli import completing, pages, understood
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.fields import Typed, first_message, next_message
@@ -22,6 +22,7 @@ from policenotify.cli.options import beginning, once, to_option
 from policenotify.cli.page.drawing import draw
 from policenotify.cli.page.file import PageFile, html_option
 from policenotify.cli.page.told import Told
+from policenotify.cli.understood import Understood
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
@@ -61,8 +62,10 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
     with ExitStack() as opened:
         file = opened.enter_context(PageFile(html)) if html else None
         publisher = opened.enter_context(closing(call.publisher()))
-        seen = publisher.preview(_message(typed, publisher), to=to or None)
-        call.tell(document(seen, publisher), *page(seen, publisher))
+        message = _message(typed, publisher)
+        moments = understood.understood(typed, message, now=publisher.journal.now(), zone=publisher.zone)
+        seen = publisher.preview(message, to=to or None)
+        call.tell(document(seen, publisher, moments), *page(seen, publisher), *understood.page(moments))
         if file:
             file.write(draw("preview", [Told(at=publisher.journal.now(), preview=seen)], publisher))
             click.echo(f"\n{file}", err=call.json)
@@ -71,8 +74,8 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
     return Exit.ATTENTION if seen.pending else Exit.IN_ORDER
 
 
-def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
-    """A preview as JSON has it."""
+def document(seen: Preview, publisher: Publisher, moments: Sequence[Understood] = ()) -> dict[str, object]:
+    """A preview as JSON has it, with what the times that were typed were taken for."""
     return {
         "allowed": seen.allowed,
         "message": seen.message.model_dump(mode="json", exclude_none=True),
@@ -82,7 +85,11 @@ def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
             {"channel": one.leg.channel, "language": one.leg.language, "reason": one.reason, "remedy": one.remedy}
             for one in seen.pending
         ],
+        "refusals": [
+            {"channel": leg.channel, "language": leg.language, "reason": leg.refused} for leg in seen.refusals
+        ],
         "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
+        "times": understood.document(moments),
     }
 
 
@@ -128,13 +135,16 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
             yield pages.paragraph(f"What is posted here is {pages.UNVERIFIED}.")
         for what in wording.gave_way:
             yield pages.paragraph(what, "left out: ")
+    for leg in seen.refusals:
+        yield pages.line(f"✘ {leg.channel} · {leg.language}")
+        yield pages.paragraph(leg.refused)
     for leg in seen.deletions:
         yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
     for one in seen.pending:
         yield Text(plain(f"✘ {one.leg.channel} · {one.leg.language} · it would wait"), style="bold")
         yield pages.paragraph(one.reason)
         yield pages.paragraph(one.remedy, "→ ")
-    if not seen.wordings and not seen.deletions and not seen.pending:
+    if not (seen.wordings or seen.deletions or seen.pending or seen.refusals):
         yield Text("No channel is to say it: no route takes it.")
     yield from pages.findings(seen.findings)
     if not seen.allowed:

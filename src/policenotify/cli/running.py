@@ -22,7 +22,6 @@ from policenotify.receipt import Outcome
 from policenotify.slips import nearest
 
 if TYPE_CHECKING:
-    from policenotify.journal.store import Journal
     from policenotify.publisher import Publisher
 
 _BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
@@ -53,10 +52,11 @@ def drain(call: Call, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        before = _under_way(journal) if journal.due(publisher.channels) or journal.unworded(publisher.channels) else {}
+        waits = journal.due(publisher.channels) or journal.unworded(publisher.channels)
+        before = journal.unsettled_deliveries() if waits else frozenset()
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(_became(journal, before))
+        became = Counter(journal.outcomes_of(before))
         blocked, faults = journal.blocked(), publisher.faults()
         document = {
             "outcomes": dict(became),
@@ -67,23 +67,6 @@ def drain(call: Call, budget: float) -> Exit:
         call.tell(document, *_drained(became, due, publisher, sorted(blocked), faults))
     acts = blocked or faults or became[Outcome.REFUSED] or became[Outcome.HELD]
     return Exit.ATTENTION if acts else Exit.IN_ORDER
-
-
-def _under_way(journal: Journal) -> dict[int, str]:
-    """The deliveries to which something is still to happen, each with its publication."""
-    return {
-        receipt.delivery: publication.id
-        for publication in journal.unfinished()
-        for receipt in publication
-        if not receipt.outcome.settled
-    }
-
-
-def _became(journal: Journal, before: Mapping[int, str]) -> Iterator[Outcome]:
-    for publication in dict.fromkeys(before.values()):
-        for receipt in journal.publication(publication) or ():
-            if receipt.delivery in before:
-                yield receipt.outcome
 
 
 def _drained(

@@ -316,6 +316,7 @@ def _claimed(connection: Connection, row: Row[Any]) -> Claimed:
         attempts=row.attempts,
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
+        backoff=timedelta(microseconds=row.backoff),
         not_after=moment(row.not_after) if row.not_after is not None else None,
         standalone=Post.read(row.standalone) if row.standalone else None,
         reply=Post.read(row.reply) if row.reply else None,

@@ -18,7 +18,7 @@ Step = Callable[[Connection], None]
 
 
 def _reminders(connection: Connection) -> None:
-    """1 to 2: how often the desk was reminded of a word that it owes; which runners stay; no table of schedules.
+    """1 to 2: reminders of a word that is owed, runners that stay, waits, people held; no table of schedules.
 
     Campaigns are files, and what was said of them is in the publications' keys: nothing ever wrote to that table.
     """
@@ -26,8 +26,10 @@ def _reminders(connection: Connection) -> None:
         "pn_incident ADD COLUMN reminders INTEGER DEFAULT 0 NOT NULL",
         "pn_incident ADD COLUMN reminded_at BIGINT",
         "pn_runner ADD COLUMN stays BOOLEAN DEFAULT false NOT NULL",
+        "pn_delivery ADD COLUMN backoff BIGINT DEFAULT 0 NOT NULL",
     ):
         connection.execute(text(f"ALTER TABLE {added}"))
+    connection.execute(text("CREATE INDEX pn_recipient_held ON pn_recipient (delivery) WHERE state = 'held'"))
     connection.execute(text("DROP TABLE pn_schedule"))
 
 

@@ -151,7 +151,7 @@ def _lane(draft: Draft, drafted: Drafted) -> str:
 
 def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str) -> dict[str, object]:
     leg, at = drafted.leg, microseconds(draft.at)
-    state = Outcome.SKIPPED if skip else Outcome.WAITING
+    state = Outcome.REFUSED if leg.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     return {
         **worded(connection, drafted),
         "publication": draft.id,
@@ -163,8 +163,8 @@ def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: s
         "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
         "not_before": at,
         "not_after": microseconds(draft.not_after) if draft.not_after else None,
-        "reason": skip or drafted.reason,
-        "remedy": "" if skip else drafted.remedy,
+        "reason": leg.refused or skip or drafted.reason,
+        "remedy": drafted.remedy if state is Outcome.WAITING else "",
         "settled_at": None if state is Outcome.WAITING else at,
     }
 

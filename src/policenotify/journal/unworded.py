@@ -85,10 +85,10 @@ def _without_id(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _columns(connection: Connection, part: Drafted, at: int) -> dict[str, object]:
-    skip = part.leg.skip
-    state = Outcome.SKIPPED if skip else Outcome.WAITING
-    columns = {**worded(connection, part), "state": state, "reason": skip, "remedy": ""}
-    return {**columns, "settled_at": at if skip else None}
+    refused, skip = part.leg.refused, part.leg.skip
+    state = Outcome.REFUSED if refused else Outcome.SKIPPED if skip else Outcome.WAITING
+    columns = {**worded(connection, part), "state": state, "reason": refused or skip, "remedy": ""}
+    return {**columns, "settled_at": None if state is Outcome.WAITING else at}
 
 
 def _store_people(

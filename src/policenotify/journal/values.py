@@ -142,6 +142,7 @@ class Claimed:
         attempts: How often it was tried before.
         first_tried_at: When it was first said to the network.
         last_tried_at: When last.
+        backoff: How long it was made to wait after its last failure; zero: it has not failed.
         not_after: Nothing of it is sent after that.
         standalone: The wording that reads alone.
         reply: The wording that answers.
@@ -166,6 +167,7 @@ class Claimed:
     attempts: int
     first_tried_at: datetime | None
     last_tried_at: datetime | None
+    backoff: timedelta
     not_after: datetime | None
     standalone: Post | None
     reply: Post | None
@@ -184,6 +186,7 @@ class Settlement:
         outcome: The delivery's new state; `UNCONFIRMED`: waiting, in doubt.
         ref: Where the post landed.
         not_before: When it may be tried again.
+        backoff: How long it is made to wait after a failure, from which the next such wait grows.
         reason: In an officer's words.
         remedy: What to do now.
         code: The network's own code.
@@ -195,6 +198,7 @@ class Settlement:
     outcome: Outcome
     ref: PostRef | None = None
     not_before: datetime | None = None
+    backoff: timedelta = timedelta(0)
     reason: str = ""
     remedy: str = ""
     code: str = ""
@@ -241,6 +245,26 @@ class SaidUnder:
     at: datetime
     message: Message
     deliveries: tuple[SaidOn, ...]
+
+
+def outcome_of(state: str, *, doubt: bool) -> Outcome:
+    """Return the outcome of a delivery as people read it: one that waits in doubt is unconfirmed."""
+    return Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """What became of all deliveries of one channel.
+
+    Attributes:
+        name: The channel's name.
+        outcomes: How many came to which outcome; none that no delivery came to.
+        oldest: When the oldest publication that still waits here was published; `None`: nothing waits.
+    """
+
+    name: str
+    outcomes: Mapping[Outcome, int]
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ class Told:
 
     @property
     def unworded(self) -> tuple[Receipt, ...]:
-        """The receipts of what has no words: what is left out, takes an earlier post back, or waits for its channel."""
+        """The receipts of what has no words: what is left out, does not fit, takes an earlier post back, or waits."""
         worded = {_leg(one.leg) for one in self._posts}
         return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
 
@@ -101,7 +101,19 @@ class Told:
     def _receipts(self) -> tuple[Receipt, ...]:
         if self.publication:
             return self.publication.receipts
-        return tuple(
+        refusals = (
+            Receipt(
+                channel=leg.channel,
+                language=leg.language,
+                operation=leg.operation,
+                part=leg.part,
+                outcome=Outcome.REFUSED,
+                delivery=0,
+                reason=leg.refused,
+            )
+            for leg in self.preview.refusals
+        )
+        pending = (
             Receipt(
                 channel=one.leg.channel,
                 language=one.leg.language,
@@ -113,6 +125,7 @@ class Told:
             )
             for one in self.preview.pending
         )
+        return (*refusals, *pending)
 
 
 def _is_post(wording: Wording) -> bool:
