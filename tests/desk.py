@@ -27,7 +27,7 @@ ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.d
 INCIDENT = "2026-4711"
 
 
-def later(_age: timedelta) -> timedelta:
+def later(_before: timedelta) -> timedelta:
     """A patience for tests that look at what one try has come to."""
     return timedelta(minutes=5)
 
@@ -52,9 +52,9 @@ recipients = {{ file = "presse.txt" }}
 """
 
 
-def soon(age: timedelta) -> timedelta:
+def soon(before: timedelta) -> timedelta:
     """A patience for tests."""
-    return min(max(age / 2, timedelta(seconds=0.1)), timedelta(seconds=1))
+    return min(max(before * 1.5, timedelta(seconds=0.1)), timedelta(seconds=1))
 
 
 @dataclass

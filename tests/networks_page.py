@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -40,11 +41,14 @@ def page(before: str) -> str:
     return before.partition(BEGIN)[0] + BEGIN + "\n".join(_tables()) + "\n"
 
 
+def as_shown(name: str) -> Configured:
+    """A channel with what `policenotify networks` shows of its network; where that depends on its options, its own."""
+    one = configured(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
+    return replace(one, abilities=look(network(name), "").abilities or one.abilities)
+
+
 def _tables() -> Iterator[str]:
-    channels = [
-        configured(name, name, given, recipients=tuple if name in {"email", "sms"} else None)
-        for name, given in OPTIONS.items()
-    ]
+    channels = [as_shown(name) for name in OPTIONS]
     yield from ("", f"| | {' | '.join(one.name for one in channels)} |", f"|---|{'---|' * len(channels)}")
     for title, told in _ROWS.items():
         yield f"| {title} | {' | '.join(map(told, channels))} |"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -39,8 +39,8 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.handout import Handout, Lease
-from policenotify.journal import schema
-from policenotify.journal.values import Claimed, Settlement
+from policenotify.journal import limiter, schema
+from policenotify.journal.values import Claimed, Settlement, microseconds
 from policenotify.rate import Rate
 from policenotify.receipt import Outcome, Receipt
 from policenotify.scales import Severity
@@ -227,22 +227,117 @@ def test_a_time_that_has_passed_is_no_reason_to_ask_at_once(book: Book, retry_at
     assert retry_in(book, book.receipt(published)) == timedelta(seconds=2)
 
 
-def test_the_waits_grow_with_the_age(book: Book) -> None:
+FAILURES = {
+    "sending": lambda network: network.sends,
+    "preparing": lambda network: network.prepares,
+}
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+def test_the_waits_grow_from_failure_to_failure(book: Book, failing: str) -> None:
     published = book.publish("sky")
     network = Scripted()
-    network.sends.extend([Unavailable("Down.")] * 4)
+    FAILURES[failing](network).extend([Unavailable("Down.")] * 4)
     waits = []
     for _ in range(4):
         assert attempt(book, network)
         waits.append(retry_in(book, book.receipt(published)).total_seconds())
         book.pass_by(waits[-1])
-    assert waits == [2, 2, 2, 3]
+    assert waits == [2, 3, 4.5, 6.75]
 
 
-@given(st.timedeltas(), st.timedeltas())
+@pytest.mark.parametrize("failing", FAILURES)
+@pytest.mark.parametrize("whole_channel", [False, True], ids=["the post", "the channel"])
+def test_time_spent_waiting_behind_others_is_no_failure(book: Book, failing: str, *, whole_channel: bool) -> None:
+    published = book.publish("sky")
+    book.pass_by(HOUR.total_seconds())
+    network = Scripted()
+    FAILURES[failing](network).append(Unavailable("Busy.", whole_channel=whole_channel))
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=2)
+    assert book.journal.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
+
+
+def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Book) -> None:
+    """Of all that waits one post is tried at the end of each pause, and what is urgent is the next one."""
+    published = [book.publish("sky") for _ in range(20)]
+    network = Scripted()
+    network.sends.extend([Unavailable("Too many requests.", whole_channel=True)] * 100)
+    book.pass_by(HOUR.total_seconds())
+    pauses: list[float] = []
+    while sum(pauses) < HOUR.total_seconds():
+        assert attempt(book, network)
+        assert not attempt(book, network)
+        pauses.append((book.journal.due(["sky"])["sky"] - book.clock.now()).total_seconds())
+        book.pass_by(pauses[-1])
+    assert pauses == sorted(pauses)
+    assert len(pauses) <= 20
+    network.sends.clear()
+    urgent = book.publish("sky", severity=Severity.EXTREME)
+    for one in (urgent, *published):
+        assert attempt(book, network)
+        assert book.receipt(one).outcome is Outcome.POSTED
+
+
+def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.extend([Unavailable("Down.")] * 2)
+    attempt(book, network)
+    book.pass_by(5 * HOUR.total_seconds())
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=3)
+
+
+@pytest.mark.parametrize("between", ["a time of the network's", "the rate is reached"])
+def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.append(Unavailable("Down."))
+    attempt(book, network)
+    book.pass_by(2)
+    if between == "the rate is reached":
+        claimed = book.claim()
+        assert claimed is not None
+        how = network.configured("sky", rate=Rate(1, HOUR))
+        with book.journal.writing() as connection:  # another process has just sent something
+            limiter.take(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
+        attempts(book, network, how).make(claimed)
+        assert "rate" in book.receipt(published).reason
+    else:
+        network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
+        attempt(book, network)
+        assert retry_in(book, book.receipt(published)) == HOUR
+    book.pass_by(HOUR.total_seconds())
+    network.sends.append(Unavailable("Down."))
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=3)
+
+
+def test_a_list_that_goes_on_is_not_failing(book: Book) -> None:
+    """A server that takes some and then asks for a pause, again and again, is not waited for longer each time."""
+    published = book.publish("sky", people=[f"p{number}@x.example" for number in range(4)])
+    book.pass_by(HOUR.total_seconds())
+    network = Scripted(abilities=MAIL)
+
+    def takes_one(people: Sequence[Recipient]) -> Iterator[RecipientOutcome]:
+        yield from everybody(people[:1])
+        raise Unavailable("Too many mails.")
+
+    network.sends.extend([takes_one] * 3)
+    waits = []
+    for _ in range(3):
+        attempt(book, network)
+        waits.append(retry_in(book, book.receipt(published)))
+        book.pass_by(waits[-1].total_seconds())
+    assert waits == [timedelta(seconds=2)] * 3
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=1)), st.timedeltas(timedelta(0), 24 * HOUR))
 def test_patience_is_between_two_seconds_and_ten_minutes_and_never_shrinks(one: timedelta, other: timedelta) -> None:
-    younger, older = sorted((one, other))
-    assert timedelta(seconds=2) <= patience(younger) <= patience(older) <= timedelta(minutes=10)
+    shorter, longer = sorted((one, other))
+    assert timedelta(seconds=2) <= patience(shorter) <= patience(longer) <= timedelta(minutes=10)
+    assert patience(shorter) >= min(shorter, timedelta(minutes=10))
 
 
 # --- the channel is blocked
@@ -456,6 +551,17 @@ def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
     assert [post.variant for post, _ in network.prepared] == [0, 1, 2, 3]
     assert [request.body["variant"] for request in network.said] == [0, 1, 2, 3]
     assert book.receipt(published).outcome is Outcome.REFUSED
+
+
+def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book) -> None:
+    network = Scripted(abilities=KEYED)
+    update = opened(book, network)
+    network.sends.extend([Refused("What it answers is gone.", fallback="prepare")] * 4)
+    while attempt(book, network):
+        pass
+    assert [len(answers) for _, answers in network.prepared[1:]] == [1, 1, 1, 1, 0]
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
 
 
 def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
@@ -733,7 +839,7 @@ def test_an_unreadable_timeline_keeps_the_doubt(book: Book, step: Any, said: str
     attempt(book, network)
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.reason) == (Outcome.UNCONFIRMED, said)
-    assert retry_in(book, receipt) == timedelta(seconds=2)
+    assert retry_in(book, receipt) == timedelta(seconds=3)  # the second failure
     book.pass_by(60)
     attempt(book, network)  # the request is not forgotten: it is asked for twice more, not there, and said
     book.pass_by(5)

@@ -13,6 +13,7 @@ from policenotify.checks import CHECKS, Check, Draft, check
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.message import Message
 from policenotify.receipt import Entry, Finding, History, Level
+from policenotify.render import resolve
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
 from policenotify.words import PROFILES, WORDS, Profile
 
@@ -52,6 +53,16 @@ def _draft(message: Message, history: History | None = None, profile: Profile | 
         zone=PARIS,
         now=NOW,
     )
+
+
+def _typed(**fields: Any) -> Draft:
+    """A draft as it is decided on: with what the desk typed, and with what is left of it."""
+    typed = _message(**{"category": "police_operation", "location": None, **fields})
+    profile = PROFILES[typed.category]
+    resolved = resolve(
+        typed, profile, sender="Police", commune_name=None, department_name=None, department=None, incident=None
+    )
+    return replace(_draft(resolved), typed=typed)
 
 
 def _of(sample: Sample) -> Draft:
@@ -102,7 +113,12 @@ GOOD: Final[dict[str, list[Draft]]] = {
         _draft(_message(category="scam_cyber", lifecycle={})),
     ],
     "PN108": [_draft(_message(expires_at=SOON)), _draft(_message())],
-    "PN109": [_draft(_message()), _draft(_message(next_update_at=None))],
+    "PN109": [
+        _draft(_message()),
+        _draft(_message(next_update_at=None)),
+        _draft(_message(next_update_at=NOW + timedelta(hours=12))),
+        _draft(_message(next_update_at=NOW + timedelta(days=1), category="weather_relay")),
+    ],
     "PN110": [
         _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
         _draft(_message(lifecycle=END, instruction="Vous pouvez CIRCULER normalement !")),
@@ -123,6 +139,22 @@ GOOD: Final[dict[str, list[Draft]]] = {
     "PN114": [
         _draft(_message(description="contact@police.fr")),
         replace(_draft(_message(description="Merci aux @SDIS34")), mentions=frozenset({"sdis34"})),
+    ],
+    "PN115": [
+        _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
+        _draft(_message(lifecycle=END, description="Il n'y a plus aucun danger.")),
+        _draft(_message(lifecycle=END, description="La rue n'est plus fermée et la circulation est rétablie.")),
+        _draft(_message(lifecycle=END, description="Elle est saine et sauve. Ne vous arrêtez pas.")),
+        _draft(_message(lifecycle=END, description="Plus de 200 habitants peuvent regagner leur logement.")),
+        _draft(_message(lifecycle=END, description="Circulation rétablie sans restriction, plus tôt que prévu.")),
+        _draft(_message(lifecycle=END, language="en", headline="Over", instruction="There is no danger.")),
+        _draft(_message(lifecycle=END, language="oc", headline="Pas rétablie")),
+        _draft(_message(lifecycle=UPDATE, description="La circulation n'est pas encore rétablie.")),
+    ],
+    "PN210": [
+        _typed(category="police_operation", location={"street": "avenue du 8 Mai 1945", "label": "ligne 3, km 12"}),
+        _typed(category="fire", location={"street": "14 rue des Lilas"}),
+        _typed(category="police_operation", description="Témoins : commissariat, 206 rue du Comté de Melgueil"),
     ],
 }
 
@@ -150,7 +182,10 @@ BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
     "PN104": [
         (_draft(_message(next_update_at=None)), Level.WARNING, "next_update_at"),
         (_draft(_message(next_update_at=None, lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
-        (_draft(_message(next_update_at=None, category="fire")), Level.ERROR, "next_update_at"),
+        (_draft(_message(next_update_at=None, category="fire", instruction="")), Level.ERROR, "next_update_at"),
+        # What people must do never waits for an hour.
+        (_draft(_message(next_update_at=None, category="fire")), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, severity="Extreme", lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
     ],
     "PN105": [
         (_draft(_message(images=[{"alt": alt, "path": "a.png"}])), Level.ERROR, "images.0.alt")
@@ -197,11 +232,17 @@ BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
     "PN108": [(_draft(_message(expires_at=NOW)), Level.ERROR, "expires_at")],
     "PN109": [
         (_draft(_message(next_update_at=NOW)), Level.ERROR, "next_update_at"),
+        # 17h30 typed at 17h42 is tomorrow's
+        (_draft(_message(next_update_at=NOW + timedelta(hours=23, minutes=48))), Level.WARNING, "next_update_at"),
         (_draft(_message(lifecycle=END)), Level.WARNING, "next_update_at"),
         (_draft(_message(lifecycle={"stage": "cancellation", "incident": "i1"})), Level.WARNING, "next_update_at"),
     ],
     "PN110": [
-        (_draft(_message(lifecycle=END, headline="Fin de dispositif", instruction="")), Level.WARNING, "instruction")
+        (_draft(_message(lifecycle=END, headline="Fin de dispositif", instruction="")), Level.WARNING, "instruction"),
+        *(
+            (_draft(_message(lifecycle=END, headline="Fin", instruction=text)), Level.WARNING, "instruction")
+            for text in ("La circulation n'est pas encore rétablie.", "Le rétablissement prendra deux heures.")
+        ),
     ],
     "PN111": [
         (_draft(_message(headline="EXERCICE – Accident")), Level.ERROR, "exercise"),
@@ -237,6 +278,41 @@ BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
             replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
             Level.INFO,
             "location.street",
+        ),
+    ],
+    "PN115": [
+        *(
+            (_draft(_message(lifecycle=END, description=text)), Level.WARNING, "description")
+            for text in (
+                "La circulation n'est pas encore rétablie.",
+                "La circulation n’est toujours pas rétablie",
+                "Circulation non rétablie",
+                "La rue ne sera jamais rouverte",
+                "La rue n'est plus rouverte",
+                "Le périmètre est levé, mais vous ne pouvez pas encore regagner vos logements.",
+                "Circuler normalement n'est pas possible.",
+                "Circulation rétablie, rue Foch pas rouverte.",
+            )
+        ),
+        *(
+            (
+                _draft(
+                    _message(lifecycle=END, translations=[{"language": "en", "headline": "Over", "description": text}])
+                ),
+                Level.WARNING,
+                "translations.en.description",
+            )
+            for text in ("Traffic is not yet back to normal.", "The road hasn't reopened", "You cannot return home.")
+        ),
+    ],
+    "PN210": [
+        (_typed(location={"street": "14 rue des Lilas"}), Level.WARNING, "location.street"),
+        (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.WARNING, "location.label"),
+        (_typed(headline="Opération au 12 bis, rue Foch"), Level.WARNING, "headline"),
+        (
+            _typed(location={"street": "rue Foch"}, instruction="Évitez le 12, rue Foch."),
+            Level.WARNING,
+            "instruction",
         ),
     ],
 }

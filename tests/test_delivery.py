@@ -780,7 +780,7 @@ def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_
     sky.sends.extend([odd] * 9)
     poison = jumping.publish("sky", incident="I1", severity=Severity.EXTREME, lives=timedelta(hours=1))
     other, behind = jumping.publish("sky"), jumping.publish("sky", incident="I1")
-    delivery = delivers(into=jumping, sky=sky, patience=lambda _age: timedelta(minutes=1))  # no drain waits so long
+    delivery = delivers(into=jumping, sky=sky, patience=lambda _before: timedelta(minutes=1))  # no drain waits so long
     for attempts in (1, 2, 3):
         delivery.drain(LONG)
         assert jumping.receipt(poison).attempts == attempts

@@ -20,6 +20,7 @@ from policenotify.errors import (
     MissingExtra,
     NewerVersion,
     NotAllowed,
+    NotHeld,
     PolicenotifyError,
     PublicationFailed,
     Refused,
@@ -45,6 +46,7 @@ EVERY = [
     KeyReused("desk-7", ULID),
     CannotFit("bluesky", 312, 300),
     NewerVersion("message", 3, 1),
+    NotHeld(999),
     InvalidPicture("The picture cannot be read."),
     Stopped("claire", "wrong place"),
     SettingsError("channels.bluesky: unknown option 'handel'; did you mean 'handle'?"),
@@ -121,8 +123,8 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
         (
             CannotFit("bluesky", 312, 300),
             (
-                "Nothing was sent: on 'bluesky' what, where, what to do and when take 312 of 300. "
-                "Shorten the headline, the street or the instruction."
+                "Nothing was sent: on 'bluesky' what, where and the first thing to do take 312 of 300. "
+                "Shorten the headline, the street or the first sentence of the instruction."
             ),
         ),
         (

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+from shipped import NETWORKS, channel_on
 
 from policenotify import places
 from policenotify.channel import Configured, Post
@@ -19,7 +19,6 @@ from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.location import Location
 from policenotify.message import Message, Translation
 from policenotify.receipt import Entry, History, Leg
-from policenotify.registry import configured
 from policenotify.render import Scene, render, resolve
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
@@ -28,16 +27,6 @@ from policenotify.words import PROFILES, WORDS
 PAGES: Final = Path(__file__).parent / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 INCIDENT, FIRST = "2026-4711", "01JZ0000000000000000000001"
-
-_SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
-_ADDRESS = "mailtos://alerte:s3cret@police34.example?name=Police"
-_NETWORKS: Final[dict[str, dict[str, Any]]] = {
-    "x": {"handle": "police34", **_SECRET},
-    "mastodon": {"server": "https://social.example", "handle": "police34", "token": "s3cret"},
-    "bluesky": {"handle": "police34.example", "password": "s3cret"},
-    "sms": {"url": "octopush://{sender}:login@police.example/KEY/{recipient}", "sender": "POLICE34"},
-    "email": {"url": _ADDRESS},
-}
 
 # What happens, in French and English; what to do; what is said when it is over.
 _EVENTS: Final = {
@@ -64,12 +53,6 @@ _EVENTS: Final = {
 
 
 _FIELDS = ("headline", "description", "instruction")
-
-
-@cache
-def _channel(network: str) -> Configured:
-    people = {"recipients": tuple} if network in {"sms", "email"} else {}
-    return configured(network, network, _NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody
 
 
 def _message(category: str, stage: Stage) -> Message:
@@ -157,8 +140,8 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Config
         reference="K7Q2M" if PROFILES[category].opens_incident else "",
     )
     found = []
-    for network in _NETWORKS:
-        channel = _channel(network)
+    for network in NETWORKS:
+        channel = channel_on(network)
         wording = render(
             scene,
             Leg(

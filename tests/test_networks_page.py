@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 import networks_page
+import pytest
 
-from policenotify.registry import OURS, networks
+from policenotify.cli.looking import look, words_of
+from policenotify.cli.pages import UNVERIFIED
+from policenotify.registry import OURS, network, networks
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "networks.md"
 WRITE = os.environ.get("POLICENOTIFY_NETWORKS") == "write"
@@ -22,3 +25,25 @@ def test_the_page_tells_what_the_networks_declare() -> None:
 
 def test_no_network_is_left_out() -> None:
     assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OURS}
+
+
+@pytest.mark.parametrize("name", networks_page.OPTIONS)
+def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
+    abilities = look(network(name), "").abilities
+    rows = dict(_row(line, name) for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
+    if abilities is None:  # it depends on the account
+        assert name == "apprise"
+        return
+    told = "; ".join(words_of(abilities))
+    assert (rows["a post can be changed"] == "yes") == ("posts can be changed" in told)
+    assert (rows["a post can be taken back"] == "yes") == ("posts can be taken back" in told)
+    assert bool(rows["one key posts once"]) == ("one key posts once" in told)
+    assert rows["one key posts once"] in told
+    assert rows["a text may count"].replace(",", "") in told
+    assert (rows["its yes"] == "unverified") == (UNVERIFIED in told)
+    assert bool(rows["a post can be looked for, and its absence believed"]) == ("it can be asked" in told)
+
+
+def _row(line: str, name: str) -> tuple[str, str]:
+    title, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+    return title, dict(zip(networks_page.OPTIONS, cells, strict=False)).get(name, "")

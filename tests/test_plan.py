@@ -16,7 +16,7 @@ from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Op
 from policenotify.errors import SettingsError
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
-from policenotify.plan import Route, plan
+from policenotify.plan import Route, legs_on, plan, reached
 from policenotify.receipt import Entry, History, Leg, Outcome, Said
 from policenotify.scales import Severity
 from policenotify.testing.samples import PARIS
@@ -369,3 +369,48 @@ def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> No
     assert (post.channel, post.operation) == ("able", Operation.POST)
     unknown = _plan(_message("correction", corrects=IDS[3]), history, (able,))
     assert unknown[0].operation is Operation.POST
+
+
+# --- a channel that could not be used
+
+
+@pytest.mark.parametrize("stage", ["opening", "standalone", "update", "correction", "cancellation", "end"])
+@pytest.mark.parametrize("channel", [BLUESKY, MAIL, EXPATS])
+def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Configured) -> None:
+    begins = stage in {"opening", "standalone"}
+    everybody = tuple(_said(one) for one in (BLUESKY, MAIL, EXPATS))
+    history = NOTHING if begins else _history(everybody, everybody)
+    message = _message(stage, translations=[ENGLISH])
+    among = tuple(leg for leg in _plan(message, history) if leg.channel == channel.name)
+    assert legs_on(message, history, channel) == among != ()
+
+
+@pytest.mark.parametrize(
+    ("channel", "exercise", "skip"),
+    [
+        (OLD, False, "'old' is retired; nothing begins on it."),
+        (DRILL, False, "'drill' is for exercises only."),
+        (BLUESKY, True, "'bluesky' is not for exercises."),
+        (DRILL, True, ""),
+    ],
+)
+def test_nothing_begins_on_a_channel_that_turns_out_not_to_be_for_it(
+    channel: Configured, skip: str, *, exercise: bool
+) -> None:
+    [leg] = legs_on(_message(exercise=exercise), NOTHING, channel)
+    assert leg.skip == skip
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
+    gone = {Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.WITHDRAWN}
+    assert reached(_history((_said(MAIL, outcome),)), MAIL) == (outcome not in gone)
+    assert not reached(_history((_said(BLUESKY, outcome),)), MAIL)
+    assert not reached(NOTHING, MAIL)
+
+
+def test_a_channel_that_cannot_be_used_is_nobody_s_account() -> None:
+    wrong = _channel("wrong", account="", problem="its token cannot be read")
+    waits = Said(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
+    legs = _plan(_message("end"), _history((waits,)), (BLUESKY, wrong))
+    assert [(leg.channel, leg.skip) for leg in legs] == [("gone", "'gone' is not configured any more.")]

@@ -101,10 +101,7 @@ def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: b
                 retry_at=datetime(2026, 7, 26, 14, 5, tzinfo=PARIS_SUMMER),
                 note="This process will send it.",
             ),
-            (
-                "bluesky: waiting Bluesky asks us to wait. [429] "
-                "Not before 2026-07-26 12:05 UTC. This process will send it."
-            ),
+            ("bluesky: waiting Bluesky asks us to wait. [429] Not before 2026-07-26 14:05. This process will send it."),
         ),
         (receipt(ref=REF, retry_at=AT), "bluesky: posted https://bsky.example/1"),
         (

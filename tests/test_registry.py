@@ -18,7 +18,7 @@ from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.lifecycle import Stage
 from policenotify.options import options_of, schema_of
 from policenotify.registry import _NoKeep, configured, network, networks, survey
-from policenotify.slips import secrets_in
+from policenotify.slips import secrets_in, withheld
 from policenotify.text import Budget
 
 NTFY = '''
@@ -146,6 +146,47 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
     assert str(raised.value).startswith("channels.press")
     assert "hunter22" not in str(raised.value)
     assert "withheld" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "my-token-xyz",
+        "token handle server timeout",
+        "stand-token-0123456789",
+        "known.did.you.mean",
+        "mastodon",
+        "required-password-of-the-stand",
+    ],
+)
+@pytest.mark.parametrize("typo", [{"timeot": 5}, {"servre": "x"}, {"visibility": {"opennig": "public"}}])
+def test_a_slip_is_told_whatever_words_a_secret_is_made_of(secret: str, typo: dict[str, object]) -> None:
+    given = {"server": "https://social.example", "handle": "police", "token": secret, **typo}
+    with pytest.raises(SettingsError) as raised:
+        configured("one", "mastodon", given)
+    assert "withheld" not in str(raised.value)
+    assert "not repeated" not in str(raised.value)
+    assert f"channels.one.{next(iter(typo))}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets", "ours", "shown"),
+    [
+        ("cannot use my-token-xyz", ["my-token-xyz"], False, False),
+        ("cannot use my-token-xyz", ["my-token-xyz"], True, False),
+        ("the token is too short", ["my-token-xyz"], False, True),
+        ("the topic alerte34police is closed", ["ntfys://u:p@host/alerte34police"], False, False),
+        ("the topic is on host", ["ntfys://user:pass@host/alerte34police"], False, True),
+        ("hunter2 is no password", ["mailto://desk:hunter2@police.example"], True, False),
+        ("mailto needs a host", ["mailto://desk:hunter2@police.example"], True, True),
+        ("pass%20word is bad", ["https://u:pass%20word@h"], True, False),
+        ("unknown: a b", ["ab"], False, True),
+    ],
+)
+def test_a_text_is_withheld_for_a_whole_secret_or_a_long_part_of_one(
+    text: str, secrets: list[str], *, ours: bool, shown: bool
+) -> None:
+    assert (withheld(text, secrets, ours=ours) == text) == shown
 
 
 def test_an_unknown_network_names_the_nearest_and_what_there_is() -> None:

@@ -24,6 +24,7 @@ from policenotify.publisher import Publisher
 from policenotify.reminders import Reminder, Reminders, Reminding
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.text import Budget
 
 NOW, LONG = timedelta(0), timedelta(seconds=30)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -221,6 +222,20 @@ def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: H
     )
     assert _texts(house.duty) == [told.format(1), told.format(2)]
     assert (len(house.sky.said), house.practice.said, house.drill.said) == (1, [], [])
+
+
+def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> None:
+    small = Scripted(account="small")
+    tiny = replace(small.abilities, budget=Budget(40), replies=False)
+    channels = [
+        house.sky.configured("sky"),
+        replace(small.configured("small"), abilities=tiny),
+        house.duty.configured("duty"),
+    ]
+    publisher = house.publisher(channels=channels, reminding=Reminding(to=("small", "duty")))
+    publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
+    house.after(HOUR, publisher)
+    assert (len(house.duty.said), small.said) == (1, [])
 
 
 def test_the_public_never_reaches_the_duty_channel(house: House) -> None:

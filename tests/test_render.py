@@ -387,8 +387,11 @@ def test_a_later_stage_is_marked_in_words_and_repeats_the_place(stage: str, fiel
     wording = _render(_message(stage, **{"instruction": "", **fields}), history=history)
     assert wording.reply is not None
     assert wording.reply.text == set_spaces(text)
-    told = f"{text} Suite de notre message de 17h42 : accident de la circulation."
-    assert wording.standalone.text == set_spaces(told)
+    refers = {
+        "correction": "Rectifie notre message de 17h42.",
+        "cancellation": "Notre message de 17h42 est annulé.",
+    }.get(stage, "Suite de notre message de 17h42 : accident de la circulation.")
+    assert wording.standalone.text == set_spaces(f"{text} {refers}")
 
 
 def test_a_headline_in_which_nothing_is_to_be_seen_is_replaced_by_what_the_category_is_called() -> None:
@@ -472,8 +475,7 @@ def test_a_standalone_message_is_corrected_in_words() -> None:
     assert wording.reply is not None
     assert wording.reply.text == "✏️ RECTIFICATIF – C'est dimanche. #SécuritéRoutière"
     assert wording.standalone.text == set_spaces(
-        "✏️ RECTIFICATIF – C'est dimanche. Suite de notre message de 17h42 : contrôles renforcés samedi. "
-        "#SécuritéRoutière"
+        "✏️ RECTIFICATIF – C'est dimanche. Rectifie notre message de 17h42. #SécuritéRoutière"
     )
 
 
@@ -561,9 +563,9 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
 
 def test_what_must_be_said_and_does_not_fit_is_an_error() -> None:
     mute = _channel("board", Abilities(budget=BLUESKY.abilities.budget))
-    with pytest.raises(CannotFit, match="on 'board' what, where, what to do and when take 396 of 300") as caught:
+    with pytest.raises(CannotFit, match="on 'board' what, where and the first thing to do take 435 of 300") as caught:
         _render(_message(instruction="o" * 310), mute)
-    assert (caught.value.used, caught.value.limit) == (396, 300)
+    assert (caught.value.used, caught.value.limit) == (435, 300)
     with pytest.raises(CannotFit, match="bluesky"):
         _render(_message(headline="o" * 160, location={"label": "a" * 150}))
 
@@ -658,10 +660,15 @@ def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:
 # --- mail
 
 
-def test_every_subject_of_an_incident_has_the_same_stem() -> None:
+def test_every_subject_says_stage_category_place_and_what_holds_now() -> None:
     titles = [_of(sample, MAIL).standalone.title for sample in SAMPLES if sample.id.startswith("accident/")]
-    stem = "[Accident] Montpellier, avenue de Toulouse, sens centre → A709 – Accident de la circulation"
-    assert titles == [stem, f"MISE À JOUR – {stem}", f"TERMINÉ – {stem}", f"RECTIFICATIF – {stem}"]
+    place = "[Accident] Montpellier, avenue de Toulouse"
+    assert titles == [
+        f"{place}, sens centre → A709 – Accident de la circulation",
+        f"MISE À JOUR – {place} – Une voie rouverte à 18h10, circulation alternée",
+        f"TERMINÉ – {place} – Fin d'intervention",
+        f"RECTIFICATIF – {place} – Notre message de 17h42 indiquait par erreur l'avenue de Lodève",
+    ]
 
 
 @pytest.mark.parametrize(

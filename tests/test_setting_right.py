@@ -249,6 +249,16 @@ def test_what_cannot_be_prepared_as_an_edit_is_said_below(station: Station) -> N
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
+def test_an_edit_stays_where_it_is_whatever_became_of_the_posts_above(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    updated = station.say(publisher, opened.update("Toujours barrée"))
+    station.board.prepares.append(Refused("All above is gone.", fallback="standalone"))
+    [receipt] = station.say(publisher, _wrong(updated))
+    assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
+    assert len(station.board.posts) == 2
+
+
 def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())

@@ -564,3 +564,59 @@ def test_reading_settings_loads_no_sdk_and_no_database(write: Write) -> None:
 def test_a_channel_that_is_no_table_is_told(write: Write) -> None:
     (line,) = wrongs(write('sender = "x"\n[channels]\nbluesky = "police.example"'))
     assert line.startswith("channels.bluesky: Input should be")
+
+
+# --- what is wrong with single channels
+
+
+@pytest.mark.parametrize(
+    ("change", "faulty", "told"),
+    [
+        (("tags = [", "tags = [3, "), "bluesky", "channels.bluesky.tags[0]"),
+        (('network = "bluesky"', "network = 3"), "bluesky", "channels.bluesky.network"),
+        (('network = "bluesky"', ""), "bluesky", "channels.bluesky.network: is missing."),
+        (('languages = ["fr", "en"]', 'languages = ["fr", "oc"]'), "presse-34", "there are no words for 'oc'"),
+        (('without_opening = "skip"', 'without_opening = "never"'), "presse-34", "channels.presse-34.without_opening"),
+        (('{ env = "MAIL_URL" }', '{ env = "OTHER" }'), "presse-34", "OTHER is not set"),
+        (('{ file = "secrets/bluesky" }', '{ file = "none" }'), "bluesky", "channels.bluesky.password: the file"),
+    ],
+)
+def test_what_is_wrong_with_a_channel_is_kept_apart_where_that_is_wanted(
+    write: Write, change: tuple[str, str], faulty: str, told: str
+) -> None:
+    place = write(BASIC.replace(*change))
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        read_settings(place, environ=ENVIRON)
+    settings = read_settings(place, environ=ENVIRON, tolerant=True)
+    assert list(settings.faults) == [faulty]
+    assert told in settings.faults[faulty]
+    usable = {one.name: not one.problem for one in channels_of(settings, tolerant=True)}
+    assert usable == {"bluesky": faulty != "bluesky", "presse-34": faulty != "presse-34"}
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        channels_of(settings)
+
+
+def test_a_channel_that_is_no_table_is_kept_apart_too(write: Write) -> None:
+    place = write(BASIC.replace("[channels.bluesky]", "[channels]\nother = 3\n[channels.bluesky]"))
+    settings = read_settings(place, environ=ENVIRON, tolerant=True)
+    assert list(settings.faults) == ["other"]
+    assert [one.name for one in channels_of(settings, tolerant=True) if one.problem] == ["other"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("sender =", "sendr ="), ("[channels.bluesky]", '[channels."no name"]'), ("schema_version = 1", "channels = 3 #")],
+)
+def test_what_is_wrong_with_the_whole_is_always_an_error(write: Write, change: tuple[str, str]) -> None:
+    text = BASIC.replace(*change) if "channels = 3" not in change[1] else 'sender = "Police"\nchannels = 3\n'
+    with pytest.raises(SettingsError):
+        read_settings(write(text), environ=ENVIRON, tolerant=True)
+
+
+def test_a_channel_that_cannot_be_used_opens_nothing(write: Write) -> None:
+    place = write(BASIC.replace('{ file = "secrets/bluesky" }', '{ file = "none" }'))
+    settings = read_settings(place, environ=ENVIRON, tolerant=True)
+    [wrong] = [one for one in channels_of(settings, tolerant=True) if one.problem]
+    with pytest.raises(SettingsError, match="the file"):
+        wrong.open(SystemClock(), None)  # type: ignore[arg-type]  # it is not looked at
+    assert (wrong.account, wrong.tags) == ("", frozenset({"public"}))

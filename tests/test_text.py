@@ -304,6 +304,10 @@ def test_a_thread_begins_with_what_is_required_and_leaves_nothing_out() -> None:
         "Passez par l'av. Foch ou le bd. Renouvier.",
         "Tournez à env. 200 m. après le pont de la D. 613 au nord.",
         "Meet at St. Ann's Sq. near J. Smith's house.",
+        "Consignes : 2. Emportez vos papiers.",
+        "La rue est interdite. Sauf riverains et secours.",
+        "La rue est interdite ! sauf riverains et secours.",
+        "Passent encore : - les bus. - les secours.",
     ],
 )
 def test_no_post_ends_after_an_abbreviation(sentence: str) -> None:

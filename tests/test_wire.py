@@ -34,6 +34,7 @@ from policenotify.wire import (
     error_for_exception,
     error_for_status,
     is_safe,
+    quoted,
     retry_at,
     silencer,
     was_never_sent,
@@ -477,8 +478,26 @@ def test_what_a_status_tells(status: int, kind: type[ChannelError], text: str) -
 
 def test_a_verdict_carries_the_network_s_code_and_words() -> None:
     verdict = error_for_status(400, {}, now=NOW, where="X", code="InvalidSwap", said="Record was at another cid")
-    assert str(verdict) == "X refused the post: Record was at another cid [400 InvalidSwap]"
+    assert str(verdict) == "X refused the post: Record was at another cid. [400 InvalidSwap]"
     assert verdict.code == "400 InvalidSwap"
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ("", "."),
+        (" ", "."),
+        ("The access token is invalid", ": The access token is invalid."),
+        ("The access token is invalid.", ": The access token is invalid."),
+        ("Really?", ": Really?"),
+        ("and so on…", ": and so on…"),
+    ],
+)
+def test_a_servers_words_end_in_a_full_stop(said: str, end: str) -> None:
+    assert quoted(said) == end
+    for status in (400, 401, 403, 408, 429, 500):
+        verdict = error_for_status(status, {}, now=NOW, where="X", said=said)
+        assert verdict.reason.endswith(end)
 
 
 def test_too_many_requests_pauses_the_whole_account() -> None:

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
+from policenotify.fault import Fault
 from policenotify.journal.values import IncidentLine
 from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
@@ -70,6 +71,10 @@ class AsyncPublisher:
     async def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
         return await _awaited(lambda: self._publisher.incidents(only_open=only_open))
+
+    async def faults(self) -> dict[str, Fault]:
+        """The channels that cannot be used now, by name, and why."""
+        return await _awaited(self._publisher.faults)
 
     async def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long."""

@@ -55,12 +55,13 @@ _CUT = "It was interrupted between two people. The others get it when the delive
 _LOOKS_APART = timedelta(seconds=5)  # a timeline that one server has and another not yet does not tell twice the same
 
 
-def patience(age: timedelta) -> timedelta:
-    """How long to wait before the next try of a post of this age: half its age, from 2 seconds to 10 minutes.
+def patience(before: timedelta) -> timedelta:
+    """Return how long to wait after a failure: half as long again as after the one before it.
 
-    So the waits grow by half each time, and no count needs to be kept.
+    The first wait is 2 seconds and the longest 10 minutes. How old a post is does not matter: one that has waited for
+    hours behind others has not failed yet.
     """
-    return min(max(age / 2, _SOONEST), _LATEST)
+    return min(max(before * 1.5, _SOONEST), _LATEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class Attempts:
         how: How the installation uses the channel.
         clock: Measures how long the lease has lasted.
         lease: How long a delivery stays ours after an attempt has begun, and after each person of a list.
-        patience: How long to wait before the next try of a post of a given age.
+        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
         may_go_on: Returns whether a list may go on to its next person.
     """
 
@@ -171,6 +172,7 @@ class Attempts:
                 outcome=Outcome.UNCONFIRMED,
                 not_before=believed_at,
                 unseen_at=first or now,
+                backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
         if stale:
@@ -252,7 +254,14 @@ class Attempts:
         post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
         if claimed.variant and post.distinct and self.channel.abilities.refuses_repeats:
             post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
-        return _a(Request, self.channel.prepare(post, self._answers(claimed)))
+        answers = self._answers(claimed)
+        try:
+            return _a(Request, self.channel.prepare(post, answers))
+        except Refused as error:
+            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not answers:
+                raise
+        # What is edited stays where its readers have found it, also below posts that have been deleted since.
+        return _a(Request, self.channel.prepare(post, ()))
 
     def _say(self, claimed: Claimed, request: Request) -> None:
         people: tuple[Recipient, ...] = ()
@@ -281,7 +290,7 @@ class Attempts:
     def _later(self, reached: RateReached, claimed: Claimed) -> Settlement:
         waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
         reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
-        return Settlement(outcome=waits, not_before=moment(reached.at), reason=reason)
+        return Settlement(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
     def _send(self, lease: Lease, request: Request) -> Settlement:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_unfit` has checked the channel
@@ -308,49 +317,55 @@ class Attempts:
         """
         waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
         reason = "The sending process was halted for too long; this attempt sent nothing."
-        return Settlement(outcome=waits, not_before=self.journal.now(), reason=reason)
+        return Settlement(outcome=waits, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
     def _after(self, error: Exception, claimed: Claimed) -> Settlement:
         """What a failure means for the delivery."""
         if not isinstance(error, ChannelError):
             _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
             error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
-        if isinstance(error, Refused) and claimed.operation is Operation.POST:
-            if claimed.doubt:
-                return self._refused_in_doubt(error, claimed)
-            if error.fallback == "distinct":
-                return self._said_before(error, claimed)
-        now, again = self.journal.now(), self._again(claimed)
+        if isinstance(error, Refused):
+            return self._after_refusal(error, claimed)
+        now, backoff = self.journal.now(), self.patience(claimed.backoff)
         waiting = Settlement(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
-            not_before=again,
+            not_before=now + backoff,
+            backoff=backoff,
             reason=error.reason,
             remedy=error.remedy,
             code=error.code,
         )
         match error:
-            case Refused():
-                became = self._refused(error, claimed)
             case Blocked():
                 if self.journal.block(self.how.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
-                became = replace(waiting, not_before=now)
+                became = replace(waiting, not_before=now, backoff=timedelta(0))
             case Unavailable():
                 waiting = replace(waiting, remedy=error.remedy or "It will be tried again.")
-                # A time that has passed already would have us ask without a pause.
-                at = max(_aware(error.retry_at), now + self.patience(timedelta(0))) if error.retry_at else again
+                if error.retry_at:  # the network's own time is no guess of ours, from which the next would grow
+                    # A time that has passed already would have us ask without a pause.
+                    at = max(_aware(error.retry_at), now + self.patience(timedelta(0)))
+                    waiting = replace(waiting, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
-                    self.journal.pause(self.how.name, at)
-                became = replace(waiting, not_before=at)
+                    self.journal.pause(self.how.name, waiting.not_before or now)
+                became = waiting
             case _:
                 became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
         return became
+
+    def _after_refusal(self, error: Refused, claimed: Claimed) -> Settlement:
+        if claimed.operation is Operation.POST and claimed.doubt:
+            return self._refused_in_doubt(error, claimed)
+        if claimed.operation is Operation.POST and error.fallback == "distinct":
+            return self._said_before(error, claimed)
+        return self._refused(error, claimed)
 
     def _refused(self, error: Refused, claimed: Claimed) -> Settlement:
         """What a refusal means for a post that certainly is not out."""
         waits = Settlement(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
             not_before=self.journal.now(),
+            backoff=claimed.backoff,
             reason=error.reason,
             remedy=error.remedy,
             code=error.code,
@@ -363,10 +378,6 @@ class Attempts:
         if remembers or self.channel.abilities.lookup_settles is not None or claimed.operation is not Operation.POST:
             return "Nothing: it will be found out, and said again only if it is not there."
         return "It will be held, to be looked for." if self._holds(claimed) else "It will be said again."
-
-    def _again(self, claimed: Claimed) -> datetime:
-        now = self.journal.now()
-        return now + self.patience(now - claimed.standalone.created_at if claimed.standalone else timedelta(0))
 
     # --- many people
 
@@ -388,6 +399,8 @@ class Attempts:
             )
             failure = handout.run(cast("Mails", self.channel), request)  # `_unfit` has checked the channel
             at = self.clock.monotonic()
+            if any(person.outcome == "posted" for person in handout.outcomes.values()):
+                claimed = replace(claimed, backoff=timedelta(0))  # it is not failing: the next wait is a short one
             with self.journal.as_one():
                 outcomes = tuple(handout.unstored.values())
                 self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
@@ -420,7 +433,8 @@ class Attempts:
 
     def _rest(self, claimed: Claimed) -> Settlement:
         """For those who still wait when everybody was written to: by an answer of their own."""
-        return Settlement(outcome=Outcome.WAITING, not_before=self._again(claimed))
+        backoff = self.patience(claimed.backoff)
+        return Settlement(outcome=Outcome.WAITING, not_before=self.journal.now() + backoff, backoff=backoff)
 
 
 def _out(request: Request) -> PostRef:
@@ -453,7 +467,8 @@ def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlem
         return replace(waiting, variant=True)
     if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
         return replace(waiting, outcome=Outcome.WAITING, instead=True)
-    if error.fallback == "standalone" and claimed.wording == "reply":
+    # Also where preparing it anew did not help: what is in the way may be what it answers.
+    if error.fallback is not None and claimed.wording == "reply":
         return replace(waiting, standalone=True)
     return replace(waiting, outcome=Outcome.REFUSED, not_before=None)
 

@@ -255,11 +255,13 @@ class Account:
         id: The network's own, unchanging id (a DID, a number, an address).
         name: What readers see (a handle, a display name).
         url: Where readers find it.
+        note: What a person should know of it and do, although posts go out. May be empty.
     """
 
     id: str
     name: str
     url: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,10 +387,11 @@ class Channel(Protocol):
 
         Args:
             post: What to say.
-            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty.
+            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty. A
+                person may have deleted some of them.
 
         Raises:
-            ChannelError: One of its four kinds.
+            ChannelError: One of its four kinds. `Refused(fallback="standalone")`: none of *answers* can be answered.
         """
         ...
 
@@ -548,6 +551,8 @@ class Configured:
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.
         rate: How fast it may go at most, all processes of the installation together: posts, edits and deletions, each
             attempt; on a channel with recipients every person who is written to. What is more severe goes first.
+        problem: Why it cannot be used now (a wrong option, a secret that cannot be read); empty: it can. Such a
+            channel has no account, and what is meant for it waits.
     """
 
     name: str
@@ -567,6 +572,7 @@ class Configured:
     learns: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
     rate: Rate | None = None
+    problem: str = ""
 
     def unknown_policy(self, *, severe: bool) -> OnUnknown:
         """Return what becomes of a post in doubt, of a message that is at least Severe or less than that."""

@@ -14,15 +14,16 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Final, Literal
 
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.receipt import Finding, History, Level
+from policenotify.redaction import house_numbers
 from policenotify.scales import CapCategory, Severity
 from policenotify.text.characters import clean
-from policenotify.text.comparing import folded
+from policenotify.text.comparing import affirmed, folded
 from policenotify.text.repair import Mended, repair
 from policenotify.words import WORDS, Words, matching
 from policenotify.words.profile import Profile
@@ -30,9 +31,14 @@ from policenotify.words.profile import Profile
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
 
+NEXT_UPDATE: Final = timedelta(hours=1)
+"""How soon a desk should say more, where it has not decided otherwise."""
+
 HAZARD_WITHIN: Final = 60
 """How far into the text, in characters, a reader must have met the hazard's name: the first line on a telephone."""
 
+_HOUR: Final = timedelta(hours=1)
+_NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
 _CALLS: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
 _FILE_NAME: Final = re.compile(
@@ -54,6 +60,7 @@ class Draft:
         now: The time.
         words: The fixed phrases of each language.
         mentions: Handles that some channel may mention, without `@`.
+        typed: The message as the desk wrote it; `None`: as the resolved one.
     """
 
     message: Message
@@ -64,6 +71,7 @@ class Draft:
     now: datetime
     words: Mapping[str, Words] = dataclasses.field(default_factory=lambda: WORDS)
     mentions: frozenset[str] = frozenset()
+    typed: Message | None = None
 
     @property
     def of_incident(self) -> bool:
@@ -140,12 +148,16 @@ def _time_stated(draft: Draft) -> Iterator[Finding]:
     message = draft.message
     told = message.starts_at or message.expires_at or message.next_update_at
     if draft.of_incident and message.stage in _CALLS and not told:
+        # What people must do is never held back for want of an hour.
+        advises = bool(folded(message.instruction)) or not draft.severity.at_least(Severity.SEVERE)
+        usual = draft.now + NEXT_UPDATE
         yield Finding(
             code="PN104",
-            level=Level.ERROR if draft.severity.at_least(Severity.SEVERE) else Level.WARNING,
+            level=Level.WARNING if advises else Level.ERROR,
             field="next_update_at",
             reason="Readers cannot tell since when or until when it holds, nor when they will hear more.",
-            remedy="Give next_update_at, or else starts_at or expires_at.",
+            remedy=f"Give next_update_at, by default in an hour: {_told(usual, draft)} (--next-update +1h). "
+            "Else give starts_at or expires_at.",
         )
 
 
@@ -227,6 +239,14 @@ def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
             reason=f"It promises news at {_told(promised, draft)}, and that is past.",
             remedy="Give a time that is still to come.",
         )
+    elif promised and message.stage in _CALLS and promised - draft.now > max(_NIGHT, draft.profile.lifetime or _NIGHT):
+        yield Finding(
+            code="PN109",
+            level=Level.WARNING,
+            field="next_update_at",
+            reason=f"It promises news only at {_told(promised, draft)}, in {(promised - draft.now) // _HOUR} hours.",
+            remedy="Check the day: perhaps an earlier one was meant.",
+        )
     elif promised and message.stage in {Stage.END, Stage.CANCELLATION}:
         yield Finding(
             code="PN109",
@@ -240,9 +260,10 @@ def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
 def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
     message = draft.message
     words = matching(message.language, draft.words)
-    phrases = words.all_clear if words else ()
-    said = folded(f"{message.headline} {message.description} {message.instruction}")
-    if message.stage is Stage.END and phrases and not any(folded(phrase) in said for phrase in phrases):
+    if message.stage is not Stage.END or words is None or not words.all_clear:
+        return
+    said = f"{message.headline}\n{message.description}\n{message.instruction}"
+    if True not in _all_clears(said, words).values():
         yield Finding(
             code="PN110",
             level=Level.WARNING,
@@ -250,6 +271,30 @@ def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
             reason="It says that it is over, not what people may do again.",
             remedy="Say it: Vous pouvez circuler normalement. La circulation est rétablie. Le périmètre est levé.",
         )
+
+
+def _end_is_the_end(draft: Draft) -> Iterator[Finding]:
+    if draft.message.stage is not Stage.END:
+        return
+    for language, field, text in _worded(draft.message):
+        words = matching(language, draft.words)
+        denied = [phrase for phrase, said in (_all_clears(text, words) if words else {}).items() if said is False]
+        if denied:
+            yield Finding(
+                code="PN115",
+                level=Level.WARNING,
+                field=field,
+                reason=f"An end says that it is over, and this says the contrary: not “{denied[0]}”.",
+                remedy="Publish an update instead, or say what people may do again.",
+            )
+
+
+def _all_clears(text: str, words: Words) -> dict[str, bool | None]:
+    """Return for each all-clear of the language whether the text says it, denies it, or neither."""
+    return {
+        phrase: affirmed(text, phrase, negations=words.negations, conjunctions=words.conjunctions)
+        for phrase in words.all_clear
+    }
 
 
 def _exercise_marked_once(draft: Draft) -> Iterator[Finding]:
@@ -329,16 +374,36 @@ def _mended(draft: Draft, kind: Literal["space", "mention"]) -> Iterator[tuple[s
 
 def _spoken(message: Message) -> Iterator[tuple[str, str]]:
     """The fields that readers read, each with its text."""
-    for name in ("headline", "description", "instruction"):
-        yield name, getattr(message, name)
-        for words in message.translations:
-            yield f"translations.{words.language}.{name}", getattr(words, name)
+    yield from ((field, text) for _, field, text in _worded(message))
     if message.location:
         for name in ("label", "street", "district"):
             yield f"location.{name}", getattr(message.location, name) or ""
         if road := message.location.road:
             yield "location.road.direction", road.direction or ""
             yield "location.road.exit", road.exit or ""
+
+
+def _worded(message: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield the language, field and text of all that the desk has worded."""
+    for name in ("headline", "description", "instruction"):
+        yield message.language, name, getattr(message, name)
+        for words in message.translations:
+            yield words.language, f"translations.{words.language}.{name}", getattr(words, name)
+
+
+def _house_told(draft: Draft) -> Iterator[Finding]:
+    typed = draft.typed or draft.message
+    was, shown = dict(_spoken(typed)), dict(_spoken(draft.message))
+    for field, taken in house_numbers(typed):
+        if taken and was[field] != shown[field]:
+            yield Finding(
+                code="PN210",
+                level=Level.WARNING,
+                field=field,
+                reason=f"{', '.join(f'“{one}”' for one in taken)} would tell readers which house it is. "
+                "It is taken out before it goes out.",
+                remedy="Leave it out. If readers must know the house, allow it for the category: precision = exact.",
+            )
 
 
 def _begins(text: str, mark: str) -> bool:
@@ -436,6 +501,18 @@ CHECKS: Final = (
         title="Nobody is called unasked",
         basis="A mention rings a stranger's bell; X restricts mentions by programs, and hides posts that begin so.",
         find=_nobody_called,
+    ),
+    Check(
+        code="PN115",
+        title="An end does not say the contrary",
+        basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
+        find=_end_is_the_end,
+    ),
+    Check(
+        code="PN210",
+        title="No house is told where only the street may be",
+        basis="Code pénal, art. 223-1-1 and 226-1: what lets people find somebody's home.",
+        find=_house_told,
     ),
 )
 """The checks shipped, in the order of their codes."""

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policenotify import places
-from policenotify.channel import Clock, Configured, Operation, Picture
+from policenotify.channel import Clock, Configured, Picture
 from policenotify.checks import Check, Draft, check
 from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
+from policenotify.fault import Fault, readers_of
 from policenotify.images import picture
 from policenotify.journal import values
 from policenotify.lifecycle import Course, Stage, may_follow, next_course
 from policenotify.message import Image, Message
-from policenotify.plan import Route, plan
-from policenotify.receipt import Finding, History, Leg, Wording
-from policenotify.render import Scene, render, resolve
+from policenotify.plan import Route, legs_on, plan, reached
+from policenotify.receipt import Finding, History, Leg, Pending, Publication, Wording
+from policenotify.render import Scene, resolve
+from policenotify.wordings import post_key, worded
 from policenotify.words import Profile, Words, matching, profile_of
 
 if TYPE_CHECKING:
@@ -55,6 +58,8 @@ class Decided:
     pictures: tuple[Picture, ...]
     wordings: tuple[Wording, ...]
     wordless: tuple[Leg, ...]
+    pending: tuple[Pending, ...] = ()
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,6 +123,7 @@ class Deciding:
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
+            typed=message,
         )
         findings = check(draft, self.checks)
         legs: tuple[Leg, ...] = ()
@@ -125,17 +131,9 @@ class Deciding:
         if anyway or not any(finding.blocks for finding in findings):
             channels = {name: self._public(self.learned(channel)) for name, channel in self.channels.items()}
             legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
-        wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
-        said = [leg for leg in legs if leg not in wordless]
-        scenes = {
-            language: self.scene(language, resolved, profile, history, pictures, at=at)
-            for language in {leg.language for leg in said}
-        }
-        wordings = tuple(
-            render(scenes[leg.language], leg, channel=channels[leg.channel], key=post_key(publication, leg))
-            for leg in said
-        )
-        wordings = numbered(wordings, publication, at)
+        legs, pending, readers = self.set_apart(legs, channels, history)
+        scene = partial(self.scene, message=resolved, profile=profile, history=history, pictures=pictures, at=at)
+        wordings, wordless = worded(legs, channels, scene, publication, at, elsewhere=bool(pending))
         return Decided(
             message=resolved,
             digest=given.digest,
@@ -147,6 +145,32 @@ class Deciding:
             pictures=pictures,
             wordings=wordings,
             wordless=wordless,
+            pending=pending,
+            readers=readers,
+        )
+
+    def late(
+        self, publication: Publication, channel: Configured, readers: tuple[str, ...]
+    ) -> tuple[values.Drafted, ...]:
+        """Word a publication for a channel that could not be used when it was published, as of that time.
+
+        Raises:
+            CannotFit: The text does not fit the channel.
+            SettingsError: Its category or language is not known here any more.
+        """
+        message, history = publication.message, self._before(publication)
+        profile = profile_of(message.category, self.profiles)
+        channel = self.learned(channel)
+        pictures = tuple(self._picture(image) for image in message.images)
+        scene = partial(
+            self.scene, message=message, profile=profile, history=history, pictures=pictures, at=publication.at
+        )
+        legs = legs_on(message, history, channel)
+        wordings, wordless = worded(legs, {channel.name: channel}, scene, publication.id, publication.at)
+        people = {channel.name: readers}
+        return (
+            *(drafted for wording in wordings for drafted in self._drafted(wording, people)),
+            *(self._unworded(publication.id, leg) for leg in wordless),
         )
 
     def draft(self, made: Decided, publication: str, *, key: str, actor: str, at: datetime) -> values.Draft:
@@ -170,8 +194,9 @@ class Deciding:
             findings=made.findings,
             rules={language: str(words.version) for language, words in sorted(self.words.items())},
             drafted=(
-                *(drafted for wording in made.wordings for drafted in self._drafted(wording)),
+                *(drafted for wording in made.wordings for drafted in self._drafted(wording, made.readers)),
                 *(self._unworded(publication, leg) for leg in made.wordless),
+                *(self._unworded(publication, one.leg, one.reason, one.remedy) for one in made.pending),
             ),
             pictures=made.pictures,
             skips_without_opening=frozenset(
@@ -203,11 +228,11 @@ class Deciding:
     def scene(
         self,
         language: str,
+        *,
         message: Message,
         profile: Profile,
         history: History,
         pictures: tuple[Picture, ...],
-        *,
         at: datetime,
     ) -> Scene:
         """All that decides how it reads in a language.
@@ -276,7 +301,8 @@ class Deciding:
             raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in may_follow(history.course):
             return next_course(history.course, stage, incident=incident)
-        known = history.known(self.journal.incidents())
+        open_now = (one.in_zone(self.zone) for one in self.journal.incidents())
+        known = history.known(open_now, zone=self.zone)
         return next_course(history.course, stage, incident=incident, known=known)
 
     def _picture(self, image: Image) -> Picture:
@@ -295,26 +321,52 @@ class Deciding:
             ) from error
         return picture(data, image.alt)
 
-    def _drafted(self, wording: Wording) -> Iterator[values.Drafted]:
-        how, refused = self.channels[wording.leg.channel], ""
-        wanted: tuple[str, ...] = ()
-        try:
-            wanted = tuple(how.recipients()) if how.recipients else ()
-        except SettingsError as error:  # a list that cannot be read must not silence the other channels
-            refused = f"The list of recipients cannot be read: {error}"
+    def set_apart(
+        self, legs: Sequence[Leg], channels: Mapping[str, Configured], history: History
+    ) -> tuple[tuple[Leg, ...], tuple[Pending, ...], dict[str, tuple[str, ...]]]:
+        """Return the legs that can be worded, what waits for a channel, and who is to read it by channel."""
+        readers: dict[str, tuple[str, ...]] = {}
+        faults: dict[str, Fault] = {}
+        for name in dict.fromkeys(leg.channel for leg in legs if not leg.skip):
+            people, fault = readers_of(channels[name], self.journal.had_people)
+            # What follows still goes to those who got what it follows: the journal has them.
+            if fault and (channels[name].problem or not reached(history, channels[name])):
+                faults[name] = fault
+            readers[name] = people
+        worded = tuple(leg for leg in legs if leg.skip or leg.channel not in faults)
+        return worded, tuple(_pending(legs, faults)), readers
+
+    def _before(self, publication: Publication) -> History:
+        """Return the history as it was when that message was published."""
+        history = self._history(publication.message)
+        entries = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
+        return replace(history, entries=entries)
+
+    def _drafted(self, wording: Wording, readers: Mapping[str, tuple[str, ...]]) -> Iterator[values.Drafted]:
+        how = self.channels[wording.leg.channel]
         for number, post in enumerate((wording.standalone, *wording.further)):
             yield values.Drafted(
                 leg=replace(wording.leg, part=wording.leg.part + number),
                 post_key=post.key,
                 standalone=post,
                 reply=wording.reply if number == 0 else None,
-                addresses=wanted if how.abilities.recipients else None,
-                refused=refused,
+                addresses=readers[how.name] if how.abilities.recipients else None,
             )
 
     @staticmethod
-    def _unworded(publication: str, leg: Leg) -> values.Drafted:
-        return values.Drafted(leg=leg, post_key=post_key(publication, leg))
+    def _unworded(publication: str, leg: Leg, reason: str = "", remedy: str = "") -> values.Drafted:
+        return values.Drafted(leg=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
+
+
+def _pending(legs: Sequence[Leg], faults: Mapping[str, Fault]) -> Iterator[Pending]:
+    """Yield one for each channel that cannot be used now: how many posts it takes there is not known yet."""
+    first: dict[str, Leg] = {}
+    for leg in legs:
+        if leg.channel in faults and not leg.skip:
+            first.setdefault(leg.channel, leg)
+    for name, leg in first.items():
+        waits = Leg(channel=name, account="", language=leg.language)
+        yield Pending(leg=waits, reason=faults[name].reason, remedy=faults[name].remedy)
 
 
 def _refuse_mixed(message: Message, history: History) -> None:
@@ -330,47 +382,3 @@ def _refuse_mixed(message: Message, history: History) -> None:
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
     raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
-
-
-def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
-    """The wordings, with the place of each post among those of its channel: where one goes on, the next ones move up.
-
-    An edit that would go on in further posts is none: it is said below.
-    """
-    posts = [wording for wording in wordings if wording.leg.operation is Operation.POST]
-    said = {(wording.leg.channel, wording.leg.language) for wording in posts}
-    for wording in wordings:
-        leg = wording.leg
-        if leg.operation is Operation.EDIT and not wording.further:
-            posts.append(wording)
-        elif leg.operation is Operation.EDIT and (leg.channel, leg.language) not in said:
-            posts.append(replace(wording, leg=replace(leg, operation=Operation.POST, target="")))
-    taken: dict[str, int] = {}
-    numbered = []
-    for wording in posts:
-        part = taken.get(wording.leg.channel, 0)
-        taken[wording.leg.channel] = part + 1 + len(wording.further)
-        leg = replace(wording.leg, part=part)
-        standalone, *further = (
-            post.model_copy(
-                update={
-                    "key": post_key(publication, replace(leg, part=part + number)),
-                    # Each post of a publication has a time of its own, so that timelines keep their order.
-                    "created_at": at + timedelta(milliseconds=part + number),
-                }
-            )
-            for number, post in enumerate((wording.standalone, *wording.further))
-        )
-        same = {"key": standalone.key, "created_at": standalone.created_at}
-        reply = wording.reply and wording.reply.model_copy(update=same)
-        numbered.append(replace(wording, leg=leg, standalone=standalone, reply=reply, further=tuple(further)))
-    return tuple(numbered)
-
-
-def post_key(publication: str, leg: Leg) -> str:
-    """The key of a post: the same for the same words to the same account.
-
-    The channel is named too, since two networks may call our account alike, and so may a channel that is gone.
-    """
-    named = "\n".join((publication, leg.channel, leg.account, leg.language, str(leg.part), leg.operation))
-    return hashlib.sha256(named.encode()).hexdigest()

@@ -79,7 +79,7 @@ class Delivery:
         channels: The channels of the installation, by name.
         clock: Tells how much time passes; what time it is, the journal tells.
         lease: For how long a claim holds.
-        patience: How long to wait before the next try of a post of a given age.
+        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
     """
 
     journal: Journal
@@ -237,10 +237,11 @@ class Delivery:
     def _due(self) -> dict[str, datetime]:
         """When each channel has something to do next; one that rests, not before it has."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
-        rates = {name: how.rate for name, how in self.channels.items()}
+        usable = {name: how for name, how in self.channels.items() if not how.problem}
+        rates = {name: how.rate for name, how in usable.items()}
         with self._lock:
             rest = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
-        return {name: max(at, rest.get(name, at)) for name, at in self.journal.due(self.channels, rates=rates).items()}
+        return {name: max(at, rest.get(name, at)) for name, at in self.journal.due(usable, rates=rates).items()}
 
     def _may_happen(self, soon: datetime, due: dict[str, datetime], publication: str | None) -> bool:
         """Whether anything that we wait for is under way, or may be begun by then."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policenotify.channel import Configured
-from policenotify.deciding import Decided, Deciding, numbered, post_key
+from policenotify.deciding import Decided, Deciding
 from policenotify.errors import JournalError, KeyReused, PolicenotifyError, Stopped
 from policenotify.lifecycle import Course
 from policenotify.receipt import History, Leg
 from policenotify.reminders import Reminder, Reminders, duty_message, duty_profile
-from policenotify.render import render
+from policenotify.wordings import worded
 from policenotify.words import matching
 
 if TYPE_CHECKING:
@@ -74,12 +75,11 @@ class Duty:
         )
         profile = duty_profile(reminding, reminder.level)
         message = self.deciding.resolved(message, profile, None)
-        legs = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
-        scene = self.deciding.scene(language, message, profile, History(), (), at=at)
-        wordings = tuple(
-            render(scene, leg, channel=channel, key=post_key(publication, leg))
-            for leg, channel in zip(legs, channels, strict=True)
-        )
+        named = {one.name: one for one in channels}
+        meant = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
+        legs, pending, readers = self.deciding.set_apart(meant, named, History())
+        scene = partial(self.deciding.scene, message=message, profile=profile, history=History(), pictures=(), at=at)
+        wordings, wordless = worded(legs, named, scene, publication, at, elsewhere=bool(pending))
         made = Decided(
             message=message,
             digest=message.digest(),
@@ -89,7 +89,9 @@ class Duty:
             sequence=0,
             findings=(),
             pictures=(),
-            wordings=numbered(wordings, publication, at),
-            wordless=(),
+            wordings=wordings,
+            wordless=wordless,
+            pending=pending,
+            readers=readers,
         )
         self.journal.publish(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))

@@ -5,8 +5,9 @@ PolicenotifyError
 ├── NotAllowed            a check forbids the message: nothing was sent, the draft is kept
 ├── IllegalCourse         this stage may not follow in this incident: nothing was sent
 ├── KeyReused             the caller's key already named another message: nothing was sent
-├── CannotFit             what must be said does not fit a channel: nothing was sent
+├── CannotFit             what must be said fits no channel: nothing was sent
 ├── NewerVersion          a stored or received value was written by a newer policenotify
+├── NotHeld               the delivery that is to be resolved is not held, or there is none: nothing was changed
 ├── InvalidPicture        a picture cannot be read or used: nothing was sent
 ├── Stopped               `policenotify stop` is in force: nothing was sent
 ├── SettingsError         the installation's settings are wrong (names the field)
@@ -100,7 +101,7 @@ class KeyReused(PolicenotifyError):
 
 
 class CannotFit(PolicenotifyError):
-    """What must be said does not fit the channel. Nothing was sent.
+    """What must be said does not fit the channel. It is raised only where it fits no other channel either.
 
     Attributes:
         channel: Where it does not fit.
@@ -113,8 +114,8 @@ class CannotFit(PolicenotifyError):
         self.used = used
         self.limit = limit
         super().__init__(
-            f"Nothing was sent: on {channel!r} what, where, what to do and when take {used} of {limit}. "
-            "Shorten the headline, the street or the instruction."
+            f"Nothing was sent: on {channel!r} what, where and the first thing to do take {used} of {limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction."
         )
 
 
@@ -136,6 +137,21 @@ class NewerVersion(PolicenotifyError):
             f"{told} has schema version {found}; this policenotify reads up to {known}. "
             f"Install the release of policenotify that introduced {what} version {found}, or a later one."
         )
+
+
+class NotHeld(PolicenotifyError):
+    """The delivery that is to be resolved is not held, or there is none. Nothing was changed.
+
+    Attributes:
+        delivery: The id that was given.
+        exists: Whether there is such a delivery.
+    """
+
+    def __init__(self, delivery: int, *, outcome: str = "") -> None:
+        self.delivery = delivery
+        self.exists = bool(outcome)
+        why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
+        super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
 
 
 class InvalidPicture(PolicenotifyError):
@@ -278,9 +294,9 @@ class Refused(ChannelError):
 
     Attributes:
         fallback: `"standalone"`: the same message may be tried once, worded to stand alone, without answering.
-            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload), not the
-            content; the post may be prepared anew. `"distinct"`: the account has said these very words already. If
-            they are not those of an earlier attempt, the post is prepared anew, with what tells it from the other.
+            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload, a deleted post to
+            answer), not the content; the post may be prepared anew. `"distinct"`: the account has said these very words
+            already. If they are not those of an earlier attempt, the post is prepared anew, with what tells it apart.
     """
 
     def __init__(

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from policenotify.scales import Precision
+from policenotify.text.house_numbers import without_house_number
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -266,7 +267,8 @@ class Location(_Value):
     def blur(self, finest: Precision) -> Location:
         """The place, told no finer than *finest*: same input, same answer.
 
-        Words, point and area finer than that are left out or widened; a place that is coarser already stays.
+        Words, point and area finer than that are left out or widened; a place that is coarser already stays. Below
+        `exact`, house numbers, buildings, floors and flats are taken out of street, district and label.
         The officer's own label is trusted down to the district, and left out when only the commune may be told.
         Where the commune is left out, its department is told.
         """
@@ -275,6 +277,9 @@ class Location(_Value):
         for field, needs in _FINENESS.items():
             if needs.rank > at_most.rank:
                 hidden[field] = None
+        for field in _ADDRESSES if at_most is not Precision.EXACT else ():
+            if words := hidden.get(field, getattr(self, field)):
+                hidden[field] = without_house_number(str(words)).text or None
         if self.commune and not self.department and "commune" in hidden:
             hidden["department"] = _department_in(self.commune)
         hidden["point"] = self.point.snapped(at_most) if self.point else None
@@ -285,6 +290,9 @@ class Location(_Value):
 def _department_in(commune: str) -> str:
     return commune[:3] if commune.startswith(("97", "98")) else commune[:2]
 
+
+# Words that may hold the number of a house.
+_ADDRESSES = ("street", "district", "label")
 
 # How fine each word tells a place.
 _FINENESS = {

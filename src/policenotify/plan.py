@@ -102,7 +102,7 @@ def plan(
         if channel.name in heard:
             legs += _following(message, history, channel, heard[channel.name])
         elif channel in wanted:
-            legs += _numbered(_leg(channel, language) for language in _languages(message, channel))
+            legs += _beginning(message, channel)
     for name, said in heard.items():
         if name not in known:
             legs += _numbered(
@@ -115,6 +115,37 @@ def plan(
                 for was in said
             )
     return tuple(legs)
+
+
+def legs_on(message: Message, history: History, channel: Configured) -> tuple[Leg, ...]:
+    """Return the legs of a message on one channel that it is meant for, and what they answer there.
+
+    As `plan` does, for one channel that could not be used when the message was published.
+
+    Args:
+        message: The resolved message.
+        history: The publications of the incident before that message.
+        channel: The channel as it is now.
+    """
+    heard = _heard(history, [channel]).get(channel.name) if message.stage not in _BEGINS else None
+    if heard:
+        return tuple(_following(message, history, channel, heard))
+    # How it is used may have been what could not be read.
+    unfit = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
+    if channel.exercise != message.exercise:
+        unfit = f"{channel.name!r} is {'' if channel.exercise else 'not '}for exercises{' only' * channel.exercise}."
+    return tuple(replace(leg, skip=unfit) for leg in _beginning(message, channel))
+
+
+def reached(history: History, channel: Configured) -> bool:
+    """Return whether something of the incident is, may be or will be with the channel's readers."""
+    return any(
+        _posted_as(was, channel) and was.outcome not in _NOT_OUT for entry in history.entries for was in entry.said
+    )
+
+
+def _beginning(message: Message, channel: Configured) -> Iterator[Leg]:
+    return _numbered(_leg(channel, language) for language in _languages(message, channel))
 
 
 def _wanted(
@@ -200,7 +231,7 @@ def _heard(history: History, channels: Sequence[Configured]) -> dict[str, list[S
     Those who read an account are the same by whatever name its channel goes now.
     """
     known = {channel.name for channel in channels}
-    now = {channel.account: channel.name for channel in channels}
+    now = {channel.account: channel.name for channel in channels if not channel.problem}
     heard: dict[str, dict[str, Said]] = {}
     for entry in history.entries:
         for said in entry.said:

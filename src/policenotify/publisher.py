@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,12 +23,16 @@ from policenotify.errors import (
     NotAllowed,
     SettingsError,
 )
+from policenotify.fault import Fault, fault_of
 from policenotify.journal.values import LEASE
 from policenotify.message import Message
+from policenotify.pending import PendingDeliveries
 from policenotify.plan import Route
-from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Publication, Receipt, Wording
-from policenotify.reminders import Reminder, Reminders, Reminding
+from policenotify.receipt import UNVERIFIED, Finding, Leg, Outcome, Pending, Publication, Receipt, Wording
+from policenotify.reminders import CATEGORY as DUTY_CATEGORY
+from policenotify.reminders import Reminder, Reminders, Reminding, duty_profile
 from policenotify.slips import nearest
+from policenotify.timestamps import local_time
 from policenotify.words import PROFILES, WORDS, Profile, Words
 from policenotify.worker import Worker
 
@@ -53,12 +57,16 @@ class Preview:
         findings: What the checks remark; blocking ones would keep it from going out.
         wordings: How it would read, on each channel and in each language.
         deletions: Which earlier posts would be taken back.
+        pending: What would wait, since its channel cannot be used now.
+        refusals: Where it cannot be said, since even its briefest form does not fit; each leg says why in `refused`.
     """
 
     message: Message
     findings: tuple[Finding, ...] = ()
     wordings: tuple[Wording, ...] = ()
     deletions: tuple[Leg, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    refusals: tuple[Leg, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -92,6 +100,7 @@ class Publisher:
         reminding: Reminding | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
+        reopen: Callable[[str], Configured | None] | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -109,10 +118,11 @@ class Publisher:
             entropy: Gives that many random bytes.
             checks: What is checked before anything is published.
             lease: For how long a claimed delivery stays its owner's without a word.
-            patience: How long to wait before the next try of a post of a given age.
+            patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host that deliver, and are told when something is published.
+            reopen: Makes a channel that could not be used again, from the settings as they are now.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel is none.
@@ -149,6 +159,14 @@ class Publisher:
             checks=checks,
             entropy=entropy,
         )
+        self._pending = PendingDeliveries(
+            journal=journal,
+            channels=self.channels,
+            # The messages to duty channels are worded by no category of the installation's.
+            deciding=replace(self._deciding, profiles={**profiles, DUTY_CATEGORY: duty_profile(reminding, level=1)}),
+            clock=self.clock,
+            reopen=reopen,
+        )
         self._duty = Duty(journal=journal, deciding=self._deciding, reminders=self._reminders)
         self._worker = Worker(_Background(journal, self._delivery, self._look_after, self._next_at), clock=self.clock)
 
@@ -173,7 +191,7 @@ class Publisher:
 
         Raises:
             IllegalCourse: Its stage may not follow in its incident.
-            CannotFit: What must be said does not fit a channel.
+            CannotFit: What must be said fits none of the channels.
             InvalidPicture: A picture cannot be used.
             SettingsError: No channel is meant, or an unknown one.
         """
@@ -181,8 +199,14 @@ class Publisher:
         made = self._deciding.decide(
             self._deciding.given(message), to=to, publication=self._deciding.ulid(at), at=at, anyway=True
         )
-        deletions = tuple(leg for leg in made.wordless if not leg.skip)
-        return Preview(message=made.message, findings=made.findings, wordings=made.wordings, deletions=deletions)
+        return Preview(
+            message=made.message,
+            findings=made.findings,
+            wordings=made.wordings,
+            deletions=tuple(leg for leg in made.wordless if not leg.skip and not leg.refused),
+            pending=made.pending,
+            refusals=tuple(leg for leg in made.wordless if leg.refused),
+        )
 
     def publish(
         self,
@@ -222,7 +246,7 @@ class Publisher:
             NotAllowed: A check forbids it; the draft is kept.
             IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
             KeyReused: The key names another message.
-            CannotFit: What must be said does not fit a channel.
+            CannotFit: What must be said fits none of the channels.
             InvalidPicture: A picture cannot be used.
             Stopped: Everything is stopped.
             SettingsError: No channel is meant, or an unknown one.
@@ -236,6 +260,8 @@ class Publisher:
         wait = _span(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
+        if connection is None:
+            self._pending.look_after()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 with self.journal.at_one_moment():
@@ -265,13 +291,22 @@ class Publisher:
         """
         history = self.journal.history(incident)
         if not history.entries:
-            known = history.known(self.incidents())
+            known = history.known((one.in_zone(self.zone) for one in self.incidents()), zone=self.zone)
             raise IllegalCourse(f"There is no incident {incident!r}. {known}", incident=incident)
         return self._told(history.entries[-1].publication)
 
     def publication(self, wanted: str) -> Publication | None:
         """A publication and what became of it, by its id or by your key; `None`: there is none."""
         return self._told(wanted) if self.journal.publication(wanted) else None
+
+    def faults(self) -> dict[str, Fault]:
+        """The channels that cannot be used now, by name, and why: what is meant for them waits in the journal.
+
+        A wrong option, a secret that cannot be read, a library that is not installed; a list of recipients that cannot
+        be read, or that had people and has none. The lists are read again at each call; the rest is looked at again
+        by `publish`, `drain` and the worker, at most every ten seconds.
+        """
+        return self._pending.faults()
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
@@ -297,7 +332,8 @@ class Publisher:
         return self._delivery.drain(budget)
 
     def _look_after(self) -> None:
-        """What is done before each drain: erase addresses that nothing needs any more, and remind of what is owed."""
+        """Do what precedes each drain: word what waited for a channel, erase addresses, remind of what is owed."""
+        self._pending.look_after()
         self.journal.erase_addresses()
         self._duty.look_after()
 
@@ -357,9 +393,18 @@ class Publisher:
             notes = self._waiting_notes(waiting) if waiting else {}
         receipts = []
         for receipt in found.receipts:
-            note = self._how_far_known(receipt) if receipt.outcome.settled else notes[receipt.channel]
-            receipts.append(receipt.model_copy(update={"note": note}))
+            retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
+            update = {"note": self._note(receipt, notes), "retry_at": retry_at}
+            receipts.append(receipt.model_copy(update=update))
         return found.model_copy(update={"receipts": tuple(receipts), "repeated": repeated})
+
+    def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
+        if receipt.outcome is Outcome.SENDING:
+            return "It is being sent now."
+        channel = self.channels.get(receipt.channel)
+        if receipt.unworded and (channel is None or fault_of(channel, self.journal.had_people)):
+            return ""  # the reason and the remedy are enough
+        return self._how_far_known(receipt) if receipt.outcome.settled else waiting[receipt.channel]
 
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)
@@ -369,17 +414,22 @@ class Publisher:
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
         """For each channel: who sends what waits there, and from when on the next post may leave, if not now."""
         seen = self.journal.runner_seen()
-        when = f"{seen.astimezone(self.zone):%Y-%m-%d %H:%M:%S}" if seen else ""
-        last = f"the last one ran at {when}" if when else "none has run yet"
-        who = f"The next publish or `policenotify drain` sends it; {last}."
+        when = local_time(seen, self.zone, seconds=True) if seen else ""
+        ran = f"the last one ran at {when}" if seen else "none has run yet"
+        who = f"The next publish or `policenotify drain` sends it; {ran}."
         if self._worker.running or self.journal.worker_seen():
             who = f"A worker sends it; {f'it was last seen at {when}' if when else 'it has just started'}."
         rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
         opens = {
-            name: f" Nothing leaves on its channel before {at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}."
+            name: f" Nothing leaves on its channel before {local_time(at, self.zone, seconds=True)}."
             for name, at in self.journal.opens_at(rates).items()
         }
-        return {name: who + opens.get(name, "") for name in rates}
+        wrong = {
+            name: f"It waits: {fault_of(channel, self.journal.had_people)}"
+            for name in rates
+            if (channel := self.channels.get(name)) is not None and channel.problem
+        }
+        return {name: wrong.get(name) or who + opens.get(name, "") for name in rates}
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +463,8 @@ def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
     """Two channels of one account would say everything twice to the same readers."""
     names: dict[tuple[str, str], str] = {}
     for channel in channels:
+        if channel.problem:
+            continue
         first = names.setdefault((channel.network, channel.account), channel.name)
         if first != channel.name:
             raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")

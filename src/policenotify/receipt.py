@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from policenotify.channel import Operation, Post, PostRef
 from policenotify.errors import PublicationFailed
 from policenotify.lifecycle import Course, Stage, course_after, next_course
 from policenotify.message import Message
+from policenotify.timestamps import local_time
 
 
 class Outcome(StrEnum):
@@ -149,13 +150,13 @@ class History:
         """One of the incident's publications."""
         return next((entry for entry in self.entries if entry.publication == publication), None)
 
-    def known(self, open_now: Iterable[object] = ()) -> str:
+    def known(self, open_now: Iterable[str] = (), *, zone: tzinfo = UTC) -> str:
         """What the journal knows, in a sentence or two, for the text of an error; *open_now*: the incidents."""
-        lines = "; ".join(map(str, open_now))
+        lines = "; ".join(open_now)
         told = []
         if self.entries:
             last = self.entries[-1]
-            told.append(f"Its last publication is the {last.stage} of {last.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC.")
+            told.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
         if lines:
             told.append(f"Open now: {lines}.")
         elif not self.entries:
@@ -177,6 +178,7 @@ class Leg:
         target: For an edit or a deletion: the publication whose post it is about.
         target_part: And which of its posts on the channel.
         skip: Why nothing is said here although the incident was opened here; empty: it is said.
+        refused: Why it cannot be said here although it should be; empty: it can.
     """
 
     channel: str
@@ -188,6 +190,7 @@ class Leg:
     target: str = ""
     target_part: int = 0
     skip: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +211,21 @@ class Wording:
     reply: Post | None = None
     further: tuple[Post, ...] = ()
     gave_way: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A message that waits for a channel that cannot be used: it has no wording until then.
+
+    Attributes:
+        leg: Where it goes.
+        reason: Why the channel cannot be used now, in an officer's words.
+        remedy: What to do.
+    """
+
+    leg: Leg
+    reason: str
+    remedy: str
 
 
 class _Value(BaseModel):
@@ -232,11 +250,12 @@ class Receipt(_Value):
         reason: Why it is not posted, in an officer's words.
         remedy: What to do now.
         code: The network's own code.
-        retry_at: When it will be tried again.
+        retry_at: When it will be tried again, in the zone of the publisher.
         attempts: How often it was tried.
         standalone: It was worded to stand alone although it belongs to an incident and the network has replies.
         recipients: For a channel with recipients: how many people have which outcome.
         note: Who will send what is waiting, and when a runner was last seen; of what is posted, how far that is known.
+        unworded: Its channel could not be used when it was published: it is worded, and sent, once the channel can.
     """
 
     channel: str
@@ -254,6 +273,7 @@ class Receipt(_Value):
     standalone: bool = False
     recipients: Mapping[Outcome, int] | None = None
     note: str = ""
+    unworded: bool = False
 
     @property
     def url(self) -> str | None:
@@ -271,7 +291,7 @@ class Receipt(_Value):
         told = [f"{self.channel}: {self.outcome}", f"({people})" if people else "", self.url or ""]
         again = ""
         if self.retry_at and not self.outcome.settled:
-            again = f"Not before {self.retry_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+            again = f"Not before {local_time(self.retry_at, self.retry_at.tzinfo)}."
         why = [self.reason, f"[{self.code}]" if self.code else "", self.remedy, again, self.note]
         return " ".join(filter(None, (*told, *why)))
 

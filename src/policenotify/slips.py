@@ -12,7 +12,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 _IN_OUR_WORDS = {"missing": "is missing.", "too_short": "must not be empty."}
-_TELLTALE = 3  # characters; a shorter part of a secret tells nothing
+_TELLTALE = 3  # characters; a shorter secret is part of ordinary words
+_TELLTALE_PART = 8  # of a part of one: a shorter part is a word of the language, such as `token`
 
 
 def nearest(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:
@@ -37,13 +38,13 @@ def slips(
         model: Where it looked.
         at: Where in the settings the model's values stand: `channels.bluesky`.
         also: More names that may stand beside the model's own.
-        given: What was validated; a line that would repeat a part of a secret in it is withheld.
+        given: What was validated; a line that would repeat a secret in it, or a long part of one, is withheld.
     """
     secrets = secrets_in(model, given)
     found = error.errors(include_url=False, include_input=False, include_context=False)
     places = [slip["loc"] for slip in found]
     return [
-        ": ".join(filter(None, (path(at, *slip["loc"]), withheld(_said(slip, model, also), secrets))))
+        ": ".join(filter(None, (path(at, *slip["loc"]), _said(slip, model, also, secrets))))
         for slip in found
         # A list is wrong because its item is, or something in it.
         if not any(inner[: len(slip["loc"])] == slip["loc"] != inner for inner in places)
@@ -76,29 +77,36 @@ def _secrets(annotation: Any, given: object) -> Iterator[str]:  # noqa: ANN401 -
 
 
 def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
-    """The text, unless it repeats a secret or a part of one: an author's own words may quote what he was given.
+    """Return the text, unless it repeats a secret or a long part of one.
+
+    An author's own words may quote the value that he was given, or a piece of it.
 
     Args:
-        text: What somebody says is wrong.
+        text: What is wrong, in words.
         secrets: What must not be repeated.
-        ours: The text was written to be shown (a `SettingsError`): it may have words in common with a secret URL,
-            such as its scheme, but not its password.
+        ours: The text was written to be shown (a `SettingsError`, or made of names alone): it may have words in
+            common with a secret, such as the scheme of a URL, but not the whole of it and not its password.
     """
-    parts: set[str] = set()
+    telltale: set[str] = set()
     for secret in secrets:
-        parts.update((secret, secret.partition("://")[2].rpartition("@")[0].partition(":")[2]))
-        parts.update([] if ours else re.split(r"\W+", unquote(secret)))
-    telltale = any(part in text for part in parts if len(part) >= _TELLTALE)
-    return "is not right (why is not repeated here: it would show a secret)." if telltale else text
+        password = secret.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        telltale.update(whole for whole in (secret, password) if len(whole) >= _TELLTALE)
+        parts = () if ours else re.split(r"\W+", unquote(secret))
+        telltale.update(part for part in parts if len(part) >= _TELLTALE_PART)
+    if any(part in text for part in telltale):
+        return "is not right (why is not repeated here: it would show a secret)."
+    return text
 
 
-def _said(slip: ErrorDetails, model: type[BaseModel], also: Iterable[str]) -> str:
+def _said(slip: ErrorDetails, model: type[BaseModel], also: Iterable[str], secrets: Iterable[str]) -> str:
     if slip["type"] == "extra_forbidden":
         *outer, name = slip["loc"]
-        return f"is not known. {nearest(str(name), [*_names_at(model, outer), *(() if outer else also)])}".rstrip()
+        known = [*_names_at(model, outer), *(() if outer else also)]
+        text = f"is not known. {nearest(str(name), known)}".rstrip()
+        return withheld(text, secrets, ours=True)  # made of names alone
     if slip["type"] in _IN_OUR_WORDS:
         return _IN_OUR_WORDS[slip["type"]]
-    return slip["msg"].removeprefix("Value error, ")
+    return withheld(slip["msg"].removeprefix("Value error, "), secrets)
 
 
 def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable[str]:

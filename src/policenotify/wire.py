@@ -254,7 +254,7 @@ def error_for_status(
         said: The network's own words, if they are known to hold nothing secret.
     """
     told = f"{status} {code}".strip()
-    words = f": {said}" if said else "."
+    words = quoted(said)
     if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
         at = retry_at(headers, now=now)
         return Unavailable(f"{where} asks us to wait{words}", retry_at=at, whole_channel=True, code=told)
@@ -266,6 +266,14 @@ def error_for_status(
     if status in {408, 425}:
         return Unavailable(f"{where} did not take the request{words}", code=told)
     return Refused(f"{where} refused the post{words}", code=told)
+
+
+def quoted(said: str) -> str:
+    """Return a server's own words as the end of a sentence: after a colon, and with a full stop."""
+    words = said.strip()
+    if not words:
+        return "."
+    return f": {words}" if words.endswith((".", "!", "?", "…")) else f": {words}."
 
 
 def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import MAXYEAR, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from campaign.campaigns import campaign, utc
+from dateutil.rrule import rrulestr
 
-from policenotify.campaign import occurrences
+from policenotify.campaign import occurrences, rules
 
 
 def days(schedule: dict[str, Any], first: date, last: date, **changes: Any) -> list[str]:
@@ -16,6 +18,7 @@ def days(schedule: dict[str, Any], first: date, last: date, **changes: Any) -> l
     return [one.day.isoformat() for one in occurrences(made, first, last)]
 
 
+PARIS = ZoneInfo("Europe/Paris")
 YEAR = (date(2026, 1, 1), date(2026, 12, 31))
 
 
@@ -113,6 +116,51 @@ def test_a_rule_ends_where_it_says(rule: str, last: str) -> None:
     assert len(found) == found[-1].day.day
 
 
-def test_a_rule_that_never_happens_is_not_looked_for_until_the_year_9999() -> None:
-    never = campaign(schedule=[{"rrule": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"}])
-    assert occurrences(never, date(2026, 1, 1), date(2026, 12, 31)) == ()
+NEVER = (
+    "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+    "FREQ=MONTHLY;BYMONTH=4;BYMONTHDAY=31",
+    "FREQ=YEARLY;BYYEARDAY=1;BYMONTH=6",
+)
+
+
+@pytest.mark.parametrize("rule", NEVER)
+def test_a_rule_that_never_happens_is_searched_for_a_few_years_only(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[datetime] = []
+
+    def noted(text: str, dtstart: datetime) -> Any:
+        begun.append(dtstart)
+        return rrulestr(text, dtstart=dtstart)
+
+    monkeypatch.setattr(rules, "rrulestr", noted)
+    found = tuple(rules.by_rrule(rule, date(2026, 1, 1), time(18), date(2026, 1, 1), date(2027, 12, 31), PARIS))
+    assert found == ()
+    [start] = begun
+    assert MAXYEAR - start.year < 60  # dateutil gives up after the last year of all
+    assert occurrences(campaign(schedule=[{"rrule": rule}]), date(2026, 1, 1), date(2026, 12, 31)) == ()
+
+
+_RULES = (
+    "FREQ=DAILY;INTERVAL=13",
+    "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;WKST=SU",
+    "FREQ=MONTHLY;BYDAY=-1FR,2TU",
+    "FREQ=MONTHLY;BYMONTHDAY=31,-2",
+    "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+    "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+    "FREQ=YEARLY;BYWEEKNO=1,53;BYDAY=MO,SU",
+    "FREQ=YEARLY;INTERVAL=3;BYYEARDAY=1,-1,366",
+)
+
+
+@pytest.mark.parametrize("rule", _RULES)
+@pytest.mark.parametrize(("start", "years"), [(date(2026, 1, 1), 3), (date(2027, 12, 31), 9), (date(2098, 2, 3), 5)])
+def test_a_rule_happens_on_the_days_of_its_own_years(rule: str, start: date, years: int) -> None:
+    last = date(start.year + years, 6, 30)
+    found = list(rules.by_rrule(rule, start, time(18), start, last, PARIS))
+    begin = datetime.combine(start, time(18))
+    assert found == list(rrulestr(rule, dtstart=begin).between(begin, datetime.combine(last, time.max), inc=True))
+    assert found or rule == "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"  # no leap day from 2098 to 2103
+
+
+def test_a_rule_that_only_dateutil_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="name a public holiday"):
+        rules.refuse_rrule("FREQ=YEARLY;BYEASTER=0")

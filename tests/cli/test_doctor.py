@@ -9,8 +9,7 @@ import pytest
 from cli.shell import ACCIDENT, Earlier, Ran, Run
 from desk import ADDRESSES, Desk, accident
 
-from policenotify.cli.doctor import _recipients
-from policenotify.errors import JournalError, SettingsError
+from policenotify.errors import JournalError
 from policenotify.journal.store import Journal
 from policenotify.words import FR
 
@@ -35,8 +34,8 @@ def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
     assert again.code == 1
     assert "is there already" in again.document["error"]["text"]
     seen = run("doctor", "--settings", "désk/policenotify.toml", "--json")
-    assert seen.code == 1
-    assert "channels.bluesky.password: the file" in _line(seen, "settings")["told"]
+    assert seen.code == 3
+    assert "channels.bluesky.password: the file" in _line(seen, "channel bluesky")["told"]
     here = run("init", "--json").document
     assert here["next"][2].endswith("policenotify doctor")
 
@@ -67,6 +66,16 @@ def test_wrong_credentials_are_told_and_nothing_else_is_hidden(run: Run, desk: D
     assert "aaaa-bbbb" not in ran.out
 
 
+def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
+    assert _line(run("doctor", "--json"), "channel bluesky")["state"] == "ok"
+    desk.bluesky.handle = "nouvelle.example"
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    line = _line(ran, "channel bluesky")
+    assert line["state"] == "note"
+    assert "is called nouvelle.example now" in line["told"]
+
+
 def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
     desk.bluesky.closed = "suspended"
     run("publish", *ACCIDENT)
@@ -82,8 +91,8 @@ def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> Non
 def test_a_channel_that_is_set_wrongly_hides_no_other(run: Run, desk: Desk) -> None:
     _change(desk, "handle =", "handel =")
     ran = run("doctor", "--json")
-    assert ran.code == 1
-    assert "Did you mean 'handle'?" in _line(ran, "channels")["told"]
+    assert ran.code == 3
+    assert "Did you mean 'handle'?" in _line(ran, "channel bluesky")["told"]
     assert _line(ran, "channel presse")["state"] == "ok"
 
 
@@ -94,16 +103,9 @@ def test_recipients_that_are_none_are_noted(run: Run, desk: Desk) -> None:
     assert _line(ran, "recipients of presse")["state"] == "note"
     (desk.folder / "presse.txt").unlink()
     gone = run("doctor", "--json")
-    assert gone.code == 1
-    assert "presse.txt cannot be read" in _line(gone, "channels")["told"]
-
-
-def test_recipients_that_vanish_while_the_doctor_looks(desk: Desk) -> None:
-    def gone() -> tuple[str, ...]:
-        raise SettingsError("channels.presse.recipients: the file presse.txt cannot be read.")
-
-    line = _recipients(desk.by_mail(recipients=gone))
-    assert (line.state, line.exit) == ("WRONG", 3)
+    assert gone.code == 3
+    assert "presse.txt cannot be read" in _line(gone, "recipients of presse")["told"]
+    assert _line(gone, "channel presse")["state"] == "ok"
 
 
 def test_keys_that_others_may_read_are_wrong(run: Run, desk: Desk) -> None:
@@ -156,8 +158,10 @@ def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     assert _line(ran, "network magpie")["state"] == "note"
     _change(desk, 'network = "email"', 'network = "magpie"')
     used = run("doctor", "--json")
-    assert used.code == 1
+    assert used.code == 3
     assert _line(used, "network magpie")["state"] == "WRONG"
+    assert _line(used, "channel presse")["state"] == "WRONG"
+    assert _line(used, "channel bluesky")["state"] == "ok"
 
 
 def test_a_strangers_network_that_fails_in_a_way_of_its_own(

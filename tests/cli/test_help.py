@@ -37,7 +37,7 @@ BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """What has been done before the examples of a command are followed."""
 
-CODES = {"init /etc/policenotify": None, "resolve 42 --posted": 6, "resolve 42 --not-posted": 6}
+CODES = {"init /etc/policenotify": None, "resolve 42 --posted": 2, "resolve 42 --not-posted": 2}
 """Examples that cannot be followed here: `None`, or how they exit instead."""
 
 

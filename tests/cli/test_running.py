@@ -53,7 +53,7 @@ def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
     assert "STOPPED. " in shown.out
     assert "But: Nothing was sent: everything was stopped" in run("resume", "bluesky").words
     assert run("resume", "--json").document == {"resumed": True, "channel": None, "actor": "brigadier"}
-    assert run("resume").out == "Everything was not stopped.\n"
+    assert run("resume").out == "Nothing was stopped.\n"
     assert desk.bluesky.posts == ()
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.bluesky.posts) == 1
@@ -62,8 +62,8 @@ def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
 def test_a_stop_needs_no_channel_that_works(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("handle =", "handel ="), encoding="utf-8")
-    assert run("publish", *ACCIDENT).code == 1
     assert run("stop").code == 0
+    assert run("publish", *ACCIDENT).code == 1
 
 
 def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
@@ -126,7 +126,20 @@ def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, held: str, an
     }  # fmt: skip
     assert run("drain", "--budget", "10").code == 0
     assert sorted(len(desk.mail.mailbox(address)) for address in ADDRESSES) == [1, 1, mails]
-    assert "Nothing of delivery" in run("resolve", held, answer).err
+    again = run("resolve", held, answer, "--json")
+    assert again.code == 2
+    assert again.document["error"]["kind"] == "NotHeld"
+    assert f"Delivery {held} is not held: it is posted." in again.document["error"]["text"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(run: Run) -> None:
+    ran = run("resolve", "999", "--posted", "--json")
+    assert ran.code == 2
+    assert ran.document["error"] == {
+        "kind": "NotHeld", "published": "no",
+        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify status",
+    }  # fmt: skip
 
 
 def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from PIL import Image
 from policenotify.clock import SystemClock
 from policenotify.journal.store import Journal
 from policenotify.publisher import Publisher
+from policenotify.testing.samples import PARIS
+from policenotify.testing.stand import Answer
 
 
 def test_an_incident_from_its_opening_to_its_end(run: Run, desk: Desk) -> None:
@@ -99,6 +101,18 @@ def test_what_reaches_further_than_the_opening_says_that_it_stands_alone(run: Ru
     assert "It stands alone" in ran.out
     [post] = desk.bluesky.posts
     assert "rue Foch" in post.text
+
+
+def test_what_never_goes_out_is_not_said_to_go_yet(run: Run, desk: Desk) -> None:
+    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Answer.json({"error": "InvalidRequest"}, 400))
+    ran = run("publish", *ACCIDENT, "--to", "bluesky")
+    assert ran.code == 3
+    assert "✘ bluesky (fr): refused" in ran.out
+    assert ran.out.startswith("Written down, but it goes out on no channel.\n")
+    (desk.folder / "presse.txt").write_text("", encoding="utf-8")
+    other = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
+    nobody = run("publish", *other, "--to", "presse")
+    assert nobody.out.startswith("Written down, but it goes out on no channel.\n")
 
 
 def test_nothing_is_awaited_where_nobody_waits(run: Run, desk: Desk) -> None:
@@ -301,3 +315,43 @@ def test_the_settings_may_be_named_before_and_after_the_command(run: Run, desk: 
     assert run("--settings", "none.toml", "--json", "status", "--settings", elsewhere).code == 0
     assert json.loads(run("--json", "status").out)["error"]["kind"] == "SettingsError"
     assert desk.bluesky.posts == ()
+
+
+def _evening(minute: int) -> datetime:
+    """An evening in Paris: 18h30 has passed, or is still to come."""
+    return datetime(2026, 11, 24, 18, minute, tzinfo=PARIS)
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("command", [("preview",), ("publish", "--wait", "0")])
+def test_the_day_of_an_hour_is_told_with_a_warning_where_it_is_tomorrow(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    promised = with_other("--next-update", "18h30")
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(15))
+    soon = run(*command, *promised)
+    assert "Time: --next-update 18h30: Tuesday 2026-11-24 18:30 (today)" in soon.out
+    assert "No day was given" not in soon.words
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(45))
+    other = [word.replace("2026-4711", "2026-4712") for word in promised]
+    late = run(*command, *other)
+    assert "Time: --next-update 18h30: Wednesday 2026-11-25 18:30 (tomorrow)" in late.out
+    assert "! No day was given, and 18h30 is taken as tomorrow's." in late.words
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(45))
+    promised = with_other("--next-update", "18h30")
+    seen = run("preview", *promised, "--json").document
+    said = run("publish", *promised, "--wait", "0", "--json").document
+    for times, findings in ((seen["times"], seen["findings"]), (said["times"], said["publication"]["findings"])):
+        [time] = times
+        assert (time["at"], time["day"]) == ("2026-11-25T18:30:00+01:00", "tomorrow")
+        assert "taken as tomorrow's" in time["warning"]
+        [remark] = [finding for finding in findings if finding["code"] == "PN109"]
+        assert remark["level"] == "warning"
+        assert "2026-11-25 18:30, in 23 hours" in remark["reason"]
+    assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition says nothing

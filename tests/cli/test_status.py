@@ -8,11 +8,14 @@ import pytest
 from cli.lofts import Pigeon
 from cli.shell import ACCIDENT, Earlier, Run
 from desk import Desk, accident
+from sqlalchemy import update
 
 from policenotify.channel import Configured
+from policenotify.journal import schema
 from policenotify.journal.owner import this_process
 from policenotify.journal.values import LEASE
 from policenotify.lifecycle import Lifecycle, Stage
+from policenotify.receipt import Outcome
 
 
 @pytest.mark.usefixtures("desk")
@@ -196,3 +199,77 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
     checked = run("doctor")
     assert checked.code == 3
     assert "was taken over twice within one lease" in checked.words
+
+
+def _backlog(desk: Desk, count: int) -> None:
+    """Publish openings that nobody delivers, the first one overdue."""
+    desk.clock = Earlier(timedelta(hours=30))
+    for number in range(count):
+        life = Lifecycle(stage=Stage.OPENING, incident=f"I{number:03d}")
+        opening = accident(headline=f"Accident {number}", lifecycle=life)
+        desk.publisher().publish(opening, key=f"key {number}", actor="desk", wait=timedelta(0))
+        desk.clock = Earlier(timedelta(minutes=30 - number))
+
+
+def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: Desk) -> None:
+    _backlog(desk, 25)
+    ran = run("status")
+    assert ran.code == 5  # nobody delivers
+    lines = ran.out.splitlines()
+    assert len(lines) <= 48
+    assert max(map(len, lines)) <= 100
+    assert "25 incidents are open, 1 of them overdue. The most urgent:" in lines
+    assert "  … and 22 more: policenotify incidents" in lines
+    assert [line.split()[1] for line in lines if line.startswith("  bluesky: ")] == ["25"]
+    assert "; the oldest waits since 20" in ran.out
+    assert "  … and 17 more: policenotify status --all" in lines
+    _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
+    assert "opening of I000" in older.splitlines()[0]
+    assert sum("2 waiting (bluesky, presse)" in line for line in lines) + ran.out.count("✘ bluesky (fr): waiting") == 8
+
+
+def test_the_document_of_a_backlog_is_bounded_and_complete_on_demand(run: Run, desk: Desk) -> None:
+    _backlog(desk, 25)
+    short, full = (run("status", *more, "--json") for more in ((), ("--all",)))
+    assert short.code == full.code == 5
+    for key in ("open_incidents", "overdue_incidents", "unfinished_count", "deliveries", "publications"):
+        assert short.document[key] == full.document[key]
+    assert (short.document["open_incidents"], short.document["overdue_incidents"]) == (25, 1)
+    assert short.document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
+    assert short.document["deliveries"]["presse"]["oldest_waiting"] < short.document["at"]
+    assert [len(one.document["incidents"]) for one in (short, full)] == [3, 25]
+    assert [len(one.document["unfinished"]) for one in (short, full)] == [3, 20]
+    assert short.document["unfinished_count"] == 20
+    assert full.document["unfinished"][:3] == short.document["unfinished"]
+    assert full.document["incidents"][0]["id"] == short.document["incidents"][0]["id"] == "I000"
+
+
+def test_all_is_shown_in_full_on_demand(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    ran = run("status", "--all")
+    assert ran.code == 5
+    assert "more: policenotify" not in ran.out
+    assert ran.out.count("✘ bluesky (fr): waiting") == 12
+    assert run("status", "I001", "--all").code == 2
+
+
+def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    with desk.publisher().journal.writing() as connection:
+        held = update(schema.delivery).where(
+            schema.delivery.c.channel == "presse", schema.delivery.c.lane.like("I004 %")
+        )
+        connection.execute(held.values(state=Outcome.HELD))
+    unfinished = run("status", "--json").document["unfinished"]
+    assert [one["message"]["lifecycle"]["incident"] for one in unfinished] == ["I004", "I000", "I001"]
+
+
+def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    with desk.publisher().journal.writing() as connection:
+        connection.execute(update(schema.delivery).values(state=Outcome.POSTED))
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))
+    assert "people read there of I000, I001," in run("status").words
+    assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
+    assert len(run("status", "--json").document["gone"]["bluesky"]) == 12

@@ -131,8 +131,8 @@ class Installation:
         )
 
 
-def _patience(age: timedelta) -> timedelta:
-    return min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8))
+def _patience(before: timedelta) -> timedelta:
+    return min(max(before * 1.25, timedelta(seconds=1)), timedelta(seconds=8))
 
 
 @dataclass(frozen=True)

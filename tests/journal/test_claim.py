@@ -63,6 +63,7 @@ def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
         attempts=0,
         first_tried_at=None,
         last_tried_at=None,
+        backoff=timedelta(0),
         not_after=at + SOON,
         standalone=claimed.standalone,
         reply=None,

@@ -86,7 +86,7 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     for thread in threads:
         thread.join()
     assert len([one for one in told if one in {draft.id for draft in drafts}]) == 1
-    assert len([one for one in told if one.startswith("Nothing was sent: other desks keep publishing on")]) == 1
+    assert len([one for one in told if one.startswith("Nothing was sent. Other desks keep publishing on")]) == 1
     assert [one.message.stage for one in desk.journal.latest(9)].count(stage) == 1
 
 
@@ -123,7 +123,7 @@ def test_what_stands_alone_is_cancelled_once(desk: Desk) -> None:
     correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
     desk.journal.publish(drafts[0])
     for late in (drafts[1], correction):
-        with pytest.raises(CourseChanged, match=f"another desk has cancelled publication {alone}, which is final"):
+        with pytest.raises(CourseChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
             desk.journal.publish(late)
     assert [one.id for one in desk.journal.latest(9)] == [drafts[0].id, alone]
 

@@ -252,13 +252,15 @@ def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, 
 
 def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: BlueskyStand) -> None:
     text = "Déviation. " + "Suivez les panneaux. " * 12
-    say(channel, a_post(text, title="Route barrée", link="https://x.example/é"))
-    card = stand.posts[0].card
-    assert card is not None
-    assert card[:2] == ("https://x.example/%C3%A9", "Route barrée")
-    assert card[2].startswith("Déviation. Suivez")
-    assert card[2].endswith("panneaux.…")
-    assert len(card[2]) <= 200
+    say(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
+    assert stand.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
+
+
+@pytest.mark.parametrize("sender", ["", "Police 34", "POLICE 34"])
+def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: BlueskyStand, sender: str) -> None:
+    text = "Route barrée. " * 18 + "La police 34 vous informe."
+    say(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
+    assert stand.posts[0].card == ("https://x.example/", "Route barrée", "")
 
 
 def test_a_thread_hangs_together(channel: Bluesky, stand: BlueskyStand) -> None:
@@ -287,6 +289,118 @@ def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: BlueskyStand)
         assert next(p for p in stand.posts if p.uri == ref.id).root is None
     later = a_post("Fin", created_at=NOW + timedelta(seconds=9))
     assert say(channel, later, strangers[0], ours).id in [p.uri for p in stand.thread(ours.id)]
+
+
+# --- posts that were deleted by hand ---
+
+
+def three_posts(channel: Bluesky) -> list[PostRef]:
+    thread: list[PostRef] = []
+    for number, text in enumerate(("Route barrée", "Toujours barrée", "Bouchon de 3 km")):
+        thread.append(say(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
+    return thread
+
+
+AN_END = a_post("Route rouverte", stage=Stage.END, created_at=NOW + timedelta(seconds=9))
+
+
+@pytest.mark.parametrize(
+    ("deleted", "parent"),
+    [((), 2), ((2,), 1), ((1,), 0), ((1, 2), 0), ((0,), None), ((0, 1, 2), None), ((0, 2), None)],
+)
+def test_a_reply_hangs_where_its_readers_see_it(
+    channel: Bluesky, stand: BlueskyStand, deleted: tuple[int, ...], parent: int | None
+) -> None:
+    thread = three_posts(channel)
+    for number in deleted:
+        stand.remove(thread[number].id)
+    if parent is None:
+        error = error_of(lambda: channel.prepare(AN_END, tuple(thread)))
+        assert isinstance(error, Refused)
+        assert error.fallback == "standalone"
+        end = say(channel, AN_END)
+    else:
+        end = say(channel, AN_END, *thread)
+        assert [p.parent for p in stand.posts if p.uri == end.id] == [thread[parent].id]
+        assert end.id in [p.uri for p in stand.thread(thread[0].id)]
+    assert end.id in [p.uri for p in stand.profile]
+
+
+def test_a_thread_that_began_again_has_the_root_that_its_readers_see(channel: Bluesky, stand: BlueskyStand) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    stand.remove(opening.id)
+    update = say(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
+    end = say(channel, AN_END, opening, update)
+    assert [post.uri for post in stand.thread(update.id)] == [update.id, end.id]
+    assert [post.uri for post in stand.profile] == [update.id, end.id]
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 2])
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(channel: Bluesky, stand: BlueskyStand, deleted: int) -> None:
+    thread = three_posts(channel)
+    request = channel.prepare(AN_END, tuple(thread))
+    stand.remove(thread[deleted].id)
+    puts = sum(seen.path == PUT for seen in stand.requests)
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+    assert sum(seen.path == PUT for seen in stand.requests) == puts
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [HangUp(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
+)
+def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
+    channel: Bluesky, stand: BlueskyStand, trouble: Answer | HangUp
+) -> None:
+    thread = tuple(three_posts(channel))
+    request = channel.prepare(AN_END, thread)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: channel.prepare(AN_END, thread),
+        lambda: channel.send(request),
+    )
+    for call in calls:
+        stand.fail_next("GET", GET, trouble)
+        assert type(error_of(call)) is Unavailable
+    assert len(stand.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "starts"),
+    [
+        (None, True),
+        ("odd", True),
+        ({"parent": "odd"}, True),
+        ({"parent": {"uri": 7}}, True),
+        ({"parent": {"uri": "https://elsewhere.example/1"}}, False),
+    ],
+)
+def test_a_record_that_was_put_there_by_hand_is_read_with_care(
+    channel: Bluesky, stand: BlueskyStand, reply: object, *, starts: bool
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    written = {"$type": "app.bsky.feed.post", "text": "Route barrée", "createdAt": NOW.isoformat(), "reply": reply}
+    answer = Answer.json({"uri": opening.id, "cid": opening.extra["cid"], "value": written})
+    stand.fail_next("GET", GET, answer)
+    if not starts:
+        error = error_of(lambda: channel.prepare(AN_END, (opening,)))
+        assert isinstance(error, Refused)
+        assert error.fallback == "standalone"
+        return
+    record = channel.prepare(AN_END, (opening,)).body["record"]
+    assert isinstance(record, dict)
+    strong = {"uri": opening.id, "cid": opening.extra["cid"]}
+    assert record["reply"] == {"root": strong, "parent": strong}
+
+
+def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: BlueskyStand) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    ref = channel.send(request)
+    stand.remove(opening.id)
+    assert isinstance(error_of(lambda: channel.send(request)), Refused)
+    assert channel.find(request, since=NOW) == ref
 
 
 # --- once, and never twice ---
@@ -762,6 +876,66 @@ def test_a_handle_that_has_become_another_account(opened: Open, stand: BlueskySt
     assert type(error) is Blocked
     assert "another account than when" in str(error)
     assert [r for r in stand.requests if r.path == PUT] == []
+
+
+def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: BlueskyStand) -> None:
+    channel = opened()
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    stand.did = "did:plc:successor"
+    error = error_of(lambda: opened(keep=MemoryKeep()).send(request))
+    assert type(error) is Blocked
+    assert "another account than when" in str(error)
+
+
+@pytest.mark.parametrize("closed", ["takendown", "suspended", "deactivated"])
+def test_a_reply_of_a_closed_account_blocks_the_channel(channel: Bluesky, stand: BlueskyStand, closed: Any) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    stand.closed = closed
+    assert type(error_of(lambda: channel.prepare(AN_END, (opening,)))) is Blocked
+    assert type(error_of(lambda: channel.send(request))) is Blocked
+
+
+def test_an_account_with_another_handle_goes_on_and_is_named(
+    channel: Bluesky, opened: Open, stand: BlueskyStand, caplog: pytest.LogCaptureFixture
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    assert channel.whoami().note == ""
+    stand.handle = "nouvelle.example"
+    stand.expire_access()
+    stand.revoke_refresh()
+    with caplog.at_level(logging.WARNING, logger="policenotify"):
+        end = say(opened(), AN_END, opening)
+    assert [post.uri for post in stand.profile] == [opening.id, end.id]
+    assert stand.logins == 2
+    (line,) = [record.getMessage() for record in caplog.records]
+    account = channel.whoami()
+    assert account.name == "nouvelle.example"
+    for text in (line, account.note):
+        assert "police.example is called nouvelle.example now" in text
+        assert "put the new handle into its settings" in text
+
+
+def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: BlueskyStand) -> None:
+    opened().whoami()
+    stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"
+    stand.expire_access()
+    stand.revoke_refresh()
+    assert opened(password=SecretStr(stand.password)).whoami().id == "did:plc:successor"
+    assert stand.logins == 3
+
+
+def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: BlueskyStand) -> None:
+    opened().whoami()
+    stand.expire_access()
+    stand.revoke_refresh()
+    stand.password = "mnop-ijkl-efgh-abcd"
+    error = error_of(opened().whoami)
+    assert type(error) is Blocked
+    assert "Invalid identifier or password. Nothing can be posted." in error.reason
+    assert "handle" in error.remedy
+    assert stand.logins == 3
 
 
 def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: BlueskyStand) -> None:

@@ -36,7 +36,7 @@ def marked(text: str, *spans: Span) -> Post:
 
 
 def encoded(post: Post, **dids: str) -> dict[str, Any]:
-    return dict(record(post, answers=(), images=(), dids=dids))
+    return dict(record(post, reply=None, images=(), dids=dids))
 
 
 def covered(made: dict[str, Any]) -> list[tuple[str, str]]:

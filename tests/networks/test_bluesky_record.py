@@ -55,7 +55,7 @@ def a_post(text: str = "x", **other: Any) -> Post:
 
 
 def encoded(post: Post) -> dict[str, Any]:
-    return dict(record(post, answers=(), images=(), dids={}))
+    return dict(record(post, reply=None, images=(), dids={}))
 
 
 @pytest.mark.parametrize(("text", "graphemes", "size"), HARD)

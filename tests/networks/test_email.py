@@ -227,7 +227,9 @@ def test_one_refused_of_many_costs_nobody_else_his_mail(stand: MailStand) -> Non
     outcomes = send(channel(stand))
     assert told(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
     assert (outcomes["bob"].code, outcomes["bob"].gone) == ("550 5.1.1", True)
-    assert outcomes["bob"].reason == "This address does not exist: <address>: no mailbox <address> here, says <address>"
+    assert (
+        outcomes["bob"].reason == "This address does not exist: <address>: no mailbox <address> here, says <address>."
+    )
     assert (outcomes["dan"].code, outcomes["dan"].gone) == ("451 4.7.1", False)
     assert received(stand) == Counter(ana=1, cleo=1)
     assert stand.sessions == 1

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from pydantic import SecretStr, ValidationError
 
 from policenotify.channel import Picture, Post, PostRef, Request
@@ -39,7 +41,7 @@ POST = "/api/v1/statuses"
 ONE = "/api/v1/statuses/*"
 TIMELINE = "/api/v1/accounts/*/statuses"
 WHO = "/api/v1/accounts/verify_credentials"
-V1, V2 = "/api/v1/instance/", "/api/v2/instance/"
+V1, V2 = "/api/v1/instance", "/api/v2/instance"
 UPLOAD, MEDIA = "/api/v2/media", "/api/v1/media/*"
 JPEG = b"\xff\xd8\xff\xe0" + b"road\r\n--" * 100
 
@@ -501,17 +503,158 @@ def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
         channel.close()
 
 
+# --- posts that were deleted by hand ---
+
+SOFTWARE = ("mastodon", "gotosocial", "snac", "takahe")
+
+
+@contextmanager
+def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, MastodonStand]]:
+    with MastodonStand(token=TOKEN, software=software, now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, keep=MemoryKeep())
+        yield channel, stand
+        channel.close()
+
+
+def three_posts(channel: Mastodon) -> list[PostRef]:
+    thread: list[PostRef] = []
+    for text in ("Route barrée", "Toujours barrée", "Bouchon de 3 km"):
+        thread.append(say(channel, a_post(text), *thread))
+    return thread
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+@pytest.mark.parametrize("deleted", [(), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+def test_a_reply_hangs_where_its_readers_see_it(opened: Open, software: str, deleted: tuple[int, ...]) -> None:
+    with server_of(opened, software) as (channel, stand):
+        thread = three_posts(channel)
+        for number in deleted:
+            stand.remove(thread[number].id)
+        seen = {post.id for post in stand.profile}
+        newest = next((ref.id for ref in reversed(thread) if ref.id in seen), None)
+        if newest is None:
+            error = error_of(lambda: channel.prepare(a_post("Fin"), tuple(thread)))
+            assert isinstance(error, Refused)
+            assert error.fallback == "standalone"
+        end = say(channel, a_post("Fin"), *(thread if newest else ()))
+        assert {post.id: post.parent for post in stand.profile}[end.id] == newest
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening, update, _ = thread = three_posts(channel)
+        request = channel.prepare(a_post("Fin"), tuple(thread))
+        stand.remove(thread[2].id)
+        error = error_of(lambda: channel.send(request))
+        assert isinstance(error, Refused)
+        assert error.fallback == "prepare"
+        assert sum(seen.method == "POST" for seen in stand.requests) == 3
+        again = channel.prepare(a_post("Fin", variant=1), tuple(thread))
+        assert channel.send(again).id in {post.id for post in stand.thread(opening.id)}
+        assert again.body["in_reply_to_id"] == update.id
+
+
 @pytest.mark.parametrize("status", [404, 410, 422])
-def test_a_deleted_parent_costs_only_the_thread(channel: Mastodon, stand: MastodonStand, status: int) -> None:
+def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
+    channel: Mastodon, stand: MastodonStand, status: int
+) -> None:
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(a_post("Fin"), (opening,))
+    there = Answer.json({"id": opening.id, "in_reply_to_id": None})
     stand.remove(opening.id)
+    stand.fail_next("GET", ONE, there)
     stand.fail_next("POST", POST, no(status))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
-    assert error.fallback == "standalone"
-    say(channel, a_post("Fin, seule"))
-    assert [post.text for post in stand.posts] == ["Fin, seule"]
+    assert error.fallback == "prepare"
+
+
+def test_a_parent_that_a_late_copy_does_not_show_is_there(
+    channel: Mastodon, stand: MastodonStand, clock: FakeClock
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    stand.fail_next("GET", ONE, no(404))
+    before = clock.now()
+    say(channel, a_post("Fin"), opening)
+    assert stand.posts[1].parent == opening.id
+    assert timedelta(0) < clock.now() - before < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("software", ["snac", "takahe"])
+def test_a_page_of_a_proxy_is_no_deleted_parent(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening = say(channel, a_post("Route barrée"))
+        stand.always(Answer.html("<h1>404</h1>", 404))
+        assert type(error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))) is Unavailable
+
+
+@pytest.mark.parametrize(("software", "asks"), [("mastodon", True), ("takahe", False)])
+def test_a_token_that_may_not_read_posts_where_the_server_looks_itself(
+    opened: Open, software: str, *, asks: bool
+) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening = say(channel, a_post("Route barrée"))
+        stand.scopes.remove("read:statuses")
+        if asks:
+            say(channel, a_post("Fin"), opening)
+            assert stand.posts[1].parent == opening.id
+        else:
+            error = error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))
+            assert type(error) is Blocked
+            assert "read:statuses" in error.remedy
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+def test_a_post_that_is_gone_already_is_taken_back(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        ref = say(channel, a_post())
+        stand.remove(ref.id)
+        channel.delete(ref)
+
+
+# --- limits and tokens of servers other than Mastodon ---
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        channel.whoami()
+        can = channel.abilities
+        rules = stand.rules
+        assert can.budget.limit == min(rules.max_characters or 5000, 5000)
+        assert can.images == rules.max_media
+        link = "https://www.police.fr/" + "a" * 110
+        assert can.budget.use(link)[0] == (23 if software == "mastodon" else len(link))
+        assert not any(seen.path.endswith("/") for seen in stand.requests)
+
+
+def test_a_slash_at_the_end_is_answered_as_each_server_does() -> None:
+    for software, status in (("mastodon", 200), ("gotosocial", 301), ("takahe", 404)):
+        with MastodonStand(token=TOKEN, software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # of the three
+            head = {"Authorization": f"Bearer {TOKEN}"}
+            got = requests.get(f"{stand.url}/api/v2/instance/", headers=head, allow_redirects=False, timeout=5)
+            assert got.status_code == status
+
+
+@pytest.mark.parametrize("software", ["mastodon", "gotosocial", "takahe"])
+def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening = say(channel, a_post("Route barrée"))
+        requests_ = [channel.prepare(a_post("Fin"), answers) for answers in ((), (opening,))]
+        stand.token = "another-token-9876543210"
+        calls: list[Callable[[], object]] = [channel.whoami, lambda: channel.find(requests_[0], since=NOW)]
+        calls += [lambda request=request: channel.send(request) for request in requests_]  # type: ignore[misc]  # mypy cannot infer it
+        for call in calls:
+            error = error_of(call)
+            assert type(error) is Blocked
+            assert "token" in error.reason
+            assert error.reason.endswith(".")
+            assert "Make a new token" in error.remedy
+            assert "not Mastodon" not in str(error)
+
+
+# --- parents that are there, or cannot be asked for ---
 
 
 def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: MastodonStand) -> None:

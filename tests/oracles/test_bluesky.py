@@ -76,7 +76,7 @@ def encoded(text: str) -> dict[str, Any]:
         spans=tuple(Span(**found._asdict()) for found in spans_of(text)),
         created_at=datetime(2026, 3, 2, tzinfo=UTC),
     )
-    return dict(record(post, answers=(), images=(), dids={}))
+    return dict(record(post, reply=None, images=(), dids={}))
 
 
 def given(seed: int, count: int) -> list[str]:

@@ -103,6 +103,24 @@ def test_an_incident_is_one_thread(pds: Pds, account: BlueskyAccount, new_publis
     assert (end.root, end.parent) == (opening.uri, update.uri)
 
 
+@pytest.mark.parametrize(("deleted", "parent"), [(1, 0), (0, None)])
+def test_an_end_does_not_hang_under_a_deleted_post(
+    pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher, deleted: int, parent: int | None
+) -> None:
+    publisher = new_publisher(on_bluesky(account, pds.url))
+    opened = publisher.publish(accident(), key="1", actor="desk")
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="2", actor="desk")
+    before = [post.uri for post in pds.posts(account)]
+    token = pds.ask("com.atproto.server.createSession", {"identifier": account.handle, "password": account.password})
+    place = {"repo": account.did, "collection": "app.bsky.feed.post", "rkey": before[deleted].rpartition("/")[2]}
+    pds.ask("com.atproto.repo.deleteRecord", place, f"Bearer {token['accessJwt']}")
+    said = publisher.publish(updated.end("Fin d'intervention"), key="3", actor="desk").on("bluesky")
+    assert said.outcome is Outcome.POSTED, str(said)
+    assert said.standalone is (parent is None)
+    [end] = [post for post in pds.posts(account) if post.uri not in before]
+    assert end.parent == (None if parent is None else before[parent])
+
+
 def test_links_and_tags_stand_where_they_were_put_to_the_byte(
     pds: Pds, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:

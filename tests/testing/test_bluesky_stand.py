@@ -220,6 +220,21 @@ def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: BlueskyS
     assert stand.thread(opening) == ()
 
 
+def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(stand: BlueskyStand) -> None:
+    def record(text: str, *above: str) -> dict[str, Any]:
+        at = f"2026-03-02T06:30:0{len(text)}.000Z"
+        reply = {"reply": {"root": {"uri": above[0]}, "parent": {"uri": above[-1]}}} if above else {}
+        return {"$type": "app.bsky.feed.post", "text": text, "createdAt": at, **reply}
+
+    opening = stand.write(record("a"), "3kdgeujwlq32a")
+    update = stand.write(record("bb", opening), "3kdgeujwlq32b")
+    end = stand.write(record("ccc", opening, update), "3kdgeujwlq32c")
+    assert [post.uri for post in stand.profile] == [opening, update, end]
+    stand.remove(update)
+    assert [post.uri for post in stand.profile] == [opening]
+    assert [post.uri for post in stand.posts] == [opening, end]
+
+
 def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: BlueskyStand) -> None:
     link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://x.example"}
     facets = [{"index": {"byteStart": start, "byteEnd": end}, "features": [link]} for start, end in ((5, 9), (4, 8))]

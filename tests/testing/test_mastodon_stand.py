@@ -292,6 +292,40 @@ def test_snac_takes_everything_and_takes_nothing_back(http: httpx.Client) -> Non
         assert "snac" in caller.call("GET", "v1/instance")["version"]
 
 
+def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: httpx.Client) -> None:
+    with MastodonStand(software="takahe", now=lambda: NOW) as stand:
+        caller = Caller(stand, http)
+        opening = caller.post("Une")["id"]
+        update = caller.post("Deux", in_reply_to_id=opening, key="k")
+        assert (update["in_reply_to_id"], update["language"]) == (opening, None)
+        assert caller.post("Deux", in_reply_to_id=opening, key="k")["id"] != update["id"]
+        assert caller.call("DELETE", f"v1/statuses/{opening}")["http"] == 200
+        assert caller.call("GET", f"v1/statuses/{opening}")["http"] == 404
+        assert caller.post("Trois", in_reply_to_id=opening)["http"] == 200
+        assert len(stand.posts) == 3
+        assert stand.profile == ()
+        assert caller.post("x" * 501)["http"] == 400
+        assert caller.call("GET", "v2/instance")["version"] == "takahe/0.11.0"
+        assert caller.call("GET", "v2/instance/")["http"] == 404
+        stand.token = "another-token-9876543210"
+        refused = http.post(
+            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer stand-token-0123456789"}, data={}
+        )
+        assert (refused.status_code, refused.text) == (400, "Invalid Bearer token")
+        assert refused.headers["Content-Type"].startswith("text/html")
+
+
+def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: httpx.Client) -> None:
+    for software, shown in (("mastodon", ["Deux"]), ("gotosocial", [])):
+        with MastodonStand(software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # one of both
+            caller = Caller(stand, http)
+            opening = caller.post("Une")["id"]
+            caller.post("Deux", in_reply_to_id=opening)
+            assert [post.text for post in stand.profile] == ["Une", "Deux"]
+            stand.remove(opening)
+            assert [post.text for post in stand.profile] == shown
+
+
 def test_what_people_do_by_hand(stand: MastodonStand) -> None:
     id_ = stand.write("Une", warning="Attention", at=NOW - timedelta(days=1))
     stand.rewrite(id_, "Une")

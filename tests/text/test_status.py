@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import graphemes, mastodon_entities, mastodon_length
 
+VIRAMA = 9  # its combining class
 FAMILY = "👨‍👩‍👧‍👦"
 REPORT = (
     "🔴 Ongeval A12 richting Utrecht thv afrit 14. Weg afgesloten, volg omleiding. Update volgt. "
@@ -139,10 +142,53 @@ def test_what_is_linked_does_not_overlap() -> None:
     ]
 
 
+# Counted by Ruby 3.3 (`each_grapheme_cluster`, Unicode 15.0), as servers of its time do; later ones count fewer.
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("\u0915\u094d\u0937\u093f", 2),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947", 4),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947 \u0915\u094d\u0937\u093f \u092a\u0941\u0932\u093f\u0938", 11),
+        ("\u0915\u094d\u200d\u0937", 2),
+        ("\u0995\u09cd\u09b7", 2),
+        ("\u0a95\u0acd\u0ab7", 2),
+        ("\u0b95\u0bcd\u0bb7", 2),
+        ("\u0ba8\u0bbf", 1),
+        ("\u0c15\u0c4d\u0c37", 2),
+        ("\u0d15\u0d4d\u0d37", 2),
+        ("\u0d4e\u0d15", 1),
+        ("\u1000\u1039\u1000", 2),
+        ("\u1780\u17d2\u1780", 2),
+        ("\u1b13\u1b44\u1b13", 2),
+        ("\U00011013\U00011046\U00011013", 2),
+        ("\u0600\u0661 \u0e01\u0e33 \u1b13\u1b44\u1b13", 6),
+        ("\u0600\u0915\u094d\u0937", 2),
+        ("a\u094d\u0924", 2),
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", 2),
+        ("\U0001f1e8\U0001f1ed\U0001f1e9\U0001f1ea\U0001f1eb", 3),
+        ("\U0001f469\u200d\u200d\U0001f469", 2),
+        ("\xa9\u200d\xae", 1),
+        ("1\ufe0f\u20e3e\u0301", 2),
+    ],
+)
+def test_letters_that_only_newer_servers_join_count_as_on_older_ones(text: str, count: int) -> None:
+    assert mastodon_length(text) == count
+    assert mastodon_length("", text) == count
+    assert mastodon_length(f"Police {text} https://police.fr") == 7 + count + 1 + 23
+
+
+@given(st.text("\u0915\u0937\u0928\u092e\u094d\u093f\u0902\u200da\u092a ", min_size=1))
+def test_every_letter_of_an_indian_text_counts(text: str) -> None:
+    stripped = text.strip()
+    letters = sum(sign not in "\u094d\u093f\u0902\u200d" for sign in stripped)
+    assert mastodon_length(text) == letters + (stripped[:1] in "\u094d\u093f\u0902\u200d" and stripped != "")
+
+
 @given(nasty_text(max_parts=20), nasty_text(max_parts=3))
 def test_a_status_is_never_longer_than_what_a_reader_sees_and_23_for_each_address(text: str, spoiler: str) -> None:
     addresses = text.count("://") + spoiler.count("://")
-    assert mastodon_length(text, spoiler) <= graphemes(spoiler) + graphemes(text) + 23 * addresses
+    joined = sum(unicodedata.combining(sign) == VIRAMA for sign in text + spoiler)
+    assert mastodon_length(text, spoiler) <= graphemes(spoiler) + graphemes(text) + 23 * addresses + joined
     assert mastodon_length(text, spoiler, code_points=True) == len(text) + len(spoiler)
 
 

@@ -6,8 +6,9 @@ Wall time has no daylight saving: a rule is counted in it, and only what came ou
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -64,13 +65,37 @@ def refuse_cron(expression: str) -> str:
 def by_rrule(rule: str, start: date, at: time, first: date, last: date, zone: ZoneInfo) -> Iterator[datetime]:
     """The wall times of a recurrence rule from *first* to *last*; an UNTIL in UTC is meant in this zone's time."""
     parts = _parts(rule)
-    # Without an end, a rule that never happens is looked for until the year 9999.
+    begin = datetime.combine(start, at)
     end = min(_until(parts, zone) or datetime.max, datetime.combine(last, time.max))  # noqa: DTZ901 - wall time
-    found = islice(_rule(parts, datetime.combine(start, at), end), int(parts["COUNT"]) if "COUNT" in parts else None)
-    yield from (wall for wall in found if wall.date() >= first)
+    if begin > end:
+        return
+    # dateutil compares only what it finds with the end. A rule that never happens is searched until the last year of
+    # all, so the search begins in the latest years with the same calendar.
+    years = _years_to_same_calendar(begin.year, end.year)
+    found = _rule(parts, begin.replace(year=begin.year + years), end.replace(year=end.year + years))
+    for wall in islice(found, int(parts["COUNT"]) if "COUNT" in parts else None):
+        day = wall.replace(year=wall.year - years)
+        if day.date() >= first:
+            yield day
+
+
+def _years_to_same_calendar(first: int, last: int) -> int:
+    """Return how many years after *first* to *last* the latest years with the same weekdays and leap days lie."""
+    earliest = max(first - 1, MINYEAR)  # the week at the turn of a year belongs to either year
+    kinds = [_kind_of_year(year) for year in range(earliest, last + 1)]
+    for years in range(MAXYEAR - last, 0, -1):
+        if all(kind == _kind_of_year(year) for year, kind in enumerate(kinds, earliest + years)):
+            return years
+    return 0
+
+
+def _kind_of_year(year: int) -> tuple[int, bool]:
+    return date(year, 1, 1).weekday(), isleap(year)
 
 
 def _refuse_parts(parts: dict[str, str]) -> None:
+    if "BYEASTER" in parts:  # dateutil's own, and not the same in all years with one calendar
+        raise ValueError("BYEASTER is no part of it: name a public holiday as the event")
     if parts.get("FREQ") not in _DAILY:
         raise ValueError("it needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
     for name in ("INTERVAL", "COUNT"):

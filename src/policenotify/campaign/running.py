@@ -138,13 +138,14 @@ def reach_of(publisher: Publisher) -> Reach:
             seen = publisher.preview(alternative.message, to=campaign.to or None)
             if not seen.allowed:
                 raise NotAllowed(seen.findings)
-            if not seen.wordings:
+            if not seen.wordings and not seen.pending:
                 raise SettingsError(
                     f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
                 )
             if campaign.conduct.repeat_after and (same := alike(campaign, alternative, seen.wordings, texts)):
                 raise SettingsError(same)
-            known[named] = frozenset(wording.leg.channel for wording in seen.wordings)
+            legs = (*(wording.leg for wording in seen.wordings), *(one.leg for one in seen.pending))
+            known[named] = frozenset(leg.channel for leg in legs)
         return known[named]
 
     return reach

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from policenotify.channel import Configured
 from policenotify.cli import owed, pages
 from policenotify.cli.call import plain
 from policenotify.cli.exits import Exit, worst
 from policenotify.cli.incidents import in_order
 from policenotify.errors import Blocked, Stopped
+from policenotify.fault import Fault, fault_of
 from policenotify.journal.values import QUIET, IncidentLine, Takeover
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
+
+_NAMED = 10  # incidents in one sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +35,12 @@ class Alarms:
         seen: When somebody was last delivering.
         waiting: When each channel has something to do next.
         blocked: The channels on which nothing goes out until a person acts.
-        incidents: The open incidents, overdue ones first, then by what is owed next.
+        incidents: The open incidents, overdue ones first, then by what is owed next; perhaps only the first of them.
+        open: How many incidents are open.
+        late: How many of them are overdue.
         gone: Channels that are not in the settings any more, and the open incidents that people read of there.
         contested: Deliveries that were taken over twice within one lease, in the last hour.
+        faults: Channels that cannot be used now, and why: what is meant for them waits.
     """
 
     now: datetime
@@ -42,21 +49,31 @@ class Alarms:
     waiting: Mapping[str, datetime]
     blocked: Mapping[str, Blocked]
     incidents: tuple[IncidentLine, ...]
+    open: int
+    late: int
     gone: Mapping[str, tuple[str, ...]]
     contested: tuple[Takeover, ...]
+    faults: Mapping[str, Fault]
 
     @classmethod
-    def read(cls, journal: Journal, channels: Iterable[str]) -> Alarms:
-        """Read them."""
-        now, channels = journal.now(), tuple(channels)
+    def read(cls, journal: Journal, channels: Iterable[Configured], *, most: int | None = None) -> Alarms:
+        """Read them, and the lists of recipients; of the open incidents at most so many."""
+        now, known = journal.now(), {channel.name: channel for channel in channels}
+        found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
+        faults = {name: fault for name, fault in found.items() if fault is not None}
+        mended = {one.channel: now for one in journal.unworded(known.keys() - faults.keys())}
+        due = journal.due(name for name, channel in known.items() if not channel.problem)
         return cls(
             now=now,
             stopped=journal.stopped(),
             seen=journal.runner_seen(),
-            waiting=journal.due(channels),
+            waiting={**mended, **due},
             blocked=journal.blocked(),
-            incidents=tuple(in_order(journal.incidents(), now)),
-            gone={name: found for name, found in journal.carrying().items() if name not in channels},
+            incidents=tuple(in_order(journal.incidents() if most is None else journal.most_urgent(most), now)),
+            open=journal.count_open(),
+            late=sum(due_at <= now for due_at, _ in journal.owed()),
+            gone={name: found for name, found in journal.carrying().items() if name not in known},
+            faults=faults,
             contested=journal.taken_over_again(),
         )
 
@@ -71,8 +88,10 @@ class Alarms:
 
     def told_of(self, gone: str) -> str:
         """What a channel that is gone means, and what to do."""
+        named, more = self.gone[gone][:_NAMED], len(self.gone[gone]) - _NAMED
+        incidents = ", ".join([*named, *([f"{more:,} more incidents"] if more > 0 else [])])
         return (
-            f"{gone} is not in the settings any more, and people read there of {', '.join(self.gone[gone])}, whose end "
+            f"{gone} is not in the settings any more, and people read there of {incidents}, whose end "
             "would not reach them. Put it back with retired = true until that is over."
         )
 
@@ -87,11 +106,12 @@ class Alarms:
     @property
     def exit(self) -> Exit:
         """How a command that reports them exits."""
-        late = any(self.overdue(one) for one in self.incidents)
         return worst(
             Exit.NOBODY if self.nobody else Exit.IN_ORDER,
-            Exit.OVERDUE if late else Exit.IN_ORDER,
-            Exit.ATTENTION if self.stopped or self.blocked or self.gone or self.contested else Exit.IN_ORDER,
+            Exit.OVERDUE if self.late else Exit.IN_ORDER,
+            Exit.ATTENTION
+            if self.stopped or self.blocked or self.gone or self.contested or self.faults
+            else Exit.IN_ORDER,
         )
 
     def document(self) -> dict[str, object]:
@@ -106,6 +126,7 @@ class Alarms:
                 name: {"reason": one.reason, "remedy": one.remedy, "code": one.code}
                 for name, one in self.blocked.items()
             },
+            "faults": {name: asdict(fault) for name, fault in self.faults.items()},
             "gone": {name: list(incidents) for name, incidents in self.gone.items()},
             "taken_over_again": [
                 {
@@ -116,6 +137,8 @@ class Alarms:
                 }
                 for one in self.contested
             ],
+            "open_incidents": self.open,
+            "overdue_incidents": self.late,
             "incidents": [owed.document(one, self.now) for one in self.incidents],
         }
 
@@ -134,10 +157,17 @@ class Alarms:
         for name, one in self.blocked.items():
             yield Text(plain(f"BLOCKED: {name}. {one}"), style="bold")
             yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+        for name, fault in self.faults.items():
+            yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
+            yield pages.paragraph(fault.remedy, "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
         for takeover in self.contested:
             yield Text(plain(f"TAKEN OVER TWICE: {self.told_of_takeovers(takeover, zone)}"), style="bold")
-        yield Text("Open incidents:" if self.incidents else "No incident is open.", style="bold")
+        left = self.open - len(self.incidents)
+        told = f"{self.open:,} incidents are open, {self.late:,} of them overdue. The most urgent:"
+        yield Text(told if left else "Open incidents:" if self.open else "No incident is open.", style="bold")
         for incident in self.incidents:
             yield from owed.page(incident, self.now, zone)
+        if left:
+            yield pages.line(f"  … and {left:,} more: policenotify incidents")

@@ -97,7 +97,7 @@ class Call:
         from policenotify.keys import Keys  # noqa: PLC0415 - likewise
         from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
-        settings = read_settings(self.settings)
+        settings = read_settings(self.settings, tolerant=True)
         journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), patience=patience)
         try:
             yield settings, journal

@@ -58,12 +58,14 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
             except (CannotFit, InvalidPicture, SettingsError) as error:
                 found.problems.append(f"{named}: {error}")
                 continue
-            if not seen.wordings:
+            if not seen.wordings and not seen.pending:
                 found.problems.append(f"{named}: no route takes it. Add one, or name its channels in 'to'.")
             if one.conduct.repeat_after and (same := alike(one, alternative, seen.wordings, texts)):
                 found.problems.append(f"{one.name}: {same}")
+            found.problems += [f"{named}: {leg.channel}: {leg.refused}" for leg in seen.refusals]
             found.problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
+            remarks += [f"{named}: waits on {one.leg.channel}: {one.reason} {one.remedy}" for one in seen.pending]
             remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.gave_way]
     found.remarks += dict.fromkeys(remarks)
 

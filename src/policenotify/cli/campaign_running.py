@@ -190,5 +190,5 @@ _BECAME = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 
 def _exit(done: Round) -> Exit:
     bad = {Outcome.REFUSED, Outcome.HELD}
-    acts = any(receipt.outcome in bad for publication in done.said for receipt in publication)
+    acts = any(receipt.outcome in bad or receipt.unworded for publication in done.said for receipt in publication)
     return worst(Exit.NOT_PUBLISHED if done.problems else Exit.IN_ORDER, Exit.ATTENTION if acts else Exit.IN_ORDER)

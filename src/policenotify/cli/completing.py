@@ -181,7 +181,8 @@ def held_deliveries(call: Call, _context: click.Context, begun: str) -> Iterator
     from policenotify.cli.unfinished import held  # noqa: PLC0415 - help has no time to import it
 
     with _journal(call) as journal:
-        found = journal.unfinished()
+        needing = [one for one, needs_person in journal.unfinished_ids().items() if needs_person]
+        found = list(filter(None, map(journal.publication, reversed(needing))))
     for publication in found:
         for receipt in publication:
             if held(receipt) and str(receipt.delivery).startswith(begun):
@@ -191,7 +192,7 @@ def held_deliveries(call: Call, _context: click.Context, begun: str) -> Iterator
 def _settings(call: Call) -> Settings:
     from policenotify.settings import read_settings  # noqa: PLC0415 - help has no time to import it
 
-    return read_settings(call.settings)
+    return read_settings(call.settings, tolerant=True)
 
 
 @contextmanager

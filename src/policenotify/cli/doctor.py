@@ -16,12 +16,13 @@ from policenotify.cli import pages
 from policenotify.cli.alarms import Alarms
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes, worst
-from policenotify.cli.unverified import usable
+from policenotify.cli.unverified import channels_in
 from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError
+from policenotify.fault import Fault, readers_of
 from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.registry import survey
-from policenotify.settings import Settings, channels_of, exposed, languages_of, profiles_of, read_settings, unnamed
+from policenotify.settings import Settings, exposed, languages_of, profiles_of, read_settings, unnamed
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -77,7 +78,7 @@ def _document(line: Line) -> dict[str, object]:
 
 def _examined(call: Call) -> Iterator[Line]:
     try:
-        settings = read_settings(call.settings)
+        settings = read_settings(call.settings, tolerant=True)
     except (SettingsError, NewerVersion) as error:
         yield Line("settings", "WRONG", str(error), Exit.NOT_PUBLISHED)
         yield from _networks(frozenset())
@@ -101,8 +102,11 @@ def _examined(call: Call) -> Iterator[Line]:
         return
     try:
         yield from _journal(journal)
-        yield from _channels(settings, journal, call.actor)
-        yield from _running(Alarms.read(journal, settings.channels), settings)
+        channels, wrong = channels_in(settings)
+        if wrong:
+            yield Line("channels", "WRONG", wrong, Exit.NOT_PUBLISHED)
+        yield from _channels(channels, journal, call.actor)
+        yield from _running(Alarms.read(journal, channels), settings)
     except JournalError as error:
         yield Line("journal", "WRONG", str(error), Exit.NO_JOURNAL)
     finally:
@@ -125,7 +129,7 @@ def _networks(used: Iterable[str]) -> Iterator[Line]:
         if not problem:
             yield Line(what, "ok", f"of the package {network.package}")
         elif network.name in used:
-            yield Line(what, "WRONG", problem, Exit.NOT_PUBLISHED)
+            yield Line(what, "WRONG", problem, Exit.ATTENTION)
         else:
             yield Line(what, "note", f"{problem} No channel uses it.")
 
@@ -140,17 +144,16 @@ def _journal(journal: Journal) -> Iterator[Line]:
     yield Line("journal", "ok", f"opens, and can be read; {sealed} sealed batches, all unchanged")
 
 
-def _channels(settings: Settings, journal: Journal, actor: str) -> Iterator[Line]:
-    try:
-        ready: tuple[Configured, ...] = channels_of(settings)
-    except SettingsError as error:
-        yield Line("channels", "WRONG", str(error), Exit.NOT_PUBLISHED)
-        ready = tuple(usable(settings))
+def _channels(channels: Iterable[Configured], journal: Journal, actor: str) -> Iterator[Line]:
     blocked = journal.blocked()
-    for how in ready:
+    for how in channels:
+        people, fault = readers_of(how, journal.had_people)
+        if how.problem:
+            yield Line(f"channel {how.name}", "WRONG", str(fault), Exit.ATTENTION)
+            continue
         yield _asked(how, journal, actor, was_blocked=how.name in blocked)
         if how.recipients is not None:
-            yield _recipients(how)
+            yield _recipients(how.name, people, fault)
 
 
 def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
@@ -171,16 +174,14 @@ def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) 
         named += f"; what it posts is {pages.UNVERIFIED}"
     if was_blocked:
         journal.resume(actor, how.name)
-        return Line(what, "ok", f"{named}; it was blocked, and goes on now")
-    return Line(what, "ok", named)
+        named += "; it was blocked, and goes on now"
+    return Line(what, "note", f"{named}. {account.note}") if account.note else Line(what, "ok", named)
 
 
-def _recipients(how: Configured) -> Line:
-    what = f"recipients of {how.name}"
-    try:
-        count = len(set(how.recipients())) if how.recipients else 0
-    except SettingsError as error:
-        return Line(what, "WRONG", str(error), Exit.ATTENTION)
+def _recipients(name: str, people: tuple[str, ...], fault: Fault | None) -> Line:
+    what, count = f"recipients of {name}", len(set(people))
+    if fault is not None:
+        return Line(what, "WRONG", str(fault), Exit.ATTENTION)
     return Line(what, "ok" if count else "note", f"{count}{'' if count else ': nobody would get it'}")
 
 

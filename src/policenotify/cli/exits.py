@@ -22,8 +22,8 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.IN_ORDER: "all in order",
     Exit.NOT_PUBLISHED: "not published: a check, the course, a key, the settings, a stop",
-    Exit.USAGE: "the command was not understood; nothing was done",
-    Exit.ATTENTION: "a channel needs attention: refused, held, in doubt, waiting, blocked",
+    Exit.USAGE: "not understood, or there is nothing to act on; nothing was done",
+    Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
     Exit.OVERDUE: "an incident is overdue: its update or end is owed",
     Exit.NOBODY: "deliveries wait, and nobody has been delivering for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",

@@ -26,13 +26,14 @@ from policenotify.words import profile_of
 if TYPE_CHECKING:
     from policenotify.publisher import Publisher
 
-__all__ = ["Typed", "beginning", "default_key", "first_message", "following", "next_message", "spans_of"]
+__all__ = ["TIMES", "Typed", "beginning", "default_key", "first_message", "following", "next_message", "spans_of"]
 
 Typed = Mapping[str, Any]
 """What was typed, by the names of the commands' parameters."""
 
 _TEXTS = ("description", "instruction", "severity", "link", "language")
-_TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
+TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
+"""The parameter of each time of the message."""
 
 
 def first_message(typed: Typed, publisher: Publisher) -> Message:
@@ -105,7 +106,7 @@ def _followed(stage: Stage, which: str, publisher: Publisher) -> Publication:
     """The publication that the new one follows."""
     if stage in {Stage.UPDATE, Stage.END}:
         return publisher.incident(which)
-    found = meant(publisher.journal, which)
+    found = meant(publisher.journal, which, publisher.zone)
     if stage is Stage.CANCELLATION and found.incident is not None and found.incident != which:
         raise IllegalCourse(
             f"Publication {found.id} belongs to incident {found.incident!r}, and a cancellation takes a whole incident "
@@ -119,7 +120,7 @@ def spans_of(typed: Typed) -> dict[str, str]:
     """The fields whose time was typed as counting from now, and what was typed."""
     return {
         field: typed[option].strip()
-        for field, option in _TIMES.items()
+        for field, option in TIMES.items()
         if typed[option] and times.is_span(typed[option])
     }
 
@@ -180,7 +181,7 @@ def _typed_as(field: str, typed: Typed) -> str:
 def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict[str, object]:
     now = publisher.journal.now()
     fields: dict[str, object] = {name: typed[name] for name in _TEXTS if typed[name]}
-    for field, option in _TIMES.items():
+    for field, option in TIMES.items():
         if typed[option]:
             fields[field] = _moment(option, typed[option], now, publisher)
     if len(typed["images"]) != len(typed["alts"]):

@@ -176,7 +176,7 @@ def _ours(call: Call) -> str:
     from policenotify.keys import Keys  # noqa: PLC0415 - help needs none
     from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
-    keys = Keys.load(read_settings(call.settings).keys_path)
+    keys = Keys.load(read_settings(call.settings, tolerant=True).keys_path)
     return "".join(keys.public_key(version) for version in range(1, keys.version + 1))
 
 

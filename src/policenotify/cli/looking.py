@@ -62,6 +62,7 @@ class Shown:
         lacks: The libraries of it that are not installed.
         about: What it is, in its author's words.
         abilities: What it can do; `None`: it does not say before it is configured.
+        learns: A channel asks its server what it can do. The abilities here are those of most servers.
         options: What it wants to know.
         schema: The same as JSON Schema.
     """
@@ -71,6 +72,7 @@ class Shown:
     lacks: tuple[str, ...] = ()
     about: str = ""
     abilities: Abilities | None = None
+    learns: bool = False
     options: tuple[Option, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,6 +92,7 @@ class Shown:
             "lacks": list(self.lacks),
             "about": self.about,
             "abilities": _document(self.abilities) if self.abilities else None,
+            "learns": self.learns,
             "options": [asdict(option) for option in self.options],
             "schema": self.schema,
         }
@@ -108,6 +111,8 @@ class Shown:
             yield pages.paragraph("Its library is installed.", "✔ ")
         if self.abilities:
             yield pages.paragraph("; ".join(words_of(self.abilities)) + ".")
+        if self.learns:
+            yield pages.paragraph("So do most of its servers; what its own can do, a channel learns by asking it.")
         if not whole:
             return
         yield Text("Options:" if self.options else "It has no options.")
@@ -140,7 +145,8 @@ def look(network: Network, problem: str) -> Shown:
         for option, about in schema["properties"].items()
     )
     about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    return Shown(network, "", lacks, " ".join(about.split()), claims_of(kind), options, schema)
+    learns = bool(getattr(kind, "learns", False))
+    return Shown(network, "", lacks, " ".join(about.split()), claims_of(kind), learns, options, schema)
 
 
 def words_of(abilities: Abilities) -> Iterator[str]:

@@ -26,7 +26,7 @@ def migrate(call: Call) -> Exit:
     Examples:
       policenotify migrate
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    settings = read_settings(call.settings)
+    settings = read_settings(call.settings, tolerant=True)
     done = bring_up(settings.journal_url, keys=Keys.load(settings.keys_path), actor=call.actor)
     if done.before is None:
         told = f"The journal's tables are made, in version {done.after}."

@@ -39,7 +39,7 @@ def move(call: Call, to: str) -> Exit:
     from policenotify.keys import Keys  # noqa: PLC0415 - likewise
     from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
-    settings = read_settings(call.settings)
+    settings = read_settings(call.settings, tolerant=True)
     to = to if "://" in to else str(Path(to).absolute())
     done = move_all(settings.journal_url, to, keys=Keys.load(settings.keys_path), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}

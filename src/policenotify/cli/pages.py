@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
-from typing import Literal, TypeAlias
+from datetime import tzinfo
+from typing import Final, Literal, TypeAlias
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -15,6 +15,7 @@ from policenotify.cli.call import plain
 from policenotify.receipt import UNVERIFIED as NOTE
 from policenotify.receipt import Finding, Outcome, Publication, Receipt
 from policenotify.text import Budget
+from policenotify.timestamps import local_time
 
 _INDENT = (0, 0, 0, 4)
 _OUT = frozenset({Outcome.POSTED, Outcome.WITHDRAWN, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
@@ -28,9 +29,8 @@ UNVERIFIED = f"{NOTE[0].lower()}{NOTE[1:-1]}"
 """What a yes is worth on a channel whose acceptance is `unverified`."""
 
 
-def moment(at: datetime, zone: tzinfo) -> str:
-    """A time as the desk reads it."""
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+moment: Final = local_time
+"""A time as the desk reads it."""
 
 
 def line(text: str, style: str = "") -> Text:
@@ -93,6 +93,18 @@ def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]
     for receipt in publication:
         yield from _receipt(receipt, zone)
     yield from findings(publication.findings)
+
+
+def in_short(publication: Publication) -> str:
+    """Return what became of it in a few words: `✘ 3 posted, 2 waiting (x, sms)`."""
+    channels: dict[Outcome, list[str]] = {}
+    for receipt in publication:
+        channels.setdefault(receipt.outcome, []).append(receipt.channel)
+    told = [
+        f"{len(names)} {outcome}" + ("" if outcome.in_order else f" ({', '.join(names)})")
+        for outcome, names in channels.items()
+    ]
+    return f"{'✔' if publication.in_order else '✘'} {', '.join(told)}"
 
 
 def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:

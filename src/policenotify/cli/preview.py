@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from policenotify.channel import Post
-from policenotify.cli import completing, pages
+from policenotify.cli import completing, pages, understood
 from policenotify.cli.call import Call, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.fields import Typed, first_message, next_message
@@ -22,6 +22,7 @@ from policenotify.cli.options import beginning, once, to_option
 from policenotify.cli.page.drawing import draw
 from policenotify.cli.page.file import PageFile, html_option
 from policenotify.cli.page.told import Told
+from policenotify.cli.understood import Understood
 from policenotify.lifecycle import Stage
 from policenotify.message import Message
 from policenotify.publisher import Preview, Publisher
@@ -32,7 +33,9 @@ _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECT
 _WIDTH = 80
 
 
-@click.command("preview", epilog=exit_codes("1 a check forbids it, or the course; 6 no journal"))
+@click.command(
+    "preview", epilog=exit_codes("1 a check forbids it, or the course; 3 a channel cannot be used; 6 no journal")
+)
 @beginning
 @to_option
 @once("--update", metavar="INCIDENT", help="The update of this incident.", shell_complete=completing.open_incidents)
@@ -45,7 +48,7 @@ _WIDTH = 80
 def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Show each post as its readers would read it. Nothing is sent, nothing is written down.
 
-    It exits with 1 if a check forbids the message.
+    It exits with 1 if a check forbids the message, and with 3 if a channel that it is meant for cannot be used now.
 
     \b
     Examples:
@@ -59,22 +62,34 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
     with ExitStack() as opened:
         file = opened.enter_context(PageFile(html)) if html else None
         publisher = opened.enter_context(closing(call.publisher()))
-        seen = publisher.preview(_message(typed, publisher), to=to or None)
-        call.tell(document(seen, publisher), *page(seen, publisher))
+        message = _message(typed, publisher)
+        moments = understood.understood(typed, message, now=publisher.journal.now(), zone=publisher.zone)
+        seen = publisher.preview(message, to=to or None)
+        call.tell(document(seen, publisher, moments), *page(seen, publisher), *understood.page(moments))
         if file:
             file.write(draw("preview", [Told(at=publisher.journal.now(), preview=seen)], publisher))
             click.echo(f"\n{file}", err=call.json)
-    return Exit.IN_ORDER if seen.allowed else Exit.NOT_PUBLISHED
+    if not seen.allowed:
+        return Exit.NOT_PUBLISHED
+    return Exit.ATTENTION if seen.pending else Exit.IN_ORDER
 
 
-def document(seen: Preview, publisher: Publisher) -> dict[str, object]:
-    """A preview as JSON has it."""
+def document(seen: Preview, publisher: Publisher, moments: Sequence[Understood] = ()) -> dict[str, object]:
+    """A preview as JSON has it, with what the times that were typed were taken for."""
     return {
         "allowed": seen.allowed,
         "message": seen.message.model_dump(mode="json", exclude_none=True),
         "findings": [asdict(finding) for finding in seen.findings],
         "posts": [_post(wording, publisher) for wording in seen.wordings],
+        "pending": [
+            {"channel": one.leg.channel, "language": one.leg.language, "reason": one.reason, "remedy": one.remedy}
+            for one in seen.pending
+        ],
+        "refusals": [
+            {"channel": leg.channel, "language": leg.language, "reason": leg.refused} for leg in seen.refusals
+        ],
         "deletions": [{"channel": leg.channel, "language": leg.language} for leg in seen.deletions],
+        "times": understood.document(moments),
     }
 
 
@@ -120,9 +135,16 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
             yield pages.paragraph(f"What is posted here is {pages.UNVERIFIED}.")
         for what in wording.gave_way:
             yield pages.paragraph(what, "left out: ")
+    for leg in seen.refusals:
+        yield pages.line(f"✘ {leg.channel} · {leg.language}")
+        yield pages.paragraph(leg.refused)
     for leg in seen.deletions:
         yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
-    if not seen.wordings and not seen.deletions:
+    for one in seen.pending:
+        yield Text(plain(f"✘ {one.leg.channel} · {one.leg.language} · it would wait"), style="bold")
+        yield pages.paragraph(one.reason)
+        yield pages.paragraph(one.remedy, "→ ")
+    if not (seen.wordings or seen.deletions or seen.pending or seen.refusals):
         yield Text("No channel is to say it: no route takes it.")
     yield from pages.findings(seen.findings)
     if not seen.allowed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,11 @@ from policenotify.cli import completing, pages
 from policenotify.cli.call import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exits import Exit, exit_codes
 from policenotify.errors import SettingsError
+from policenotify.fault import Fault
 from policenotify.receipt import Outcome
 from policenotify.slips import nearest
 
 if TYPE_CHECKING:
-    from policenotify.journal.store import Journal
     from policenotify.publisher import Publisher
 
 _BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
@@ -51,45 +52,37 @@ def drain(call: Call, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        before = _under_way(journal) if journal.due(publisher.channels) else {}
+        waits = journal.due(publisher.channels) or journal.unworded(publisher.channels)
+        before = journal.unsettled_deliveries() if waits else frozenset()
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(_became(journal, before))
-        blocked = journal.blocked()
+        became = Counter(journal.outcomes_of(before))
+        blocked, faults = journal.blocked(), publisher.faults()
         document = {
             "outcomes": dict(became),
             "next_due": due.isoformat() if due else None,
             "blocked": sorted(blocked),
+            "faults": {name: asdict(fault) for name, fault in faults.items()},
         }
-        call.tell(document, *_drained(became, due, publisher, sorted(blocked)))
-    return Exit.ATTENTION if blocked or became[Outcome.REFUSED] or became[Outcome.HELD] else Exit.IN_ORDER
-
-
-def _under_way(journal: Journal) -> dict[int, str]:
-    """The deliveries to which something is still to happen, each with its publication."""
-    return {
-        receipt.delivery: publication.id
-        for publication in journal.unfinished()
-        for receipt in publication
-        if not receipt.outcome.settled
-    }
-
-
-def _became(journal: Journal, before: Mapping[int, str]) -> Iterator[Outcome]:
-    for publication in dict.fromkeys(before.values()):
-        for receipt in journal.publication(publication) or ():
-            if receipt.delivery in before:
-                yield receipt.outcome
+        call.tell(document, *_drained(became, due, publisher, sorted(blocked), faults))
+    acts = blocked or faults or became[Outcome.REFUSED] or became[Outcome.HELD]
+    return Exit.ATTENTION if acts else Exit.IN_ORDER
 
 
 def _drained(
-    became: Counter[Outcome], due: datetime | None, publisher: Publisher, blocked: list[str]
+    became: Counter[Outcome],
+    due: datetime | None,
+    publisher: Publisher,
+    blocked: list[str],
+    faults: Mapping[str, Fault],
 ) -> Iterator[RenderableType]:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
     yield Text(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
     yield Text(f"Something is due next at {pages.moment(due, publisher.zone)}." if due else "Nothing is due.")
     if blocked:
         yield Text(f"Blocked, until a person acts: {', '.join(blocked)}. See: policenotify status")
+    for fault in faults.values():
+        yield Text(plain(str(fault)))
 
 
 @click.command("stop", epilog=exit_codes("6 no journal"))
@@ -136,13 +129,14 @@ def resume(call: Call, channel: str | None, reason: str) -> Exit:
             journal.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
         stopped = journal.stopped()
     what = "Everything" if channel is None else channel
-    told = f"{what} goes on." if halted else f"{what} was not {'stopped' if channel is None else 'blocked'}."
+    nothing = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
+    told = f"{what} goes on." if halted else nothing
     more = [Text(plain(f"But: {stopped}"))] if stopped else []
     call.tell({"resumed": halted, "channel": channel, "actor": actor}, Text(told), *more)
     return Exit.ATTENTION if more else Exit.IN_ORDER
 
 
-@click.command("resolve", epilog=exit_codes("6 nothing of it is held, or no journal"))
+@click.command("resolve", epilog=exit_codes("2 nothing of it is held; 6 no journal"))
 @click.argument("delivery", type=int, shell_complete=completing.held_deliveries)
 @click.option("--posted/--not-posted", default=None, required=True, help="It is out; or it is not: say it again.")
 @common

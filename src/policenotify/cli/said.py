@@ -9,7 +9,7 @@ from datetime import timedelta
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import pages
+from policenotify.cli import pages, understood
 from policenotify.cli.call import Call, printable_name
 from policenotify.cli.exits import Exit
 from policenotify.cli.fields import Typed, default_key, first_message, next_message, spans_of
@@ -40,6 +40,7 @@ def say_next(call: Call, stage: Stage, which: str, headline: str | None, typed: 
 def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None) -> Exit:
     with closing(call.publisher()) as publisher:
         message = made(publisher)
+        moments = understood.understood(typed, message, now=publisher.journal.now(), zone=publisher.zone)
         spans, actor = spans_of(typed), call.actor
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
@@ -52,13 +53,21 @@ def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: 
                 raise
             # Word for word the same, but for what +30m meant then and means now.
             publication = first.model_copy(update={"repeated": True})
-        document = {"repeated": publication.repeated, "publication": pages.document(publication)}
-        call.tell(document, *_page(publication, publisher))
-    return Exit.IN_ORDER if publication.in_order else Exit.ATTENTION
+        document = {
+            "repeated": publication.repeated,
+            "publication": pages.document(publication),
+            "times": [] if publication.repeated else understood.document(moments),
+        }
+        told = () if publication.repeated else understood.page(moments)
+        call.tell(document, *_page(publication, publisher), *told)
+        wrong = publisher.faults().keys() & {receipt.channel for receipt in publication}
+    return Exit.IN_ORDER if publication.in_order and not wrong else Exit.ATTENTION
 
 
 def _page(publication: Publication, publisher: Publisher) -> list[RenderableType]:
     told = _TOLD[pages.published(publication)]
+    if pages.published(publication) == "no" and all(receipt.outcome.settled for receipt in publication):
+        told = "Written down, but it goes out on no channel."
     if publication.repeated:
         told = (
             f"Already published at {pages.moment(publication.at, publisher.zone)} by {publication.actor}: nothing was "

@@ -22,6 +22,11 @@ def is_span(typed: str) -> bool:
     return _SPAN.fullmatch(typed.strip()) is not None
 
 
+def is_hour(typed: str) -> bool:
+    """Return True if it is an hour of the day, whose day is not written."""
+    return _CLOCK.fullmatch(typed.strip()) is not None
+
+
 def coming(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     """A time that lies ahead: of an hour, the next one.
 

@@ -21,6 +21,7 @@ from policenotify.errors import (
     MissingExtra,
     NewerVersion,
     NotAllowed,
+    NotHeld,
     PolicenotifyError,
 )
 from policenotify.message import Message
@@ -99,6 +100,8 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
             exits = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
         case NewerVersion(what="journal"):  # to this release it is as good as none; the worker's unit is told the same
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NO_JOURNAL, False
+        case NotHeld():
+            kind, text, exits, doubt = type(error).__name__, str(error), Exit.USAGE, False
         case PolicenotifyError():
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NOT_PUBLISHED, False
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":

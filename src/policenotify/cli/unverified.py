@@ -1,8 +1,8 @@
-"""Channels whose yes says less than it seems, told where only the journal was opened."""
+"""The channels where only the journal was opened: which cannot be used, and which do not verify a post."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from policenotify.errors import SettingsError
@@ -14,27 +14,20 @@ if TYPE_CHECKING:
     from policenotify.settings import Settings
 
 
-def usable(settings: Settings) -> Iterator[Configured]:
-    """The channels that are set rightly; one that is not is no reason to pass over the others."""
-    for name, channel in settings.channels.items():
-        try:
-            yield from channels_of(settings.model_copy(update={"channels": {name: channel}}))
-        except SettingsError:
-            continue
+def channels_in(settings: Settings) -> tuple[tuple[Configured, ...], str]:
+    """Return the channels, those too that cannot be used, and what is wrong between them (empty: nothing)."""
+    try:
+        return channels_of(settings, tolerant=True), ""
+    except SettingsError as error:
+        alone = (settings.model_copy(update={"channels": {name: one}}) for name, one in settings.channels.items())
+        return tuple(channel for one in alone for channel in channels_of(one, tolerant=True)), str(error)
 
 
-def noted(publications: Iterable[Publication], settings: Settings) -> tuple[Publication, ...]:
+def noted(publications: Iterable[Publication], channels: Iterable[Configured]) -> tuple[Publication, ...]:
     """The publications, whose receipts say where a gateway's yes is all that is known."""
-    wanted = tuple(publications)
-    names = {receipt.channel for one in wanted for receipt in one if receipt.outcome is Outcome.POSTED}
-    asked = {name: channel for name, channel in settings.channels.items() if name in names}
-    unsure = {
-        one.name
-        for one in usable(settings.model_copy(update={"channels": asked}))
-        if one.abilities.acceptance == "unverified"
-    }
+    unsure = {one.name for one in channels if one.abilities.acceptance == "unverified"}
     return tuple(
-        one.model_copy(update={"receipts": tuple(_noted(receipt, unsure) for receipt in one)}) for one in wanted
+        one.model_copy(update={"receipts": tuple(_noted(receipt, unsure) for receipt in one)}) for one in publications
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from policenotify.journal.store import Journal
 
 
-def meant(journal: Journal, which: str) -> Publication:
+def meant(journal: Journal, which: str, zone: tzinfo) -> Publication:
     """The publication of that id or key; of an incident: its last one. An incident comes first.
 
     Raises:
@@ -21,7 +22,7 @@ def meant(journal: Journal, which: str) -> Publication:
     history, named = journal.history(which), journal.publication(which)
     if not history.entries:
         if named is None:
-            raise unknown(journal, which, history)
+            raise unknown(journal, which, history, zone)
         return named
     if named is not None and named.incident != which:
         raise IllegalCourse(
@@ -34,10 +35,10 @@ def meant(journal: Journal, which: str) -> Publication:
     return last
 
 
-def unknown(journal: Journal, which: str, history: History) -> IllegalCourse:
+def unknown(journal: Journal, which: str, history: History, zone: tzinfo) -> IllegalCourse:
     """The error that says that there is nothing of that name, what is near it, and what is open."""
     open_now = journal.incidents()
     near = get_close_matches(which, [one.id for one in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = history.known(open_now)
+    known = history.known((one.in_zone(zone) for one in open_now), zone=zone)
     return IllegalCourse(f"There is no incident, publication or key {which!r}.{hint} {known}", incident=which)

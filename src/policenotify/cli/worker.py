@@ -43,8 +43,11 @@ def worker(call: Call, grace: float) -> Exit:
         running = publisher.worker()
         running.on_failure = signals.wake
         running.start()
-        click.echo(f"Delivering on {', '.join(publisher.channels)}.", err=True)
-        alarms = Alarms.read(publisher.journal, publisher.channels)
+        usable = [name for name, channel in publisher.channels.items() if not channel.problem]
+        click.echo(f"Delivering on {', '.join(usable) or 'no channel'}.", err=True)
+        alarms = Alarms.read(publisher.journal, publisher.channels.values())
+        for fault in alarms.faults.values():
+            click.echo(plain(str(fault)), err=True)
         for name in alarms.gone:
             click.echo(plain(alarms.told_of(name)), err=True)
         supervisor.tell("READY=1")

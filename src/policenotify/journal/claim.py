@@ -32,8 +32,9 @@ _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
 _table = schema.delivery
 _before = _table.alias("before")
-_UP_NEXT = and_(  # waiting, and nothing before it in its lane is still to come
+_UP_NEXT = and_(  # waiting, with words, and nothing before it in its lane is still to come
     _table.c.state == Outcome.WAITING,
+    _table.c.account != "",
     ~exists().where(
         _before.c.lane == _table.c.lane,
         _before.c.id < _table.c.id,
@@ -353,6 +354,7 @@ def _claimed(connection: Connection, row: Row[Any]) -> Claimed:
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
         unseen_at=moment(row.unseen_at) if row.unseen_at is not None else None,
+        backoff=timedelta(microseconds=row.backoff),
         not_after=moment(row.not_after) if row.not_after is not None else None,
         standalone=Post.read(row.standalone) if row.standalone else None,
         reply=Post.read(row.reply) if row.reply else None,

@@ -328,7 +328,7 @@ class Delivering(Transactions):
             What becomes of it: posted, waiting, or superseded, if a newer message of its incident is out by now.
 
         Raises:
-            JournalError: Nothing of this delivery is held.
+            NotHeld: Nothing of this delivery is held, or there is none.
         """
         with self.writing() as connection:
             return resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from policenotify.channel import Operation, PostRef
-from policenotify.journal import schema
+from policenotify.journal import schema, summary
 from policenotify.journal.addresses import counts
 from policenotify.journal.publish import FINDINGS
-from policenotify.journal.values import IncidentLine, moment
+from policenotify.journal.values import IncidentLine, moment, outcome_of
 from policenotify.lifecycle import Course, Stage
 from policenotify.message import read as read_message
 from policenotify.receipt import Entry, History, Outcome, Publication, Receipt, Said
@@ -54,8 +54,8 @@ def history_of(connection: Connection, publication: str) -> History | None:
     return History(incident=rows[0].incident, entries=_entries(connection, rows))
 
 
-def incidents(connection: Connection, *, only_open: bool) -> tuple[IncidentLine, ...]:
-    """The incidents, the latest first."""
+def incidents(connection: Connection, *, only_open: bool, most: int | None = None) -> tuple[IncidentLine, ...]:
+    """The incidents, the latest first; with *most* only so many, those of which a word is owed first."""
     table = schema.incident
     query = (
         select(table, _said.c.message)
@@ -64,6 +64,10 @@ def incidents(connection: Connection, *, only_open: bool) -> tuple[IncidentLine,
     )
     if only_open:
         query = query.where(table.c.course == Course.OPEN)
+    if most is not None:
+        first = select(table.c.id).where(table.c.course == Course.OPEN)
+        first = first.order_by(table.c.due_at.is_(None), table.c.due_at, table.c.opened_at, table.c.id).limit(most)
+        query = query.where(table.c.id.in_(first))
     return tuple(_line(row) for row in connection.execute(query))
 
 
@@ -83,17 +87,8 @@ def latest(connection: Connection, count: int) -> tuple[Publication, ...]:
 
 def unfinished(connection: Connection) -> tuple[Publication, ...]:
     """The publications of which something is still to come, or is held for a person; the newest first."""
-    people = schema.recipient
-    still = or_(
-        _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING, Outcome.HELD]),
-        exists().where(people.c.delivery == _delivery.c.id, people.c.state == Outcome.HELD),
-    )
-    rows = connection.execute(
-        select(_said)
-        .where(_said.c.state == "published", _said.c.id.in_(select(_delivery.c.publication).where(still)))
-        .order_by(_said.c.id.desc())
-    ).all()
-    return tuple(_publication(connection, row) for row in rows)
+    found = (publication(connection, one) for one in sorted(summary.unfinished(connection), reverse=True))
+    return tuple(one for one in found if one is not None)
 
 
 def unsettled(connection: Connection, publication_id: str) -> dict[str, datetime | None]:
@@ -154,7 +149,7 @@ def _of(row: Row[Any]) -> Said:
 
 
 def _outcome(row: Row[Any]) -> Outcome:
-    return Outcome.UNCONFIRMED if row.doubt and row.state == Outcome.WAITING else Outcome(row.state)
+    return outcome_of(row.state, doubt=row.doubt)
 
 
 def _publication(connection: Connection, row: Row[Any]) -> Publication:
@@ -177,8 +172,10 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
 
 def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None, *, in_course: str) -> Receipt:
     outcome = _outcome(row)
-    waits = not outcome.settled
+    unworded = row.account == "" and outcome is Outcome.WAITING
+    waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     shut = channel if waits and channel is not None and channel.blocked_at is not None else None
+    tried = row.attempts or row.reason
     paused = channel.paused_until if channel is not None and channel.paused_until else 0
     return Receipt(
         channel=row.channel,
@@ -189,10 +186,11 @@ def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None
         delivery=row.id,
         ref=PostRef.read(row.ref) if row.ref else None,
         reason=shut.reason if shut else row.reason,
-        remedy=shut.remedy if shut else row.remedy,
+        remedy="" if outcome is Outcome.SENDING else shut.remedy if shut else row.remedy,
         code=shut.code if shut else row.code,
-        retry_at=moment(max(row.not_before, paused)) if waits and not shut and (row.attempts or row.reason) else None,
+        retry_at=moment(max(row.not_before, paused)) if tried and waits and not shut and not unworded else None,
         attempts=row.attempts,
         standalone=row.wording == "standalone" and in_course not in {Stage.OPENING, Stage.STANDALONE},
         recipients=people if row.mass else None,
+        unworded=unworded,
     )

@@ -18,7 +18,7 @@ Step = Callable[[Connection], None]
 
 
 def _reminders(connection: Connection) -> None:
-    """1 to 2: reminders of a word that the desk owes; which runners stay; when a post was first not found.
+    """1 to 2: reminders of a word that is owed, runners that stay, waits, people held, when a post was first not found.
 
     And no table of schedules: campaigns are files, and what was said of them is in the publications' keys. Nothing ever
     wrote to that table.
@@ -28,8 +28,10 @@ def _reminders(connection: Connection) -> None:
         "pn_incident ADD COLUMN reminded_at BIGINT",
         "pn_runner ADD COLUMN stays BOOLEAN DEFAULT false NOT NULL",
         "pn_delivery ADD COLUMN unseen_at BIGINT",
+        "pn_delivery ADD COLUMN backoff BIGINT DEFAULT 0 NOT NULL",
     ):
         connection.execute(text(f"ALTER TABLE {added}"))
+    connection.execute(text("CREATE INDEX pn_recipient_held ON pn_recipient (delivery) WHERE state = 'held'"))
     connection.execute(text("DROP TABLE pn_schedule"))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
 from policenotify.channel import Operation
-from policenotify.errors import JournalError
+from policenotify.errors import IllegalCourse
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_addresses, store_recipients
 from policenotify.journal.events import record
@@ -24,7 +26,7 @@ FINDINGS = TypeAdapter(tuple[Finding, ...])
 RULES = TypeAdapter(dict[str, str])
 
 
-class CourseChanged(JournalError):
+class CourseChanged(IllegalCourse):
     """Another desk was faster: the incident is no longer where the history had it. Decide again."""
 
 
@@ -41,7 +43,9 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
         _still_stands(connection, message.lifecycle.corrects)
     said = _publication(draft, state="published", key=draft.key)
     if not schema.insert_new(connection, schema.publication, [said]):
-        raise CourseChanged(f"Nothing was sent: another desk is publishing with the key {draft.key!r}. Try again.")
+        raise CourseChanged(
+            f"Another desk is publishing with the key {draft.key!r}. Try again.", incident=message.incident
+        )
     _store_pictures(connection, draft)
     store_addresses(connection, keys, {one for drafted in draft.drafted for one in drafted.addresses or ()}, at)
     # In the lanes of what begins there is nothing yet.
@@ -49,8 +53,7 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
     begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.drafted}) if follows else set()
     closing = message.stage in _CLOSING
     rows = []
-    # A lane is said in the order of its deliveries' ids.
-    for drafted in sorted(draft.drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part)):
+    for drafted in in_order(draft.drafted):
         lane, skip = _lane(draft, drafted), drafted.leg.skip
         if closing and opening_never_appeared(connection, lane):
             supersede(connection, lane, at)
@@ -101,7 +104,7 @@ def _still_stands(connection: Connection, about: str) -> None:
     connection.execute(select(table.c.id).where(table.c.id == about).with_for_update(key_share=True)).all()
     query = select(table.c.id).where(table.c.corrects == about, table.c.stage == Stage.CANCELLATION)
     if connection.execute(query.where(table.c.state == "published")).first() is not None:
-        raise CourseChanged(f"Nothing was sent: another desk has cancelled publication {about}, which is final.")
+        raise CourseChanged(f"Another desk has cancelled publication {about}, which is final.", incident=None)
 
 
 def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
@@ -133,7 +136,7 @@ def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
 
 def _overtaken(incident: str) -> CourseChanged:
     return CourseChanged(
-        f"Nothing was sent: other desks keep publishing on incident {incident!r}. Look at it, then publish again."
+        f"Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
     )
 
 
@@ -148,30 +151,44 @@ def _lane(draft: Draft, drafted: Drafted) -> str:
 
 def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str) -> dict[str, object]:
     leg, at = drafted.leg, microseconds(draft.at)
-    state = Outcome.REFUSED if drafted.refused else Outcome.SKIPPED if skip else Outcome.WAITING
+    state = Outcome.REFUSED if leg.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     return {
+        **worded(connection, drafted),
         "publication": draft.id,
         "channel": leg.channel,
+        "lane": lane,
+        "sequence": draft.expected_sequence,
+        "priority": _priority(draft.message),
+        "state": state,
+        "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
+        "not_before": at,
+        "not_after": microseconds(draft.not_after) if draft.not_after else None,
+        "reason": leg.refused or skip or drafted.reason,
+        "remedy": drafted.remedy if state is Outcome.WAITING else "",
+        "settled_at": None if state is Outcome.WAITING else at,
+    }
+
+
+def worded(connection: Connection, drafted: Drafted) -> dict[str, object]:
+    """Return the columns of a delivery that follow from its wording."""
+    leg = drafted.leg
+    return {
         "account": leg.account,
         "language": leg.language,
         "part": leg.part,
         "operation": leg.operation,
         "target": _target(connection, leg) if leg.target else None,
         "post_key": drafted.post_key,
-        "lane": lane,
-        "sequence": draft.expected_sequence,
-        "priority": _priority(draft.message),
-        "state": state,
         "mass": drafted.addresses is not None,
-        "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
-        "not_before": at,
-        "not_after": microseconds(draft.not_after) if draft.not_after else None,
         "answers": " ".join(leg.answers),
         "standalone": drafted.standalone.model_dump_json() if drafted.standalone else None,
         "reply": drafted.reply.model_dump_json() if drafted.reply else None,
-        "reason": drafted.refused or skip,
-        "settled_at": None if state is Outcome.WAITING else at,
     }
+
+
+def in_order(drafted: Iterable[Drafted]) -> list[Drafted]:
+    """Return them in the order of their lane: posts first, by part. Delivery ids follow this order."""
+    return sorted(drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part))
 
 
 def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[str]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, or_, select, update
 
 from policenotify.channel import Operation
-from policenotify.errors import JournalError
+from policenotify.errors import NotHeld
 from policenotify.journal import schema
 from policenotify.journal.events import record
 from policenotify.journal.lanes import OVERTAKEN, is_overtaken, let_go, lock_lane_of
@@ -26,7 +26,7 @@ def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, 
         What becomes of it: posted, waiting, or superseded.
 
     Raises:
-        JournalError: Nothing of this delivery is held.
+        NotHeld: Nothing of this delivery is held, or there is none.
     """
     held = or_(
         _table.c.state == Outcome.HELD,
@@ -35,7 +35,8 @@ def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, 
     lock_lane_of(connection, delivery)
     row = connection.execute(select(_table).where(_table.c.id == delivery, held)).first()
     if row is None:
-        raise JournalError(f"Nothing of delivery {delivery} is held. What is: policenotify status")
+        state = connection.execute(select(_table.c.state).where(_table.c.id == delivery)).scalar()
+        raise NotHeld(delivery, outcome=state or "")
     at = microseconds(now)
     state = Outcome.POSTED if posted else Outcome.WAITING
     connection.execute(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from policenotify.journal import facts, kicking, publish, purged
+from policenotify.journal import facts, kicking, publish, purged, unworded
 from policenotify.journal.kicking import Runner
 from policenotify.journal.transactions import Transactions
-from policenotify.journal.values import Draft
+from policenotify.journal.values import Draft, Drafted, Unworded
 from policenotify.message import Message
 
 
@@ -43,6 +43,16 @@ class Saying(Transactions):
                 raise
             return first
         return draft.id
+
+    def word(self, one: Unworded, drafted: Sequence[Drafted]) -> bool:
+        """Give a delivery that waits without words its own; returns whether it still waited."""
+        with self.writing() as connection:
+            return unworded.word(connection, self.keys, one, drafted, now=self.now())
+
+    def refuse_unworded(self, one: Unworded, why: str) -> None:
+        """Settle a delivery for which no words can be made."""
+        with self.writing() as connection:
+            unworded.refuse(connection, one, why, now=self.now())
 
     def keep_refused(self, draft: Draft) -> None:
         """Keep a draft that a check refused."""

@@ -128,6 +128,7 @@ delivery: Table = Table(
     Column("code", Text, nullable=False, default=""),
     Column("settled_at", _When),
     Column("unseen_at", _When),  # when a look-up first did not find it, since it was last said
+    Column("backoff", BigInteger, nullable=False, server_default=text("0")),  # the last wait after a failure
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
     Index("pn_delivery_lane", "lane", "id"),  # ids rise in the order in which a lane is to be said
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
@@ -158,6 +159,12 @@ recipient: Table = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Index("pn_recipient_state", "delivery", "state", "key"),
+    Index(
+        "pn_recipient_held",
+        "delivery",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
     comment="One person of a delivery with recipients.",
 )
 

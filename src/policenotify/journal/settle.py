@@ -63,6 +63,7 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
     new: dict[str, object] = {
         "state": Outcome.WAITING if waits else became.outcome,
         "not_before": microseconds(became.not_before) if became.not_before else at,
+        "backoff": span(became.backoff),
         "owner": None,
         "lease_until": None,
         "reason": became.reason,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import select
 
 from policenotify.channel import Picture
 from policenotify.errors import Blocked, InvalidPicture
-from policenotify.journal import history, owed, purged, schema, series
+from policenotify.journal import history, owed, purged, schema, series, summary, unworded
 from policenotify.journal.transactions import Transactions
-from policenotify.journal.values import IncidentLine, SaidUnder
-from policenotify.receipt import History, Publication
+from policenotify.journal.values import ChannelSummary, IncidentLine, SaidUnder, Unworded
+from policenotify.receipt import History, Outcome, Publication
 
 
 class Telling(Transactions):
@@ -32,6 +32,16 @@ class Telling(Transactions):
         """The incidents, the latest first."""
         with self.reading() as connection:
             return history.incidents(connection, only_open=only_open)
+
+    def most_urgent(self, most: int) -> tuple[IncidentLine, ...]:
+        """Return at most so many open incidents: those of which a word is owed first."""
+        with self.reading() as connection:
+            return history.incidents(connection, only_open=True, most=most)
+
+    def count_open(self) -> int:
+        """Return how many incidents are open."""
+        with self.reading() as connection:
+            return summary.open_incidents(connection)
 
     def owed(self) -> tuple[tuple[datetime, int], ...]:
         """For each open incident: until when a word is owed, and which reminder of it was raised last (0: none)."""
@@ -82,10 +92,40 @@ class Telling(Transactions):
         with self.reading() as connection:
             return history.unfinished(connection)
 
+    def unfinished_ids(self) -> Mapping[str, bool]:
+        """Return the ids of these publications, the oldest first; `True` where a person must settle something."""
+        with self.reading() as connection:
+            return summary.unfinished(connection)
+
+    def channel_summaries(self) -> tuple[ChannelSummary, ...]:
+        """Return what became of all deliveries, channel by channel."""
+        with self.reading() as connection:
+            return summary.channels(connection)
+
+    def unsettled_deliveries(self) -> frozenset[int]:
+        """Return the deliveries to which something is still to happen."""
+        with self.reading() as connection:
+            return summary.unsettled(connection)
+
+    def outcomes_of(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
+        """Return how many of these deliveries came to which outcome."""
+        with self.reading() as connection:
+            return summary.outcomes(connection, deliveries)
+
     def unsettled(self, publication: str) -> Mapping[str, datetime | None]:
         """The channels where something is still to come: the time before which it will not; `None`: under way."""
         with self.reading() as connection:
             return history.unsettled(connection, publication)
+
+    def unworded(self, channels: Iterable[str]) -> tuple[Unworded, ...]:
+        """Return the deliveries on these channels that wait without words, in the order of their publication."""
+        with self.reading() as connection:
+            return unworded.unworded(connection, channels)
+
+    def had_people(self, channel: str) -> bool:
+        """Return whether an earlier delivery on the channel was for anybody."""
+        with self.reading() as connection:
+            return unworded.had_people(connection, channel)
 
     def blocked(self) -> dict[str, Blocked]:
         """The channels on which nothing more goes out until a person acts, and why."""

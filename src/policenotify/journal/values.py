@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.lifecycle import Course
 from policenotify.message import Message
 from policenotify.receipt import Finding, Leg, Outcome
 from policenotify.scales import Severity
+from policenotify.timestamps import local_time
 
 LEASE = timedelta(minutes=2)
 """How long a claimed delivery stays its owner's without a sign of life. No call of a network may take longer."""
@@ -60,7 +61,8 @@ class Drafted:
         standalone: The wording that reads alone; `None` for a skipped leg.
         reply: The wording that answers, if there is something to answer.
         addresses: For a channel with recipients: who wants to hear it now. `None` for other channels.
-        refused: Why it cannot go out here although it was meant to; empty: it can.
+        reason: Why its channel cannot be used now, so that it waits without words; empty: it can.
+        remedy: What to do then.
     """
 
     leg: Leg
@@ -68,7 +70,8 @@ class Drafted:
     standalone: Post | None = None
     reply: Post | None = None
     addresses: tuple[str, ...] | None = field(default=None, repr=False)
-    refused: str = ""
+    reason: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,19 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unworded:
+    """What waits for a channel without words, since that could not be used when it was published.
+
+    Attributes:
+        publication: Whose.
+        channel: Where it goes.
+    """
+
+    publication: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """A delivery that is ours until the lease runs out.
 
@@ -131,6 +147,7 @@ class Claimed:
         last_tried_at: When last.
         unseen_at: When a look-up first did not find it, since it was last said; `None`: none has looked.
         clock_steps: By how much the clock had been set in all when these times were read.
+        backoff: How long it was made to wait after its last failure; zero: it has not failed.
         not_after: Nothing of it is sent after that.
         standalone: The wording that reads alone.
         reply: The wording that answers.
@@ -155,6 +172,7 @@ class Claimed:
     attempts: int
     first_tried_at: datetime | None
     last_tried_at: datetime | None
+    backoff: timedelta
     not_after: datetime | None
     standalone: Post | None
     reply: Post | None
@@ -190,6 +208,7 @@ class Settlement:
         ref: Where the post landed.
         not_before: When it may be tried again.
         unseen_at: When a look-up first did not find it, since it was last said.
+        backoff: How long it is made to wait after a failure, from which the next such wait grows.
         reason: In an officer's words.
         remedy: What to do now.
         code: The network's own code.
@@ -202,6 +221,7 @@ class Settlement:
     ref: PostRef | None = None
     not_before: datetime | None = None
     unseen_at: datetime | None = None
+    backoff: timedelta = timedelta(0)
     reason: str = ""
     remedy: str = ""
     code: str = ""
@@ -250,6 +270,26 @@ class SaidUnder:
     deliveries: tuple[SaidOn, ...]
 
 
+def outcome_of(state: str, *, doubt: bool) -> Outcome:
+    """Return the outcome of a delivery as people read it: one that waits in doubt is unconfirmed."""
+    return Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """What became of all deliveries of one channel.
+
+    Attributes:
+        name: The channel's name.
+        outcomes: How many came to which outcome; none that no delivery came to.
+        oldest: When the oldest publication that still waits here was published; `None`: nothing waits.
+    """
+
+    name: str
+    outcomes: Mapping[Outcome, int]
+    oldest: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentLine:
     """An incident as a list shows it.
@@ -279,8 +319,12 @@ class IncidentLine:
     reminded_at: datetime | None = None
 
     def __str__(self) -> str:
+        return self.in_zone(UTC)
+
+    def in_zone(self, zone: tzinfo) -> str:
+        """Return the incident in one line, with its time in that zone."""
         where = f", {self.place}" if self.place else ""
-        return f"{self.id} ({self.category}{where}, opened {self.opened_at:%Y-%m-%d %H:%M} UTC)"
+        return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

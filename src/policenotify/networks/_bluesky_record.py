@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pydantic import JsonValue
 
-from policenotify.channel import Post, PostRef, Span
+from policenotify.channel import Post, Span
 from policenotify.errors import Refused
 from policenotify.networks._bluesky_links import display, savable, shown, valid_uri
 from policenotify.text import Budget, graphemes, utf8_bytes
@@ -46,7 +45,6 @@ IMAGE_BYTES: Final = 2_000_000
 TAG: Final = Budget(64, graphemes, max_bytes=640)
 """`maxGraphemes` and `maxLength` of a tag in the lexicon `app.bsky.richtext.facet`."""
 
-_DESCRIPTION = 200  # characters of the text on a link card; clients show two lines
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"  # atproto.com/specs/tid
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -87,13 +85,13 @@ def record_key(post: Post) -> str:
 
 
 def record(
-    post: Post, *, answers: Sequence[PostRef], images: Sequence[JsonValue], dids: Mapping[str, str]
+    post: Post, *, reply: JsonValue, images: Sequence[JsonValue], dids: Mapping[str, str]
 ) -> dict[str, JsonValue]:
     """Encode the post.
 
     Args:
         post: What to say.
-        answers: Our earlier posts of the thread, from its first to the one to answer; each with a `cid`.
+        reply: What it answers: `root` and `parent`, each with `uri` and `cid`; `None` where it starts a thread.
         images: The blobs of the post's pictures, in order.
         dids: What the mentioned handles stand for; a handle that is not there stays plain text.
     """
@@ -106,9 +104,8 @@ def record(
     }
     if facets := [facet for span, start, end in spans if (facet := _facet(text, span, start, end, dids))]:
         made["facets"] = list[JsonValue](facets)
-    if answers:
-        # the root is the thread's first post, always: with another one the post is missing from the thread
-        made["reply"] = {"root": _strong(answers[0]), "parent": _strong(answers[-1])}
+    if reply:
+        made["reply"] = reply
     if embed := _images(post, images) or _card(post):
         made["embed"] = embed
     return made
@@ -140,10 +137,6 @@ def _feature(span: Span, dids: Mapping[str, str]) -> dict[str, JsonValue] | None
     return {"$type": f"app.bsky.richtext.facet#{kind}", name: value} if value else None
 
 
-def _strong(ref: PostRef) -> JsonValue:
-    return {"uri": ref.id, "cid": ref.extra["cid"]}
-
-
 def _images(post: Post, blobs: Sequence[JsonValue]) -> dict[str, JsonValue] | None:
     images: list[JsonValue] = [
         {"image": blob, "alt": picture.alt, "aspectRatio": {"width": picture.width, "height": picture.height}}
@@ -156,7 +149,9 @@ def _card(post: Post) -> dict[str, JsonValue] | None:
     uri = valid_uri(post.link) if post.link else None
     if uri is None:
         return None
-    about = textwrap.shorten(post.text, _DESCRIPTION, placeholder="…")  # between words: never within a character
+    # Readers have the text above the card, and the app writes the address below it: what is left to say is whose page
+    # it is. The lexicon wants a description, and takes an empty one.
+    about = "" if post.sender.casefold() in post.text.casefold() else post.sender
     return {
         "$type": "app.bsky.embed.external",
         "external": {"uri": uri, "title": post.title or uri, "description": about},

@@ -8,6 +8,7 @@ holder of its lease renews it, and an attempt refreshes once and logs in once, n
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
@@ -17,14 +18,17 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, Keep
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks._bluesky_xrpc import CLOSED, Answer, Xrpc, judge, publishing_nothing
-from policenotify.wire import is_safe
+from policenotify.wire import is_safe, quoted
 
 _NAME = "session"
+_NO_SUCH_LOGIN = "AuthenticationRequired"  # com.atproto.server.createSession: this name and password do not go together
 _STALE = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400, not a 401
 _REMEDY = (
-    "Make a new app password on the Bluesky website (Settings, Privacy and security, App passwords), "
-    "put it into the channel's settings, then: policenotify doctor"
+    "Check that the handle in the channel's settings is still the account's own. If it is, make a new app password on "
+    "the Bluesky website (Settings, Privacy and security, App passwords), put it into the settings, "
+    "then: policenotify doctor"
 )
+_log = logging.getLogger("policenotify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Sessions:
                 kept, version = self._load()
                 if kept is not None and kept != stale:  # somebody was faster
                     return kept
-                fresh = (kept and self._refreshed(kept)) or self._logged_in()
+                fresh = (kept and self._refreshed(kept)) or self._logged_in(kept)
                 if not self._keep.swap(_NAME, json.dumps(asdict(fresh)), version=version):
                     return self._load()[0] or fresh  # our lease ran out, and somebody else renewed it
                 return fresh
@@ -123,14 +127,20 @@ class Sessions:
                 return None  # the refresh token is dead, or the account has moved: only a login helps
             raise judge(answer, now=self._clock.now())
 
-    def _logged_in(self) -> Session:
-        password = self._password.get_secret_value()
-        content = json.dumps({"identifier": self._handle, "password": password}).encode()
+    def _logged_in(self, known: Session | None) -> Session:
+        """Log in by the account's unchanging id where it is known, since its handle may be another one by now."""
         with publishing_nothing("logging in"):
-            answer = self._xrpc.post(self._service, "com.atproto.server.createSession", content)
+            answer = self._login(known.did if known else self._handle)
+            if known and answer.error == _NO_SUCH_LOGIN:  # the handle may have moved to another account
+                answer = self._login(self._handle)
             if answer.ok:
                 return self._session(answer)
             raise self._login_error(answer)
+
+    def _login(self, identifier: str) -> Answer:
+        password = self._password.get_secret_value()
+        content = json.dumps({"identifier": identifier, "password": password}).encode()
+        return self._xrpc.post(self._service, "com.atproto.server.createSession", content)
 
     def _login_error(self, answer: Answer) -> ChannelError:
         code = f"{answer.status} {answer.error}"
@@ -142,7 +152,7 @@ class Sessions:
             )
         if answer.refused and answer.error not in CLOSED:
             return Blocked(
-                f"Bluesky does not let {self._handle} in: {answer.said}. Nothing can be posted.",
+                f"Bluesky does not let {self._handle} in{quoted(answer.said)} Nothing can be posted.",
                 code=code,
                 remedy=_REMEDY,
             )
@@ -153,7 +163,19 @@ class Sessions:
         did, access, refresh = (body.get(name) for name in ("did", "accessJwt", "refreshJwt"))
         if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
             raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
+        if note := renamed(self._handle, body.get("handle")):
+            _log.warning("Channel of %s: %s", self._account, note)
         return Session(self._account, did, _host(self._service, body.get("didDoc")), access, refresh)
+
+
+def renamed(handle: str, now: object) -> str:
+    """Return what a person should know when the account has another handle now; empty when it has not."""
+    if not isinstance(now, str) or not now.isprintable() or now.casefold() == handle.casefold():
+        return ""
+    return (
+        f"The account of {handle} is called {now} now. Its posts go out all the same. When no incident is open on this "
+        "channel, put the new handle into its settings: under another handle it continues no thread."
+    )
 
 
 def _host(service: str, document: object) -> str:

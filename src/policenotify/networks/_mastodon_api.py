@@ -1,8 +1,9 @@
 """Mastodon's calls, through the library `Mastodon.py` but without its surprises.
 
 The library follows redirects (a post becomes a GET, and nothing is said), waits in the calling thread for as long as
-a limit lasts, reads a token from a file that is named like it, and asks the server's version before an upload, without
-an end where that fails. None of it happens here: its session is ours, and what a call means is read from the answer
+a limit lasts, reads a token from a file that is named like it, asks the server's version before an upload, without
+an end where that fails, and writes some addresses with a slash at the end, under which GoToSocial and takahe have
+nothing. None of it happens here: its session is ours, and what a call means is read from the answer
 that came over the wire, as an [`Answer`][policenotify.networks._mastodon_api.Answer], not from what the library made
 of it.
 """
@@ -22,7 +23,7 @@ from pydantic import SecretStr
 
 from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.wire import error_for_exception, error_for_status
+from policenotify.wire import error_for_exception, error_for_status, quoted
 
 if TYPE_CHECKING:
     import mastodon
@@ -39,7 +40,9 @@ _VISIBLE = frozenset({"status_post", "status_update", "status_delete"})  # the c
 _CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
 _MAIL = re.compile(r"[^\s@\"(<]+@[^\s@\")>]+\.[^\s@\")>]+")
 _LONGEST_WORDS = 300
-_ANOTHER = (
+_PLAIN_WORDS = re.compile(rb"[ !-;=?-~]{1,200}")  # a line of ASCII, and no page
+_TOKEN = re.compile(r"\btoken\b", re.IGNORECASE)
+RENEW = (
     "Make a new token on the server's website (Settings, Development), put it into the channel's settings, "
     "then: policenotify doctor"
 )
@@ -74,6 +77,11 @@ class Answer:
     def refused(self) -> bool:
         """Whether the server itself says no, for a reason of its own other than a rate limit."""
         return 400 <= self.status < 500 and self.status != 429 and isinstance(self.body, dict) and "error" in self.body  # noqa: PLR2004 - RFC 9110, 15.5
+
+    @property
+    def rejects_token(self) -> bool:
+        """Whether the server says in plain words that it does not take the token: takahe does so with a 400."""
+        return 400 <= self.status < 500 and self.body is None and _TOKEN.search(self.said) is not None  # noqa: PLR2004 - RFC 9110, 15.5
 
     @property
     def missing(self) -> bool:
@@ -151,7 +159,12 @@ class Api:
 
             from policenotify.networks._http import LeaseAdapter  # noqa: PLC0415 - loads requests
 
-            session, self._lease = requests.Session(), LeaseAdapter()
+            class Session(requests.Session):
+                def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - handed on
+                    # No address of the API ends in a slash (docs.joinmastodon.org/methods).
+                    return super().request(method, url.rstrip("/"), *args, **kwargs)
+
+            session, self._lease = Session(), LeaseAdapter()
             session.mount("https://", self._lease)
             session.mount("http://", self._lease)
             session.max_redirects = 0  # a post and a token go to nobody else
@@ -183,6 +196,10 @@ class Api:
             body = None
         headers = {name.lower(): value for name, value in seen.headers.items()}
         error = body.get("error") if isinstance(body, dict) else None
+        if (
+            body is None and not seen.is_redirect and _PLAIN_WORDS.fullmatch(seen.content)
+        ):  # takahe speaks so of a token, whatever type it names
+            error = seen.content.decode()
         return Answer(seen.status_code, headers, body, self._clean(error) if isinstance(error, str) else "")
 
     def _clean(self, words: str) -> str:
@@ -203,15 +220,15 @@ def judge(answer: Answer, *, now: datetime, whole_channel: bool = True) -> Chann
         now: The time.
         whole_channel: Whether a limit on this call is one on all posts.
     """
-    code, words = str(answer.status), f": {answer.said}" if answer.said else "."
+    code, words = str(answer.status), quoted(answer.said)
     if 300 <= answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
         return Unconfirmed(
             "The server sent us to another address, and we do not follow with a post.",
             code=code,
             remedy="Check the channel's `server` in the settings, and whether a proxy wants a login.",
         )
-    if answer.status == 401:  # noqa: PLR2004 - RFC 9110, section 15.5.2
-        return Blocked(f"Mastodon does not accept our token{words}", code=code, remedy=_ANOTHER)
+    if answer.status == 401 or answer.rejects_token:  # noqa: PLR2004 - RFC 9110, section 15.5.2
+        return Blocked(f"Mastodon does not accept our token{words}", code=code, remedy=RENEW)
     if answer.refused and answer.status == 403:  # noqa: PLR2004 - RFC 9110, section 15.5.4
         return Blocked(f"Mastodon does not let this account or token do it{words}", code=code, remedy=_ALLOWED)
     if answer.status in {404, 410}:

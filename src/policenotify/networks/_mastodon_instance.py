@@ -82,8 +82,13 @@ class Instance(BaseModel):
 
     @property
     def count(self) -> Count:
-        """How the server counts a text; others than Mastodon count code points, whatever they say of URLs."""
-        return Count(url=self.url_length, code_points=self.software not in {"mastodon", "unknown"})
+        """How the server counts a text.
+
+        GoToSocial counts code points, whatever it says of URLs. Of other servers the larger count holds: a text that
+        proves too long is refused for good. One that says nothing of itself is taken for a Mastodon.
+        """
+        ways = {"mastodon": (False,), "unknown": (False,), "gotosocial": (True,)}
+        return Count(url=self.url_length, code_points=ways.get(self.software, (False, True)))
 
     def abilities(self, warning: str) -> Abilities:
         """What a channel on this server can do.
@@ -111,15 +116,15 @@ class Count:
 
     Attributes:
         url: What each URL counts.
-        code_points: Count code points, and a URL as it is.
+        code_points: Count code points, and a URL as it is; of several ways the largest count.
     """
 
     url: int
-    code_points: bool
+    code_points: tuple[bool, ...]
 
     def __call__(self, text: str, warning: str = "") -> int:
         """How much the text takes, with the warning above it."""
-        return mastodon_length(text, warning, url=self.url, code_points=self.code_points)
+        return max(mastodon_length(text, warning, url=self.url, code_points=each) for each in self.code_points)
 
 
 class Instances:
@@ -161,6 +166,14 @@ class Instances:
             with suppress(JournalError):
                 self._keep.swap(_NAME, self._known.model_dump_json(), version=version)
         return self._known
+
+    def answers(self) -> bool:
+        """Return True if the server itself answers now, and nothing in its place does.
+
+        Raises:
+            Unavailable: No answer came, or it asks us to wait.
+        """
+        return self._ask() is not None
 
     def _kept(self) -> tuple[Instance, int | None]:
         try:

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from policenotify.channel import Clock, Keep, PostRef, Request
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
-from policenotify.networks._mastodon_api import Answer, Api, judge, publishing_nothing
+from policenotify.networks._mastodon_api import RENEW, Answer, Api, judge, publishing_nothing
 from policenotify.networks._mastodon_instance import Instances
 from policenotify.networks._mastodon_status import is_id, may_be, plain, plain_html, ref_of
+from policenotify.wire import quoted
 
 _NAME: Final = "posts"
 _OWNER: Final = "owner"
@@ -63,13 +64,11 @@ class Timeline:
             said = answer.object
             if not (answer.ok and is_id(said.get("id")) and isinstance(said.get("username"), str)):
                 error = judge(answer, now=self._clock.now())
-                # Some answer so to a token that they do not know: takahe 400, snac 422 and a page.
-                unknown = isinstance(error, Refused) or answer.status in {400, 422}
-                raise (
-                    Blocked(f"The server does not take the token: {error.reason}", code=error.code)
-                    if unknown
-                    else error
-                )
+                # Mastodon answers 422 to a token that it does not know, and snac too, with a page.
+                if isinstance(error, Refused) or answer.status in {400, 422}:
+                    reason = f"The server does not take the token{quoted(answer.said)}"
+                    raise Blocked(reason, code=error.code, remedy=RENEW)
+                raise error
         if said["username"].lower() != self._handle:
             raise Blocked(
                 f"The token belongs to @{said['username']}, not to @{self._handle}.",
@@ -135,17 +134,6 @@ class Timeline:
                     self.remember(ref, request.key)
                     return ref
         return None
-
-    def gone(self, status: str) -> bool:
-        """Whether there is no such status (any more).
-
-        Raises:
-            ChannelError: It could not be asked.
-        """
-        answer = self._api.ask("status", status)
-        if not (answer.ok or answer.missing):
-            raise self._unread(answer)
-        return answer.missing
 
     # --- reading
 

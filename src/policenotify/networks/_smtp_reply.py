@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
-from policenotify.wire import why_unreachable
+from policenotify.wire import quoted, why_unreachable
 
 _LOGIN = frozenset({530, 534, 535, 538})  # RFC 4954, section 6: who we are is not settled
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*")  # RFC 2034, section 4
@@ -86,7 +86,7 @@ class Reply:
     @property
     def quoted(self) -> str:
         """The server's words, as the end of a sentence."""
-        return f": {self.said}" if self.said else "."
+        return quoted(self.said)
 
     @property
     def wants_login(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._x_reasons import CLOCK, CREDITS, ON_X, REASONS, Reason
-from policenotify.wire import error_for_status, retry_at
+from policenotify.wire import error_for_status, quoted, retry_at
 
 WHERE = "X"
 publishing_nothing = partial(wire.publishing_nothing, WHERE)
@@ -75,7 +75,7 @@ class Answer:
     @property
     def told(self) -> str:
         """X's words, to follow a statement: `: Too Many Requests`; a full stop when it gave none."""
-        return f": {self.said}" if self.said else "."
+        return quoted(self.said)
 
     def ahead(self, now: datetime) -> timedelta:
         """By how much X's clock is ahead of ours, as far as the answer tells."""
@@ -147,7 +147,9 @@ def judge(answer: Answer, *, now: datetime, all_posts: bool = False) -> ChannelE
 
 
 def _as(known: Reason, answer: Answer, now: datetime) -> ChannelError:
-    more: dict[str, Any] = {"retry_at": _later(answer.headers, now)} if known.kind is Unavailable else {}
+    more: dict[str, Any] = {}
+    if known.kind is Unavailable:  # one of X's own limits
+        more["retry_at"] = _later(answer.headers, now) or now + _NO_RESET
     return known.kind(known.reason, remedy=known.remedy, code=answer.code, **known.more, **more)
 
 
@@ -178,15 +180,15 @@ def _by_status(answer: Answer, now: datetime, *, all_posts: bool) -> ChannelErro
     return error
 
 
-def _later(headers: Mapping[str, str], now: datetime) -> datetime:
-    """When the last of the limits that are used up is lifted."""
+def _later(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return when the last of the limits that are used up is lifted, if the answer says so."""
     used_up = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
     dated = {"date": headers["date"]} if "date" in headers else {}
     told: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in used_up if reset]
     if after := headers.get("retry-after"):
         told.append({"retry-after": after} | dated)
     ends = [at for each in told or [headers] if (at := retry_at(each, now=now)) is not None]
-    return max(ends, default=now + _NO_RESET)
+    return max(ends, default=None)
 
 
 def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue, SecretStr
@@ -12,7 +14,8 @@ from pydantic import JsonValue, SecretStr
 from policenotify.channel import Abilities, Account, Clock, Keep, Picture, Post, PostRef, Request
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks._bluesky_record import BUDGET, COLLECTION, IMAGES, check, record, record_key
-from policenotify.networks._bluesky_session import Session, Sessions
+from policenotify.networks._bluesky_session import Session, Sessions, renamed
+from policenotify.networks._bluesky_thread import Thread
 from policenotify.networks._bluesky_xrpc import Answer, Xrpc, judge, publishing_nothing
 from policenotify.wire import is_safe
 
@@ -102,24 +105,26 @@ class Bluesky:
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up who is mentioned, and freeze the record with its key.
 
-        Answers from another account, or without a `cid`, are passed over: the post then starts a thread.
+        It answers the newest of our posts that readers still see. Answers from another account, or without a `cid`, are
+        passed over: the post then starts a thread.
 
         Raises:
-            Refused: The post is outside Bluesky's limits; the text names the numbers.
+            Refused: The post is outside Bluesky's limits; the text names the numbers. With `fallback="standalone"`:
+                all that it could answer has been deleted.
             Blocked: Bluesky does not accept the password, or has closed the account.
             Unavailable: Bluesky could not be asked.
         """
         check(post)
         with publishing_nothing("preparing the post"):
             session = self._sessions.current()
+            reply = self._thread().reply_to([ref for ref in answers if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
             dids = {span.value: did for span in post.spans if span.kind == "mention" and (did := self._did(span.value))}
-        thread = [ref for ref in answers if self._is_ours(ref, session)]
         body: dict[str, JsonValue] = {
             "did": session.did,
             "collection": COLLECTION,
             "rkey": record_key(post),
-            "record": record(post, answers=thread, images=images, dids=dids),
+            "record": record(post, reply=reply, images=images, dids=dids),
         }
         return Request(account=self.account, key=post.key, body=body)
 
@@ -127,22 +132,22 @@ class Bluesky:
         """Put the record, if its key is free.
 
         Raises:
-            Refused: Bluesky refused the record. With `fallback="prepare"`: only its key or an upload.
+            Refused: Bluesky refused the record. With `fallback="prepare"`: only its key or an upload, or what it
+                answers has been deleted since it was prepared.
             Blocked: The account cannot post, or the handle has become another account.
             Unavailable: Bluesky could not be reached, or asks us to wait.
             Unconfirmed: No readable answer came; say it again, or `find` it.
         """
         body = request.body
+        self._check_account(self._sessions.current(), request)
+        with publishing_nothing("looking for the post to answer"):
+            self._thread().check(body["record"])
         place = {"repo": body["did"], "collection": body["collection"], "rkey": body["rkey"]}
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
         content = _json(place | {"record": body["record"], "swapRecord": None})
 
         def put(session: Session) -> Answer:
-            if session.did != body["did"]:
-                raise Blocked(
-                    f"The handle {self._handle} is another account than when the post was prepared.",
-                    remedy="Check whose handle it is, and the channel's settings, then: policenotify doctor",
-                )
+            self._check_account(session, request)
             return self._xrpc.post(session.host, "com.atproto.repo.putRecord", content, token=session.access)
 
         answer = self._sessions.ask(put)
@@ -207,7 +212,8 @@ class Bluesky:
                 f"Bluesky says that {handle} is not active ({body.get('status') or 'no reason given'}).",
                 remedy="Log in on the Bluesky website to see why, then: policenotify doctor",
             )
-        return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}")
+        note = renamed(self._handle, handle)
+        return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}", note=note)
 
     def close(self) -> None:
         """Let go of connections. May be called twice."""
@@ -239,6 +245,35 @@ class Bluesky:
             return None
         did = (answer.body or {}).get("did")
         return did if isinstance(did, str) and did.startswith("did:") else None
+
+    def _check_account(self, session: Session, request: Request) -> None:
+        if session.did != request.body["did"]:
+            raise Blocked(
+                f"The handle {self._handle} is another account than when the post was prepared.",
+                remedy="Check whose handle it is, and the channel's settings, then: policenotify doctor",
+            )
+
+    def _thread(self) -> Thread:
+        host = self._sessions.current().host
+
+        def get(uri: str) -> Mapping[str, Any] | None:
+            found = _URI.fullmatch(uri)
+            if found is None:
+                return None
+            place = {"repo": found[1], "collection": found[2], "rkey": found[3]}
+            answer = self._xrpc.get(host, "com.atproto.repo.getRecord", place)
+            if answer.error == "RecordNotFound":
+                return None
+            value = (answer.body or {}).get("value")
+            if answer.ok and isinstance(value, dict):
+                return value
+            error = judge(answer, now=self._clock.now())
+            if isinstance(error, Refused):
+                self.whoami()  # of an account that is closed the server says only that it finds no record
+                raise Unavailable(error.reason, code=error.code)
+            raise error
+
+        return Thread(get)
 
     def _is_ours(self, ref: PostRef, session: Session) -> bool:
         return ref.account == self.account and ref.id.startswith(f"at://{session.did}/") and bool(ref.extra.get("cid"))

@@ -12,15 +12,16 @@ from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef,
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.lifecycle import Stage
 from policenotify.networks import _mastodon_options
-from policenotify.networks._mastodon_api import Answer, Api, judge
+from policenotify.networks._mastodon_api import Answer, Api, judge, publishing_nothing
 from policenotify.networks._mastodon_instance import Instance, Instances
 from policenotify.networks._mastodon_pictures import Pictures
 from policenotify.networks._mastodon_status import VISIBILITY, Visibility, check, is_id, media_of, ref_of, status
+from policenotify.networks._mastodon_statuses import MISSING, Statuses
 from policenotify.networks._mastodon_timeline import Timeline
+from policenotify.networks._threads import is_connected, newest_connected
 from policenotify.text import graphemes
 
 _ARGUMENTS = ("in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key")
-_LAG = 2.0  # seconds: a database's copy may be so far behind
 
 
 class Mastodon:
@@ -79,6 +80,7 @@ class Mastodon:
         self._api = Api(url, token, timeout)
         self._seal = hashlib.sha256(f"{self.account} {token.get_secret_value()}".encode()).hexdigest()
         self._instances = Instances(self._api, clock, keep)
+        self._statuses = Statuses(self._api, self._instances, clock)
         self._pictures = Pictures(self._api, clock)
         self._timeline = Timeline(
             account=self.account,
@@ -105,24 +107,26 @@ class Mastodon:
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
         """Make sure whose the token is, learn the server's limits, upload the pictures, and freeze what will be said.
 
-        Answers from another account are passed over: the post then starts a thread.
+        It answers the newest of our posts whose thread is whole. Answers from another account are passed over: the
+        post then starts a thread.
 
         Raises:
-            Refused: The post is outside the server's limits; the text names the numbers.
+            Refused: The post is outside the server's limits; the text names the numbers. With `fallback="standalone"`:
+                all that it could answer has been deleted.
             Blocked: The server does not accept the token, it is another account's, or the account may not post.
             Unavailable: The server could not be asked.
         """
         warning = self._warnings.get(post.category, "")
         check(post, self._instances.current(), warning)
         self._timeline.check_owner(self._seal)
+        parent = self._parent([ref for ref in answers if ref.account == self.account and is_id(ref.id)])
         media = [self._pictures.upload(picture) for picture in post.pictures]
-        thread = [ref for ref in answers if ref.account == self.account and is_id(ref.id)]
         body = status(
             post,
             visibility=self._visibility[post.stage],
             warning=warning,
             sensitive=post.category in self._sensitive,
-            parent=thread[-1] if thread else None,
+            parent=parent,
             media=media,
         )
         return Request(account=self.account, key=post.key, body=body)
@@ -131,13 +135,19 @@ class Mastodon:
         """Post it, under its key.
 
         Raises:
-            Refused: The server refused the post. With `fallback="standalone"`: only the post that it answers is gone.
-                With `fallback="prepare"`: only its pictures are.
+            Refused: The server refused the post. With `fallback="prepare"`: only its pictures are gone, or what it
+                answers has been deleted since it was prepared.
             Blocked: The server does not accept the token, or the account may not post.
             Unavailable: The server could not be reached, or asks us to wait.
             Unconfirmed: No readable answer came.
         """
         body = request.body
+        parent = body.get("in_reply_to_id")
+        if is_id(parent):
+            with publishing_nothing("looking for the post to answer"):
+                there = is_connected(str(parent), self._statuses.parent_of)
+            if not there:
+                raise _deleted_parent()
         answer = self._api.ask(
             "status_post",
             body["status"],
@@ -195,9 +205,12 @@ class Mastodon:
         """
         self._check_ours(ref, "deleted")
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
-        if answer.status in {404, 410} and not self._timeline.gone(ref.id):  # snac answers so for every post
+        if answer.status in MISSING:
+            if self._statuses.gone(ref.id):
+                return
+            # snac answers so for every post
             raise Refused("The server cannot delete posts.", code="404", remedy="Delete it on the server's website.")
-        if not answer.ok and not answer.missing:
+        if not answer.ok:
             raise judge(answer, now=self._clock.now(), whole_channel=False)
 
     def whoami(self) -> Account:
@@ -216,6 +229,18 @@ class Mastodon:
         """Let go of connections. May be called twice."""
         self._api.close()
 
+    def _parent(self, thread: list[PostRef]) -> PostRef | None:
+        with publishing_nothing("looking for the post to answer"):
+            newest = newest_connected(thread, self._statuses.parent_of)
+        if thread and newest is None:
+            raise Refused(
+                "The posts that it should answer have been deleted.",
+                code="404",
+                remedy="It is posted on its own instead.",
+                fallback="standalone",
+            )
+        return newest
+
     def _ref(self, answer: Answer) -> PostRef:
         ref = ref_of(self.account, answer.object)
         if ref is None:
@@ -231,10 +256,7 @@ class Mastodon:
         if self._instances.known().software != "mastodon":
             return False
         try:
-            if not self._timeline.gone(ref.id):
-                return False
-            self._clock.sleep(_LAG)
-            return self._timeline.gone(ref.id)
+            return self._statuses.gone(ref.id)
         except ChannelError:  # that it cannot be seen now says nothing: the answer was good
             return False
 
@@ -242,12 +264,7 @@ class Mastodon:
         """What an answer means that is no success; where the post is, if an earlier attempt brought it out."""
         now, code, parent = self._clock.now(), str(answer.status), request.body.get("in_reply_to_id")
         if answer.refused and answer.status in {400, 404, 410, 422} and is_id(parent) and self._is_gone(str(parent)):
-            raise Refused(
-                "The post that it should answer has been deleted.",
-                code=code,
-                remedy="It will be said without answering.",
-                fallback="standalone",
-            )
+            raise _deleted_parent()
         # Mastodon 4.6.0 to 4.6.5 answer 500 to a key that they know, and any Mastodon 404 where its post was deleted.
         if (answer.status == 500 or answer.missing) and (ref := self._out_already(request)) is not None:  # noqa: PLR2004 - RFC 9110, 15.6.1
             return ref
@@ -265,8 +282,14 @@ class Mastodon:
         raise Unconfirmed(unanswered.reason, code=unanswered.code)
 
     def _is_gone(self, parent: str) -> bool:
-        try:
-            return self._timeline.gone(parent)
-        except Unconfirmed as error:  # the post was refused all the same
-            unanswered = error
-        raise Unavailable(unanswered.reason, code=unanswered.code)
+        with publishing_nothing("looking for the post to answer"):  # the post was refused all the same
+            return self._statuses.gone(parent)
+
+
+def _deleted_parent() -> Refused:
+    return Refused(
+        "The post that it should answer, or one above that, has been deleted.",
+        code="404",
+        remedy="It is prepared again without that post.",
+        fallback="prepare",
+    )

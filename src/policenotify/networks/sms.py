@@ -89,7 +89,9 @@ class Sms:
         MissingExtra: apprise is not installed.
     """
 
-    usual: ClassVar[Abilities] = Abilities(budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False)
+    usual: ClassVar[Abilities] = Abilities(
+        budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False, acceptance="unverified"
+    )
 
     def __init__(
         self,

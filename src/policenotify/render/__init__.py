@@ -13,8 +13,10 @@ A post on a short network reads, in this order:
 6. when the desk will say more, or until when it holds (**required**);
 7. the link, and more hashtags, up to three in all; the category's among them where no bracket may stand before one.
 
-What is not required gives way in this order: the description, shortened sentence by sentence and word by word, then
-left out; the additional hashtags, the last one first; the link; what the message refers to.
+What is not required gives way in this order: the description, shortened sentence by sentence (and word by word where it
+belongs to no incident), then left out; the additional hashtags, the last one first; the link; what the message refers
+to. Where what is required does not fit, it becomes a thread; where that cannot be, what, where, the first sentence of
+what to do, and where the rest is.
 """
 
 from policenotify.render.resolving import resolve

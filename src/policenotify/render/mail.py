@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from policenotify.channel import Picture
 from policenotify.lifecycle import Stage
@@ -38,36 +39,53 @@ def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool)
 
 
 def subject(scene: Scene) -> str:
-    """The subject: that of the opening, with the word for the stage before it, so that mailboxes keep them together.
+    """Return the subject: stage, category, place and headline of this message.
 
-    It is what a locked screen shows: where the category is discreet, the headline is not in it.
+    It says what holds now. Mailboxes keep an incident together by `References`. It is what a locked screen shows, so
+    the headline is left out where the category is discreet. A cancellation names category and place only.
 
     `[Accident] Montpellier, avenue de Toulouse – Accident de la circulation`, later `TERMINÉ – [Accident] …`.
     """
-    first, place = scene.first, scene.first.place
-    if scene.profile.discreet:
+    place = scene.place
+    if scene.profile.discreet or scene.message.stage is Stage.CANCELLATION:
         told = place.whole()
     else:
-        where = ", ".join(filter(None, ("" if first.tagged else place.name, first.detail)))
-        told = scene.words.dash.join(filter(None, (where, first.plain)))
+        where = ", ".join(filter(None, ("" if scene.tagged else place.name, scene.detail)))
+        told = scene.words.dash.join(filter(None, (where, scene.plain)))
     stem = f"[{scene.profile.label(scene.language)}] {told}".rstrip()
     marks = (scene.words.exercise if scene.message.exercise else "", scene.mark)
     return scene.words.dash.join(filter(None, (*marks, stem)))
 
 
-def fit_mail(parts: MailParts, budget: Budget) -> tuple[Fitted, str]:
-    """The text within the budget, and its HTML; only the description may be shortened."""
+def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitted, str]:
+    """The text within the budget, and its HTML: the description is shortened or left out, then the instruction cut.
+
+    Args:
+        parts: What it says.
+        budget: Of the text.
+        sentences: Shorten the description at the end of a sentence only; the instruction never is elsewhere.
+    """
+    gave_way: list[str] = []
     text, html = render_mail(parts)
-    if budget.fits(text) or not parts.description:
-        return Fitted(text, (), *budget.use(text)), html
-    shorter = longest(parts.description, _fitting(parts, budget))
-    text, html = render_mail(replace(parts, description=shorter))
-    done = "shortened" if shorter else "left out"
-    return Fitted(text, (f"description {done}",), *budget.use(text)), html
+    if not budget.fits(text) and parts.description:
+        shorter = longest(parts.description, _fitting(parts, "description", budget), sentences=sentences)
+        parts = replace(parts, description=shorter)
+        gave_way.append(f"description {'shortened' if shorter else 'left out'}")
+        text, html = render_mail(parts)
+    if not budget.fits(text) and (
+        shorter := longest(parts.instruction, _fitting(parts, "instruction", budget), sentences=True)
+    ):
+        gave_way.append("instruction shortened")
+        text, html = render_mail(replace(parts, instruction=shorter))
+    return Fitted(text, tuple(gave_way), *budget.use(text)), html
 
 
-def _fitting(parts: MailParts, budget: Budget) -> Callable[[str], bool]:
-    return lambda shorter: budget.fits(render_mail(replace(parts, description=shorter))[0])
+def _fitting(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:
+    def fits(shorter: str) -> bool:
+        changed = replace(parts, description=shorter) if field == "description" else replace(parts, instruction=shorter)
+        return budget.fits(render_mail(changed)[0])
+
+    return fits
 
 
 def _tone(scene: Scene) -> Tone:

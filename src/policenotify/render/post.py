@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from policenotify.lifecycle import Stage
 from policenotify.render.place import tagged
 from policenotify.render.scene import Scene
 from policenotify.render.sentences import capital, sentence
 from policenotify.text.comparing import says
-from policenotify.text.fitting import Part
+from policenotify.text.fitting import Part, Rule, first_sentence
 from policenotify.text.spans import hashtag, spans_of
 
 MAX_TAGS: Final = 3
@@ -19,6 +20,7 @@ MAX_TAGS: Final = 3
 hashtag spreads a warning; more of them only take its room)."""
 
 _DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # who gives way first
+_OUTLOOK, _REST = range(2)  # likewise, in the least that may be said
 _STOPS: Final = ".,;:!?…"
 
 
@@ -48,34 +50,73 @@ class Short:
     @cached_property
     def standalone(self) -> tuple[Part, ...]:
         """The same for a post that must be read alone."""
-        context = self._set(Part(self.scene.context, "shrinkable", _CONTEXT, "what it refers to"))
+        context = self._set(Part(self.scene.context, self._shorter, _CONTEXT, "what it refers to"))
         return (*self._body, context, *self._end) if context.text else self.reply
+
+    @cached_property
+    def brief(self) -> tuple[Part, ...]:
+        """The least that may be said, where all that must be does not fit: what, where, the first thing to do.
+
+        It ends with where the rest is: the link, else the service that says it.
+        """
+        scene = self.scene
+        lead, instruction, _ = self._told
+        begun = first_sentence(instruction)
+        rest = instruction[len(begun) :].strip()
+        more = scene.words.more.format(where=scene.message.link or scene.signature)
+        parts = (
+            Part(scene.exercise),
+            Part(lead),
+            Part(begun),
+            Part(rest, "sentences", _REST, "the rest of the instruction"),
+            Part(self._outlook, "droppable", _OUTLOOK, "when more will be said"),
+            Part(more if scene.message.link else sentence(more)),
+            Part(self._reference),
+        )
+        return tuple(self._set(part) for part in parts if part.text)
+
+    @property
+    def _shorter(self) -> Rule:
+        """How a text gives way: of an incident only whole sentences, since half of one may mean the opposite."""
+        return "sentences" if self.scene.of_incident else "shrinkable"
+
+    @cached_property
+    def _outlook(self) -> str:
+        scene = self.scene
+        lead, instruction, _ = self._told
+        said, typed = f"{lead} {instruction}", f"{scene.plain} {instruction}"
+        return sentence(capital(scene.teller.outlook(scene.message, scene.profile, said, typed)))
+
+    @property
+    def _reference(self) -> str:
+        return self.scene.words.reference.format(reference=self.reference) if self.reference else ""
 
     @cached_property
     def _body(self) -> tuple[Part, ...]:
         scene = self.scene
         lead, instruction, _ = self._told
-        said, typed = f"{lead} {instruction}", f"{scene.plain} {instruction}"
-        outlook = capital(scene.teller.outlook(scene.message, scene.profile, said, typed))
         parts = (
             Part(scene.exercise),
             Part(lead),
-            Part(scene.description, "shrinkable", _DESCRIPTION, "description"),
+            Part(scene.description, self._shorter, _DESCRIPTION, "description"),
             Part(instruction, "splittable"),
-            Part(sentence(outlook)),
+            Part(self._outlook),
         )
         return tuple(self._set(part) for part in parts if part.text)
 
     @cached_property
     def _end(self) -> tuple[Part, ...]:
         lead, instruction, tags = self._told
-        link, more = self.scene.message.link or "", self.scene.message.hashtags if self.hashtags else ()
+        message = self.scene.message
+        link = message.link or ""
+        # A cancellation carries on the hashtags of what it takes back, and must not repeat its words.
+        more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
         wanted = [*tags, *(Part(f"#{tag}", "droppable", _TAG, f"hashtag #{tag}") for tag in map(hashtag, more) if tag)]
         text = f"{lead} {self.scene.description} {instruction}"
         told = spans_of(text) if wanted or (link and link.partition("://")[2] in text) else ()
         parts = (
             Part("" if link in {one.value for one in told} else link, "droppable", _LINK, "link"),
-            Part(self.named),
+            Part(self._reference),
             *_new(wanted, {one.value.casefold() for one in told if one.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)

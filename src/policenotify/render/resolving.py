@@ -5,7 +5,8 @@ from __future__ import annotations
 from policenotify.lifecycle import Stage
 from policenotify.location import Location
 from policenotify.message import Message
-from policenotify.scales import Urgency
+from policenotify.redaction import without_house_numbers
+from policenotify.scales import Precision, Urgency
 from policenotify.words.profile import Profile
 
 
@@ -35,12 +36,16 @@ def resolve(
     """
     place = message.location
     lifecycle = message.lifecycle
+    told = place and _named(place, commune_name, department, department_name).blur(profile.precision)
+    precision = told.precision if told and told.precision else profile.precision
+    if precision is not Precision.EXACT:
+        message = without_house_numbers(message, profile.label)
     return message.model_copy(
         update={
             "severity": message.severity or profile.severity,
             "urgency": Urgency.PAST if message.stage is Stage.END else message.urgency or profile.urgency,
             "certainty": message.certainty or profile.certainty,
-            "location": place and _named(place, commune_name, department, department_name).blur(profile.precision),
+            "location": told,
             "lifecycle": lifecycle.model_copy(update={"incident": lifecycle.incident or incident}),
             "sender": message.sender or sender,
         }

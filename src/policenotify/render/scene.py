@@ -188,11 +188,19 @@ class Scene:
 
     @cached_property
     def context(self) -> str:
-        """What it refers to, as a sentence, for those who have not seen it; empty for what begins."""
-        opening = self.history.opening
+        """What it refers to, as a sentence, for those who have not seen it; empty for what begins.
+
+        What was wrong or should not have been said is never said again: not by what takes it back, nor later.
+        """
+        opening, corrects = self.history.opening, self.message.lifecycle.corrects
         if self.begins:
             return ""
-        if opening is None or self.profile.discreet:
+        if opening is not None and self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
+            wrong = (self.history.entry(corrects) if corrects else None) or opening
+            named = self.message.stage is Stage.CORRECTION and says(self.headline, self.words.time(wrong.at, self.zone))
+            return "" if named else sentence(self.teller.withdraws(self.message.stage, wrong.at))
+        corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
+        if opening is None or self.profile.discreet or opening.publication in corrected:
             return sentence(self.words.context_unknown.format(label=self.profile.label(self.language)))
         if says(self.headline, self.first.plain):
             return ""

@@ -82,6 +82,10 @@ class Teller:
         """What a later message refers to."""
         return self._tell("context", at, headline=headline, colon=self.words.colon)
 
+    def withdraws(self, stage: Stage, at: datetime) -> str:
+        """Return what a correction or cancellation takes back: the time of that message, none of its words."""
+        return self._tell("context_correction" if stage is Stage.CORRECTION else "context_cancellation", at)
+
     def _tell(self, phrase: str, moment: datetime, **more: str) -> str:
         return self.words.tell(getattr(self.words, phrase), moment, self.now, self.zone, **more)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +32,7 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
         The wording; `gave_way` says what had to be left out.
 
     Raises:
-        CannotFit: What must be said does not fit, and the network has no threads.
+        CannotFit: What must be said does not fit: neither whole, nor in a thread, nor in its briefest form.
     """
     scene = scene.once(Scene.mentioning, channel.mentions)
     message, can = scene.message, channel.abilities
@@ -46,6 +47,9 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
         texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
         if not texts or others is None:
             texts, others = _thread(scene, channel) or (texts, ())
+        if not texts and not channel.abilities.html:
+            fitted = _brief(scene, channel)
+            texts = (fitted.text,) if fitted.fits else ()
         if not texts:
             raise CannotFit(channel.name, fitted.used, fitted.limit)
         post = Post(
@@ -86,14 +90,29 @@ def _worded(
     """Text, title and HTML, as the network wants them."""
     budget = channel.abilities.budget
     if channel.abilities.html:
-        fitted, html = fit_mail(mail_parts(scene, pictures, standalone=standalone), budget)
+        parts_of_mail = mail_parts(scene, pictures, standalone=standalone)
+        fitted, html = fit_mail(parts_of_mail, budget, sentences=scene.of_incident)
         return fitted, scene.once(subject), html
     short = _short(scene, channel)
     parts = short.standalone if standalone else short.reply
+    return _fitted(parts, budget), scene.headline, ""
+
+
+def _fitted(parts: Sequence[Part], budget: Budget) -> Fitted:
+    """The parts in the alphabet of the network, made to fit."""
     if budget.spell is None:
-        return fit(parts, budget), scene.headline, ""
+        return fit(parts, budget)
     fitted = fit([Part(budget.spell(part.text), part.rule, part.order, part.name) for part in parts], budget)
-    return replace(fitted, text=budget.spell(fitted.text)), scene.headline, ""  # the mark of a cut is no letter either
+    return replace(fitted, text=budget.spell(fitted.text))  # the mark of a cut is no letter either
+
+
+def _brief(scene: Scene, channel: Configured) -> Fitted:
+    """The least that may be said, and all that gave way for it."""
+    short = _short(scene, channel)
+    fitted = _fitted(short.brief, channel.abilities.budget)
+    # The link is told as the place of the rest.
+    left = [f"{part.name} left out" for part in short.standalone if part.name and part.name != "link"]
+    return replace(fitted, gave_way=(*left, *fitted.gave_way))
 
 
 def _short(scene: Scene, channel: Configured, *, distinct: bool = False) -> Short:

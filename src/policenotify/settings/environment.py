@@ -75,7 +75,9 @@ def _value(text: str) -> object:
     return read["value"] if set(read) == {"value"} else text
 
 
-def resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str], *, ours: Collection[str]) -> list[str]:
+def resolve(
+    table: dict[str, Any], directory: Path, environ: Mapping[str, str], *, ours: Collection[str]
+) -> dict[str, list[str]]:
     """Put in what is written as `{ file = "…" }` or `{ env = "…" }`: the journal's URL and networks' options.
 
     Args:
@@ -85,17 +87,20 @@ def resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str], 
         ours: The fields of a channel that are no options of its network.
 
     Returns:
-        What is wrong.
+        What is wrong, by the name of the channel whose option it is; by "" what is wrong with the journal's URL.
     """
-    wrong: list[str] = []
-    for node, key, at in _may_be_elsewhere(table, ours):
-        _put_in(node, key, at, directory, environ, wrong)
-    return sorted(wrong)
+    wrong: dict[str, list[str]] = {}
+    for node, key, at, channel in _may_be_elsewhere(table, ours):
+        lines: list[str] = []
+        _put_in(node, key, at, directory, environ, lines)
+        if lines:
+            wrong[channel] = sorted([*wrong.get(channel, ()), *lines])
+    return wrong
 
 
 def withhold(table: dict[str, Any], *, ours: Collection[str]) -> None:
     """Put in [`WITHHELD`][policenotify.settings.environment.WITHHELD] for the same, without reading any of it."""
-    for node, key, _ in _may_be_elsewhere(table, ours):
+    for node, key, *_ in _may_be_elsewhere(table, ours):
         match node.get(key):
             case {"env": str()} | {"file": str()}:
                 node[key] = WITHHELD
@@ -103,12 +108,12 @@ def withhold(table: dict[str, Any], *, ours: Collection[str]) -> None:
                 pass
 
 
-def _may_be_elsewhere(table: dict[str, Any], ours: Collection[str]) -> Iterator[tuple[dict[str, Any], str, str]]:
-    yield table, "journal", "journal"
+def _may_be_elsewhere(table: dict[str, Any], ours: Collection[str]) -> Iterator[tuple[dict[str, Any], str, str, str]]:
+    yield table, "journal", "journal", ""
     channels = table.get("channels")
     for name, channel in channels.items() if isinstance(channels, dict) else ():
         for option in set(channel) - set(ours) if isinstance(channel, dict) else ():
-            yield channel, option, path("channels", name, option)
+            yield channel, option, path("channels", name, option), name
 
 
 def _put_in(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
@@ -32,7 +33,7 @@ from policenotify.message import CategoryCode, Language, Sentence
 from policenotify.rate import EXAMPLES, Rate
 from policenotify.reminders import Reminding
 from policenotify.scales import Severity
-from policenotify.slips import nearest, slips
+from policenotify.slips import nearest, path, slips
 from policenotify.text.spans import mentioned
 from policenotify.words import PROFILES, WORDS
 from policenotify.words.tags import matching
@@ -299,20 +300,17 @@ class Settings(_Part):
     languages: dict[Language, Path] = Field(default_factory=dict)
 
     _place: Path = PrivateAttr(default=Path())
+    _faults: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         known = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
         categories = {*PROFILES, *self.categories}
-        spoken = dict.fromkeys((*WORDS, *self.languages), "")
+        spoken = {*WORDS, *self.languages}
         wrong: list[str] = []
         for name, channel in self.channels.items():
-            for language in channel.languages:
-                if matching(language, spoken) is None:
-                    at = f"channels.{name}.languages"
-                    drop = f'Drop them in: [languages] {language} = "words/{language}.toml"'
-                    wrong += [f"{at}: there are no words for {language!r}. {nearest(language, spoken)} {drop}"]
+            wrong += _wordless(name, channel, spoken)
         wrong += self._duty_is_apart()
         for number, route in enumerate(self.routes):
             for name in sorted(set(route.to) - known):
@@ -364,34 +362,90 @@ class Settings(_Part):
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
 
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """What is wrong with single channels, by name: these cannot be used, and the others can."""
+        return {name: self.fault(lines) for name, lines in self._faults.items()}
+
     @classmethod
-    def made(cls, table: Mapping[str, object], place: Path, origins: Mapping[str, str]) -> Self:
+    def made(
+        cls,
+        table: Mapping[str, object],
+        place: Path,
+        origins: Mapping[str, str],
+        *,
+        faults: Mapping[str, Iterable[str]] | None = None,
+    ) -> Self:
         """Validate a table of settings.
 
         Args:
             table: What the file and the environment say.
             place: The file.
             origins: Which field comes from which environment variable.
+            faults: What is known to be wrong with single channels, by name; what else is wrong with one is added to
+                `faults` of the result. `None`: anything that is wrong is an error.
 
         Raises:
             SettingsError: Something is wrong; one line for each.
         """
+        known = None if faults is None else {name: [*lines] for name, lines in faults.items()}
         try:
-            settings = cls.model_validate(table)
+            settings = cls.model_validate(table if known is None else _with_sound_channels(table, known))
         except ValidationError as error:
-            raise wrong(place, slips(error, cls), origins) from None  # its cause may quote a value
+            lines = [*slips(error, cls), *chain.from_iterable((known or {}).values())]
+            raise wrong(place, lines, origins) from None  # its cause may quote a value
         settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
+        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
         return settings
 
     def error(self, lines: list[str]) -> SettingsError:
         """An error that names the settings' file, and the variable where a value comes from one."""
         return wrong(self._place, lines, self._origins)
 
+    def fault(self, lines: Iterable[str]) -> str:
+        """The same lines as one text, without the file."""
+        return " ".join(_with_origins(lines, self._origins))
+
 
 def wrong(place: Path, lines: list[str], origins: Mapping[str, str]) -> SettingsError:
     """An error that names the file, and the environment variable where a value comes from one."""
-    told = []
+    indented = (f"  {line}" for line in _with_origins(lines, origins))
+    return SettingsError("\n".join([f"The settings {place} are wrong:", *indented]))
+
+
+def _with_origins(lines: Iterable[str], origins: Mapping[str, str]) -> Iterator[str]:
     for line in "\n".join(lines).splitlines():
         origin = origins.get(line.partition(": ")[0])
-        told.append(f"  {line}{f' (It comes from the environment variable {origin}.)' if origin else ''}")
-    return SettingsError("\n".join([f"The settings {place} are wrong:", *told]))
+        yield f"{line}{f' (It comes from the environment variable {origin}.)' if origin else ''}"
+
+
+def _wordless(name: str, channel: ChannelSettings, spoken: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each language of a channel for which there are no words."""
+    known = dict.fromkeys(spoken, "")
+    for language in channel.languages:
+        if matching(language, known) is None:
+            drop = f'Drop them in: [languages] {language} = "words/{language}.toml"'
+            hint = nearest(language, known)
+            yield f"channels.{name}.languages: there are no words for {language!r}. {hint} {drop}"
+
+
+def _with_sound_channels(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:
+    """Return the table with what is wrong within its channels taken out, and noted in *faults* by channel."""
+    channels, files = table.get("channels"), table.get("languages")
+    if not isinstance(channels, dict):
+        return table
+    spoken = {*WORDS, *(files if isinstance(files, dict) else ())}
+    sound = {}
+    for name, given in channels.items():
+        kept = given if isinstance(given, dict) else {}
+        try:
+            lines = list(_wordless(name, ChannelSettings.model_validate(given), spoken))
+            bad = {"languages"} if lines else set()
+        except ValidationError as error:
+            lines = slips(error, ChannelSettings, at=path("channels", name))
+            bad = {str(slip["loc"][0]) for slip in error.errors(include_url=False, include_input=False) if slip["loc"]}
+        if lines:
+            faults[name] = [*lines, *faults.get(name, ())]
+            kept = {"network": "", **{field: value for field, value in kept.items() if field not in bad}}
+        sound[name] = kept
+    return {**table, "channels": sound}

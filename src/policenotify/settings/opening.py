@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from policenotify.channel import Clock, Configured
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
+from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
+from policenotify.errors import MissingExtra, NewerVersion, SettingsError, UnknownNetwork
 from policenotify.keys import Keys
 from policenotify.registry import configured
 from policenotify.settings.languages import words_of
-from policenotify.settings.model import OF_THE_CHANNEL, Settings
+from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Settings
 from policenotify.settings.reading import profiles_of, read_settings
+from policenotify.text import Budget
 
 if TYPE_CHECKING:
     from policenotify.plan import Route
@@ -21,34 +23,38 @@ if TYPE_CHECKING:
     from policenotify.reminders import Reminder
 
 
-def channels_of(settings: Settings) -> tuple[Configured, ...]:
-    """The channels of this installation, ready to be opened. No I/O but for a look at the files of recipients.
+def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[Configured, ...]:
+    """Return the channels of this installation, ready to be opened. No network is asked.
+
+    Args:
+        settings: The settings.
+        tolerant: Return a channel that is wrong, too: its `problem` tells why it cannot be used. Files of recipients
+            are then left alone, for they are read at each publication. Otherwise anything that is wrong is an error.
 
     Raises:
-        SettingsError: Something is wrong with them; one line for each.
+        SettingsError: Something is wrong with them, one line for each; or two are the same account.
         MissingExtra: A network's library is not installed.
     """
     ready: list[Configured] = []
     wrong: list[str] = []
-    for name, channel in settings.channels.items():
-        at = f"channels.{name}"
-        how: dict[str, Any] = {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients"}}
-        if channel.recipients is not None:
-            how["recipients"] = channel.recipients.reader(settings.place.parent, f"{at}.recipients")
+    for name in settings.channels:
         try:
-            one = configured(name, channel.network, channel.options, **how)
-            if one.recipients:
+            one = _channel(settings, name)
+            if one.recipients and not tolerant:
                 one.recipients()
-            ready.append(one)
-        except MissingExtra:
-            raise
-        except UnknownNetwork as error:
-            wrong.append(f"{at}.network: {error}")
         except SettingsError as error:
-            wrong += [line if line.startswith(at) else f"{at}: {line}" for line in str(error).splitlines()]
+            lines = _lines(name, error)
+            if tolerant:
+                one = _unusable(settings, name, settings.fault(lines))
+            elif isinstance(error, MissingExtra):
+                raise
+            else:
+                wrong += lines
+                continue
+        ready.append(one)
     accounts: dict[tuple[str, str], str] = {}
     for one in ready:
-        other = accounts.setdefault((one.network, one.account), one.name)
+        other = one.name if one.problem else accounts.setdefault((one.network, one.account), one.name)
         if other != one.name:
             wrong.append(
                 f"channels.{other} and channels.{one.name}: are the same account of {one.network!r}, which would say "
@@ -57,6 +63,46 @@ def channels_of(settings: Settings) -> tuple[Configured, ...]:
     if wrong:
         raise settings.error(wrong)
     return tuple(ready)
+
+
+def _channel(settings: Settings, name: str) -> Configured:
+    if fault := settings.faults.get(name):
+        raise SettingsError(fault)
+    channel = settings.channels[name]
+    how = _how(channel)
+    if channel.recipients is not None:
+        how["recipients"] = channel.recipients.reader(settings.place.parent, f"channels.{name}.recipients")
+    return configured(name, channel.network, channel.options, **how)
+
+
+def _how(channel: ChannelSettings) -> dict[str, Any]:
+    return {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients"}}
+
+
+def _lines(name: str, error: SettingsError) -> list[str]:
+    """What is wrong with a channel, each line beginning with the place in the settings."""
+    at = f"channels.{name}"
+    if isinstance(error, UnknownNetwork):
+        return [f"{at}.network: {error}"]
+    return [line if line.startswith(at) else f"{at}: {line}" for line in str(error).splitlines()]
+
+
+def _unusable(settings: Settings, name: str, problem: str) -> Configured:
+    """A channel that cannot be used now: as far as it is known, and able to do nothing."""
+
+    def opened(clock: Clock, keep: Keep) -> Channel:  # noqa: ARG001 - the form of `Configured.open`
+        raise SettingsError(problem)
+
+    channel = settings.channels[name]
+    return Configured(
+        name=name,
+        network=channel.network,
+        account="",
+        abilities=Abilities(budget=Budget(0)),
+        open=opened,
+        problem=problem,
+        **_how(channel),
+    )
 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:
@@ -78,6 +124,9 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and words.
 
+    A channel whose settings, secret or library are wrong keeps no other from being used. `Publisher.faults` names it;
+    what is meant for it waits in the journal, and goes out once it is mended: every publisher looks for that again.
+
     Args:
         path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
         journal: The path or URL of its journal, where it is not the one that the settings name.
@@ -85,15 +134,15 @@ def open_publisher(
         on_overdue: Called with each reminder of a word that is owed, in the thread that drains.
 
     Raises:
-        SettingsError: The settings or the keys are wrong.
+        SettingsError: The settings are wrong as a whole, or the keys are.
         NewerVersion: The settings, the keys or the journal were made by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
     from policenotify.journal import open_journal  # noqa: PLC0415 - who only reads settings needs no journal
     from policenotify.publisher import Publisher  # noqa: PLC0415 - the same
 
-    settings = read_settings(path)
-    channels, routes = channels_of(settings), routes_of(settings)
+    settings = read_settings(path, tolerant=True)
+    channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
     profiles, words = profiles_of(settings), words_of(settings)
     with ExitStack() as unless_made:
         opened = open_journal(journal or settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock)
@@ -110,6 +159,22 @@ def open_publisher(
             clock=clock,
             reminding=settings.reminders.reminding(),
             on_overdue=on_overdue,
+            reopen=_Reopening(settings.place),
         )
         unless_made.pop_all()
     return made
+
+
+class _Reopening:
+    """Makes a channel again from the settings as they are now, for a publisher that could not use it."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def __call__(self, name: str) -> Configured | None:
+        try:
+            settings = read_settings(self._place, tolerant=True)
+            channels = channels_of(settings, tolerant=True)
+        except (SettingsError, NewerVersion):  # being edited just now
+            return None
+        return next((one for one in channels if one.name == name), None)

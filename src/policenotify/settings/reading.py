@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 
 
 def read_settings(
-    path: str | os.PathLike[str] | None = None, *, environ: Mapping[str, str] = os.environ, secrets: bool = True
+    path: str | os.PathLike[str] | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    secrets: bool = True,
+    tolerant: bool = False,
 ) -> Settings:
     """Read the settings.
 
@@ -38,6 +43,9 @@ def read_settings(
     working directory. `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` and the like override single values; a value
     that begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
     `{ env = "…" }`; without *secrets* none of these is read, and another text stands there.
+
+    What is wrong with a single channel is an error like all others, unless *tolerant*: it then stands in
+    `Settings.faults`, and the rest holds. What is wrong with the file, or between its parts, is always an error.
 
     Raises:
         SettingsError: There are none, or something is wrong with them; one line for each.
@@ -49,13 +57,15 @@ def read_settings(
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise NewerVersion("settings file", version, SCHEMA_VERSION)
+    faults: dict[str, list[str]] = {}
     if secrets:
-        problems += resolve(table, place.parent, environ, ours=OF_THE_CHANNEL)
+        faults = resolve(table, place.parent, environ, ours=OF_THE_CHANNEL)
+        problems += faults.pop("", [])
     else:
         withhold(table, ours=OF_THE_CHANNEL)
-    if problems:
-        raise wrong(place, problems, origins)
-    settings = Settings.made(table, place, origins)
+    if problems or (faults and not tolerant):
+        raise wrong(place, [*problems, *sorted(chain.from_iterable(faults.values()))], origins)
+    settings = Settings.made(table, place, origins, faults=faults if tolerant else None)
     profiles_of(settings)
     return settings
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from policenotify.testing.stand import Seen
 from policenotify.text import mastodon_length
@@ -25,34 +25,40 @@ class Rules:
         version: What it says of itself.
         source: Where it says that its source is.
         newer: It has `/api/v2/instance`.
+        slash: What it answers where an address ends in a slash: the same, a redirect (301), or that it is missing.
         max_characters: Of a post; `None`: it takes any length, whatever it says.
         url_length: What it *says* that a URL counts.
         counts_as_mastodon: Graphemes, with short URLs; else code points.
         max_media: Pictures of a post.
         max_alt: Characters of a description.
         keys: It honours `Idempotency-Key`.
-        parents: It refuses to answer a post that is gone.
+        parents: What becomes of an answer to a post that is gone: refused, without a parent, or hanging there unseen.
+        orphans: What answers a post that is deleted afterwards answers nothing any more; else it goes on naming it.
         history: It tells earlier versions.
         pages: It tells a timeline in pages; else all of it at once, whatever it is asked.
         forgets: An edit takes away what it does not say again.
         deletes: It can delete.
         limits: It counts calls.
         visibility: What becomes of an update that asks for `unlisted`: it, or always this.
-        language: The language that it says of every post, or `None`: as it was told.
+        language: The language that it says of every post (empty: none), or `None`: as it was told.
         refusal: The status of a refused content.
         words: It says in JSON why it refuses; else it sends a page.
+        missing: The same of what is not there.
+        bad_token: What it says of a token that it does not know; it is JSON with status 401, or else a line with 400.
     """
 
     version: str
     source: str = "https://github.com/mastodon/mastodon"
     newer: bool = True
+    slash: Literal["same", "redirect", "missing"] = "same"
     max_characters: int | None = 500
     url_length: int = 23
     counts_as_mastodon: bool = True
     max_media: int = 4
     max_alt: int = 1500
     keys: bool = True
-    parents: bool = True
+    parents: Literal["refused", "dropped", "unseen"] = "refused"
+    orphans: bool = False
     history: bool = True
     pages: bool = True
     forgets: bool = True
@@ -62,13 +68,16 @@ class Rules:
     language: str | None = None
     refusal: int = 422
     words: bool = True
+    missing: bool = True
+    bad_token: str | None = None
 
 
 RULES: Final[Mapping[str, Rules]] = {
-    "mastodon": Rules(version="4.5.2"),
+    "mastodon": Rules(version="4.5.2", orphans=True),
     "gotosocial": Rules(
         version="0.20.0",
         source="https://codeberg.org/superseriousbusiness/gotosocial",
+        slash="redirect",
         url_length=25,
         counts_as_mastodon=False,
         max_media=6,
@@ -82,7 +91,7 @@ RULES: Final[Mapping[str, Rules]] = {
         max_characters=None,
         url_length=32,
         keys=False,
-        parents=False,
+        parents="dropped",
         history=False,
         pages=False,
         forgets=False,
@@ -91,6 +100,20 @@ RULES: Final[Mapping[str, Rules]] = {
         visibility="public",
         language="en",
         words=False,
+    ),
+    "takahe": Rules(
+        version="takahe/0.11.0",
+        source="https://github.com/jointakahe/takahe",
+        slash="missing",
+        counts_as_mastodon=False,
+        keys=False,
+        parents="unseen",
+        history=False,
+        limits=False,
+        language="",
+        refusal=400,
+        missing=False,
+        bad_token="Invalid Bearer token",  # noqa: S106 - what it says of one
     ),
 }
 
@@ -168,7 +191,7 @@ def refusal(rules: Rules, text: str, warning: str, media: int) -> str | None:
 
 def language(rules: Rules, said: str | None, default: str) -> str | None:
     """The language that a post gets; `None`: the server refuses the one it was told."""
-    if rules.language:
+    if rules.language is not None:
         return rules.language
     primary = (said or default).partition("-")[0]
     if _LANGUAGE.fullmatch(primary) and primary not in _NO_LANGUAGE:

@@ -116,6 +116,25 @@ class BlueskyStand(Stand):
                 shown[post.uri] = post
         return tuple(shown.values())
 
+    @property
+    def profile(self) -> tuple[SeenPost, ...]:
+        """What the account's page shows, oldest first: posts, and replies of which every post above is there.
+
+        So does the network (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`). What hangs under a deleted
+        post is not among them.
+        """
+        shown: dict[str, SeenPost] = {}
+        waiting = list(self.posts)
+        while found := [post for post in waiting if post.parent is None or post.parent in shown]:
+            shown |= {post.uri: post for post in found}
+            waiting = [post for post in waiting if post.uri not in shown]
+        return tuple(post for post in self.posts if post.uri in shown)
+
+    def remove(self, uri: str) -> None:
+        """Delete a post as if by hand."""
+        with self._lock:
+            del self._records[uri]
+
     def expire_access(self) -> None:
         """Let every access token expire, as after two hours."""
         self._mark("access", "expired")

@@ -2,7 +2,7 @@
 
 It answers as Mastodon does where a client can tell the difference: keys that publish once for an hour, lengths, edits
 that take away what they do not say again, posts that answer a deleted one, pictures that take their time, limits. It
-can pose as GoToSocial or snac, which do some of it differently.
+can pose as GoToSocial, snac or takahe, which do some of it differently.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from policenotify.testing.stand import Answer, Seen, Stand
 __all__ = ["MastodonStand", "SeenImage", "SeenPost", "SeenVersion"]
 
 _KEY_LIVES = timedelta(hours=1)  # PostStatusService
+_NOT_FOUND = 404
 _IMAGE_LIMIT = 16 * 1024 * 1024  # MediaAttachment
 _PAGE, _LONGEST_PAGE = 20, 40  # docs.joinmastodon.org/methods/accounts, "Get account's statuses"
 
@@ -51,7 +52,7 @@ class MastodonStand(Stand):
         handle: str = "police34",
         token: str = "stand-token-0123456789",  # noqa: S107 - the stand's own, and no secret
         *,
-        software: Literal["mastodon", "gotosocial", "snac"] = "mastodon",
+        software: Literal["mastodon", "gotosocial", "snac", "takahe"] = "mastodon",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now=now)
@@ -79,11 +80,10 @@ class MastodonStand(Stand):
             "media": Window(30, 1800),
             "deletes": Window(30, 1800),
         }
-        for slash in ("", "/"):
-            self.on("GET", f"/api/v1/instance{slash}", self._guarded(self._instance_v1, scope=None))
-            self.on("GET", f"/api/v2/instance{slash}", self._guarded(self._instance_v2, scope=None))
         one, status = "/api/v1/statuses/*", self._status
         for method, path, answer, scope, family in (
+            ("GET", "/api/v1/instance", self._instance_v1, None, "all"),
+            ("GET", "/api/v2/instance", self._instance_v2, None, "all"),
             ("GET", "/api/v1/accounts/verify_credentials", self._whose, "read:accounts", "all"),
             ("GET", "/api/v1/accounts/*/statuses", self._timeline, "read:statuses", "all"),
             ("POST", "/api/v2/media", self._upload, "write:media", "media"),
@@ -95,7 +95,9 @@ class MastodonStand(Stand):
             ("PUT", one, self._edit, "write:statuses", "all"),
             ("DELETE", one, self._delete, "write:statuses", "deletes"),
         ):
-            self.on(method, path, self._guarded(answer, scope=scope, family=family))
+            guarded = self._guarded(answer, scope=scope, family=family)
+            self.on(method, path, guarded)
+            self.on(method, f"{path}/", self._slashed(guarded))
 
     # --- what readers see, and what people do by hand
 
@@ -110,6 +112,15 @@ class MastodonStand(Stand):
         shown: dict[str, SeenPost] = {}
         for post in self.posts:
             if post.id == id_ or post.parent in shown:
+                shown[post.id] = post
+        return tuple(shown.values())
+
+    @property
+    def profile(self) -> tuple[SeenPost, ...]:
+        """What readers find, oldest first: posts, and answers of which every post above is there."""
+        shown: dict[str, SeenPost] = {}
+        for post in self.posts:  # what is answered is older
+            if post.parent is None or post.parent in shown:
                 shown[post.id] = post
         return tuple(shown.values())
 
@@ -141,6 +152,9 @@ class MastodonStand(Stand):
         """Delete a post as if by hand."""
         with self._lock:
             del self._statuses[id_]
+            for status in self._statuses.values():
+                if self.rules.orphans and status.parent == id_:
+                    status.parent = None
 
     def forget_media(self) -> None:
         """Drop the uploads that no post shows, as the server does after a day."""
@@ -167,11 +181,15 @@ class MastodonStand(Stand):
             with self._lock:
                 try:
                     self._take(family)
-                    if scope:
+                    if scope or self.rules.bad_token:
                         self._check_token(seen, scope)
                     got = answer(seen)
                 except _No as no:
-                    got = no.answer if self.rules.words else Answer.html(f"<h1>{no}</h1>", no.answer.status)
+                    words = self.rules.missing if no.answer.status == _NOT_FOUND else self.rules.words
+                    got = no.answer if words else Answer.html(f"<h1>{no}</h1>", no.answer.status)
+                except _BadToken:
+                    said = str(self.rules.bad_token).encode()
+                    got = Answer(400, said, {"Content-Type": "text/html; charset=utf-8"})
                 wrote = family == "all" and seen.method in {"POST", "PUT"}
                 limits = self._limits("statuses" if wrote else family)
                 return replace(got, headers={**limits, **got.headers})
@@ -195,10 +213,22 @@ class MastodonStand(Stand):
             "X-RateLimit-Reset": window.reset(now),
         }
 
-    def _check_token(self, seen: Seen, scope: str) -> None:
+    def _slashed(self, guarded: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
+        def answered(seen: Seen) -> Answer:
+            match self.rules.slash:
+                case "same":
+                    return guarded(replace(seen, path=seen.path.rstrip("/")))
+                case "redirect":
+                    return Answer.redirect(seen.path.rstrip("/"), 301)
+                case "missing":
+                    return Answer.html("<h1>Not Found</h1>", _NOT_FOUND)
+
+        return answered
+
+    def _check_token(self, seen: Seen, scope: str | None) -> None:
         if seen.headers["Authorization"] != f"Bearer {self.token}":
-            raise _No(401, "The access token is invalid")
-        if not self.scopes & {scope, scope.partition(":")[0]}:
+            raise _BadToken if self.rules.bad_token else _No(401, "The access token is invalid")
+        if scope and not self.scopes & {scope, scope.partition(":")[0]}:
             raise _No(403, "This action is outside the authorized scopes")
         if self.disabled:
             raise _No(403, "Your login is currently disabled")
@@ -286,9 +316,9 @@ class MastodonStand(Stand):
             return Answer.json(self._said(self._statuses[known[0]]))
         parent = sent.get("in_reply_to_id")
         if parent and parent not in self._statuses:
-            if self.rules.parents:
+            if self.rules.parents == "refused":
                 raise _No(404, "The post you are trying to reply to does not appear to exist.")
-            parent = None
+            parent = parent if self.rules.parents == "unseen" else None
         tongue = language(self.rules, sent.get("language"), self.language)
         if tongue is None:
             raise _No(400, "Bad Request: language is not valid")
@@ -301,7 +331,7 @@ class MastodonStand(Stand):
             warning=warning,
             sensitive=flag(sent.get("sensitive")) or bool(warning),
             visibility=self.rules.visibility or sent.get("visibility") or "public",
-            language=tongue,
+            language=tongue or None,
             parent=parent,
             created_at=self._clock(),
         )
@@ -333,7 +363,7 @@ class MastodonStand(Stand):
             raise _missing()
         status = self._status(seen)
         said = self._said(status) | {"text": status.text}
-        del self._statuses[status.id]
+        self.remove(status.id)
         return Answer.json(said)
 
     # --- what holds for posts and edits alike
@@ -392,6 +422,10 @@ class MastodonStand(Stand):
 
     def _said(self, status: Status) -> dict[str, Any]:
         return status.said(self.url, self._account())
+
+
+class _BadToken(Exception):
+    """The server knows no such token, and says so in a form of its own."""
 
 
 class _No(Exception):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Final
 
 _WORD: Final = re.compile(r"\w+")
+_PLACE: Final = "\0"
+_CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 
 def folded(text: str) -> str:
@@ -27,3 +31,36 @@ def unmarked(text: str) -> str:
 def says(text: str, words: str) -> bool:
     """Whether a text says the words already; it says no words at all only if it is empty itself."""
     return f" {folded(words)} " in f" {folded(text)} "
+
+
+def affirmed(text: str, phrase: str, *, negations: Iterable[str], conjunctions: Iterable[str]) -> bool | None:
+    """Return True if a text says a phrase, False if it says its negation, None if it says neither.
+
+    A negation counts in the clause of the phrase, before it or directly after it: *n'est pas encore rétablie*,
+    *circuler normalement n'est pas possible*. A phrase that begins with a negative word of its own (*aucun danger*,
+    *no danger*) is not turned by another: *il n'y a plus aucun danger*.
+
+    Args:
+        text: What is said.
+        phrase: Compared as `says` compares.
+        negations: Words that negate.
+        conjunctions: Words at which a clause ends, like a comma.
+    """
+    sought, found = f" {folded(phrase)} ", None
+    negative = [f" {folded(word)} " for word in negations]
+    own = any(sought.startswith(word) for word in negative)
+    for clause in _clauses(text, sought, conjunctions):
+        before, told, after = clause.partition(_PLACE)
+        if told and not own and any(word in before or after.startswith(word) for word in negative):
+            return False
+        found = True if told else found
+    return found
+
+
+def _clauses(text: str, sought: str, conjunctions: Iterable[str]) -> Iterator[str]:
+    """Yield each clause, folded, with a mark in place of the phrase, which may hold a conjunction itself."""
+    joints = {folded(word) for word in conjunctions}
+    for part in _CLAUSE.split(text):
+        words = f" {folded(part)} ".replace(sought, f" {_PLACE} ").split()
+        ends = [-1, *(place for place, word in enumerate(words) if word in joints), len(words)]
+        yield from (f" {' '.join(words[start + 1 : end])} " for start, end in pairwise(ends))

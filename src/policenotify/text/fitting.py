@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from policenotify.text.budget import Budget, grapheme_ends
+from policenotify.text.comparing import folded
 from policenotify.text.spans import spans_of
 
-Rule = Literal["required", "splittable", "shrinkable", "droppable"]
+Rule = Literal["required", "splittable", "shrinkable", "sentences", "droppable"]
 
-_GIVE_WAY: Final = frozenset({"shrinkable", "droppable"})
+_GIVE_WAY: Final = frozenset({"shrinkable", "sentences", "droppable"})
 
 MOST_POSTS: Final = 9
 """A message that needs more posts than these is no message for a network of short posts."""
@@ -29,12 +30,20 @@ _NUMBER: Final = re.compile(
 _HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
-_STOP: Final = re.compile(r"(?:(?<!\w)(?P<word>\w{1,4}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>\S?))")
+_STOP: Final = re.compile(r"(?:(?<!\w)(?P<word>\w{1,4}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>\S*))")
+_NUMBERS_A_LINE: Final = re.compile(r"(?:\A|[.!?…:])\s*\d{1,2}\.\Z")  # `1. Sortez. 2. Fermez la porte.`
+_MARK: Final = 8  # characters at the end of which the number of a line stands
 # What stands before a name or a number: `M. Dupont`, `av. Foch`, `env. 200 m`. None of it ends a sentence as a word.
 _SHORT_FORMS: Final = frozenset(
     {"art", "av", "ave", "bd", "bld", "blvd", "ch", "dr", "env", "ex", "mlle", "mm", "mme", "mr", "mrs", "ms", "pl"}
     | {"pr", "rd", "rte", "st", "ste", "tel", "tél"}
 )
+# A sentence that begins so limits the one before it, which may not be read without it.
+_LIMITS: Final = frozenset(
+    {"sauf", "excepte", "hormis", "mais", "toutefois", "cependant", "neanmoins", "seuls", "seules", "seul", "seule"}
+    | {"except", "but", "however", "unless", "only"}
+)
+_DASHES: Final = tuple("-–—•*")  # begin a line of a list
 _LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
 
 
@@ -45,8 +54,8 @@ class Part:
     Attributes:
         text: What it says; an empty part is as if it were not there.
         rule: `required`: stays as it is. `splittable`: the same, but where all that is required is too long for one
-            post it may go on in the next. `shrinkable`: may be cut short, then left out. `droppable`: stays whole
-            or is left out.
+            post it may go on in the next. `shrinkable`: may be cut short, then left out. `sentences`: the same, but
+            never inside a sentence, which might then mean the opposite. `droppable`: stays whole or is left out.
         order: Which gives way first: the lowest. Of equal ones, the last in the text.
         name: What to call it when it gave way.
     """
@@ -96,7 +105,9 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
         return Fitted(whole, (), used, limit)
     for index in sorted(yielding, key=lambda index: kept[index].order):
         part = kept[index]
-        shorter = longest(part.text, _fitting(kept, index, budget)) if part.rule == "shrinkable" else ""
+        fits = _fitting(kept, index, budget)
+        sentences = part.rule == "sentences"
+        shorter = "" if part.rule == "droppable" else longest(part.text, fits, sentences=sentences)
         kept[index] = replace(part, text=shorter)
         gave_way.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         if budget.fits(_joined(kept)):
@@ -108,9 +119,9 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
 def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
     """Divide what is too long for one post among several, each of which says which of how many it is.
 
-    The first one carries all that is required, and as much of what may be split as fits, up to the end of a sentence
-    where there is one; the others carry the rest, and all that would have given way. Nothing is left out: without the
-    numbers and *again*, the posts say what the parts say, the required ones first.
+    The first one carries all that is required, and as many sentences of what may be split as fit; the others carry the
+    rest, and all that would have given way. Only a sentence that is too long for a post of its own is parted. Nothing
+    is left out: without the numbers and *again*, the posts say what the parts say, the required ones first.
 
     Args:
         parts: The pieces, in the order of reading.
@@ -127,12 +138,13 @@ def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[s
     if place is None or not room.fits(_joined([part for part in required if part.rule == "required"])):
         return ()
     whole = required[place].text
-    begun = _prefix(whole, _fitting(required, place, room))
+    head = f"{again} " if again else ""
+    here, opening = _fitting(required, place, room), first_sentence(whole)
+    begun = _prefix(whole, here) if here(opening) or not room.fits(head + opening) else ""
     posts = [_joined([*required[:place], replace(required[place], text=begun), *required[place + 1 :]])]
     rest = _joined([Part(whole[len(begun) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
-        head = f"{again} " if again else ""
-        said = rest if room.fits(head + rest) else _prefix(rest, lambda text: room.fits(head + text))  # noqa: B023 - used at once
+        said = rest if room.fits(head + rest) else _prefix(rest, lambda text: room.fits(head + text))
         if not said or len(posts) == MOST_POSTS:
             return ()
         posts.append(head + said)
@@ -152,7 +164,13 @@ def _prefix(text: str, fits: Callable[[str], bool]) -> str:
     return ""
 
 
-def longest(text: str, fits: Callable[[str], bool]) -> str:
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text; the text itself if it is one sentence."""
+    sentences, _, _ = _cuts(text)
+    return text[: sentences[0]] if sentences else text
+
+
+def longest(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
     """The longest beginning of a text for which *fits* holds, cut where a reader can bear it and marked with `…`.
 
     A sentence's end is preferred when it keeps at least half of what a word's end would keep.
@@ -160,13 +178,16 @@ def longest(text: str, fits: Callable[[str], bool]) -> str:
     Args:
         text: What to cut.
         fits: Whether a shortened text is short enough; the shorter, the likelier.
+        sentences: Cut at the end of a sentence only.
 
     Returns:
         The beginning, or nothing when less than 15 characters would be left.
     """
-    sentences, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark takes the sign's place
+    stops, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark takes the sign's place
+    by_sentence = _last(stops, text, fits)
+    if sentences:
+        return by_sentence
     by_word = _last(words, text, fits)
-    by_sentence = _last(sentences, text, fits)
     if by_sentence and len(by_sentence) * 2 >= len(by_word):
         return by_sentence
     return by_word or _last(anywhere, text, fits)
@@ -184,14 +205,20 @@ def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
         match.end()
         for match in _STOP.finditer(text)
         if _ends_sentence(match["word"] or "", match["sign"], match["next"])
+        and not _NUMBERS_A_LINE.search(text[max(0, match.end() - _MARK) : match.end()])
     }
     return [end for end in words if end in ends], words, anywhere
 
 
 def _ends_sentence(word: str, sign: str, following: str) -> bool:
-    """Whether a sign ends a sentence: no full stop does after an initial or a short form, or before a small letter."""
+    """Whether a sign ends a sentence that may be read without the next one.
+
+    No full stop does after an initial or a short form. Nothing does before a small letter, a line of a list or a word
+    that limits what was said: `Circulation interdite. Sauf riverains.`
+    """
     short = (len(word) == 1 and word.isupper()) or word.casefold() in _SHORT_FORMS
-    return sign != "." or not (short or following.islower())
+    goes_on = following[:1].islower() or following.startswith(_DASHES) or folded(following) in _LIMITS
+    return not goes_on and not (sign == "." and short)
 
 
 def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:

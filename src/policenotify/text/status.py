@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from policenotify.text.addresses import DIRECTIONS, INVALID, MAX_ADDRESS, MAX_LABEL, MAX_SHORT, SPACES, Grammar, domains
-from policenotify.text.budget import graphemes
+from policenotify.text.budget import clusters, graphemes
 from policenotify.text.entities import Entity
 from policenotify.text.letters import LATIN, PATH
 from policenotify.text.tlds import FROZEN
@@ -46,6 +46,8 @@ _MENTION: Final = r"(?<![=/{word}])@([a-zA-Z0-9_]+(?:[.-]+[a-zA-Z0-9_]+)*)(?:@([
 _MENTION_ENDS_BADLY: Final = re.compile(rf"[@＠{LATIN}]|://")
 _TAG: Final = re.compile(rf"(?<![^{_WHITE}])#")
 _JOINING_WORDS: Final = "·・\u200c"  # inside a hashtag, besides `_` and the like
+# Where the scripts are that join consonants: from Devanagari on, and the younger ones beyond.
+_MAY_JOIN: Final = re.compile("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
 _SCHEME: Final = re.compile(r"(?<=.)https?\Z")
 
 
@@ -99,7 +101,27 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     for one in _first([*_addresses(text), *_mentions(text)]):
         parts += [text[done : one.start], "x" * url if one.kind == "url" else "@" + one.value.partition("@")[0]]
         done = one.end
-    return graphemes("".join([*parts, text[done:]]))
+    return _characters("".join([*parts, text[done:]]))
+
+
+def _characters(text: str) -> int:
+    """Count characters as a server does, or more.
+
+    Since Unicode 15.1 consonants that a virama joins are one grapheme (UAX #29, rule GB9c). A server's Ruby may be of
+    before that: 3.3 counts each of them. The larger count holds, since a text that proves too long is refused.
+    """
+    if not _MAY_JOIN.search(text):
+        return graphemes(text)
+    whole = clusters(text)
+    return len(whole) + sum(len(_joined().findall(one)) for one in whole if len(one) > 1)
+
+
+@cache
+def _joined() -> regex.Pattern[str]:
+    """A sign that begins a grapheme by all the other rules, though it stands within one."""
+    import regex  # noqa: PLC0415 - only texts in scripts of India and South-East Asia pay for it
+
+    return regex.compile(r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]", regex.VERSION1)
 
 
 def mastodon_entities(text: str) -> tuple[Entity, ...]:

@@ -10,7 +10,7 @@ from policenotify.words.phrases import Phrase, Words
 
 EN: Final = Words(
     language="en",
-    version=2,
+    version=3,
     marks=MappingProxyType(
         {
             Stage.UPDATE: "UPDATE",
@@ -70,6 +70,9 @@ EN: Final = Words(
         "Follows our message of {time}{colon}{headline}", "Follows our message of {day} at {time}{colon}{headline}"
     ),
     context_unknown="Follows our message “{label}”",
+    context_correction=Phrase("Corrects our message of {time}", "Corrects our message of {day} at {time}"),
+    context_cancellation=Phrase("Our message of {time} is cancelled", "Our message of {day} at {time} is cancelled"),
+    more="More: {where}",
     reference="Ref. {reference}",
     all_clear=(
         "travel normally",
@@ -85,6 +88,23 @@ EN: Final = Words(
         "safe and well",
         "stop sharing",
     ),
+    negations=(
+        "not",
+        "cannot",
+        "no",
+        "never",
+        "yet to",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "hasn't",
+        "haven't",
+        "don't",
+        "doesn't",
+        "can't",
+        "won't",
+    ),
+    conjunctions=("and", "but"),
     mail_since="Since",
     mail_starting="From",
     mail_over="Over",

@@ -10,7 +10,7 @@ from policenotify.words.phrases import Phrase, Words
 
 FR: Final = Words(
     language="fr",
-    version=2,
+    version=3,
     marks=MappingProxyType(
         {
             Stage.UPDATE: "MISE À JOUR",
@@ -70,15 +70,22 @@ FR: Final = Words(
         "Suite de notre message de {time}{colon}{headline}", "Suite de notre message du {day} à {time}{colon}{headline}"
     ),
     context_unknown="Suite de notre message « {label} »",
+    context_correction=Phrase("Rectifie notre message de {time}", "Rectifie notre message du {day} à {time}"),
+    context_cancellation=Phrase("Notre message de {time} est annulé", "Notre message du {day} à {time} est annulé"),
+    more="Suite : {where}",
     reference="Réf. {reference}",
     all_clear=(
         "circuler normalement",
         "circulation est rétablie",
         "circulation rétablie",
-        "rétablis",
+        "rétabli",
         "rétablie",
+        "rétablies",
+        "rétablis",
         "rouvert",
         "rouverte",
+        "rouvertes",
+        "rouverts",
         "périmètre levé",
         "périmètre est levé",
         "aucun danger",
@@ -90,6 +97,9 @@ FR: Final = Words(
         "ne plus relayer",
         "fin de la déviation",
     ),
+    # Not `plus`: where it negates there is a `ne`, and `plus de 200 habitants peuvent regagner…` is an all-clear.
+    negations=("ne", "n", "pas", "non", "jamais", "aucun", "aucune"),
+    conjunctions=("et", "mais"),
     mail_since="Depuis",
     mail_starting="À partir de",
     mail_over="Fin",

@@ -57,9 +57,14 @@ class Words:
         next_update: When the desk will say more.
         issued: On what day at what time something was said.
         context: With `{headline}`: what a later message refers to, for those who have not seen the opening.
-        context_unknown: With `{label}`: the same when the opening is not known.
+        context_unknown: With `{label}`: the same when the opening is not known, or was corrected.
+        context_correction: What a correction refers to: no words of what was wrong.
+        context_cancellation: What a cancellation takes back: no words of it.
+        more: With `{where}`, a link or the service's name: where the rest of a shortened message is.
         reference: With `{reference}`: what people may call the incident.
         all_clear: Phrases by which an end says what people may do again; compared without accents and case.
+        negations: Words that turn an all-clear into its opposite.
+        conjunctions: Words behind which a negation no longer holds.
         mail_since: Label of the time since when it holds.
         mail_starting: Label of the time from when it will hold.
         mail_over: Label of the time when it was over.
@@ -100,8 +105,13 @@ class Words:
     issued: str
     context: Phrase
     context_unknown: str
+    context_correction: Phrase
+    context_cancellation: Phrase
+    more: str
     reference: str
     all_clear: tuple[str, ...]
+    negations: tuple[str, ...]
+    conjunctions: tuple[str, ...]
     mail_since: str
     mail_starting: str
     mail_over: str

@@ -284,6 +284,7 @@ _SHIPPED: Final = (
         precision=Precision.DEPARTMENT,
     ),
     Profile(
+        # Where people are invited to come is told to the house number.
         code="recruitment",
         labels={"fr": "Recrutement", "en": "Recruitment"},
         hashtags={"fr": ("Recrutement", "PoliceNationale"), "en": ("Recruitment",)},
@@ -293,7 +294,7 @@ _SHIPPED: Final = (
         severity=Severity.MINOR,
         urgency=Urgency.FUTURE,
         certainty=Certainty.LIKELY,
-        precision=Precision.STREET,
+        precision=Precision.EXACT,
     ),
     Profile(
         code="fact_check",

@@ -10,7 +10,7 @@ from datetime import datetime
 from policenotify.channel import Operation
 from policenotify.message import Message
 from policenotify.publisher import Preview
-from policenotify.receipt import Leg, Publication, Receipt, Wording
+from policenotify.receipt import Leg, Outcome, Publication, Receipt, Wording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Told:
 
     @property
     def unworded(self) -> tuple[Receipt, ...]:
-        """The receipts of what has no words: what is left out, and what takes an earlier post back."""
+        """The receipts of what has no words: what is left out, does not fit, takes an earlier post back, or waits."""
         worded = {_leg(one.leg) for one in self._posts}
         return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
 
@@ -99,7 +99,33 @@ class Told:
 
     @property
     def _receipts(self) -> tuple[Receipt, ...]:
-        return self.publication.receipts if self.publication else ()
+        if self.publication:
+            return self.publication.receipts
+        refusals = (
+            Receipt(
+                channel=leg.channel,
+                language=leg.language,
+                operation=leg.operation,
+                part=leg.part,
+                outcome=Outcome.REFUSED,
+                delivery=0,
+                reason=leg.refused,
+            )
+            for leg in self.preview.refusals
+        )
+        pending = (
+            Receipt(
+                channel=one.leg.channel,
+                language=one.leg.language,
+                outcome=Outcome.WAITING,
+                delivery=0,
+                reason=one.reason,
+                remedy=one.remedy,
+                unworded=True,
+            )
+            for one in self.preview.pending
+        )
+        return (*refusals, *pending)
 
 
 def _is_post(wording: Wording) -> bool:

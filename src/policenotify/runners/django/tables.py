@@ -16,5 +16,5 @@ def bring_up(actor: str) -> Migrated:
         SettingsError: The settings or the keys are wrong.
         JournalError: It cannot be done; nothing was changed.
     """
-    settings = read_settings(configured("SETTINGS"))
+    settings = read_settings(configured("SETTINGS"), tolerant=True)
     return migrate(journal_url(alias()), keys=Keys.load(settings.keys_path), actor=actor)

@@ -1,0 +1,59 @@
+"""What tells a house in a message, for categories whose place may be told to the street at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from policenotify.message import Message, Translation
+from policenotify.text.house_numbers import (
+    Address,
+    headline_without_house_number,
+    streets_in,
+    without_house_number,
+    without_numbers_of,
+)
+
+_PLACES = ("label", "street", "district")
+
+
+def house_numbers(message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each field that tells a house, and what in it does."""
+    streets = _streets(message)
+    for name, address in _words(message, streets):
+        yield name, address.taken
+    for words in message.translations:
+        for name, address in _words(words, streets):
+            yield f"translations.{words.language}.{name}", address.taken
+    for name in _PLACES if message.location else ():
+        yield f"location.{name}", without_house_number(getattr(message.location, name) or "").taken
+
+
+def without_house_numbers(message: Message, label: Callable[[str], str]) -> Message:
+    """Take house numbers out of the texts of a message; its place is blurred by `Location.blur`.
+
+    Args:
+        message: As the desk wrote it, with the place as it was written.
+        label: What stands for a headline that is nothing else, by language.
+    """
+    streets = _streets(message)
+
+    def shown(words: Message | Translation) -> dict[str, object]:
+        texts = {name: address.text for name, address in _words(words, streets)}
+        return {**texts, "headline": texts["headline"] or label(words.language)}
+
+    translations = tuple(words.model_copy(update=shown(words)) for words in message.translations)
+    return message.model_copy(update={**shown(message), "translations": translations})
+
+
+def _words(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, Address]]:
+    yield "headline", headline_without_house_number(words.headline)
+    yield "description", without_numbers_of(streets, words.description)
+    yield "instruction", without_numbers_of(streets, words.instruction)
+
+
+def _streets(message: Message) -> frozenset[str]:
+    """Return the streets of the place and of a headline with a number: it is told in no running text either."""
+    named = [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
+    headlines = (message.headline, *(words.headline for words in message.translations))
+    named += [headline for headline in headlines if headline_without_house_number(headline).taken]
+    return frozenset(street for words in named for street in streets_in(words))

@@ -1,0 +1,266 @@
+"""A journal with a backlog, five networks on the loopback that fail one call in five, and workers of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from desk import accident
+from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from sqlalchemy import func, select, update
+
+from policenotify.channel import Configured, Post, PostRef
+from policenotify.clock import SystemClock
+from policenotify.journal import open_journal, schema
+from policenotify.journal.store import Journal
+from policenotify.journal.values import Draft, Drafted
+from policenotify.keys import Keys
+from policenotify.lifecycle import Course, Lifecycle, Stage
+from policenotify.message import Message
+from policenotify.publisher import Publisher
+from policenotify.receipt import Leg, Outcome
+from policenotify.registry import configured
+from policenotify.testing import Answer, HangUp
+from policenotify.testing.mailstand import _Step
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.stand import Reply, Seen
+
+PUBLICATIONS = 5_000
+WAITING = 540
+"""How many of them, the last ones, nothing has delivered yet: on five channels that is 2,700 deliveries."""
+
+OUTAGE = timedelta(minutes=30)
+"""The age of the oldest publication that waits."""
+
+_STAGES = (Stage.OPENING, Stage.UPDATE, Stage.UPDATE)
+_PEOPLE: Mapping[str, Sequence[str]] = {"email": ADDRESSES[:1], "sms": NUMBERS[:1]}
+_WORKER = """
+import json, logging, sys
+from contextlib import closing
+from pathlib import Path
+import apprise, atproto, requests_oauthlib, tweepy   # what the first post would wait for
+from benchmarks.soak import opened
+logging.disable(logging.WARNING)
+with closing(opened(Path(sys.argv[1]), json.loads(sys.argv[2]))) as publisher:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with publisher.worker():
+        sys.stdin.readline()
+"""
+
+Options = Mapping[str, dict[str, Any]]
+
+
+def opened(folder: Path, options: Options) -> Publisher:
+    """Return a publisher as a worker opens it: with the library's own lease and patience."""
+    journal = open_journal(str(folder / "journal.db"), keys=Keys.load(folder / "keys"))
+    return Publisher(journal=journal, channels=_channels(options), zone=PARIS, sender=SENDER)
+
+
+def _channels(options: Options) -> list[Configured]:
+    people = {name: (lambda people=people: people) for name, people in _PEOPLE.items()}
+    return [configured(name, name, given, recipients=people.get(name)) for name, given in options.items()]
+
+
+@dataclass(kw_only=True)
+class Soak:
+    """One installation with a backlog.
+
+    Attributes:
+        folder: Where its journal and keys are.
+        five: Its networks.
+        options: Its channels.
+        journal: Its journal, in this process.
+    """
+
+    folder: Path
+    five: Five
+    options: Options
+    journal: Journal
+
+    def disturb(self, share: float) -> None:
+        """Let so large a share of all calls fail, on each network in the ways it has; the same ones each time."""
+        for number, name in enumerate(("x", "mastodon", "bluesky", "sms")):
+            getattr(self.five, name).disturb(_chooser(random.Random(number), share))  # noqa: S311 - no secret
+        chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
+        ordinary = script.take
+
+        def take(pile: list[Any], fits: Callable[[Any], bool]) -> Any:
+            asked_for_mail = pile is script.steps and fits(_Step("MAIL", ""))
+            if asked_for_mail and chance.random() < share:
+                return _Step("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
+            return ordinary(pile, fits)
+
+        script.take = take  # type: ignore[method-assign]
+
+    def left(self) -> int:
+        """Return how many deliveries are not settled."""
+        table = schema.delivery
+        query = select(func.count()).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
+        with self.journal.reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def drain(self, *, seconds: float, share: float = 1.0, workers: int = 2) -> Drained:
+        """Let workers deliver until that share of what waits is settled, or for that many seconds at most."""
+        enough = round(self.left() * (1 - share))
+        drained = Drained()
+        started = [_start(self.folder, self.options) for _ in range(workers)]
+        try:
+            for worker in started:
+                assert worker.stdout is not None
+                assert worker.stdout.readline() == "ready\n"
+            began = time.monotonic()
+            for worker in started:
+                _send_line(worker)
+            while not drained.left or (drained.left[-1] > enough and drained.seconds[-1] < seconds):
+                time.sleep(0.5)
+                drained.seconds.append(time.monotonic() - began)
+                drained.left.append(self.left())
+            for worker in started:
+                _send_line(worker)
+            assert [worker.wait(60) for worker in started] == [0] * workers
+        finally:
+            for worker in started:
+                worker.kill()
+                worker.communicate()
+        return drained
+
+
+@dataclass
+class Drained:
+    """How many deliveries were left after how many seconds."""
+
+    seconds: list[float] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Deliveries settled in a second."""
+        return (WAITING * len(NETWORKS) - self.left[-1]) / self.seconds[-1]
+
+
+@contextmanager
+def soaking(folder: Path) -> Iterator[Soak]:
+    """Open an installation whose backlog is as old as the outage; its networks have no limits of their own."""
+    with ExitStack() as stack:
+        five = stack.enter_context(open_five(folder))
+        five.x.posts_left = five.x.day_left = five.bluesky.points_left = 10**6
+        five.mastodon.rules = replace(five.mastodon.rules, limits=False)
+        five.keys.save(folder / "keys")
+        journal = open_journal(str(folder / "journal.db"), keys=five.keys)
+        stack.callback(journal.close)
+        options = {name: five.options(name) for name in NETWORKS}
+        fill(journal, _channels(options))
+        yield Soak(folder=folder, five=five, options=options, journal=journal)
+
+
+# --- the backlog
+
+
+def fill(journal: Journal, channels: Sequence[Configured]) -> None:
+    """Write all publications; all but the last ones are delivered."""
+    began = SystemClock().now() - OUTAGE
+    with journal.as_one():
+        for number in range(PUBLICATIONS):
+            journal.publish(_draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS)))
+            if number + 1 == PUBLICATIONS - WAITING:
+                _settle_all(journal)
+
+
+def _settle_all(journal: Journal) -> None:
+    table, people = schema.delivery, schema.recipient
+    ref = PostRef(account="police34.example", id="before").model_dump_json()
+    with journal.writing() as connection:
+        connection.execute(update(table).values(state=Outcome.POSTED, attempts=1, ref=ref, settled_at=1))
+        connection.execute(update(people).values(state=Outcome.POSTED, attempts=1))
+
+
+def _draft(channels: Sequence[Configured], number: int, at: datetime) -> Draft:
+    """Return a publication: half of them stand alone, the others are incidents of three messages each."""
+    group, place = divmod(number, 2 * len(_STAGES))
+    in_course = place < len(_STAGES)
+    incident = f"2026-{group:06d}" if in_course else None
+    lifecycle = Lifecycle(stage=_STAGES[place] if in_course else Stage.STANDALONE, incident=incident)
+    message = accident(headline=f"Accident numéro {number}", lifecycle=lifecycle)
+    answers = tuple(f"{number - place + before:026d}" for before in range(place)) if in_course else ()
+    publication = f"{number:026d}"
+    return Draft(
+        id=publication,
+        key=f"key {number}",
+        digest=message.digest(),
+        message=message,
+        course=Course.OPEN if in_course else Course.STANDALONE,
+        expected_sequence=place + 1 if in_course else 0,
+        actor="desk",
+        at=at,
+        due_at=at + timedelta(hours=8) if in_course else None,
+        drafted=tuple(_drafted(channel, publication, message, answers, at) for channel in channels),
+    )
+
+
+def _drafted(
+    channel: Configured, publication: str, message: Message, answers: tuple[str, ...], at: datetime
+) -> Drafted:
+    post = Post(
+        key=hashlib.sha256(f"{publication} {channel.name}".encode()).hexdigest(),
+        account=channel.account,
+        stage=message.stage,
+        category=message.category,
+        language="fr",
+        text=f"{message.headline}, avenue de Toulouse. Évitez le secteur.",
+        title=message.headline,
+        created_at=at,
+    )
+    return Drafted(
+        leg=Leg(channel=channel.name, account=channel.account, language="fr", answers=answers),
+        post_key=post.key,
+        standalone=post,
+        reply=post if answers else None,
+        addresses=tuple(_PEOPLE[channel.name]) if channel.name in _PEOPLE else None,
+    )
+
+
+# --- what goes wrong
+
+_FAULTS: Sequence[tuple[Reply, bool]] = (
+    (Answer.rate_limited(retry_after=1), False),
+    (Answer.rate_limited(), False),  # as a proxy says it
+    (Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
+    (Answer.json({"error": "Busy", "message": "busy"}, 503, headers={"Retry-After": "1"}), False),
+    (HangUp(), False),
+    (HangUp(), True),
+)
+
+
+def _chooser(chance: random.Random, share: float) -> Callable[[Seen], tuple[Reply, bool] | None]:
+    return lambda _seen: chance.choice(_FAULTS) if chance.random() < share else None
+
+
+# --- workers
+
+
+def _start(folder: Path, options: Options) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
+        [sys.executable, "-c", _WORKER, str(folder), json.dumps(options)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+
+
+def _send_line(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdin is not None
+    worker.stdin.write("\n")
+    worker.stdin.flush()

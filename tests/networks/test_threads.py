@@ -1,0 +1,54 @@
+"""Which of our posts a reply can hang under."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import PostRef
+from policenotify.networks._threads import is_connected, newest_connected
+
+
+def refs(*names: str) -> list[PostRef]:
+    return [PostRef(account="police", id=name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("parents", "newest"),
+    [
+        ({"a": None, "b": "a", "c": "b"}, "c"),
+        ({"a": None, "b": "a"}, "b"),
+        ({"a": None, "c": "b"}, "a"),
+        ({"b": "a", "c": "b"}, None),
+        ({"b": None, "c": "b"}, "c"),
+        ({"a": None, "b": None, "c": "x"}, "b"),
+        ({"a": None, "c": "d", "d": "a"}, "c"),
+        ({"b": "c", "c": "b"}, None),
+        ({"a": None, "c": "c"}, "a"),
+        ({}, None),
+    ],
+)
+def test_the_newest_post_whose_thread_is_whole(parents: dict[str, str | None], newest: str | None) -> None:
+    found = newest_connected(refs("a", "b", "c"), parents.__getitem__)
+    assert (found.id if found else None) == newest
+    assert newest_connected([], parents.__getitem__) is None
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.none() | st.sampled_from("abcdef")))
+def test_each_post_is_asked_for_once_and_a_circle_ends(parents: dict[str, str | None]) -> None:
+    asked: Counter[str] = Counter()
+
+    def parent_of(post: str) -> str | None:
+        asked[post] += 1
+        return parents[post]
+
+    found = newest_connected(refs(*"abcdef"), parent_of)
+    assert max(asked.values(), default=0) <= 1
+    whole = [name for name in "abcdef" if is_connected(name, parents.__getitem__)]
+    assert (found.id if found else None) == (whole[-1] if whole else None)
+    for name in whole:
+        above = parents[name]
+        assert above is None or above in whole
