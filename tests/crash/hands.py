@@ -144,6 +144,7 @@ class Hands:
             journal=journal,
             channel=self.channels[name],
             how=self.publisher.channels[name],
+            clock=self.clock,
             lease=_LEASE,
             patience=lambda _: timedelta(minutes=1),
         )

@@ -71,7 +71,7 @@ class Short:
             Part(rest, "sentences", _REST, "the rest of the instruction"),
             Part(self._outlook, "droppable", _OUTLOOK, "when more will be said"),
             Part(more if scene.message.link else sentence(more)),
-            Part(self._reference),
+            Part(self.named),
         )
         return tuple(self._set(part) for part in parts if part.text)
 
@@ -86,10 +86,6 @@ class Short:
         lead, instruction, _ = self._told
         said, typed = f"{lead} {instruction}", f"{scene.plain} {instruction}"
         return sentence(capital(scene.teller.outlook(scene.message, scene.profile, said, typed)))
-
-    @property
-    def _reference(self) -> str:
-        return self.scene.words.reference.format(reference=self.reference) if self.reference else ""
 
     @cached_property
     def _body(self) -> tuple[Part, ...]:
@@ -116,7 +112,7 @@ class Short:
         told = spans_of(text) if wanted or (link and link.partition("://")[2] in text) else ()
         parts = (
             Part("" if link in {one.value for one in told} else link, "droppable", _LINK, "link"),
-            Part(self._reference),
+            Part(self.named),
             *_new(wanted, {one.value.casefold() for one in told if one.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)
