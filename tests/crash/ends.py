@@ -502,4 +502,6 @@ def twins(played: Scene, ends: int) -> str:
             select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
         ).scalar_one()
     played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
-    return f"{played.judge(doubts=2 * kills)}; {kills} kills, {taken} take-overs"
+    # In a file, an owner of another boot may have lost its last writes in a power cut: all it had marked are in doubt.
+    doubts = kills * (len(_NUMBERS) + len(_ADDRESSES))
+    return f"{played.judge(doubts=doubts)}; {kills} kills, {taken} take-overs"
