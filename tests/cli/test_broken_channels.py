@@ -281,7 +281,7 @@ def test_what_was_posted_is_taken_back_once_the_channel_is_mended(desk: Desk) ->
         cancelled = publisher.publication("cancel")
     assert cancelled is not None
     assert cancelled.on("bluesky").outcome is Outcome.WITHDRAWN
-    assert desk.bluesky.posts == ()
+    assert not desk.bluesky.posts
 
 
 def test_several_posts_of_one_message_keep_their_place_before_the_next(desk: Desk) -> None:
