@@ -21,6 +21,7 @@ from policenotify.journal import open_journal, schema
 from policenotify.keys import Keys
 from policenotify.lifecycle import Course, Lifecycle, Stage
 from policenotify.publisher import Publisher
+from policenotify.receipt import Outcome
 from policenotify.reminders import Reminder, Reminders, Reminding
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
@@ -236,6 +237,27 @@ def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> Non
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     assert (len(house.duty.said), small.said) == (1, [])
+
+
+@pytest.mark.parametrize("names", [("small", "duty"), ("duty",)])
+def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_others(
+    house: House, names: tuple[str, ...]
+) -> None:
+    small = Scripted(account="small")
+    tiny = replace(small.abilities, budget=Budget(40), replies=False)
+    channels = [
+        house.sky.configured("sky"),
+        replace(small.configured("small"), abilities=tiny),
+        replace(house.duty.configured("duty"), account="", problem="channels.duty.token: the file is empty."),
+    ]
+    publisher = house.publisher(channels=channels, reminding=Reminding(to=names))
+    publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
+    house.after(HOUR, publisher)
+    [reminder] = publisher.journal.unfinished()
+    outcomes = {"small": Outcome.REFUSED, "duty": Outcome.WAITING}
+    assert {one.channel: one.outcome for one in reminder} == {name: outcomes[name] for name in names}
+    assert reminder.on("duty").unworded
+    assert (house.duty.said, small.said) == ([], [])
 
 
 def test_the_public_never_reaches_the_duty_channel(house: House) -> None:

@@ -25,7 +25,7 @@ from policenotify.cli.preview import document, page
 from policenotify.cli.printing import printed
 from policenotify.errors import CannotFit
 from policenotify.lifecycle import Stage
-from policenotify.message import Message
+from policenotify.message import Message, Translation
 from policenotify.receipt import Entry, History, Leg, Outcome, Wording
 from policenotify.render import Scene, render, resolve
 from policenotify.scales import Precision, Severity
@@ -437,6 +437,44 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     # What follows goes there again, to stand alone.
     end = publisher.publish(said.end("Fin d'intervention", description="Circulation rétablie."), key="2", actor="desk")
     assert end.on("bluesky").outcome is Outcome.POSTED
+
+
+def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    mail = replace(desk.by_mail(), account="", problem="channels.presse.url: the file is empty.")
+    narrow = replace(bluesky, abilities=replace(bluesky.abilities, replies=False))
+    order = accident(instruction="Quittez les lieux " * 30)
+    with pytest.raises(CannotFit):
+        desk.publisher([narrow]).preview(order)
+    publisher = desk.publisher([narrow, mail])
+    seen = publisher.preview(order)
+    assert [leg.channel for leg in seen.refusals] == ["bluesky"]
+    assert [one.leg.channel for one in seen.pending] == ["presse"]
+    for shown in (printed(page(seen, publisher)), str(draw("preview", [Told(at=NOW, preview=seen)], publisher))):
+        assert "the first thing to do take" in shown
+        assert "the file is empty" in shown
+    said = publisher.publish(order, key="1", actor="desk", wait=0)
+    assert said.on("bluesky").outcome is Outcome.REFUSED
+    assert (said.on("presse").outcome, said.on("presse").unworded) == (Outcome.WAITING, True)
+
+
+def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    narrow = replace(bluesky, languages=("fr", "en"), abilities=replace(bluesky.abilities, replies=False))
+    broken = replace(narrow, account="", problem="channels.bluesky.password: the file is empty.")
+    english = Translation(language="en", headline="Accident", instruction="Leave the area.")
+    order = accident(instruction="Quittez les lieux " * 30, translations=(english,))
+    waits = desk.publisher([broken, desk.by_mail()]).publish(order, key="1", actor="desk", wait=0)
+    assert waits.on("bluesky").unworded
+    publisher = desk.publisher([narrow, desk.by_mail()])
+    publisher.drain(timedelta(seconds=10))
+    said = publisher.publication("1")
+    assert said is not None
+    became = {one.language: (one.outcome, one.unworded) for one in said if one.channel == "bluesky"}
+    assert became == {"fr": (Outcome.REFUSED, False), "en": (Outcome.POSTED, False)}
+    assert any("the first thing to do take" in one.reason for one in said)
+    [post] = desk.bluesky.posts
+    assert "Leave the area." in post.text
 
 
 # --- what a check says of an order and of an end

@@ -155,7 +155,7 @@ class Deciding:
         """Word a publication for a channel that could not be used when it was published, as of that time.
 
         Raises:
-            CannotFit: The text does not fit the channel.
+            CannotFit: The text fits the channel in no language.
             SettingsError: Its category or language is not known here any more.
         """
         message, history = publication.message, self._before(publication)

@@ -244,6 +244,18 @@ def test_the_document_of_a_backlog_is_bounded_and_complete_on_demand(run: Run, d
     assert full.document["incidents"][0]["id"] == short.document["incidents"][0]["id"] == "I000"
 
 
+def test_a_backlog_of_a_channel_that_cannot_be_used_fits_the_screen(run: Run, desk: Desk) -> None:
+    _backlog(desk, 25)
+    (desk.folder / "presse.txt").unlink()
+    ran = run("status")
+    assert "CANNOT BE USED: presse." in ran.out
+    assert len(ran.out.splitlines()) <= 52
+    document = run("status", "--json").document
+    assert list(document["faults"]) == ["presse"]
+    assert [len(document[key]) for key in ("incidents", "publications", "unfinished")] == [3, 5, 3]
+    assert document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
+
+
 def test_all_is_shown_in_full_on_demand(run: Run, desk: Desk) -> None:
     _backlog(desk, 12)
     ran = run("status", "--all")
