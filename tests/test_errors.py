@@ -13,6 +13,8 @@ from policenotify.errors import (
     IllegalCourse,
     InvalidPicture,
     JournalError,
+    JournalMissing,
+    JournalTakenAway,
     KeyReused,
     LostLease,
     MissingExtra,
@@ -48,7 +50,9 @@ EVERY = [
     SettingsError("channels.bluesky: unknown option 'handel'; did you mean 'handle'?"),
     UnknownNetwork("No installed package offers 'bleusky'."),
     MissingExtra("The network 'bluesky'", "bluesky"),
-    JournalError("The journal is read-only."),
+    JournalError("The journal is read-only.", published="unknown"),
+    JournalMissing("There is no journal here. Run the command there:", instead="manage.py policenotify"),
+    JournalTakenAway("The journal was deleted while it was in use."),
     LostLease("Delivery 7 was taken over."),
     PublicationFailed([RECEIPT]),
     ChannelError("No."),
@@ -86,6 +90,18 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
                 f"Nothing was sent: the message may not go out as it is. The draft is kept as {ULID}.\n"
                 "  PN101 error · location: No place is named. Name one."
             ),
+        ),
+        (
+            NotAllowed([ERROR], ULID, in_transaction=True),
+            (
+                "Nothing was sent: the message may not go out as it is. "
+                f"The draft is kept as {ULID} if your transaction commits.\n"
+                "  PN101 error · location: No place is named. Name one."
+            ),
+        ),
+        (
+            JournalError("The journal could not be read: x.", published="unknown"),
+            "The journal could not be read: x. Nothing was sent that is not in it.",
         ),
         (
             NotAllowed([ERROR]),

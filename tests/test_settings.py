@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.clock import SystemClock
-from policenotify.errors import MissingExtra, NewerVersion, SettingsError
+from policenotify.errors import JournalMissing, MissingExtra, NewerVersion, SettingsError
+from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.rate import Rate
 from policenotify.reminders import Reminding
@@ -386,10 +387,11 @@ def test_a_missing_extra_stays_what_it_is(write: Write, monkeypatch: pytest.Monk
 def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) -> None:
     place = tmp_path / "new"
     written = write_settings(place)
-    names = ["policenotify.keys", "policenotify.toml", "secrets", ".gitignore"]
+    names = ["policenotify.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
     assert [path.name for path in written] == names
     assert (place / "secrets").stat().st_mode & 0o777 == 0o700
-    assert (place / "policenotify.keys").stat().st_mode & 0o777 == 0o600
+    for name in ("policenotify.keys", "policenotify.db"):
+        assert (place / name).stat().st_mode & 0o777 == 0o600
     assert (place / ".gitignore").read_text() == IGNORED
     assert Keys.load(place / "policenotify.keys").version == 1
     (line,) = wrongs(place / "policenotify.toml")
@@ -437,7 +439,7 @@ def test_the_template_tells_the_defaults() -> None:
         assert bluesky[name] == getattr(settings.channels["b"], name)
 
 
-@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys"])
+@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys", "policenotify.db"])
 def test_nothing_is_written_over(tmp_path: Path, present: str) -> None:
     (tmp_path / present).write_text("precious")
     with pytest.raises(SettingsError, match=r"is there already\. Nothing was written"):
@@ -449,7 +451,8 @@ def test_nothing_is_written_over(tmp_path: Path, present: str) -> None:
 def test_a_project_keeps_its_gitignore_and_its_secrets(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.pyc\n")
     (tmp_path / "secrets").mkdir()
-    assert [path.name for path in write_settings(tmp_path)] == ["policenotify.keys", "policenotify.toml"]
+    written = write_settings(tmp_path)
+    assert [path.name for path in written] == ["policenotify.keys", "policenotify.toml", "policenotify.db"]
     assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
 
 
@@ -462,13 +465,16 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: Path) -> None:
     place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
     Keys.create(bytes).save(tmp_path / "policenotify.keys")
+    with pytest.raises(JournalMissing, match="policenotify migrate"):
+        open_publisher(place)
+    assert not (tmp_path / "policenotify.db").exists()
+    open_journal(str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.keys"), create=True).close()
     with open_publisher(place) as publisher:
         assert list(publisher.channels) == ["bluesky", "presse-34"]
         assert publisher.sender == "Police nationale – Hérault"
         assert [route.to for route in publisher.routes] == [("public",)]
         assert publisher.wait == timedelta(seconds=20)
         assert publisher._reminders.reminding == Reminding()
-    assert (tmp_path / "policenotify.db").exists()
 
 
 def test_without_keys_no_publisher_and_no_journal(write: Write, tmp_path: Path) -> None:

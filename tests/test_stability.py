@@ -46,6 +46,7 @@ MODULES: Final = {
     "policenotify.runners.celery": "hosts",
     "policenotify.runners.procrastinate": "hosts",
     "policenotify.runners.django": "hosts",
+    "policenotify.runners.django.testing": "tests of hosts",
 }
 """What is public, and to whom."""
 

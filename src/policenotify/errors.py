@@ -210,7 +210,15 @@ class JournalError(PolicenotifyError):
 
 
 class JournalMissing(JournalError):
-    """There is no journal where the settings name one. Only `policenotify init` and `migrate` make one."""
+    """There is no journal where the settings name one. Only `policenotify init` and `migrate` make one.
+
+    Attributes:
+        instead: The program whose commands find the journal, if it is not `policenotify`.
+    """
+
+    def __init__(self, text: str, *, instead: str = "") -> None:
+        self.instead = instead
+        super().__init__(f"{text} {instead}" if instead else text)
 
 
 class JournalTakenAway(JournalError):

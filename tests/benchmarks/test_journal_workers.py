@@ -47,7 +47,7 @@ with closing(opened(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))) as
 
 def opened(url: str, keys: Path, options: dict[str, object]) -> Publisher:
     """A publisher on X alone."""
-    journal = open_journal(url, keys=Keys.load(keys))
+    journal = open_journal(url, keys=Keys.load(keys), create=True)
     return Publisher(journal=journal, channels=[configured("x", "x", options)], zone=PARIS, sender=SENDER)
 
 

@@ -17,7 +17,7 @@ from desk import Desk
 from policenotify.cli.exits import MEANINGS, Exit, worst
 from policenotify.cli.program import COMMANDS, program
 from policenotify.cli.trouble import trouble
-from policenotify.errors import CannotFit, IllegalCourse, JournalError, MissingExtra
+from policenotify.errors import CannotFit, IllegalCourse, JournalError, JournalTakenAway, MissingExtra
 
 
 def _process(*args: str, code: str = "", **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -139,8 +139,11 @@ def test_what_an_error_means_for_a_script() -> None:
     course = trouble(IllegalCourse("No.", incident="7", may_follow=["end"]), begun=True)
     assert course.more == {"incident": "7", "may_follow": ["end"]}
     assert trouble(MissingExtra("x", "email"), begun=False).more == {"extra": "email"}
-    late = trouble(JournalError("The journal could not be written: x. Nothing was sent that is not in it."), begun=True)
+    late = trouble(JournalError("The journal could not be written: x.", published="unknown"), begun=True)
     assert (late.published, late.exit) == ("unknown", Exit.NO_JOURNAL)
+    assert "Nothing was sent" not in late.page("publish")
+    gone = trouble(JournalTakenAway("The journal was deleted."), begun=True)
+    assert (gone.published, gone.exit) == ("unknown", Exit.TAKEN_AWAY)
     assert trouble(JournalError("It cannot be opened. Nothing was sent."), begun=True).published == "no"
     assert trouble(click.UsageError("What?"), begun=False, command="end").text.endswith("policenotify end --help")
 

@@ -103,7 +103,9 @@ class Installation:
     def publisher(self) -> Publisher:
         clock = FastClock(self.start)
         return Publisher(
-            journal=open_journal(str(self.folder / "journal.db"), keys=Keys.load(self.folder / "keys"), clock=clock),
+            journal=open_journal(
+                str(self.folder / "journal.db"), keys=Keys.load(self.folder / "keys"), clock=clock, create=True
+            ),
             channels=[self._channel(network) for network in self.options],
             zone=PARIS,
             sender=SENDER,

@@ -50,7 +50,7 @@ class Desk:
         self.url = url or (f"sqlite:///{self.path}{query}" if query else str(self.path))
         self.keys = keys
         self.clock = clock
-        self.journal: Journal = open_journal(self.url, keys=keys, clock=clock)
+        self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
 

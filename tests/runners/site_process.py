@@ -74,7 +74,7 @@ class Site:
         if not keys.exists():
             Keys.create(secrets.token_bytes).save(keys)
         return Publisher(
-            journal=open_journal(self.journal, keys=Keys.load(keys)),
+            journal=open_journal(self.journal, keys=Keys.load(keys), create=True),
             channels=[configured("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
             zone=PARIS,
             sender=SENDER,

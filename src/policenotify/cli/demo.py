@@ -180,7 +180,9 @@ def stage(starts: Sequence[Start] | None = None) -> Iterator[Stage]:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
         networks = tuple(start(opened, clock) for start in starts or NETWORKS)
         publisher = Publisher(
-            journal=open_journal(str(folder / "demo.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True),
+            journal=open_journal(
+                str(folder / "demo.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+            ),
             channels=[network.channel for network in networks],
             zone=PARIS,
             sender=SENDER,

@@ -27,13 +27,13 @@ MEANINGS = {
     Exit.OVERDUE: "an incident is overdue: its update or end is owed",
     Exit.NOBODY: "deliveries wait, and nobody has been delivering for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",
-    Exit.TAKEN_AWAY: "the journal was deleted or replaced while it was in use; nothing more is sent",
+    Exit.TAKEN_AWAY: "the journal was taken away while it was in use; nothing more is sent",
     Exit.INTERRUPTED: "interrupted; what was journalled goes on with the next drain",
 }
 
 _WORST_FIRST = (
-    Exit.INTERRUPTED, Exit.TAKEN_AWAY, Exit.NO_JOURNAL, Exit.USAGE, Exit.NOT_PUBLISHED, Exit.NOBODY, Exit.OVERDUE, Exit.ATTENTION,
-    Exit.IN_ORDER,
+    Exit.INTERRUPTED, Exit.TAKEN_AWAY, Exit.NO_JOURNAL, Exit.USAGE, Exit.NOT_PUBLISHED, Exit.NOBODY, Exit.OVERDUE,
+    Exit.ATTENTION, Exit.IN_ORDER,
 )  # fmt: skip
 
 

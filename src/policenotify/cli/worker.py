@@ -13,7 +13,9 @@ from policenotify.cli.exits import Exit, exit_codes
 from policenotify.cli.supervision import GRACE, Supervisor, ended_by_signals
 
 
-@click.command("worker", epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 taken away"))
+@click.command(
+    "worker", epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 taken away")
+)
 @click.option(
     "--grace",
     type=Seconds(min=0),

@@ -176,8 +176,8 @@ def _create_file(path: Path) -> None:
         pass
     except OSError as error:
         raise JournalError(
-            f"The journal {path} cannot be made ({error.strerror}). Nothing was sent. Give the user its folder, or name "
-            "another place."
+            f"The journal {path} cannot be made ({error.strerror}). Nothing was sent. Give the user its folder, or "
+            "name another place."
         ) from error
 
 

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from policenotify.errors import SettingsError
+from policenotify.errors import JournalMissing, SettingsError
 from policenotify.message import CategoryCode, Language, Sentence
 from policenotify.rate import EXAMPLES, Rate
 from policenotify.reminders import Reminding
@@ -175,6 +175,9 @@ class ChannelSettings(_Part):
         return {**ours, "options": {name: value for name, value in given.items() if name not in OF_THE_CHANNEL}}
 
 
+IN_DJANGO = "django"
+"""As a `journal`: it is in the database of a Django project."""
+
 OF_THE_CHANNEL = frozenset(ChannelSettings.model_fields) - {"options"}
 
 
@@ -231,7 +234,8 @@ class Settings(_Part):
         schema_version: Version of this form.
         sender: The service's name, in messages that give none.
         zone: In whose time readers are told when.
-        journal: A path, from the settings file on, or an SQLAlchemy URL (which may hold a password).
+        journal: A path, from the settings file on, an SQLAlchemy URL (which may hold a password), or `"django"`: in
+            the database of a Django project.
         keys: Path of the keys file, from the settings file on.
         wait: How long a publication waits for the networks; a number is seconds.
         channels: The accounts, by name.
@@ -299,8 +303,23 @@ class Settings(_Part):
         return self._place.parent / self.keys
 
     @property
+    def hosted(self) -> bool:
+        """The journal is in the database of a Django project, which alone knows where that is."""
+        return self.journal.get_secret_value() == IN_DJANGO
+
+    @property
     def journal_url(self) -> str:
-        """Where the journal is: an absolute path or a URL. It may hold a password."""
+        """Where the journal is: an absolute path or a URL. It may hold a password.
+
+        Raises:
+            JournalMissing: Only a Django project knows.
+        """
+        if self.hosted:
+            raise JournalMissing(
+                "The journal is in the database of a Django project, and only the project knows which. Nothing was "
+                "sent, and nothing was changed. Run the command there:",
+                instead="python manage.py policenotify",
+            )
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
 

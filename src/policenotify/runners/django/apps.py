@@ -9,8 +9,11 @@ from django.core import checks
 from django.db import connections
 from django.db.models.signals import post_migrate
 
+from policenotify.errors import PolicenotifyError
 from policenotify.runners.django.database import in_memory
-from policenotify.runners.django.publishing import alias
+from policenotify.runners.django.publishing import alias, configured
+from policenotify.settings import read_settings
+from policenotify.settings.model import IN_DJANGO
 
 
 class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no types
@@ -19,11 +22,13 @@ class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no type
     name = "policenotify.runners.django"
     label = "policenotify"
     verbose_name = "policenotify"
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Join what the project does."""
         post_migrate.connect(_bring_up, sender=self)
         checks.register(_begins_at_once, checks.Tags.database)
+        checks.register(_names_the_journal)
 
 
 def _bring_up(*, using: str, verbosity: int, **_more: object) -> None:
@@ -48,5 +53,24 @@ def _begins_at_once(databases: list[str] | None, **_more: object) -> list[Any]:
             "Publishing inside atomic() may find the database locked, however long its timeout is.",
             hint=f"DATABASES[{name!r}]['OPTIONS']: set 'transaction_mode': 'IMMEDIATE'.",
             id="policenotify.W001",
+        )
+    ]
+
+
+def _names_the_journal(**_more: object) -> list[Any]:
+    """Warn of settings by which the command line looks for the journal elsewhere."""
+    try:
+        settings = read_settings(configured("SETTINGS"), secrets=False)
+    except PolicenotifyError as error:
+        return [
+            checks.Warning(str(error), hint="POLICENOTIFY['SETTINGS']: name the right file.", id="policenotify.W003")
+        ]
+    if settings.hosted:
+        return []
+    return [
+        checks.Warning(
+            f"{settings.place} names a journal of its own, which this project does not use.",
+            hint=f'Write journal = "{IN_DJANGO}" there: then `policenotify` refuses rather than look elsewhere.',
+            id="policenotify.W002",
         )
     ]

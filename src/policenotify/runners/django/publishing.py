@@ -42,6 +42,11 @@ def open_publisher() -> Publisher:
 _own = Hosted(open_publisher)
 
 
+def close() -> None:
+    """Close the publisher of this process, if there is one of our own; the next call opens another."""
+    _own.close()
+
+
 def publisher() -> Publisher:
     """The publisher of this process: the runner's that `POLICENOTIFY["RUNNER"]` names, else one of our own."""
     runner = configured("RUNNER")
