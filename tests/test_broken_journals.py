@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,11 @@ from desk import ADDRESSES, Desk, accident, open_desk
 from sqlalchemy import text
 
 from policenotify.cli import main
-from policenotify.errors import JournalError, NewerVersion, PolicenotifyError
+from policenotify.errors import JournalError, JournalMissing, NewerVersion, PolicenotifyError
 from policenotify.journal import open_journal
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.publisher import Publisher
+from policenotify.settings import open_publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 NOTHING = ("Nothing was sent.", "Nothing was sent that is not in it.")
@@ -98,11 +100,46 @@ def test_a_damaged_file_says_so_and_is_left_as_it_is(desk: Desk, broken: Callabl
     assert desk.database.read_bytes() == left
 
 
-def test_a_file_of_no_length_is_a_new_journal(desk: Desk) -> None:
-    """An empty file is what `touch` leaves; nothing in it tells that it once held something."""
+def test_a_file_of_no_length_is_no_journal(desk: Desk) -> None:
+    """An empty file is what `touch` leaves, and a disk that was full: nothing in it tells what it once held."""
     desk.database.touch()
-    assert desk.publisher().publish(accident(), key="open", actor="desk").in_order
-    assert len(desk.bluesky.posts) == 1
+    desk.write_settings()
+    with pytest.raises(JournalMissing, match="no tables yet") as caught:
+        open_publisher(desk.folder / "policenotify.toml")
+    _refused(desk, caught.value, "policenotify migrate")
+    assert desk.database.stat().st_size in {0, 4096}  # of SQLite's own head, and no table
+
+
+# --- a value that cannot be read
+
+
+@pytest.mark.parametrize("page", [b"\xff\xfeGeheim", b"{Geheim"])
+def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
+    desk: Desk, page: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = _journalled(desk)
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE pn_publication SET message = CAST(? AS TEXT)", (page,))
+    raw.close()
+    publisher = desk.publisher()
+    ways: list[Callable[[], object]] = [
+        lambda: publisher.publication("open"),
+        publisher.incidents,
+        lambda: publisher.incident("2026-4711"),
+        lambda: publisher.journal.latest(5),
+        publisher.journal.unfinished,
+        lambda: publisher.journal.said_under("open", datetime(2020, 1, 1, tzinfo=UTC)),
+        lambda: list(publisher.journal.export()),
+        lambda: publisher.publish(accident(), key="next", actor="desk"),
+    ]
+    for way in ways:
+        with pytest.raises(JournalError, match="damaged") as caught:
+            way()
+        shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+        assert "Geheim" not in shown
+        assert "SELECT" not in shown
+        assert "estore a copy" in str(caught.value)
+    assert _said_nothing(desk)
 
 
 def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> None:

@@ -260,8 +260,12 @@ def told(error: BaseException) -> str:
         return _TOLD[kind]
     if isinstance(cause, sqlite3.Error) and kind:
         return str(cause)  # of SQLite itself: it names tables and columns, never a value
-    # The driver's own error quotes the bytes that it could not decode.
-    return _TOLD[sqlite3.SQLITE_CORRUPT] if isinstance(cause, sqlite3.OperationalError) else type(cause).__name__
+    if isinstance(cause, sqlite3.OperationalError):  # the driver's own: it quotes the bytes that it cannot decode
+        for quoting in (error, cause):
+            quoting.args = (type(cause).__name__,)
+        error.__traceback__ = None
+        return _TOLD[sqlite3.SQLITE_CORRUPT]
+    return type(cause).__name__
 
 
 def lacks_a_table(error: BaseException) -> bool:

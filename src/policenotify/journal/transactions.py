@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
+from json import JSONDecodeError
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.clock import SystemClock
-from policenotify.errors import JournalError, JournalTakenAway
+from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
 from policenotify.journal import forks, joining
 from policenotify.journal.engine import Turn, lacks_a_table, told, watch_of
 from policenotify.journal.file_watch import FileWatch
@@ -37,6 +39,18 @@ def _under_way(journal: Transactions, connection: Connection, *, writes: bool) -
         yield
     finally:
         _open.reset(before)
+
+
+@contextmanager
+def _undamaged(what: str, *unreadable: type[ValueError]) -> Iterator[None]:
+    """Report a stored value that cannot be read. The error for it would quote the value."""
+    try:
+        yield
+    except unreadable as error:
+        if isinstance(error, PolicenotifyError):
+            raise
+        why = "a stored value is damaged. Put the journal aside and restore a copy"
+        raise JournalError(f"The journal could not be {what}: {why}.", published="unknown") from None
 
 
 class Transactions:
@@ -77,7 +91,7 @@ class Transactions:
         }
         ended = False
         try:
-            with self._transaction(options) as connection:
+            with self._transaction(options) as connection, _undamaged("written", ValidationError, JSONDecodeError):
                 yield connection
                 ended = True
         except SQLAlchemyError as error:
@@ -88,6 +102,11 @@ class Transactions:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One transaction that reads."""
+        with self._reading() as connection, _undamaged("read", ValueError):
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
         # All of it is of one moment, as it is in a file.
         options = {} if self._in_a_file else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
@@ -99,7 +118,7 @@ class Transactions:
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
         """Until this ends, all that this thread or task reads here is of one moment: one transaction that reads."""
-        with self.reading() as connection, _under_way(self, connection, writes=False):
+        with self._reading() as connection, _under_way(self, connection, writes=False):
             yield
 
     @contextmanager
