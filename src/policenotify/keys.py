@@ -46,6 +46,9 @@ FINGERPRINT_LENGTH = 8
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's Base32: no I, L, O or U, so that nothing is misread or misheard."""
 
+FOR_OTHERS = 0o037
+"""The permissions that a private file must not give: writing to the group, and anything to the rest of the world."""
+
 _BITS = 5  # of one Crockford character
 
 
@@ -92,7 +95,7 @@ class Keys:
                 f"The keys file {place} cannot be read ({error.strerror}). Copy it from another host of this "
                 "installation; only for a new installation make one: policenotify init"
             ) from error
-        if os.name == "posix" and mode & _FOR_OTHERS:
+        if os.name == "posix" and mode & FOR_OTHERS:
             raise SettingsError(
                 f"The keys file {place} is open to others (mode {mode:04o}). Close it: chmod 600 {place}"
             )
@@ -264,9 +267,6 @@ class Keys:
         )
 
         return Ed25519PrivateKey.from_private_bytes(self._of(version).signing)
-
-
-_FOR_OTHERS = 0o037  # written by the group, or anything at all by the rest of the world
 
 
 _Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES)]

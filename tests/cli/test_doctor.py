@@ -194,3 +194,40 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     ran = run("doctor", "--json")
     assert ran.code == 1
     assert "de.toml: since: Input should be" in _line(ran, "settings")["told"]
+
+
+# --- files that others may read
+
+
+def _modes(desk: Desk, mode: int) -> None:
+    for name in ("policenotify.toml", "presse.txt", "journal.db"):
+        (desk.folder / name).chmod(mode)
+
+
+def test_files_that_others_may_read_are_noted_with_what_they_hold(run: Run, desk: Desk) -> None:
+    _modes(desk, 0o644)
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    noted = {line["what"]: line["told"] for line in ran.document["lines"] if line["what"].startswith("file ")}
+    assert noted.keys() == {"file policenotify.toml", "file presse.txt", "file journal.db"}
+    assert "a secret of 'bluesky'" in noted["file policenotify.toml"]
+    assert "the recipients of 'presse'" in noted["file presse.txt"]
+    assert "every text, drafts too" in noted["file journal.db"]
+    for name, told in noted.items():
+        assert "mode 0644), and it holds" in told
+        assert f"chmod 600 {desk.folder / name.removeprefix('file ')}" in told
+    assert desk.bluesky.password not in ran.out
+    _modes(desk, 0o640)
+    assert [line for line in run("doctor", "--json").document["lines"] if line["what"].startswith("file ")] == []
+
+
+def test_a_secret_in_a_file_of_its_own_is_noted_there(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL", desk.mail_url)
+    (desk.folder / "password").write_text(desk.bluesky.password)
+    (desk.folder / "password").chmod(0o604)
+    _change(desk, f'"{desk.bluesky.password}"', '{ file = "password" }')
+    _change(desk, f'"{desk.mail_url}"', '{ env = "MAIL" }')
+    _modes(desk, 0o600)
+    (desk.folder / "policenotify.toml").chmod(0o644)  # which holds no secret now
+    noted = [line["what"] for line in run("doctor", "--json").document["lines"] if line["what"].startswith("file ")]
+    assert noted == ["file password"]

@@ -33,6 +33,7 @@ def test_a_page_is_there_whole_and_alone(page: Page, tmp_path: Path) -> None:
     assert GENERATOR in text[:2048]
     assert text.rstrip().endswith("</html>")
     assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600  # a preview shows drafts
     assert str(file) == f"The page: {tmp_path / 'page.html'}"
 
 

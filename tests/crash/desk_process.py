@@ -100,12 +100,18 @@ class Installation:
         """Which publications `publish` has returned, a number on each line: it survives a kill, as the journal must."""
         return self.folder / "returned"
 
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.db"
+
+    def make_journal(self) -> None:
+        """Make the journal, as `policenotify init` does."""
+        open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), create=True).close()
+
     def publisher(self) -> Publisher:
         clock = FastClock(self.start)
         return Publisher(
-            journal=open_journal(
-                str(self.folder / "journal.db"), keys=Keys.load(self.folder / "keys"), clock=clock, create=True
-            ),
+            journal=open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), clock=clock),
             channels=[self._channel(network) for network in self.options],
             zone=PARIS,
             sender=SENDER,
@@ -197,6 +203,7 @@ def warm_up() -> None:
         Keys.create(secrets.token_bytes).save(Path(folder) / "keys")
         start = datetime.now(UTC)
         nowhere = Installation(folder=Path(folder), start=start, options=_NOWHERE, on_unknown="hold")
+        nowhere.make_journal()
         with closing(nowhere.publisher()) as publisher:
             for number in range(0, 12, 3):
                 turn = Turn(number)

@@ -169,5 +169,6 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
             options={name: {"timeout": _TIMEOUT, **given} for name, given in options.items()},
             on_unknown=on_unknown,
         )
+        installation.make_journal()
         desks = stack.enter_context(nursery(installation))
         yield Scene(seed, installation, desks, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made

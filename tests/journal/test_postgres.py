@@ -19,7 +19,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select, text, u
 from policenotify.channel import RecipientOutcome
 from policenotify.cli.call import Call
 from policenotify.clock import SystemClock
-from policenotify.errors import IllegalCourse, JournalError, LostLease, NewerVersion
+from policenotify.errors import IllegalCourse, JournalError, JournalTakenAway, LostLease, NewerVersion
 from policenotify.journal import open_journal, schema
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
@@ -707,3 +707,43 @@ def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True
     ).stdout
     assert told == ("A journal on PostgreSQL needs an extra. Install it: pip install 'policenotify[postgres]'\n")
+
+
+# --- another journal at the same place, after a failover or a restored copy
+
+
+def _another_id(desk: Desk) -> None:
+    desk.as_a_stranger("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
+
+
+def _other_tables(desk: Desk) -> None:
+    desk.as_a_stranger("UPDATE pn_meta SET value = '99' WHERE name = 'schema_version'")
+
+
+def _no_tables(desk: Desk) -> None:
+    desk.as_a_stranger("DROP SCHEMA public CASCADE")
+
+
+def _older_state(desk: Desk) -> None:
+    desk.as_a_stranger("DELETE FROM pn_event WHERE id = (SELECT max(id) FROM pn_event)")
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        (_another_id, "Another journal is now"),
+        (_other_tables, "those of another version"),
+        (_no_tables, "tables were deleted"),
+        (_older_state, "set back to an older state"),
+    ],
+)
+def test_another_journal_at_the_same_url_is_noticed_before_a_claim(
+    desk: Desk, way: Callable[[Desk], None], says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.publish()
+    claimed = desk.take()
+    way(desk)
+    for does in (desk.take, lambda: desk.begin(claimed), lambda: desk.journal.latest(1)):
+        with pytest.raises(JournalTakenAway, match=says):
+            does()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 from policenotify.channel import Picture
 from policenotify.errors import InvalidPicture, JournalError, NewerVersion, Stopped
 from policenotify.journal import engine, open_journal, schema
+from policenotify.journal.migrate import migrate
 from policenotify.journal.store import Journal
 from policenotify.keys import Keys
 from policenotify.lifecycle import Stage
@@ -511,3 +513,25 @@ def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: F
             marks.append(other.mark())
             assert other.mark() == marks[-1]  # a look leaves none
         assert len(set(marks)) == len(marks)
+
+
+# --- who may read it
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_but_its_owner_may_read_a_journal_that_is_made(
+    tmp_path: Path, keys: Keys, clock: FakeClock, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]
+        migrate(str(tmp_path / "migrated.db"), keys=keys, actor="adm")
+        made.append(open_journal(str(tmp_path / "migrated.db"), keys=keys, clock=clock))
+        for journal in made:
+            journal.stop("cne Roux")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*.db*")}
+    finally:
+        os.umask(before)
+    for journal in made:
+        journal.close()
+    assert modes == {f"{name}.db{suffix}": 0o600 for name in ("journal", "migrated") for suffix in ("", "-wal", "-shm")}

@@ -21,7 +21,7 @@ from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, S
 from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.registry import survey
-from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings, unnamed
+from policenotify.settings import Settings, channels_of, exposed, languages_of, profiles_of, read_settings, unnamed
 
 if TYPE_CHECKING:
     from policenotify.journal.store import Journal
@@ -83,6 +83,8 @@ def _examined(call: Call) -> Iterator[Line]:
         yield from _networks(frozenset())
         return
     yield Line("settings", "ok", str(settings.place))
+    for file in exposed(settings):
+        yield Line(f"file {file.path.name}", "note", str(file))
     yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, and_, delete, func, select, update
+from sqlalchemy import Connection, Text, and_, delete, func, select, update
 
 from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, JournalTakenAway, Stopped
 from policenotify.journal import addresses, claim, facts, limiter, resolve, schema, set_back, settle
 from policenotify.journal.keeping import JournalKeep
 from policenotify.journal.owner import is_dead, this_process
@@ -114,12 +114,25 @@ class Delivering(Transactions):
         with self.reading() as connection:
             return claim.severe_is_ready(connection, channel, microseconds(self.now()))
 
+    def _halted(self, connection: Connection) -> Stopped | None:
+        """Return why nothing may be sent now. Asked before each claim, and before anything leaves.
+
+        Raises:
+            JournalTakenAway: This is not the journal that was opened, or an older state of it.
+        """
+        seen = self._newest_event  # before the database is asked: another thread may see more meanwhile
+        stopped, newest = facts.stopped(connection, self.id), facts.newest_event(connection)
+        if newest < seen:
+            raise JournalTakenAway("The journal was set back to an older state while it was in use.")
+        self._newest_event = max(self._newest_event, newest)
+        return stopped
+
     def claim(
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
     ) -> Claimed | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
         with self.writing(lasting=False) as connection:
-            if facts.stopped(connection, self.id) is not None:
+            if self._halted(connection) is not None:
                 return None
             now = microseconds(self.now())
             return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
@@ -133,7 +146,7 @@ class Delivering(Transactions):
             Stopped: Everything was stopped meanwhile.
         """
         with self.writing() as connection:
-            if (error := facts.stopped(connection, self.id)) is not None:
+            if (error := self._halted(connection)) is not None:
                 raise error
             return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
 

@@ -66,6 +66,7 @@ class Transactions:
         self.entropy = entropy
         self.id: str | None = None  # of the journal that was opened, once its tables were checked
         self._closed = False
+        self._newest_event = 0  # that this process has seen
         self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm

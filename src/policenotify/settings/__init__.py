@@ -6,6 +6,7 @@ never with a secret.
 
 from __future__ import annotations
 
+from policenotify.settings.exposure import exposed
 from policenotify.settings.languages import languages_of, unnamed, words_of
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
 from policenotify.settings.opening import channels_of, open_publisher, routes_of
@@ -23,6 +24,7 @@ __all__ = [
     "Settings",
     "SpokenLanguage",
     "channels_of",
+    "exposed",
     "languages_of",
     "open_publisher",
     "profiles_of",

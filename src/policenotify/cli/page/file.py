@@ -51,7 +51,7 @@ class PageFile:
         try:
             if self.path.exists() and not _is_page(self.path):
                 raise _refused(f"{self.path} is there already, and is no page of policenotify. Give another name.")
-            self._draft.touch()  # the best proof that the page can be written
+            self._draft.touch(mode=0o600)  # the best proof that the page can be written; it may show drafts
         except OSError as error:
             raise _refused(f"{self.path} cannot be written ({error.strerror}). Nothing was done.") from None
         return self

@@ -1,0 +1,124 @@
+"""The driver: a journal that is taken away at random instants under a worker, and put back when that has ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from signal import SIGKILL
+
+from crash.desk_process import Turn
+from crash.kills import Scene, scene
+from crash.watched_worker import Workers, workers
+
+from policenotify.cli.exits import Exit
+from policenotify.journal import open_journal
+from policenotify.keys import Keys
+
+_SUFFIXES = ("", "-wal", "-shm")
+_NEW = 3  # turns that are published before each worker starts
+_UNDER_WAY = {"x": 2, "bluesky": 2, "sms": 2 * 3}
+"""How many posts may still arrive after the journal is gone: what the two slots of a channel were just sending."""
+_NOBODY = 65534
+
+
+@dataclass
+class TakenAway:
+    """A scene whose journal is taken away."""
+
+    scene: Scene
+    workers: Workers
+    done: Counter[str] = field(default_factory=Counter)
+    _other: bool = False  # another journal was put in the place of ours
+
+    @property
+    def journal(self) -> Path:
+        return self.scene.installation.journal
+
+    def take_away(self) -> None:
+        """Publish something, start a worker, take the journal away at some instant, and put it back."""
+        ways: dict[str, Callable[[], None]] = {
+            "deleted": self._delete,
+            "another": self._replace_by_another,
+            "copy": self._replace_by_a_copy,
+            "log": lambda: self._beside("-wal").unlink(),
+            "index": lambda: self._beside("-shm").unlink(),
+            "read-only": lambda: None,
+        }
+        way = self.scene.chance.choice(list(ways))
+        self.scene._disturb()
+        self.publish(_NEW)
+        if way == "read-only":
+            self._make_read_only()
+        else:
+            self._take_away(way, ways[way])
+        self.done[way] += 1
+
+    def publish(self, count: int) -> None:
+        """Publish the next turns of the plan; nothing is delivered here."""
+        installation = self.scene.installation
+        with closing(installation.publisher()) as publisher:
+            first = self.scene.next_turn
+            for number in range(first, first + count):
+                turn = Turn(number)
+                message = turn.message(publisher, installation.start)
+                publisher.publish(message, key=turn.key, actor="desk", wait=timedelta(0))
+                with installation.returned.open("a", encoding="ascii") as returned:
+                    returned.write(f"{number}\n")
+
+    def _take_away(self, way: str, does: Callable[[], None]) -> None:
+        alarms = self._alarms()
+        self.workers.start(alarms)
+        self._wait()
+        kept = [suffix for suffix in _SUFFIXES if self._beside(suffix).exists()]
+        if "-wal" not in kept or "-shm" not in kept:  # the worker has not opened it yet
+            time.sleep(0.5)
+        for suffix in _SUFFIXES:
+            os.link(self._beside(suffix), self._beside(f"{suffix}.kept"))
+        does()
+        arrived = self._arrived()
+        assert self.workers.wait() == Exit.TAKEN_AWAY, self._named(way)
+        told = alarms.read_text("utf-8").splitlines()
+        assert len(told) == 1, f"{self._named(way)}: {told}"
+        assert "while it was in use. This process sends nothing more." in told[0]
+        for network, most in _UNDER_WAY.items():
+            more = self._arrived()[network] - arrived[network]
+            assert more <= most, f"{self._named(way)}: {more} posts on {network} after the journal was gone"
+        if self._other:
+            self._nothing_is_in_the_other()
+        for suffix in _SUFFIXES:
+            self._beside(suffix).unlink(missing_ok=True)
+            if suffix != "-shm":
+                os.link(self._beside(f"{suffix}.kept"), self._beside(suffix))
+            self._beside(f"{suffix}.kept").unlink()
+
+    def _make_read_only(self) -> None:
+        """Nothing may be written: a running worker goes on or waits, and a new one does not start; no alarm is false."""
+        folder, alarms = self.scene.installation.folder, self._alarms()
+        user = _NOBODY if os.geteuid() == 0 else 0
+        self._belongs_to(user)
+        self.workers.start(alarms, user)
+        self._wait()
+        files = [path for path in folder.glob("journal.db*") if path.exists()]
+        for path in files:
+            path.chmod(0o400)
+        folder.chmod(0o500)
+        time.sleep(self.scene.chance.uniform(0, 0.5))
+        os.kill(self._running, SIGKILL)
+        assert self.workers.wait() == -SIGKILL
+        asked = self._arrived()
+        running = self.workers.start(alarms, user)
+        assert self.workers.wait() == Exit.NO_JOURNAL, running
+        assert self._arrived() == asked
+        folder.chmod(0o700)
+        for path in files:
+            path.chmod(0o600)
+        self._belongs_to(os.geteuid())
+        assert "while it was in use" not in alarms.read_text("utf-8")
