@@ -15,7 +15,7 @@ import pytest
 from desk import Desk, accident, open_desk
 
 from policenotify.cli import main
-from policenotify.errors import JournalError, JournalTakenAway
+from policenotify.errors import JournalTakenAway
 from policenotify.journal import open_journal
 from policenotify.lifecycle import Lifecycle, Stage
 from policenotify.receipt import Outcome
@@ -230,7 +230,7 @@ def test_no_connection_makes_a_new_file_where_one_was_deleted(desk: Desk) -> Non
     journal = open_journal(str(desk.database), keys=desk.keys)
     journal.close()  # so that the next transaction opens another connection
     desk.database.unlink()
-    with pytest.raises(JournalError):
+    with pytest.raises(JournalTakenAway):
         journal.latest(1)
     assert not desk.database.exists()
 

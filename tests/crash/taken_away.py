@@ -77,9 +77,6 @@ class TakenAway:
         alarms = self._alarms()
         self.workers.start(alarms)
         self._wait()
-        kept = [suffix for suffix in _SUFFIXES if self._beside(suffix).exists()]
-        if "-wal" not in kept or "-shm" not in kept:  # the worker has not opened it yet
-            time.sleep(0.5)
         for suffix in _SUFFIXES:
             os.link(self._beside(suffix), self._beside(f"{suffix}.kept"))
         does()
@@ -100,25 +97,85 @@ class TakenAway:
             self._beside(f"{suffix}.kept").unlink()
 
     def _make_read_only(self) -> None:
-        """Nothing may be written: a running worker goes on or waits, and a new one does not start; no alarm is false."""
+        """Nothing may be written: a running worker goes on or waits, and a new one sends nothing. That is no alarm."""
         folder, alarms = self.scene.installation.folder, self._alarms()
         user = _NOBODY if os.geteuid() == 0 else 0
-        self._belongs_to(user)
-        self.workers.start(alarms, user)
+        self._give_to(user or os.geteuid())
+        worker = self.workers.start(alarms, user)
         self._wait()
-        files = [path for path in folder.glob("journal.db*") if path.exists()]
-        for path in files:
-            path.chmod(0o400)
-        folder.chmod(0o500)
+        modes = {path: path.stat().st_mode for path in (folder, *folder.glob("journal.db*"))}
+        for path in modes:
+            path.chmod(0o500 if path == folder else 0o400)
         time.sleep(self.scene.chance.uniform(0, 0.5))
-        os.kill(self._running, SIGKILL)
-        assert self.workers.wait() == -SIGKILL
-        asked = self._arrived()
-        running = self.workers.start(alarms, user)
-        assert self.workers.wait() == Exit.NO_JOURNAL, running
-        assert self._arrived() == asked
-        folder.chmod(0o700)
-        for path in files:
-            path.chmod(0o600)
-        self._belongs_to(os.geteuid())
+        os.kill(worker, SIGKILL)  # until it is waited for, nobody else has its number
+        assert self.workers.wait() == -SIGKILL, alarms.read_text("utf-8")
+        arrived = self._arrived()
+        worker = self.workers.start(alarms, user)
+        time.sleep(1)
+        os.kill(worker, SIGKILL)
+        assert self.workers.wait() in {-SIGKILL, Exit.NO_JOURNAL}
+        assert self._arrived() == arrived
+        for path, mode in modes.items():
+            path.chmod(mode)
+        self._give_to(os.geteuid())
         assert "while it was in use" not in alarms.read_text("utf-8")
+
+    def _give_to(self, user: int) -> None:
+        folder = self.scene.installation.folder
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, user, -1)
+
+    def _delete(self) -> None:
+        for suffix in _SUFFIXES:
+            self._beside(suffix).unlink()
+
+    def _replace_by_another(self) -> None:
+        self._delete()
+        keys = Keys.load(self.scene.installation.folder / "keys")
+        open_journal(str(self.journal), keys=keys, create=True).close()
+        self._other = True
+
+    def _replace_by_a_copy(self) -> None:
+        copy = self._beside(".copy")
+        shutil.copy(self.journal, copy)
+        copy.replace(self.journal)
+
+    def _nothing_is_in_the_other(self) -> None:
+        self._other = False
+        with closing(sqlite3.connect(self.journal)) as other:
+            for table in ("pn_publication", "pn_delivery", "pn_attempt", "pn_runner", "pn_channel", "pn_event"):
+                assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table  # noqa: S608 - ours
+
+    def _wait(self) -> None:
+        """Until some instant: the worker has the journal open, and has perhaps delivered something."""
+        until = time.monotonic() + self.scene.chance.uniform(0.1, 2)
+        enough = self.scene._asked() + self.scene.chance.randrange(12)
+        opened = time.monotonic() + 20
+        while not self._beside("-shm").exists() and time.monotonic() < opened:
+            time.sleep(0.005)
+        while self.scene._asked() < enough and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(self.scene.chance.uniform(0, 0.1))
+
+    def _arrived(self) -> dict[str, int]:
+        """What readers have by now."""
+        scene = self.scene
+        return {"x": len(scene.x.posts), "bluesky": len(scene.bluesky.posts), "sms": len(scene.sms.messages)}
+
+    def _beside(self, suffix: str) -> Path:
+        return self.journal.with_name(f"{self.journal.name}{suffix}")
+
+    def _alarms(self) -> Path:
+        place = self.scene.installation.folder / f"alarms {self.done.total()}"
+        place.touch()
+        return place
+
+    def _named(self, way: str) -> str:
+        return f"seed {self.scene.seed}, {way} after {self.done.total()}"
+
+
+@contextmanager
+def taken_away(folder: Path, seed: int) -> Iterator[TakenAway]:
+    """An installation without a publication, and its workers."""
+    with scene(folder, seed, "hold", repeats=True) as played, workers(played.installation) as forked:
+        yield TakenAway(played, forked)

@@ -700,7 +700,7 @@ def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from policenotify.errors import MissingExtra\nfrom policenotify.journal.engine import open_engine\n"
-        "open_engine('sqlite:///' + sys.argv[1] + '/x.db').dispose()\n"
+        "open_engine('sqlite:///' + sys.argv[1] + '/x.db', create=True).dispose()\n"
         "try:\n    open_engine('postgresql://db.example/pn')\nexcept MissingExtra as error:\n    print(error)\n"
     )
     told = subprocess.run(  # noqa: S603 - this very text

@@ -147,7 +147,8 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     watch = _watches[engine] = FileWatch(str(path))
 
     def connect(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
-        """Keep SQLite from making a file that was deleted meanwhile."""
+        """Keep SQLite from making a file that was deleted meanwhile, or from opening another."""
+        watch.opening()
         arguments[0] = _uri(path)
         named["uri"] = True
 
@@ -272,7 +273,7 @@ def lacks_a_table(error: BaseException) -> bool:
     """Return True if a statement failed because one of the journal's tables is not there."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     if postgresql.of_server(cause):
-        return bool(cause.sqlstate == postgresql.NO_TABLE)
+        return bool(cause.sqlstate == postgresql.NO_TABLE) and '"pn_' in str(cause)
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
 
 

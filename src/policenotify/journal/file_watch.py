@@ -32,6 +32,15 @@ class FileWatch:
     _process: int = field(default_factory=os.getpid)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def opening(self) -> None:
+        """See that the database at the path is still the one that this process had open, if it had.
+
+        Raises:
+            JournalTakenAway: It was deleted or replaced.
+        """
+        if self._known and _identity(self.path) != self._known[0]:
+            raise self._taken_away(self._files())
+
     def opened(self) -> None:
         """Count a new connection, which must have the same files open as the others.
 
@@ -42,9 +51,7 @@ class FileWatch:
             found = self._files()
             if self._process != os.getpid():  # a forked child has none of its parent's connections
                 self._open, self._process = 0, os.getpid()
-            if self._known and self._known[0] != found[0]:
-                raise self._taken_away(found)
-            if self._open and self._known != found:
+            if self._known and (self._known[0] != found[0] or (self._open and self._known != found)):
                 raise self._taken_away(found)
             self._known, self._open = found, self._open + 1
 
@@ -67,7 +74,7 @@ class FileWatch:
         return tuple(_identity(self.path + suffix) for suffix in _SUFFIXES)
 
     def _taken_away(self, found: _Files) -> JournalTakenAway:
-        changed = next(place for place, one in enumerate(found) if one != self._known[place])
+        changed = next((place for place, one in enumerate(found) if one != self._known[place]), 0)
         name = self.path + _SUFFIXES[changed]
         which = "The journal" if changed == 0 else "The journal's log"
         how = "was deleted or moved" if found[changed] is None else "was replaced by another file"
