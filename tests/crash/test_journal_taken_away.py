@@ -14,7 +14,7 @@ from crash.taken_away import taken_away
 from crash.verdict import judged
 
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
-_AT_ONCE = 2
+_AT_ONCE = 3
 
 
 def _run(folder: Path, number: int, times: int) -> Counter[str]:
@@ -44,4 +44,4 @@ def test_a_journal_taken_away_loses_and_doubles_nothing() -> None:
 
 @pytest.mark.deep
 def test_a_journal_taken_away_hundreds_of_times_loses_and_doubles_nothing() -> None:
-    _all(10, 22)
+    _all(12, 17)

@@ -20,7 +20,7 @@ from threading import Event
 from crash.desk_process import Installation, warm_up
 
 from policenotify.cli.exits import Exit
-from policenotify.errors import JournalError
+from policenotify.errors import JournalError, JournalTakenAway
 
 _FOREVER = 120.0  # seconds: no worker of a test is needed for longer
 
@@ -67,6 +67,8 @@ def _work(installation: Installation, alarms: str, user: int) -> int:
         os.setuid(user)
     try:
         publisher = installation.publisher()
+    except JournalTakenAway:
+        return Exit.TAKEN_AWAY
     except JournalError:
         return Exit.NO_JOURNAL
     ended, worker = Event(), publisher.worker()

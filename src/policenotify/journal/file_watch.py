@@ -51,6 +51,8 @@ class FileWatch:
             found = self._files()
             if self._process != os.getpid():  # a forked child has none of its parent's connections
                 self._open, self._process = 0, os.getpid()
+            if None in found:  # of a connection that has just opened all three
+                raise self._taken_away(found)
             if self._known and (self._known[0] != found[0] or (self._open and self._known != found)):
                 raise self._taken_away(found)
             self._known, self._open = found, self._open + 1
@@ -74,7 +76,8 @@ class FileWatch:
         return tuple(_identity(self.path + suffix) for suffix in _SUFFIXES)
 
     def _taken_away(self, found: _Files) -> JournalTakenAway:
-        changed = next((place for place, one in enumerate(found) if one != self._known[place]), 0)
+        known = self._known or found
+        changed = next((place for place, one in enumerate(found) if one is None or one != known[place]), 0)
         name = self.path + _SUFFIXES[changed]
         which = "The journal" if changed == 0 else "The journal's log"
         how = "was deleted or moved" if found[changed] is None else "was replaced by another file"

@@ -45,7 +45,7 @@ def exposed(settings: Settings) -> tuple[Exposed, ...]:
     Looked at are the settings, if a secret is written in them, each file of a secret or of recipients, and a journal in
     a file. The keys file is refused at opening already.
     """
-    found = {}
+    found: dict[Path, Exposed] = {}
     for path, holds in _private(settings):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
