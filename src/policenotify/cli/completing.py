@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -197,10 +196,5 @@ def _settings(call: Call) -> Settings:
 
 @contextmanager
 def _journal(call: Call) -> Iterator[Journal]:
-    """The journal, if there is one: to open a missing one would make it."""
-    url = _settings(call).journal_url
-    file = url.partition(":///")[2].partition("?")[0] if url.startswith("sqlite") else url
-    if ("://" not in url or url.startswith("sqlite")) and not Path(file).exists():
-        raise FileNotFoundError(file)
     with call.journal(patience=_SERVER) as (_, journal):
         yield journal

@@ -33,13 +33,14 @@ class FileWatch:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def opening(self) -> None:
-        """See that the database at the path is still the one that this process had open, if it had.
+        """See that SQLite is about to open the files that this process has open, or had.
 
         Raises:
-            JournalTakenAway: It was deleted or replaced.
+            JournalTakenAway: They were deleted or replaced.
         """
-        if self._known and _identity(self.path) != self._known[0]:
-            raise self._taken_away(self._files())
+        self.check()
+        if self._known and (found := self._files())[0] != self._known[0]:
+            raise self._taken_away(found)
 
     def opened(self) -> None:
         """Count a new connection, which must have the same files open as the others.

@@ -139,6 +139,9 @@ class Transactions:
         """
         try:
             joining.join(connection, self._engine)
+        except JournalTakenAway as error:
+            self._notice(error)
+            raise
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"Your transaction cannot be joined: {told(error)}. Nothing was sent.") from error
         connection.execution_options(policenotify_entropy=self.entropy)
@@ -171,7 +174,7 @@ class Transactions:
             with (
                 forks.under_way(),
                 turn,
-                self._engine.connect().execution_options(**options) as connection,
+                self._connect(options) as connection,
                 connection.begin(),
             ):
                 if self._server_clock is not None:
@@ -187,8 +190,21 @@ class Transactions:
                 pool.dispose()
                 self._engine.dispose()
 
+    def _connect(self, options: Mapping[str, object]) -> Connection:
+        """Return a connection, unless the alarm was raised while this thread waited for its turn."""
+        if self._taken_away:
+            raise JournalTakenAway(self._taken_away)
+        return self._engine.connect().execution_options(**options)
+
     def _failure(self, error: SQLAlchemyError, what: str) -> JournalError:
-        """Return what a failure of the database means."""
+        """Return what a failure of the database means; of files that were taken away it is no more than a sign."""
+        try:
+            if self._watch is not None:
+                self._watch.check()
+        except JournalTakenAway as gone:
+            told(error)  # takes the values out of it
+            self._notice(gone)
+            return gone
         if self.id is not None and lacks_a_table(error):
             told(error)  # takes the values out of it
             gone = JournalTakenAway("The journal's tables were deleted while it was in use.")
