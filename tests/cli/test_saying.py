@@ -106,7 +106,8 @@ def test_nothing_is_awaited_where_nobody_waits(run: Run, desk: Desk) -> None:
     assert ran.code == 3
     assert "Written down, but on no channel yet." in ran.words
     assert "✘ bluesky (fr): waiting" in ran.out
-    assert "The next publish or `policenotify drain` sends it" in ran.words
+    assert "The next publish or `policenotify drain` sends it; none has run yet." in ran.words
+    assert "never" not in ran.words
     assert desk.bluesky.posts == ()
 
 

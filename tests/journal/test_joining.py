@@ -124,6 +124,8 @@ def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: En
             publish(LATER, "again")
         with pytest.raises(NotAllowed) as refused:
             publish(nowhere, "nowhere")
+        assert "is kept as" in str(refused.value)
+        assert "if your transaction commits" in str(refused.value)
         _note(connection, INCIDENT)
         publish(opened.end("Circulation rétablie"), "end")
     assert _noted(host) == [INCIDENT]
