@@ -149,7 +149,10 @@ def test_nothing_is_sent_any_more_and_one_alarm_says_why(
     assert not desk.bluesky.posts
     assert len(desk.mail.mails) == mails
     assert not replaced or desk.database.read_bytes() == replaced
-    assert not _open_by_now(desk)
+    until = time.monotonic() + 20
+    while _open_by_now(desk):  # a slot may just be at its last transaction
+        assert time.monotonic() < until, _open_by_now(desk)
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("way", [_deleted, _another, _no_log, _another_in_the_same_file])
@@ -200,9 +203,11 @@ def test_a_post_that_is_under_way_is_found_out_when_the_journal_is_back(desk: De
             time.sleep(0.01)
         way(desk)
 
-    threading.Thread(target=take_it_away, daemon=True).start()
+    taking = threading.Thread(target=take_it_away, daemon=True)
+    taking.start()
     with pytest.raises(JournalTakenAway):
         publisher.drain(LONG)
+    taking.join(20)
     publisher.close()
     _put_back(desk)
     after = desk.publisher([desk.on_bluesky()])

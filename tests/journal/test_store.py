@@ -239,6 +239,22 @@ def test_what_may_not_be_written_to_says_so(keys: Keys, clock: FakeClock, name: 
         open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
 
 
+def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> None:
+    """SQLite opens a file that may only be read for reading, and that connection never writes."""
+    with _nobodys_folder(0o777) as folder:
+        open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
+        (folder / "journal.db").chmod(0o400)
+        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="could not be written: this user may not write to it"):
+                journal.stop("cne Roux")
+        for path in folder.glob("journal.db*"):
+            path.chmod(0o600)
+        journal.stop("cne Roux")
+        assert journal.stopped() is not None
+        journal.close()
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from threads_stand import ThreadsStand
 
+from policenotify.journal import open_journal
 from policenotify.keys import Keys
 from policenotify.testing import Answer, HangUp, Stand
 
@@ -42,7 +43,9 @@ token = "{threads.first}"
 def main(incident: str) -> None:
     """Run the incident in the working directory."""
     with Stand(Answer.json({"id": "abc"})) as ntfy, ThreadsStand(now=lambda: datetime.now(UTC)) as threads:
-        Keys.create(secrets.token_bytes).save(Path("keys"))
+        keys = Keys.create(secrets.token_bytes)
+        keys.save(Path("keys"))
+        open_journal("journal.db", keys=keys, create=True).close()
         settings = Path("policenotify.toml").resolve()
         settings.write_text(_SETTINGS.format(ntfy=ntfy, threads=threads), encoding="utf-8")
         os.environ["POLICENOTIFY_SETTINGS"] = os.fspath(settings)

@@ -28,9 +28,11 @@ class Delivering(Transactions):
 
         It costs next to nothing, so that whoever waits may ask every second.
         """
+        seen = self._newest_event
         with self.reading() as connection:
+            self._halted(connection, seen)
             if self._in_a_file:  # writers come one after the other, so that the last event is the newest
-                return str(connection.execute(select(func.max(schema.event.c.id))).scalar())
+                return str(self._newest_event)
             # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
@@ -114,13 +116,16 @@ class Delivering(Transactions):
         with self.reading() as connection:
             return claim.severe_is_ready(connection, channel, microseconds(self.now()))
 
-    def _halted(self, connection: Connection) -> Stopped | None:
+    def _halted(self, connection: Connection, seen: int) -> Stopped | None:
         """Return why nothing may be sent now. Asked before each claim, and before anything leaves.
+
+        Args:
+            connection: To the journal.
+            seen: The newest event that was known before the connection's view of the journal began.
 
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        seen = self._newest_event  # before the database is asked: another thread may see more meanwhile
         stopped, newest = facts.stopped(connection, self.id), facts.newest_event(connection)
         if newest < seen:
             raise JournalTakenAway("The journal was set back to an older state while it was in use.")
@@ -131,8 +136,9 @@ class Delivering(Transactions):
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
     ) -> Claimed | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
+        seen = self._newest_event
         with self.writing(lasting=False) as connection:
-            if self._halted(connection) is not None:
+            if self._halted(connection, seen) is not None:
                 return None
             now = microseconds(self.now())
             return claim.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
@@ -145,8 +151,9 @@ class Delivering(Transactions):
             RateReached: Others were faster since it was claimed, and the channel's rate lets nothing out yet.
             Stopped: Everything was stopped meanwhile.
         """
+        seen = self._newest_event
         with self.writing() as connection:
-            if (error := self._halted(connection)) is not None:
+            if (error := self._halted(connection, seen)) is not None:
                 raise error
             return claim.begin(connection, claimed, request, wording, now=microseconds(self.now()), rate=rate)
 

@@ -269,6 +269,12 @@ def told(error: BaseException) -> str:
     return type(cause).__name__
 
 
+def only_reads(error: BaseException) -> bool:
+    """Return True if a statement failed because SQLite has opened the file for reading."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+
+
 def lacks_a_table(error: BaseException) -> bool:
     """Return True if a statement failed because one of the journal's tables is not there."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error

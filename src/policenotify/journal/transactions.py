@@ -18,7 +18,7 @@ from policenotify.channel import Clock
 from policenotify.clock import SystemClock
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
 from policenotify.journal import forks, joining
-from policenotify.journal.engine import Turn, lacks_a_table, told, watch_of
+from policenotify.journal.engine import Turn, lacks_a_table, only_reads, told, watch_of
 from policenotify.journal.file_watch import FileWatch
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.keys import Entropy, Keys
@@ -201,15 +201,17 @@ class Transactions:
         try:
             if self._watch is not None:
                 self._watch.check()
-        except JournalTakenAway as gone:
+        except JournalTakenAway as taken_away:
             told(error)  # takes the values out of it
-            self._notice(gone)
-            return gone
+            self._notice(taken_away)
+            return taken_away
         if self.id is not None and lacks_a_table(error):
             told(error)  # takes the values out of it
             gone = JournalTakenAway("The journal's tables were deleted while it was in use.")
             self._notice(gone)
             return gone
+        if only_reads(error):  # for as long as it is open, whatever the file's mode is by then
+            self._engine.dispose()
         return JournalError(f"The journal could not be {what}: {told(error)}.", published="unknown")
 
     def _check_commit(self, watch: FileWatch) -> None:
