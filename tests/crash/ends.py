@@ -208,11 +208,13 @@ class Scene:
 
     def halt(self, process: int) -> None:
         """Halt a process at some instant at which it does not hold the journal: a file lets nobody else write then."""
-        os.kill(process, signal.SIGSTOP)
-        while self.journal_is_locked():
+        while True:
+            os.kill(process, signal.SIGSTOP)
+            _until(partial(_stands_still, process), "a process does not halt")
+            if not self.journal_is_locked():
+                return
             os.kill(process, signal.SIGCONT)
             time.sleep(0.001)
-            os.kill(process, signal.SIGSTOP)
 
     def journal_is_locked(self) -> bool:
         with closing(sqlite3.connect(self.orders.folder / "journal.db", timeout=0, isolation_level=None)) as connection:
@@ -351,6 +353,12 @@ def _mark(text: str) -> tuple[int, int]:
     found = _MARK.search(" ".join(text.split()))
     assert found is not None, text
     return int(found[1]), int(found[2])
+
+
+def _stands_still(process: int) -> bool:
+    """Return whether all threads are stopped (proc_pid_stat(5)): the signal does not wait for that."""
+    tasks = [path.read_text("utf-8", "replace") for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in tasks)
 
 
 def _until(true: Any, otherwise: str) -> None:
