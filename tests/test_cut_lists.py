@@ -59,7 +59,7 @@ class Bench:
         self.channel: Configured = configured("list", name, options, recipients=lambda: people, on_unknown=on_unknown)
 
     def open(self) -> Publisher:
-        journal = open_journal(str(self.folder / "journal.db"), keys=self.keys)
+        journal = open_journal(str(self.folder / "journal.db"), keys=self.keys, create=True)
         made = Publisher(journal=journal, channels=[self.channel], zone=PARIS, sender=SENDER)
         self._stack.callback(made.close)
         return made

@@ -94,7 +94,9 @@ def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def make(*channels: Configured, **how: Any) -> Office:
-            journal = open_journal(str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock)
+            journal = open_journal(
+                str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+            )
             stack.callback(journal.close)
             publisher = Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=clock, **how)
             stack.callback(publisher.close)

@@ -158,7 +158,7 @@ def soaking(folder: Path) -> Iterator[Soak]:
         five.x.posts_left = five.x.day_left = five.bluesky.points_left = 10**6
         five.mastodon.rules = replace(five.mastodon.rules, limits=False)
         five.keys.save(folder / "keys")
-        journal = open_journal(str(folder / "journal.db"), keys=five.keys)
+        journal = open_journal(str(folder / "journal.db"), keys=five.keys, create=True)
         stack.callback(journal.close)
         options = {name: five.options(name) for name in NETWORKS}
         fill(journal, _channels(options))

@@ -77,7 +77,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
         assert ran.err.startswith(
             "Delivering on bluesky, presse.\nsky is not in the settings any more, and people read there of old,"
         )
-        assert any(note.startswith("A worker sends it; it was last seen at") for note in notes)
+        assert any(note.startswith(("A worker sends it; it ", "It is being sent now.")) for note in notes), notes
         assert other.journal.worker_seen() is None
     listener.join(10)
     assert (told[0], set(told[1:-1])) == (b"READY=1", {b"WATCHDOG=1"})

@@ -215,7 +215,9 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
 
     with ExitStack() as stack:
         stand, channel = _network(stack, network, theirs)
-        journal = open_journal(str(folder / f"{seed}.db"), keys=Keys.create(secrets.token_bytes), clock=clock)
+        journal = open_journal(
+            str(folder / f"{seed}.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+        )
         stack.callback(journal.close)
         publisher = Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock)
         stack.callback(publisher.close)

@@ -410,7 +410,7 @@ def scene(
             people={},
             fast=fast,
         )
-        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=_clock(start, fast=fast))
+        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=_clock(start, fast=fast), create=True)
         stack.callback(journal.close)
         played = Scene(seed, orders, journal, x, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
         try:

@@ -268,7 +268,9 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
             configured(name, "bluesky" if name == "bluesky" else "mastodon", {**options[name], "timeout": 2.0})
             for name in SOFTWARE
         ]
-        journal = open_journal(str(folder / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock)
+        journal = open_journal(
+            str(folder / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+        )
         publisher = stack.enter_context(
             Publisher(journal=journal, channels=ready, zone=PARIS, sender=SENDER, clock=clock)
         )

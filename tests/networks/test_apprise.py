@@ -218,7 +218,7 @@ def test_failures_are_told_as_what_they_are(
         (400, "No key k3y-of-desk for Accident", Refused, "refused the message: No key <…> for <…>"),
         (400, "Cannot call /call/t0k", Refused, "refused the message: Cannot call /call/<…>"),
         (424, "", Refused, "refused the message."),
-        (500, "Out of order", Unconfirmed, "whether the post is out: Out of order"),
+        (500, "Out of order", Unconfirmed, "whether the post is out: Out of order."),
     ],
 )
 @pytest.mark.parametrize("scheme", ["form", "json", "xml"])

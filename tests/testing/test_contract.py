@@ -224,7 +224,7 @@ def test_only_what_is_claimed_is_asked() -> None:
     assert asked(Deletes) - asked(Nothing) == {"test_what_is_deleted_is_gone"}
     assert asked(Nothing) - asked(Deletes) == {"test_wrong_credentials_block_the_channel"}
     assert asked(Again) == asked(Deletes)
-    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 15
+    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 16
     assert vars(Nothing)["test_what_is_deleted_is_gone"] == NOT_CLAIMED
 
 

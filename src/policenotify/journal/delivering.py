@@ -13,6 +13,7 @@ from policenotify.errors import Blocked, JournalTakenAway, Stopped
 from policenotify.journal import (
     addresses,
     claim,
+    events,
     facts,
     known,
     limiter,
@@ -152,7 +153,7 @@ class Delivering(Transactions):
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        stopped, newest = facts.stopped(connection, self.id), facts.newest_event(connection)
+        stopped, newest = facts.stopped(connection, self.id), events.newest_event(connection)
         if newest < seen:
             raise JournalTakenAway("The journal was set back to an older state while it was in use.")
         self._newest_event = max(self._newest_event, newest)

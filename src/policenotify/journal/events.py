@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 from sqlalchemy import text as sql
 
 from policenotify.errors import JournalError
@@ -21,6 +22,16 @@ RUNNER = "runner"
 
 SALT_BYTES = 16
 """Length of a salt: 128 bits, so that a body that was erased cannot be guessed back from its commitment."""
+
+
+@cache
+def _newest() -> Select[tuple[int]]:
+    return select(func.max(schema.event.c.id))
+
+
+def newest_event(connection: Connection) -> int:
+    """Return the number of the last event; 0: there is none. Events are never deleted, so that it only rises."""
+    return connection.execute(_newest()).scalar() or 0
 
 
 def record(

@@ -19,9 +19,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, true
 
-from policenotify.journal import schema
+from policenotify.journal import events, schema
 from policenotify.journal.addresses import counts
 from policenotify.journal.proof import FORM, fingerprint
 from policenotify.journal.purge import Wanted, about
@@ -65,7 +65,7 @@ def _unsigned(connection: Connection, keys: Keys, wanted: Wanted | None) -> Iter
         for version in range(1, keys.version + 1)
     ]
     yield {"type": "journal", "form": FORM, "schema_version": schema.SCHEMA_VERSION, "keys": known}
-    newest = connection.execute(select(func.max(schema.event.c.id))).scalar() or 0
+    newest = events.newest_event(connection)
     first, batch = 1, 0
     seal = select(_seal).order_by(_seal.c.id).limit(1)
     while (row := connection.execute(seal.where(_seal.c.id > batch)).first()) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, func, inspect, or_, select, update
+from sqlalchemy import Connection, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, NewerVersion, Stopped
 from policenotify.journal import schema
@@ -26,7 +26,6 @@ _STANDSTILL = select(_table.c.name, _table.c.value).where(
     or_(*(_table.c.name == name for name in (MOVED, _STOPPED, _ID, _VERSION)))  # `IN` is compiled for each call
 )
 
-_NEWEST = select(func.max(schema.event.c.id))
 
 OF_A_NEW_ONE = (_VERSION, _KEYS, _ID, _STOPPED)
 """The facts that a journal may have in which nothing was ever written down."""
@@ -155,11 +154,6 @@ def stopped(connection: Connection, expected: str | None = None) -> Stopped | No
         return None
     actor, _, reason = said.partition("\n")
     return Stopped(actor, reason)
-
-
-def newest_event(connection: Connection) -> int:
-    """Return the number of the last event. Events are never deleted, so that it only rises."""
-    return connection.execute(_NEWEST).scalar() or 0
 
 
 def _moved(where: str) -> JournalError:

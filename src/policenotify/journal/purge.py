@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
-from policenotify.journal import schema
+from policenotify.journal import events, schema
 from policenotify.journal.purged import counted_not, counts_left, what_is_left, whole
 from policenotify.journal.values import microseconds
 from policenotify.keys import Keys
@@ -282,7 +282,7 @@ def _unused(connection: Connection, going: Iterable[str] = ()) -> set[str]:
 
 def _forget_pictures(journal: Records) -> int:
     with journal.reading() as connection:
-        last = _newest_event(connection)
+        last = events.newest_event(connection)
         unused = sorted(_unused(connection))
     gone, blob = 0, schema.blob
     for start in range(0, len(unused), _PICTURES):
@@ -290,10 +290,6 @@ def _forget_pictures(journal: Records) -> int:
             some = set(unused[start : start + _PICTURES]) - _shown_since(connection, last - _UNCOMMITTED)
             gone += connection.execute(delete(blob).where(blob.c.digest.in_(some))).rowcount
     return gone
-
-
-def _newest_event(connection: Connection) -> int:
-    return connection.execute(select(func.max(schema.event.c.id))).scalar() or 0
 
 
 def _shown_since(connection: Connection, event: int) -> set[str]:
