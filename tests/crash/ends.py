@@ -49,7 +49,7 @@ Task = Literal["wait", "budget", "work", "publish"]
 _NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers for films, nobody's
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
 _MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
-_SETTLED = 60.0  # seconds on the wall in which all must be settled once nothing disturbs any more
+_SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["crash.ends", "crash.warm"])
