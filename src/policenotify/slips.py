@@ -51,6 +51,11 @@ def slips(
     ]
 
 
+def sentence(text: str) -> str:
+    """Return the text with a full stop, unless it ends a sentence already: others follow it."""
+    return text if text.endswith((".", "!", "?", "…", ".)")) else f"{text}."
+
+
 def path(*parts: str | int) -> str:
     """Where a value stands, as `channels.bluesky.handle` or `routes[0].to`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")

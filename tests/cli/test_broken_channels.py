@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.shell import ACCIDENT, Earlier, Ran, Run
+from cli.shell import ACCIDENT, Earlier, Ran, Run, with_other
 from desk import ADDRESSES, Desk, accident
 
 from policenotify.clock import SystemClock
@@ -54,6 +54,13 @@ def _unreadable_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
     (desk.folder / "presse.txt").write_bytes(b"\xff\xfe")
 
 
+def _no_table(desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    before, _, after = settings.read_text(encoding="utf-8").partition("[channels.bluesky]")
+    presse = after[after.index("[channels.presse]") :]
+    settings.write_text(f"{before}[channels]\nbluesky = 5\n{presse}", encoding="utf-8")
+
+
 BREAKS: dict[str, tuple[str, Break, str]] = {
     "secret file missing": ("bluesky", lambda d, _: _secret(d, '{ file = "none" }'), "bluesky.password: the file"),
     "secret file empty": ("bluesky", _empty_secret, "is empty. Write the value into it."),
@@ -75,6 +82,9 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
     "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
     "list missing": ("presse", _no_list, "cannot be read (No such file"),
     "list unreadable": ("presse", _unreadable_list, "it is not UTF-8"),
+    "no table": ("bluesky", lambda d, _: _no_table(d), "channels.bluesky: Input should be"),
+    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is no name of a file"),
+    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is no name of a file"),
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
@@ -127,6 +137,34 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
     assert run("drain", "--budget", "5").code == 0
     assert (_posted(desk, name), _posted(desk, other)) == (whole[name], whole[other])
     assert run("status").code == 0
+
+
+@pytest.mark.parametrize("tags", ['tags = "public"', 'tags = ["public", 5]', 'tag = ["public"]', 'Tags = "public, x"'])
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_is_meant_for_a_channel_by_tags_that_are_wrong_waits_for_it(
+    run: Run, desk: Desk, tags: str, *, shared: bool
+) -> None:
+    settings = desk.folder / "policenotify.toml"
+    routes = '[[routes]]\nto = ["public"]\n[[routes]]\nto = ["presse"]\n'
+    also = 'tags = ["public"]\n' if shared else ""
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}{also}{routes}", encoding="utf-8")
+    _change(desk, "handle =", f"{tags}\nhandle =")
+    said = run("publish", *ACCIDENT, "--json")
+    assert said.code == 3
+    assert (_receipts(said)["presse"]["outcome"], _receipts(said)["bluesky"]["outcome"]) == ("posted", "waiting")
+    _change(desk, tags, 'tags = ["public"]')
+    drained = run("drain", "--budget", "20", "--json")
+    assert (drained.code, drained.document["outcomes"], len(desk.bluesky.posts)) == (0, {"posted": 1}, 1)
+
+
+def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
+    _change(desk, "handle =", "rate = 7\nhandle = 7 #")
+    fault = run("drain", "--budget", "1", "--json").document["faults"]["bluesky"]
+    assert fault["reason"].count("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED") == 1
+    assert fault["reason"].endswith("100 per day, 20 at once'.")
 
 
 @pytest.mark.usefixtures("lofts")
@@ -543,6 +581,16 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
     assert run("drain", "--budget", "20").code == 0
     assert len(desk.mail.mails) == mails + len(ADDRESSES)
     assert run("status").code == 0
+
+
+def test_a_list_that_was_emptied_after_its_people_were_purged_needs_a_person(run: Run, desk: Desk) -> None:
+    with _opened(desk, Earlier(timedelta(days=800))) as publisher:
+        publisher.publish(accident(next_update_at=None), key="open", actor="desk")
+        publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+    assert "6 recipients" in run("journal", "purge", "--older-than", "1y").words
+    _empty(desk)
+    said = run("publish", *with_other("--incident", "2026-4712"), "--json")
+    assert (said.code, _receipts(said)["presse"]["outcome"]) == (3, "waiting")
 
 
 def test_a_list_that_never_had_anybody_stays_a_note(run: Run, desk: Desk) -> None:
