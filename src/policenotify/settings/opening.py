@@ -79,7 +79,7 @@ def open_publisher(
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and words.
 
     Args:
-        path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
+        path: The settings file; `None`: as `policenotify.settings.read_settings` finds it.
         journal: The path or URL of its journal, where it is not the one that the settings name.
         clock: Tells the time; `None`: the journal's own: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of a word that is owed, in the thread that drains.
