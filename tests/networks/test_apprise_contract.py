@@ -47,7 +47,7 @@ class TestNtfy(Promises):
 
     def open(self, wire: PushWire) -> Channel:
         url = f"ntfy://desk:{wire.stand.password}@{wire.url.removeprefix('http://')}/alertes"
-        return Apprise(url=SecretStr(url), timeout=0.3, clock=wire.clock)
+        return Apprise(url=SecretStr(url), timeout=0.6, clock=wire.clock)
 
 
 class TestMattermost(Promises):
@@ -56,4 +56,4 @@ class TestMattermost(Promises):
 
     def open(self, wire: MattermostWire) -> Channel:
         url = f"mmost://{wire.url.removeprefix('http://')}/{wire.stand.webhook}"
-        return Apprise(url=SecretStr(url), timeout=0.3, clock=wire.clock)
+        return Apprise(url=SecretStr(url), timeout=0.6, clock=wire.clock)

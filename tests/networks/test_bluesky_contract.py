@@ -61,7 +61,7 @@ class TestBluesky(ChannelContract):
             handle=wire.stand.handle,
             password=SecretStr(wire.password),
             service=wire.url,
-            timeout=0.3,
+            timeout=0.6,
             clock=wire.clock,
             keep=wire.keep,
         )

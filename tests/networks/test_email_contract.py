@@ -87,4 +87,4 @@ class TestEmail(ChannelContract):
 
     def open(self, wire: MailWire) -> Channel:
         url = f"mailto://desk:s3cret@{wire.stand.host}:{wire.stand.port}?from=alertes@police.example&name=Police"
-        return Email(url=SecretStr(url), timeout=0.3, clock=wire.clock)
+        return Email(url=SecretStr(url), timeout=0.6, clock=wire.clock)

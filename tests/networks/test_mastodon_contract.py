@@ -67,7 +67,7 @@ class OnMastodon:
             server=wire.url,
             handle=wire.stand.handle,
             token=SecretStr(wire.stand.token),
-            timeout=0.3,
+            timeout=0.6,
             clock=wire.clock,
             keep=wire.keep,
         )

@@ -87,7 +87,7 @@ class TestKannel(Promises):
         at = wire.url.removeprefix("http://")
         call = ":version=&:title=&:type=&:message=text&:charset=UTF-8&:coding={coding}&:from=POLICE34&:to={recipient}"
         url = f"form://{at}{wire.path}?method=GET&:username=desk&:password={wire.stand.password}&{call}"
-        return Directory(url=SecretStr(url), unicode=True, timeout=0.3, clock=wire.clock)
+        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=wire.clock)
 
 
 class TestOctopush(Promises):
@@ -96,4 +96,4 @@ class TestOctopush(Promises):
 
     def open(self, wire: OctopushWire) -> Channel:
         url = f"octopush://POLICE34:{wire.stand.login}/{wire.stand.key}/{{recipient}}"
-        return Directory(url=SecretStr(url), unicode=True, timeout=0.3, clock=wire.clock)
+        return Directory(url=SecretStr(url), unicode=True, timeout=0.6, clock=wire.clock)

@@ -68,7 +68,7 @@ class TestX(ChannelContract):
             access_token=SecretStr(access[0]),
             access_token_secret=SecretStr(access[1]),
             service=wire.url,
-            timeout=0.3,
+            timeout=0.6,
             clock=wire.clock,
             keep=wire.keep,
         )
@@ -85,7 +85,7 @@ class TestXWithTokens(ChannelContract):
             client_secret=SecretStr(wire.stand.client[1]),
             refresh_token=SecretStr(wire.stand.refresh_token),
             service=wire.url,
-            timeout=0.3,
+            timeout=0.6,
             clock=wire.clock,
             keep=wire.keep,
         )

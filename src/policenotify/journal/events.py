@@ -25,13 +25,13 @@ SALT_BYTES = 16
 
 
 @cache
-def _newest() -> Select[tuple[int]]:
+def _newest() -> Select[Any]:
     return select(func.max(schema.event.c.id))
 
 
 def newest_event(connection: Connection) -> int:
     """Return the number of the last event; 0: there is none. Events are never deleted, so that it only rises."""
-    return connection.execute(_newest()).scalar() or 0
+    return int(connection.execute(_newest()).scalar() or 0)
 
 
 def record(

@@ -128,7 +128,7 @@ def open_publisher(
     what is meant for it waits in the journal, and goes out once it is mended: every publisher looks for that again.
 
     Args:
-        path: The settings file; `None`: as [`read_settings`][policenotify.settings.read_settings] finds it.
+        path: The settings file; `None`: as `policenotify.settings.read_settings` finds it.
         journal: The path or URL of its journal, where it is not the one that the settings name.
         clock: Tells the time; `None`: the journal's own: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of a word that is owed, in the thread that drains.

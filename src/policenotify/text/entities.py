@@ -125,7 +125,7 @@ def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]
         text: The text as it is, not normalised.
         tlds: The top-level domains that make an address of a word with a dot in it, in small letters and not in
             Punycode: by default all that IANA lists; with those of twitter-text 3.1.0
-            ([`FROZEN`][policenotify.text.tlds.FROZEN]) the result is that of its JavaScript.
+            (`policenotify.text.tlds.FROZEN`) the result is that of its JavaScript.
     """
     whole = joined(text)
     units = utf16(whole)

@@ -51,7 +51,7 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
     Args:
         text: The text.
         tlds: The top-level domains that make an address of a word with a dot in it, in small letters and not in
-            Punycode. With those of twitter-text 3.1.0 ([`FROZEN`][policenotify.text.tlds.FROZEN], of 2021) the count
+            Punycode. With those of twitter-text 3.1.0 (`policenotify.text.tlds.FROZEN`, of 2021) the count
             is that of its JavaScript. By default also those that came later: as nobody knows which of them X knows,
             what may be an address under one of them counts as much as it can, so that a post never proves too long.
     """

@@ -1,7 +1,7 @@
 """What a category means, and the fixed phrases of a language: data only.
 
 French and English are shipped. An installation adds a language as one more [`Words`][policenotify.words.Words] value,
-mostly from a file ([`words_as_toml`][policenotify.words.as_toml.words_as_toml] writes one to begin with), and a
+mostly from a file (`policenotify.words.as_toml.words_as_toml` writes one to begin with), and a
 category as one more [`Profile`][policenotify.words.Profile]; nothing else needs to know.
 """
 
