@@ -95,7 +95,8 @@ def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
     telltale: set[str] = set()
     for secret in secrets:
         password = secret.partition("://")[2].rpartition("@")[0].partition(":")[2]
-        telltale.update(whole for whole in (secret, password) if len(whole) >= _TELLTALE)
+        wholes = {secret, password, unquote(secret), unquote(password)}
+        telltale.update(whole for whole in wholes if len(whole) >= _TELLTALE)
         parts = () if ours else re.split(r"\W+", unquote(secret))
         telltale.update(part for part in parts if len(part) >= _TELLTALE_PART)
     if any(part in text for part in telltale):

@@ -669,6 +669,8 @@ FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
         (f"{FORM}&:coding=2", {}, "url: :coding= must follow"),
         (f"{FORM}&:coding=0", {"unicode": True}, "url: :coding= must follow"),
         (f"{FORM}&:data_coding=8", {}, "url: :data_coding= must follow"),
+        (f"{FORM}&:dataCoding=8", {}, "url: :datacoding= must follow"),
+        (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
         (FORM, {"unicode": True}, "unicode: the url does not give the gateway the coding"),
         (FORM.replace("forms", "jsons"), {"unicode": True}, "unicode: .*{data_coding}"),
         (FORM.replace("forms", "xmls"), {"unicode": True}, "unicode: .*{coding}"),
