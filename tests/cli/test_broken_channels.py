@@ -550,6 +550,21 @@ def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Ru
     assert "The next publish or `policenotify drain` sends it" in opened.on("bluesky").note
 
 
+def test_what_waits_for_a_channel_that_is_taken_out_of_the_settings_is_an_alarm(run: Run, desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    run("publish", *ACCIDENT)
+    _change(desk, "[channels.bluesky]", "[channels.sky]")
+    for command in ("status", "doctor"):
+        shown = run(command)
+        assert shown.code == 3
+        assert "bluesky is not in the settings any more, and messages wait for it." in " ".join(
+            shown.words.replace("channel bluesky WRONG", "").split()
+        )
+    _mended(desk)
+    assert run("drain", "--budget", "20", "--json").document["outcomes"] == {"posted": 1}
+    assert run("status").code == 0
+
+
 # --- a list that was emptied
 
 
@@ -612,10 +627,12 @@ def test_a_list_that_was_emptied_on_purpose_is_said_to_be_retired(run: Run, desk
 def test_what_follows_goes_to_those_who_got_the_opening_though_the_list_is_empty(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     _empty(desk)
+    update = run("update", "2026-4711", "Une voie rouverte")
+    assert (update.code, update.words.count("The list of recipients of 'presse' is empty")) == (3, 1)
     ended = run("end", "2026-4711", "Fin d'intervention", "--json")
-    assert ended.code == 3
+    assert (ended.code, list(ended.document["faults"])) == (3, ["presse"])
     assert _receipts(ended)["presse"]["outcome"] == "posted"
-    assert len(desk.mail.mails) == 2 * len(ADDRESSES)
+    assert len(desk.mail.mails) == 3 * len(ADDRESSES)
     (desk.folder / "presse.txt").unlink()
     assert run("status").code == 3
 
