@@ -16,7 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
@@ -157,6 +157,8 @@ def _type(shown: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, SecretStr):  # a default is no secret
+        value = value.get_secret_value()
     plain = to_jsonable_python(value, fallback=str)
     if plain in (None, "", [], {}):
         return ""
@@ -173,6 +175,8 @@ def _toml(plain: object) -> str:
             return f'"{plain}"'
         case list():
             return f"[{_joined(plain)}]"
+        case dict():
+            return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in plain.items())} }}"
         case _:
             return str(plain)
 

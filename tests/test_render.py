@@ -589,7 +589,7 @@ def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
     assert "police.example/gaz" in posts[-1].text
 
 
-def test_a_mail_shortens_its_description_and_nothing_else() -> None:
+def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sentences_end() -> None:
     def small(limit: int) -> Configured:
         return _channel("mail", Abilities(budget=Budget(limit), title=True, html=True))
 
@@ -603,6 +603,13 @@ def test_a_mail_shortens_its_description_and_nothing_else() -> None:
         _render(message, small(bare - 1))
     with pytest.raises(CannotFit):
         _render(_message(), small(bare - 1))
+    urgent = "Évitez le secteur. Suivez la déviation par l'avenue de Lodève."
+    long = len(_render(_message(instruction=urgent), MAIL).standalone.text)
+    shorter = _render(_message(instruction=urgent), small(long - 1))
+    assert shorter.gave_way == ("instruction shortened",)
+    text = " ".join(shorter.standalone.text.split())
+    assert "Évitez le secteur…" in text
+    assert "déviation" not in text
 
 
 # --- networks without threads and hashtags

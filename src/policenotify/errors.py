@@ -149,7 +149,7 @@ class NotHeld(PolicenotifyError):
 
     def __init__(self, delivery: int, *, outcome: str = "") -> None:
         self.delivery = delivery
-        self.exists = bool(outcome)
+        self.exists: bool = bool(outcome)
         why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
         super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
 
@@ -204,7 +204,8 @@ class JournalError(PolicenotifyError):
 
     published: Literal["no", "unknown"] = "no"
     at_commit: bool = False
-    _unknown = " Nothing was sent that is not in it."
+    _unknown: str = " Nothing was sent that is not in it."
+    _known: str = ""
 
     def __init__(self, text: str, *, published: Literal["no", "unknown"] = "no") -> None:
         self.published = published
@@ -216,13 +217,13 @@ class JournalError(PolicenotifyError):
         return super().__str__()
 
     def __str__(self) -> str:
-        return self.cause + (self._unknown if self.published == "unknown" else "")
+        return self.cause + (self._unknown if self.published == "unknown" else self._known)
 
     def certainly_not_published(self) -> None:
         """Note that the call had stored nothing before this error, if the error itself leaves no doubt."""
         if self.published == "unknown" and not self.at_commit:
             self.published = "no"
-            self.args = (f"{self.cause} Nothing was sent.",)
+            self._known = " Nothing was sent."
 
 
 class JournalMissing(JournalError):

@@ -164,3 +164,14 @@ def test_a_rule_happens_on_the_days_of_its_own_years(rule: str, start: date, yea
 def test_a_rule_that_only_dateutil_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="name a public holiday"):
         rules.refuse_rrule("FREQ=YEARLY;BYEASTER=0")
+
+
+def test_a_rule_that_ended_before_it_began_happens_on_no_day() -> None:
+    rule = "FREQ=DAILY;UNTIL=20251231T235959"
+    assert not list(rules.by_rrule(rule, date(2026, 1, 1), time(18), date(2026, 1, 1), date(2026, 12, 31), PARIS))
+
+
+def test_a_rule_happens_up_to_the_last_year_of_all() -> None:
+    start, last = date(9990, 1, 1), date(9999, 12, 31)
+    found = list(rules.by_rrule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", start, time(18), start, last, PARIS))
+    assert [wall.date() for wall in found] == [date(9992, 2, 29), date(9996, 2, 29)]

@@ -271,6 +271,7 @@ def test_an_interrupted_opening_is_overtaken_and_its_doubts_are_held(desk: Desk)
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
     [doubtful] = desk.journal.next_people(claimed, 1, hold_doubt=False)
+    desk.ask(claimed, [doubtful])
     end = desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
     desk.clock.pass_by(121)
     assert desk.take("mail").publication == end

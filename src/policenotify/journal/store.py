@@ -68,7 +68,7 @@ class Journal(Saying, Telling, Delivering, Records):
                 facts.create(connection, self.keys, self.entropy)
         with self.reading() as connection:
             newest = facts.check(connection, self.keys)
-            self.id = facts.id_of(connection)
+            self.id: str | None = facts.id_of(connection)
         if not newest:
             with self.writing() as connection:
                 facts.take_new_keys(connection, self.keys)
