@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import PIL.Image
 import pytest
 from desk import Desk, accident, open_desk
 from five import open_five
@@ -25,7 +27,7 @@ from policenotify.cli.preview import document, page
 from policenotify.cli.printing import printed
 from policenotify.errors import CannotFit
 from policenotify.lifecycle import Stage
-from policenotify.message import Message, Translation
+from policenotify.message import Image, Message, Translation
 from policenotify.receipt import Entry, History, Leg, Outcome, Wording
 from policenotify.render import Scene, render, resolve
 from policenotify.scales import Precision, Severity
@@ -33,7 +35,12 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.comparing import affirmed, folded
 from policenotify.text.fitting import longest
-from policenotify.text.house_numbers import headline_without_house_number, without_house_number
+from policenotify.text.house_numbers import (
+    headline_without_house_number,
+    streets_in,
+    without_house_number,
+    without_numbers_of,
+)
 from policenotify.words import PROFILES, WORDS, Words
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
@@ -350,6 +357,89 @@ def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_
         resolved.description == "L'homme est rue des Lilas (rue des Lilas).\nTémoins : commissariat, 206 rue du Comté."
     )
     assert resolved.translations[0].headline == "Man at rue des Lilas"
+
+
+@pytest.mark.parametrize(
+    "house",
+    [
+        "au 14", "au numéro 14", "num. 14", "n° 14", "entre le 14 et le 20", "14 – bât. B", "3e ét. gauche", "lot 14",
+        "14 34000 Montpellier",
+    ],
+)  # fmt: skip
+def test_a_house_is_recognised_behind_its_street_in_each_form(house: str) -> None:
+    assert without_house_number(f"rue Foch, {house}").text in {"rue Foch", "rue Foch 34000 Montpellier"}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "r. Foch", "Grand'Rue", "Grande Rue", "petite rue Foch", "vieux chemin de Sète", "ancienne route de Nîmes",
+        "ZAC des Prés", "mas de la Plaine", "rond point du Zénith", "plan Cabanes", "enclos Tissié-Sarrus",
+        "lieu-dit Foch", "rampe du Port",
+    ],
+)  # fmt: skip
+def test_a_house_is_recognised_on_each_kind_of_way(way: str) -> None:
+    for house in (f"14 {way}", f"12 et 14, {way}", f"entre le 12 et le 14 {way}", f"logement 3, 14 {way}"):
+        assert without_house_number(house).text == way
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Appelez le 17, rue Foch fermée.",
+        "Urgence : 18 ou 112, rue Foch fermée.",
+        "Témoins de la rue Foch : appelez le n° 116 000.",
+        "Rue Foch : contactez le n° 04 67 99 35 00.",
+        "Quittez la rue Foch. Composez le n° 17.",
+        "Commissariat : 04 67 99 35 00, rue Foch.",
+        "Rue Foch fermée, dossier n° 4711.",
+    ],
+)
+def test_a_number_to_call_is_no_house(order: str) -> None:
+    assert without_numbers_of(streets_in("14 rue Foch"), order) == (order, ())
+    assert headline_without_house_number(order) == (order, ())
+
+
+def test_only_what_stands_beside_the_street_goes_with_its_number() -> None:
+    order = "Quittez le 12 et le 14 rue Foch, escalier 3 : sortez par la porte 2 et gagnez l'école au 3e étage."
+    shown = "Quittez rue Foch : sortez par la porte 2 et gagnez l'école au 3e étage."
+    assert without_numbers_of(streets_in("rue Foch"), order).text == shown
+    assert headline_without_house_number(order).text == shown
+
+
+@pytest.mark.parametrize(
+    ("street", "told"),
+    [
+        ("avenue de Lodève", "Au 14 av. de Lodève."),
+        ("av. du Dr. Pezet", "Le 14, avenue du Docteur Pezet est évacué."),
+        ("rue Foch près du lycée Joffre", "Le 14 rue Foch est évacué."),
+    ],
+)
+def test_a_street_is_the_same_in_its_short_form_and_with_other_words_behind(street: str, told: str) -> None:
+    assert "14" not in without_numbers_of(streets_in(f"14 {street}"), told).text
+
+
+def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail()])
+    drawn = BytesIO()
+    PIL.Image.new("RGB", (200, 150), "#123456").save(drawn, "PNG")
+    alts = ("Façade de l'immeuble du 14 rue Foch, bâtiment B", "The house at 14 rue Foch, floor of the flat")
+    english = Translation(language="en", headline="Police operation", alts=alts[1:])
+    message = accident(
+        category="police_operation",
+        headline="Opération de police",
+        location={"commune": "34172"},
+        images=[Image(alt=alts[0], data=drawn.getvalue())],
+        translations=(english,),
+    )
+    seen = publisher.preview(message)
+    assert {one.field for one in seen.findings if one.code == "PN210"} == {"images.0.alt", "translations.en.alts.0"}
+    said = publisher.publish(message, key="1", actor="desk")
+    assert said.in_order
+    [post] = desk.bluesky.posts
+    shown = str(post) + "".join(map(str, desk.mail.mails)) + said.message.model_dump_json()
+    assert "rue Foch" in shown
+    assert not re.search(r"\b14 rue|bâtiment", shown)
 
 
 def test_a_headline_that_is_nothing_but_a_house_becomes_what_the_category_is_called() -> None:

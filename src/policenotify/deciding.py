@@ -114,6 +114,9 @@ class Deciding:
         _refuse_mixed(message, history)
         profile = profile_of(message.category, self.profiles)
         resolved = self.resolved(message, profile, incident)
+        pictures = tuple(
+            one.model_copy(update={"alt": image.alt}) for one, image in zip(pictures, resolved.images, strict=True)
+        )
         draft = Draft(
             message=resolved,
             profile=profile,

@@ -21,19 +21,25 @@ def house_numbers(message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
     streets = _streets(message)
     for name, address in _words(message, streets):
         yield name, address.taken
+    for number, image in enumerate(message.images):
+        yield f"images.{number}.alt", headline_without_house_number(image.alt).taken
     for words in message.translations:
         for name, address in _words(words, streets):
             yield f"translations.{words.language}.{name}", address.taken
+        for number, alt in enumerate(words.alts):
+            yield f"translations.{words.language}.alts.{number}", headline_without_house_number(alt).taken
     for name in _PLACES if message.location else ():
         yield f"location.{name}", without_house_number(getattr(message.location, name) or "").taken
 
 
 def without_house_numbers(message: Message, label: Callable[[str], str]) -> Message:
-    """Take house numbers out of the texts of a message; its place is blurred by `Location.blur`.
+    """Take house numbers out of the texts and picture descriptions of a message.
+
+    Its place is blurred by `Location.blur`.
 
     Args:
         message: As the desk wrote it, with the place as it was written.
-        label: What stands for a headline that is nothing else, by language.
+        label: What stands for a headline or a description that is nothing else, by language.
     """
     streets = _streets(message)
 
@@ -41,8 +47,15 @@ def without_house_numbers(message: Message, label: Callable[[str], str]) -> Mess
         texts = {name: address.text for name, address in _words(words, streets)}
         return {**texts, "headline": texts["headline"] or label(words.language)}
 
-    translations = tuple(words.model_copy(update=shown(words)) for words in message.translations)
-    return message.model_copy(update={**shown(message), "translations": translations})
+    def described(alt: str, language: str) -> str:
+        return headline_without_house_number(alt).text or label(language)
+
+    translations = tuple(
+        words.model_copy(update={**shown(words), "alts": tuple(described(alt, words.language) for alt in words.alts)})
+        for words in message.translations
+    )
+    images = tuple(image.model_copy(update={"alt": described(image.alt, message.language)}) for image in message.images)
+    return message.model_copy(update={**shown(message), "images": images, "translations": translations})
 
 
 def _words(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, Address]]:
