@@ -250,6 +250,24 @@ def test_what_would_mean_the_opposite_without_its_end_is_left_out(description: s
     assert wording.gave_way == ("description left out",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Circulation interdite dans la rue. À l'exception des riverains.",
+        "La route est ouverte à tous. Hors poids lourds.",
+        "Le pont est ouvert aux piétons. À condition de rester à droite.",
+        "Vous pouvez sortir de chez vous. En revanche, restez au nord.",
+        "L'eau du robinet est potable. Pas pour les nourrissons.",
+        "Rumeur : le tribunal est évacué. C'est faux.",
+        "On nous signale une évacuation. Il n'en est rien.",
+        "Faut-il quitter le quartier ? Restez chez vous.",
+        "Renseignez-vous auprès du Cdt. Martin au commissariat.",
+    ],
+)
+def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
+    assert longest(text, lambda cut: len(cut) < len(text), sentences=True) == ""
+
+
 def test_what_is_said_once_may_be_shortened_in_a_sentence() -> None:
     text = "Une phrase bien plus longue que la place qui reste"
     assert longest(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
