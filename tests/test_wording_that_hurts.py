@@ -33,6 +33,7 @@ from policenotify.render import Scene, render, resolve
 from policenotify.scales import Precision, Severity
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
+from policenotify.text.budget import Budget
 from policenotify.text.comparing import affirmed, folded
 from policenotify.text.fitting import longest
 from policenotify.text.house_numbers import (
@@ -248,6 +249,17 @@ def test_what_would_mean_the_opposite_without_its_end_is_left_out(description: s
     wording = _render(message, channel_on("x"))
     assert description[:20] not in wording.standalone.text
     assert wording.gave_way == ("description left out",)
+
+
+def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
+    channel = channel_on("email")
+    narrow = replace(channel, abilities=replace(channel.abilities, budget=Budget(500)))
+    message = _message(
+        Stage.OPENING, headline="Incendie", description=f"Feu au nord. {SMOKE}", instruction="Fermez tout."
+    )
+    wording = _render(message, narrow)
+    assert wording.gave_way == ("description left out",)
+    assert "La fumée" not in wording.standalone.text + wording.standalone.html
 
 
 @pytest.mark.parametrize(
