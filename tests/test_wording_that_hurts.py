@@ -472,6 +472,19 @@ def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
     assert not re.search(r"\b14 rue|bâtiment", shown)
 
 
+def test_a_street_that_its_incident_names_is_told_without_its_number_later_too(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky()])
+    retrenched = accident(
+        category="police_operation", headline="Homme retranché au 14 rue Foch", location={"commune": "34172"}
+    )
+    opened = publisher.publish(retrenched, key="1", actor="desk")
+    end = opened.end("Fin d'intervention", description="Vous pouvez regagner le 14 rue Foch. Accueil : 3 rue Bar.")
+    seen = publisher.preview(end)
+    assert "description" in {one.field for one in seen.findings if one.code == "PN210"}
+    publisher.publish(end, key="2", actor="desk")
+    assert "Vous pouvez regagner rue Foch. Accueil : 3 rue Bar." in desk.bluesky.posts[1].text.replace("\u00a0", " ")
+
+
 def test_a_headline_that_is_nothing_but_a_house_becomes_what_the_category_is_called() -> None:
     assert _resolved(_message(Stage.OPENING, headline="bâtiment B")).headline == "Intervention de police"
 

@@ -394,7 +394,7 @@ def _worded(message: Message) -> Iterator[tuple[str, str, str]]:
 def _house_told(draft: Draft) -> Iterator[Finding]:
     typed = draft.typed or draft.message
     was, shown = ({**dict(_spoken(one)), **dict(_described(one))} for one in (typed, draft.message))
-    for field, taken in house_numbers(typed):
+    for field, taken in house_numbers(typed, (entry.message for entry in draft.history.entries)):
         if taken and was[field] != shown[field]:
             yield Finding(
                 code="PN210",
