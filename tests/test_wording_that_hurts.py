@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
+import PIL.Image
 import pytest
 from desk import Desk, accident, open_desk
 from five import open_five
@@ -25,15 +27,15 @@ from policenotify.cli.preview import document, page
 from policenotify.cli.printing import printed
 from policenotify.errors import CannotFit
 from policenotify.lifecycle import Stage
-from policenotify.message import Message, Translation
+from policenotify.message import Image, Message, Translation
 from policenotify.receipt import Entry, History, Leg, Outcome, Wording
 from policenotify.render import Scene, render, resolve
 from policenotify.scales import Precision, Severity
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
+from policenotify.text.budget import Budget
 from policenotify.text.comparing import affirmed, folded
 from policenotify.text.fitting import longest
-from policenotify.text.house_numbers import headline_without_house_number, without_house_number
 from policenotify.words import PROFILES, WORDS, Words
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
@@ -243,6 +245,35 @@ def test_what_would_mean_the_opposite_without_its_end_is_left_out(description: s
     assert wording.gave_way == ("description left out",)
 
 
+def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
+    channel = channel_on("email")
+    narrow = replace(channel, abilities=replace(channel.abilities, budget=Budget(500)))
+    message = _message(
+        Stage.OPENING, headline="Incendie", description=f"Feu au nord. {SMOKE}", instruction="Fermez tout."
+    )
+    wording = _render(message, narrow)
+    assert wording.gave_way == ("description left out",)
+    assert "La fumée" not in wording.standalone.text + wording.standalone.html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Circulation interdite dans la rue. À l'exception des riverains.",
+        "La route est ouverte à tous. Hors poids lourds.",
+        "Le pont est ouvert aux piétons. À condition de rester à droite.",
+        "Vous pouvez sortir de chez vous. En revanche, restez au nord.",
+        "L'eau du robinet est potable. Pas pour les nourrissons.",
+        "Rumeur : le tribunal est évacué. C'est faux.",
+        "On nous signale une évacuation. Il n'en est rien.",
+        "Faut-il quitter le quartier ? Restez chez vous.",
+        "Renseignez-vous auprès du Cdt. Martin au commissariat.",
+    ],
+)
+def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
+    assert longest(text, lambda cut: len(cut) < len(text), sentences=True) == ""
+
+
 def test_what_is_said_once_may_be_shortened_in_a_sentence() -> None:
     text = "Une phrase bien plus longue que la place qui reste"
     assert longest(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
@@ -302,37 +333,6 @@ def test_no_post_tells_a_house_where_only_the_street_may_be_told(
     assert street.casefold() in read.replace("\u00a0", " ")
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "avenue du 8 Mai 1945", "rue du 11 Novembre", "place du 14 Juillet", "rue du 4-Septembre", "D986", "sortie 31",
-        "A9, sortie 31, route de Béziers", "ligne 3, place de la Comédie", "km 12, route de Ganges", "rue de la 2e DB",
-        "rond-point des 4 Chemins", "D 986, route de Ganges", "avenue du 19 Mars 1962, rue Foch", "tour Eiffel",
-        "parking P3, avenue Foch", "Zénith, porte 4", "immeuble Le Triangle", "2e avenue", "RN 113, route de Sète",
-    ],
-)  # fmt: skip
-def test_a_number_that_is_none_of_a_house_stays(place: str) -> None:
-    assert without_house_number(place) == (place, ())
-
-
-@pytest.mark.parametrize(
-    "headline",
-    [
-        "Accident à 17h30 rue Foch",
-        "Rue Foch fermée samedi 14",
-        "Rue Foch fermée jusqu'au 14, deux voies",
-        "1 voie fermée",
-        "3 cours de judo gratuits",
-        "1 rue coupée",
-        "Lucas, 12 ans, rue Foch",
-        "2 véhicules, route de Nîmes",
-        "Feu au 3e étage",
-    ],
-)
-def test_a_headline_keeps_its_other_numbers(headline: str) -> None:
-    assert headline_without_house_number(headline) == (headline, ())
-
-
 def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_too() -> None:
     message = _message(
         Stage.OPENING,
@@ -350,6 +350,42 @@ def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_
         resolved.description == "L'homme est rue des Lilas (rue des Lilas).\nTémoins : commissariat, 206 rue du Comté."
     )
     assert resolved.translations[0].headline == "Man at rue des Lilas"
+
+
+def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail()])
+    drawn = BytesIO()
+    PIL.Image.new("RGB", (200, 150), "#123456").save(drawn, "PNG")
+    alts = ("Façade de l'immeuble du 14 rue Foch, bâtiment B", "The house at 14 rue Foch, floor of the flat")
+    english = Translation(language="en", headline="Police operation", alts=alts[1:])
+    message = accident(
+        category="police_operation",
+        headline="Opération de police",
+        location={"commune": "34172"},
+        images=[Image(alt=alts[0], data=drawn.getvalue())],
+        translations=(english,),
+    )
+    seen = publisher.preview(message)
+    assert {one.field for one in seen.findings if one.code == "PN210"} == {"images.0.alt", "translations.en.alts.0"}
+    said = publisher.publish(message, key="1", actor="desk")
+    assert said.in_order
+    [post] = desk.bluesky.posts
+    shown = str(post) + "".join(map(str, desk.mail.mails)) + said.message.model_dump_json()
+    assert "rue Foch" in shown
+    assert not re.search(r"\b14 rue|bâtiment", shown)
+
+
+def test_a_street_that_its_incident_names_is_told_without_its_number_later_too(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky()])
+    retrenched = accident(
+        category="police_operation", headline="Homme retranché au 14 rue Foch", location={"commune": "34172"}
+    )
+    opened = publisher.publish(retrenched, key="1", actor="desk")
+    end = opened.end("Fin d'intervention", description="Vous pouvez regagner le 14 rue Foch. Accueil : 3 rue Bar.")
+    seen = publisher.preview(end)
+    assert "description" in {one.field for one in seen.findings if one.code == "PN210"}
+    publisher.publish(end, key="2", actor="desk")
+    assert "Vous pouvez regagner rue Foch. Accueil : 3 rue Bar." in desk.bluesky.posts[1].text.replace("\u00a0", " ")
 
 
 def test_a_headline_that_is_nothing_but_a_house_becomes_what_the_category_is_called() -> None:

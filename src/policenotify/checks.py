@@ -162,14 +162,7 @@ def _time_stated(draft: Draft) -> Iterator[Finding]:
 
 
 def _picture_described(draft: Draft) -> Iterator[Finding]:
-    message = draft.message
-    described = [(f"images.{number}.alt", image.alt) for number, image in enumerate(message.images)]
-    described += [
-        (f"translations.{words.language}.alts.{number}", alt)
-        for words in message.translations
-        for number, alt in enumerate(words.alts)
-    ]
-    for field, alt in described:
+    for field, alt in _described(draft.message):
         if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(folded(alt).split()) <= _NOTHING:
             yield Finding(
                 code="PN105",
@@ -383,6 +376,13 @@ def _spoken(message: Message) -> Iterator[tuple[str, str]]:
             yield "location.road.exit", road.exit or ""
 
 
+def _described(message: Message) -> Iterator[tuple[str, str]]:
+    """Yield the field and text of each description of a picture."""
+    yield from ((f"images.{number}.alt", image.alt) for number, image in enumerate(message.images))
+    for words in message.translations:
+        yield from ((f"translations.{words.language}.alts.{number}", alt) for number, alt in enumerate(words.alts))
+
+
 def _worded(message: Message) -> Iterator[tuple[str, str, str]]:
     """Yield the language, field and text of all that the desk has worded."""
     for name in ("headline", "description", "instruction"):
@@ -393,8 +393,8 @@ def _worded(message: Message) -> Iterator[tuple[str, str, str]]:
 
 def _house_told(draft: Draft) -> Iterator[Finding]:
     typed = draft.typed or draft.message
-    was, shown = dict(_spoken(typed)), dict(_spoken(draft.message))
-    for field, taken in house_numbers(typed):
+    was, shown = ({**dict(_spoken(one)), **dict(_described(one))} for one in (typed, draft.message))
+    for field, taken in house_numbers(typed, (entry.message for entry in draft.history.entries)):
         if taken and was[field] != shown[field]:
             yield Finding(
                 code="PN210",

@@ -113,7 +113,10 @@ class Deciding:
         course = self._course(message, history, incident)
         _refuse_mixed(message, history)
         profile = profile_of(message.category, self.profiles)
-        resolved = self.resolved(message, profile, incident)
+        resolved = self.resolved(message, profile, incident, history)
+        pictures = tuple(
+            one.model_copy(update={"alt": image.alt}) for one, image in zip(pictures, resolved.images, strict=True)
+        )
         draft = Draft(
             message=resolved,
             profile=profile,
@@ -209,8 +212,8 @@ class Deciding:
         number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self.entropy(10))
         return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
-    def resolved(self, message: Message, profile: Profile, incident: str | None) -> Message:
-        """The message with what the profile and the tables of places know."""
+    def resolved(self, message: Message, profile: Profile, incident: str | None, history: History) -> Message:
+        """The message with what the profile, the tables of places and its incident know."""
         where = message.location
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
@@ -223,6 +226,7 @@ class Deciding:
             department_name=department.name if department else None,
             department=code,
             incident=incident,
+            earlier=[entry.message for entry in history.entries],
         )
 
     def scene(

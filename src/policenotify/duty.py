@@ -74,7 +74,7 @@ class Duty:
             reminder, language=language, words=words, phrases=reminding.words, zone=self.deciding.zone
         )
         profile = duty_profile(reminding, reminder.level)
-        message = self.deciding.resolved(message, profile, None)
+        message = self.deciding.resolved(message, profile, None, History())
         named = {one.name: one for one in channels}
         meant = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
         legs, pending, readers = self.deciding.set_apart(meant, named, History())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from policenotify.message import Message, Translation
 from policenotify.text.house_numbers import (
@@ -16,33 +16,52 @@ from policenotify.text.house_numbers import (
 _PLACES = ("label", "street", "district")
 
 
-def house_numbers(message: Message) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each field that tells a house, and what in it does."""
-    streets = _streets(message)
+def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each field that tells a house, and what in it does.
+
+    Args:
+        message: As the desk wrote it.
+        earlier: What was published of its incident.
+    """
+    streets = _streets(message, *earlier)
     for name, address in _words(message, streets):
         yield name, address.taken
+    for number, image in enumerate(message.images):
+        yield f"images.{number}.alt", headline_without_house_number(image.alt).taken
     for words in message.translations:
         for name, address in _words(words, streets):
             yield f"translations.{words.language}.{name}", address.taken
+        for number, alt in enumerate(words.alts):
+            yield f"translations.{words.language}.alts.{number}", headline_without_house_number(alt).taken
     for name in _PLACES if message.location else ():
         yield f"location.{name}", without_house_number(getattr(message.location, name) or "").taken
 
 
-def without_house_numbers(message: Message, label: Callable[[str], str]) -> Message:
-    """Take house numbers out of the texts of a message; its place is blurred by `Location.blur`.
+def without_house_numbers(message: Message, label: Callable[[str], str], earlier: Iterable[Message] = ()) -> Message:
+    """Take house numbers out of the texts and picture descriptions of a message.
+
+    Its place is blurred by `Location.blur`.
 
     Args:
         message: As the desk wrote it, with the place as it was written.
-        label: What stands for a headline that is nothing else, by language.
+        label: What stands for a headline or a description that is nothing else, by language.
+        earlier: What was published of its incident: the streets that it names count, too.
     """
-    streets = _streets(message)
+    streets = _streets(message, *earlier)
 
     def shown(words: Message | Translation) -> dict[str, object]:
         texts = {name: address.text for name, address in _words(words, streets)}
         return {**texts, "headline": texts["headline"] or label(words.language)}
 
-    translations = tuple(words.model_copy(update=shown(words)) for words in message.translations)
-    return message.model_copy(update={**shown(message), "translations": translations})
+    def described(alt: str, language: str) -> str:
+        return headline_without_house_number(alt).text or label(language)
+
+    translations = tuple(
+        words.model_copy(update={**shown(words), "alts": tuple(described(alt, words.language) for alt in words.alts)})
+        for words in message.translations
+    )
+    images = tuple(image.model_copy(update={"alt": described(image.alt, message.language)}) for image in message.images)
+    return message.model_copy(update={**shown(message), "images": images, "translations": translations})
 
 
 def _words(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, Address]]:
@@ -51,9 +70,10 @@ def _words(words: Message | Translation, streets: frozenset[str]) -> Iterator[tu
     yield "instruction", without_numbers_of(streets, words.instruction)
 
 
-def _streets(message: Message) -> frozenset[str]:
-    """Return the streets of the place and of a headline with a number: it is told in no running text either."""
-    named = [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
-    headlines = (message.headline, *(words.headline for words in message.translations))
-    named += [headline for headline in headlines if headline_without_house_number(headline).taken]
+def _streets(*messages: Message) -> frozenset[str]:
+    """Return the streets of the places and of the headlines: their numbers are told in no running text either."""
+    named: list[str] = []
+    for message in messages:
+        named += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
+        named += [message.headline, *(words.headline for words in message.translations)]
     return frozenset(street for words in named for street in streets_in(words))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from policenotify.lifecycle import Stage
 from policenotify.location import Location
 from policenotify.message import Message
@@ -19,6 +21,7 @@ def resolve(
     department_name: str | None,
     department: str | None,
     incident: str | None,
+    earlier: Iterable[Message] = (),
 ) -> Message:
     """The message as it is journalled: with the defaults of its category, and its place no finer than may be told.
 
@@ -30,6 +33,7 @@ def resolve(
         department_name: Name of its department.
         department: Code of the department, when it follows from the commune.
         incident: Id of the incident that the message opens or belongs to, unless it names one.
+        earlier: What was published of that incident.
 
     Returns:
         The resolved message; resolving it again changes nothing.
@@ -39,7 +43,7 @@ def resolve(
     told = place and _named(place, commune_name, department, department_name).blur(profile.precision)
     precision = told.precision if told and told.precision else profile.precision
     if precision is not Precision.EXACT:
-        message = without_house_numbers(message, profile.label)
+        message = without_house_numbers(message, profile.label, earlier)
     return message.model_copy(
         update={
             "severity": message.severity or profile.severity,

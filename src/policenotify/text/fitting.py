@@ -30,18 +30,25 @@ _NUMBER: Final = re.compile(
 _HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
-_STOP: Final = re.compile(r"(?:(?<!\w)(?P<word>\w{1,4}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>\S*))")
+_LOOKED: Final = 24  # characters behind a sentence that tell whether the next one limits it
+_STOP: Final = re.compile(rf"(?:(?<!\w)(?P<word>\w{{1,4}}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>.{{0,{_LOOKED}}}))")
 _NUMBERS_A_LINE: Final = re.compile(r"(?:\A|[.!?…:])\s*\d{1,2}\.\Z")  # `1. Sortez. 2. Fermez la porte.`
 _MARK: Final = 8  # characters at the end of which the number of a line stands
 # What stands before a name or a number: `M. Dupont`, `av. Foch`, `env. 200 m`. None of it ends a sentence as a word.
 _SHORT_FORMS: Final = frozenset(
     {"art", "av", "ave", "bd", "bld", "blvd", "ch", "dr", "env", "ex", "mlle", "mm", "mme", "mr", "mrs", "ms", "pl"}
-    | {"pr", "rd", "rte", "st", "ste", "tel", "tél"}
+    | {"pr", "rd", "rte", "st", "ste", "tel", "tél", "n", "cdt", "cne", "col", "gal", "lt", "dpt", "appt", "bât"}
 )
-# A sentence that begins so limits the one before it, which may not be read without it.
-_LIMITS: Final = frozenset(
-    {"sauf", "excepte", "hormis", "mais", "toutefois", "cependant", "neanmoins", "seuls", "seules", "seul", "seule"}
-    | {"except", "but", "however", "unless", "only"}
+# A sentence that begins so limits the one before it or denies it, which may not be read without it.
+_LIMITS: Final = tuple(
+    f"{words} "
+    for words in (
+        *("sauf", "excepte", "hormis", "hors", "a l exception", "mais", "toutefois", "cependant", "neanmoins"),
+        *("pourtant", "en revanche", "par contre", "seuls", "seules", "seul", "seule", "seulement", "uniquement"),
+        *("a condition", "sinon", "non", "pas", "ni", "faux", "c est faux", "ce n est pas", "il n en est rien"),
+        *("aucun", "aucune", "except", "but", "however", "unless", "only", "not", "no", "false", "this is false"),
+        *("that is false", "otherwise", "provided"),
+    )
 )
 _DASHES: Final = tuple("-–—•*")  # begin a line of a list
 _LOOSE_END: Final = re.compile(r"[\s,;:.!?…(\[{«“–—-]+\Z")
@@ -213,12 +220,13 @@ def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
 def _ends_sentence(word: str, sign: str, following: str) -> bool:
     """Whether a sign ends a sentence that may be read without the next one.
 
-    No full stop does after an initial or a short form. Nothing does before a small letter, a line of a list or a word
-    that limits what was said: `Circulation interdite. Sauf riverains.`
+    No full stop does after an initial or a short form, and no question mark. Nothing does before a small letter, a line
+    of a list or words that limit or deny what was said: `Circulation interdite. Sauf riverains.`
     """
     short = (len(word) == 1 and word.isupper()) or word.casefold() in _SHORT_FORMS
-    goes_on = following[:1].islower() or following.startswith(_DASHES) or folded(following) in _LIMITS
-    return not goes_on and not (sign == "." and short)
+    limited = f"{folded(following)} ".startswith(_LIMITS)
+    goes_on = following[:1].islower() or following.startswith(_DASHES) or limited
+    return not goes_on and sign != "?" and not (sign == "." and short)
 
 
 def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:

@@ -13,35 +13,38 @@ from typing import Final, NamedTuple
 from policenotify.text.comparing import folded
 
 _WAY: Final = (
-    r"(?:rue|ruelle|grand['’e]?e?[ -]rue|avenue|av\.?|ave\.?|boulevard|boul\.|bd\.?|bld\.?|blvd\.?|place|pl\.?|"
+    r"(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
+    r"(?:rue|r\.|ruelle|grand(?:e|['’])?[ -]?rue|avenue|av\.?|ave\.?|boulevard|boul\.|bd\.?|bld\.?|blvd\.?|place|pl\.?|"
     r"impasse|imp\.|all[ée]es?|all\.|chemin|ch\.|cours|quai|route|rte\.?|square|sq\.|passage|villa|cit[ée]|"
-    r"r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|faubourg|fbg\.?|fg\.?|rond-point|"
+    r"r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|faubourg|fbg\.?|fg\.?|rond[ -]point|"
+    r"(?-i:ZAC|ZA|ZI)|mas|rampe|enclos|plan|lieu[ -]dit|digue|corniche|descente|draille|"
     r"mail|parvis|traverse|mont[ée]e|c[ôo]te|venelle|clos|cour|galerie|voie|chauss[ée]e|carrefour|domaine|parc|"
     r"quartier)(?!\w)"
 )
-_SIGN: Final = r"(?:n[°ºo]s?\.?\s?|num[ée]ro\s)"
+_SIGN: Final = r"(?:n[°ºo]s?\.?\s?|num[ée]ros?\s|num\.\s?|#)"
 # A small `e` makes an ordinal, an `h` an hour: `2e avenue`, `18h`.
 _NUMBER: Final = rf"{_SIGN}?(?<!\w)\d{{1,4}}(?:,?\s?(?:bis|ter|quater|quinquies)|(?-i:[A-Ga-df-g]|\s[A-G]))?(?!\w)"
-_NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|à)\s?{_NUMBER}){{0,4}}"
-_BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|à)\s?{_NUMBER}){{0,4}}"  # after a comma comes another: `8 Mai 1945, 14`
+_NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|ou|à|au)\s?(?:(?:le|la|du|au)\s)?{_NUMBER}){{0,4}}"
+# After a comma comes another: `8 Mai 1945, 14`.
+_BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|ou|à|au)\s?(?:(?:le|la|du|au)\s)?{_NUMBER}){{0,4}}"
 _IN_WORDS: Final = (
     r"(?<!\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
     r"quarante|cinquante|soixante|cents?)(?:[ -](?:et[ -])?)?(?:une?)?)+(?:\s?(?:bis|ter))?(?!\w)"
 )
 _AT: Final = (
-    r"(?:(?:(?<!\w)(?:à\s+(?:la\s+)?hauteur|au\s+niveau|en\s+face|face|devant|derrière|près)\s+)?"
+    r"(?:(?:(?<!\w)(?:à\s+(?:la\s+)?hauteur|au\s+niveau|en\s+face|face|devant|derrière|près|entre)\s+)?"
     r"(?<!\w)(?P<article>au|du|le|aux|des|les)\s+)?"
 )
 _OF: Final = r"\s*,?\s*(?:(?:de\s+la|du|des|de)\s+|de\s+l['’]\s?)?"
 _CODE: Final = r"\s*(?:n[°º]\s?)?(?-i:\d{1,4}[A-Za-z]?|[A-Z]\d{0,3}|[IVX]{1,4})(?!\w)"
 _UNIT: Final = (
     rf"(?:b[âa]timent|b[âa]t\.?|immeuble|imm\.|bloc|cage(?:\s+d['’]escalier)?|escalier|esc\.?|appartement|appart\.?|"
-    rf"appt?\.?|apt\.?|logement|pavillon|maison|studio|chambre|tour|flat|apartment|building|staircase){_CODE}"
+    rf"appt?\.?|apt\.?|logement|lot|pavillon|maison|studio|chambre|tour|flat|apartment|building|staircase){_CODE}"
 )
 _NAMED_UNIT: Final = r"b[âa]t(?:iment|\.)?\s+(?-i:[A-ZÀ-Þ])[\w'’-]+"
 _FLOOR: Final = (
     r"(?:\d{1,2}\s?(?:er|[èe]re|[èe]me|e|nde?)|premier|deuxi[èe]me|second|troisi[èe]me|quatri[èe]me|cinqui[èe]me|"
-    r"sixi[èe]me|septi[èe]me|huiti[èe]me|neuvi[èe]me|dixi[èe]me|dernier)\s+(?:et\s+dernier\s+)?[ée]tage|"
+    r"sixi[èe]me|septi[èe]me|huiti[èe]me|neuvi[èe]me|dixi[èe]me|dernier)\s+(?:et\s+dernier\s+)?(?:[ée]tage|[ée]t\.?(?!\w))|"
     r"[ée]tage\s+\d{1,2}|rez[- ]de[- ]chauss[ée]e|(?-i:RDC|R\s?\+\s?\d{1,2})|\d{1,2}(?:st|nd|rd|th)\s+floor"
 )
 _DOOR: Final = (
@@ -57,19 +60,22 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
 _WORDS_BEFORE_WAY: Final = _pattern(rf"(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
-_BEHIND_STREET: Final = _pattern(rf"(?P<cut>,?\s+(?P<number>{_BEHIND}))\s*(?=\Z|[,;():.!?–—])")
-_STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;()]*[^\W\d_][^,;()]*\Z")
+_ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # a postcode, too
+_BEHIND_STREET: Final = _pattern(rf"(?P<cut>,?\s+(?P<number>{_BEHIND})){_ENDS}")
+# Only of a place: in running text it is a day, `du 12 au 14`.
+_AT_STREET: Final = _pattern(rf"(?P<cut>,?\s+{_AT}(?P<number>{_BEHIND})){_ENDS}")
+_STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
 _NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
 # Ways whose names are common nouns, too.
 _NOUNS: Final = frozenset(
     {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
-    | {"passage", "cote", "residence", "domaine", "square", "carrefour"}
+    | {"passage", "cote", "residence", "domaine", "square", "carrefour", "plan", "rampe", "descente", "digue", "r"}
 )
-_SIGNED: Final = _pattern(rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?){_NUMBERS}))")
+_SIGNED: Final = _pattern(rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?|num[ée]ros?\s){_NUMBERS}))")
 _UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_UNIT})(?!\w))")
 _NAMED_UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_NAMED_UNIT})(?!\w))")
-_FLOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_FLOOR})(?!\w))")
+_FLOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_FLOOR})(?!\w)(?:\s+(?:à\s+)?(?:gauche|droite)(?!\w))?)")
 _DOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_DOOR})(?!\w))")
 
 _PARTS: Final = (_UNITS, _NAMED_UNITS, _FLOORS, _DOORS)
@@ -88,9 +94,24 @@ _COUNTED: Final = _pattern(
     rf"train|ter|tgv|en|depuis|dès|avant|après|vers|{_MONTHS}|{_DAYS})\.?[\s-]*(?:n[°º]\s?)?|\d\s?[h:]\s?|\d[.,])\Z"
 )
 _DETERMINED: Final = _pattern(r"(?<!\w)(?:du|de|des|la|le|les|au|aux)\s+\Z")
+# What stands in running text before a number that is to be called, and the beginning of a longer one.
+_CALLED: Final = _pattern(
+    r"(?:(?<!\w)(?:appele[rz]|compose[rz]|contacte[rz]|joindre|joignez|t[ée]l[ée]phone[rz]|pr[ée]vene[rz]|pr[ée]venir|"
+    r"alerte[rz]|faites|urgences?|sms|t[ée]l|call|dial|text)\s*[.:]?\s+(?:(?:le|au|les|aux|imm[ée]diatement|vite)\s+)*"
+    r"(?:\d+\s*(?:,|/|ou|et|or)\s*(?:(?:le|au)\s+)?)*|(?:(?<!\d)\d{2,4}[\s.-]){2,})\Z"
+)
 _YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
+_SHORT_FORMS: Final = {
+    "r": "rue", "av": "avenue", "ave": "avenue", "boul": "boulevard", "bd": "boulevard", "bld": "boulevard",
+    "blvd": "boulevard", "pl": "place", "imp": "impasse", "all": "allee", "allees": "allee", "ch": "chemin",
+    "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg", "fg": "faubourg",
+}  # fmt: skip
 _NEAR: Final = 200  # characters around a number that are looked at: the longest name of a place
-_STREET_WORDS: Final = 4  # of a street's name tell it from others
+_PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # no short form: `av. du Dr. Pezet`
+_COMMON: Final = frozenset(
+    {"de", "du", "des", "d", "la", "le", "les", "l", "general", "marechal", "docteur", "dr", "president", "saint"}
+    | {"sainte", "st", "ste", "jean", "pierre", "paul"}
+)
 
 
 class Address(NamedTuple):
@@ -102,7 +123,8 @@ class Address(NamedTuple):
 
 def without_house_number(place: str) -> Address:
     """Take house numbers, buildings, staircases, floors and flats out of the words of a place: `14 bis, rue Foch`."""
-    patterns = (_BEFORE_WAY, _WORDS_BEFORE_WAY, _BEHIND_STREET, _SIGNED, _UNITS, _NAMED_UNITS, _FLOORS)
+    before_it = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _WORDS_BEFORE_WAY)
+    patterns = (*before_it, _BEHIND_STREET, _AT_STREET, _SIGNED)
     text, taken = _cut(place, patterns)
     if taken:
         text, more = _cut(text, (_DOORS,))
@@ -114,16 +136,16 @@ def headline_without_house_number(headline: str) -> Address:
     """Take the numbers of streets, buildings and flats out of a headline; a floor only beside one of them."""
     text, taken = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
     if taken:
-        text, more = _cut(text, (_FLOORS, _DOORS))
+        text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=streets_in(text))
         taken += more
-    return Address(text[:1].upper() + text[1:] if taken and headline[:1] != text[:1] else text, taken)
+    return Address(_begun(text, headline), taken)
 
 
 def without_numbers_of(streets: frozenset[str], text: str) -> Address:
     """Take out of a running text the house numbers of these streets only, and what stands beside them.
 
     Args:
-        streets: As `streets_in` gives them.
+        streets: Their names, as `streets_in` gives them.
         text: One or several lines.
     """
     lines: list[str] = []
@@ -131,25 +153,36 @@ def without_numbers_of(streets: frozenset[str], text: str) -> Address:
     for line in text.split("\n"):
         kept, found = _cut(line, (_BEFORE_WAY, _SIGNED), prose=True, only=streets)
         if found:
-            kept, more = _cut(kept, (_UNITS, _FLOORS, _DOORS))
+            kept, more = _cut(kept, (_UNITS, _FLOORS, _DOORS), prose=True, only=streets)
             found += more
-        lines.append(kept)
+        lines.append(_begun(kept, line))
         taken += found
     return Address("\n".join(lines), taken)
 
 
+def _begun(text: str, was: str) -> str:
+    """Begin with a capital what began with one before its beginning was cut out."""
+    return text[:1].upper() + text[1:] if was[:1].isupper() or not was[:1].isalpha() else text
+
+
 def streets_in(text: str) -> frozenset[str]:
-    """Return the first words of each street that a text names, folded for comparing."""
+    """Return the name of each street in a text, with what follows it up to the next punctuation mark."""
     return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
 
 
 def _street(text: str) -> str:
-    return " ".join(folded(re.split(r"[,;:.!?()\n]", text[:_NEAR], maxsplit=1)[0]).split()[:_STREET_WORDS])
+    """Return the name with which a text begins, up to the next punctuation mark, as it is compared."""
+    way = _WAYS.match(text)
+    begin = way.end() if way else 0  # a short form ends with a full stop
+    name = re.split(_PAUSE, text[begin : begin + _NEAR], maxsplit=1)[0]
+    kind = folded(text[:begin])
+    return " ".join((_SHORT_FORMS.get(kind, kind), *folded(name).split()))
 
 
-def _same(one: str, streets: frozenset[str]) -> bool:
-    """Whether a street is one of these: of two ways to go on, one is the beginning of the other."""
-    return any(f"{one} ".startswith(f"{other} ") or f"{other} ".startswith(f"{one} ") for other in streets)
+def _key(street: str) -> tuple[str, ...]:
+    """Return what tells a street from others: its kind, and the first word of its name that says something."""
+    kind, *name = street.split()
+    return kind, *[word for word in name if word not in _COMMON][:1]
 
 
 def _cut(
@@ -171,9 +204,10 @@ def _cut(
 
 
 def _meant(match: re.Match[str], text: str, *, prose: bool, only: frozenset[str] | None) -> bool:
-    if only is not None and not _same(_street_of(match, text), only):
+    if only is not None and not _of_one_of(only, match, text):
         return False
-    return not (prose and "way" in match.groupdict() and _counts(match, text))
+    called = _CALLED.search(text[: match.start("number")][-_NEAR:])
+    return not (prose and (called or ("way" in match.groupdict() and _counts(match, text))))
 
 
 def _of_houses(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
@@ -189,13 +223,15 @@ def _of_houses(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
             yield match
 
 
-def _street_of(match: re.Match[str], text: str) -> str:
-    """Return the street of a number that stands before or behind it."""
-    if "way" in match.groupdict():
-        return _street(text[match.start("way") :])
-    before = text[: match.start("cut")][-_NEAR:]
-    ways = [way.start() for way in _WAYS.finditer(before)]
-    return _street(before[ways[-1] :]) if ways else ""
+def _of_one_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool:
+    """Whether it stands before the name of one of these streets, or directly behind all of it or its beginning."""
+    behind = text[match.start("way") if "way" in match.groupdict() else match.end("cut") :][:_NEAR].lstrip(" ,)–-")
+    if _WAYS.match(behind) and _key(_street(behind)) in map(_key, streets):
+        return True
+    before = text[: match.start("cut")][-_NEAR:].rstrip(" ,(–-")
+    *_, way = (0, *(way.start() for way in _WAYS.finditer(before)))
+    name = _street(before[way:])
+    return not re.search(_PAUSE, before[way:]) and any(f"{street} ".startswith(f"{name} ") for street in streets)
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
@@ -215,5 +251,5 @@ def _joined(pieces: list[str]) -> str:
     text = " ".join(piece.strip() for piece in pieces)
     text = re.sub(r"\(\s*[,;]?\s*\)", " ", text)
     text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)
-    text = re.sub(r"\s+(?=[,.)])", "", text)
+    text = re.sub(r"\s+(?=[,.)])|\s+[-–—]\s*\Z", "", text)
     return re.sub(r"[^\S\n]{2,}", " ", text).strip(" ,;")
