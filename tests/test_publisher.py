@@ -339,7 +339,8 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
         assert trouble.retry_at is not None
         assert trouble.retry_at > datetime.now(UTC) + timedelta(seconds=30)
     if outcome is not Outcome.REFUSED:
-        assert "policenotify drain" in trouble.note
+        sends = "policenotify resume bluesky" if down == "bad password" else "policenotify drain"
+        assert sends in trouble.note
     with pytest.raises(PublicationFailed, match="bluesky"):
         publication.raise_for_failures()
 

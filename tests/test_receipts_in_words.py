@@ -104,6 +104,18 @@ def test_what_was_never_delivered_is_not_said_to_have_been_at_a_time(desk: Desk)
     assert note == "The next publish or `policenotify drain` sends it; none has run yet."
 
 
+def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_drain(desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    publisher = desk.publisher()
+    publication = publisher.publish(accident(), key="open", actor="desk")
+    note = publication.on("bluesky").note
+    assert note == "It waits until the channel may go on: policenotify doctor, or policenotify resume bluesky"
+    publisher.journal.stop("desk", "Piratage")
+    stopped = publisher.publication("open")
+    assert stopped is not None
+    assert stopped.on("bluesky").note == "It waits, for everything is stopped. Go on with: policenotify resume"
+
+
 def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -> None:
     from policenotify.cli.exits import Exit  # noqa: PLC0415 - of this test alone
     from policenotify.cli.trouble import trouble  # noqa: PLC0415 - the same

@@ -180,6 +180,7 @@ def test_a_slip_is_told_whatever_words_a_secret_is_made_of(secret: str, typo: di
         ("hunter2 is no password", ["mailto://desk:hunter2@police.example"], True, False),
         ("mailto needs a host", ["mailto://desk:hunter2@police.example"], True, True),
         ("pass%20word is bad", ["https://u:pass%20word@h"], True, False),
+        ("p@ss w is bad", ["https://u:p%40ss%20w@h"], True, False),
         ("unknown: a b", ["ab"], False, True),
     ],
 )

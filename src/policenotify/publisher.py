@@ -429,7 +429,14 @@ class Publisher:
             for name in rates
             if (channel := self.channels.get(name)) is not None and channel.problem
         }
-        return {name: wrong.get(name) or who + opens.get(name, "") for name in rates}
+        blocked = {
+            name: f"It waits until the channel may go on: policenotify doctor, or policenotify resume {name}"
+            for name in self.journal.blocked()
+        }
+        if self.journal.stopped() is not None:
+            who = "It waits, for everything is stopped. Go on with: policenotify resume"
+            opens, blocked = {}, {}
+        return {name: wrong.get(name) or blocked.get(name) or who + opens.get(name, "") for name in rates}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ def slips(
     ]
 
 
+def sentence(text: str) -> str:
+    """Return the text with a full stop, unless it ends a sentence already: others follow it."""
+    return text if text.endswith((".", "!", "?", "…", ".)")) else f"{text}."
+
+
 def path(*parts: str | int) -> str:
     """Where a value stands, as `channels.bluesky.handle` or `routes[0].to`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")
@@ -90,7 +95,8 @@ def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
     telltale: set[str] = set()
     for secret in secrets:
         password = secret.partition("://")[2].rpartition("@")[0].partition(":")[2]
-        telltale.update(whole for whole in (secret, password) if len(whole) >= _TELLTALE)
+        wholes = {secret, password, unquote(secret), unquote(password)}
+        telltale.update(whole for whole in wholes if len(whole) >= _TELLTALE)
         parts = () if ours else re.split(r"\W+", unquote(secret))
         telltale.update(part for part in parts if len(part) >= _TELLTALE_PART)
     if any(part in text for part in telltale):

@@ -22,6 +22,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.slips import sentence
 
 # The request cannot have left: no address, nobody listening, no free connection, a certificate not trusted, a proxy
 # that the library cannot speak to (`InvalidSchema`), a mail server that did not even greet. Not here, because they also
@@ -271,9 +272,7 @@ def error_for_status(
 def quoted(said: str) -> str:
     """Return a server's own words as the end of a sentence: after a colon, and with a full stop."""
     words = said.strip()
-    if not words:
-        return "."
-    return f": {words}" if words.endswith((".", "!", "?", "…")) else f": {words}."
+    return f": {sentence(words)}" if words else "."
 
 
 def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:

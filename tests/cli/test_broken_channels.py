@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli.shell import ACCIDENT, Earlier, Ran, Run
+from cli.shell import ACCIDENT, Earlier, Ran, Run, with_other
 from desk import ADDRESSES, Desk, accident
 
 from policenotify.clock import SystemClock
@@ -54,6 +54,13 @@ def _unreadable_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
     (desk.folder / "presse.txt").write_bytes(b"\xff\xfe")
 
 
+def _no_table(desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    before, _, after = settings.read_text(encoding="utf-8").partition("[channels.bluesky]")
+    presse = after[after.index("[channels.presse]") :]
+    settings.write_text(f"{before}[channels]\nbluesky = 5\n{presse}", encoding="utf-8")
+
+
 BREAKS: dict[str, tuple[str, Break, str]] = {
     "secret file missing": ("bluesky", lambda d, _: _secret(d, '{ file = "none" }'), "bluesky.password: the file"),
     "secret file empty": ("bluesky", _empty_secret, "is empty. Write the value into it."),
@@ -75,6 +82,9 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
     "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
     "list missing": ("presse", _no_list, "cannot be read (No such file"),
     "list unreadable": ("presse", _unreadable_list, "it is not UTF-8"),
+    "no table": ("bluesky", lambda d, _: _no_table(d), "channels.bluesky: Input should be"),
+    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is no name of a file"),
+    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is no name of a file"),
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
@@ -127,6 +137,34 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
     assert run("drain", "--budget", "5").code == 0
     assert (_posted(desk, name), _posted(desk, other)) == (whole[name], whole[other])
     assert run("status").code == 0
+
+
+@pytest.mark.parametrize("tags", ['tags = "public"', 'tags = ["public", 5]', 'tag = ["public"]', 'Tags = "public, x"'])
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_is_meant_for_a_channel_by_tags_that_are_wrong_waits_for_it(
+    run: Run, desk: Desk, tags: str, *, shared: bool
+) -> None:
+    settings = desk.folder / "policenotify.toml"
+    routes = '[[routes]]\nto = ["public"]\n[[routes]]\nto = ["presse"]\n'
+    also = 'tags = ["public"]\n' if shared else ""
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}{also}{routes}", encoding="utf-8")
+    _change(desk, "handle =", f"{tags}\nhandle =")
+    said = run("publish", *ACCIDENT, "--json")
+    assert said.code == 3
+    assert (_receipts(said)["presse"]["outcome"], _receipts(said)["bluesky"]["outcome"]) == ("posted", "waiting")
+    _change(desk, tags, 'tags = ["public"]')
+    drained = run("drain", "--budget", "20", "--json")
+    assert (drained.code, drained.document["outcomes"], len(desk.bluesky.posts)) == (0, {"posted": 1}, 1)
+
+
+def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
+    _change(desk, "handle =", "rate = 7\nhandle = 7 #")
+    fault = run("drain", "--budget", "1", "--json").document["faults"]["bluesky"]
+    assert fault["reason"].count("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED") == 1
+    assert fault["reason"].endswith("100 per day, 20 at once'.")
 
 
 @pytest.mark.usefixtures("lofts")
@@ -512,6 +550,21 @@ def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Ru
     assert "The next publish or `policenotify drain` sends it" in opened.on("bluesky").note
 
 
+def test_what_waits_for_a_channel_that_is_taken_out_of_the_settings_is_an_alarm(run: Run, desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    run("publish", *ACCIDENT)
+    _change(desk, "[channels.bluesky]", "[channels.sky]")
+    for command in ("status", "doctor"):
+        shown = run(command)
+        assert shown.code == 3
+        assert "bluesky is not in the settings any more, and messages wait for it." in " ".join(
+            shown.words.replace("channel bluesky WRONG", "").split()
+        )
+    _mended(desk)
+    assert run("drain", "--budget", "20", "--json").document["outcomes"] == {"posted": 1}
+    assert run("status").code == 0
+
+
 # --- a list that was emptied
 
 
@@ -545,6 +598,16 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
     assert run("status").code == 0
 
 
+def test_a_list_that_was_emptied_after_its_people_were_purged_needs_a_person(run: Run, desk: Desk) -> None:
+    with _opened(desk, Earlier(timedelta(days=800))) as publisher:
+        publisher.publish(accident(next_update_at=None), key="open", actor="desk")
+        publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+    assert "6 recipients" in run("journal", "purge", "--older-than", "1y").words
+    _empty(desk)
+    said = run("publish", *with_other("--incident", "2026-4712"), "--json")
+    assert (said.code, _receipts(said)["presse"]["outcome"]) == (3, "waiting")
+
+
 def test_a_list_that_never_had_anybody_stays_a_note(run: Run, desk: Desk) -> None:
     _empty(desk)
     said = run("publish", *ACCIDENT, "--json")
@@ -564,10 +627,12 @@ def test_a_list_that_was_emptied_on_purpose_is_said_to_be_retired(run: Run, desk
 def test_what_follows_goes_to_those_who_got_the_opening_though_the_list_is_empty(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     _empty(desk)
+    update = run("update", "2026-4711", "Une voie rouverte")
+    assert (update.code, update.words.count("The list of recipients of 'presse' is empty")) == (3, 1)
     ended = run("end", "2026-4711", "Fin d'intervention", "--json")
-    assert ended.code == 3
+    assert (ended.code, list(ended.document["faults"])) == (3, ["presse"])
     assert _receipts(ended)["presse"]["outcome"] == "posted"
-    assert len(desk.mail.mails) == 2 * len(ADDRESSES)
+    assert len(desk.mail.mails) == 3 * len(ADDRESSES)
     (desk.folder / "presse.txt").unlink()
     assert run("status").code == 3
 

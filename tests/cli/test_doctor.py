@@ -139,7 +139,7 @@ def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 4
     assert _line(ran, "incident 2026-4711")["exit"] == 4
-    assert "nothing waits" in _line(ran, "runner")["told"]
+    assert "nothing is due" in _line(ran, "runner")["told"]
     run("stop")
     assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["told"]
 

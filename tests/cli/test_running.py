@@ -37,6 +37,7 @@ def test_a_drain_that_a_person_must_follow_up_has_an_exit_code(run: Run, desk: D
     assert ran.code == 3
     assert "Deliveries: 1 refused, 1 waiting." in ran.out
     assert "Blocked, until a person acts: bluesky." in ran.out
+    assert "Deliveries: 1 waiting." in run("drain", "--budget", "1").out
 
 
 def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:

@@ -213,10 +213,10 @@ def test_failures_are_told_as_what_they_are(
 @pytest.mark.parametrize(
     ("status", "words", "kind", "said"),
     [
-        (403, "User throughput exceeded", Unavailable, "asks us to wait: User throughput exceeded"),
-        (403, "Cannot charge desk", Blocked, "is out of credit: Cannot charge <…>"),
-        (400, "No key k3y-of-desk for Accident", Refused, "refused the message: No key <…> for <…>"),
-        (400, "Cannot call /call/t0k", Refused, "refused the message: Cannot call /call/<…>"),
+        (403, "User throughput exceeded", Unavailable, "asks us to wait: User throughput exceeded."),
+        (403, "Cannot charge desk", Blocked, "is out of credit: Cannot charge <…>."),
+        (400, "No key k3y-of-desk for Accident", Refused, "refused the message: No key <…> for <…>."),
+        (400, "Cannot call /call/t0k", Refused, "refused the message: Cannot call /call/<…>."),
         (424, "", Refused, "refused the message."),
         (500, "Out of order", Unconfirmed, "whether the post is out: Out of order."),
     ],

@@ -280,7 +280,7 @@ def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: Sm
     assert isinstance(error, Blocked)
     assert (error.code, error.remedy) == ("403", "Buy credit, then: policenotify doctor")
     assert error.reason == (
-        'The SMS gateway is out of credit: Error "Cannot charge submit_sm, check RouterPB log file for details"'
+        'The SMS gateway is out of credit: Error "Cannot charge submit_sm, check RouterPB log file for details".'
     )
 
 
@@ -292,7 +292,7 @@ def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: 
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at == FakeClock().now() + timedelta(seconds=5)
-    assert error.reason == 'The SMS gateway asks us to wait: Error "User throughput exceeded"'
+    assert error.reason == 'The SMS gateway asks us to wait: Error "User throughput exceeded".'
     assert "`rate`" in error.remedy
 
 
@@ -329,6 +329,17 @@ def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
     assert told == {}
     assert isinstance(error, kind)
     assert said in error.reason
+
+
+def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: SmsStand) -> None:
+    stand.always(Answer(400, b"Mandatory argument [content] is not found"))
+    told, error = until_error(channel(stand, "jasmin"))
+    assert told == {}
+    assert isinstance(error, Blocked)
+    assert error.reason.endswith(
+        "refuses the message for everybody. Its last answer: "
+        "The SMS gateway refused the message: Mandatory argument [content] is not found."
+    )
 
 
 @pytest.mark.parametrize("name", ["jasmin", "json"])
@@ -669,6 +680,8 @@ FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
         (f"{FORM}&:coding=2", {}, "url: :coding= must follow"),
         (f"{FORM}&:coding=0", {"unicode": True}, "url: :coding= must follow"),
         (f"{FORM}&:data_coding=8", {}, "url: :data_coding= must follow"),
+        (f"{FORM}&:dataCoding=8", {}, "url: :datacoding= must follow"),
+        (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
         (FORM, {"unicode": True}, "unicode: the url does not give the gateway the coding"),
         (FORM.replace("forms", "jsons"), {"unicode": True}, "unicode: .*{data_coding}"),
         (FORM.replace("forms", "xmls"), {"unicode": True}, "unicode: .*{coding}"),

@@ -38,7 +38,8 @@ class Alarms:
         incidents: The open incidents, overdue ones first, then by what is owed next; perhaps only the first of them.
         open: How many incidents are open.
         late: How many of them are overdue.
-        gone: Channels that are not in the settings any more, and the open incidents that people read of there.
+        gone: Channels that are not in the settings any more, and the open incidents that people read of there; none
+            where something only waits for it.
         contested: Deliveries that were taken over twice within one lease, in the last hour.
         faults: Channels that cannot be used now, and why: what is meant for them waits.
     """
@@ -62,6 +63,8 @@ class Alarms:
         found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
         faults = {name: fault for name, fault in found.items() if fault is not None}
         mended = {one.channel: now for one in journal.unworded(known.keys() - faults.keys())}
+        carried = journal.carrying()
+        awaited = {one.name for one in journal.channel_summaries() if one.oldest is not None}
         due = journal.due(name for name, channel in known.items() if not channel.problem)
         return cls(
             now=now,
@@ -72,7 +75,7 @@ class Alarms:
             incidents=tuple(in_order(journal.incidents() if most is None else journal.most_urgent(most), now)),
             open=journal.count_open(),
             late=sum(due_at <= now for due_at, _ in journal.owed()),
-            gone={name: found for name, found in journal.carrying().items() if name not in known},
+            gone={name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - known.keys())},
             faults=faults,
             contested=journal.taken_over_again(),
         )
@@ -88,6 +91,11 @@ class Alarms:
 
     def told_of(self, gone: str) -> str:
         """What a channel that is gone means, and what to do."""
+        if not self.gone[gone]:
+            return (
+                f"{gone} is not in the settings any more, and messages wait for it. Put it back; with retired = true "
+                "nothing new begins on it."
+            )
         named, more = self.gone[gone][:_NAMED], len(self.gone[gone]) - _NAMED
         incidents = ", ".join([*named, *([f"{more:,} more incidents"] if more > 0 else [])])
         return (

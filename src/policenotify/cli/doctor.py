@@ -193,7 +193,7 @@ def _running(alarms: Alarms, settings: Settings) -> Iterator[Line]:
         told = f"deliveries wait, and nobody delivers ({seen}). Run: policenotify drain, from a timer"
         yield Line("runner", "WRONG", told, Exit.NOBODY)
     else:
-        yield Line("runner", "ok", f"{seen}; {'it is delivering' if alarms.waiting else 'nothing waits'}")
+        yield Line("runner", "ok", f"{seen}; {'it is delivering' if alarms.waiting else 'nothing is due'}")
     for name in alarms.gone:
         yield Line(f"channel {name}", "WRONG", alarms.told_of(name), Exit.ATTENTION)
     for one in alarms.contested:

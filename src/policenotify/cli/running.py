@@ -52,7 +52,7 @@ def drain(call: Call, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        waits = journal.due(publisher.channels) or journal.unworded(publisher.channels)
+        waits = journal.due(publisher.channels) or journal.unworded(publisher.channels) or journal.blocked()
         before = journal.unsettled_deliveries() if waits else frozenset()
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict
 from datetime import timedelta
 
 from rich.console import RenderableType
@@ -53,15 +54,20 @@ def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: 
                 raise
             # Word for word the same, but for what +30m meant then and means now.
             publication = first.model_copy(update={"repeated": True})
+        concerned = {receipt.channel for receipt in publication}
+        faults = {name: fault for name, fault in publisher.faults().items() if name in concerned}
         document = {
             "repeated": publication.repeated,
             "publication": pages.document(publication),
             "times": [] if publication.repeated else understood.document(moments),
+            "faults": {name: asdict(fault) for name, fault in faults.items()},
         }
         told = () if publication.repeated else understood.page(moments)
-        call.tell(document, *_page(publication, publisher), *told)
-        wrong = publisher.faults().keys() & {receipt.channel for receipt in publication}
-    return Exit.IN_ORDER if publication.in_order and not wrong else Exit.ATTENTION
+        # A receipt tells by itself what keeps it waiting.
+        waiting = {receipt.channel for receipt in publication if receipt.unworded}
+        more = [pages.paragraph(str(fault), "! ") for name, fault in faults.items() if name not in waiting]
+        call.tell(document, *_page(publication, publisher), *more, *told)
+    return Exit.IN_ORDER if publication.in_order and not faults else Exit.ATTENTION
 
 
 def _page(publication: Publication, publisher: Publisher) -> list[RenderableType]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, select, update
 
 from policenotify.journal import schema
 from policenotify.journal.addresses import store_addresses, store_recipients
 from policenotify.journal.events import RUNNER, record
 from policenotify.journal.lanes import let_go, lock, overtake
 from policenotify.journal.publish import in_order, worded
+from policenotify.journal.purged import counted_not
 from policenotify.journal.values import Drafted, Unworded, microseconds
 from policenotify.keys import Keys
 from policenotify.receipt import Outcome
@@ -32,9 +33,9 @@ def unworded(connection: Connection, channels: Iterable[str]) -> tuple[Unworded,
 
 
 def had_people(connection: Connection, channel: str) -> bool:
-    """Return whether an earlier delivery on the channel was for anybody."""
+    """Return whether an earlier delivery on the channel was for anybody, be it that they are purged by now."""
     some = exists().where(_people.c.delivery == _table.c.id)
-    query = select(_table.c.id).where(_table.c.channel == channel, _table.c.mass, some)
+    query = select(_table.c.id).where(_table.c.channel == channel, _table.c.mass, or_(some, ~counted_not()))
     return connection.execute(query.limit(1)).first() is not None
 
 

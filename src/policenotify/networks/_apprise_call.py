@@ -30,7 +30,7 @@ from policenotify.networks import _apprise
 from policenotify.networks._apprise_plugins import plugin_of, schemes
 from policenotify.networks._apprise_reply import GENERIC, error_for_words, words_of
 from policenotify.networks._apprise_url import scheme_of
-from policenotify.wire import before_publishing, error_for_exception, is_loopback
+from policenotify.wire import before_publishing, error_for_exception, is_loopback, quoted
 
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their complaint; ntfy writes its own codes, such as
 # 40301, whose first three digits are the status (docs.ntfy.sh).
@@ -273,8 +273,7 @@ def _judged(heard: Heard, *, where: str, now: datetime, words: str) -> ChannelEr
 def _of_status(status: int, *, where: str, now: datetime, words: str) -> ChannelError:
     if status in _NOT_THERE:
         return Blocked(
-            f"{where} is not at the address in the channel's url, or does not know what is named there"
-            f"{f': {words}' if words else '.'}",
+            f"{where} is not at the address in the channel's url, or does not know what is named there{quoted(words)}",
             code=str(status),
             remedy=f"Check the url, {_DOCTOR}",
         )

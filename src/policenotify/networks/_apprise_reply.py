@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
-from policenotify.wire import error_for_status
+from policenotify.wire import error_for_status, quoted
 
 GENERIC: Final = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
 """Schemes whose URL spells the whole call: the service behind them is known to the installation alone."""
@@ -80,20 +80,20 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
         where: Whom we called, in an officer's words.
         now: The time.
     """
-    code, quoted = str(status), f": {words}" if words else "."
+    code, told = str(status), quoted(words)
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5; beyond, it may have been sent
         if status == _TOO_MANY or _THROTTLED.search(words):
             return Unavailable(
-                f"{where} asks us to wait{quoted}",
+                f"{where} asks us to wait{told}",
                 retry_at=None if status == _TOO_MANY else now + _PAUSE,
                 whole_channel=True,
                 code=code,
                 remedy="It will be tried again. Give the channel the service's own limit as its `rate`.",
             )
         if status == _PAYMENT or _UNPAID.search(words):
-            return Blocked(f"{where} is out of credit{quoted}", code=code, remedy=f"Buy credit, {_DOCTOR}")
+            return Blocked(f"{where} is out of credit{told}", code=code, remedy=f"Buy credit, {_DOCTOR}")
         if status == _FORBIDDEN and words and not _IDENTITY.search(words):
             remedy = f"Check what the account may send, its password or token, and the sender, {_DOCTOR}"
-            return Blocked(f"{where} does not let us send{quoted}", code=code, remedy=remedy)
+            return Blocked(f"{where} does not let us send{told}", code=code, remedy=remedy)
     problem = error_for_status(status, {}, now=now, where=where, said=words)
-    return Refused(f"{where} refused the message{quoted}", code=code) if isinstance(problem, Refused) else problem
+    return Refused(f"{where} refused the message{told}", code=code) if isinstance(problem, Refused) else problem

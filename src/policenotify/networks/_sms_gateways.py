@@ -44,6 +44,7 @@ _NUMBERS_OR_SHORT = frozenset({"sinch", "twilio"})
 _NO_NAMES = _NUMBERS_ONLY | _NUMBERS_OR_SHORT | {"bulksms", "clickatell", "clicksend", "sns", "telesign"}
 _MOST_SEGMENTS = 8  # octopush and cm take 1224 letters: eight of 153
 _KANNEL_CODING, _DATA_CODING = _CODINGS = ("{coding}", "{data_coding}")
+_CODING_FIELD = re.compile(r"[:-](coding|data[_-]?coding|dcs)")  # in the form (`:`) or in the address (`-`)
 _WRITE_CODING = (
     "Write :coding={coding} for Kannel (0 or 2); for jasmin and others that take SMPP's data_coding (0 or 8) write "
     "{data_coding} in the field that holds it"
@@ -170,9 +171,8 @@ def _check_coding(parts: ServiceUrl, *, unicode: bool, told: bool) -> None:
     fixed = {"sfr": "media", "bulksms": "unicode"}.get(parts.scheme, "")
     if fixed in parts.options:
         raise SettingsError(f"url: {fixed} is chosen for each message. Take it out; see `segments` and `unicode`")
-    for name in (":coding", ":data_coding", ":dcs"):
-        coding = parts.options.get(name)
-        if coding not in {None, *_CODINGS} and (unicode or coding != "0"):
+    for name, coding in parts.options.items():
+        if _CODING_FIELD.fullmatch(name) and coding not in _CODINGS and (unicode or coding != "0"):
             raise SettingsError(f"url: {name}= must follow each message. {_WRITE_CODING}")
     if unicode and parts.scheme in GENERIC and not told:
         raise SettingsError(f"unicode: the url does not give the gateway the coding of each message. {_WRITE_CODING}")

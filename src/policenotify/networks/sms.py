@@ -282,7 +282,7 @@ def _outcome(recipient: Recipient, problem: ChannelError | None) -> RecipientOut
 
 def _refuses_all(problem: Refused) -> Blocked:
     return Blocked(
-        f"{_GATEWAY} refuses the message for everybody.",
+        f"{_GATEWAY} refuses the message for everybody. Its last answer: {problem.reason}",
         code=problem.code,
         remedy="Look into the gateway's console (sender, credit, text), then: policenotify doctor",
     )

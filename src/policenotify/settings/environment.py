@@ -133,6 +133,8 @@ def _put_in(
                 wrong.append(f"{at}: the file {file} cannot be read ({error.strerror}). Write the value into it.")
             except UnicodeDecodeError:
                 wrong.append(f"{at}: the file {file} is not UTF-8.")
+            except ValueError:  # a NUL in it
+                wrong.append(f"{at}: {name!r} is no name of a file.")
             else:
                 if not node[key]:
                     wrong.append(f"{at}: the file {file} is empty. Write the value into it.")

@@ -49,7 +49,7 @@ def exposed(settings: Settings) -> tuple[Exposed, ...]:
     for path, holds in _private(settings):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
-        except OSError:  # what is missing is reported where it is needed
+        except (OSError, ValueError):  # what is missing, or cannot be a path, is reported where it is needed
             continue
         if os.name == "posix" and mode & FOR_OTHERS:
             found.setdefault(path, Exposed(path, mode, holds))
@@ -60,7 +60,7 @@ def _private(settings: Settings) -> Iterator[tuple[Path, str]]:
     folder = settings.place.parent
     channels = tomllib.loads(settings.place.read_text("utf-8-sig")).get("channels", {})
     for name, channel in channels.items():
-        if name not in settings.channels:  # taken out by the environment
+        if name not in settings.channels or not isinstance(channel, dict):  # reported with the channel
             continue
         options = {option: value for option, value in channel.items() if option not in OF_THE_CHANNEL}
         if _has_secrets(settings.channels[name].network, options):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -33,7 +34,7 @@ from policenotify.message import CategoryCode, Language, Sentence
 from policenotify.rate import EXAMPLES, Rate
 from policenotify.reminders import Reminding
 from policenotify.scales import Severity
-from policenotify.slips import nearest, path, slips
+from policenotify.slips import nearest, path, sentence, slips
 from policenotify.text.spans import mentioned
 from policenotify.words import PROFILES, WORDS
 from policenotify.words.tags import matching
@@ -107,8 +108,19 @@ def _masked(given: dict[str, object] | tuple[str, ...]) -> dict[str, str] | tupl
 
 _Masked = PlainSerializer(_masked)
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_NEAR_TAGS = 0.75  # so like `tags`, another name in a channel's table is a misspelt one
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """Of a channel or a tag."""
+
+
+def _names_in(value: object) -> frozenset[str]:
+    """Return the names in a value that should be a list of tags, in whatever form they are written."""
+    values = value if isinstance(value, list) else [value]
+    parts = chain.from_iterable(re.split(r"[\s,;]+", each) for each in values if isinstance(each, str))
+    return frozenset(part for part in parts if re.fullmatch(_NAME, part))
+
 
 OnUnknownSetting = Annotated[
     BySeverity[OnUnknown],
@@ -169,6 +181,8 @@ class RecipientSettings(_Part):
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
                 raise SettingsError(f"{at}: the file {file} cannot be read ({why}).") from None  # may show an address
+            except ValueError:  # a NUL in it
+                raise SettingsError(f"{at}: {str(self.file)!r} is no name of a file.") from None
             addresses = (re.split(r"(?:^|\s)#", line)[0].strip() for line in lines)
             return tuple(dict.fromkeys(filter(None, addresses)))
 
@@ -215,6 +229,12 @@ class ChannelSettings(_Part):
             return given
         ours = {name: value for name, value in given.items() if name in OF_THE_CHANNEL}
         return {**ours, "options": {name: value for name, value in given.items() if name not in OF_THE_CHANNEL}}
+
+    @property
+    def likely_tags(self) -> frozenset[str]:
+        """Its tags, and those that stand under a misspelt name: routes mean it by them while it cannot be used."""
+        near = (name for name in self.options if get_close_matches(name.lower(), ["tags"], cutoff=_NEAR_TAGS))
+        return self.tags.union(*(_names_in(self.options[name]) for name in near))
 
 
 IN_DJANGO = "django"
@@ -305,7 +325,7 @@ class Settings(_Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        known = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
+        known = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}
         categories = {*PROFILES, *self.categories}
         spoken = {*WORDS, *self.languages}
         wrong: list[str] = []
@@ -364,8 +384,8 @@ class Settings(_Part):
 
     @property
     def faults(self) -> Mapping[str, str]:
-        """What is wrong with single channels, by name: these cannot be used, and the others can."""
-        return {name: self.fault(lines) for name, lines in self._faults.items()}
+        """What is wrong with single channels, in lines by name: these cannot be used, and the others can."""
+        return {name: "\n".join(lines) for name, lines in self._faults.items()}
 
     @classmethod
     def made(
@@ -403,8 +423,9 @@ class Settings(_Part):
         return wrong(self._place, lines, self._origins)
 
     def fault(self, lines: Iterable[str]) -> str:
-        """The same lines as one text, without the file."""
-        return " ".join(_with_origins(lines, self._origins))
+        """The same lines as one text of whole sentences, without the file."""
+        sentences = map(sentence, "\n".join(lines).splitlines())
+        return " ".join(_with_origins(sentences, self._origins))
 
 
 def wrong(place: Path, lines: list[str], origins: Mapping[str, str]) -> SettingsError:
@@ -447,5 +468,7 @@ def _with_sound_channels(table: Mapping[str, object], faults: dict[str, list[str
         if lines:
             faults[name] = [*lines, *faults.get(name, ())]
             kept = {"network": "", **{field: value for field, value in kept.items() if field not in bad}}
+            if "tags" in bad:  # what routes mean by them must wait for it all the same
+                kept["tags"] = sorted(_names_in(given["tags"]))
         sound[name] = kept
     return {**table, "channels": sound}

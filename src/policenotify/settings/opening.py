@@ -101,7 +101,7 @@ def _unusable(settings: Settings, name: str, problem: str) -> Configured:
         abilities=Abilities(budget=Budget(0)),
         open=opened,
         problem=problem,
-        **_how(channel),
+        **{**_how(channel), "tags": channel.likely_tags},
     )
 
 
