@@ -285,6 +285,25 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: XS
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.further))
 
 
+@pytest.mark.parametrize("sentences", range(6, 10))
+def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: XStand, sentences: int) -> None:
+    """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
+    office = opened(on_x(x, link_mode="standalone"))
+    instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
+    for key in ("a", "b"):
+        message = Message(
+            category="burglary_prevention", headline="Travaux de nuit sur la rocade", instruction=instruction.strip()
+        )
+        office.publish(message, key)
+        [receipt] = office.wait(key)
+        assert receipt.outcome is Outcome.POSTED, receipt
+        office.clock.pass_by(3600)
+    first, second = x.posts
+    assert ("18h42" in first.text, "18h42" in second.text) == (False, True)
+    assert "Évitez le secteur." in second.text
+    assert x_weight(second.text) <= 280
+
+
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
     with BlueskyStand("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
