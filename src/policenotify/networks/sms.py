@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.networks._loading import loading
 from policenotify.networks._sms_gateways import VERIFIED, NumberFormat, gateway
 from policenotify.networks._sms_numbers import BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm
@@ -227,7 +228,8 @@ class Sms:
             Blocked: The URL makes no sense to apprise, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        from policenotify.networks._apprise_call import reach  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._apprise_call import reach  # noqa: PLC0415 - loads apprise
 
         service = self._service(_NOBODY, "")
         if len(targets := _targets(service)) > 1:
@@ -247,7 +249,8 @@ class Sms:
         """Nothing is kept open. May be called twice."""
 
     def _service(self, number: str, text: str) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        from policenotify.networks._apprise_call import open_service  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._apprise_call import open_service  # noqa: PLC0415 - loads apprise
 
         counted = sms(text)
         url = self._gateway.url_for(number, gsm=counted.encoding == "GSM-7", segments=counted.segments)
@@ -255,8 +258,9 @@ class Sms:
 
     def _hand_over(self, number: str, text: str) -> ChannelError | None:
         """What went wrong; `None`: the gateway took it."""
-        from policenotify.networks._apprise_call import say  # noqa: PLC0415 - loads apprise
-        from policenotify.networks._sms_replies import READINGS  # noqa: PLC0415 - the same
+        with loading():
+            from policenotify.networks._apprise_call import say  # noqa: PLC0415 - loads apprise
+            from policenotify.networks._sms_replies import READINGS  # noqa: PLC0415 - the same
 
         service = self._service(number, text)
         if not _targets(service):
