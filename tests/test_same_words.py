@@ -25,8 +25,9 @@ from policenotify.message import Message, Translation
 from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome, Publication
 from policenotify.registry import configured
-from policenotify.testing import BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
+from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.stand import Reply, Seen
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 
@@ -185,6 +186,31 @@ def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock:
         found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
         assert sorted(found) == sorted(post.id for post in server.posts)
         assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("network", ["x", "mastodon"])
+def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
+    opened: Open, clock: FakeClock, x: XStand, network: str
+) -> None:
+    """The second one is first tried so much later that its look-up does not reach back to the first one's post."""
+    x.duplicate_window = timedelta(0)
+
+    def trouble(seen: Seen) -> tuple[Reply, bool] | None:
+        if not seen.path.endswith(("/tweets", "/statuses")):
+            return None
+        return (HangUp(), True) if seen.method == "POST" else (Answer(503), False)
+
+    with MastodonStand(now=clock.now, software="gotosocial") as server:
+        options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
+        stand: Any = x if network == "x" else server
+        office = opened(on_x(x) if network == "x" else configured("mastodon", "mastodon", options))
+        stand.disturb(trouble)
+        for incident in ("I1", "I2"):
+            office.opening(incident)
+            clock.pass_by(60)
+        stand.recover()
+        clock.pass_by(600)
+        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in stand.posts]
 
 
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
