@@ -194,11 +194,18 @@ def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) ->
 # --- a process that was halted for longer than its lease
 
 
-def halted(book: Book, network: Scripted, *, taken_over: bool = True, wrong: Exception | None = None) -> Any:
+def halted(
+    book: Book,
+    network: Scripted,
+    *,
+    taken_over: bool = True,
+    wrong: Exception | None = None,
+    seconds: float = LEASE.total_seconds() + 1,
+) -> Any:
     """A step of a network that asks before it writes, of a process that is halted before."""
 
     def step(*_given: Any) -> Any:
-        book.pass_by(LEASE.total_seconds() + 1)
+        book.pass_by(seconds)
         if taken_over:
             book.journal.recover()
             attempts(book, network).make(claim(book))
@@ -228,9 +235,11 @@ def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, 
     assert len(network.asked) == 2  # the other one has looked for it, and then sent it
 
 
-def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book) -> None:
+@pytest.mark.parametrize("leases", [0.51, 1.01])
+def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
+    """Half a lease is for what precedes the write; the other half is for the answer to it."""
     network = Scripted(abilities=PLAIN)
-    network.sends.append(halted(book, network, taken_over=False))
+    network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
     published = book.publish("sky")
     attempts(book, network).make(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
