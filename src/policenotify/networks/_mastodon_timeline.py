@@ -112,7 +112,9 @@ class Timeline:
                 if self._keep.swap(_NAME, json.dumps(latest), version=version):
                     return
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+    def find(
+        self, request: Request, *, since: datetime, known: frozenset[str] = frozenset(), just_now: bool = False
+    ) -> PostRef | None:
         """Look the post of *request* up.
 
         Of several posts that read as it, it is the oldest: the others may be of deliveries that were first tried later,
@@ -122,6 +124,7 @@ class Timeline:
             request: What was said to the network.
             since: When it was first said.
             known: Ids of posts that are others.
+            just_now: It was said a moment ago: of several posts it is the newest.
 
         Raises:
             Unavailable: The timeline could not be read.
@@ -139,6 +142,8 @@ class Timeline:
                     return ref
                 if self._is(request, said, ref):
                     found = ref
+                    if just_now:
+                        break
             if found is not None:
                 self.remember(found, request.key)
         return found
