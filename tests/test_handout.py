@@ -247,6 +247,23 @@ def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_d
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
+def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_again(book: Book) -> None:
+    network = Scripted(abilities=READABLE)
+    network.sends.append(Unconfirmed("Cut."))
+    published = book.publish("sky")
+    attempts(book, network).make(claim(book))
+    book.pass_by(60)
+    attempts(book, network).make(claim(book))
+    book.pass_by(5)
+    asked = claim(book)
+    book.journal.begin(asked, network.said[0], "standalone")  # not there twice, so said again
+    book.pass_by(LEASE.total_seconds() + 1)
+    book.journal.recover()
+    attempts(book, network).make(claim(book))
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
+
+
 def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) -> None:
     network = list_network()
 
