@@ -19,7 +19,7 @@ from policenotify.text import Budget, sms, to_gsm
 
 _GATEWAY = "The SMS gateway"
 _NOBODY = "+33639980001"  # 06 39 98 00 00 to 99 belong to nobody (ARCEP, numbers for films); it is never called
-_LONGEST_CALL = 60.0  # seconds: the chunk's lease is 2 minutes, and one more answer may take two timeouts
+_LONGEST_TIMEOUT = 30.0  # seconds: to connect and to answer take one each, and half a lease is a minute
 _DOUBTS = 2  # so many doubts in a row: the gateway is not well, and everybody after would be in doubt, too
 _SAME_FOR_ALL = 3  # so many refused, and nobody served: it is neither the people nor their numbers
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units that one SMS holds
@@ -111,7 +111,7 @@ class Sms:
             raise MissingExtra("The network 'sms'", "sms")
         if not (country_code.isascii() and country_code.isdigit() and len(country_code) < 4 and country_code[0] != "0"):  # noqa: PLR2004 - ITU-T E.164, section 6.2.1
             raise SettingsError("country_code: must be 1 to 3 digits without + and 00, such as '33'")
-        if not 0 < timeout <= _LONGEST_CALL / 2:
+        if not 0 < timeout <= _LONGEST_TIMEOUT:
             raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
         self._gateway = gateway(
             url.get_secret_value(),
@@ -167,7 +167,7 @@ class Sms:
         """Hand the text over for each person, in a request of his own.
 
         A number that cannot be right costs nobody else the message. Who is left when the gateway does not answer
-        twice in a row, or when a minute has passed, hears from a later attempt.
+        twice in a row hears from a later attempt.
 
         Yields:
             One outcome for each recipient.
@@ -176,11 +176,9 @@ class Sms:
             Blocked: The gateway does not accept our credentials, is not there, is out of credit, or refuses everybody.
             Unavailable: It cannot be reached, asks us to wait, or does not answer.
         """
-        text, began = str(request.body["text"]), self._clock.monotonic()
+        text = str(request.body["text"])
         served, doubts, aside = False, 0, list[RecipientOutcome]()
         for recipient in recipients:
-            if self._clock.monotonic() - began > _LONGEST_CALL:
-                raise Unavailable(f"{_GATEWAY} is slow.", remedy="The others get the message with the next attempt.")
             try:
                 number = e164(recipient.address, self._country_code)
             except BadNumber as error:
