@@ -194,11 +194,18 @@ def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) ->
 # --- a process that was halted for longer than its lease
 
 
-def halted(book: Book, network: Scripted, *, taken_over: bool = True, wrong: Exception | None = None) -> Any:
+def halted(
+    book: Book,
+    network: Scripted,
+    *,
+    taken_over: bool = True,
+    wrong: Exception | None = None,
+    seconds: float = LEASE.total_seconds() + 1,
+) -> Any:
     """A step of a network that asks before it writes, of a process that is halted before."""
 
     def step(*_given: Any) -> Any:
-        book.pass_by(LEASE.total_seconds() + 1)
+        book.pass_by(seconds)
         if taken_over:
             book.journal.recover()
             attempts(book, network).make(claim(book))
@@ -228,14 +235,33 @@ def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, 
     assert len(network.asked) == 2  # the other one has looked for it, and then sent it
 
 
-def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book) -> None:
+@pytest.mark.parametrize("leases", [0.51, 1.01])
+def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
+    """Half a lease is for what precedes the write; the other half is for the answer to it."""
     network = Scripted(abilities=PLAIN)
-    network.sends.append(halted(book, network, taken_over=False))
+    network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
     published = book.publish("sky")
     attempts(book, network).make(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
     attempts(book, network).make(claim(book))
     assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_again(book: Book) -> None:
+    network = Scripted(abilities=READABLE)
+    network.sends.append(Unconfirmed("Cut."))
+    published = book.publish("sky")
+    attempts(book, network).make(claim(book))
+    book.pass_by(60)
+    attempts(book, network).make(claim(book))
+    book.pass_by(5)
+    asked = claim(book)
+    book.journal.begin(asked, network.said[0], "standalone")  # not there twice, so said again
+    book.pass_by(LEASE.total_seconds() + 1)
+    book.journal.recover()
+    attempts(book, network).make(claim(book))
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
 
 
 def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) -> None:

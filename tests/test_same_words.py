@@ -25,8 +25,9 @@ from policenotify.message import Message, Translation
 from policenotify.publisher import Publisher
 from policenotify.receipt import Outcome, Publication
 from policenotify.registry import configured
-from policenotify.testing import BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
+from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.stand import Reply, Seen
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 
@@ -187,6 +188,31 @@ def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock:
         assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize("network", ["x", "mastodon"])
+def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
+    opened: Open, clock: FakeClock, x: XStand, network: str
+) -> None:
+    """The second one is first tried so much later that its look-up does not reach back to the first one's post."""
+    x.duplicate_window = timedelta(0)
+
+    def trouble(seen: Seen) -> tuple[Reply, bool] | None:
+        if not seen.path.endswith(("/tweets", "/statuses")):
+            return None
+        return (HangUp(), True) if seen.method == "POST" else (Answer(503), False)
+
+    with MastodonStand(now=clock.now, software="gotosocial") as server:
+        options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
+        stand: Any = x if network == "x" else server
+        office = opened(on_x(x) if network == "x" else configured("mastodon", "mastodon", options))
+        stand.disturb(trouble)
+        for incident in ("I1", "I2"):
+            office.opening(incident)
+            clock.pass_by(60)
+        stand.recover()
+        clock.pass_by(600)
+        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in stand.posts]
+
+
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
     with BlueskyStand("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
@@ -283,6 +309,25 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: XS
         assert {receipt.outcome for receipt in told} == {Outcome.POSTED}
         office.clock.pass_by(600)
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.further))
+
+
+@pytest.mark.parametrize("sentences", range(6, 10))
+def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: XStand, sentences: int) -> None:
+    """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
+    office = opened(on_x(x, link_mode="standalone"))
+    instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
+    for key in ("a", "b"):
+        message = Message(
+            category="burglary_prevention", headline="Travaux de nuit sur la rocade", instruction=instruction.strip()
+        )
+        office.publish(message, key)
+        [receipt] = office.wait(key)
+        assert receipt.outcome is Outcome.POSTED, receipt
+        office.clock.pass_by(3600)
+    first, second = x.posts
+    assert ("18h42" in first.text, "18h42" in second.text) == (False, True)
+    assert "Évitez le secteur." in second.text
+    assert x_weight(second.text) <= 280
 
 
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:

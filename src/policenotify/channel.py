@@ -462,7 +462,8 @@ class Finds(Protocol):
         """Look whether the post of *request* is out.
 
         Two incidents may end in the same words on one street: what was there before *since* is another's, and so is
-        what is *known* as such.
+        what is *known* as such. Of several posts that may be it, the oldest is: a younger one may be of a delivery that
+        was first tried later.
 
         Args:
             request: What was said to the network.

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from networks import (
     test_apprise_contract,
     test_bluesky_contract,
@@ -18,7 +19,9 @@ from networks import (
 )
 
 from policenotify.errors import ChannelError, LostLease
+from policenotify.networks._http import LeaseAdapter
 from policenotify.testing.saying import PEOPLE, say
+from policenotify.testing.stand import Answer, Stand
 from policenotify.wire import publishing_under
 
 CASES: dict[str, type[Any]] = {
@@ -103,3 +106,16 @@ def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
             with publishing_under(allow), suppress(LostLease, ChannelError):
                 list(channel.send_each(request, iter(PEOPLE)))
             assert len(wire.shown) == 2
+
+
+def test_past_the_lease_nothing_is_written_through_a_proxy() -> None:
+    with Stand() as proxy, closing(requests.Session()) as session:
+        proxy.on("POST", "*", lambda _: Answer.json({}))
+        adapter = LeaseAdapter()
+        session.mount("http://", adapter)
+        session.proxies = {"http": proxy.url}
+        with adapter.publishing():
+            nothing_is_written(lambda: session.post("http://network.example/post", timeout=5))
+            assert not proxy.requests
+            session.post("http://network.example/post", timeout=5)
+        assert len(proxy.requests) == 1

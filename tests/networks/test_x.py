@@ -551,6 +551,22 @@ def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
     assert channel.find(request, since=NOW + timedelta(seconds=jump + 10)) is None
 
 
+def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
+    opened: Open, stand: XStand, clock: FakeClock
+) -> None:
+    """By the clock as it was before, the question leaves out the time of the post, which X has no reason to refuse."""
+    ours = FakeClock(NOW)
+    channel = opened(clock=ours)
+    request = channel.prepare(a_post(), ())
+    out = stand.write("Route barrée à Évian.")
+    for passing in (clock, ours):
+        passing.pass_by(60)
+    ours.jump(150)
+    found = channel.find(request, since=NOW + timedelta(seconds=150))
+    assert found is not None
+    assert found.id == out
+
+
 @pytest.mark.parametrize("ahead", [timedelta(days=-2), timedelta(hours=-3), timedelta(hours=3), timedelta(days=2)])
 @pytest.mark.parametrize("learnt", [True, False])
 def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(

@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
+from policenotify.networks._loading import loading
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.spans import spans_of
 
@@ -103,7 +104,8 @@ def valid_uri(url: str) -> str | None:
     Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is percent-encoded (RFC 3987, section 3.1).
     An address with a user's name before its host is none: it is made to mislead.
     """
-    import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
+    with loading():
+        import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
 
     try:
         parsed = httpx.URL(url)

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, Keep
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks._bluesky_xrpc import CLOSED, Answer, Xrpc, judge, publishing_nothing
+from policenotify.networks._loading import loading
 from policenotify.wire import is_safe, quoted
 
 _NAME = "session"
@@ -184,7 +185,8 @@ def _host(service: str, document: object) -> str:
     A server that is not reached by https is taken only if it is the loopback that we were told to call; else calls
     stay with the service.
     """
-    from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used
+    with loading():
+        from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used
 
     try:
         endpoint = DidDocument(**document).get_pds_endpoint() if isinstance(document, dict) else None

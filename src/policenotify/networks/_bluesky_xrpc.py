@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.networks._loading import loading
 from policenotify.wire import before_publishing, error_for_exception, error_for_status
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class Xrpc:
             Unavailable: The call never reached the server.
             Unconfirmed: No answer came, or it cannot be read.
         """
-        from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
+        with loading():
+            from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
 
         return self._call("invoke_query", host, name, token, params=DotDict(params) if params else None)
 
@@ -158,7 +160,8 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            from atproto import Client, Request  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
+            with loading():
+                from atproto import Client, Request  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
 
             try:
                 self._client = Client(request=Request(mounts=_DIRECT))

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from policenotify import wire
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.networks._loading import loading
 from policenotify.wire import error_for_exception, error_for_status, quoted
 
 if TYPE_CHECKING:
@@ -154,10 +155,11 @@ class Api:
 
     def _opened(self) -> Client:
         if self._client is None:
-            import mastodon  # noqa: PLC0415 - 0.2 s and 25 MiB, paid when first used
-            import requests  # noqa: PLC0415 - comes with it
+            with loading():
+                import mastodon  # noqa: PLC0415 - 0.2 s and 25 MiB, paid when first used
+                import requests  # noqa: PLC0415 - comes with it
 
-            from policenotify.networks._http import LeaseAdapter  # noqa: PLC0415 - loads requests
+                from policenotify.networks._http import LeaseAdapter  # noqa: PLC0415 - loads requests
 
             class Session(requests.Session):
                 def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - handed on

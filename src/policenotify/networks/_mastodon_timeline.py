@@ -112,13 +112,19 @@ class Timeline:
                 if self._keep.swap(_NAME, json.dumps(latest), version=version):
                     return
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+    def find(
+        self, request: Request, *, since: datetime, known: frozenset[str] = frozenset(), just_now: bool = False
+    ) -> PostRef | None:
         """Look the post of *request* up.
+
+        Of several posts that read as it, it is the oldest: the others may be of deliveries that were first tried later,
+        whose look-up does not reach back to this one.
 
         Args:
             request: What was said to the network.
             since: When it was first said.
             known: Ids of posts that are others.
+            just_now: It was said a moment ago: of several posts it is the newest.
 
         Raises:
             Unavailable: The timeline could not be read.
@@ -127,13 +133,20 @@ class Timeline:
         with publishing_nothing("looking the post up"):
             self._id = self._id or self._own_id()
             keys, _ = self._posted()
+            found: PostRef | None = None
             for said, ref in self._since(since):
                 under = keys.get(ref.id)
-                other = ref.id in known or under not in {None, request.key}
-                if not other and (under == request.key or self._is(request, said, ref)):
-                    self.remember(ref, request.key)
+                if ref.id in known or under not in {None, request.key}:
+                    continue
+                if under == request.key:
                     return ref
-        return None
+                if self._is(request, said, ref):
+                    found = ref
+                    if just_now:
+                        break
+            if found is not None:
+                self.remember(found, request.key)
+        return found
 
     # --- reading
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Request
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
 from policenotify.networks._apprise_url import read
+from policenotify.networks._loading import loading
 from policenotify.networks._sms_gateways import SCHEMES as SMS_SCHEMES
 from policenotify.text import Budget
 
@@ -137,7 +138,8 @@ class Apprise:
             Unavailable: It cannot be reached, or asks us to wait.
             Unconfirmed: No readable answer came.
         """
-        from policenotify.networks._apprise_call import say  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._apprise_call import say  # noqa: PLC0415 - loads apprise
 
         problem = say(
             self._open(),
@@ -160,7 +162,8 @@ class Apprise:
             Blocked: The URL makes no sense to apprise, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        from policenotify.networks._apprise_call import reach  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._apprise_call import reach  # noqa: PLC0415 - loads apprise
 
         reach(self._open(), timeout=self._timeout, where=self._name())
         return Account(id=self.account, name=self._name())
@@ -179,7 +182,8 @@ class Apprise:
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
-            from policenotify.networks._apprise_call import open_service  # noqa: PLC0415 - loads apprise
+            with loading():
+                from policenotify.networks._apprise_call import open_service  # noqa: PLC0415 - loads apprise
 
             service = open_service(self._url.get_secret_value(), timeout=self._timeout, unencrypted=self._unencrypted)
             if len(service) > 1:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import MissingExtra, Refused, SettingsError
 from policenotify.networks import _mime
+from policenotify.networks._loading import loading
 from policenotify.networks._smtp_reply import judged
 from policenotify.text import Budget
 
@@ -146,7 +147,8 @@ class Email:
             Blocked: The server does not accept our login or our sender's address, or relays nothing for us.
             Unavailable: The server cannot be reached, or takes no mail now.
         """
-        from policenotify.networks._smtp import Line  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._smtp import Line  # noqa: PLC0415 - loads apprise
 
         mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
         served, aside, domains = False, list[RecipientOutcome](), set[str]()
@@ -202,7 +204,8 @@ class Email:
             line.close()
 
     def _open(self) -> Session:
-        from policenotify.networks import _smtp  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks import _smtp  # noqa: PLC0415 - loads apprise
 
         if self._service is None:
             self._service = _smtp.service(

@@ -276,7 +276,8 @@ class Mastodon:
     def _out_already(self, request: Request) -> PostRef | None:
         try:
             said_at = datetime.fromisoformat(str(request.body["said_at"]))
-            return self._timeline.find(request, since=said_at)  # which knows by itself what is out under other keys
+            # It knows by itself what is out under other keys.
+            return self._timeline.find(request, since=said_at, just_now=True)
         except (Blocked, Unavailable) as error:  # true of the question, not of the post
             unanswered = error
         raise Unconfirmed(unanswered.reason, code=unanswered.code)

@@ -12,13 +12,14 @@ from pydantic import SecretStr
 
 from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.networks._loading import loading
 from policenotify.networks._sms_gateways import VERIFIED, NumberFormat, gateway
 from policenotify.networks._sms_numbers import BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm
 
 _GATEWAY = "The SMS gateway"
 _NOBODY = "+33639980001"  # 06 39 98 00 00 to 99 belong to nobody (ARCEP, numbers for films); it is never called
-_LONGEST_CALL = 60.0  # seconds: the chunk's lease is 2 minutes, and one more answer may take two timeouts
+_LONGEST_TIMEOUT = 30.0  # seconds: to connect and to answer take one each, and half a lease is a minute
 _DOUBTS = 2  # so many doubts in a row: the gateway is not well, and everybody after would be in doubt, too
 _SAME_FOR_ALL = 3  # so many refused, and nobody served: it is neither the people nor their numbers
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units that one SMS holds
@@ -110,7 +111,7 @@ class Sms:
             raise MissingExtra("The network 'sms'", "sms")
         if not (country_code.isascii() and country_code.isdigit() and len(country_code) < 4 and country_code[0] != "0"):  # noqa: PLR2004 - ITU-T E.164, section 6.2.1
             raise SettingsError("country_code: must be 1 to 3 digits without + and 00, such as '33'")
-        if not 0 < timeout <= _LONGEST_CALL / 2:
+        if not 0 < timeout <= _LONGEST_TIMEOUT:
             raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
         self._gateway = gateway(
             url.get_secret_value(),
@@ -166,7 +167,7 @@ class Sms:
         """Hand the text over for each person, in a request of his own.
 
         A number that cannot be right costs nobody else the message. Who is left when the gateway does not answer
-        twice in a row, or when a minute has passed, hears from a later attempt.
+        twice in a row hears from a later attempt.
 
         Yields:
             One outcome for each recipient.
@@ -175,11 +176,9 @@ class Sms:
             Blocked: The gateway does not accept our credentials, is not there, is out of credit, or refuses everybody.
             Unavailable: It cannot be reached, asks us to wait, or does not answer.
         """
-        text, began = str(request.body["text"]), self._clock.monotonic()
+        text = str(request.body["text"])
         served, doubts, aside = False, 0, list[RecipientOutcome]()
         for recipient in recipients:
-            if self._clock.monotonic() - began > _LONGEST_CALL:
-                raise Unavailable(f"{_GATEWAY} is slow.", remedy="The others get the message with the next attempt.")
             try:
                 number = e164(recipient.address, self._country_code)
             except BadNumber as error:
@@ -227,7 +226,8 @@ class Sms:
             Blocked: The URL makes no sense to apprise, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        from policenotify.networks._apprise_call import reach  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._apprise_call import reach  # noqa: PLC0415 - loads apprise
 
         service = self._service(_NOBODY, "")
         if len(targets := _targets(service)) > 1:
@@ -247,7 +247,8 @@ class Sms:
         """Nothing is kept open. May be called twice."""
 
     def _service(self, number: str, text: str) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        from policenotify.networks._apprise_call import open_service  # noqa: PLC0415 - loads apprise
+        with loading():
+            from policenotify.networks._apprise_call import open_service  # noqa: PLC0415 - loads apprise
 
         counted = sms(text)
         url = self._gateway.url_for(number, gsm=counted.encoding == "GSM-7", segments=counted.segments)
@@ -255,8 +256,9 @@ class Sms:
 
     def _hand_over(self, number: str, text: str) -> ChannelError | None:
         """What went wrong; `None`: the gateway took it."""
-        from policenotify.networks._apprise_call import say  # noqa: PLC0415 - loads apprise
-        from policenotify.networks._sms_replies import READINGS  # noqa: PLC0415 - the same
+        with loading():
+            from policenotify.networks._apprise_call import say  # noqa: PLC0415 - loads apprise
+            from policenotify.networks._sms_replies import READINGS  # noqa: PLC0415 - the same
 
         service = self._service(number, text)
         if not _targets(service):

@@ -20,6 +20,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
+from policenotify.networks._loading import loading
 from policenotify.networks._x_answer import Answer, judge, publishing_nothing
 from policenotify.networks._x_credentials import Credentials
 from policenotify.networks._x_identity import Identity
@@ -261,7 +262,8 @@ class X:
 
     def _line(self) -> Line:
         if self._opened is None:
-            from policenotify.networks._x_line import Line  # noqa: PLC0415 - loads tweepy, when it is first used
+            with loading():
+                from policenotify.networks._x_line import Line  # noqa: PLC0415 - loads tweepy, when it is first used
 
             keys = tuple(key.get_secret_value() for key in self._credentials.keys)
             self._opened = Line(self._service, self._timeout, keys, self._credentials.secrets)

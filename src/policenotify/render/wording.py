@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,13 +43,15 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
 
     def wording(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
-        others = _distinct(scene, channel, standalone=standalone)
+        others = _distinct(scene, channel, lambda short: short.standalone if standalone else short.reply)
         texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
         if not texts or others is None:
-            texts, others = _thread(scene, channel) or (texts, ())
+            texts, others = _thread(scene, channel) or (texts, others)
         if not texts and not channel.abilities.html:
             fitted = _brief(scene, channel)
             texts = (fitted.text,) if fitted.fits else ()
+        if others is None:  # words that are refused as a whole are better said briefly than not at all
+            others = _distinct(scene, channel, lambda short: short.brief) or ()
         if not texts:
             raise CannotFit(channel.name, fitted.used, fitted.limit)
         post = Post(
@@ -123,13 +125,12 @@ def _short(scene: Scene, channel: Configured, *, distinct: bool = False) -> Shor
     return scene.once(Short, can.hashtags, bracketed, named, _hard_spaces(can.budget))
 
 
-def _distinct(scene: Scene, channel: Configured, *, standalone: bool) -> tuple[str, ...] | None:
-    """The text with what tells it apart, where the network refuses repeated words; `None`: that does not fit."""
+def _distinct(scene: Scene, channel: Configured, parts: Callable[[Short], Sequence[Part]]) -> tuple[str, ...] | None:
+    """These parts with what tells them apart, where the network refuses repeated words; `None`: that does not fit."""
     can = channel.abilities
     if not can.refuses_repeats or can.html:
         return ()
-    short = _short(scene, channel, distinct=True)
-    fitted = fit(short.standalone if standalone else short.reply, can.budget)
+    fitted = _fitted(parts(_short(scene, channel, distinct=True)), can.budget)
     return (fitted.text,) if fitted.fits else None
 
 
