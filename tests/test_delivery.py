@@ -853,7 +853,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     delivery.channels["resend"] = resend.configured("resend", on_unknown="resend")
     with Timed() as drained:
         delivery.drain(LONG)
-    assert drained.quick
+    assert drained.took < 15  # "not there" is believed of two answers, five seconds apart
     outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.told(plain)}
     assert outcomes == {
         "keyed": (Outcome.POSTED, 2),

@@ -117,8 +117,10 @@ def test_what_was_offered_is_read_as_the_place_that_was_meant(complete: Offered)
 
 @pytest.mark.slow
 def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: Desk, run: Run) -> None:
+    desk.database.unlink()
     assert complete("end ") == {}
     assert not desk.database.exists()
+    desk.make_journal()
     run("publish", *ACCIDENT)
     told = "traffic_accident, Montpellier, avenue de Toulouse, Accident de la circulation"
     for command in ("end", "update", "correct", "cancel", "status"):
