@@ -821,6 +821,10 @@ Delivery(journal=book.journal, channels=channels, clock=SystemClock()).drain(tim
 """
 
 
+def _landed(post: str, request: Request) -> PostRef:
+    return PostRef(account=request.account, id=post)
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path, book: Book, delivers: Made) -> None:
     book.keys.save(tmp_path / "keys")
@@ -849,6 +853,9 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     }
     networks["found"].finds.append(networks["found"].ref)
     resend = Scripted()
+    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are told apart by their ids
+        networks[name].sends.append(partial(_landed, name))
+    resend.sends.append(partial(_landed, "resend"))
     delivery = delivers(**networks)
     delivery.channels["resend"] = resend.configured("resend", on_unknown="resend")
     with Timed() as drained:
