@@ -17,7 +17,9 @@ from desk import Desk, accident
 
 from policenotify.cli.supervision import Supervisor, ended_by_signals
 from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.testing.stand import Hang
+from policenotify.testing.stand import Hang, Seen
+
+UNDER_WAY = ("A worker sends it; it ", "It is being sent now.")
 
 
 @pytest.fixture
@@ -63,11 +65,19 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
     with desk.publisher() as other:
         other.publish(accident(), key="waits", actor="desk", to=["bluesky"], wait=timedelta(0))
         notes: list[str] = []
+        noted = threading.Event()
+
+        def answer_once_noted(_: Seen) -> None:
+            noted.wait(10)
+
+        desk.bluesky.disturb(answer_once_noted)
 
         def delivered() -> bool:
             publication = other.publication("waits")
             assert publication is not None
             notes.extend(receipt.note for receipt in publication if not receipt.outcome.settled)
+            if notes and notes[-1].startswith(UNDER_WAY):
+                noted.set()
             return publication.in_order and b"WATCHDOG=1" in told
 
         _end_when(delivered)
@@ -77,7 +87,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
         assert ran.err.startswith(
             "Delivering on bluesky, presse.\nsky is not in the settings any more, and people read there of old,"
         )
-        assert any(note.startswith(("A worker sends it; it ", "It is being sent now.")) for note in notes), notes
+        assert noted.is_set(), notes
         assert other.journal.worker_seen() is None
     listener.join(10)
     assert (told[0], set(told[1:-1])) == (b"READY=1", {b"WATCHDOG=1"})
