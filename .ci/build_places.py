@@ -1,4 +1,4 @@
-"""Build `src/policenotify/data/cog_<year>.tsv.gz`, the places that `policenotify.places` reads.
+"""Build `src/policenotify/data/cog_<year>.tsv.gz`, the places that `policenotify.model.places` reads.
 
 Run from anywhere in the checkout; needs the standard library and, unless `--from` is given, npm:
 

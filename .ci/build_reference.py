@@ -20,8 +20,8 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
+from policenotify.render.locales import Profile
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
-from policenotify.words import Profile
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 BEGIN = "<!-- what follows is written by: python .ci/build_reference.py -->\n"
@@ -41,7 +41,7 @@ EXAMPLES: Mapping[str, str] = {
     "sender": '`"Police nationale"`',
     "zone": '`"Europe/Paris"`',
     "journal": '`"/var/lib/policenotify/journal.db"`, `{ file = "secrets/journal-url" }`',
-    "keys": '`"policenotify.keys"`',
+    "keys": '`"policenotify.journal.keys"`',
     "wait": '`20`, `"PT20S"`',
     "languages": '`["fr", "en"]`',
     "Settings.languages": '`de = "words/de.toml"`',

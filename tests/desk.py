@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from policenotify.channel import Clock, Configured
-from policenotify.clock import SystemClock
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.registry import configured
-from policenotify.testing.bluesky import BlueskyStand
-from policenotify.testing.mailstand import MailStand
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.servers.bluesky import BlueskyStand
+from policenotify.testing.servers.mail import MailStand
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 INCIDENT = "2026-4711"

@@ -14,11 +14,11 @@ from five import ADDRESSES, NETWORKS, NOWHERE, NUMBERS, Five
 from sqlalchemy import select
 
 from policenotify.journal import schema
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Publication, Receipt
-from policenotify.scales import Severity
+from policenotify.model.cap import Severity
+from policenotify.model.receipt import Outcome, Publication, Receipt
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Hang, HangUp
-from policenotify.testing.stand import Reply
+from policenotify.testing.servers.http import Reply
 
 LOGIN: Final = ("desk", "motdepasse")
 PEOPLE: Final = {"email": ADDRESSES, "sms": NUMBERS}

@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 from desk import soon
 
 from policenotify.channel import Configured
-from policenotify.clock import SystemClock
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.publisher import Publisher
-from policenotify.registry import configured
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import BlueskyStand, MailStand, MastodonStand, SmsStand, XStand
-from policenotify.testing._tls_tunnel import _Authority
 from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.servers._tls_tunnel import _Authority
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers for films, nobody's

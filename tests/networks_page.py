@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from policenotify.channel import Configured
-from policenotify.cli.looking import Option, look, written
-from policenotify.registry import configured, network
+from policenotify.cli.network_info import Option, look, written
+from policenotify.networks.registry import configured, network
 
 BEGIN: Final = (
     "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/test_networks_page.py -->\n"

@@ -28,12 +28,12 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.journal import open_journal
-from policenotify.journal.values import Claimed, Draft, Drafted
-from policenotify.keys import Keys
-from policenotify.lifecycle import Course, Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.receipt import Leg, Publication, Receipt
-from policenotify.scales import Severity
+from policenotify.journal.keys import Keys
+from policenotify.journal.records import Claimed, Draft, Drafted
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Leg, Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from policenotify.channel import Configured
-from policenotify.registry import configured
+from policenotify.networks.registry import configured
 
 _SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
 _ADDRESS = "mailtos://alerte:s3cret@police34.example?name=Police"

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from scripted import Book, Hang, Scripted
 
-from policenotify.aio import AsyncPublisher, _awaited
-from policenotify.clock import SystemClock
 from policenotify.errors import IllegalCourse, KeyReused
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
+from policenotify.journal.clock import SystemClock
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message
+from policenotify.model.receipt import Outcome
+from policenotify.publishing.aio import AsyncPublisher, _awaited
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 MESSAGE = Message(
@@ -191,9 +191,9 @@ import asyncio, sys
 from pathlib import Path
 from threading import Event
 from datetime import timedelta
-from policenotify.aio import AsyncPublisher
-from policenotify.clock import SystemClock
-from policenotify.publisher import Publisher
+from policenotify.publishing.aio import AsyncPublisher
+from policenotify.journal.clock import SystemClock
+from policenotify.publishing.publisher import Publisher
 from test_aio import MESSAGE, PARIS, SENDER, Book, Scripted
 
 sky = Scripted()

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from scripted import KEYED, LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
 from sqlalchemy import select
 
-from policenotify.attempt import CHUNK, Attempts, patience
 from policenotify.channel import (
     Abilities,
     BySeverity,
@@ -28,6 +27,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
+from policenotify.delivery.attempt import CHUNK, Attempts, patience
+from policenotify.delivery.bulk_send import Handout, Lease
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -38,12 +39,11 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.handout import Handout, Lease
-from policenotify.journal import limiter, schema
-from policenotify.journal.values import Claimed, Settlement, microseconds
-from policenotify.rate import Rate
-from policenotify.receipt import Outcome, Receipt
-from policenotify.scales import Severity
+from policenotify.journal import rate_limiter, schema
+from policenotify.journal.records import Claimed, Settlement, microseconds
+from policenotify.model.cap import Severity
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Outcome, Receipt
 from policenotify.testing.fakes import FakeClock
 
 HOUR = timedelta(hours=1)
@@ -301,7 +301,7 @@ def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str)
         assert claimed is not None
         how = network.configured("sky", rate=Rate(1, HOUR))
         with book.journal.writing() as connection:  # another process has just sent something
-            limiter.take(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
+            rate_limiter.take(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
         attempts(book, network, how).make(claimed)
         assert "rate" in book.receipt(published).reason
     else:

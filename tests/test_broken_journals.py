@@ -23,8 +23,8 @@ from sqlalchemy import text
 from policenotify.cli import main
 from policenotify.errors import JournalError, JournalMissing, NewerVersion, PolicenotifyError
 from policenotify.journal import open_journal
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.publisher import Publisher
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from policenotify.testing.samples import PARIS, SENDER
 

@@ -32,7 +32,7 @@ from policenotify.channel import (
     Span,
 )
 from policenotify.errors import NewerVersion
-from policenotify.lifecycle import Stage
+from policenotify.model.lifecycle import Stage
 from policenotify.text import Budget
 
 KEY = "0123456789abcdef" * 4

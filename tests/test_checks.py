@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import pytest
 
-from policenotify import places
 from policenotify.checks import CHECKS, Check, Draft, check
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.receipt import Entry, Finding, History, Level
+from policenotify.model import places
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Entry, Finding, History, Level
 from policenotify.render import resolve
+from policenotify.render.locales import PROFILES, WORDS, Profile
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
-from policenotify.words import PROFILES, WORDS, Profile
 
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 SOON: Final = NOW + timedelta(minutes=30)

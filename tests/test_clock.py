@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from policenotify.clock import MachineClock, SystemClock
+from policenotify.journal.clock import MachineClock, SystemClock
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux has it")

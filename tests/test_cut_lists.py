@@ -15,10 +15,10 @@ from desk import accident
 
 from policenotify.channel import Configured
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Receipt
-from policenotify.registry import configured
+from policenotify.journal.keys import Keys
+from policenotify.model.receipt import Outcome, Receipt
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import MailStand, SmsStand
 from policenotify.testing.samples import PARIS, SENDER
 

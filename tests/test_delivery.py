@@ -23,16 +23,16 @@ import pytest
 from scripted import KEYED, LEASE, MAIL, READABLE, Book, Hang, Scripted, everybody
 from sqlalchemy import update
 
-from policenotify import delivery as rooms
 from policenotify.channel import Clock, PostRef, Request
-from policenotify.clock import SystemClock
-from policenotify.delivery import Delivery
+from policenotify.delivery import dispatcher as rooms
+from policenotify.delivery.dispatcher import Delivery
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal import schema
-from policenotify.journal.values import Settlement
-from policenotify.rate import Rate
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.records import Settlement
+from policenotify.model.cap import Severity
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 
 LONG = timedelta(seconds=30)  # a drain that needs all of it fails its test
@@ -801,9 +801,9 @@ import os, sys
 from datetime import timedelta
 from pathlib import Path
 from scripted import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
-from policenotify.clock import SystemClock
-from policenotify.delivery import Delivery
-from policenotify.keys import Keys
+from policenotify.journal.clock import SystemClock
+from policenotify.delivery.dispatcher import Delivery
+from policenotify.journal.keys import Keys
 from threading import Event
 
 def hang(given):

@@ -30,7 +30,7 @@ from policenotify.errors import (
     Unconfirmed,
     UnknownNetwork,
 )
-from policenotify.receipt import Finding, Level, Outcome, Receipt
+from policenotify.model.receipt import Finding, Level, Outcome, Receipt
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 ULID = "01K1BB00000000000000000000"

@@ -17,10 +17,10 @@ from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 
 from policenotify.channel import Operation
 from policenotify.errors import PublicationFailed
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Publication
-from policenotify.scales import Severity
+from policenotify.model.cap import Severity
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import HangUp
 
 

@@ -13,16 +13,16 @@ from typing import Final
 import pytest
 from shipped import NETWORKS, channel_on
 
-from policenotify import places
 from policenotify.channel import Configured, Post
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Message, Translation
-from policenotify.receipt import Entry, History, Leg
+from policenotify.model import places
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message, Translation
+from policenotify.model.receipt import Entry, History, Leg
 from policenotify.render import Scene, render, resolve
+from policenotify.render.locales import PROFILES, WORDS
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
-from policenotify.words import PROFILES, WORDS
 
 PAGES: Final = Path(__file__).parent / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)

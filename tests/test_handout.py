@@ -12,15 +12,15 @@ import pytest
 from scripted import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
 from sqlalchemy import select
 
-from policenotify.attempt import Attempts
 from policenotify.channel import Configured, Recipient, RecipientOutcome
+from policenotify.delivery.attempt import Attempts
 from policenotify.errors import LostLease, Refused, Unconfirmed
-from policenotify.journal import owner, schema
-from policenotify.journal.owner import Machine, this_machine, this_process
-from policenotify.journal.values import Claimed
-from policenotify.rate import Rate
-from policenotify.receipt import Outcome
-from policenotify.wire import before_publishing
+from policenotify.journal import leases, schema
+from policenotify.journal.leases import Machine, this_machine, this_process
+from policenotify.journal.records import Claimed
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Outcome
+from policenotify.transport import before_publishing
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
 
@@ -313,11 +313,11 @@ def test_outside_a_delivery_a_network_may_always_publish() -> None:
 
 
 def _dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owner, "_alive", lambda _pid: False)
+    monkeypatch.setattr(leases, "_alive", lambda _pid: False)
 
 
 def _on(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> str:
-    monkeypatch.setattr(owner, "this_machine", lambda: machine)
+    monkeypatch.setattr(leases, "this_machine", lambda: machine)
     return f"{machine}/1/1/slot"
 
 

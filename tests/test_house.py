@@ -66,7 +66,7 @@ def test_every_public_name_says_what_it_is(name: str) -> None:
     assert inspect.getdoc(public)
 
 
-_OF_A_PROJECT = {"policenotify.runners.django.models"}  # Django imports models only in a project
+_OF_A_PROJECT = {"policenotify.integrations.django.models"}  # Django imports models only in a project
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_every_module_imports_and_is_documented(module: str) -> None:
     if module in _OF_A_PROJECT:
         start = (
             "import django, django.conf, importlib\n"
-            "django.conf.settings.configure(INSTALLED_APPS=['policenotify.runners.django'])\n"
+            "django.conf.settings.configure(INSTALLED_APPS=['policenotify.integrations.django'])\n"
             "django.setup()\nassert importlib.import_module(sys.argv[1]).__doc__"
         )
         _in_a_new_interpreter(start.replace("sys.argv[1]", repr(module)))

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidPicture
-from policenotify.images import MAX_BYTES, MAX_SIDE, picture
+from policenotify.publishing.images import MAX_BYTES, MAX_SIDE, picture
 
 MARK = "Z6-RUE-DES-LILAS-12"
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 160, 30)
@@ -319,7 +319,7 @@ def test_importing_loads_no_pillow_and_its_absence_names_the_extra() -> None:
     code = (
         "import sys\n"
         "from policenotify.errors import MissingExtra\n"
-        "from policenotify.images import picture\n"
+        "from policenotify.publishing.images import picture\n"
         "assert 'PIL' not in sys.modules\n"
         "sys.modules['PIL'] = None\n"
         "try:\n    picture(b'', 'x')\n"

@@ -17,9 +17,9 @@ from desk import Desk, accident, open_desk
 from policenotify.cli import main
 from policenotify.errors import JournalTakenAway
 from policenotify.journal import open_journal
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.receipt import Outcome
-from policenotify.testing.stand import Hang
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Outcome
+from policenotify.testing.servers.http import Hang
 
 LONG = timedelta(seconds=30)
 Way = Callable[[Desk], None]

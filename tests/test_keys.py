@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import NewerVersion, SettingsError
-from policenotify.keys import CROCKFORD, Keys
+from policenotify.journal.keys import CROCKFORD, Keys
 
 
 def counting(start: int = 0) -> random.Random:
@@ -29,7 +29,7 @@ def keys() -> Keys:
 
 
 def test_the_file_is_for_its_owner_only_and_comes_back_the_same(keys: Keys, tmp_path: Path) -> None:
-    path = tmp_path / "policenotify.keys"
+    path = tmp_path / "policenotify.journal.keys"
     keys.save(path)
     assert path.stat().st_mode & 0o777 == 0o600
     again = Keys.load(path)
@@ -60,7 +60,7 @@ def test_a_file_that_is_there_is_never_written_over(keys: Keys, tmp_path: Path) 
 def test_a_disk_that_is_full_leaves_no_half_file(tmp_path: Path) -> None:
     code = (
         "import random, resource, signal, sys\n"
-        "from policenotify.keys import Keys\n"
+        "from policenotify.journal.keys import Keys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "keys = Keys.create(random.Random(0).randbytes)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
@@ -228,7 +228,7 @@ def test_a_purpose_is_a_name(keys: Keys, purpose: str) -> None:
 
 def test_importing_and_tagging_load_no_cipher() -> None:
     code = (
-        "import sys, random\nfrom policenotify.keys import Keys\n"
+        "import sys, random\nfrom policenotify.journal.keys import Keys\n"
         "Keys.create(random.Random(0).randbytes).tag('recipient', 'x')\n"
         "assert not any(name.startswith('cryptography') for name in sys.modules)"
     )

@@ -5,7 +5,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pydantic import ValidationError
 
 from policenotify.errors import IllegalCourse
-from policenotify.lifecycle import STANDALONE, Course, Lifecycle, Stage, course_after, may_follow, next_course
+from policenotify.model.lifecycle import STANDALONE, Course, Lifecycle, Stage, course_after, may_follow, next_course
 
 ULID = "01K1BB00000000000000000000"
 

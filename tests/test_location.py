@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from policenotify.location import Area, Location, Point, RoadRef
-from policenotify.scales import Precision
+from policenotify.model.cap import Precision
+from policenotify.model.location import Area, Location, Point, RoadRef
 
 SQUARE = [[3.85, 43.60], [3.88, 43.60], [3.88, 43.62], [3.85, 43.60]]
 HOLE = [[3.86, 43.605], [3.87, 43.605], [3.87, 43.61], [3.86, 43.605]]

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from policenotify import message as message_module
 from policenotify.errors import NewerVersion
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Area, Location, Point, RoadRef
-from policenotify.message import SCHEMA_VERSION, Category, Image, Message, Translation, read
-from policenotify.scales import Certainty, Precision, Severity, Urgency
+from policenotify.model import message as message_module
+from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Area, Location, Point, RoadRef
+from policenotify.model.message import SCHEMA_VERSION, Category, Image, Message, Translation, read
 
 GOLDEN = Path(__file__).parent / "golden"
 PARIS = ZoneInfo("Europe/Paris")

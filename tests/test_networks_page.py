@@ -8,9 +8,9 @@ from pathlib import Path
 import networks_page
 import pytest
 
-from policenotify.cli.looking import look, words_of
-from policenotify.cli.pages import UNVERIFIED
-from policenotify.registry import OURS, network, networks
+from policenotify.cli.network_info import look, words_of
+from policenotify.cli.output import UNVERIFIED
+from policenotify.networks.registry import OURS, network, networks
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "networks.md"
 WRITE = os.environ.get("POLICENOTIFY_NETWORKS") == "write"

@@ -12,9 +12,9 @@ from desk import ADDRESSES, accident, open_desk
 
 from policenotify import open_publisher
 from policenotify.cli import main
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Outcome
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "never-lost-never-twice.md"
 TEXT = PAGE.read_text(encoding="utf-8")

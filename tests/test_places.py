@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policenotify import places
-from policenotify.places import Commune, Department, Epci
+from policenotify.model import places
+from policenotify.model.places import Commune, Department, Epci
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(places.__file__).parent / "data"
@@ -351,7 +351,7 @@ def test_it_reads_from_a_zip_and_not_before_it_is_asked(tmp_path: Path) -> None:
     packed = tmp_path / "policenotify.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("policenotify/__init__.py", "")
-        archive.write(places.__file__, "policenotify/places.py")
+        archive.write(places.__file__, "policenotify/model/places.py")
         for path in DATA.iterdir():
             archive.write(path, f"policenotify/data/{path.name}")
     program = (

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify import places
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Operation
 from policenotify.errors import SettingsError
-from policenotify.lifecycle import Stage
-from policenotify.message import Message
-from policenotify.plan import Route, legs_on, plan, reached
-from policenotify.receipt import Entry, History, Leg, Outcome, Said
-from policenotify.scales import Severity
+from policenotify.model import places
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Entry, History, Leg, Outcome, Said
+from policenotify.publishing.routing import Route, legs_on, plan, reached
 from policenotify.testing.samples import PARIS
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget

@@ -21,7 +21,6 @@ import pytest
 from desk import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 from policenotify.channel import PostRef
-from policenotify.deciding import Deciding
 from policenotify.errors import (
     CannotFit,
     IllegalCourse,
@@ -32,17 +31,18 @@ from policenotify.errors import (
     SettingsError,
     Stopped,
 )
-from policenotify.journal.store import Journal
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Category, Image, Message, Translation
-from policenotify.plan import Route
-from policenotify.publisher import Publisher
-from policenotify.rate import Rate
-from policenotify.receipt import Outcome, Publication
-from policenotify.registry import configured
-from policenotify.scales import Severity
+from policenotify.journal.journal import Journal
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Category, Image, Message, Translation
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Outcome, Publication
+from policenotify.networks.registry import configured
+from policenotify.publishing.preparation import Deciding
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
-from policenotify.testing.stand import Answer, Hang, HangUp
+from policenotify.testing.servers.http import Answer, Hang, HangUp
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 TIP = Message(category=Category.SCAM_CYBER, headline="Faux conseiller bancaire", instruction="Raccrochez.")

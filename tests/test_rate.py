@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policenotify.rate import Rate
+from policenotify.model.rate import Rate
 
 SECOND = 1_000_000
 NOON = 1_800_000_000 * SECOND

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from policenotify.channel import Operation, PostRef
 from policenotify.errors import IllegalCourse, PublicationFailed
-from policenotify.lifecycle import Course, Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Image, Message
-from policenotify.receipt import Entry, Finding, History, Level, Outcome, Publication, Receipt
-from policenotify.scales import Severity
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Image, Message
+from policenotify.model.receipt import Entry, Finding, History, Level, Outcome, Publication, Receipt
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 PARIS_SUMMER = timezone(timedelta(hours=2))

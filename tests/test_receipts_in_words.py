@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from desk import INCIDENT, Desk, accident, open_desk
 
-from policenotify.cli import pages
+from policenotify.cli import output
 from policenotify.errors import IllegalCourse, PublicationFailed
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.receipt import Outcome
-from policenotify.testing.stand import Answer, Hang
-from policenotify.timestamps import local_time
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Outcome
+from policenotify.testing.servers.http import Answer, Hang
+from policenotify.text.timestamps import local_time
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 AT = datetime(2026, 7, 26, 12, 5, 7, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_what_is_being_sent_names_no_command_and_no_time_to_wait_for(desk: Desk)
     assert receipt.outcome is Outcome.SENDING
     assert (receipt.note, receipt.retry_at, receipt.remedy) == ("It is being sent now.", None, "")
     assert "drain" not in str(receipt)
-    assert pages.published(publication) == "unknown"
+    assert output.published(publication) == "unknown"
 
 
 def test_what_was_never_delivered_is_not_said_to_have_been_at_a_time(desk: Desk) -> None:
@@ -117,9 +117,9 @@ def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_dra
 
 
 def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -> None:
-    from policenotify.cli.exits import Exit  # noqa: PLC0415 - of this test alone
-    from policenotify.cli.trouble import trouble  # noqa: PLC0415 - the same
-    from policenotify.journal.publish import CourseChanged  # noqa: PLC0415 - the same
+    from policenotify.cli.errors import trouble  # noqa: PLC0415 - the same
+    from policenotify.cli.exit_codes import Exit  # noqa: PLC0415 - of this test alone
+    from policenotify.journal.publications import CourseChanged  # noqa: PLC0415 - the same
 
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))

@@ -13,13 +13,13 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
-from policenotify.clock import SystemClock
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
-from policenotify.lifecycle import Stage
-from policenotify.options import options_of, schema_of
-from policenotify.registry import _NoKeep, configured, network, networks, survey
-from policenotify.slips import secrets_in, withheld
+from policenotify.journal.clock import SystemClock
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.options import options_of, schema_of
+from policenotify.networks.registry import _NoKeep, configured, network, networks, survey
 from policenotify.text import Budget
+from policenotify.validation import secrets_in, withheld
 
 NTFY = '''
 from pydantic import SecretStr
@@ -390,7 +390,7 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
     assert schema["$defs"]["Room"]["properties"]["code"]["anyOf"][0]["format"] == "password"
     assert schema["required"] == ["rooms"]
 
-    monkeypatch.setattr("policenotify.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
+    monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
     given = {"rooms": [{"nmber": 7, "tags": 1}, {"number": "seven"}], "grade": "medium", "tag": 1}
     with pytest.raises(SettingsError) as raised:
         configured("one", "hotel", given)
@@ -406,7 +406,7 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("secret", ["hunter22", SecretStr("hunter22")])
 def test_a_secret_within_is_not_told_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
+    monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
     with pytest.raises(SettingsError, match=r"^channels\.one\.doors: is not right") as raised:
         configured("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
     assert "hunter22" not in str(raised.value)
@@ -440,7 +440,7 @@ def fresh() -> Callable[[str], subprocess.CompletedProcess[str]]:
 
 def test_looking_at_networks_loads_no_sdk(fresh: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
     done = fresh(
-        "import sys\nfrom policenotify.registry import configured, networks\n"
+        "import sys\nfrom policenotify.networks.registry import configured, networks\n"
         "assert not any(name.startswith('policenotify.networks.') for name in sys.modules)\n"
         "networks()\n"
         "configured('b', 'bluesky', {'handle': 'police.example', 'password': 'x'})\n"
@@ -455,7 +455,7 @@ def test_a_missing_library_of_ours_names_its_extra(
 ) -> None:
     done = fresh(
         "import sys\nsys.modules['pydantic_extra'] = None\n"
-        "from policenotify.registry import Network\n"
+        "from policenotify.networks.registry import Network\n"
         "import pathlib, tempfile\n"
         "folder = tempfile.mkdtemp()\nsys.path.append(folder)\n"
         "pathlib.Path(folder, 'needs.py').write_text('import pydantic_extra')\n"
@@ -495,6 +495,6 @@ def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
 
 
 def test_a_missing_sdk_is_told_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.networks.email.find_spec", lambda _: None)
+    monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
         configured("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())

@@ -18,11 +18,11 @@ from sqlalchemy import select
 
 from policenotify.errors import SettingsError
 from policenotify.journal import open_journal, schema
-from policenotify.keys import Keys
-from policenotify.lifecycle import Course, Lifecycle, Stage
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
-from policenotify.reminders import Reminder, Reminders, Reminding
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.receipt import Outcome
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.reminders import Reminder, Reminders, Reminding
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget

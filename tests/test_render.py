@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Picture
 from policenotify.errors import CannotFit
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.receipt import Entry, History, Leg, Wording
+from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Entry, History, Leg, Wording
 from policenotify.render import Scene, render, resolve
-from policenotify.render.place import tagged
-from policenotify.scales import Certainty, Precision, Severity, Urgency
+from policenotify.render.locales import PROFILES, WORDS, Profile
+from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
-from policenotify.text.spacing import NO_BREAK, set_spaces
-from policenotify.words import PROFILES, WORDS, Profile
+from policenotify.text.french_spacing import NO_BREAK, set_spaces
 
 PAGES: Final = Path(__file__).parent / "golden" / "wording"
 KEY: Final = "0" * 64

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
 from policenotify.errors import CannotFit
-from policenotify.message import Message
-from policenotify.receipt import History, Leg, Wording
+from policenotify.model.message import Message
+from policenotify.model.receipt import History, Leg, Wording
 from policenotify.render import Scene, render
-from policenotify.render.place import place_of, tagged
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, Words
+from policenotify.render.places import place_of, tagged
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_entities, x_weight
 from policenotify.text.spans import hashtag, is_address, mentioned, spans_of
-from policenotify.words import EN, FR, PROFILES, WORDS, Words
 
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 

@@ -18,16 +18,16 @@ from desk import accident
 
 from policenotify.channel import Configured
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Message, Translation
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Publication
-from policenotify.registry import configured
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message, Translation
+from policenotify.model.receipt import Outcome, Publication
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.stand import Reply, Seen
+from policenotify.testing.servers.http import Reply, Seen
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 

@@ -2,7 +2,7 @@ from enum import StrEnum
 
 import pytest
 
-from policenotify.scales import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
+from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 
 # OASIS, Common Alerting Protocol Version 1.2, section 3.2.2, the elements of <info>.
 CAP: list[tuple[type[StrEnum], str]] = [

@@ -15,15 +15,15 @@ from desk import INCIDENT, accident, soon
 from scripted import Step, taken
 
 from policenotify.channel import Abilities, Account, Channel, Clock, Configured, Keep, Operation, Post, PostRef, Request
-from policenotify.clock import SystemClock
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Publication
-from policenotify.scales import Severity
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Outcome, Publication
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 

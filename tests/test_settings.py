@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import BySeverity
-from policenotify.clock import SystemClock
 from policenotify.errors import JournalMissing, MissingExtra, NewerVersion, SettingsError
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.rate import Rate
-from policenotify.reminders import Reminding
-from policenotify.scales import Severity
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.rate import Rate
+from policenotify.publishing.reminders import Reminding
+from policenotify.render.locales import PROFILES
 from policenotify.settings import (
     IGNORED,
     TEMPLATE,
@@ -33,7 +34,6 @@ from policenotify.settings import (
 )
 from policenotify.settings.environment import override
 from policenotify.settings.model import OF_THE_CHANNEL
-from policenotify.words import PROFILES
 
 BASIC = """
 schema_version = 1
@@ -217,7 +217,7 @@ def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:
     settings = read_settings(write(), environ=ENVIRON)
     assert settings.place == tmp_path / "policenotify.toml"
     assert settings.journal_url == str(tmp_path / "policenotify.db")
-    assert settings.keys_path == tmp_path / "policenotify.keys"
+    assert settings.keys_path == tmp_path / "policenotify.journal.keys"
     elsewhere = read_settings(write('journal = "/var/lib/j.db"\nkeys = "/etc/k"' + BASIC), environ=ENVIRON)
     assert (elsewhere.journal_url, elsewhere.keys_path) == ("/var/lib/j.db", Path("/etc/k"))
 
@@ -435,7 +435,7 @@ def test_a_newer_file_and_an_empty_one_are_refused(write: Write) -> None:
 
 def test_a_missing_extra_stays_what_it_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read_settings(write(), environ=ENVIRON)
-    monkeypatch.setattr("policenotify.networks.email.find_spec", lambda _: None)
+    monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
         channels_of(settings)
 
@@ -443,13 +443,13 @@ def test_a_missing_extra_stays_what_it_is(write: Write, monkeypatch: pytest.Monk
 def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) -> None:
     place = tmp_path / "new"
     written = write_settings(place)
-    names = ["policenotify.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
+    names = ["policenotify.journal.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
     assert [path.name for path in written] == names
     assert (place / "secrets").stat().st_mode & 0o777 == 0o700
-    for name in ("policenotify.keys", "policenotify.db"):
+    for name in ("policenotify.journal.keys", "policenotify.db"):
         assert (place / name).stat().st_mode & 0o777 == 0o600
     assert (place / ".gitignore").read_text() == IGNORED
-    assert Keys.load(place / "policenotify.keys").version == 1
+    assert Keys.load(place / "policenotify.journal.keys").version == 1
     (line,) = wrongs(place / "policenotify.toml")
     assert line.startswith("channels.bluesky.password: the file ")
     (place / "secrets" / "bluesky").write_text("hunter22\n")
@@ -496,7 +496,7 @@ def test_the_template_tells_the_defaults() -> None:
         assert bluesky[name] == (asdict(usual) if isinstance(usual, BySeverity) else usual)
 
 
-@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys", "policenotify.db"])
+@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.journal.keys", "policenotify.db"])
 def test_nothing_is_written_over(tmp_path: Path, present: str) -> None:
     (tmp_path / present).write_text("precious")
     with pytest.raises(SettingsError, match=r"is there already\. Nothing was written"):
@@ -509,7 +509,7 @@ def test_a_project_keeps_its_gitignore_and_its_secrets(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.pyc\n")
     (tmp_path / "secrets").mkdir()
     written = write_settings(tmp_path)
-    assert [path.name for path in written] == ["policenotify.keys", "policenotify.toml", "policenotify.db"]
+    assert [path.name for path in written] == ["policenotify.journal.keys", "policenotify.toml", "policenotify.db"]
     assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
 
 
@@ -521,11 +521,13 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: Path) -> None:
     place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
-    Keys.create(bytes).save(tmp_path / "policenotify.keys")
+    Keys.create(bytes).save(tmp_path / "policenotify.journal.keys")
     with pytest.raises(JournalMissing, match="policenotify migrate"):
         open_publisher(place)
     assert not (tmp_path / "policenotify.db").exists()
-    open_journal(str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.keys"), create=True).close()
+    open_journal(
+        str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.journal.keys"), create=True
+    ).close()
     with open_publisher(place) as publisher:
         assert list(publisher.channels) == ["bluesky", "presse-34"]
         assert publisher.sender == "Police nationale – Hérault"

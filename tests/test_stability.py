@@ -21,10 +21,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import policenotify
-from policenotify.cli.exits import Exit
-from policenotify.cli.program import COMMANDS, program
-from policenotify.cli.schemas import SCHEMAS
-from policenotify.registry import GROUP, OURS, networks
+from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.exit_codes import Exit
+from policenotify.cli.json_schemas import SCHEMAS
+from policenotify.networks.registry import GROUP, OURS, networks
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "reference" / "stability.md"
@@ -36,17 +36,17 @@ MODULES: Final = {
     "policenotify": "applications",
     "policenotify.channel": "networks",
     "policenotify.errors": "both",
-    "policenotify.wire": "networks",
+    "policenotify.transport": "networks",
     "policenotify.text": "networks",
     "policenotify.testing": "tests of both",
     "policenotify.testing.strategies": "the same",
-    "policenotify.campaign": "applications",
-    "policenotify.words": "languages and categories of your own",
-    "policenotify.words.as_toml": "translators",
-    "policenotify.runners.celery": "hosts",
-    "policenotify.runners.procrastinate": "hosts",
-    "policenotify.runners.django": "hosts",
-    "policenotify.runners.django.testing": "tests of hosts",
+    "policenotify.campaigns": "applications",
+    "policenotify.render.locales": "languages and categories of your own",
+    "policenotify.render.locales.toml_export": "translators",
+    "policenotify.integrations.celery": "hosts",
+    "policenotify.integrations.procrastinate": "hosts",
+    "policenotify.integrations.django": "hosts",
+    "policenotify.integrations.django.testing": "tests of hosts",
 }
 """What is public, and to whom."""
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import Budget, graphemes, utf8_bytes
 from policenotify.text.characters import clean, one_line
-from policenotify.text.comparing import folded, says
-from policenotify.text.fitting import MOST_POSTS, Part, fit, longest, thread
+from policenotify.text.fit import MOST_POSTS, Part, fit, longest, thread
+from policenotify.text.folding import folded, says
 from policenotify.text.spans import Found, hashtag, spans_of
 
 OVERRIDES = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c"

@@ -23,9 +23,9 @@ from faults import BLOCKED, CELLS, DOUBT, HELD, LOGIN, PEOPLE, PUBLISHES, SAID, 
 from five import NETWORKS, Five, open_five
 
 from policenotify.errors import JournalError
-from policenotify.receipt import Outcome, Receipt
-from policenotify.scales import Severity
-from policenotify.testing.stand import Seen
+from policenotify.model.cap import Severity
+from policenotify.model.receipt import Outcome, Receipt
+from policenotify.testing.servers.http import Seen
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "what-goes-wrong.md"
 WRITES: Final = os.environ.get("POLICENOTIFY_FAULTS") == "write"  # read now: no test sees the machine's settings

@@ -20,13 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from scripted import LEASE, PLAIN, READABLE, Book, Scripted
 from sqlalchemy import Row, select
 
-from policenotify.attempt import Attempts
 from policenotify.channel import Abilities, Configured, PostRef, Request
+from policenotify.delivery.attempt import Attempts
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal import schema
-from policenotify.keys import Keys
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 

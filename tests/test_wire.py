@@ -27,8 +27,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing.stand import Hang, HangUp, Stand
-from policenotify.wire import (
+from policenotify.testing.servers.http import Hang, HangUp, Stand
+from policenotify.transport import (
     ahead,
     causes,
     error_for_exception,

@@ -21,22 +21,22 @@ from shipped import NETWORKS, channel_on
 
 from policenotify.channel import Configured
 from policenotify.checks import Draft, check
-from policenotify.cli.page.drawing import draw
-from policenotify.cli.page.told import Told
-from policenotify.cli.preview import document, page
-from policenotify.cli.printing import printed
+from policenotify.cli.commands.preview import document, page
+from policenotify.cli.console import printed
+from policenotify.cli.report.builder import draw
+from policenotify.cli.report.source import Told
 from policenotify.errors import CannotFit
-from policenotify.lifecycle import Stage
-from policenotify.message import Image, Message, Translation
-from policenotify.receipt import Entry, History, Leg, Outcome, Wording
+from policenotify.model.cap import Precision, Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Image, Message, Translation
+from policenotify.model.receipt import Entry, History, Leg, Outcome, Wording
 from policenotify.render import Scene, render, resolve
-from policenotify.scales import Precision, Severity
+from policenotify.render.locales import PROFILES, WORDS, Words
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.budget import Budget
-from policenotify.text.comparing import affirmed, folded
-from policenotify.text.fitting import longest
-from policenotify.words import PROFILES, WORDS, Words
+from policenotify.text.fit import longest
+from policenotify.text.folding import affirmed, folded
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)

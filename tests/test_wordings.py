@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policenotify.channel import Operation, Post
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Leg, Wording
-from policenotify.wordings import numbered, post_key
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Leg, Wording
+from policenotify.publishing.posts import numbered, post_key
 
 AT = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
 PUBLICATION = "01J00000000000000000000000"

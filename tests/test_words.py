@@ -12,11 +12,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from policenotify.errors import SettingsError
-from policenotify.lifecycle import Stage
-from policenotify.message import Category
-from policenotify.scales import CapCategory, Precision, ResponseType, Severity
+from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, Phrase, Profile, Words, profile_of
 from policenotify.text.spans import hashtag
-from policenotify.words import EN, FR, PROFILES, WORDS, Phrase, Profile, Words, profile_of
 
 PARIS = ZoneInfo("Europe/Paris")
 LATER = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)

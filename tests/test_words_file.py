@@ -24,19 +24,19 @@ from sqlalchemy import create_engine, select
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, PostRef
 from policenotify.errors import SettingsError
 from policenotify.journal import schema
-from policenotify.lifecycle import Stage
-from policenotify.message import Message, Translation
-from policenotify.receipt import Entry, History, Leg, Outcome, Said
+from policenotify.model.languages import tags_for
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message, Translation
+from policenotify.model.receipt import Entry, History, Leg, Outcome, Said
 from policenotify.render import Scene, render
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, Phrase, Words, matching
+from policenotify.render.locales.placeholders import wrong_in
+from policenotify.render.locales.toml_export import ABOUT, as_table, words_as_toml
 from policenotify.settings import Settings, languages_of, open_publisher, profiles_of, read_settings, unnamed, words_of
-from policenotify.settings.words_file import words_form, words_from, words_schema
+from policenotify.settings.language_schema import words_form, words_from, words_schema
 from policenotify.text.budget import Budget, graphemes
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
-from policenotify.words import EN, FR, PROFILES, WORDS, Phrase, Words, matching
-from policenotify.words.as_toml import ABOUT, as_table, words_as_toml
-from policenotify.words.placeholders import wrong_in
-from policenotify.words.tags import tags_for
 
 PARIS: Final = ZoneInfo("Europe/Paris")
 REUNION: Final = ZoneInfo("Indian/Reunion")
@@ -724,8 +724,8 @@ def test_settings_without_files_load_nothing_for_them(install: Install) -> None:
     code = (
         "import sys\nfrom policenotify.settings import profiles_of, read_settings, words_of\n"
         "settings = read_settings(sys.argv[1], environ={})\nprofiles_of(settings), words_of(settings)\n"
-        "more = {'policenotify.settings.dropped_in', 'policenotify.settings.words_file', 'policenotify.words.as_toml',"
-        " 'policenotify.words.placeholders'} & set(sys.modules)\n"
+        "more = {'policenotify.settings.language_file', 'policenotify.settings.language_schema', 'policenotify.render.locales.toml_export',"
+        " 'policenotify.render.locales.placeholders'} & set(sys.modules)\n"
         "assert not more, more\n"
     )
     subprocess.run([sys.executable, "-c", code, str(install())], check=True)  # noqa: S603 - our own code

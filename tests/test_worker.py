@@ -18,16 +18,16 @@ import pytest
 from desk import INCIDENT, accident
 from scripted import Book, Hang, Scripted
 
-from policenotify.clock import SystemClock
-from policenotify.delivery import Delivery
+from policenotify.delivery.dispatcher import Delivery
+from policenotify.delivery.worker import Worker
 from policenotify.errors import JournalError
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.receipt import Outcome
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.worker import Worker
 
 SOON = 0.005
 

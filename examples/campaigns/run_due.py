@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from policenotify import Publication, Publisher, open_publisher
-from policenotify.campaign import read_campaigns, run
-from policenotify.campaign.running import ahead
+from policenotify.campaigns import read_campaigns, run
+from policenotify.campaigns.runner import ahead
 
 CAMPAIGNS = Path(__file__).parent
 

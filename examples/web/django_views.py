@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from pydantic import ValidationError
 
 from policenotify import IllegalCourse, KeyReused, NotAllowed, PolicenotifyError, read
-from policenotify.runners import django as police
+from policenotify.integrations import django as police
 
 
 @require_POST

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policenotify.aio import AsyncPublisher
     from policenotify.checks import Check
+    from policenotify.delivery.worker import Worker
     from policenotify.errors import (
         CannotFit,
         IllegalCourse,
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
         SettingsError,
         Stopped,
     )
-    from policenotify.lifecycle import Lifecycle, Stage
-    from policenotify.location import Area, Location, Point, RoadRef
-    from policenotify.message import Category, Image, Message, Translation, read
-    from policenotify.plan import Route
-    from policenotify.publisher import Preview, Publisher
-    from policenotify.receipt import Finding, Outcome, Publication, Receipt
-    from policenotify.reminders import Reminder, Reminding
-    from policenotify.scales import Certainty, Precision, Severity, Urgency
+    from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+    from policenotify.model.lifecycle import Lifecycle, Stage
+    from policenotify.model.location import Area, Location, Point, RoadRef
+    from policenotify.model.message import Category, Image, Message, Translation, read
+    from policenotify.model.receipt import Finding, Outcome, Publication, Receipt
+    from policenotify.publishing.aio import AsyncPublisher
+    from policenotify.publishing.publisher import Preview, Publisher
+    from policenotify.publishing.reminders import Reminder, Reminding
+    from policenotify.publishing.routing import Route
+    from policenotify.render.locales import Profile, Words
     from policenotify.settings import open_publisher
-    from policenotify.words import Profile, Words
-    from policenotify.worker import Worker
 
 _HOMES = {
-    "aio": ("AsyncPublisher",),
+    "publishing.aio": ("AsyncPublisher",),
     "checks": ("Check",),
     "errors": (
         "CannotFit", "IllegalCourse", "InvalidPicture", "JournalError", "KeyReused", "NewerVersion", "NotAllowed",
         "PolicenotifyError", "PublicationFailed", "SettingsError", "Stopped",
     ),
-    "lifecycle": ("Lifecycle", "Stage"),
-    "location": ("Area", "Location", "Point", "RoadRef"),
-    "message": ("Category", "Image", "Message", "Translation", "read"),
-    "plan": ("Route",),
-    "publisher": ("Preview", "Publisher"),
-    "receipt": ("Finding", "Outcome", "Publication", "Receipt"),
-    "reminders": ("Reminder", "Reminding"),
-    "scales": ("Certainty", "Precision", "Severity", "Urgency"),
+    "model.lifecycle": ("Lifecycle", "Stage"),
+    "model.location": ("Area", "Location", "Point", "RoadRef"),
+    "model.message": ("Category", "Image", "Message", "Translation", "read"),
+    "publishing.routing": ("Route",),
+    "publishing.publisher": ("Preview", "Publisher"),
+    "model.receipt": ("Finding", "Outcome", "Publication", "Receipt"),
+    "publishing.reminders": ("Reminder", "Reminding"),
+    "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
-    "words": ("Profile", "Words"),
-    "worker": ("Worker",),
+    "render.locales": ("Profile", "Words"),
+    "delivery.worker": ("Worker",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -30,8 +30,8 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from policenotify.errors import NewerVersion
-from policenotify.lifecycle import Stage
-from policenotify.rate import Rate
+from policenotify.model.lifecycle import Stage
+from policenotify.model.rate import Rate
 from policenotify.text import Budget
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

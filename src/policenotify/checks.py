@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, Literal
 
-from policenotify.lifecycle import Stage
-from policenotify.message import Message
-from policenotify.receipt import Finding, History, Level
-from policenotify.redaction import house_numbers
-from policenotify.scales import CapCategory, Severity
+from policenotify.model.cap import CapCategory, Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Finding, History, Level
+from policenotify.render.locales import WORDS, Words, matching
+from policenotify.render.locales.category import Profile
+from policenotify.render.redaction import house_numbers
+from policenotify.text.autolinks import Mended, repair
 from policenotify.text.characters import clean
-from policenotify.text.comparing import affirmed, folded
-from policenotify.text.repair import Mended, repair
-from policenotify.words import WORDS, Words, matching
-from policenotify.words.profile import Profile
+from policenotify.text.folding import affirmed, folded
 
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from policenotify.receipt import Finding, Receipt
+    from policenotify.model.receipt import Finding, Receipt
 
 
 class PolicenotifyError(Exception):

@@ -31,7 +31,7 @@ from policenotify.channel import (
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Answer, ChannelContract, HttpWire, OneCallWire
 from policenotify.text import Budget, utf8_bytes
-from policenotify.wire import error_for_exception, error_for_status
+from policenotify.transport import error_for_exception, error_for_status
 
 
 class Pigeons:

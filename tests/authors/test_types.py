@@ -18,7 +18,7 @@ import pytest
 pytestmark = pytest.mark.authors
 
 _HERE: Final = Path(__file__).parent
-_UNTYPED: Final = ("policenotify.cli.", "policenotify.runners.django.")
+_UNTYPED: Final = ("policenotify.cli.", "policenotify.integrations.django.")
 """Not for callers; and Django ships no types."""
 
 

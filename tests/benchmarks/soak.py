@@ -21,20 +21,20 @@ from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from sqlalchemy import func, select, update
 
 from policenotify.channel import Configured, Post, PostRef
-from policenotify.clock import SystemClock
 from policenotify.journal import open_journal, schema
-from policenotify.journal.store import Journal
-from policenotify.journal.values import Draft, Drafted
-from policenotify.keys import Keys
-from policenotify.lifecycle import Course, Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Leg, Outcome
-from policenotify.registry import configured
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.records import Draft, Drafted
+from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Leg, Outcome
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, HangUp
-from policenotify.testing.mailstand import _Step
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.stand import Reply, Seen
+from policenotify.testing.servers.http import Reply, Seen
+from policenotify.testing.servers.mail import _Step
 
 PUBLICATIONS = 5_000
 WAITING = 540

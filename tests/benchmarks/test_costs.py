@@ -44,7 +44,7 @@ def test_importing_stays_near_pydantic() -> None:
 
 
 def test_the_demo_takes_less_than_fifteen_seconds() -> None:
-    code = "from policenotify.cli.demo import demo; demo(standalone_mode=False)"
+    code = "from policenotify.cli.commands.demo import demo; demo(standalone_mode=False)"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: S603 - our own code
     took = time.perf_counter() - start

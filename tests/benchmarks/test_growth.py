@@ -12,10 +12,10 @@ from collections.abc import Callable
 import pytest
 
 from policenotify.text import mastodon_entities, mastodon_length, sms, to_gsm, x_entities, x_weight
-from policenotify.text.repair import repair
-from policenotify.text.spacing import set_spaces
+from policenotify.text.autolinks import repair
+from policenotify.text.french_spacing import set_spaces
 from policenotify.text.spans import spans_of
-from policenotify.text.wrapping import wrap
+from policenotify.text.wrap import wrap
 
 pytestmark = pytest.mark.benchmark
 

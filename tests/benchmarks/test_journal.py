@@ -19,9 +19,9 @@ from benchmarks.bare import open_bare
 from desk import accident
 from five import NETWORKS, Five, open_five
 
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.publisher import Publisher
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.publisher import Publisher
 
 pytestmark = pytest.mark.benchmark
 

@@ -18,13 +18,13 @@ from desk import accident
 from journal.postgres import Server, running
 
 from policenotify.journal import open_journal
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle
-from policenotify.publisher import Publisher
-from policenotify.registry import configured
+from policenotify.model.lifecycle import Lifecycle
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.x import XStand
+from policenotify.testing.servers.x import XStand
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
 
@@ -32,7 +32,7 @@ _POSTS = 40
 _LATENCY = 0.3  # seconds of the network, which one worker spends waiting: what is to be shared, not the processor
 _WORKER = """
 import json, sys
-import policenotify.networks._x_line, requests_oauthlib, tweepy   # what the first post would wait for
+import policenotify.networks.x.client, requests_oauthlib, tweepy   # what the first post would wait for
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path

@@ -17,11 +17,11 @@ from benchmarks.test_text import POSTS
 from five import NETWORKS, open_five
 
 from policenotify.channel import Configured
-from policenotify.message import Message
-from policenotify.receipt import Leg, Wording
+from policenotify.model.message import Message
+from policenotify.model.receipt import Leg, Wording
 from policenotify.render import Scene, render
+from policenotify.render.locales import PROFILES, WORDS, profile_of
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
-from policenotify.words import PROFILES, WORDS, profile_of
 
 pytestmark = pytest.mark.benchmark
 

@@ -20,11 +20,11 @@ _LINES, _BYTES = 60, 60_000
 _MAIN = "from policenotify.cli import main; main()"
 _TIMED = """
 import contextlib, io, json, sys, time
-import policenotify.cli.program, policenotify.cli.status
+import policenotify.cli.app, policenotify.cli.commands.status
 from policenotify import open_publisher
 from policenotify.cli import main
 from policenotify.journal import open_journal
-import policenotify.journal.store, sqlalchemy.dialects.sqlite   # what a command imports on its way
+import policenotify.journal.journal, sqlalchemy.dialects.sqlite   # what a command imports on its way
 out, begun, used = io.StringIO(), time.perf_counter(), time.process_time()
 with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
     main()

@@ -10,8 +10,8 @@ import pytest
 from scripted import Scripted
 
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.publisher import Publisher
+from policenotify.journal.keys import Keys
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 pytestmark = pytest.mark.benchmark

@@ -16,17 +16,17 @@ from typing import Any
 from scripted import Scripted
 
 from policenotify.channel import Abilities, Configured, Recipient, RecipientOutcome
-from policenotify.cli.demo import STORY, StoryClock
-from policenotify.cli.page.drawing import draw
-from policenotify.cli.page.told import Seen, Told
-from policenotify.cli.page.values import Page
+from policenotify.cli.commands.demo import STORY, StoryClock
+from policenotify.cli.report.builder import draw
+from policenotify.cli.report.source import Seen, Told
+from policenotify.cli.report.values import Page
 from policenotify.errors import Blocked, Refused
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Image, Message
-from policenotify.publisher import Publisher
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Image, Message
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, x_weight
 

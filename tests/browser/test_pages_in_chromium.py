@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from browser.pages import hostile, previewed, stories
 
-from policenotify.cli.demo import stage, tell
-from policenotify.cli.page.drawing import draw
-from policenotify.cli.page.html import html
+from policenotify.cli.commands.demo import stage, tell
+from policenotify.cli.report.builder import draw
+from policenotify.cli.report.renderer import html
 
 HERE = Path(__file__).parent
 WIDTHS = [320, 768, 1280, 1600]

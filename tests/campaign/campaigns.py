@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from policenotify.campaign import (
+from policenotify.campaigns import (
     Alternative,
     Campaign,
     Decision,
@@ -20,9 +20,9 @@ from policenotify.campaign import (
     silenced_by,
     together,
 )
-from policenotify.campaign.running import communes_in
-from policenotify.message import Message
-from policenotify.places import contains
+from policenotify.campaigns.runner import communes_in
+from policenotify.model.message import Message
+from policenotify.model.places import contains
 
 
 def tip(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from policenotify.clock import SystemClock
+from policenotify.journal.clock import SystemClock
 
 
 class SetClock(SystemClock):

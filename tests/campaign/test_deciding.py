@@ -12,11 +12,11 @@ from campaign.campaigns import Machine, campaign, everywhere, tip, utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.campaign import Campaign, Decision, Verdict, forecast, occurrences, silenced_by, together
-from policenotify.campaign.running import communes_in
+from policenotify.campaigns import Campaign, Decision, Verdict, forecast, occurrences, silenced_by, together
+from policenotify.campaigns.runner import communes_in
 from policenotify.errors import SettingsError
-from policenotify.message import Message
-from policenotify.places import contains
+from policenotify.model.message import Message
+from policenotify.model.places import contains
 
 SAY, WAIT, SKIP, MERGE = Verdict.SAY, Verdict.WAIT, Verdict.SKIP, Verdict.MERGE
 

@@ -13,8 +13,8 @@ from campaign.campaigns import utc
 from campaign.clocks import SetClock
 from desk import Desk, open_desk
 
-from policenotify.campaign import read_campaigns
-from policenotify.campaign.running import ahead
+from policenotify.campaigns import read_campaigns
+from policenotify.campaigns.runner import ahead
 from policenotify.testing.samples import PARIS
 
 _ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from datetime import date
 from campaign.campaigns import campaign, everywhere, tip, utc
 from icalendar import Calendar
 
-from policenotify.campaign import Planned, forecast
-from policenotify.campaign.ics import ics
+from policenotify.campaigns import Planned, forecast
+from policenotify.campaigns.ics import ics
 
 
 def test_a_calendar_is_read_back_and_an_occurrence_keeps_its_name() -> None:

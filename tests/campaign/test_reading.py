@@ -11,9 +11,9 @@ import pytest
 from campaign.campaigns import campaign, tip
 from pydantic import ValidationError
 
-from policenotify.campaign import Campaign, read_campaign, read_campaigns
+from policenotify.campaigns import Campaign, read_campaign, read_campaigns
 from policenotify.errors import NewerVersion, SettingsError
-from policenotify.location import Location
+from policenotify.model.location import Location
 
 FILE = """
 name = "ete"

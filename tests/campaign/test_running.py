@@ -14,10 +14,10 @@ from campaign.campaigns import campaign, tip, utc
 from campaign.clocks import SetClock
 from desk import Desk, accident, open_desk
 
-from policenotify.campaign import Decision, Verdict, decide, run
-from policenotify.campaign.running import REMARK, ahead, key_parts
+from policenotify.campaigns import Decision, Verdict, decide, run
+from policenotify.campaigns.runner import REMARK, ahead, key_parts
 from policenotify.errors import Stopped
-from policenotify.publisher import Publisher
+from policenotify.publishing.publisher import Publisher
 
 NOW = timedelta(0)
 LONG = timedelta(minutes=2)  # for a busy machine; it returns when all is out
@@ -181,6 +181,6 @@ def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monk
         assert len(run(second, [campaign(messages=[tip("z")])], actor="prévention", wait=NOW).said) == 1
         return made
 
-    monkeypatch.setattr("policenotify.campaign.running.decide", stalling)
+    monkeypatch.setattr("policenotify.campaigns.runner.decide", stalling)
     assert run(first, [campaign()], actor="prévention", wait=NOW).said == ()
     assert keys(second) == ["campaign ete 2026-01-01 z"]

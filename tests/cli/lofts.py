@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Request
-from policenotify.registry import GROUP
+from policenotify.networks.registry import GROUP
 from policenotify.text import Budget
 
 _METADATA = """Metadata-Version: 2.1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from policenotify.clock import SystemClock
+from policenotify.journal.clock import SystemClock
 
 
 @dataclass(frozen=True)

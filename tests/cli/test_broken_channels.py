@@ -13,12 +13,12 @@ import pytest
 from cli.shell import ACCIDENT, Earlier, Ran, Run, with_other
 from desk import ADDRESSES, Desk, accident
 
-from policenotify.clock import SystemClock
-from policenotify.deciding import Deciding
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message, Translation
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
+from policenotify.journal.clock import SystemClock
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message, Translation
+from policenotify.model.receipt import Outcome
+from policenotify.publishing.preparation import Deciding
+from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 
 _AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\n'

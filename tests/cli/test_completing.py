@@ -16,9 +16,9 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk, accident
 
-from policenotify import places
+from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
 from policenotify.cli.place import commune_code
-from policenotify.cli.program import COMMANDS, COMPLETE_VARIABLE, run
+from policenotify.model import places
 
 _BASH = "/bin/bash"
 _HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "mastodon", "httpx", "PIL", "rich")
@@ -247,7 +247,7 @@ def test_completing_loads_no_client_library_and_the_sql_toolkit_only_for_inciden
     words = f"policenotify {line}"
     code = f"""
 import sys
-from policenotify.cli.program import run
+from policenotify.cli.app import run
 try:
     run([])
 finally:

@@ -8,8 +8,8 @@ from time import monotonic, process_time
 import pytest
 from cli.shell import Run
 
-from policenotify.cli import demo
-from policenotify.cli.page.networks import look_of
+from policenotify.cli.commands import demo
+from policenotify.cli.report.networks import look_of
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from cli.shell import ACCIDENT, Earlier, Ran, Run
 from desk import ADDRESSES, Desk, accident
 
 from policenotify.errors import JournalError
-from policenotify.journal.store import Journal
-from policenotify.words import FR
+from policenotify.journal.journal import Journal
+from policenotify.render.locales import FR
 
 
 def _line(ran: Ran, what: str) -> Any:
@@ -170,7 +170,7 @@ def test_a_strangers_network_that_fails_in_a_way_of_its_own(
     def surprising(_channel: object) -> None:
         raise LookupError(desk.bluesky.password)
 
-    monkeypatch.setattr("policenotify.networks.bluesky.Bluesky.whoami", surprising)
+    monkeypatch.setattr("policenotify.networks.bluesky.channel.Bluesky.whoami", surprising)
     ran = run("doctor", "--json")
     assert ran.code == 3
     assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["told"]

@@ -16,10 +16,10 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk, accident
 
-from policenotify.cli.call import SETTINGS_VARIABLE
-from policenotify.cli.exits import MEANINGS
-from policenotify.cli.program import COMMANDS, program
-from policenotify.settings.reading import FILE_VARIABLE
+from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.context import SETTINGS_VARIABLE
+from policenotify.cli.exit_codes import MEANINGS
+from policenotify.settings.loader import FILE_VARIABLE
 
 _HEAVY = ("sqlalchemy", "atproto", "apprise", "tweepy", "mastodon", "httpx", "PIL", "pydantic", "rich", "cryptography")
 CAMPAIGNS = Path(__file__).parents[2] / "examples" / "campaigns"
@@ -117,7 +117,7 @@ def test_every_command_tells_its_exit_codes(run: Run, name: str) -> None:
 )
 def test_help_loads_no_model_no_client_library_and_no_sql_toolkit(args: tuple[str, ...]) -> None:
     code = (
-        f"import sys\nfrom policenotify.cli.program import run\nrun({list(args)!r})\n"
+        f"import sys\nfrom policenotify.cli.app import run\nrun({list(args)!r})\n"
         f"print([name for name in {_HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own code

@@ -8,8 +8,8 @@ import pytest
 from cli.shell import ACCIDENT, Earlier, Run
 from desk import Desk, accident
 
-from policenotify.cli.owed import long
-from policenotify.lifecycle import Lifecycle, Stage
+from policenotify.cli.incident_lines import long
+from policenotify.model.lifecycle import Lifecycle, Stage
 
 
 def _opened(desk: Desk, incident: str, ago: timedelta, **changes: object) -> None:

@@ -22,11 +22,11 @@ from cli.shell import Earlier, Run, with_other
 from cli.test_help import arguments, examples
 from desk import INCIDENT, Desk, accident
 
-from policenotify.cli.ages import ago
-from policenotify.cli.exits import MEANINGS
-from policenotify.cli.journal import journal
-from policenotify.journal import proof
-from policenotify.keys import Keys
+from policenotify.cli.age_filter import ago
+from policenotify.cli.commands.journal import journal
+from policenotify.cli.exit_codes import MEANINGS
+from policenotify.journal import verify
+from policenotify.journal.keys import Keys
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "retention.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -198,7 +198,7 @@ def test_a_stranger_needs_no_settings(run: Run, old: Desk, tmp_path: Path, monke
     pem = run("journal", "public-key")
     assert (pem.code, pem.out) == (0, old.keys.public_key(1))
     assert run("journal", "public-key", "--json").document == {
-        "keys": [{"fingerprint": proof.fingerprint(pem.out), "public_key": pem.out.strip()}]
+        "keys": [{"fingerprint": verify.fingerprint(pem.out), "public_key": pem.out.strip()}]
     }
     exported = run("journal", "export", "-")
     elsewhere = tmp_path / "elsewhere"

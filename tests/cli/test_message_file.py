@@ -13,7 +13,7 @@ from cli.shell import ACCIDENT, Run
 from desk import Desk, accident
 
 from policenotify.cli.options import OPTIONS, option_of
-from policenotify.message import Message
+from policenotify.model.message import Message
 
 
 def _file(fields: object, name: str = "message.json") -> str:

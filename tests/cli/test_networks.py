@@ -10,9 +10,9 @@ from cli.lofts import Pigeon
 from cli.shell import Run
 
 from policenotify.channel import Channel
-from policenotify.cli.looking import words_of
-from policenotify.networks.bluesky import Bluesky
-from policenotify.registry import Network
+from policenotify.cli.network_info import words_of
+from policenotify.networks.bluesky.channel import Bluesky
+from policenotify.networks.registry import Network
 
 
 def test_every_network_with_what_it_can_do(run: Run) -> None:

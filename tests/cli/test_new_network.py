@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from cli.shell import Run
 
-from policenotify.cli.new_network import _bound
+from policenotify.cli.commands.network_template import _bound
 from policenotify.errors import SettingsError
-from policenotify.options import schema_of
-from policenotify.registry import configured, network
+from policenotify.networks.options import schema_of
+from policenotify.networks.registry import configured, network
 
 OURS = Path(__file__).parents[2] / "pyproject.toml"
 

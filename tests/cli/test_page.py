@@ -11,17 +11,17 @@ import pytest
 from browser.pages import budgets, desk, everywhere, png, previewed, said, stories
 
 from policenotify.channel import Abilities, Operation, Picture, PostRef, Span
-from policenotify.cli.page.cards import Thread, tone
-from policenotify.cli.page.drawing import columns, draw
-from policenotify.cli.page.letter import letter
-from policenotify.cli.page.networks import ORDER, look_of
-from policenotify.cli.page.outcomes import verdict
-from policenotify.cli.page.pieces import image, initials, link_card, pieces, web
-from policenotify.cli.page.told import Seen, Told
-from policenotify.cli.page.values import Card, Device, Page, Piece
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.receipt import Outcome, Receipt, Wording
+from policenotify.cli.report.builder import columns, draw
+from policenotify.cli.report.cards import Thread, tone
+from policenotify.cli.report.mail_frame import letter
+from policenotify.cli.report.networks import ORDER, look_of
+from policenotify.cli.report.outcomes import verdict
+from policenotify.cli.report.pieces import image, initials, link_card, pieces, web
+from policenotify.cli.report.source import Seen, Told
+from policenotify.cli.report.values import Card, Device, Page, Piece
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Outcome, Receipt, Wording
 from policenotify.testing.samples import PARIS, SAMPLES
 from policenotify.text import Budget
 

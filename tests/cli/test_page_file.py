@@ -9,8 +9,8 @@ import click
 import pytest
 from browser.pages import previewed
 
-from policenotify.cli.page.file import GENERATOR, PageFile
-from policenotify.cli.page.values import Page
+from policenotify.cli.report.file import GENERATOR, PageFile
+from policenotify.cli.report.values import Page
 from policenotify.errors import MissingExtra
 
 
@@ -77,7 +77,7 @@ def test_a_link_is_followed(page: Page, tmp_path: Path) -> None:
 
 
 def test_without_the_extra_it_is_told_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.cli.page.file.find_spec", lambda _name: None)
+    monkeypatch.setattr("policenotify.cli.report.file.find_spec", lambda _name: None)
     with pytest.raises(MissingExtra, match=r"--html \(jinja2 is not installed\).*policenotify\[cli\]"):
         PageFile(str(tmp_path / "page.html")).__enter__()
     assert list(tmp_path.iterdir()) == []

@@ -9,9 +9,9 @@ from cli.shell import ACCIDENT, Run
 from desk import Desk, accident
 
 from policenotify.channel import Operation
-from policenotify.cli.pages import published, receipts, use
-from policenotify.cli.printing import printed
-from policenotify.receipt import Outcome, Publication, Receipt
+from policenotify.cli.console import printed
+from policenotify.cli.output import published, receipts, use
+from policenotify.model.receipt import Outcome, Publication, Receipt
 from policenotify.text import Budget
 
 AT = datetime(2026, 11, 24, 18, tzinfo=UTC)

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from policenotify.cli.place import commune_code, location_of
-from policenotify.location import Location, Point, RoadRef
+from policenotify.model.location import Location, Point, RoadRef
 
 BEFORE = Location(
     commune="34172", commune_name="Montpellier", department="34", street="avenue de Toulouse",

@@ -14,9 +14,9 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk
 
-from policenotify.cli.exits import MEANINGS, Exit, worst
-from policenotify.cli.program import COMMANDS, program
-from policenotify.cli.trouble import trouble
+from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.errors import trouble
+from policenotify.cli.exit_codes import MEANINGS, Exit, worst
 from policenotify.errors import CannotFit, IllegalCourse, JournalError, JournalTakenAway, MissingExtra
 
 
@@ -71,7 +71,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
 
 
 def test_a_command_that_lacks_an_extra_says_so_and_hides_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "policenotify.cli.demo", None)
+    monkeypatch.setitem(sys.modules, "policenotify.cli.commands.demo", None)
     assert run("--help").code == 0
     ran = run("demo", "--json")
     assert ran.code == 1
@@ -90,7 +90,7 @@ def test_without_the_extra_it_says_how_to_install_it(lacking: str) -> None:
 
 
 def test_another_missing_module_is_not_taken_for_the_extra() -> None:
-    start = "import sys; sys.modules['policenotify.cli.program'] = None; from policenotify.cli import main; main()"
+    start = "import sys; sys.modules['policenotify.cli.app'] = None; from policenotify.cli import main; main()"
     assert b"ModuleNotFoundError" in _process(code=start).stderr
 
 
@@ -119,7 +119,7 @@ def test_a_reader_that_goes_away_changes_no_exit_code(desk: Desk) -> None:
 
 def test_asking_for_help_opens_no_sql_toolkit() -> None:
     start = (
-        "import sys\nfrom policenotify.cli.program import run\nrun(['--help'])\n"
+        "import sys\nfrom policenotify.cli.app import run\nrun(['--help'])\n"
         "print([name for name in ('sqlalchemy', 'atproto', 'apprise', 'PIL') if name in sys.modules])"
     )
     assert _process(code=start).stdout.decode().splitlines()[-1] == "[]"

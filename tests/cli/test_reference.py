@@ -13,9 +13,9 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk
 
-from policenotify.cli.exits import MEANINGS
+from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.exit_codes import MEANINGS
 from policenotify.cli.options import OPTIONS
-from policenotify.cli.program import COMMANDS, program
 
 CAMPAIGNS = Path(__file__).parents[2] / "examples" / "campaigns"
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")

@@ -13,11 +13,11 @@ from cli.shell import ACCIDENT, Earlier, Run, with_other
 from desk import ADDRESSES, Desk, accident
 from PIL import Image
 
-from policenotify.clock import SystemClock
-from policenotify.journal.store import Journal
-from policenotify.publisher import Publisher
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS
-from policenotify.testing.stand import Answer
+from policenotify.testing.servers.http import Answer
 
 
 def test_an_incident_from_its_opening_to_its_end(run: Run, desk: Desk) -> None:

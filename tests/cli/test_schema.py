@@ -11,12 +11,12 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk
 
-from policenotify.cli.schema import NAMES
-from policenotify.cli.schemas import SCHEMAS
-from policenotify.message import Message
+from policenotify.cli.commands.schema import NAMES
+from policenotify.cli.json_schemas import SCHEMAS
+from policenotify.model.message import Message
+from policenotify.render.locales import WORDS, Words
+from policenotify.render.locales.toml_export import words_as_toml
 from policenotify.settings import TEMPLATE
-from policenotify.words import WORDS, Words
-from policenotify.words.as_toml import words_as_toml
 
 JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,

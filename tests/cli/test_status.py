@@ -12,10 +12,10 @@ from sqlalchemy import update
 
 from policenotify.channel import Configured
 from policenotify.journal import schema
-from policenotify.journal.owner import this_process
-from policenotify.journal.values import LEASE
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.receipt import Outcome
+from policenotify.journal.leases import this_process
+from policenotify.journal.records import LEASE
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Outcome
 
 
 @pytest.mark.usefixtures("desk")
@@ -186,7 +186,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
 ) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    monkeypatch.setattr("policenotify.journal.owner._alive", lambda _pid: False)
+    monkeypatch.setattr("policenotify.journal.leases._alive", lambda _pid: False)
     for _ in range(2):
         assert publisher.journal.claim("presse", f"{this_process()}/slot", lease=LEASE)
         assert publisher.journal.recover() == 1

@@ -15,9 +15,9 @@ import pytest
 from cli.shell import ACCIDENT, Run
 from desk import Desk, accident
 
-from policenotify.cli.supervision import Supervisor, ended_by_signals
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.testing.stand import Hang, Seen
+from policenotify.cli.systemd import Supervisor, ended_by_signals
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.testing.servers.http import Hang, Seen
 
 UNDER_WAY = ("A worker sends it; it ", "It is being sent now.")
 

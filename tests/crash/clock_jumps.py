@@ -16,14 +16,14 @@ from desk import accident
 
 from policenotify.channel import Configured, Operation, Sends
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Receipt
-from policenotify.registry import configured
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Outcome, Receipt
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.stand import Reply, Seen
+from policenotify.testing.servers.http import Reply, Seen
 
 Kind = Literal["delay", "between", "waiting", "window"]
 KINDS: tuple[Kind, ...] = ("delay", "between", "waiting", "window")

@@ -19,15 +19,15 @@ from typing import Any, Literal
 from desk import accident
 
 from policenotify.channel import Configured
-from policenotify.clock import SystemClock
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Publication
-from policenotify.registry import configured
-from policenotify.scales import Severity
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {

@@ -30,16 +30,16 @@ from desk import accident
 from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
-from policenotify.clock import SystemClock
-from policenotify.journal import open_journal, owner, schema
-from policenotify.journal.addresses import recipient_key
+from policenotify.journal import leases, open_journal, schema
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.journal.store import Journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
-from policenotify.registry import configured
+from policenotify.journal.recipients import recipient_key
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Outcome
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import MailStand, SmsStand, XStand
 from policenotify.testing.samples import PARIS, SENDER
 
@@ -104,9 +104,9 @@ def obey(orders: Orders) -> None:
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     if orders.boot or orders.machine:
-        here = owner.this_machine()
+        here = leases.this_machine()
         twin = replace(here, boot=orders.boot or here.boot, id=orders.machine or here.id)
-        owner.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
+        leases.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
     with closing(orders.publisher()) as publisher, (orders.folder / "receipts").open("a") as told:
         for turn in orders.turns:
             wait = timedelta(seconds=orders.seconds if orders.task == "wait" else 0)

@@ -20,19 +20,19 @@ from typing import Any
 from desk import accident
 from sqlalchemy import select
 
-from policenotify.attempt import Attempts
 from policenotify.channel import Channel, Post, PostRef
+from policenotify.delivery.attempt import Attempts
 from policenotify.journal import open_journal, schema
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Publication, Receipt
-from policenotify.registry import configured
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Outcome, Publication, Receipt
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, BlueskyStand, HangUp, MastodonStand
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.stand import Reply
+from policenotify.testing.servers.http import Reply
 
 SOFTWARE = ("bluesky", "takahe", "mastodon")
 

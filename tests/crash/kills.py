@@ -16,9 +16,9 @@ from typing import Literal
 from crash.desk_process import FastClock, Installation
 from crash.nursery import Nursery, nursery
 
-from policenotify.keys import Keys
+from policenotify.journal.keys import Keys
 from policenotify.testing import Answer, BlueskyStand, Hang, HangUp, MailStand, SmsStand, XStand
-from policenotify.testing.stand import Reply, Seen
+from policenotify.testing.servers.http import Reply, Seen
 
 _TIMEOUT = 0.5  # of the clients, in seconds on the wall
 _HANGS = Hang(2 * _TIMEOUT)

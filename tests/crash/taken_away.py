@@ -18,9 +18,9 @@ from crash.desk_process import Turn
 from crash.kills import Scene, scene
 from crash.watched_worker import Workers, workers
 
-from policenotify.cli.exits import Exit
+from policenotify.cli.exit_codes import Exit
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
+from policenotify.journal.keys import Keys
 
 _SUFFIXES = ("", "-wal", "-shm")
 _NEW = 3  # turns that are published before each worker starts

@@ -17,9 +17,9 @@ from sqlalchemy import Row, select
 
 from policenotify.channel import PostRef
 from policenotify.journal import schema
-from policenotify.journal.addresses import recipient_key
-from policenotify.journal.store import Journal
-from policenotify.receipt import Outcome
+from policenotify.journal.journal import Journal
+from policenotify.journal.recipients import recipient_key
+from policenotify.model.receipt import Outcome
 
 _MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})

@@ -19,7 +19,7 @@ from threading import Event
 
 from crash.desk_process import Installation, warm_up
 
-from policenotify.cli.exits import Exit
+from policenotify.cli.exit_codes import Exit
 from policenotify.errors import JournalError, JournalTakenAway
 
 _FOREVER = 120.0  # seconds: no worker of a test is needed for longer

@@ -15,16 +15,16 @@ from sqlalchemy import event, select
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.journal import open_journal, schema
-from policenotify.journal.addresses import recipient_key
 from policenotify.journal.engine import open_engine
-from policenotify.journal.store import Journal
-from policenotify.journal.values import Claimed, Draft, Drafted, Settlement
-from policenotify.keys import Keys
-from policenotify.lifecycle import Course, Lifecycle, Stage, next_course
-from policenotify.message import Message
-from policenotify.rate import Rate
-from policenotify.receipt import Finding, Leg, Outcome
-from policenotify.scales import Severity
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.records import Claimed, Draft, Drafted, Settlement
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Course, Lifecycle, Stage, next_course
+from policenotify.model.message import Message
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Finding, Leg, Outcome
 from policenotify.testing.fakes import FakeClock
 
 ACCOUNT = "police34.example"

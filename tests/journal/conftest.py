@@ -16,9 +16,9 @@ from journal.bench import Desk
 from journal.postgres import Server, running
 
 from policenotify.journal import open_journal
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.journal.store import Journal
-from policenotify.keys import Keys
 from policenotify.testing.fakes import FakeClock
 
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from policenotify.journal import addresses
-from policenotify.journal.addresses import KEPT_AFTER, of_people, recipient_key
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
+from policenotify.journal import recipients
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import KEPT_AFTER, of_people, recipient_key
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk
@@ -65,7 +65,7 @@ def test_a_mail_for_nobody_is_skipped(desk: Desk, stage: Stage) -> None:
 
 def test_a_mail_for_nobody_but_the_suppressed_is_skipped(desk: Desk) -> None:
     with desk.journal.writing() as connection:
-        addresses.suppress(connection, [recipient_key(desk.keys, A)], "Wants no more.", 0)
+        recipients.suppress(connection, [recipient_key(desk.keys, A)], "Wants no more.", 0)
     said = desk.publish(channels=("mail",), people={"mail": [A]})
     assert desk.outcome(said, "mail") is Outcome.SKIPPED
     assert desk.person(said, A) is Outcome.SUPPRESSED

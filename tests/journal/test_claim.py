@@ -15,11 +15,11 @@ from sqlalchemy import select, update
 from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, NewerVersion, Stopped
 from policenotify.journal import schema
-from policenotify.journal.owner import this_process
-from policenotify.journal.values import Claimed, Settlement
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.leases import this_process
+from policenotify.journal.records import Claimed, Settlement
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk
@@ -203,7 +203,7 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     desk.publish(incident="begun")
     desk.publish(incident="claimed")
     process = program(
-        "from policenotify.journal.owner import this_process\n"
+        "from policenotify.journal.leases import this_process\n"
         "desk = opened()\n"
         "desk.begin(desk.take(owner=this_process() + '/slot'))\n"
         "desk.take(owner=this_process() + '/slot')\n"
@@ -227,7 +227,7 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
 def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
     desk.publish()
     process = program(
-        "from policenotify.journal.owner import this_process\n"
+        "from policenotify.journal.leases import this_process\n"
         "opened().take(owner=this_process() + '/slot')\nat_once()\n"
     )
     assert process.stdout is not None
@@ -283,7 +283,7 @@ def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program:
         "import socket\n"
         "socket.gethostname = lambda: 'autre-hote'\n"
         "from policenotify.errors import LostLease\n"
-        "from policenotify.journal.owner import this_process\n"
+        "from policenotify.journal.leases import this_process\n"
         "desk = opened()\n"
         "claimed = desk.begin(desk.take(owner=this_process() + '/slot'))\n"
         "at_once()\n"
@@ -307,7 +307,7 @@ def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Prog
     desk.publish()
     process = program(
         "import socket\nsocket.gethostname = lambda: 'autre-hote'\n"
-        "from policenotify.journal.owner import this_process\n"
+        "from policenotify.journal.leases import this_process\n"
         "opened().take(owner=this_process() + '/slot')\nat_once()\n"
     )
     assert process.stdout is not None

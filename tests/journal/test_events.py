@@ -14,8 +14,8 @@ import pytest
 import policenotify
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal import schema
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Stage
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policenotify.errors import JournalError, NewerVersion
-from policenotify.journal.addresses import recipient_key
-from policenotify.journal.proof import Proven, fingerprint, prove, public_keys
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.verify import Proven, fingerprint, prove, public_keys
+from policenotify.model.lifecycle import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.errors import Blocked
-from policenotify.lifecycle import Course, Stage
-from policenotify.location import Location
-from policenotify.receipt import Finding, Level, Outcome, Said
+from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.location import Location
+from policenotify.model.receipt import Finding, Level, Outcome, Said
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -18,14 +18,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from policenotify.errors import IllegalCourse, JournalError, KeyReused, NotAllowed, Stopped
-from policenotify.journal import facts, open_journal
-from policenotify.journal.facts import OVERDUE
-from policenotify.journal.values import microseconds
-from policenotify.keys import Keys
-from policenotify.message import Message
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome, Publication
-from policenotify.scales import Severity
+from policenotify.journal import meta, open_journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.meta import OVERDUE
+from policenotify.journal.records import microseconds
+from policenotify.model.cap import Severity
+from policenotify.model.message import Message
+from policenotify.model.receipt import Outcome, Publication
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 
@@ -272,7 +272,7 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
     clock.pass_by(OVERDUE.total_seconds())
     assert [journal.promise("celery") for _ in range(2)] == [True, False]
     with journal.writing() as connection:  # two at once
-        assert not facts.promise(connection, "celery", microseconds(clock.now()))
+        assert not meta.promise(connection, "celery", microseconds(clock.now()))
     journal.close()
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.channel import Kept
-from policenotify.clock import SystemClock
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal import open_journal
-from policenotify.journal.store import Journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
 
 if TYPE_CHECKING:
     from journal.bench import Desk
@@ -96,7 +96,7 @@ def test_a_lease_keeps_other_processes_out(together: Callable[..., list[str]], d
     (desk.path.parent / "count").write_text("0")
     told = together(
         "import time\n"
-        "from policenotify.clock import SystemClock\n"
+        "from policenotify.journal.clock import SystemClock\n"
         "journal = open_journal(sys.argv[3] or str(folder / 'journal.db'), keys=keys, clock=SystemClock())\n"
         "count = folder / 'count'\n"
         "at_once()\n"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.lanes import NOT_TOLD, OVER, OVERTAKEN
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.ordering import NOT_TOLD, OVER, OVERTAKEN
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.errors import LostLease
-from policenotify.journal.values import microseconds
-from policenotify.rate import Rate, RateReached
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.records import microseconds
+from policenotify.model.cap import Severity
+from policenotify.model.rate import Rate, RateReached
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk
 
-    from policenotify.journal.values import Claimed
+    from policenotify.journal.records import Claimed
 
 RATE = Rate(4, timedelta(seconds=90), 2)  # two together, then one every 30 seconds
 
@@ -120,7 +120,7 @@ def test_two_processes_together_are_not_faster(together: Callable[..., list[str]
     for number in range(24):
         desk.publish(incident=f"I{number}")
     told = together(
-        "from policenotify.rate import Rate, RateReached\n"
+        "from policenotify.model.rate import Rate, RateReached\n"
         "from datetime import timedelta\n"
         "rate, desk, left = Rate(8, timedelta(hours=1), 8), opened(), 0\n"
         "mine = [desk.claim('sky', 'elsewhere/b/1/' + sys.argv[2], rate=rate) for _ in range(12)]\n"

@@ -20,11 +20,11 @@ from sqlalchemy import select
 
 from policenotify.errors import LostLease
 from policenotify.journal import schema
-from policenotify.journal.values import Claimed
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.keys import Keys
+from policenotify.journal.records import Claimed
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 
 KEYS = Keys.create(secrets.token_bytes)

@@ -13,11 +13,11 @@ from sqlalchemy import Engine, inspect, text
 from policenotify.errors import JournalError
 from policenotify.journal import open_journal, schema
 from policenotify.journal.engine import open_engine
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
-from policenotify.journal.values import microseconds
-from policenotify.keys import Keys
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.message import Message
+from policenotify.journal.records import microseconds
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
 from policenotify.testing.fakes import FakeClock
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -12,14 +12,14 @@ from sqlalchemy import text
 
 from policenotify.channel import Picture
 from policenotify.errors import JournalError
-from policenotify.journal import facts, open_journal
+from policenotify.journal import meta, open_journal
 from policenotify.journal.engine import shown
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.journal.move import move
-from policenotify.journal.store import Journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
+from policenotify.journal.transfer import move
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,12 +143,12 @@ def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) ->
     said = desk.publish()
     there = Journal.reach(to, keys=desk.keys, create=True)
     with desk.journal.writing() as connection:  # all that is written between the two commits
-        facts.move(connection, shown(to))
+        meta.move(connection, shown(to))
     with pytest.raises(JournalError, match="was moved to"):
         move(desk.url, f"{desk.path.parent}/elsewhere.db", keys=desk.keys, actor="adm", clock=desk.clock)
     assert _move(desk, to).rows["pn_delivery"] == 1
     with there.writing() as connection:
-        assert facts.moved_to(connection) is None
+        assert meta.moved_to(connection) is None
     found = there.publication(said)
     assert found is not None
     assert found.on("sky").outcome is Outcome.WAITING
@@ -177,7 +177,7 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
     desk.as_a_stranger("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
     there = Journal.reach(to, keys=desk.keys)
     with there.reading() as connection:
-        assert facts.version(connection) is None
+        assert meta.version(connection) is None
     there.close()
 
 

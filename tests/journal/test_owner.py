@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.journal import owner
-from policenotify.journal.owner import is_dead, is_of_this_boot, this_machine, this_process
+from policenotify.journal import leases
+from policenotify.journal.leases import is_dead, is_of_this_boot, this_machine, this_process
 
 READ, STAT = Path.read_text, Path.stat
 
@@ -53,7 +53,7 @@ def test_a_name_that_is_none_is_unknown(name: str) -> None:
 
 
 def test_a_process_that_has_ended_is_dead() -> None:
-    text = "from policenotify.journal.owner import this_process; print(this_process())"
+    text = "from policenotify.journal.leases import this_process; print(this_process())"
     said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert is_dead(said.stdout.strip())
 
@@ -83,7 +83,7 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
     def absent(path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError(path)
 
-    for cached in (owner.this_machine, owner._started_once):
+    for cached in (leases.this_machine, leases._started_once):
         cached.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_text", absent)
@@ -92,7 +92,7 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
         assert not is_dead(this_process())
         assert not is_dead(f"{socket.gethostname()}:-:-/-/{2**22 + 1}/-")  # above the kernel's highest number
         assert not is_of_this_boot(this_process())
-    for cached in (owner.this_machine, owner._started_once):
+    for cached in (leases.this_machine, leases._started_once):
         cached.cache_clear()
 
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import event
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.values import Claimed, Settlement
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
+from policenotify.journal.records import Claimed, Settlement
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

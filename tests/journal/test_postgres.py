@@ -17,19 +17,19 @@ from journal.postgres import GUARDED, Server
 from sqlalchemy import Connection, create_engine, event, insert, select, text, update
 
 from policenotify.channel import RecipientOutcome
-from policenotify.cli.call import Call
-from policenotify.clock import SystemClock
+from policenotify.cli.context import Call
 from policenotify.errors import IllegalCourse, JournalError, JournalTakenAway, LostLease, NewerVersion
 from policenotify.journal import open_journal, schema
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
-from policenotify.journal.publish import CourseChanged
-from policenotify.journal.store import Journal
-from policenotify.journal.values import Settlement, microseconds
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
-from policenotify.message import Message
-from policenotify.receipt import Outcome
+from policenotify.journal.publications import CourseChanged
+from policenotify.journal.records import Settlement, microseconds
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Outcome
 from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 
@@ -212,9 +212,9 @@ def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: 
             told.append(error)
 
     with desk.journal.writing() as connection:
-        from policenotify.journal import publish  # noqa: PLC0415 - the door of a race that lasts milliseconds
+        from policenotify.journal import publications  # noqa: PLC0415 - the door of a race that lasts milliseconds
 
-        publish.write(connection, first, desk.keys)
+        publications.write(connection, first, desk.keys)
         thread = threading.Thread(target=late)
         thread.start()
         _until_somebody_waits(desk)
@@ -239,7 +239,7 @@ def test_one_key_at_one_instant_is_one_publication(
 def test_what_stands_alone_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     told = together(
-        "from policenotify.journal.publish import CourseChanged\n"
+        "from policenotify.journal.publications import CourseChanged\n"
         f"desk = opened()\ndraft = desk.draft(Stage.CANCELLATION, None, corrects={alone!r})\nat_once()\n"
         "try:\n    desk.journal.publish(draft)\n    print('won')\nexcept CourseChanged:\n    print('lost')\n",
         processes=3,
@@ -267,11 +267,11 @@ def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example", "b@x.example"]})
     desk.mail()
     desk.clock.pass_by(timedelta(days=31).total_seconds())
-    from policenotify.journal import publish  # noqa: PLC0415 - as above
+    from policenotify.journal import publications  # noqa: PLC0415 - as above
 
     draft = desk.draft(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example"]})
     with desk.journal.writing() as connection:
-        publish.write(connection, draft, desk.keys)
+        publications.write(connection, draft, desk.keys)
         assert other.journal.erase_addresses() == 1
     assert desk.mail() == ["a@x.example"]
 
@@ -281,20 +281,20 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
     for _ in tips:
         desk.deliver()
     desk.clock.pass_by(timedelta(days=400).total_seconds())
-    from policenotify.journal import publish, purge  # noqa: PLC0415 - as above
+    from policenotify.journal import publications, retention  # noqa: PLC0415 - as above
 
-    wanted = purge.Wanted(before=microseconds(desk.clock.now() - timedelta(days=300)))
+    wanted = retention.Wanted(before=microseconds(desk.clock.now() - timedelta(days=300)))
     forgotten: list[int] = []
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
 
     def forget() -> None:
         with other.writing() as connection:
-            done = purge._forget(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
+            done = retention._forget(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
             forgotten.append(done["messages"])
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
     with desk.journal.writing() as connection:
-        publish.write(connection, draft, desk.keys)
+        publications.write(connection, draft, desk.keys)
         late = threading.Thread(target=forget)
         late.start()
         _until_somebody_waits(desk)
@@ -312,7 +312,7 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
     desk.deliver()
     draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
     desk.clock.pass_by(timedelta(days=400).total_seconds())
-    from policenotify.journal import purge  # noqa: PLC0415 - as above
+    from policenotify.journal import retention  # noqa: PLC0415 - as above
 
     told: list[object] = []
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
@@ -324,8 +324,8 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
             told.append(error)
 
     with other.writing() as connection:
-        wanted = purge.Wanted(before=microseconds(desk.clock.now()))
-        purge._forget(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
+        wanted = retention.Wanted(before=microseconds(desk.clock.now()))
+        retention._forget(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
         late = threading.Thread(target=set_right)
         late.start()
         _until_somebody_waits(desk)
@@ -356,9 +356,9 @@ def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
     desk.journal.record("adm", "one", {})
     sealed: list[int] = []
     with desk.journal.writing() as connection:
-        from policenotify.journal import events  # noqa: PLC0415 - as above
+        from policenotify.journal import audit  # noqa: PLC0415 - as above
 
-        events.record(connection, desk.clock.now(), "adm", "two", {})
+        audit.record(connection, desk.clock.now(), "adm", "two", {})
         thread = threading.Thread(target=lambda: sealed.append(desk.journal.seal()))
         thread.start()
         _until_somebody_waits(desk)
@@ -451,7 +451,7 @@ password = "geheim"
 def test_what_an_installation_says_is_said_when_the_server_says(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.keys.save(tmp_path / "policenotify.keys")
+    desk.keys.save(tmp_path / "policenotify.journal.keys")
     (tmp_path / "policenotify.toml").write_text(f'journal = "{desk.url}"\n{_SETTINGS}', encoding="utf-8")
     yesterday = datetime(2001, 2, 3, tzinfo=UTC)  # as this machine has it
     monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)
@@ -517,10 +517,10 @@ def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> No
     def step(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
 
-    from policenotify.journal import facts  # noqa: PLC0415 - as a later release would ask
+    from policenotify.journal import meta  # noqa: PLC0415 - as a later release would ask
 
     with desk.journal.reading() as connection, pytest.raises(JournalError) as caught:
-        facts.check(connection, desk.keys, known=newest)
+        meta.check(connection, desk.keys, known=newest)
     assert str(caught.value) == (
         f"The journal's tables are of version {newest - 1}; this policenotify needs version {newest}. "
         "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.errors import JournalError, KeyReused
-from policenotify.journal.publish import CourseChanged
-from policenotify.journal.values import Draft
-from policenotify.lifecycle import Course, Stage
-from policenotify.receipt import Finding, Level, Outcome
-from policenotify.scales import Severity
+from policenotify.journal.publications import CourseChanged
+from policenotify.journal.records import Draft
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.receipt import Finding, Level, Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk
@@ -96,7 +96,7 @@ def test_of_two_processes_one_wins(together: Callable[..., list[str]], desk: Des
     if stage == "END":
         desk.publish()
     told = together(
-        "from policenotify.journal.publish import CourseChanged\n"
+        "from policenotify.journal.publications import CourseChanged\n"
         f"desk = opened()\ndraft = desk.draft(Stage.{stage})\nat_once()\n"
         "try:\n    desk.journal.publish(draft)\n    print('won')\n"
         "except CourseChanged:\n    print('lost')\n"

@@ -13,14 +13,14 @@ from sqlalchemy import event, insert, or_, update
 
 from policenotify.channel import Picture
 from policenotify.errors import IllegalCourse, JournalError, KeyReused
-from policenotify.journal import purge, schema
-from policenotify.journal.addresses import recipient_key
-from policenotify.journal.proof import prove
-from policenotify.journal.purge import Purged
-from policenotify.journal.values import microseconds
-from policenotify.lifecycle import Course, Stage
-from policenotify.message import Image
-from policenotify.receipt import Finding, Level, Outcome
+from policenotify.journal import retention, schema
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.records import microseconds
+from policenotify.journal.retention import Purged
+from policenotify.journal.verify import prove
+from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.message import Image
+from policenotify.model.receipt import Finding, Level, Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk
@@ -264,39 +264,41 @@ def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
     one = _picture("one")
     desk.publish(Stage.STANDALONE, **_shows(one))
     with desk.journal.reading() as connection:
-        assert purge._shown_since(connection, 0) == {one.digest}
-        assert purge._shown_since(connection, 1) == set()
+        assert retention._shown_since(connection, 0) == {one.digest}
+        assert retention._shown_since(connection, 1) == set()
 
 
 def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
-    for number in range(purge._PAGE + 3):
+    for number in range(retention._PAGE + 3):
         desk.publish(Stage.STANDALONE, channels=())
         desk.publish(incident=f"N{number}", channels=())
         desk.publish(Stage.CANCELLATION, f"N{number}", channels=())
     mass = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     assert desk.mail() == [A]
-    rows = [{"delivery": 1, "key": f"{number:064d}", "state": Outcome.POSTED} for number in range(purge._PEOPLE + 5)]
+    rows = [
+        {"delivery": 1, "key": f"{number:064d}", "state": Outcome.POSTED} for number in range(retention._PEOPLE + 5)
+    ]
     with desk.journal.writing() as connection:
         connection.execute(insert(schema.recipient), rows)
     desk.clock.pass_by(YEAR)
     done = _purge(desk)
-    assert (done.incidents, done.messages) == (purge._PAGE + 3, purge._PAGE + 4)
-    assert done.people == purge._PEOPLE + 6
+    assert (done.incidents, done.messages) == (retention._PAGE + 3, retention._PAGE + 4)
+    assert done.people == retention._PEOPLE + 6
     found = desk.journal.publication(mass)
     assert found is not None
-    assert found.on("mail").recipients == {Outcome.POSTED: purge._PEOPLE + 6}
+    assert found.on("mail").recipients == {Outcome.POSTED: retention._PEOPLE + 6}
 
 
 def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
     [_, end] = _incident(desk)
     desk.clock.pass_by(YEAR)
-    wanted = purge.Wanted(before=microseconds(_year_ago(desk)))
+    wanted = retention.Wanted(before=microseconds(_year_ago(desk)))
     with desk.journal.reading() as connection:
-        page = purge._page(connection, "incidents", wanted, "")
+        page = retention._page(connection, "incidents", wanted, "")
     assert page == ["I1"]
     desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
     with desk.journal.writing() as connection:
-        done = purge._forget(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
+        done = retention._forget(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
     assert sum(done.values()) == 0
     assert SECRET in repr(desk.dump("pn_publication"))
 
@@ -304,7 +306,7 @@ def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
 def test_a_purge_that_was_interrupted_goes_on(desk: Desk) -> None:
     opening, _ = _incident(desk)
     desk.clock.pass_by(YEAR)
-    assert purge._forget_people(desk.journal, "incidents", ["I1"]) == 4
+    assert retention._forget_people(desk.journal, "incidents", ["I1"]) == 4
     assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, events=6)
     found = desk.journal.publication(opening)
     assert found is not None

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from policenotify.journal.values import SaidOn
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
+from policenotify.journal.records import SaidOn
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

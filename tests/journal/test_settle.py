@@ -10,10 +10,10 @@ import pytest
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
-from policenotify.journal.addresses import recipient_key
-from policenotify.journal.values import Settlement
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome, Receipt
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.records import Settlement
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome, Receipt
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -24,10 +24,10 @@ from sqlalchemy.exc import ArgumentError
 from policenotify.channel import Picture
 from policenotify.errors import InvalidPicture, JournalError, NewerVersion, Stopped
 from policenotify.journal import engine, open_journal, schema
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.journal.store import Journal
-from policenotify.keys import Keys
-from policenotify.lifecycle import Stage
+from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_an_empty_or_absent_file_becomes_a_journal(
     with sqlite3.connect(path) as raw:
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         facts = dict(raw.execute("SELECT name, value FROM pn_meta"))
-        assert len(facts.pop("id")) == 32
+        assert len(meta.pop("id")) == 32
         assert facts == {"schema_version": str(schema.SCHEMA_VERSION), "keys": keys.fingerprint}
     raw.close()
     assert set(schema.metadata.tables) <= tables
@@ -170,11 +170,11 @@ def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeC
 
 
 def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
-    from policenotify.journal import facts  # noqa: PLC0415 - the door of a race that lasts microseconds
+    from policenotify.journal import meta  # noqa: PLC0415 - the door of a race that lasts microseconds
 
     desk.publish()
     with desk.journal.writing() as connection:
-        facts.create(connection, keys, os.urandom)
+        meta.create(connection, keys, os.urandom)
     assert len(desk.journal.latest(9)) == 1
 
 

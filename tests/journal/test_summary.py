@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from journal.bench import Desk
 
-from policenotify.journal.values import ChannelSummary
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
+from policenotify.journal.records import ChannelSummary
+from policenotify.model.cap import Severity
+from policenotify.model.receipt import Outcome
 
 PEOPLE = {"mail": ["a@x.example", "b@x.example"]}
 

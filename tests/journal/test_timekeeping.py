@@ -14,14 +14,14 @@ from journal.bench import Desk
 from scripted import KEYED, LEASE, READABLE, Book, Scripted
 from sqlalchemy import select
 
-from policenotify.attempt import Attempts
 from policenotify.channel import Abilities, Request
-from policenotify.clock import CountsFromBoot, MachineClock
+from policenotify.delivery.attempt import Attempts
 from policenotify.errors import Unavailable, Unconfirmed
 from policenotify.journal import open_journal, schema
-from policenotify.keys import Keys
-from policenotify.rate import Rate
-from policenotify.receipt import Outcome
+from policenotify.journal.clock import CountsFromBoot, MachineClock
+from policenotify.journal.keys import Keys
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 
 JUMPS = (-3 * 86_400, -3600, -60, -3, 3, 65, 3600, 3 * 86_400)  # seconds

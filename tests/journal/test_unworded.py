@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from journal.bench import Desk
 
-from policenotify.journal.values import Draft, Drafted, Unworded
-from policenotify.lifecycle import Stage
-from policenotify.receipt import Outcome
+from policenotify.journal.records import Draft, Drafted, Unworded
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
 
 PEOPLE = ("a@desk.example", "b@desk.example")
 

@@ -17,15 +17,15 @@ from pydantic import SecretStr
 
 from policenotify.channel import Post, PostRef, Request, Sends
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.lifecycle import Stage
-from policenotify.networks import _apprise_call
-from policenotify.networks._apprise_plugins import plugin_of
-from policenotify.networks.apprise import Apprise
-from policenotify.options import options_of
-from policenotify.testing._tls_tunnel import TlsTunnel
+from policenotify.model.lifecycle import Stage
+from policenotify.networks._apprise import client
+from policenotify.networks._apprise.plugins import plugin_of
+from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.options import options_of
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.pushstand import PushStand
-from policenotify.testing.stand import Answer, HangUp, Reply, Stand
+from policenotify.testing.servers._tls_tunnel import TlsTunnel
+from policenotify.testing.servers.http import Answer, HangUp, Reply, Stand
+from policenotify.testing.servers.push import PushStand
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ class Crashing:
 
     def __init__(self, error: Exception, *, calls: int) -> None:
         self.error, self.calls = error, calls
-        self.logger = _apprise_call._Ear()
+        self.logger = client._Ear()
 
     def notify(self, **_: object) -> bool:
         self.logger.heard.calls += self.calls
@@ -308,7 +308,7 @@ class Crashing:
 def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
     error: Exception, calls: int, kind: type[ChannelError]
 ) -> None:
-    problem = _apprise_call.say(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
+    problem = client.say(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
     assert type(problem) is kind
     assert "s3cret" not in repr(problem)
 
@@ -428,7 +428,7 @@ def test_no_log_holds_a_secret_or_what_was_said(stand: PushStand, caplog: pytest
     ],
 )
 def test_the_address_that_is_called_is_known_where_apprise_says_it(url: str, address: str) -> None:
-    assert _apprise_call.address_of(_apprise_call.open_service(url, timeout=1.0, unencrypted=False)) == address
+    assert client.address_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
 
 
 def test_a_service_of_another_protocol_is_knocked_at(stand: PushStand) -> None:
@@ -454,7 +454,7 @@ def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> N
     program = """
 import json, sys
 from pydantic import SecretStr
-from policenotify.networks.apprise import Apprise
+from policenotify.networks.apprise.channel import Apprise
 from policenotify.testing.fakes import FakeClock
 by = Apprise(url=SecretStr("ntfy://127.0.0.1:1/alertes"), clock=FakeClock())
 by.account

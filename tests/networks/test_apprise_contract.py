@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks.apprise import Apprise
+from policenotify.networks.apprise.channel import Apprise
 from policenotify.testing import ChannelContract, HttpWire, PushStand, Shown, Trouble
 
 

@@ -27,12 +27,12 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.lifecycle import Stage
-from policenotify.networks._bluesky_session import _host
-from policenotify.networks.bluesky import Bluesky
-from policenotify.testing.bluesky import BlueskyStand, Link
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.bluesky.channel import Bluesky
+from policenotify.networks.bluesky.session import _host
 from policenotify.testing.fakes import FakeClock, MemoryKeep
-from policenotify.testing.stand import Answer, Hang, HangUp, Stand
+from policenotify.testing.servers.bluesky import BlueskyStand, Link
+from policenotify.testing.servers.http import Answer, Hang, HangUp, Stand
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PUT = "/xrpc/com.atproto.repo.putRecord"
@@ -143,7 +143,7 @@ def test_it_keeps_the_contract(channel: Bluesky) -> None:
 
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
-        "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky import Bluesky\n"
+        "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
         "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
         "c = Bluesky(handle='@police.example', password=SecretStr('hush'), clock=FakeClock(), keep=MemoryKeep())\n"
         "c.abilities; c.close(); print(repr(c), c.account)\n"
@@ -178,7 +178,7 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
 def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policenotify.networks._bluesky_xrpc.find_spec", lambda _: None)
+    monkeypatch.setattr("policenotify.networks.bluesky.client.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[bluesky\]'"):
         opened()
 

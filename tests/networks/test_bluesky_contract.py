@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks.bluesky import Bluesky
+from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.testing import BlueskyStand, Call, ChannelContract, HttpWire, Shown, Trouble
 
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
-from policenotify.lifecycle import Stage
-from policenotify.networks._bluesky_links import valid_uri
-from policenotify.networks._bluesky_record import BUDGET, record, record_key
-from policenotify.testing._bluesky_rules import key_refusal, post_refusal
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.bluesky.links import valid_uri
+from policenotify.networks.bluesky.record import BUDGET, record, record_key
+from policenotify.testing.servers._bluesky_rules import key_refusal, post_refusal
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 FAMILY = "👨‍👩‍👧‍👦"

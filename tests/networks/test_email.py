@@ -30,10 +30,10 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Channel, Mails, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.lifecycle import Stage
-from policenotify.networks.email import Email
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.mailstand import MailStand
+from policenotify.testing.servers.mail import MailStand
 
 SENDER = "alertes@police.example"
 
@@ -657,10 +657,10 @@ def test_two_lists_of_one_sender_are_two_accounts() -> None:
     ],
 )
 def test_the_account_is_the_senders_address_as_apprise_reads_it(url: str, account: str) -> None:
-    from policenotify.networks import _smtp  # noqa: PLC0415 - loads apprise
+    from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     assert email(url).account == account
-    service = _smtp.service(url, sender=account, plain_is_meant=False)
+    service = smtp.service(url, sender=account, plain_is_meant=False)
     assert service.from_addr[1] == account
     assert service.request_rate_per_sec == 0
 
@@ -684,10 +684,10 @@ def test_nothing_leaves_this_machine_where_others_can_read_it(url: str, said: st
 
 
 def test_a_plain_connection_that_is_asked_for_in_so_many_words_is_made() -> None:
-    from policenotify.networks import _smtp  # noqa: PLC0415 - loads apprise
+    from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
     url = "mailto://mx.invalid?from=a@b.example&mode=insecure"
-    service = _smtp.service(url, sender="a@b.example", plain_is_meant=True)
+    service = smtp.service(url, sender="a@b.example", plain_is_meant=True)
     assert (service.smtp_host, service.port, service.secure_mode) == ("mx.invalid", 25, "insecure")
 
 
@@ -793,7 +793,7 @@ def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> N
     program = """
 import json, sys
 from pydantic import SecretStr
-from policenotify.networks.email import Email
+from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 mail = Email(url=SecretStr("mailtos://desk:secret@127.0.0.1:1?from=alertes@police.example"), clock=FakeClock())
 mail.abilities, mail.account

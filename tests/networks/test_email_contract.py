@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks.email import Email
+from policenotify.networks.email.channel import Email
 from policenotify.testing import Call, ChannelContract, FakeClock, Mail, MailStand, MemoryKeep, Shown, Trouble
 
 

@@ -20,9 +20,9 @@ from networks import (
 
 from policenotify.errors import ChannelError, LostLease
 from policenotify.networks._http import LeaseAdapter
-from policenotify.testing.saying import PEOPLE, say
-from policenotify.testing.stand import Answer, Stand
-from policenotify.wire import publishing_under
+from policenotify.testing.contract.texts import PEOPLE, say
+from policenotify.testing.servers.http import Answer, Stand
+from policenotify.transport import publishing_under
 
 CASES: dict[str, type[Any]] = {
     "x": test_x_contract.TestX,

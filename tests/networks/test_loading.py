@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 from pydantic import SecretStr
 
-from policenotify.networks.email import Email
-from policenotify.networks.sms import Sms
+from policenotify.networks.email.channel import Email
+from policenotify.networks.sms.channel import Sms
 from policenotify.testing import FakeClock
 
 CLOSED = "127.0.0.1:1"  # nobody listens on it

@@ -28,12 +28,12 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.lifecycle import Stage
-from policenotify.networks.mastodon import Mastodon
-from policenotify.options import options_of
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.options import options_of
 from policenotify.testing.fakes import FakeClock, MemoryKeep
-from policenotify.testing.mastodon import MastodonStand, SeenImage, SeenVersion
-from policenotify.testing.stand import Answer, Hang, HangUp, Seen, Stand
+from policenotify.testing.servers.http import Answer, Hang, HangUp, Seen, Stand
+from policenotify.testing.servers.mastodon import MastodonStand, SeenImage, SeenVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TOKEN = "stand-token-0123456789"
@@ -154,7 +154,7 @@ def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened
 
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
-        "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon import Mastodon\n"
+        "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
         "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
         "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
         "             clock=FakeClock(), keep=MemoryKeep())\n"

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks._mastodon_instance import Instance
-from policenotify.networks.mastodon import Mastodon
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.mastodon.instance import Instance
 from policenotify.testing import Answer, ChannelContract, HttpWire, MastodonStand, Shown, Trouble
-from policenotify.testing._mastodon_rules import RULES, instance
-from policenotify.testing.stand import Reply
+from policenotify.testing.servers._mastodon_rules import RULES, instance
+from policenotify.testing.servers.http import Reply
 
 
 class MastodonWire(HttpWire):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policenotify.networks._mastodon_instance import Instance
+from policenotify.networks.mastodon.instance import Instance
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 MAINLINE = "https://github.com/mastodon/mastodon"

@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from policenotify.channel import Picture, Post, Request
 from policenotify.errors import Blocked, ChannelError, Unavailable
-from policenotify.lifecycle import Stage
-from policenotify.networks._mastodon_status import plain, plain_html
-from policenotify.networks.mastodon import Mastodon
-from policenotify.testing._mastodon_reader import html
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.mastodon.post import plain, plain_html
 from policenotify.testing.fakes import FakeClock, MemoryKeep
-from policenotify.testing.mastodon import MastodonStand
-from policenotify.testing.stand import Answer, Hang, HangUp, Seen
+from policenotify.testing.servers._mastodon_reader import html
+from policenotify.testing.servers.http import Answer, Hang, HangUp, Seen
+from policenotify.testing.servers.mastodon import MastodonStand
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TIMELINE = "/api/v1/accounts/*/statuses"

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import Picture, Post, Recipient
-from policenotify.lifecycle import Stage
-from policenotify.networks import _mime
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.email import mime
 
 KEY = "0123456789abcdef" * 4
-LETTERHEAD = _mime.Letterhead(
-    sender=_mime.Mailbox("alertes@police.example", "Police de Montpellier"), domain="police.example"
+LETTERHEAD = mime.Letterhead(
+    sender=mime.Mailbox("alertes@police.example", "Police de Montpellier"), domain="police.example"
 )
 
 
@@ -56,7 +56,7 @@ def part(mail: EmailMessage, kind: str) -> str:
 def test_text_and_html_come_back_exactly() -> None:
     text = "Évitez le secteur « Les Arceaux »\u202f!\n\n-- \nPolice nationale 🚓 =20 .\n.seul\nFrom ici"
     html = "<p>Évitez le secteur&nbsp;!</p>\n" + "<p>" + "à" * 3000 + "</p>"
-    mail = parsed(_mime.compose(post(text=text, html=html), LETTERHEAD))
+    mail = parsed(mime.compose(post(text=text, html=html), LETTERHEAD))
     assert part(mail, "plain") == text + "\n"
     assert part(mail, "html") == html + "\n"
     assert mail.get_content_type() == "multipart/alternative"
@@ -65,13 +65,13 @@ def test_text_and_html_come_back_exactly() -> None:
 
 
 def test_the_head_says_who_when_and_that_a_machine_wrote_it() -> None:
-    letterhead = _mime.Letterhead(
-        sender=_mime.Mailbox("alertes@police.example"),
+    letterhead = mime.Letterhead(
+        sender=mime.Mailbox("alertes@police.example"),
         domain="police.example",
-        reply_to=_mime.Mailbox("com@police.example", "Cellule « com »"),
+        reply_to=mime.Mailbox("com@police.example", "Cellule « com »"),
         list_id="alertes.police.example",
     )
-    mail = parsed(_mime.compose(post(), letterhead))
+    mail = parsed(mime.compose(post(), letterhead))
     assert dict(mail.items()) == {
         "From": "Police nationale <alertes@police.example>",
         "Subject": "Accident avenue de Toulouse",
@@ -88,7 +88,7 @@ def test_the_head_says_who_when_and_that_a_machine_wrote_it() -> None:
 
 def test_a_long_accented_subject_is_folded_in_words_of_75_and_lines_of_78() -> None:
     title = "Évacuation préventive – périmètre élargi à l’école Émile-Zola, où l’accès est fermé " * 6
-    raw = _mime.compose(post(title=title), LETTERHEAD)
+    raw = mime.compose(post(title=title), LETTERHEAD)
     head = raw.partition("\r\n\r\n")[0]
     assert max(map(len, head.split("\r\n"))) <= 78
     words = re.findall(r"=\?[^ ]+\?=", head)
@@ -111,7 +111,7 @@ FAMILY = "👨🏽‍👩🏽‍👧🏽‍👦🏽"  # 41 bytes: more than the 
 def test_no_encoded_word_ends_within_a_character(sign: str) -> None:
     for before in range(40):
         title = "x" * before + sign * 12
-        raw = _mime.compose(post(title=title), LETTERHEAD)
+        raw = mime.compose(post(title=title), LETTERHEAD)
         words = words_of(raw)
         assert "".join(words) == parsed(raw)["Subject"] == title
         assert len(words) > 1 or before + len(sign.encode()) * 12 < 40
@@ -122,14 +122,14 @@ def test_no_encoded_word_ends_within_a_character(sign: str) -> None:
 
 @pytest.mark.parametrize("title", [FAMILY * 3, "e" + "\u0301" * 300, "x" * 40 + FAMILY])
 def test_a_character_longer_than_a_word_is_cut_between_code_points(title: str) -> None:
-    raw = _mime.compose(post(title=title), LETTERHEAD)
+    raw = mime.compose(post(title=title), LETTERHEAD)
     assert "".join(words_of(raw)) == parsed(raw)["Subject"] == title
 
 
 @pytest.mark.parametrize("name", ["Subject", "Reply-To"])
 def test_no_header_begins_with_an_empty_line(name: str) -> None:
-    letterhead = dataclasses.replace(LETTERHEAD, reply_to=_mime.Mailbox("a@b.example", "é" * 90))
-    raw = _mime.compose(post(title="https://police.example/" + "x" * 50 + " a"), letterhead)
+    letterhead = dataclasses.replace(LETTERHEAD, reply_to=mime.Mailbox("a@b.example", "é" * 90))
+    raw = mime.compose(post(title="https://police.example/" + "x" * 50 + " a"), letterhead)
     lines = raw.partition("\r\nMIME")[0].split("\r\n")
     assert f"{name}:" not in [line.strip() for line in lines]
     assert max(map(len, lines)) <= 78
@@ -145,28 +145,26 @@ def test_no_header_begins_with_an_empty_line(name: str) -> None:
     ],
 )
 def test_a_plain_subject_stays_readable_in_the_source(title: str, written: str) -> None:
-    raw = _mime.compose(post(title=title), LETTERHEAD)
+    raw = mime.compose(post(title=title), LETTERHEAD)
     assert re.sub(r" +\r\n", " \r\n", written).replace(" \r\n", "\r\n") in raw
 
 
 def test_an_encoded_word_in_a_title_is_shown_and_not_decoded() -> None:
     title = "=?utf-8?q?a=0D=0ABcc:_spy=40evil.example?="
-    raw = _mime.compose(post(title=title, sender=title), LETTERHEAD)
+    raw = mime.compose(post(title=title, sender=title), LETTERHEAD)
     assert "Bcc" not in raw
     decoded = parsed(raw)["Subject"]
     assert decoded == title
 
 
 def test_a_mail_without_a_title_is_headed_by_its_first_line() -> None:
-    assert parsed(_mime.compose(post(title="", text="Route barrée.\nSuite"), LETTERHEAD))["Subject"] == "Route barrée."
+    assert parsed(mime.compose(post(title="", text="Route barrée.\nSuite"), LETTERHEAD))["Subject"] == "Route barrée."
 
 
 @given(title=st.text(max_size=400), sender=st.text(max_size=90), text=st.text(max_size=400), html=st.text(max_size=200))
 def test_nothing_said_can_write_a_header_or_leave_seven_bits(title: str, sender: str, text: str, html: str) -> None:
-    letterhead = _mime.Letterhead(sender=_mime.Mailbox("alertes@police.example"), domain="police.example")
-    raw = _mime.compose(
-        post(title=title or "x", sender=sender, text=text, html=html, language="fr\r\nX: y"), letterhead
-    )
+    letterhead = mime.Letterhead(sender=mime.Mailbox("alertes@police.example"), domain="police.example")
+    raw = mime.compose(post(title=title or "x", sender=sender, text=text, html=html, language="fr\r\nX: y"), letterhead)
     assert raw.isascii()
     assert "\n" not in raw.replace("\r\n", "")
     assert "\r" not in raw.replace("\r\n", "")
@@ -180,12 +178,12 @@ def test_nothing_said_can_write_a_header_or_leave_seven_bits(title: str, sender:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=300))
 def test_every_subject_comes_back(title: str) -> None:
-    assert parsed(_mime.compose(post(title=title), LETTERHEAD))["Subject"] == title
+    assert parsed(mime.compose(post(title=title), LETTERHEAD))["Subject"] == title
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]) | st.just("\n"), max_size=36))
 def test_every_text_comes_back(text: str) -> None:
-    assert part(parsed(_mime.compose(post(text=text, html="<p>x</p>"), LETTERHEAD)), "plain") == text + "\n" * (
+    assert part(parsed(mime.compose(post(text=text, html="<p>x</p>"), LETTERHEAD)), "plain") == text + "\n" * (
         not text.endswith("\n")
     )
 
@@ -193,12 +191,12 @@ def test_every_text_comes_back(text: str) -> None:
 def test_long_lines_are_broken_between_words_and_never_in_a_url() -> None:
     url = "https://police.example/" + "a-b/" * 30
     text = f"Consignes : {url} à lire. " + "Évitez le secteur, suivez la déviation. " * 4
-    read = part(parsed(_mime.compose(post(text=text), LETTERHEAD)), "plain")
+    read = part(parsed(mime.compose(post(text=text), LETTERHEAD)), "plain")
     lines = read.removesuffix("\n").split("\n")
     assert url in lines
     assert all(len(line) <= 72 for line in lines if line != url)
     assert " ".join(lines).split() == text.split()
-    again = part(parsed(_mime.compose(post(text=read), LETTERHEAD)), "plain")
+    again = part(parsed(mime.compose(post(text=read), LETTERHEAD)), "plain")
     assert again == read
 
 
@@ -206,7 +204,7 @@ def test_long_lines_are_broken_between_words_and_never_in_a_url() -> None:
 def test_pictures_are_attached_with_what_they_show(html: str) -> None:
     alts = ("Plan", "Vue de l’été " * 40, 'x =?utf-8?q?=0D=0ABcc:_z?= "x"\r\nBcc: z', "a" * 200)
     pictures = tuple(picture(name, name.encode() * 5000, alt=alt) for name, alt in zip("abcd", alts, strict=True))
-    raw = _mime.compose(post(html=html, pictures=pictures), LETTERHEAD)
+    raw = mime.compose(post(html=html, pictures=pictures), LETTERHEAD)
     mail = parsed(raw)
     assert mail.get_content_type() == "multipart/mixed"
     body, *shown = mail.iter_parts()
@@ -223,13 +221,13 @@ def test_pictures_are_attached_with_what_they_show(html: str) -> None:
 
 def test_the_mail_is_the_same_every_time_whatever_is_done_to_the_process_wide_charset_table() -> None:
     said = post(html="<p>Évitez</p>", title="Déviation", pictures=(picture("a", b"x"),))
-    before = _mime.compose(said, LETTERHEAD)
+    before = mime.compose(said, LETTERHEAD)
     kept = dict(email.charset.CHARSETS)
     try:
         email.charset.add_charset("utf-8", email.charset.BASE64, email.charset.BASE64, "utf-8")
-        assert _mime.compose(said, LETTERHEAD) == before
+        assert mime.compose(said, LETTERHEAD) == before
         email.charset.add_charset("utf-8", email.charset.QP, email.charset.QP, "utf-8")  # what apprise does
-        assert _mime.compose(said, LETTERHEAD) == before
+        assert mime.compose(said, LETTERHEAD) == before
     finally:
         email.charset.CHARSETS.clear()
         email.charset.CHARSETS.update(kept)
@@ -245,7 +243,7 @@ def test_the_mail_is_the_same_every_time_whatever_is_done_to_the_process_wide_ch
     ],
 )
 def test_a_mailbox_is_quoted_or_encoded(name: str, written: str) -> None:
-    assert str(_mime.Mailbox("a@b.example", name)) == written
+    assert str(mime.Mailbox("a@b.example", name)) == written
 
 
 @pytest.mark.parametrize(
@@ -260,7 +258,7 @@ def test_a_mailbox_is_quoted_or_encoded(name: str, written: str) -> None:
     ],
 )
 def test_an_address_is_written_in_ascii(address: str, written: str) -> None:
-    assert _mime.ascii_address(address) == written
+    assert mime.ascii_address(address) == written
 
 
 @pytest.mark.parametrize(
@@ -273,14 +271,14 @@ def test_an_address_is_written_in_ascii(address: str, written: str) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_mailed_is_refused_without_being_repeated(address: str) -> None:
-    with pytest.raises(_mime.BadAddress) as caught:
-        _mime.ascii_address(address)
+    with pytest.raises(mime.BadAddress) as caught:
+        mime.ascii_address(address)
     assert not address or address not in str(caught.value)
 
 
 def head_of(recipient: Recipient, thread: tuple[str, ...] = (), unsubscribe: str = "") -> EmailMessage:
     return parsed(
-        _mime.personal_head(
+        mime.personal_head(
             recipient, "ana@c.example", key=KEY, thread=thread, domain="police.example", unsubscribe=unsubscribe
         )
     )
@@ -299,7 +297,7 @@ def test_the_personal_head_threads_the_incident_for_each_person() -> None:
     assert len(references) == 5
     assert later["In-Reply-To"] == references[-1]
     assert references[0].startswith("<" + "f" * 32)
-    raw = _mime.personal_head(ana, "a@b.example", key=KEY, thread=earlier * 30, domain="police.example", unsubscribe="")
+    raw = mime.personal_head(ana, "a@b.example", key=KEY, thread=earlier * 30, domain="police.example", unsubscribe="")
     assert max(line.count("@") for line in raw.split("\r\n")) == 1  # folded: an id in each line
 
 

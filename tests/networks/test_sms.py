@@ -21,15 +21,15 @@ from pydantic import SecretStr
 
 from policenotify.channel import Mails, Post, Recipient, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.lifecycle import Stage
-from policenotify.networks._sms_gateways import gateway
-from policenotify.networks._sms_numbers import BadNumber, e164
-from policenotify.networks.sms import Sms
-from policenotify.options import options_of
-from policenotify.registry import configured
+from policenotify.model.lifecycle import Stage
+from policenotify.networks._apprise.gateways import gateway
+from policenotify.networks.options import options_of
+from policenotify.networks.registry import configured
+from policenotify.networks.sms.channel import Sms
+from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.smsgateway import SmsStand
-from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen, Stand
+from policenotify.testing.servers.http import Answer, Hang, HangUp, Reply, Seen, Stand
+from policenotify.testing.servers.sms import SmsStand
 from policenotify.text import sms, to_gsm
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
@@ -840,7 +840,7 @@ def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> N
 import json, sys
 from pydantic import SecretStr
 from policenotify.channel import Recipient, Request
-from policenotify.networks.sms import Sms
+from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 by = Sms(url=SecretStr("form://127.0.0.1:1/?:to={recipient}"), clock=FakeClock())
 by.abilities, by.account

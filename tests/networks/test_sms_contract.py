@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, Recipient, RecipientOutcome, Request
-from policenotify.networks.sms import Sms
+from policenotify.networks.sms.channel import Sms
 from policenotify.testing import ChannelContract, HttpWire, Shown, SmsStand, Trouble
-from policenotify.testing.saying import PEOPLE
+from policenotify.testing.contract.texts import PEOPLE
 
 _NUMBERS = {person.address: f"+3360000000{number}" for number, person in enumerate(PEOPLE, 1)}
 _ADDRESSES = {number: address for address, number in _NUMBERS.items()}

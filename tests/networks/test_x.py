@@ -31,10 +31,10 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.lifecycle import Stage
-from policenotify.networks._x_line import hush
-from policenotify.networks.x import X
-from policenotify.options import options_of
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.options import options_of
+from policenotify.networks.x.channel import X
+from policenotify.networks.x.client import hush
 from policenotify.testing import Answer, FakeClock, Hang, HangUp, MemoryKeep, Stand, XStand
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -193,7 +193,7 @@ def test_its_options_are_read_from_the_constructor() -> None:
 
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
-        "import sys; from pydantic import SecretStr; from policenotify.networks.x import X\n"
+        "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
         "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
         "c = X(handle='@Police34', client_id='app', refresh_token=SecretStr('hush'), clock=FakeClock(), "
         "keep=MemoryKeep())\n"
@@ -250,7 +250,9 @@ def test_credentials_that_are_not_all_there_are_named(given: dict[str, Any], fie
 
 
 def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.networks.x.find_spec", lambda name: None if name == "tweepy" else object())
+    monkeypatch.setattr(
+        "policenotify.networks.x.channel.find_spec", lambda name: None if name == "tweepy" else object()
+    )
     with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[x\]'"):
         opened()
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks.x import X
+from policenotify.networks.x.channel import X
 from policenotify.testing import Call, ChannelContract, HttpWire, Shown, Trouble, XStand
 
 

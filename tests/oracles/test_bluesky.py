@@ -18,12 +18,12 @@ import pytest
 from oracles.texts import FRENCH, HERE, asked, settled, texts
 
 from policenotify.channel import Post, Span
-from policenotify.lifecycle import Stage
-from policenotify.networks._bluesky_links import valid_uri
-from policenotify.networks._bluesky_record import BUDGET, record
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.bluesky.links import valid_uri
+from policenotify.networks.bluesky.record import BUDGET, record
 from policenotify.text import graphemes, utf8_bytes
-from policenotify.text.entities import joined
 from policenotify.text.spans import spans_of
+from policenotify.text.x_entities import joined
 
 pytestmark = [
     pytest.mark.oracle,

@@ -13,8 +13,8 @@ import pytest
 from oracles.texts import HERE, asked, settled, texts
 
 from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
-from policenotify.text.entities import joined, links, utf16
-from policenotify.text.tlds import FROZEN
+from policenotify.text._data.tlds import FROZEN
+from policenotify.text.x_entities import joined, links, utf16
 
 pytestmark = pytest.mark.oracle
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from threads_stand import ThreadsStand
 
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
+from policenotify.journal.keys import Keys
 from policenotify.testing import Answer, HangUp, Stand
 
 _SETTINGS = """

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from policenotify.channel import Post, PostRef
 from policenotify.errors import ChannelError
 from policenotify.testing import FakeClock
-from policenotify.testing.saying import TEXTS, error_of, longest
+from policenotify.testing.contract.texts import TEXTS, error_of, longest
 
 _LINK = "https://police.example/a?b=c"
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.outside
 
 _CONFIGURE = f"""
 from policenotify.errors import MissingExtra
-from policenotify.registry import configured
+from policenotify.networks.registry import configured
 
 for network, options in {OPTIONS!r}.items():
     try:

@@ -26,10 +26,10 @@ from peers.smtp_relay import SmtpRelay
 from peers.spam_filter import SpamAssassin
 
 from policenotify.channel import Configured
-from policenotify.clock import SystemClock
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.publisher import Publisher
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 _PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing

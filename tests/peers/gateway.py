@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from policenotify.testing import Answer, Seen
-from policenotify.testing.stand import Stand
+from policenotify.testing.servers.http import Stand
 
 _OWN: Final = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}  # RFC 9110, section 7.6.1
 

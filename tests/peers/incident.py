@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from desk import INCIDENT, accident
 
-from policenotify.publisher import Publisher
-from policenotify.receipt import Publication
+from policenotify.model.receipt import Publication
+from policenotify.publishing.publisher import Publisher
 
 
 def say_incident(publisher: Publisher) -> list[Publication]:

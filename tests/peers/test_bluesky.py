@@ -18,15 +18,15 @@ from peers.pds_server import BlueskyAccount, Pds, Refusal
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, Configured, Post, Request, Span
-from policenotify.clock import SystemClock
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
-from policenotify.lifecycle import Stage
-from policenotify.message import Image
-from policenotify.networks.bluesky import Bluesky
-from policenotify.receipt import Outcome
-from policenotify.registry import configured
+from policenotify.journal.clock import SystemClock
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Image
+from policenotify.model.receipt import Outcome
+from policenotify.networks.bluesky.channel import Bluesky
+from policenotify.networks.registry import configured
 from policenotify.testing import Call, ChannelContract, HangUp, HttpWire, MemoryKeep, Shown, Trouble
-from policenotify.testing.saying import picture
+from policenotify.testing.contract.texts import picture
 
 pytestmark = pytest.mark.peers
 

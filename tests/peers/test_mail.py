@@ -18,9 +18,9 @@ from peers.smtp_relay import SmtpRelay
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, Configured
-from policenotify.networks.email import Email
-from policenotify.receipt import Outcome
-from policenotify.registry import configured
+from policenotify.model.receipt import Outcome
+from policenotify.networks.email.channel import Email
+from policenotify.networks.registry import configured
 from policenotify.testing import Call, ChannelContract, FakeClock, MemoryKeep, Shown, Trouble
 
 pytestmark = pytest.mark.peers

@@ -18,18 +18,18 @@ from peers.mastodon_servers import Account, Fediverse, MastodonMock, Snac
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, Configured, Post
-from policenotify.clock import SystemClock
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
-from policenotify.lifecycle import Stage
-from policenotify.message import Image
-from policenotify.networks._mastodon_instance import Instance
-from policenotify.networks.mastodon import Mastodon
-from policenotify.receipt import Outcome
-from policenotify.registry import configured
-from policenotify.scales import Severity
+from policenotify.journal.clock import SystemClock
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Image
+from policenotify.model.receipt import Outcome
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.mastodon.instance import Instance
+from policenotify.networks.registry import configured
 from policenotify.testing import Answer, ChannelContract, FakeClock, HangUp, HttpWire, MemoryKeep, Shown
-from policenotify.testing._mastodon_rules import RULES, instance
-from policenotify.testing.saying import picture
+from policenotify.testing.contract.texts import picture
+from policenotify.testing.servers._mastodon_rules import RULES, instance
 
 pytestmark = pytest.mark.peers
 

@@ -19,14 +19,14 @@ from peers.sms_centre import Sms as Arrived
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, Configured, Post, Recipient, RecipientOutcome, Request
-from policenotify.clock import SystemClock
 from policenotify.errors import Blocked
-from policenotify.lifecycle import Stage
-from policenotify.networks.sms import Sms
-from policenotify.receipt import Outcome
-from policenotify.registry import configured
+from policenotify.journal.clock import SystemClock
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Outcome
+from policenotify.networks.registry import configured
+from policenotify.networks.sms.channel import Sms
 from policenotify.testing import Answer, Call, ChannelContract, HttpWire, Seen, Shown, Trouble
-from policenotify.testing.saying import PEOPLE
+from policenotify.testing.contract.texts import PEOPLE
 from policenotify.text import sms
 
 pytestmark = pytest.mark.peers

@@ -11,8 +11,8 @@ from peers.conftest import NewPublisher
 from peers.spam_filter import SpamAssassin
 from PIL import Image
 
-from policenotify.registry import configured
-from policenotify.testing.mailstand import MailStand
+from policenotify.networks.registry import configured
+from policenotify.testing.servers.mail import MailStand
 
 pytestmark = pytest.mark.peers
 

@@ -13,9 +13,9 @@ from journal.postgres import Server, running
 from runners.redis_server import PROGRAM, RedisServer
 from runners.site_process import Nursery, Site
 
+from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.keys import Keys
-from policenotify.testing.bluesky import BlueskyStand
+from policenotify.testing.servers.bluesky import BlueskyStand
 
 
 @pytest.fixture(scope="session")

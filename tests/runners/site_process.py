@@ -23,12 +23,12 @@ from typing import Any
 from desk import soon
 
 from policenotify.cli import main as program
-from policenotify.clock import SystemClock
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.publisher import Publisher
-from policenotify.rate import Rate
-from policenotify.registry import configured
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.rate import Rate
+from policenotify.networks.registry import configured
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 
 RATE = "12 per 1 s, 2 at once"
@@ -37,8 +37,8 @@ _SLOW_TO_LOAD = (
     "celery.bin.celery",
     "celery.apps.worker",
     "celery.concurrency.prefork",
-    "policenotify.cli.worker",
-    "policenotify.networks.bluesky",
+    "policenotify.cli.commands.worker",
+    "policenotify.networks.bluesky.channel",
     "procrastinate",
     "psycopg",
     "redis",
@@ -103,7 +103,7 @@ class Site:
         """The host's app and its runner."""
         from procrastinate import App, PsycopgConnector  # noqa: PLC0415 - one engine in a process
 
-        from policenotify.runners.procrastinate import ProcrastinateRunner  # noqa: PLC0415 - the same
+        from policenotify.integrations.procrastinate import ProcrastinateRunner  # noqa: PLC0415 - the same
 
         app = App(connector=PsycopgConnector(conninfo=self.journal))
         return app, ProcrastinateRunner(app, self.publisher, every=timedelta(seconds=self.every))
@@ -112,7 +112,7 @@ class Site:
         """The host's app and its runner."""
         from celery import Celery  # noqa: PLC0415 - the same
 
-        from policenotify.runners.celery import CeleryRunner  # noqa: PLC0415 - the same
+        from policenotify.integrations.celery import CeleryRunner  # noqa: PLC0415 - the same
 
         app = Celery("host", broker=self.broker, set_as_current=False)
         app.conf.update(

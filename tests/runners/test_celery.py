@@ -16,10 +16,10 @@ from desk import accident
 from runners.conftest import NewSite
 from runners.site_process import Site
 
-from policenotify.receipt import Outcome
-from policenotify.runners.celery import DRAIN, SWEEP, CeleryRunner
-from policenotify.runners.hosted import Hosted
-from policenotify.testing.bluesky import BlueskyStand
+from policenotify.integrations.celery import DRAIN, SWEEP, CeleryRunner
+from policenotify.integrations.host import Hosted
+from policenotify.model.receipt import Outcome
+from policenotify.testing.servers.bluesky import BlueskyStand
 
 AT_ONCE = timedelta(0)
 

@@ -18,14 +18,14 @@ from sqlalchemy import select
 
 from policenotify.errors import Blocked
 from policenotify.journal import schema
-from policenotify.journal.values import moment
-from policenotify.message import Category, Message
-from policenotify.publisher import Publisher
-from policenotify.rate import Rate
-from policenotify.receipt import Outcome
-from policenotify.scales import Severity
-from policenotify.testing.bluesky import BlueskyStand
-from policenotify.testing.stand import Answer, Hang
+from policenotify.journal.records import moment
+from policenotify.model.cap import Severity
+from policenotify.model.message import Category, Message
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Outcome
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.servers.bluesky import BlueskyStand
+from policenotify.testing.servers.http import Answer, Hang
 
 pytestmark = pytest.mark.runners
 

@@ -24,11 +24,11 @@ from django.test import override_settings
 from journal.postgres import USER, Server
 
 from policenotify.errors import IllegalCourse, KeyReused, MissingExtra, SettingsError
+from policenotify.integrations.django import open_publisher, publish, publisher
+from policenotify.integrations.django.database import journal_url
+from policenotify.integrations.django.publishing import _own
 from policenotify.journal.schema import SCHEMA_VERSION
-from policenotify.receipt import Outcome
-from policenotify.runners.django import open_publisher, publish, publisher
-from policenotify.runners.django.database import journal_url
-from policenotify.runners.django.publishing import _own
+from policenotify.model.receipt import Outcome
 from policenotify.testing import recorded
 
 LONG = timedelta(seconds=30)
@@ -38,7 +38,7 @@ if not settings.configured:  # once in a process
     settings.configure(
         DATABASES={alias: {"ENGINE": f"django.db.backends.{engine}", "NAME": "-"} for alias, engine in engines.items()}
         | {"memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        INSTALLED_APPS=["policenotify.runners.django"],
+        INSTALLED_APPS=["policenotify.integrations.django"],
         USE_TZ=True,
         TIME_ZONE="Europe/Paris",
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.testing.bluesky import BlueskyStand
+from policenotify.testing.servers.bluesky import BlueskyStand
 
 pytestmark = pytest.mark.slow
 
@@ -54,8 +54,8 @@ _VIEWS_TEST = """
 import json
 from django.contrib.auth.models import Permission, User
 from django.test import TransactionTestCase
-from policenotify.runners.django import publisher
-from policenotify.runners.django.testing import EmptyJournalMixin
+from policenotify.integrations.django import publisher
+from policenotify.integrations.django.testing import EmptyJournalMixin
 
 TIP = {"category": "scam_cyber", "headline": "Faux conseiller bancaire", "instruction": "Raccrochez."}
 SEVERE = {"category": "fire", "headline": "Incendie", "severity": "Severe"}
@@ -226,8 +226,6 @@ def test_tests_that_commit_leave_nothing_in_the_journal(project: Project) -> Non
 def test_nothing_but_a_test_database_is_emptied(project: Project) -> None:
     _set_up(project)
     project.run("python manage.py migrate")
-    start = (
-        "import django; django.setup()\nfrom policenotify.runners.django.testing import empty_journal\nempty_journal()"
-    )
+    start = "import django; django.setup()\nfrom policenotify.integrations.django.testing import empty_journal\nempty_journal()"
     (project.folder / "empty.py").write_text(start)
     assert "Nothing was deleted" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")

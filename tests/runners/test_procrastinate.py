@@ -15,10 +15,10 @@ from runners.conftest import NewSite
 from runners.site_process import Site
 from sqlalchemy import Engine, create_engine, make_url
 
-from policenotify.publisher import Publisher
-from policenotify.receipt import Outcome
-from policenotify.runners.procrastinate import DRAIN, SWEEP, ProcrastinateRunner
-from policenotify.testing.bluesky import BlueskyStand
+from policenotify.integrations.procrastinate import DRAIN, SWEEP, ProcrastinateRunner
+from policenotify.model.receipt import Outcome
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.servers.bluesky import BlueskyStand
 
 AT_ONCE = timedelta(0)
 

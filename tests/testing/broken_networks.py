@@ -29,9 +29,9 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Call, ChannelContract, FakeClock, MemoryKeep, Shown, Trouble
-from policenotify.testing.wires import OUT
+from policenotify.testing.contract.wires import OUT
 from policenotify.text import Budget, graphemes
-from policenotify.wire import error_for_exception, error_for_status
+from policenotify.transport import error_for_exception, error_for_status
 
 TOKEN = "t0ken"
 

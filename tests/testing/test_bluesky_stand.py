@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from policenotify.testing.bluesky import BlueskyStand, Link
+from policenotify.testing.servers.bluesky import BlueskyStand, Link
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 KEY = "3mabcdefgh222"

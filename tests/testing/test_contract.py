@@ -19,8 +19,8 @@ import policenotify.testing
 from policenotify.channel import Abilities
 from policenotify.errors import MissingExtra
 from policenotify.testing import Answer, ChannelContract, FakeClock, HttpWire, OneCallWire, Stand, Trouble
-from policenotify.testing._contract_bench import NOT_CLAIMED
-from policenotify.testing.saying import PEOPLE, TEXTS, longest, picture
+from policenotify.testing.contract.fixtures import NOT_CLAIMED
+from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
 
 HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from email.message import EmailMessage
 import pytest
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.mailstand import Command, MailStand
+from policenotify.testing.servers.mail import Command, MailStand
 
 DESK = "desk@police.example"
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.mastodon import MastodonStand, SeenImage, SeenVersion
+from policenotify.testing.servers.mastodon import MastodonStand, SeenImage, SeenVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100

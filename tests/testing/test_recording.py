@@ -29,8 +29,8 @@ from policenotify import (
 )
 from policenotify.channel import Abilities, Operation
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
-from policenotify.options import claims_of
-from policenotify.registry import configured, network
+from policenotify.networks.options import claims_of
+from policenotify.networks.registry import configured, network
 from policenotify.testing import FakeClock, MemoryKeep, Recording, recorded
 from policenotify.testing.recording import AGAIN, _Pace
 from policenotify.testing.samples import SENDER
@@ -386,7 +386,7 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
     later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
     with recorded(settings=later) as desk:
         assert desk.publisher.channels["x"].abilities == claims_of(network("x").load())
-    monkeypatch.setattr("policenotify.networks.x.find_spec", lambda _name: None)
+    monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
     with recorded(settings=_written(tmp_path)) as desk:  # without its library
         assert desk.publisher.channels["x"].abilities == claims_of(network("x").load())
 

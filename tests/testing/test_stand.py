@@ -15,7 +15,7 @@ import httpx
 import pytest
 import requests
 
-from policenotify.testing.stand import Answer, Hang, HangUp, Reply, Seen, Stand
+from policenotify.testing.servers.http import Answer, Hang, HangUp, Reply, Seen, Stand
 
 
 @pytest.fixture

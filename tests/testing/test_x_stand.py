@@ -12,7 +12,7 @@ import requests
 from requests_oauthlib import OAuth1
 
 from policenotify.testing import FakeClock, XStand
-from policenotify.testing.x import SeenImage, SeenPost
+from policenotify.testing.servers.x import SeenImage, SeenPost
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100

@@ -7,8 +7,8 @@ from hypothesis import given
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import Entity, x_entities
-from policenotify.text.entities import joined, utf16
-from policenotify.text.tlds import FROZEN
+from policenotify.text._data.tlds import FROZEN
+from policenotify.text.x_entities import joined, utf16
 
 
 def _found(text: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import Gsm, Sms, sms, to_gsm
-from policenotify.text.gsm import ALPHABET, EXTENSION
+from policenotify.text.sms_alphabet import ALPHABET, EXTENSION
 
 QUOTED = "Incendie : «\u00a0fin d\u2019intervention\u00a0»\u202f!"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
-from policenotify.text.entities import joined, utf16
-from policenotify.text.tlds import FROZEN
+from policenotify.text._data.tlds import FROZEN
+from policenotify.text.x_entities import joined, utf16
 
 ROWS = json.loads((Path(__file__).parent / "vectors" / "oracles.json").read_text(encoding="utf-8"))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import mastodon_entities, x_entities
-from policenotify.text.repair import Mended, repair
+from policenotify.text.autolinks import Mended, repair
 from policenotify.text.spans import allowed, is_address, mentioned
 
 NOBODY: frozenset[str] = frozenset()

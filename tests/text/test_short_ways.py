@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text import budget, characters, weight, wrapping
+from policenotify.text import budget, characters, x_length
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.characters import clean, one_line
-from policenotify.text.weight import x_weight
-from policenotify.text.wrapping import wrap
+from policenotify.text.wrap import wrap
+from policenotify.text.x_length import x_weight
 
 ALL = "".join(chr(sign) for sign in range(0x110000) if not 0xD800 <= sign < 0xE000)
 NEVER = re.compile(r"(?!)")
@@ -88,12 +88,12 @@ def test_a_text_is_cleaned_alike(text: str) -> None:
 @given(TEXTS)
 def test_a_text_weighs_as_much(text: str) -> None:
     quickly = x_weight(text)
-    with patch.object(weight, "_USUAL", frozenset({"no top-level domain"})):
+    with patch.object(x_length, "_USUAL", frozenset({"no top-level domain"})):
         assert x_weight(text) == quickly
 
 
 @given(TEXTS, st.integers(8, 80))
 def test_a_text_is_wrapped_alike(text: str, width: int) -> None:
     quickly = wrap(text, width)
-    with patch.object(wrapping, "_plainly", return_value=[]):
+    with patch.object(wrap, "_plainly", return_value=[]):
         assert wrap(text, width) == quickly

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import to_gsm, x_entities, x_weight
 from policenotify.text.characters import clean
-from policenotify.text.comparing import folded, says
-from policenotify.text.fitting import longest
-from policenotify.text.spacing import set_spaces
+from policenotify.text.fit import longest
+from policenotify.text.folding import folded, says
+from policenotify.text.french_spacing import set_spaces
 from policenotify.text.spans import spans_of
 
 

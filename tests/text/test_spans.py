@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text, prose
 from policenotify.text import mastodon_entities, x_entities
+from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean
-from policenotify.text.repair import repair
 from policenotify.text.spans import MAX_TAG, Found, hashtag, is_address, mentioned, spans_of
 
 ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.example"})

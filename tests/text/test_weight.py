@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import x_entities, x_valid, x_weight
-from policenotify.text.tlds import FROZEN, KNOWN
+from policenotify.text._data.tlds import FROZEN, KNOWN
 
 POLICEWOMAN = "\U0001f46e\U0001f3fd\u200d\u2640\ufe0f"
 POLICEWOMAN_IN_HASTE = "\U0001f46e\u200d\u2640"  # without the form that makes it known

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from policenotify.text.wrapping import columns, wrap
+from policenotify.text.wrap import columns, wrap
 
 URL = "https://police.example/actualites/2026/accident-avenue-de-toulouse-sens-centre-a709"
 

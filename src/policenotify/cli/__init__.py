@@ -13,7 +13,7 @@ _MISSING = "policenotify's command line needs an extra: pip install 'policenotif
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run a command, and exit as [`Exit`][policenotify.cli.exits.Exit] says.
+    """Run a command, and exit as [`Exit`][policenotify.cli.exit_codes.Exit] says.
 
     Args:
         args: The arguments; `None`: those of the process.
@@ -22,7 +22,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     if any(find_spec(name) is None for name in _NEEDED):
         sys.stderr.write(_MISSING)
         sys.exit(2)
-    from policenotify.cli.program import run  # noqa: PLC0415 - click is of an extra
+    from policenotify.cli.app import run  # noqa: PLC0415 - click is of an extra
 
     sys.exit(run([_text(arg) for arg in (sys.argv[1:] if args is None else args)]))
 

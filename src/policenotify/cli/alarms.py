@@ -11,16 +11,16 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.channel import Configured
-from policenotify.cli import owed, pages
-from policenotify.cli.call import plain
-from policenotify.cli.exits import Exit, worst
-from policenotify.cli.incidents import in_order
+from policenotify.cli import incident_lines, output
+from policenotify.cli.commands.incidents import in_order
+from policenotify.cli.context import plain
+from policenotify.cli.exit_codes import Exit, worst
 from policenotify.errors import Blocked, Stopped
-from policenotify.fault import Fault, fault_of
-from policenotify.journal.values import QUIET, IncidentLine, Takeover
+from policenotify.journal.records import QUIET, IncidentLine, Takeover
+from policenotify.publishing.fault import Fault, fault_of
 
 if TYPE_CHECKING:
-    from policenotify.journal.store import Journal
+    from policenotify.journal.journal import Journal
 
 _NAMED = 10  # incidents in one sentence
 
@@ -87,7 +87,7 @@ class Alarms:
 
     def overdue(self, incident: IncidentLine) -> bool:
         """Whether the desk owes a word."""
-        return owed.overdue(incident, self.now) is not None
+        return incident_lines.overdue(incident, self.now) is not None
 
     def told_of(self, gone: str) -> str:
         """What a channel that is gone means, and what to do."""
@@ -107,7 +107,7 @@ class Alarms:
         """Return what it means that a delivery was taken over twice, and what to do."""
         return (
             f"delivery {one.delivery} on {one.channel} was taken over twice within one lease, the last time "
-            f"{pages.moment(one.at, zone)}: workers end in the middle of it, or take it from each other. It may have "
+            f"{output.moment(one.at, zone)}: workers end in the middle of it, or take it from each other. It may have "
             "been sent twice. Look into the workers' logs, and at the clocks of their machines."
         )
 
@@ -147,7 +147,7 @@ class Alarms:
             ],
             "open_incidents": self.open,
             "overdue_incidents": self.late,
-            "incidents": [owed.document(one, self.now) for one in self.incidents],
+            "incidents": [incident_lines.document(one, self.now) for one in self.incidents],
         }
 
     def page(self, zone: tzinfo) -> Iterator[RenderableType]:
@@ -155,7 +155,7 @@ class Alarms:
         if self.stopped:
             yield Text(plain(f"STOPPED. {self.stopped}"), style="bold")
         if self.nobody:
-            when = f"since {pages.moment(self.seen, zone)}" if self.seen else "yet"
+            when = f"since {output.moment(self.seen, zone)}" if self.seen else "yet"
             named = ", ".join(sorted(self.waiting))
             yield Text(
                 f"NOBODY IS DELIVERING: deliveries wait ({named}), and no runner was seen {when}. "
@@ -164,10 +164,10 @@ class Alarms:
             )
         for name, one in self.blocked.items():
             yield Text(plain(f"BLOCKED: {name}. {one}"), style="bold")
-            yield pages.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+            yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
         for name, fault in self.faults.items():
             yield Text(plain(f"CANNOT BE USED: {name}. {fault.reason}"), style="bold")
-            yield pages.paragraph(fault.remedy, "→ ")
+            yield output.paragraph(fault.remedy, "→ ")
         for name in self.gone:
             yield Text(plain(f"GONE: {self.told_of(name)}"), style="bold")
         for takeover in self.contested:
@@ -176,6 +176,6 @@ class Alarms:
         told = f"{self.open:,} incidents are open, {self.late:,} of them overdue. The most urgent:"
         yield Text(told if left else "Open incidents:" if self.open else "No incident is open.", style="bold")
         for incident in self.incidents:
-            yield from owed.page(incident, self.now, zone)
+            yield from incident_lines.page(incident, self.now, zone)
         if left:
-            yield pages.line(f"  … and {left:,} more: policenotify incidents")
+            yield output.line(f"  … and {left:,} more: policenotify incidents")

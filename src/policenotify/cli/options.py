@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli import completing
-from policenotify.cli.call import Seconds
-from policenotify.scales import Severity
+from policenotify.cli import completion
+from policenotify.cli.context import Seconds
+from policenotify.model.cap import Severity
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -110,13 +110,13 @@ _COMMON = (
         "--commune",
         metavar="COMMUNE",
         help="INSEE code (34172), or a name that only one has.",
-        shell_complete=completing.communes,
+        shell_complete=completion.communes,
     ),
     once(
         "--department",
         metavar="CODE",
         help="34, 2A, 974: alone, or to tell communes of one name apart.",
-        shell_complete=completing.departments,
+        shell_complete=completion.departments,
     ),
     once("--street", metavar="TEXT", help="Without a house number."),
     once("--district", metavar="TEXT", help="Quartier Gambetta."),
@@ -140,7 +140,7 @@ _COMMON = (
         metavar="FILE",
         multiple=True,
         help="A picture; each with its --alt.",
-        shell_complete=completing.files,
+        shell_complete=completion.files,
     ),
     click.option("--alt", "alts", metavar="TEXT", multiple=True, help="What the picture shows, in the same order."),
     click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more; may be repeated."),
@@ -153,7 +153,7 @@ _FIRST = (
         "--category",
         metavar="CODE",
         help="traffic_accident, fire, scam_cyber …",
-        shell_complete=completing.categories,
+        shell_complete=completion.categories,
     ),
     once("--headline", metavar="TEXT", help="What happens, in one line."),
     once("--incident", metavar="ID", help="Opens an incident of this id.  [default: a new id]"),
@@ -161,7 +161,7 @@ _FIRST = (
         "--follows",
         metavar="ID",
         help="The earlier incident whose danger has returned.",
-        shell_complete=completing.ended_incidents,
+        shell_complete=completion.ended_incidents,
     ),
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
     click.option("--exercise", is_flag=True, help="It is an exercise: only to channels for exercises."),
@@ -191,7 +191,7 @@ def to_option(command: _Command) -> _Command:
     """The option for channels instead of routes."""
     more = "A channel or tag, instead of the routes; may be repeated."
     option: _Command = click.option(
-        "--to", multiple=True, metavar="NAME", help=more, shell_complete=completing.channels_and_tags
+        "--to", multiple=True, metavar="NAME", help=more, shell_complete=completion.channels_and_tags
     )(command)
     return option
 

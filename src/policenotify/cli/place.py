@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import click
 
-from policenotify import places
 from policenotify.cli.options import both
-from policenotify.location import Location
+from policenotify.model import places
+from policenotify.model.location import Location
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policenotify.channel import Clock
-    from policenotify.journal.store import Journal
-    from policenotify.keys import Entropy, Keys
+    from policenotify.journal.journal import Journal
+    from policenotify.journal.keys import Entropy, Keys
 
 __all__ = ["open_journal"]
 
@@ -41,6 +41,6 @@ def open_journal(
         NewerVersion: A newer policenotify made it.
         MissingExtra: It is on PostgreSQL, and the driver is not installed.
     """
-    from policenotify.journal.store import Journal  # noqa: PLC0415 - brings the SQL toolkit
+    from policenotify.journal.journal import Journal  # noqa: PLC0415 - brings the SQL toolkit
 
     return Journal.open(url, keys=keys, clock=clock, entropy=entropy, patience=patience, create=create)

@@ -21,13 +21,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, true
 
-from policenotify.journal import events, schema
-from policenotify.journal.addresses import counts
-from policenotify.journal.proof import FORM, fingerprint
-from policenotify.journal.purge import Wanted, about
-from policenotify.journal.purged import forgotten, purged_at
-from policenotify.journal.values import moment
-from policenotify.keys import Keys
+from policenotify.journal import audit, schema
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import counts
+from policenotify.journal.records import moment
+from policenotify.journal.retention import Wanted, about
+from policenotify.journal.tombstones import forgotten, purged_at
+from policenotify.journal.verify import FORM, fingerprint
 
 _AT_ONCE = 200
 """How many rows are held in memory."""
@@ -65,7 +65,7 @@ def _unsigned(connection: Connection, keys: Keys, wanted: Wanted | None) -> Iter
         for version in range(1, keys.version + 1)
     ]
     yield {"type": "journal", "form": FORM, "schema_version": schema.SCHEMA_VERSION, "keys": known}
-    newest = events.newest_event(connection)
+    newest = audit.newest_event(connection)
     first, batch = 1, 0
     seal = select(_seal).order_by(_seal.c.id).limit(1)
     while (row := connection.execute(seal.where(_seal.c.id > batch)).first()) is not None:

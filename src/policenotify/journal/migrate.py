@@ -10,9 +10,9 @@ from sqlalchemy import Connection, func, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, NewerVersion
-from policenotify.journal import events, facts, schema
-from policenotify.journal.store import Journal
-from policenotify.keys import Keys
+from policenotify.journal import audit, meta, schema
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
 
 Step = Callable[[Connection], None]
 
@@ -83,20 +83,20 @@ def migrate(  # the last two are for tests
     try:
         with journal.writing(keeps_time=False) as connection:
             alone(connection)
-            before = facts.version(connection)
+            before = meta.version(connection)
             if before is None:
-                facts.create(connection, keys, journal.entropy)
+                meta.create(connection, keys, journal.entropy)
             after = schema.SCHEMA_VERSION if before is None else before
             if after > known:
                 raise NewerVersion("journal", after, known)
             while after < known:
                 steps[after](connection)
                 after += 1
-            facts.now_of(connection, after)
-            facts.give_id(connection, journal.entropy)
-            facts.check(connection, keys, known=known)
+            meta.now_of(connection, after)
+            meta.give_id(connection, journal.entropy)
+            meta.check(connection, keys, known=known)
             if before not in {None, after}:
-                events.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
+                audit.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
     finally:
         journal.close()
     return Migrated(before, after)

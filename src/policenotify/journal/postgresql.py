@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
-from policenotify.clock import MachineClock
 from policenotify.errors import JournalError, MissingExtra
+from policenotify.journal.clock import MachineClock
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 """What a URL may begin with; all are psycopg 3."""

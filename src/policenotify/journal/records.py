@@ -1,80 +1,344 @@
-"""What is kept for those who come later, and what is forgotten."""
+"""What goes into the journal and comes out of it; plain values, free of the SQL toolkit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from sqlalchemy import select
+from policenotify.channel import Operation, Picture, Post, PostRef, Request
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Course
+from policenotify.model.message import Message
+from policenotify.model.receipt import Finding, Leg, Outcome
+from policenotify.text.timestamps import local_time
 
-from policenotify.journal import addresses, events, export, purge, schema, vacuum
-from policenotify.journal.purge import Purged, Wanted
-from policenotify.journal.transactions import Transactions
-from policenotify.journal.values import microseconds
+LEASE = timedelta(minutes=2)
+"""How long a claimed delivery stays its owner's without a sign of life. No call of a network may take longer."""
+
+QUIET = timedelta(minutes=2)
+"""For how long a runner may be silent before it counts as gone; if something waits then, it is an alarm."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
-class Records(Transactions):
-    """Keeps, proves and forgets."""
+def microseconds(at: datetime) -> int:
+    """A moment as the journal stores it: whole microseconds since 1970 in UTC."""
+    return (at - _EPOCH) // _MICROSECOND
 
-    def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
-        """Add an event."""
-        with self.writing() as connection:
-            events.record(connection, self.now(), actor, kind, body, channel=channel)
 
-    def seal(self) -> int:
-        """Close and sign the events since the last seal; returns how many there were."""
-        with self.writing() as connection:
-            return events.seal(connection, self.keys, self.now())
+def moment(stored: int) -> datetime:
+    """The moment that the journal stored."""
+    return _EPOCH + stored * _MICROSECOND
 
-    def sealed(self) -> str:
-        """The digest of the last seal, to be kept elsewhere; empty: there is none."""
-        table = schema.seal
-        with self.reading() as connection:
-            last = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
-        return last or ""
 
-    def verify(self) -> int:
-        """Check every sealed batch; returns how many there are. Raises `JournalError` where one was changed."""
-        with self.reading() as connection:
-            return events.verify(connection, self.keys)
+def span(length: timedelta) -> int:
+    """A length of time as the journal counts it."""
+    return length // _MICROSECOND
 
-    def erase_addresses(self) -> int:
-        """Erase the addresses that nothing needs any more; returns how many."""
-        with self.writing() as connection:
-            return addresses.erase(connection, microseconds(self.now()))
 
-    def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
-        """The journal as JSON Lines that strangers can prove; see [`export`][policenotify.journal.export].
+def storable(words: str) -> str:
+    """A network's words as a database takes them: neither half a surrogate pair nor, on PostgreSQL, a NUL.
 
-        Args:
-            before: Only what was published by then; `None`: all.
-            category: Only that category; `None`: all.
-        """
-        wanted = None
-        if before is not None or category is not None:
-            wanted = Wanted(before=microseconds(before or self.now()), category=category)
-        with self.reading() as connection:
-            yield from export.lines(connection, self.keys, wanted)
+    A result that cannot be written down would leave its delivery to be said again and again.
+    """
+    return str(words).replace("\0", "").encode("utf-8", "replace").decode()
 
-    def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
-        """Forget the words and the people of what was over by *before*; that it was said, when and by whom, stays.
 
-        Only closed incidents all of whose publications are that old, messages outside incidents, and drafts that a
-        check refused; never what is still to be sent or held for a person. Each transaction is short. What events said
-        is gone with their salts; the seals, which chain the commitments, still verify.
+def priority(severity: Severity) -> int:
+    """The order of claims: 0 (Extreme) goes first, 4 (Unknown) last."""
+    return list(Severity).index(severity)
 
-        Args:
-            before: All of it must have been said and over by then.
-            actor: Who wants it.
-            category: Only that category; `None`: all.
-            dry_run: Only count.
-        """
-        return purge.purge(self, before, actor, category=category, dry_run=dry_run)
 
-    def vacuum(self) -> tuple[int, int]:
-        """Give the room of what was erased back; returns the size in bytes before and after.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """One delivery about to be journalled.
 
-        Raises:
-            JournalError: Others hold the journal for longer than this may wait.
-        """
-        return vacuum.vacuum(self._engine)
+    Attributes:
+        leg: Where it goes, or why it does not.
+        post_key: Names the post for ever.
+        standalone: The wording that reads alone; `None` for a skipped leg.
+        reply: The wording that answers, if there is something to answer.
+        addresses: For a channel with recipients: who wants to hear it now. `None` for other channels.
+        reason: Why its channel cannot be used now, so that it waits without words; empty: it can.
+        remedy: What to do then.
+    """
+
+    leg: Leg
+    post_key: str
+    standalone: Post | None = None
+    reply: Post | None = None
+    addresses: tuple[str, ...] | None = field(default=None, repr=False)
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A publication about to be journalled.
+
+    Attributes:
+        id: Its id.
+        key: The caller's key.
+        digest: Of the message as the caller gave it.
+        message: As it was resolved.
+        course: Where the incident will stand after it.
+        expected_sequence: Its place in the incident as the history had it, from 1; 0 outside incidents.
+        actor: Who says it.
+        at: When.
+        not_after: Nothing of it is sent after that.
+        due_at: When the desk will owe the next word; `None`: no more is owed.
+        findings: What the checks remarked.
+        rules: Versions of what resolved and worded it.
+        drafted: Its deliveries.
+        pictures: Its pictures, with their bytes.
+        skips_without_opening: Channels that skip the end of what certainly never appeared there.
+    """
+
+    id: str
+    key: str
+    digest: str
+    message: Message
+    course: Course
+    expected_sequence: int
+    actor: str
+    at: datetime
+    not_after: datetime | None = None
+    due_at: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
+    drafted: tuple[Drafted, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    skips_without_opening: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unworded:
+    """What waits for a channel without words, since that could not be used when it was published.
+
+    Attributes:
+        publication: Whose.
+        channel: Where it goes.
+    """
+
+    publication: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that is ours until the lease runs out.
+
+    Attributes:
+        id: Its id.
+        owner: Who holds it.
+        publication: Whose.
+        incident: Of which incident.
+        channel: Where it goes.
+        account: The account it was worded for.
+        key: Names its post for ever.
+        operation: What is done.
+        severe: It weighs Severe or more.
+        mass: It has recipients.
+        doubt: An earlier attempt may have succeeded.
+        attempts: How often it was tried before.
+        first_tried_at: When it was first said to the network.
+        last_tried_at: When last.
+        unseen_at: When a look-up first did not find it, since it was last said; `None`: none has looked.
+        clock_steps: By how much the clock had been set in all when these times were read.
+        backoff: How long it was made to wait after its last failure; zero: it has not failed.
+        not_after: Nothing of it is sent after that.
+        standalone: The wording that reads alone.
+        reply: The wording that answers.
+        wording: Which of the two was chosen: `reply`, `standalone`, or empty: not yet, or the network has no replies.
+        variant: How often the network has asked for another request.
+        request: What was said to the network; `None`: not prepared yet.
+        answers: Where the posts to answer have landed: from the opening to the last.
+        target: For an edit or delete: where the post landed.
+    """
+
+    id: int
+    owner: str
+    publication: str
+    incident: str | None
+    channel: str
+    account: str
+    key: str
+    operation: Operation
+    severe: bool
+    mass: bool
+    doubt: bool
+    attempts: int
+    first_tried_at: datetime | None
+    last_tried_at: datetime | None
+    backoff: timedelta
+    not_after: datetime | None
+    standalone: Post | None
+    reply: Post | None
+    wording: str
+    variant: int
+    request: Request | None
+    answers: tuple[PostRef, ...]
+    target: PostRef | None
+    unseen_at: datetime | None = None
+    clock_steps: timedelta = timedelta(0)
+
+    def at_steps(self, steps: timedelta) -> Claimed:
+        """The same, its times moved as the clock has been set since; tried first when either clock says so."""
+        step = steps - self.clock_steps
+        if not step:
+            return self
+        first, last, unseen = self.first_tried_at, self.last_tried_at, self.unseen_at
+        return replace(
+            self,
+            first_tried_at=first and min(first, first + step),
+            last_tried_at=last and last + step,
+            unseen_at=unseen and unseen + step,
+            clock_steps=steps,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of an attempt, and so of its delivery.
+
+    Attributes:
+        outcome: The delivery's new state; `UNCONFIRMED`: waiting, in doubt.
+        ref: Where the post landed.
+        not_before: When it may be tried again.
+        unseen_at: When a look-up first did not find it, since it was last said.
+        backoff: How long it is made to wait after a failure, from which the next such wait grows.
+        reason: In an officer's words.
+        remedy: What to do now.
+        code: The network's own code.
+        standalone: The next attempt uses the wording that reads alone.
+        variant: The next attempt asks for another request.
+        instead: What could not be edited is said in a post of its own by the next attempt.
+    """
+
+    outcome: Outcome
+    ref: PostRef | None = None
+    not_before: datetime | None = None
+    unseen_at: datetime | None = None
+    backoff: timedelta = timedelta(0)
+    reason: str = ""
+    remedy: str = ""
+    code: str = ""
+    standalone: bool = False
+    variant: bool = False
+    instead: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "remedy", "code"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidOn:
+    """What became of a publication on one channel, in short.
+
+    Attributes:
+        channel: The channel's name.
+        language: BCP 47.
+        outcome: What became of it.
+        ref: Where it landed.
+    """
+
+    channel: str
+    language: str
+    outcome: Outcome
+    ref: PostRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidUnder:
+    """A publication, as a series of messages knows it again.
+
+    Attributes:
+        publication: Its id.
+        key: The caller's key.
+        at: When it was journalled.
+        message: The resolved message.
+        deliveries: What became of it.
+    """
+
+    publication: str
+    key: str
+    at: datetime
+    message: Message
+    deliveries: tuple[SaidOn, ...]
+
+
+def outcome_of(state: str, *, doubt: bool) -> Outcome:
+    """Return the outcome of a delivery as people read it: one that waits in doubt is unconfirmed."""
+    return Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """What became of all deliveries of one channel.
+
+    Attributes:
+        name: The channel's name.
+        outcomes: How many came to which outcome; none that no delivery came to.
+        oldest: When the oldest publication that still waits here was published; `None`: nothing waits.
+    """
+
+    name: str
+    outcomes: Mapping[Outcome, int]
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentLine:
+    """An incident as a list shows it.
+
+    Attributes:
+        id: Its id.
+        category: What it is about.
+        course: Where it stands.
+        headline: What its opening said.
+        place: Where, in short.
+        opened_at: When it was opened.
+        due_at: When the desk owes the next word.
+        exercise: It is an exercise.
+        reminders: Which reminder of that word was raised last; 0: none.
+        reminded_at: When.
+    """
+
+    id: str
+    category: str
+    course: Course
+    headline: str
+    place: str
+    opened_at: datetime
+    due_at: datetime | None
+    exercise: bool
+    reminders: int = 0
+    reminded_at: datetime | None = None
+
+    def __str__(self) -> str:
+        return self.in_zone(UTC)
+
+    def in_zone(self, zone: tzinfo) -> str:
+        """Return the incident in one line, with its time in that zone."""
+        where = f", {self.place}" if self.place else ""
+        return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """A delivery that was taken over twice within one lease.
+
+    Attributes:
+        delivery: Its id.
+        channel: The channel's name.
+        publication: The publication's id.
+        at: The time of the last such take-over.
+    """
+
+    delivery: int
+    channel: str
+    publication: str
+    at: datetime

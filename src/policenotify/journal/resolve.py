@@ -9,10 +9,10 @@ from sqlalchemy import Connection, exists, or_, select, update
 from policenotify.channel import Operation
 from policenotify.errors import NotHeld
 from policenotify.journal import schema
-from policenotify.journal.events import record
-from policenotify.journal.lanes import OVERTAKEN, is_overtaken, let_go, lock_lane_of
-from policenotify.journal.values import microseconds
-from policenotify.receipt import Outcome
+from policenotify.journal.audit import record
+from policenotify.journal.ordering import OVERTAKEN, is_overtaken, let_go, lock_lane_of
+from policenotify.journal.records import microseconds
+from policenotify.model.receipt import Outcome
 
 _table, _people = schema.delivery, schema.recipient
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, select, text
 
 from policenotify.journal import schema
-from policenotify.journal.values import ChannelSummary, moment, outcome_of
-from policenotify.lifecycle import Course
-from policenotify.receipt import Outcome
+from policenotify.journal.records import ChannelSummary, moment, outcome_of
+from policenotify.model.lifecycle import Course
+from policenotify.model.receipt import Outcome
 
 _table, _said, _people = schema.delivery, schema.publication, schema.recipient
 _LEFT = (Outcome.WAITING, Outcome.SENDING)

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from policenotify.journal import schema
-from policenotify.journal.events import RUNNER, record
-from policenotify.journal.values import Takeover, moment, span
+from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.records import Takeover, moment, span
 
 INTERRUPTED = "interrupted"
 """The kind of the event that a delivery was taken over."""

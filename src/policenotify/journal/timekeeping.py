@@ -19,12 +19,12 @@ from typing import Final, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, case, delete, or_, select, update
 
 from policenotify.channel import Clock
-from policenotify.clock import CountsFromBoot
 from policenotify.journal import schema
-from policenotify.journal.events import RUNNER, record
-from policenotify.journal.set_back import UNKNOWN
-from policenotify.journal.values import microseconds, moment, span
-from policenotify.receipt import Outcome
+from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.clock import CountsFromBoot
+from policenotify.journal.clock_change import UNKNOWN
+from policenotify.journal.records import microseconds, moment, span
+from policenotify.model.receipt import Outcome
 
 LEAST: Final = timedelta(seconds=2)
 """A step that is smaller changes nothing that anybody waits for; clocks that are slewed differ by less."""

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.clock import MachineClock
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
-from policenotify.journal import forks, joining, timekeeping
+from policenotify.journal import caller_transaction, forks, timekeeping
+from policenotify.journal.clock import MachineClock
 from policenotify.journal.engine import Turn, lacks_a_table, only_reads, told, watch_of
 from policenotify.journal.file_watch import FileWatch
+from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.postgresql import DatabaseClock
-from policenotify.keys import Entropy, Keys
 
 _log = logging.getLogger("policenotify")
 
@@ -147,7 +147,7 @@ class Transactions:
             JournalError: The connection is not on this journal, or commits by itself; nothing was written.
         """
         try:
-            joining.join(connection, self._engine)
+            caller_transaction.join(connection, self._engine)
         except JournalTakenAway as error:
             self._notice(error)
             raise

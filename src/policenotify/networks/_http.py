@@ -12,7 +12,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.poolmanager import PoolManager
 
-from policenotify.wire import before_publishing
+from policenotify.transport import before_publishing
 
 
 class LeaseAdapter(HTTPAdapter):

@@ -19,8 +19,8 @@ to. Where what is required does not fit, it becomes a thread; where that cannot 
 what to do, and where the rest is.
 """
 
-from policenotify.render.resolving import resolve
-from policenotify.render.scene import Scene
-from policenotify.render.wording import render
+from policenotify.publishing.defaults import resolve
+from policenotify.render.context import Scene
+from policenotify.render.renderer import render
 
 __all__ = ["Scene", "render", "resolve"]

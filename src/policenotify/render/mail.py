@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Literal
 
 from policenotify.channel import Picture
-from policenotify.lifecycle import Stage
-from policenotify.render.scene import Scene
-from policenotify.render_mail import MailParts, Tone, render_mail
-from policenotify.scales import Severity
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.render.context import Scene
+from policenotify.render.mail_format import MailParts, Tone, render_mail
 from policenotify.text.budget import Budget
-from policenotify.text.fitting import Fitted, longest
+from policenotify.text.fit import Fitted, longest
 
 
 def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:

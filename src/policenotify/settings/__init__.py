@@ -7,12 +7,12 @@ never with a secret.
 from __future__ import annotations
 
 from policenotify.settings.exposure import exposed
+from policenotify.settings.factory import channels_of, open_publisher, routes_of
+from policenotify.settings.init import IGNORED, TEMPLATE, write_settings
+from policenotify.settings.language_record import SpokenLanguage
 from policenotify.settings.languages import languages_of, unnamed, words_of
+from policenotify.settings.loader import profiles_of, read_settings
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
-from policenotify.settings.opening import channels_of, open_publisher, routes_of
-from policenotify.settings.reading import profiles_of, read_settings
-from policenotify.settings.spoken import SpokenLanguage
-from policenotify.settings.writing import IGNORED, TEMPLATE, write_settings
 
 __all__ = [
     "IGNORED",

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from policenotify.slips import path
+from policenotify.validation import path
 
 PREFIX = "POLICENOTIFY_"
 """With this begins the name of every environment variable of ours."""

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from policenotify.errors import PolicenotifyError
-from policenotify.keys import FOR_OTHERS
-from policenotify.options import options_of
-from policenotify.registry import network
+from policenotify.journal.keys import FOR_OTHERS
+from policenotify.networks.options import options_of
+from policenotify.networks.registry import network
 from policenotify.settings.model import OF_THE_CHANNEL, Settings
-from policenotify.slips import secrets_in
+from policenotify.validation import secrets_in
 
 
 @dataclass(frozen=True, slots=True)

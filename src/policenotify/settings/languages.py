@@ -14,11 +14,11 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from policenotify.model.languages import matching, tags_for
+from policenotify.render.locales import PROFILES, WORDS, Profile, Words
+from policenotify.settings.language_record import SpokenLanguage
 from policenotify.settings.model import Settings
-from policenotify.settings.spoken import SpokenLanguage
-from policenotify.slips import nearest, path
-from policenotify.words import PROFILES, WORDS, Profile, Words
-from policenotify.words.tags import matching, tags_for
+from policenotify.validation import nearest, path
 
 _NAMES = ("labels", "hashtags", "severity_hashtags")
 
@@ -32,7 +32,7 @@ def languages_of(settings: Settings) -> dict[str, SpokenLanguage]:
     spoken = {tag: SpokenLanguage.shipped(tag) for tag in WORDS}
     if not settings.languages:
         return spoken
-    from policenotify.settings.dropped_in import dropped_in  # noqa: PLC0415 - most have no such file
+    from policenotify.settings.language_file import dropped_in  # noqa: PLC0415 - most have no such file
 
     wrong: list[str] = []
     tables = dict(_tables(settings, wrong))

@@ -30,14 +30,14 @@ from pydantic import (
 
 from policenotify.channel import USUAL_ON_CORRECTION, USUAL_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
 from policenotify.errors import JournalMissing, SettingsError
-from policenotify.message import CategoryCode, Language, Sentence
-from policenotify.rate import EXAMPLES, Rate
-from policenotify.reminders import Reminding
-from policenotify.scales import Severity
-from policenotify.slips import nearest, path, sentence, slips
+from policenotify.model.cap import Severity
+from policenotify.model.languages import matching
+from policenotify.model.message import CategoryCode, Language, Sentence
+from policenotify.model.rate import EXAMPLES, Rate
+from policenotify.publishing.reminders import Reminding
+from policenotify.render.locales import PROFILES, WORDS
 from policenotify.text.spans import mentioned
-from policenotify.words import PROFILES, WORDS
-from policenotify.words.tags import matching
+from policenotify.validation import nearest, path, sentence, slips
 
 _SEVERITIES = ("severe", "minor")  # the fields of BySeverity
 
@@ -244,7 +244,7 @@ OF_THE_CHANNEL = frozenset(ChannelSettings.model_fields) - {"options"}
 
 
 class RouteSettings(_Part):
-    """What goes where: see [`Route`][policenotify.plan.Route].
+    """What goes where: see [`Route`][policenotify.publishing.routing.Route].
 
     Attributes:
         categories: Category codes; empty: all.
@@ -267,7 +267,7 @@ _Span = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class ReminderSettings(_Part):
-    """When the desk is reminded of a word that it owes: see [`Reminding`][policenotify.reminders.Reminding].
+    """When the desk is reminded of a word that it owes: see [`Reminding`][policenotify.publishing.reminders.Reminding].
 
     Attributes:
         after: How long after the deadline each reminder is raised.
@@ -311,7 +311,7 @@ class Settings(_Part):
     sender: Sentence
     zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
-    keys: Path = Path("policenotify.keys")
+    keys: Path = Path("policenotify.journal.keys")
     wait: Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))] = timedelta(seconds=20)
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
     routes: tuple[RouteSettings, ...] = ()

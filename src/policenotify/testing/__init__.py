@@ -3,8 +3,8 @@
 Applications test with [`recorded`][policenotify.testing.recording.recorded]: what they would have published.
 
 Names are imported when they are first used: the stands need no pytest, and only
-[`ChannelContract`][policenotify.testing.contract.ChannelContract] and
-[`MailStand`][policenotify.testing.mailstand.MailStand] need the extra `policenotify[testing]`.
+[`ChannelContract`][policenotify.testing.contract.suite.ChannelContract] and
+[`MailStand`][policenotify.testing.servers.mail.MailStand] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from typing import TYPE_CHECKING
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from policenotify.testing.bluesky import BlueskyStand
-    from policenotify.testing.contract import ChannelContract
+    from policenotify.testing.contract.suite import ChannelContract
+    from policenotify.testing.contract.wires import Call, HttpWire, MailsWire, OneCallWire, Shown, Trouble, Wire
     from policenotify.testing.fakes import FakeClock, MemoryKeep
-    from policenotify.testing.mailstand import Mail, MailStand
-    from policenotify.testing.mastodon import MastodonStand
-    from policenotify.testing.pushstand import PushStand, SeenPush
     from policenotify.testing.recorder import RecordedPost
     from policenotify.testing.recording import Recording, recorded
-    from policenotify.testing.smsgateway import SeenSms, SmsStand
-    from policenotify.testing.stand import Answer, Hang, HangUp, Seen, Stand
-    from policenotify.testing.wires import Call, HttpWire, MailsWire, OneCallWire, Shown, Trouble, Wire
-    from policenotify.testing.x import XStand
+    from policenotify.testing.servers.bluesky import BlueskyStand
+    from policenotify.testing.servers.http import Answer, Hang, HangUp, Seen, Stand
+    from policenotify.testing.servers.mail import Mail, MailStand
+    from policenotify.testing.servers.mastodon import MastodonStand
+    from policenotify.testing.servers.push import PushStand, SeenPush
+    from policenotify.testing.servers.sms import SeenSms, SmsStand
+    from policenotify.testing.servers.x import XStand
 
 _HOMES = {
-    "bluesky": ("BlueskyStand",),
-    "contract": ("ChannelContract",),
+    "servers.bluesky": ("BlueskyStand",),
+    "contract.suite": ("ChannelContract",),
     "fakes": ("FakeClock", "MemoryKeep"),
-    "mailstand": ("Mail", "MailStand"),
-    "mastodon": ("MastodonStand",),
-    "pushstand": ("PushStand", "SeenPush"),
+    "servers.mail": ("Mail", "MailStand"),
+    "servers.mastodon": ("MastodonStand",),
+    "servers.push": ("PushStand", "SeenPush"),
     "recorder": ("RecordedPost",),
     "recording": ("Recording", "recorded"),
-    "smsgateway": ("SeenSms", "SmsStand"),
-    "stand": ("Answer", "Hang", "HangUp", "Seen", "Stand"),
-    "wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "Shown", "Trouble", "Wire"),
-    "x": ("XStand",),
+    "servers.sms": ("SeenSms", "SmsStand"),
+    "servers.http": ("Answer", "Hang", "HangUp", "Seen", "Stand"),
+    "contract.wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "Shown", "Trouble", "Wire"),
+    "servers.x": ("XStand",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _OF_THE_EXTRA = {"pytest", "hypothesis"}

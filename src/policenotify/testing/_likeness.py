@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
 from policenotify.errors import MissingExtra, SettingsError
-from policenotify.options import How, claims_of
-from policenotify.registry import configured, network
+from policenotify.networks.options import How, claims_of
+from policenotify.networks.registry import configured, network
 from policenotify.settings import Settings, profiles_of, routes_of, words_of
 from policenotify.settings.environment import WITHHELD
 from policenotify.settings.model import ChannelSettings

@@ -27,7 +27,7 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.lifecycle import Stage
+from policenotify.model.lifecycle import Stage
 
 _OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
     Refused: "refused",

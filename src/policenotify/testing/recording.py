@@ -21,18 +21,18 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from policenotify.channel import Abilities, Clock, Configured
-from policenotify.clock import SystemClock
 from policenotify.errors import ChannelError
 from policenotify.journal import open_journal
-from policenotify.keys import Keys
-from policenotify.plan import Route
-from policenotify.publisher import Publisher
-from policenotify.reminders import Reminder
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.reminders import Reminder
+from policenotify.publishing.routing import Route
 from policenotify.settings import read_settings
-from policenotify.slips import nearest
 from policenotify.testing._likeness import FIVE, channels_from, installation
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import Fault, RecordedPost, Recorder, opener
+from policenotify.validation import nearest
 
 AGAIN = timedelta(minutes=10)
 """When what failed is tried again: later than any application waits, so that a test sees what one try has come to."""

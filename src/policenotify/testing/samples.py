@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from policenotify import places
 from policenotify.channel import PostRef
-from policenotify.lifecycle import Lifecycle, Stage
-from policenotify.location import Location
-from policenotify.message import Category, Message
-from policenotify.receipt import Entry, History, Outcome, Said
+from policenotify.model import places
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Category, Message
+from policenotify.model.receipt import Entry, History, Outcome, Said
 from policenotify.render import resolve
-from policenotify.words import PROFILES, profile_of
+from policenotify.render.locales import PROFILES, profile_of
 
 PARIS: Final = ZoneInfo("Europe/Paris")
 SENDER: Final = "Police nationale de l'Hérault"

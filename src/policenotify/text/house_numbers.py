@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from policenotify.text.comparing import folded
+from policenotify.text.folding import folded
 
 _WAY: Final = (
     r"(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"

@@ -1,7 +1,7 @@
 """What in a text may be linked: web addresses and hashtags, and mentions of those whom a channel may mention.
 
 Addresses without `https://` and hashtags are those that X links
-([`x_entities`][policenotify.text.entities.x_entities]), but for typing errors: `fermé.La` lacks a space.
+([`x_entities`][policenotify.text.x_entities.x_entities]), but for typing errors: `fermé.La` lacks a space.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
+from policenotify.text._data.x_letters import TAG
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.characters import one_line
-from policenotify.text.entities import Entity, x_entities
-from policenotify.text.letters import TAG
-from policenotify.text.status import mastodon_entities
+from policenotify.text.mastodon import mastodon_entities
+from policenotify.text.x_entities import Entity, x_entities
 
 MAX_TAG: Final = 64
 """The longest hashtag, in characters: Bluesky's lexicon `app.bsky.richtext.facet#tag` (`maxGraphemes`: 64)."""

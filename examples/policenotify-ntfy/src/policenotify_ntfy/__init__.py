@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Request
 from policenotify.errors import SettingsError
 from policenotify.text import Budget, utf8_bytes
-from policenotify.wire import error_for_exception, error_for_status, is_safe
+from policenotify.transport import error_for_exception, error_for_status, is_safe
 
 
 class Ntfy:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.text import Budget
-from policenotify.wire import is_safe, publishing_nothing
+from policenotify.transport import is_safe, publishing_nothing
 from policenotify_threads._graph import WHERE, Graph
 
 _LONGEST = 500  # Threads API, "Posts", "Limitations"

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Clock, Keep
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.wire import error_for_exception, error_for_status, retry_at, silencer
+from policenotify.transport import error_for_exception, error_for_status, retry_at, silencer
 
 WHERE = "Threads"
 

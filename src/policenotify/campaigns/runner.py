@@ -1,0 +1,282 @@
+"""Say what is due: the journal is read, it is decided, and what is decided is written into the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from policenotify.campaigns.forecast import Planned, forecast
+from policenotify.campaigns.model import Alternative, Campaign, words_of
+from policenotify.campaigns.schedule import KEY, Occurrence
+from policenotify.campaigns.scheduler import (
+    LOOK_BACK,
+    MEMORY,
+    Decision,
+    Note,
+    Past,
+    Reach,
+    Verdict,
+    decide,
+    silenced_by,
+    window,
+)
+from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError
+from policenotify.journal.records import SaidUnder
+from policenotify.model import places
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication, Wording
+from policenotify.publishing.publisher import Publisher
+
+REMARK = "campaign"
+"""Kind of the journal's events that say what became of an occurrence: late, waiting, skipped, merged."""
+
+Texts = dict[tuple[str, str, str, str], str]
+"""Which message it is that reads so: (campaign, channel, title, text) → the message's name."""
+
+_ALONE = 60.0  # seconds for which one run keeps the others out; it only writes into the journal meanwhile
+_WRONG = (CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError)  # with one campaign; the others go on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one run has done.
+
+    Attributes:
+        decisions: What became of each occurrence that was due.
+        said: What was published, in the order of the decisions to say it.
+        problems: Why a campaign could not be said, by its name; nothing of it is lost.
+        next_at: When something is due next, as far as that is known.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    said: tuple[Publication, ...] = ()
+    problems: dict[str, str]
+    next_at: datetime | None = None
+
+
+def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> Round:
+    """Publish what is due now. Run it as often as you like, on as many machines: each occurrence is said once.
+
+    Args:
+        publisher: The installation's publisher.
+        campaigns: As `together` orders them.
+        actor: Who runs it.
+        wait: For how long to deliver before returning; zero: return when it is journalled. By default as set for the
+            publisher.
+
+    Raises:
+        Stopped: Everything is stopped; nothing was said.
+        JournalError: The journal is not available; nothing was said that is not in it.
+    """
+    journal = publisher.journal
+    now = journal.now()  # on a server its clock is everybody's
+    if (stopped := journal.stopped()) is not None:
+        raise stopped
+    problems: dict[str, str] = {}
+    ids: list[str] = []
+    with journal.keep("campaign run").lease("run", seconds=_ALONE):
+        due, past, notes = window(campaigns, now), past_of(publisher, now), notes_of(publisher, campaigns, now)
+        reach = reach_of(publisher)
+        sound = _sound(campaigns, due, past, notes, reach, problems, now)
+        made = list(
+            decide(
+                [campaign for campaign in campaigns if campaign.name in sound],
+                due,
+                now=now,
+                past=past,
+                notes=notes,
+                silenced=silenced_by(campaigns, alerts_of(publisher), places.contains, communes_in),
+                reach=reach,
+            )
+        )
+        remarked = {(note.campaign, note.day) for note in notes}
+        for number, one in enumerate(made):
+            if journal.now() - now > timedelta(seconds=_ALONE / 2):  # stalled: soon others may decide, on another file
+                del made[number:]  # it is due still
+                break
+            if one.verdict is Verdict.SAY:
+                ids += _said(publisher, sound[one.occurrence.campaign], one, actor, problems)
+            elif one.verdict is not Verdict.WAIT or one.occurrence.id not in remarked:
+                _remark(publisher, one, actor, one.verdict)
+    wait = publisher.wait if wait is None else wait
+    if ids and wait > timedelta(0):
+        publisher.drain(wait)
+    return Round(
+        decisions=tuple(one for one in made if one.occurrence.campaign not in problems),
+        said=tuple(found for one in ids if (found := publisher.publication(one))),
+        problems=problems,
+        next_at=_next_at(due, made, now),
+    )
+
+
+def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[Planned, ...]:
+    """What will be said from day *first* to day *last*, from now on; see `forecast`."""
+    now = publisher.journal.now()
+    return forecast(
+        campaigns,
+        first,
+        last,
+        now=now,
+        past=past_of(publisher, now),
+        notes=notes_of(publisher, campaigns, now),
+        reach=reach_of(publisher),
+    )
+
+
+def reach_of(publisher: Publisher) -> Reach:
+    """Where the publisher would send each alternative; each is asked once.
+
+    The function raises what `Publisher.preview` raises, and `NotAllowed`.
+    """
+    known: dict[tuple[str, str], frozenset[str]] = {}
+    texts: Texts = {}
+
+    def reach(campaign: Campaign, alternative: Alternative) -> frozenset[str]:
+        named = (campaign.name, alternative.name)
+        if named not in known:
+            seen = publisher.preview(alternative.message, to=campaign.to or None)
+            if not seen.allowed:
+                raise NotAllowed(seen.findings)
+            if not seen.wordings and not seen.pending:
+                raise SettingsError(
+                    f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
+                )
+            if campaign.conduct.repeat_after and (same := alike(campaign, alternative, seen.wordings, texts)):
+                raise SettingsError(same)
+            legs = (*(wording.leg for wording in seen.wordings), *(one.leg for one in seen.pending))
+            known[named] = frozenset(leg.channel for leg in legs)
+        return known[named]
+
+    return reach
+
+
+def alike(campaign: Campaign, alternative: Alternative, wordings: Iterable[Wording], texts: Texts) -> str:
+    """What is wrong if another of the campaign's messages reads the very same somewhere; empty: nothing.
+
+    Two messages that differ may read the same where one language, or what fits, is all that is told of them.
+
+    Args:
+        campaign: The campaign.
+        alternative: One of its messages.
+        wordings: How it reads.
+        texts: How the others read; this one is added.
+    """
+    for wording in wordings:
+        for post in (wording.standalone, *wording.further):
+            leg = wording.leg
+            first = texts.setdefault((campaign.name, leg.channel, post.title, post.text), alternative.name)
+            if first != alternative.name:
+                return (
+                    f"Messages {first!r} and {alternative.name!r} read the very same on {leg.channel} "
+                    f"({leg.language}): {post.text!r}. Change the words of one of them."
+                )
+    return ""
+
+
+def past_of(publisher: Publisher, now: datetime) -> tuple[Past, ...]:
+    """What was said of all campaigns, as the journal has it."""
+    return tuple(filter(None, map(_past, publisher.journal.said_under(KEY, now - MEMORY))))
+
+
+def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[Note, ...]:
+    """What the journal remarked of occurrences that still matter."""
+    back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
+    return tuple(
+        Note(
+            campaign=str(body["campaign"]),
+            day=date.fromisoformat(str(body["day"])),
+            verdict=Verdict(str(body["became"])),
+        )
+        for body in publisher.journal.recorded(REMARK, now - back)
+        if body.get("became") in {Verdict.WAIT, Verdict.SKIP, Verdict.MERGE}
+    )
+
+
+def alerts_of(publisher: Publisher) -> tuple[Message, ...]:
+    """What was said of the open incidents, an update that made one graver too; exercises silence nobody."""
+    histories = [publisher.journal.history(line.id) for line in publisher.incidents() if not line.exercise]
+    return tuple(
+        entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
+        for history in histories
+        for entry in history.entries
+    )
+
+
+def communes_in(epci: str) -> tuple[str, ...]:
+    """The communes of an EPCI, by their codes; none of one that was dissolved."""
+    return tuple(one.code for one in places.communes_of(epci)) if places.epci(epci) else ()
+
+
+def key_parts(key: str) -> tuple[str, date, str] | None:
+    """Campaign, day and alternative of a publication's key; `None`: it is no campaign's."""
+    parts = key.removeprefix(KEY).split(" ") if key.startswith(KEY) else []
+    try:
+        name, day, alternative = parts
+        return name, date.fromisoformat(day), alternative
+    except ValueError:
+        return None
+
+
+def _past(said: SaidUnder) -> Past | None:
+    parts = key_parts(said.key)
+    if parts is None:
+        return None
+    channels = frozenset(one.channel for one in said.deliveries)
+    words = words_of(said.message)
+    return Past(campaign=parts[0], day=parts[1], alternative=parts[2], at=said.at, channels=channels, words=words)
+
+
+def _sound(
+    campaigns: Sequence[Campaign],
+    due: Sequence[Occurrence],
+    past: Sequence[Past],
+    notes: Sequence[Note],
+    reach: Reach,
+    problems: dict[str, str],
+    now: datetime,
+) -> dict[str, Campaign]:
+    """The campaigns with something due that can be said as they are written; why the others cannot."""
+    done = {(one.campaign, one.day) for one in past}
+    done |= {(note.campaign, note.day) for note in notes if note.verdict is not Verdict.WAIT}
+    busy = {one.campaign for one in due if one.due <= now and one.id not in done}
+    sound = {}
+    for campaign in campaigns:
+        if campaign.name in busy:
+            try:
+                for alternative in campaign.messages:
+                    reach(campaign, alternative)
+            except _WRONG as error:
+                problems[campaign.name] = str(error)
+            else:
+                sound[campaign.name] = campaign
+    return sound
+
+
+def _said(
+    publisher: Publisher, campaign: Campaign, one: Decision, actor: str, problems: dict[str, str]
+) -> tuple[str, ...]:
+    alternative = campaign.alternative(one.alternative)
+    key = one.occurrence.key(one.alternative)
+    try:
+        publication = publisher.publish(
+            alternative.message, key=key, actor=actor, to=campaign.to or None, wait=timedelta(0)
+        )
+    except _WRONG as error:
+        problems[campaign.name] = str(error)
+        return ()
+    if one.reason:
+        _remark(publisher, one, actor, "late", publication=publication.id)
+    return (publication.id,)
+
+
+def _remark(publisher: Publisher, one: Decision, actor: str, became: str, **more: str) -> None:
+    occurrence = one.occurrence
+    body = {"campaign": occurrence.campaign, "day": occurrence.day.isoformat(), "became": became, "reason": one.reason}
+    publisher.journal.record(actor, REMARK, {**body, **more})
+
+
+def _next_at(due: Sequence[Occurrence], made: Sequence[Decision], now: datetime) -> datetime | None:
+    coming = [one.due for one in due if one.due > now]
+    coming += [one.until for one in made if one.verdict is Verdict.WAIT and one.until]
+    return min(coming, default=None)

@@ -1,0 +1,1 @@
+"""Deliver what the journal holds: claim, send and record."""

@@ -1,0 +1,317 @@
+"""The installation's keys: what makes recipients opaque, secrets unreadable and the journal's closed batches provable.
+
+One file, made once by `policenotify init`, the same on every host of the installation. Whoever has it can read the
+stored addresses and tokens; whoever loses it can read them no more. Keep a copy in a safe.
+
+A file holds one *tagging* key, which never changes, and numbered *versions*, each with an encryption and a signing
+key. The newest version seals and signs; the older ones still open and verify. Every sealed or signed value is stored
+with the number of its version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policenotify.errors import NewerVersion, SettingsError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+Entropy = Callable[[int], bytes]
+"""Gives that many unpredictable bytes: `secrets.token_bytes`, except in tests."""
+
+KEY_BYTES = 32
+"""Length of each key: AES-256 (FIPS 197), Ed25519 (RFC 8032, section 5.1.5), and HMAC-SHA-256, for which a key as
+long as the hash is recommended (RFC 2104, section 3)."""
+
+NONCE_BYTES = 12
+"""The nonce of AES-GCM: 96 bits, as NIST SP 800-38D, section 5.2.1.1 recommends. Drawn at random, it is good for
+2^32 values under one key (section 8.3); an installation seals some thousands a year."""
+
+REFERENCE_LENGTH = 5
+"""Characters of a reference that people see: 32^5, some 33 million; short enough to be said on the telephone."""
+
+FINGERPRINT_LENGTH = 8
+"""Characters of the fingerprint: 40 bits, enough to tell two honest files apart."""
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's Base32: no I, L, O or U, so that nothing is misread or misheard."""
+
+FOR_OTHERS = 0o037
+"""The permissions that a private file must not give: writing to the group, and anything to the rest of the world."""
+
+_BITS = 5  # of one Crockford character
+
+
+class Keys:
+    """The installation's keys.
+
+    Made by [`create`][policenotify.journal.keys.Keys.create] or [`load`][policenotify.journal.keys.Keys.load], never directly.
+    A *purpose* is a short constant naming what a value is for (`"recipient"`, `"keep"`): a value made for one purpose
+    is worth nothing for another.
+    """
+
+    __slots__ = ("_entropy", "_file")
+
+    def __init__(self, file: _File, entropy: Entropy) -> None:
+        self._file = file
+        self._entropy = entropy
+
+    @classmethod
+    def create(cls, entropy: Entropy) -> Self:
+        """Make the keys of a new installation.
+
+        Args:
+            entropy: Where unpredictable bytes come from; kept for the nonces of [`seal`][policenotify.journal.keys.Keys.seal].
+        """
+        return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
+        """Read the keys file.
+
+        Its owner may read it, and a group whose members work with this installation; nobody else.
+
+        Raises:
+            SettingsError: It is missing, not a keys file, or open to others. Nothing of its content is told.
+            NewerVersion: A newer policenotify wrote it.
+        """
+        place = Path(path)
+        try:
+            with place.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                text = file.read()
+        except OSError as error:
+            raise SettingsError(
+                f"The keys file {place} cannot be read ({error.strerror}). Copy it from another host of this "
+                "installation; only for a new installation make one: policenotify init"
+            ) from error
+        if os.name == "posix" and mode & FOR_OTHERS:
+            raise SettingsError(
+                f"The keys file {place} is open to others (mode {mode:04o}). Close it: chmod 600 {place}"
+            )
+        try:
+            if (version := _Head.model_validate_json(text).schema_version) > 1:
+                raise NewerVersion("keys file", version, 1)
+            return cls(_File.model_validate_json(text), entropy)
+        except ValidationError:
+            raise SettingsError(
+                f"{place} is no keys file, or it is damaged. Copy it again from another host or from the safe."
+            ) from None  # its cause would show the keys
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the keys to a new file that only its owner may read (mode 0600).
+
+        A file that is there already is never written over: it may hold the only copy of other keys. After a
+        rotation, save beside the old file, then rename.
+
+        Raises:
+            SettingsError: There is such a file already, or it cannot be written.
+        """
+        place = Path(path)
+        try:
+            descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise SettingsError(f"The keys file {place} is there already, and was left as it is.") from None
+        except OSError as error:
+            raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(self._file.written())
+                file.flush()
+                os.fsync(file.fileno())  # a journal sealed with keys that a power cut took away is lost
+        except OSError as error:
+            place.unlink(missing_ok=True)
+            raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
+
+    def rotated(self, entropy: Entropy) -> Keys:
+        """The same keys with one more version, which seals and signs from now on.
+
+        The tagging key stays: recipients keep their opaque keys, and references their characters.
+        """
+        return Keys(
+            self._file.model_copy(update={"versions": (*self._file.versions, _Version.drawn(entropy))}), entropy
+        )
+
+    @property
+    def version(self) -> int:
+        """Number of the newest version, from 1."""
+        return len(self._file.versions)
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight characters by which two hosts see whether they have the same keys and versions: `7K3Q-9XM2`."""
+        return self.fingerprints[-1]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprint that these keys had when each version was the newest, the first version's first.
+
+        Keys that were rotated still have the earlier fingerprints here, and so open what was made with them.
+        """
+        known, told = hashlib.sha256(self._file.tagging), []
+        for version in self._file.versions:
+            known.update(version.encryption + version.signing)
+            said = _crockford(known.digest(), FINGERPRINT_LENGTH)
+            told.append(f"{said[:4]}-{said[4:]}")
+        return tuple(told)
+
+    def tag(self, purpose: str, text: str) -> str:
+        """An opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104), in 64 hexadecimal digits.
+
+        Made with the tagging key, which no rotation changes: the same address has the same tag for ever.
+        """
+        return hmac.new(self._file.tagging, _bound(purpose, text), hashlib.sha256).hexdigest()
+
+    def reference(self, text: str) -> str:
+        """Five characters by which people may name *text* (an incident), without learning it: `K7Q2M`.
+
+        Two of a hundred incidents share one about once in 7,000 times: it helps people, it is no key.
+        """
+        return _crockford(bytes.fromhex(self.tag("reference", text)), REFERENCE_LENGTH)
+
+    def seal(self, purpose: str, plain: str) -> tuple[int, bytes]:
+        """Encrypt with the newest version (AES-256-GCM); purpose and version are bound to it.
+
+        Returns:
+            The version's number, to be stored beside the sealed bytes, and these (nonce, then ciphertext).
+        """
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - only who seals pays for it
+
+        nonce = self._entropy(NONCE_BYTES)
+        sealed = AESGCM(self._file.versions[-1].encryption).encrypt(
+            nonce, plain.encode(), _bound(purpose, str(self.version))
+        )
+        return self.version, nonce + sealed
+
+    def unseal(self, purpose: str, version: int, sealed: bytes) -> str:
+        """Decrypt what [`seal`][policenotify.journal.keys.Keys.seal] made.
+
+        Raises:
+            SettingsError: It was sealed with other keys, for another purpose, or is damaged; the text names the
+                version, nothing else.
+        """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - only who unseals pays for it
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - the same
+
+        cipher = AESGCM(self._of(version).encryption)
+        nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        try:
+            return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
+        except (InvalidTag, ValueError):  # ValueError: too short to be anything sealed
+            raise SettingsError(
+                f"A value sealed with key version {version} for {purpose!r} does not open with the keys "
+                f"{self.fingerprint} of this host: it comes from another installation, or it was changed. Compare the "
+                "fingerprints of all hosts (policenotify doctor) and copy the right keys file."
+            ) from None
+
+    def sign(self, data: bytes) -> tuple[int, bytes]:
+        """Sign with the newest version (Ed25519, RFC 8032).
+
+        Returns:
+            The version's number, to be stored beside the signature, and the signature (64 bytes).
+        """
+        return self.version, self._signing(self.version).sign(data)
+
+    def verify(self, version: int, data: bytes, signature: bytes) -> bool:
+        """Whether *signature* was made by that version of these keys over exactly *data*.
+
+        Raises:
+            SettingsError: These keys have no such version.
+        """
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only who verifies pays for it
+
+        try:
+            self._signing(version).public_key().verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
+
+    def public_key(self, version: int) -> str:
+        """The public half of that version's signing key, in PEM (RFC 8410): for those who verify without our keys.
+
+        Raises:
+            SettingsError: These keys have no such version.
+        """
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - rarely asked
+
+        public = self._signing(version).public_key()
+        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def __repr__(self) -> str:
+        return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Keys do not travel in a pickle; load them from their file.")
+
+    def _of(self, version: int) -> _Version:
+        if not 1 <= version <= self.version:
+            raise SettingsError(
+                f"Key version {version} is asked for; the keys {self.fingerprint} of this host go up to version "
+                f"{self.version}. Copy the keys file from the host where they were rotated."
+            )
+        return self._file.versions[version - 1]
+
+    def _signing(self, version: int) -> Ed25519PrivateKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - only who signs pays for it
+            Ed25519PrivateKey,
+        )
+
+        return Ed25519PrivateKey.from_private_bytes(self._of(version).signing)
+
+
+_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+
+
+class _Head(BaseModel):
+    schema_version: int
+
+
+class _Secret(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+    def __repr__(self) -> str:  # and so for str(): a stray log line shows nothing
+        return f"{type(self).__name__}(…)"
+
+    __str__ = __repr__
+
+
+class _Version(_Secret):
+    encryption: _Key
+    signing: _Key
+
+    @classmethod
+    def drawn(cls, entropy: Entropy) -> Self:
+        return cls(encryption=entropy(KEY_BYTES), signing=entropy(KEY_BYTES))
+
+
+class _File(_Secret):
+    schema_version: Literal[1] = 1
+    tagging: _Key
+    versions: tuple[_Version, ...] = Field(min_length=1)
+
+    def written(self) -> bytes:
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def _bound(purpose: str, text: str) -> bytes:
+    """Purpose and text in one, so that no two pairs give the same bytes."""
+    if not purpose or "\0" in purpose:
+        raise ValueError("purpose: a short name")
+    return f"{purpose}\0{text}".encode()
+
+
+def _crockford(digest: bytes, length: int) -> str:
+    number = int.from_bytes(digest[:8]) >> (64 - _BITS * length)
+    return "".join(CROCKFORD[number >> _BITS * place & 31] for place in reversed(range(length)))

@@ -1,0 +1,306 @@
+"""Where it is: official codes, the words the public reads, and coordinates, never finer than may be told."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from policenotify.model.cap import Precision
+from policenotify.text.house_numbers import without_house_number
+
+# Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def one_line(value: object) -> object:
+    """A text in one line: all white space between words becomes one space. Anything else is left to its type."""
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def printable(value: str) -> str:
+    """Refuse a text that holds what no network shows and no database keeps.
+
+    Raises:
+        ValueError: It holds a control character or half a surrogate pair; the text says which and where.
+    """
+    if found := _UNPRINTABLE.search(value):
+        raise ValueError(f"character {found.start() + 1} is U+{ord(found[0]):04X}, which nobody can read: remove it")
+    return value
+
+
+# [0-9], not \d: that would take the digits of every script.
+InseeCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|2[AB])[0-9]{3}$")]
+"""A commune's code in the *Code officiel géographique* of INSEE: five characters, `34172`, `2A004`, `97411`."""
+
+DepartmentCode = Annotated[str, StringConstraints(pattern=r"^(?:0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]|9[78][0-9])$")]
+"""A department's code in the *Code officiel géographique*: `34`, `2A`, `974`; Corsica is `2A` and `2B`, never `20`."""
+
+EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
+"""The SIREN number of an intercommunal body (EPCI)."""
+
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line), AfterValidator(printable)
+]
+"""Words of one line, of at most 200 characters."""
+
+# Boxes (south, west, north, east) in whole or half degrees around the territories of France, for telling whether a
+# latitude and a longitude look swapped. Generous on purpose: they are no border.
+_FRANCE = (
+    (41.0, -5.5, 51.5, 9.8),         # metropolitan
+    (14.0, -63.5, 18.5, -60.5),      # Guadeloupe, Martinique, Saint-Barthélemy, Saint-Martin
+    (2.0, -55.0, 6.0, -51.5),        # Guyane
+    (-21.5, 55.0, -20.5, 56.0),      # La Réunion
+    (-13.5, 44.5, -12.0, 45.5),      # Mayotte
+    (46.5, -57.0, 47.5, -56.0),      # Saint-Pierre-et-Miquelon
+    (-23.0, 163.0, -19.0, 168.5),    # Nouvelle-Calédonie
+    (-28.0, -155.0, -7.5, -134.0),   # Polynésie française
+    (-14.5, -178.5, -13.0, -176.0),  # Wallis-et-Futuna
+)  # fmt: skip
+
+# The grid on which a point is snapped for each precision, in millionths of a degree (whole numbers: a cell's edge is
+# then exact): about 100 m, 1 km, 5 km, 20 km of latitude. Each cell lies in one cell of every coarser grid.
+_GRID = {Precision.STREET: 1_000, Precision.DISTRICT: 10_000, Precision.COMMUNE: 50_000, Precision.EPCI: 200_000}
+_MILLION = 1_000_000
+_METRES_PER_DEGREE = 111_320  # of latitude: WGS 84 equatorial circumference / 360
+
+
+def _without_minus_zero(value: float) -> float:
+    return value + 0.0  # -0.0 is the same place as 0.0, but would be written, and counted as said, differently
+
+
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
+Ring = Annotated[tuple[tuple[Longitude, Latitude], ...], Field(min_length=4)]
+Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
+Polygons = Annotated[tuple[Rings, ...], Field(min_length=1)]
+
+
+class _Value(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+
+def _in_france(latitude: float, longitude: float) -> bool:
+    return any(s <= latitude <= n and w <= longitude <= e for s, w, n, e in _FRANCE)
+
+
+def _refuse_swapped(latitude: float, longitude: float) -> None:
+    if not _in_france(latitude, longitude) and _in_france(longitude, latitude):
+        raise ValueError(
+            f"latitude and longitude look swapped: latitude {latitude}, longitude {longitude} is outside France, "
+            "the other way round it is inside"
+        )
+
+
+class Point(_Value):
+    """A position in WGS 84, in decimal degrees.
+
+    Attributes:
+        latitude: −90 to 90, north is positive.
+        longitude: −180 to 180, east is positive.
+        accuracy: Radius in metres within which the true place lies, if known.
+    """
+
+    latitude: Latitude
+    longitude: Longitude
+    accuracy: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _not_swapped(self) -> Self:
+        _refuse_swapped(self.latitude, self.longitude)
+        return self
+
+    def snapped(self, precision: Precision) -> Point | None:
+        """The centre of the grid cell that holds the point: always the same cell, so that nothing can be averaged out.
+
+        Returns:
+            The point itself for `exact`; `None` for `department`, which is told without a point.
+        """
+        if precision is Precision.EXACT:
+            return self
+        step = _GRID.get(precision)
+        if step is None:
+            return None
+        radius = round(step / _MILLION * _METRES_PER_DEGREE * math.sqrt(0.5))  # half the cell's diagonal
+        # A copy, not a new point: a cell at the edge of France must not be refused as swapped.
+        return self.model_copy(
+            update={
+                "latitude": (_cell(self.latitude, step, 90) + step // 2) / _MILLION,
+                "longitude": (_cell(self.longitude, step, 180) + step // 2) / _MILLION,
+                "accuracy": float(max(radius, self.accuracy or 0)),
+            }
+        )
+
+
+def _cell(degrees: float, step: int, limit: int) -> int:
+    """The lower edge of the cell that holds the value, in millionths of a degree; the last cell holds the limit too."""
+    return min(round(degrees * _MILLION) // step * step, limit * _MILLION - step)
+
+
+def _nesting(value: object) -> str:
+    """Whose coordinates these are by their depth, so that an error speaks of one geometry only."""
+    for _ in range(3):
+        if not isinstance(value, list | tuple) or not value:
+            return "Polygon"
+        value = value[0]
+    return "MultiPolygon" if isinstance(value, list | tuple) else "Polygon"
+
+
+class Area(_Value):
+    """A GeoJSON geometry (RFC 7946, sections 3.1.6 and 3.1.7): longitude before latitude, rings closed.
+
+    Attributes:
+        type: `Polygon` or `MultiPolygon`.
+        coordinates: As RFC 7946 has them, in two dimensions.
+    """
+
+    type: Literal["Polygon", "MultiPolygon"]
+    coordinates: Annotated[
+        Annotated[Rings, Tag("Polygon")] | Annotated[Polygons, Tag("MultiPolygon")], Discriminator(_nesting)
+    ]
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        if _nesting(self.coordinates) != self.type:
+            raise ValueError(f"coordinates: not nested as a {self.type} is (RFC 7946, section 3.1)")
+        for ring in self.rings():
+            if ring[0] != ring[-1]:
+                raise ValueError("coordinates: a ring ends where it begins (RFC 7946, section 3.1.6)")
+            for longitude, latitude in ring:
+                _refuse_swapped(latitude, longitude)
+        return self
+
+    def rings(self) -> tuple[Ring, ...]:
+        """All rings, outer and inner, of all polygons."""
+        polygons = (self.coordinates,) if self.type == "Polygon" else self.coordinates
+        return tuple(ring for polygon in polygons for ring in polygon)  # type: ignore[misc]  # told apart by `type`
+
+    def snapped(self, precision: Precision) -> Area | None:
+        """The box around the area, widened to the grid of the precision; `None` for `department`."""
+        if precision is Precision.EXACT:
+            return self
+        step = _GRID.get(precision)
+        if step is None:
+            return None
+        longitudes, latitudes = zip(*(position for ring in self.rings() for position in ring), strict=True)
+        west, south = _cell(min(longitudes), step, 180), _cell(min(latitudes), step, 90)
+        east, north = (_upper(max(longitudes), west, step), _upper(max(latitudes), south, step))
+        corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
+        box = tuple((x / _MILLION, y / _MILLION) for x, y in corners)
+        return self.model_copy(update={"type": "Polygon", "coordinates": (box,)})
+
+
+def _upper(degrees: float, lower: int, step: int) -> int:
+    """The first edge of the grid that is not below the value, at least one cell above the lower one."""
+    return max(-(-round(degrees * _MILLION) // step) * step, lower + step)
+
+
+class RoadRef(_Value):
+    """A place on a numbered road, as the State's road services name it.
+
+    Attributes:
+        road: The road's number: `A9`, `N113`, `D612E7`.
+        point: *Point de repère* and metres beyond it: `14+200`.
+        direction: Towards where, in the public's words: `Béziers → Montpellier`.
+        exit: The exit or junction, in the public's words: `sortie 31`.
+        administrator: Who runs the road: `Hérault`, `DIR Méditerranée`.
+    """
+
+    road: Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*$")]
+    point: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}(?:\+[0-9]{1,4})?$")] | None = None
+    direction: Text | None = None
+    exit: Text | None = None
+    administrator: Text | None = None
+
+
+class Location(_Value):
+    """Where it is. Everything is optional here; a check asks for a place that readers can recognise.
+
+    Attributes:
+        commune: INSEE code; the key. Names are not unique.
+        commune_name: The commune's name as INSEE writes it; filled in from the code when the message is published.
+        department: Code of the department; follows from the commune.
+        department_name: Filled in like `commune_name`.
+        epci: SIREN of the intercommunal body, when it is what is meant.
+        street: `avenue de Toulouse`; no house number unless the category may be told so exactly.
+        district: `quartier Gambetta`.
+        road: A place on a numbered road.
+        label: The place in the officer's own words; told instead of street, district and road.
+        point: A position.
+        area: A shape.
+        precision: How exactly the public may be told; never finer than the category allows.
+        also_departments: Others whom it concerns (a motorway closed in 34 interests 30): never guessed.
+    """
+
+    commune: InseeCode | None = None
+    commune_name: Text | None = None
+    department: DepartmentCode | None = None
+    department_name: Text | None = None
+    epci: EpciCode | None = None
+    street: Text | None = None
+    district: Text | None = None
+    road: RoadRef | None = None
+    label: Text | None = None
+    point: Point | None = None
+    area: Area | None = None
+    precision: Precision | None = None
+    also_departments: tuple[DepartmentCode, ...] = ()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.commune and self.department and _department_in(self.commune) != self.department:
+            raise ValueError(f"department: commune {self.commune} is not in department {self.department}")
+        return self
+
+    def blur(self, finest: Precision) -> Location:
+        """The place, told no finer than *finest*: same input, same answer.
+
+        Words, point and area finer than that are left out or widened; a place that is coarser already stays. Below
+        `exact`, house numbers, buildings, floors and flats are taken out of street, district and label.
+        The officer's own label is trusted down to the district, and left out when only the commune may be told.
+        Where the commune is left out, its department is told.
+        """
+        at_most = min(filter(None, (self.precision, finest)), key=lambda precision: precision.rank)
+        hidden: dict[str, object] = {"precision": at_most}
+        for field, needs in _FINENESS.items():
+            if needs.rank > at_most.rank:
+                hidden[field] = None
+        for field in _ADDRESSES if at_most is not Precision.EXACT else ():
+            if words := hidden.get(field, getattr(self, field)):
+                hidden[field] = without_house_number(str(words)).text or None
+        if self.commune and not self.department and "commune" in hidden:
+            hidden["department"] = _department_in(self.commune)
+        hidden["point"] = self.point.snapped(at_most) if self.point else None
+        hidden["area"] = self.area.snapped(at_most) if self.area else None
+        return self.model_copy(update=hidden)
+
+
+def _department_in(commune: str) -> str:
+    return commune[:3] if commune.startswith(("97", "98")) else commune[:2]
+
+
+# Words that may hold the number of a house.
+_ADDRESSES = ("street", "district", "label")
+
+# How fine each word tells a place.
+_FINENESS = {
+    "street": Precision.STREET,
+    "road": Precision.STREET,
+    "district": Precision.DISTRICT,
+    "label": Precision.DISTRICT,
+    "commune": Precision.COMMUNE,
+    "commune_name": Precision.COMMUNE,
+    "epci": Precision.EPCI,
+}

@@ -1,0 +1,387 @@
+"""What the desk says, once: typed, frozen, JSON in and out. Form only; whether it may be said is for the checks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import from_json
+
+from policenotify.errors import NewerVersion
+from policenotify.model.cap import Certainty, Severity, Urgency
+from policenotify.model.languages import tags_for
+from policenotify.model.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
+from policenotify.model.location import Location, one_line, printable
+
+SCHEMA_VERSION = 1
+"""Version of the message's JSON that this release writes."""
+
+
+class Category(StrEnum):
+    """The built-in category codes. A category is an open code; what one means is its Profile."""
+
+    TRAFFIC_ACCIDENT = "traffic_accident"
+    ROAD_CLOSURE = "road_closure"
+    TRAFFIC_DISRUPTION = "traffic_disruption"
+    BOMB_DISPOSAL = "bomb_disposal"
+    POLICE_OPERATION = "police_operation"
+    ARMED_THREAT = "armed_threat"
+    ARREST = "arrest"
+    FIRE = "fire"
+    DEMONSTRATION = "demonstration"
+    PLANNED_EVENT = "planned_event"
+    MISSING_PERSON = "missing_person"
+    WITNESS_APPEAL = "witness_appeal"
+    CHILD_ABDUCTION_RELAY = "child_abduction_relay"
+    WEATHER_RELAY = "weather_relay"
+    SCAM_CYBER = "scam_cyber"
+    BURGLARY_PREVENTION = "burglary_prevention"
+    ROAD_SAFETY = "road_safety"
+    RECRUITMENT = "recruitment"
+    FACT_CHECK = "fact_check"
+
+
+def _lines(value: object) -> object:
+    """One way to end a line, whoever wrote the text; none at its ends."""
+    return "\n".join(value.splitlines()).strip() if isinstance(value, str) else value
+
+
+def _tag(value: object) -> object:
+    return value.strip().lstrip("#＃").lstrip() if isinstance(value, str) else value
+
+
+def _one_tag(value: str) -> str:
+    if any(character.isspace() or character in "#＃" for character in value):
+        raise ValueError("a hashtag is one word: write SécuritéRoutière, and each hashtag for itself")
+    if not any(character.isalpha() for character in value):
+        raise ValueError("a hashtag needs a letter: networks do not link digits and signs alone")
+    return value
+
+
+def _web_address(value: str) -> str:
+    if not _LINK.fullmatch(value):
+        raise ValueError(
+            'a link begins with https:// or http:// and holds no white space and none of < > " { } | \\ ^ `'
+        )
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("a link holds no user name and no password")
+    _URL.validate_python(value)
+    return value
+
+
+# As RFC 3986, section 2, with the letters of RFC 3987; a backslash would be read as another host by some.
+_LINK = re.compile(r"(?i:https?)://[^\s<>\"{}|\\^`]+")
+_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
+
+
+def _written_time(value: object) -> object:
+    """Refuse a bare number: `20260726` would silently become a day of 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        raise ValueError("write the time as RFC 3339 has it, with its zone: 2026-07-26T14:05:00+02:00")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    """One form for one moment: no zone's gaps and folds, which Python compares unequal to themselves."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this time lies outside the years 1 to 9999 in UTC") from error
+
+
+_NUMBER = re.compile(r"[+-]?[\d.,_]+")
+
+
+def _file_bytes(value: object) -> object:
+    """Text is Base64, bytes are the file's own."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise ValueError("not Base64 (RFC 4648, section 4)") from error
+
+
+def _base64_text(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?$")]
+"""A BCP 47 tag of language, script and region: `fr`, `oc`, `zh-Hant`, `pt-BR`."""
+
+Headline = Annotated[
+    str, StringConstraints(min_length=1, max_length=160), BeforeValidator(one_line), AfterValidator(printable)
+]
+"""One line; CAP 1.2, section 3.2.2 (`headline`): about 160 characters at the most."""
+
+Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), AfterValidator(printable)]
+Sentence = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line), AfterValidator(printable)
+]
+Alt = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_500), BeforeValidator(one_line), AfterValidator(printable)
+]
+Hashtag = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    BeforeValidator(_tag),
+    AfterValidator(printable),
+    AfterValidator(_one_tag),
+]
+Link = Annotated[
+    str,
+    StringConstraints(max_length=2_000),
+    AfterValidator(printable),
+    AfterValidator(_web_address),
+    Field(json_schema_extra={"format": "iri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
+]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_time), AfterValidator(_in_utc)]
+"""A moment: given with any zone, kept in UTC."""
+
+FileBytes = Annotated[
+    bytes,
+    Field(min_length=1),
+    BeforeValidator(_file_bytes),
+    PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
+]
+FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(printable)]
+
+
+class _Value(BaseModel):
+    # Errors name the field and what is wrong with it, never what was written there: a link may hold a password.
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Image(_Value):
+    """A picture, named by exactly one of a file, its bytes, or (once published) its digest.
+
+    Attributes:
+        alt: What it shows, for those who cannot see it. Required: French law counts a service's posts among
+            its online communication (loi n° 2005-102, art. 47; RGAA 4, criterion 1.1).
+        path: A file that the publisher can read.
+        data: The file's bytes (in JSON, and wherever it is given as text, Base64: RFC 4648, section 4).
+        digest: SHA-256 of the picture in the journal.
+    """
+
+    alt: Alt
+    path: FilePath | None = None
+    data: FileBytes | None = Field(default=None, repr=False)
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.path, self.data, self.digest)) != 1:
+            raise ValueError("path: an image is given by exactly one of path, data and digest")
+        return self
+
+
+class Translation(_Value):
+    """The message's words in another language.
+
+    Attributes:
+        language: BCP 47.
+        headline: As in the message.
+        description: As in the message.
+        instruction: As in the message.
+        alts: What the pictures show, in the message's order; empty: as in the message.
+    """
+
+    language: Language
+    headline: Headline
+    description: Prose = ""
+    instruction: Prose = ""
+    alts: tuple[Alt, ...] = ()
+
+
+class Message(_Value):
+    """What the desk says, once.
+
+    White space and line ends are put in order; a character that nobody can read is refused, never dropped.
+
+    Field names and their meaning are those of CAP 1.2 where CAP has the field.
+
+    Attributes:
+        schema_version: Version of this form.
+        category: What it is about; an open code whose meaning is a Profile of the installation.
+        severity: How bad; `None`: as the category's profile says.
+        urgency: How soon one must act; `None`: as the profile and the stage say.
+        certainty: How sure; `None`: as the profile says.
+        location: Where.
+        lifecycle: Its place in an incident; by default none.
+        headline: What happens, in one line.
+        description: More about it.
+        instruction: What readers should do, in the imperative.
+        starts_at: Since or from when what is said holds; for an END, when the intervention was over.
+        expires_at: When the message no longer holds; nothing of it is sent after that.
+        next_update_at: When the desk will say more.
+        link: A page with more: `https` or `http`, kept as written.
+        images: Pictures.
+        hashtags: More hashtags than category and place give; with or without `#`, each one word with a letter.
+        language: The language of the words, BCP 47.
+        translations: The words in other languages.
+        exercise: It is an exercise.
+        sender: The service's name; `None`: as the settings say.
+    """
+
+    schema_version: Literal[1] = 1
+    category: CategoryCode
+    severity: Severity | None = None
+    urgency: Urgency | None = None
+    certainty: Certainty | None = None
+    location: Location | None = None
+    lifecycle: Lifecycle = STANDALONE
+    headline: Headline
+    description: Prose = ""
+    instruction: Prose = ""
+    starts_at: Moment | None = None
+    expires_at: Moment | None = None
+    next_update_at: Moment | None = None
+    link: Link | None = None
+    images: tuple[Image, ...] = ()
+    hashtags: tuple[Hashtag, ...] = ()
+    language: Language = "fr"
+    translations: tuple[Translation, ...] = ()
+    exercise: bool = False
+    sender: Sentence | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.starts_at and self.expires_at and self.expires_at <= self.starts_at:
+            raise ValueError("expires_at: must be later than starts_at")
+        languages = [self.language, *(translation.language for translation in self.translations)]
+        if len(set(languages)) < len(languages):
+            raise ValueError("translations: each language once, and not the message's own")
+        for translation in self.translations:
+            if translation.alts and len(translation.alts) != len(self.images):
+                raise ValueError("translations: alts: one for each image, in the same order, or none")
+        return self
+
+    @property
+    def stage(self) -> Stage:
+        """Where the message stands in its incident."""
+        return self.lifecycle.stage
+
+    @property
+    def incident(self) -> str | None:
+        """Id of its incident, if it has one."""
+        return self.lifecycle.incident
+
+    def wording(self, language: str) -> Translation | None:
+        """The message's words in a language (for `de-CH` also those in `de`), or `None` when it does not speak it."""
+        for tag in tags_for(language):
+            if tag == self.language:
+                return Translation.model_construct(  # all of it was validated with the message
+                    language=tag,
+                    headline=self.headline,
+                    description=self.description,
+                    instruction=self.instruction,
+                    alts=tuple(image.alt for image in self.images),
+                )
+            for words in self.translations:
+                if words.language == tag:
+                    return words
+        return None
+
+    def digest(self) -> str:
+        """SHA-256 of what is said: equal for two messages that say the same, however they were written.
+
+        Times are compared as moments, whatever their zone.
+        """
+        said = self.model_dump(mode="python", exclude={"schema_version"})
+        text = json.dumps(said, default=_canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def followed_by(
+        self,
+        stage: Stage,
+        *,
+        headline: str,
+        incident: str | None,
+        corrects: PublicationId | None = None,
+        **changes: object,
+    ) -> Message:
+        """The next message of the same incident.
+
+        Category, severity, certainty, place, hashtags, language, exercise and sender are the same. Urgency, times,
+        link, pictures, description, instruction and translations are not carried over: they belonged to what was
+        said then.
+
+        Args:
+            stage: Where the new message stands.
+            headline: What it says.
+            incident: Id of the incident; `None` when a standalone message is corrected or cancelled.
+            corrects: The publication that it sets right or takes back.
+            changes: Any other field of `Message`, by name; not `lifecycle`, which follows from the rest.
+
+        Raises:
+            TypeError: `lifecycle` was given.
+            pydantic.ValidationError: A field is wrong; the text names it.
+        """
+        if "lifecycle" in changes:
+            raise TypeError("lifecycle follows from stage, incident and corrects; leave it out")
+        kept = {name: getattr(self, name) for name in _CARRIED}
+        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects)
+        return Message.model_validate({**kept, "headline": headline, **changes, "lifecycle": lifecycle})
+
+
+_CARRIED = ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender")
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def read(source: str | bytes | Mapping[str, Any]) -> Message:
+    """Read a message, upgrading one that an older release wrote, step by step.
+
+    Args:
+        source: JSON text, or what `json.loads` made of it. A missing `schema_version` is read as this release's.
+
+    Raises:
+        NewerVersion: A newer policenotify wrote it.
+        pydantic.ValidationError: It is no message; the text names each wrong field.
+    """
+    if isinstance(source, Mapping):
+        raw: object = dict(source)
+    else:
+        try:
+            raw = from_json(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
+        except ValueError:
+            return Message.model_validate_json(source)  # raises: it says best what is wrong with the JSON, and where
+    if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
+        if version > SCHEMA_VERSION:
+            raise NewerVersion("message", version, SCHEMA_VERSION)
+        for step in range(version, SCHEMA_VERSION) if version > 0 else ():
+            raw = _UPGRADES[step](raw)
+    return Message.model_validate(raw)
+
+
+_UPGRADES: dict[int, Any] = {}
+"""How to read what release n wrote, as release n + 1 would have written it."""

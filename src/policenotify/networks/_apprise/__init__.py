@@ -1,0 +1,1 @@
+"""Send through apprise, for e-mail, SMS and any apprise URL."""

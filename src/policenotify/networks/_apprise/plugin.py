@@ -1,0 +1,72 @@
+"""What our networks share of apprise: one plugin at a time, at once, and without a word in the log.
+
+Importing this module loads apprise itself, but not its plugins: `Apprise.add("…://…")` imports all of them, importing
+a plugin's module only that one. So networks import this where they first need it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeVar
+
+from apprise import AppriseAsset
+from apprise.exception import AppriseImproperlyConfigured
+from apprise.logger import logger
+from apprise.plugins.base import NotifyBase
+
+from policenotify.errors import Blocked
+from policenotify.transport import silencer
+
+Service = TypeVar("Service", bound=NotifyBase)
+
+# service_timeout=0: apprise would abandon a service after 60 seconds, and go on sending behind our back.
+# http_redirects: a post and its secrets go to nobody else. image_url_…: readers' apps would fetch pictures from GitHub.
+ASSET = AppriseAsset(
+    app_id="policenotify",
+    service_timeout=0,
+    secure_logging=True,
+    allow_templates=False,
+    http_redirects=False,
+    image_url_mask="",
+    image_url_logo="",
+)
+
+# What apprise's plugins call logs, at DEBUG, whole addresses with what stands in their query.
+_LOUD = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.util.retry", "smpplib.Client")))
+
+
+hush = silencer(*_LOUD)
+"""Keep apprise from logging what this thread makes it do."""
+
+
+def service(plugin: type[Service], url: str) -> Service:
+    """Make one of apprise's services from its URL, as `Apprise.instantiate` does, for one known plugin.
+
+    Args:
+        plugin: The plugin's class.
+        url: The URL.
+
+    Returns:
+        The service: no wait between its requests (apprise's default is 5.5 seconds), no retries of its own.
+
+    Raises:
+        Blocked: The URL makes no sense to the plugin. It is not repeated: it holds a password.
+    """
+    made = _made(plugin, url)
+    if made is None:  # outside of `except`: apprise's own words hold the password
+        raise Blocked(
+            "The channel's url cannot be read.",
+            remedy=f"Write it as {plugin.setup_url} tells; percent-encode @ : / ? # in user and password.",
+        )
+    made.request_rate_per_sec = 0
+    made.retry = 0
+    return made
+
+
+def _made(plugin: type[Service], url: str) -> Service | None:
+    with hush():
+        try:
+            parsed = plugin.parse_url(url)
+            return plugin(asset=ASSET, **parsed) if parsed else None
+        except (AppriseImproperlyConfigured, TypeError, ValueError, AttributeError):
+            return None

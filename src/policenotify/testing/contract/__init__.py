@@ -1,0 +1,1 @@
+"""The contract of a network, as a suite of tests to inherit."""

@@ -1,0 +1,299 @@
+"""What every channel promises: of itself, of preparing and of sending."""
+# ruff: noqa: S101, PLR2004 - these are tests, one for each promise, and expected numbers are their point
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import time
+import warnings
+from contextlib import closing, suppress
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from hypothesis import Phase, given, settings
+
+from policenotify.channel import Channel, Deletes, Edits, Finds, Mails, Post, PostRef, Request, Sends
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.testing.contract import texts
+from policenotify.testing.contract.fixtures import SLOTS, Bench, may_be_struck_out
+from policenotify.testing.contract.texts import say
+from policenotify.testing.contract.wires import OUT, Trouble, Wire
+
+
+class AskedOfAll(Bench):
+    """The promises of every channel."""
+
+    # --- itself
+
+    def test_opening_it_touches_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Making a channel and reading its abilities and account reaches no network, and always says the same."""
+        wire = self.make_wire()
+
+        def reach(*_: object) -> None:
+            raise AssertionError("Connect in prepare, send or whoami; making a channel may reach no network.")
+
+        for name in ("connect", "connect_ex", "sendto"):
+            monkeypatch.setattr(socket.socket, name, reach)
+        monkeypatch.setattr(socket, "getaddrinfo", reach)
+        with closing(self.open(wire)) as one, closing(self.open(wire)) as two:
+            assert one is not two, "`open` must make a new object at each call."
+            assert one.abilities == one.abilities == two.abilities, "The abilities change; make them a constant."
+            assert one.account == one.account == two.account != "", "The account's name changes, or is empty."
+
+    def test_it_can_do_what_it_claims(self, channel: Channel) -> None:
+        """A channel has the methods of what it claims, and claims no nonsense."""
+        can = channel.abilities
+        claims: list[tuple[object, type]] = [
+            (True, Channel),
+            (can.recipients, Mails),
+            (not can.recipients, Sends),
+            (can.lookup_settles is not None, Finds),
+            (can.edits, Edits),
+            (can.deletes, Deletes),
+        ]
+        lacks = [protocol.__name__ for claimed, protocol in claims if claimed and not isinstance(channel, protocol)]
+        assert not lacks, f"It claims what it has no method for: {', '.join(lacks)} of policenotify.channel."
+        spans = (can.remembers_keys, can.lookup_settles or timedelta(0))
+        assert can.budget.limit > 0, "A budget for no text makes no sense."
+        assert can.images >= 0, "A negative number of pictures makes no sense."
+        assert min(spans) >= timedelta(0), "A negative time makes no sense."
+
+    def test_no_secret_is_told(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+        """No password, token or reader's address stands in a channel's repr or answers, or in a log, even at DEBUG."""
+        with caplog.at_level(1), closing(self.open(wire)) as channel:
+            account = channel.whoami()
+            request = self.request(channel)
+            ref = say(channel, request)
+            for trouble in sorted(wire.troubles):
+                wire.fail_next(trouble)
+                with suppress(Exception):
+                    say(channel, request)
+                wire.recover()
+            self._does_what_it_claims(wire, channel, ref, request)
+            assert self.secrets or wire.secrets, "Name what must stay secret: secrets = (…,), as `open` hands it over."
+            self.tells_no_secret(wire, f"{channel!r} {channel}", "the channel's repr")
+            self.tells_no_secret(wire, request.model_dump_json(), "the Request, which the journal keeps")
+            self.tells_no_secret(wire, ref.model_dump_json(), "the PostRef, which the journal keeps")
+            self.tells_no_secret(wire, repr(account), "the Account that whoami returns")
+        logged = "\n".join(f"{each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
+        self.tells_no_secret(wire, logged, "the log")
+
+    def _does_what_it_claims(self, wire: Wire, channel: Channel, ref: PostRef, request: Request) -> None:
+        """Find, edit and delete a post; how that ends is asked elsewhere."""
+        can = channel.abilities
+        with suppress(Exception):
+            if can.lookup_settles is not None and isinstance(channel, Finds):
+                channel.find(request, since=wire.clock.now())
+        with suppress(Exception):
+            if can.edits and isinstance(channel, Edits):
+                channel.edit(ref, request)
+        with suppress(Exception):
+            if can.deletes and isinstance(channel, Deletes):
+                channel.delete(ref)
+
+    def test_closing_it_is_always_possible(self, wire: Wire) -> None:
+        """A channel may be closed twice: unused, used, and after every trouble."""
+        for trouble in (None, *sorted(wire.troubles)):
+            unused, used = self.open(wire), self.open(wire)
+            request = self.request(used)
+            if trouble:
+                wire.fail_next(trouble)
+            with suppress(ChannelError):
+                say(used, request)
+            for channel in (unused, used, unused, used):
+                channel.close()
+            wire.recover()
+
+    def test_nothing_is_left_behind(self) -> None:
+        """A closed channel leaves no open socket or file, and no thread."""
+        gc.collect()
+        before = set(threading.enumerate())
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", ResourceWarning)
+            with self.make_wire() as wire:
+                channel = self.open(wire)
+                request = self.request(channel)
+                wire.fail_next(Trouble.CUT)
+                with suppress(ChannelError):
+                    say(channel, request)
+                wire.recover()
+                say(channel, request)
+                channel.close()
+                del channel
+                gc.collect()
+        told = [str(each.message) for each in warned if issubclass(each.category, ResourceWarning)]
+        assert not told, f"close() must close everything; left open: {told}"
+        for thread in (left := set(threading.enumerate()) - before):
+            thread.join(0.5)
+        alive = [thread.name for thread in left if thread.is_alive()]
+        assert not alive, f"close() must end the threads that the channel started; running: {alive}"
+
+    def test_asking_who_we_are_posts_nothing(self, channel: Channel, wire: Wire) -> None:
+        """`whoami` names the account, and readers see nothing of it."""
+        account = channel.whoami()
+        assert account.id, "The Account that whoami returns has no id."
+        assert account.name, "The Account that whoami returns has no name."
+        assert not wire.shown, "whoami has posted something."
+
+    @may_be_struck_out
+    def test_asking_who_we_are_proves_the_credentials(self, channel: Channel, wire: Wire) -> None:
+        """`whoami` raises `Blocked` where the credentials are not accepted, `Unavailable` where nobody listens."""
+        for trouble, kind in ((Trouble.DENIED, Blocked), (Trouble.NOBODY, Unavailable)):
+            wire.fail_next(trouble)
+            self.is_kind(kind, self.error_of(wire, channel.whoami), trouble)
+            wire.recover()
+        channel.whoami()
+
+    # --- preparing
+
+    def test_preparing_shows_nothing(self, channel: Channel, wire: Wire) -> None:
+        """`prepare` may upload, but no reader sees anything before `send`."""
+        pictures = tuple(texts.picture(number) for number in range(channel.abilities.images))
+        self.request(channel, pictures=pictures)
+        assert not wire.shown, "prepare has published something; only send may."
+
+    def test_preparing_again_says_the_same(self, channel: Channel, wire: Wire) -> None:
+        """The same post and answers make an equal `Request` on every object; stored and read back it is sent."""
+        first = self.request(channel)
+        post = self.post(channel)
+        answers = (say(channel, first),)
+        with closing(self.open(wire)) as other:
+            made = [each.prepare(post, answers) for each in (channel, channel, other)]
+        said = [{name: value for name, value in each.body.items() if name not in self.uploads} for each in made]
+        assert said[0] == said[1] == said[2], (
+            "prepare must depend on the post and its answers only: no time, no chance. What it uploads is named anew "
+            "each time? Then say where the names stand: uploads = (…,), keys of Request.body."
+        )
+        assert len({(each.account, each.key) for each in made}) == 1, "The account or key of a Request changes."
+        assert (made[0].account, made[0].key) == (channel.account, post.key), (
+            "A Request carries the account and post.key."
+        )
+        stored = made[0].model_dump_json()
+        read = Request.read(stored)
+        assert read == made[0], "The Request changes when it is stored as JSON."
+        assert read.model_dump_json() == stored, "The Request changes when it is stored as JSON."
+        say(channel, read)
+        assert len(wire.shown) == 2, "The request that was stored and read back was not published."
+
+    def test_preparing_tells_of_trouble(self, channel: Channel, wire: Wire) -> None:
+        """Where the network is away or denies us, `prepare` needs it not, or raises `Unavailable` or `Blocked`."""
+        for trouble, kind in ((Trouble.NOBODY, Unavailable), (Trouble.DENIED, Blocked)):
+            wire.fail_next(trouble)
+            try:
+                self.request(channel)
+            except ChannelError as error:
+                self.is_kind(kind, error, trouble)
+                self._is_told_well(wire, error)
+            wire.recover()
+
+    @pytest.mark.parametrize("text", texts.TEXTS.values(), ids=texts.TEXTS)
+    def test_a_text_arrives_as_it_was_written(self, channel: Channel, wire: Wire, text: str) -> None:
+        """Readers get text, title and formatted text to the last character, whatever is in them."""
+        self._arrives(channel, wire, text, f"Titre : {' '.join(text.split())}")
+
+    def test_any_text_arrives(self, channel: Channel, wire: Wire) -> None:
+        """The same for whatever else Hypothesis finds in a text that the rendering lets through."""
+
+        # no shrinking: over a real network it takes minutes, and what was found is short enough
+        @settings(max_examples=30, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+        @given(text=texts.legal_texts(channel.abilities.budget), title=texts.legal_titles())
+        def arrives(text: str, title: str) -> None:
+            self._arrives(channel, wire, text, title)
+
+        arrives()
+
+    def _arrives(self, channel: Channel, wire: Wire, text: str, title: str) -> None:
+        post = self.post(channel, text, **({"title": title} if channel.abilities.title else {}))
+        say(channel, channel.prepare(post, ()))
+        shown = wire.shown[-1]
+        for what, wrote in {"text": post.text, "title": post.title, "formatted text": post.html}.items():
+            got, wanted = shown.texts, wrote
+            if shown.breaks_lines:
+                got, wanted = tuple(each.replace("\n", " ") for each in got), wrote.replace("\n", " ")
+            assert not wanted or wanted in got, f"The {what} {wanted!r} did not arrive as it was; readers get {got!r}."
+
+    def test_a_post_at_the_limit_arrives_whole(self, channel: Channel, wire: Wire) -> None:
+        """A text that fills the budget to the last character is taken, and nothing of it is lost."""
+        text = texts.longest(channel.abilities.budget)
+        say(channel, self.request(channel, text=text))
+        words = [shown.split() for shown in wire.shown[-1].texts]  # a network may break lines anew
+        assert text.split() in words, f"A text of {len(text)} characters, which the budget takes, did not arrive whole."
+
+    # --- sending
+
+    def test_a_post_is_out_once_and_says_where(self, channel: Channel, wire: Wire) -> None:
+        """`send` publishes once, and returns a `PostRef` with our account and the network's id."""
+        request = self.request(channel, text="Une fois")
+        ref = say(channel, request)
+        shown = self.shown_once(wire, "Une fois")
+        assert ref.account == channel.account, f"PostRef.account is {ref.account!r}, not the channel's account."
+        assert ref.id, "PostRef.id is empty; without it nobody can answer, find or delete the post."
+        if shown.id and not channel.abilities.recipients:
+            assert ref.id == shown.id, f"PostRef.id is {ref.id!r}; on the network the post is {shown.id!r}."
+
+    def test_a_refusal_is_final(self, channel: Channel, wire: Wire) -> None:
+        """Where the network refuses the content, `send` raises `Refused`, and nothing is out."""
+        self._goes_wrong(channel, wire, Trouble.REFUSED, Refused)
+
+    @may_be_struck_out
+    def test_a_limit_is_waited_for(self, channel: Channel, wire: Wire) -> None:
+        """Where the network asks us to wait, `send` raises `Unavailable` with its time, and does not wait itself."""
+        error = self._goes_wrong(channel, wire, Trouble.LATER, Unavailable)
+        at = wire.clock.now() + wire.wait if wire.wait else None
+        told = error.retry_at if isinstance(error, Unavailable) else None
+        assert told == at, f"retry_at is {told}, the network says {at}. See policenotify.transport.retry_at."
+        assert not wire.clock.slept, "The channel slept; only the house waits."
+
+    def test_where_nobody_listens_nothing_was_posted(self, channel: Channel, wire: Wire) -> None:
+        """Where the call certainly never arrived, `send` raises `Unavailable`: it may be said again without a doubt."""
+        self._goes_wrong(channel, wire, Trouble.NOBODY, Unavailable)
+
+    @may_be_struck_out
+    def test_wrong_credentials_block_the_channel(self, channel: Channel, wire: Wire) -> None:
+        """Where the network does not accept the credentials, `send` raises `Blocked`, until a person acts."""
+        self._goes_wrong(channel, wire, Trouble.DENIED, Blocked)
+
+    def test_a_doubt_is_told(self, channel: Channel, wire: Wire, doubt: Trouble) -> None:
+        """Where no readable answer comes, `send` raises `Unconfirmed`, soon, and tries nothing again by itself."""
+        self._goes_wrong(channel, wire, doubt, Unconfirmed)
+
+    def _goes_wrong(self, channel: Channel, wire: Wire, trouble: Trouble, kind: type[ChannelError]) -> ChannelError:
+        request = self.request(channel)
+        wire.fail_next(trouble)
+        began = time.perf_counter()
+        error = self.error_of(wire, lambda: say(channel, request))
+        took = time.perf_counter() - began
+        self.is_kind(kind, error, trouble)
+        assert took < self.patience, (
+            f"send took {took:.1f} s. Give every call a timeout; `open` with one below {self.patience} s."
+        )
+        out, expected = len(wire.shown), int(trouble in OUT)
+        assert out == expected, (
+            f"After {trouble.name} {out} posts are out in place of {expected}: the channel repeats by itself."
+        )
+        return error
+
+    def test_after_trouble_it_works_again(self, channel: Channel, wire: Wire, trouble: Trouble) -> None:
+        """Whatever went wrong, the same channel object posts as soon as the network is well."""
+        wire.fail_next(trouble)
+        with suppress(ChannelError):
+            say(channel, self.request(channel, text="Avant"))
+        wire.recover()
+        say(channel, self.request(channel, text="Après"))
+        self.shown_once(wire, "Après")
+
+    def test_several_objects_work_side_by_side(self, wire: Wire) -> None:
+        """Several channel objects of the account, each in its own thread, post each its own."""
+        with closing(self.open(wire)) as channel:
+            posts = [self.post(channel, f"File {number}") for number in range(SLOTS)]
+
+        def run(post: Post) -> PostRef:
+            with closing(self.open(wire)) as channel:
+                return say(channel, channel.prepare(post, ()))
+
+        self.at_once([partial(run, post) for post in posts])
+        for post in posts:
+            self.shown_once(wire, post.text)

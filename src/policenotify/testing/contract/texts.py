@@ -1,0 +1,132 @@
+"""What the contract suite says, and to whom: texts that break careless networks, pictures, people."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
+from html import escape
+from typing import Final, TypeVar, cast
+
+from hypothesis import strategies as st
+
+from policenotify.channel import Channel, Mails, Picture, PostRef, Recipient, RecipientOutcome, Request, Sends
+from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.testing.strategies import one_liners, prose
+from policenotify.text import Budget
+from policenotify.text.characters import clean, one_line
+
+T = TypeVar("T")
+
+TEXTS: Final = {
+    "accents": "Évitez « l’avenue » – œuvre, ça, où ?",
+    "decomposed": "E\u0301vacuation du pe\u0301rime\u0300tre",  # NFD: what macOS and PDFs bring
+    "four_bytes": "🚨 𝐀𝐥𝐞𝐫𝐭𝐞 𠮷野家",
+    "joined_emoji": "👮‍♀️ 👨‍👩‍👧‍👦 🇫🇷 1️⃣",
+    "right_to_left": "נוסע العربية می\u200cخواهم A9",
+    "markup": "<b>A9 & D612</b> &amp; \"x\" 'y' `z` [u](v) *w*",
+    "programs": "{0} %s $HOME \\n \\u00e9 '; DROP TABLE--",
+    "lines": "Première ligne\n\n.\n..deux points\nFrom ici",
+    "addresses": "https://police.example/a?b=c&d=(e)#f @maire #A9",
+}
+"""Texts that a post may hold, by what is hard about them."""
+
+PEOPLE: Final = tuple(
+    Recipient(key=sha256(name.encode()).hexdigest(), address=f"{name}@readers.example")
+    for name in ("anabelle", "bertrand", "clotilde", "dieudonne")
+)
+"""Those who hear from a channel with recipients."""
+
+_LONGEST = 100_000  # characters: whoever takes more is believed
+_WORD = "déjà 👮 "
+
+
+def legal_texts(budget: Budget) -> st.SearchStrategy[str]:
+    """Texts as the rendering leaves them, within a budget: no control characters, no space at the ends."""
+
+    def fitted(text: str) -> str:
+        while not budget.fits(text):
+            text = text[: len(text) // 2]
+        return clean(text).strip()
+
+    return prose().map(clean).map(fitted).filter(bool)
+
+
+def legal_titles() -> st.SearchStrategy[str]:
+    """Headlines as the rendering leaves them."""
+    return one_liners(max_size=100).map(one_line).filter(bool)
+
+
+def longest(budget: Budget) -> str:
+    """A text of words that fills a budget to the last character (at most about 100 000)."""
+    low, high = 0, _LONGEST // len(_WORD)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if budget.fits(_WORD * middle + "x") else (low, middle - 1)
+    text = _WORD * low + "x"
+    while len(text) < _LONGEST and budget.fits(text + "x"):
+        text += "x"
+    return text
+
+
+def picture(number: int) -> Picture:
+    """A PNG of one pixel (PNG, third edition, section 5); each number up to 255 is another picture."""
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", zlib.compress(bytes((0, number, 0, 0)))) + _chunk(b"IEND", b"")
+    alt = f"Route n° {number} sous l’eau, vue du « pont »"
+    return Picture(digest=sha256(data).hexdigest(), media_type="image/png", width=1, height=1, alt=alt, data=data)
+
+
+def formatted(text: str, pictures: tuple[Picture, ...] = ()) -> str:
+    """Return a formatted version of a text that names its pictures, as the rendering does."""
+    shown = "".join(f"<p>[{escape(each.alt)}]</p>" for each in pictures)
+    return f"<p>{escape(text)}</p>{shown}"
+
+
+def say(channel: Channel, request: Request) -> PostRef:
+    """Bring a post out: to everybody, or on a network with recipients to one person, whose outcome is raised.
+
+    Raises:
+        ChannelError: As `send` does.
+    """
+    if not channel.abilities.recipients:
+        return cast("Sends", channel).send(request)
+    outcomes = list(cast("Mails", channel).send_each(request, PEOPLE[:1]))
+    if [each.key for each in outcomes] != [PEOPLE[0].key]:
+        raise AssertionError(f"send_each: yield one outcome for each recipient, under his key; got {outcomes}.")
+    return _ref_or_error(outcomes[0], PostRef(account=request.account, id=request.key))
+
+
+def error_of(call: Callable[[], T]) -> ChannelError:
+    """The error of a call that must fail.
+
+    Raises:
+        AssertionError: It did not fail, or not with one of the four kinds.
+    """
+    try:
+        got = call()
+    except ChannelError as error:
+        return error
+    except Exception as error:
+        raise AssertionError(
+            f"{type(error).__name__} escaped. Raise Refused, Blocked, Unavailable or Unconfirmed in its place; "
+            "error_for_exception and error_for_status of policenotify.transport choose for HTTP."
+        ) from error
+    raise AssertionError(f"Nothing was raised, but {got!r} returned: trouble must be told, never passed over.")
+
+
+def _ref_or_error(outcome: RecipientOutcome, ref: PostRef) -> PostRef:
+    match outcome.outcome:
+        case "posted":
+            return ref
+        case "refused":
+            raise Refused(outcome.reason, code=outcome.code)
+        case "unavailable":
+            raise Unavailable(outcome.reason, code=outcome.code)
+        case "unconfirmed":
+            raise Unconfirmed(outcome.reason, code=outcome.code)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

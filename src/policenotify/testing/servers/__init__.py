@@ -1,0 +1,1 @@
+"""Fake servers on the loopback, one for each network."""

@@ -1,0 +1,365 @@
+"""A Bluesky server on the loopback: one account, its records, and what a reader would see of them.
+
+It answers as `@atproto/pds` does where a client can tell the difference: record keys that are taken, `swapRecord`,
+sessions that expire, uploads, limits, and the very words of a refusal.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import RLock
+from typing import Any, Literal
+
+from policenotify.testing.servers._bluesky_reader import Link, SeenImage, SeenPost, read_post
+from policenotify.testing.servers._bluesky_rules import blobs, key_refusal, post_refusal
+from policenotify.testing.servers.http import Answer, Seen, Stand
+
+__all__ = ["BlueskyStand", "Link", "SeenImage", "SeenPost"]
+
+_POSTS = "app.bsky.feed.post"
+_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
+_BLOB_LIMIT = 5 * 1024 * 1024  # PDS_BLOB_UPLOAD_LIMIT's default
+_WRITES = 5000  # points in an hour (docs.bsky.app, "Rate limits"): a put costs 2, a delete 1
+_LOGINS = 30  # in 5 minutes, for one account (ibid.)
+_REQUESTS = 3000  # in 5 minutes, from one address (ibid.)
+_CLOSED = {
+    "takendown": ("AccountTakedown", "Account has been taken down"),
+    "suspended": ("AccountSuspended", "Account has been suspended"),
+    "deactivated": ("AccountDeactivated", "Account is deactivated"),
+}
+
+
+class BlueskyStand(Stand):
+    """A fake of the server that holds one account (a PDS), on which faults can be laid as on any `Stand`.
+
+    Args:
+        handle: The account's handle.
+        password: Its app password.
+        did: Its unchanging id.
+        now: The server's time.
+
+    Attributes:
+        email: The owner's mail address, which the server tells after the login.
+        handles: What other handles stand for.
+        slurs: Record keys that the server's word filter dislikes.
+        closed: Why the account may not log in or write, or `None`.
+        pds: The address in the account's DID document; `None`: the stand's own.
+        logins: How many logins were tried.
+        refreshes: How many sessions were renewed.
+        logins_left: Logins left before a 429.
+        points_left: Points left for writes before a 429.
+        commits: How often the records have changed.
+    """
+
+    def __init__(
+        self,
+        handle: str = "police.example",
+        password: str = "abcd-efgh-ijkl-mnop",  # noqa: S107 - the stand's own, and no secret
+        *,
+        did: str = "did:plc:stand",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(now=now)
+        self.handle = handle
+        self.password = password
+        self.did = did
+        self.email: str = f"desk@{handle}"
+        self.handles: dict[str, str] = {}
+        self.slurs: set[str] = set()
+        self.closed: Literal["takendown", "suspended", "deactivated"] | None = None
+        self.pds: str | None = None
+        self.logins: int = 0
+        self.refreshes: int = 0
+        self.logins_left: int = _LOGINS
+        self.points_left: int = _WRITES
+        self.commits: int = 0
+        self._clock = now
+        self._lock = RLock()
+        self._requests = 0
+        self._tokens: dict[str, Literal["access", "refresh", "expired", "revoked"]] = {}
+        self._records: dict[str, dict[str, Any]] = {}
+        self._blobs: dict[str, tuple[str, bytes]] = {}
+        for method, name, answer in (
+            ("GET", "com.atproto.server.describeServer", self._describe),
+            ("POST", "com.atproto.server.createSession", self._create_session),
+            ("POST", "com.atproto.server.refreshSession", self._refresh_session),
+            ("GET", "com.atproto.server.getSession", self._get_session),
+            ("GET", "com.atproto.identity.resolveHandle", self._resolve_handle),
+            ("POST", "com.atproto.repo.uploadBlob", self._upload_blob),
+            ("POST", "com.atproto.repo.putRecord", self._put_record),
+            ("GET", "com.atproto.repo.getRecord", self._get_record),
+            ("POST", "com.atproto.repo.deleteRecord", self._delete_record),
+        ):
+            self.on(method, f"/xrpc/{name}", self._guarded(answer))
+
+    @property
+    def posts(self) -> tuple[SeenPost, ...]:
+        """All posts, oldest first, as a reader sees them."""
+        with self._lock:
+            uris = [uri for uri in self._records if f"/{_POSTS}/" in uri]
+            posts = [read_post(uri, _record_cid(self._records[uri]), self._records[uri], self._blobs) for uri in uris]
+        return tuple(sorted(posts, key=lambda post: (post.created_at, post.uri)))
+
+    def thread(self, uri: str) -> tuple[SeenPost, ...]:
+        """The thread that the post at *uri* starts, as readers are shown it.
+
+        A post whose `root` is another one is not in it, though its `parent` is.
+        """
+        shown: dict[str, SeenPost] = {}
+        for post in self.posts:
+            if post.uri == uri or (post.root == uri and post.parent in shown):
+                shown[post.uri] = post
+        return tuple(shown.values())
+
+    @property
+    def profile(self) -> tuple[SeenPost, ...]:
+        """What the account's page shows, oldest first: posts, and replies of which every post above is there.
+
+        So does the network (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`). What hangs under a deleted
+        post is not among them.
+        """
+        shown: dict[str, SeenPost] = {}
+        waiting = list(self.posts)
+        while found := [post for post in waiting if post.parent is None or post.parent in shown]:
+            shown |= {post.uri: post for post in found}
+            waiting = [post for post in waiting if post.uri not in shown]
+        return tuple(post for post in self.posts if post.uri in shown)
+
+    def remove(self, uri: str) -> None:
+        """Delete a post as if by hand."""
+        with self._lock:
+            del self._records[uri]
+
+    def expire_access(self) -> None:
+        """Let every access token expire, as after two hours."""
+        self._mark("access", "expired")
+
+    def revoke_refresh(self) -> None:
+        """Let every refresh token end, as after 90 days or when the app password was revoked."""
+        self._mark("refresh", "revoked")
+
+    def forget_blobs(self) -> None:
+        """Drop the uploads that no record uses, as the server does after some hours."""
+        with self._lock:
+            used = {blob["ref"]["$link"] for record in self._records.values() for blob in blobs(record)}
+            self._blobs = {cid: blob for cid, blob in self._blobs.items() if cid in used}
+
+    def write(self, record: Mapping[str, Any], rkey: str) -> str:
+        """Put a record there as if by hand, unchecked, and return its URI."""
+        uri = f"at://{self.did}/{_POSTS}/{rkey}"
+        with self._lock:
+            self._records[uri] = dict(record)
+        return uri
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password, the mail address and every token: none of them may be seen anywhere."""
+        with self._lock:
+            return self.password, self.email, *self._tokens
+
+    def _guarded(self, answer: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
+        """Lay the limits' headers over an answer, and turn a refusal into one."""
+
+        def answered(seen: Seen) -> Answer:
+            with self._lock:
+                self._requests += 1
+                try:
+                    got = answer(seen)
+                except _No as no:
+                    got = no.answer
+                return replace(got, headers={**self._limits(), **got.headers})
+
+        return answered
+
+    def _limits(self) -> dict[str, str]:
+        """The tightest limit only, as the server does."""
+        left = _REQUESTS - self._requests
+        scarce = self.points_left < left
+        limit, window = (_WRITES, 3600) if scarce else (_REQUESTS, 300)
+        return {
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(max(self.points_left if scarce else left, 0)),
+            "RateLimit-Reset": str(int(self._clock().timestamp()) + window),
+            "RateLimit-Policy": f"{limit};w={window}",
+        }
+
+    def _mark(self, kind: str, as_: Literal["expired", "revoked"]) -> None:
+        with self._lock:
+            self._tokens = {token: as_ if is_ == kind else is_ for token, is_ in self._tokens.items()}
+
+    def _describe(self, _: Seen) -> Answer:
+        return Answer.json({"did": "did:web:127.0.0.1", "availableUserDomains": [], "blobUploadLimit": _BLOB_LIMIT})
+
+    def _create_session(self, seen: Seen) -> Answer:
+        self.logins += 1
+        self.logins_left -= 1
+        if self.logins_left < 0:
+            raise _limited(300)
+        asked = seen.json()
+        if asked.get("identifier") not in {self.handle, self.did} or asked.get("password") != self.password:
+            raise _No(401, "AuthenticationRequired", "Invalid identifier or password")
+        if self.closed in {"takendown", "suspended"}:
+            raise _No(401, *_CLOSED[self.closed])
+        return self._session()
+
+    def _refresh_session(self, seen: Seen) -> Answer:
+        if seen.body:
+            raise _No(400, "InvalidRequest", "A request body was provided when none was expected")
+        self._check_token(seen, "refresh")
+        if self.closed in {"takendown", "suspended"}:
+            raise _No(401, *_CLOSED[self.closed])
+        self.refreshes += 1
+        return self._session()  # the token that was used stays good for two hours' grace
+
+    def _session(self) -> Answer:
+        return Answer.json(
+            self._who()
+            | {"accessJwt": self._token("access"), "refreshJwt": self._token("refresh")}
+            | {"didDoc": self._document()}
+        )
+
+    def _get_session(self, seen: Seen) -> Answer:
+        self._check_token(seen, "access")
+        return Answer.json(self._who())
+
+    def _who(self) -> dict[str, Any]:
+        status = {"status": self.closed} if self.closed else {}
+        return {"did": self.did, "handle": self.handle, "email": self.email, "active": self.closed is None} | status
+
+    def _document(self) -> dict[str, Any]:
+        service = {
+            "id": "#atproto_pds",
+            "type": "AtprotoPersonalDataServer",
+            "serviceEndpoint": self.pds or self.url,
+        }
+        return {"id": self.did, "alsoKnownAs": [f"at://{self.handle}"], "service": [service]}
+
+    def _token(self, kind: Literal["access", "refresh"]) -> str:
+        """A JWT (RFC 7519) by its look; the signature is a mere number."""
+        now = int(self._clock().timestamp())
+        scope, lives = ("com.atproto.appPass", 7200) if kind == "access" else ("com.atproto.refresh", 90 * 86400)
+        claims = {"scope": scope, "sub": self.did, "iat": now, "exp": now + lives, "jti": str(len(self._tokens))}
+        parts = [json.dumps(part).encode() for part in ({"typ": "at+jwt", "alg": "HS256"}, claims)]
+        parts.append(hashlib.sha256(parts[1]).digest())
+        token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+        self._tokens[token] = kind
+        return token
+
+    def _check_token(self, seen: Seen, kind: Literal["access", "refresh"]) -> None:
+        scheme, _, token = (seen.headers["Authorization"] or "").partition(" ")
+        if scheme != "Bearer":
+            raise _No(401, "AuthMissing", "Authentication Required")
+        found = self._tokens.get(token)
+        if found == "expired":
+            raise _No(400, "ExpiredToken", "Token has expired")
+        if found == "revoked":
+            raise _No(400, "ExpiredToken", "Token has been revoked")
+        if found != kind:
+            raise _No(400, "InvalidToken", "Token could not be verified")
+
+    def _check_write(self, seen: Seen, cost: int) -> dict[str, Any]:
+        """The body of a write by the account's owner; a refused one has its price too."""
+        self._check_token(seen, "access")
+        if self.closed:
+            raise _No(401, *_CLOSED[self.closed])
+        if self.points_left < cost:
+            raise _limited(3600)
+        self.points_left -= cost
+        asked: dict[str, Any] = seen.json()
+        if asked["repo"] not in {self.did, self.handle}:
+            raise _No(403, "AccountNotFound", "Account not found")
+        return asked
+
+    def _resolve_handle(self, seen: Seen) -> Answer:
+        did = {**self.handles, self.handle: self.did}.get(seen.query["handle"][0])
+        if did is None:
+            raise _No(400, "HandleNotFound", "Unable to resolve handle")
+        return Answer.json({"did": did})
+
+    def _upload_blob(self, seen: Seen) -> Answer:
+        self._check_token(seen, "access")
+        if len(seen.body) > _BLOB_LIMIT:
+            raise _No(413, "PayloadTooLarge", "request entity too large")
+        sniffed = next((kind for magic, kind in _MAGIC.items() if seen.body.startswith(magic)), None)
+        kind = sniffed or seen.headers["Content-Type"] or "application/octet-stream"
+        cid = _cid(0x55, seen.body)
+        self._blobs[cid] = (kind, seen.body)
+        blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": kind, "size": len(seen.body)}
+        return Answer.json({"blob": blob})
+
+    def _put_record(self, seen: Seen) -> Answer:
+        asked = self._check_write(seen, 2)
+        rkey, record = asked["rkey"], {"$type": asked["collection"], **asked["record"]}
+        refusal = key_refusal(rkey) or post_refusal(record)
+        if refusal is None and rkey in self.slurs:
+            refusal = "Unacceptable slur in record key"
+        if refusal:
+            raise _No(400, "InvalidRequest", refusal)
+        uri = f"at://{self.did}/{asked['collection']}/{rkey}"
+        cid, there = _record_cid(record), self._records.get(uri)
+        landed: dict[str, Any] = {"uri": uri, "cid": cid, "validationStatus": "valid"}
+        was = None if there is None else _record_cid(there)
+        if was == cid:
+            return Answer.json(landed)  # nothing changes, so there is no commit
+        if "swapRecord" in asked and asked["swapRecord"] != was:
+            raise _No(400, "InvalidSwap", f"Record was at {was or 'null'}")
+        for blob in blobs(record):
+            if blob["ref"]["$link"] not in self._blobs:
+                raise _No(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
+        self._records[uri] = record
+        return Answer.json({**landed, "commit": self._commit(uri)})
+
+    def _get_record(self, seen: Seen) -> Answer:
+        repo, collection, rkey = (seen.query[name][0] for name in ("repo", "collection", "rkey"))
+        if repo not in {self.did, self.handle} or self.closed:
+            raise _No(400, "InvalidRequest", "Could not locate record")
+        uri = f"at://{self.did}/{collection}/{rkey}"
+        record = self._records.get(uri)
+        if record is None:
+            raise _No(400, "RecordNotFound", f"Could not locate record: {uri}")
+        return Answer.json({"uri": uri, "cid": _record_cid(record), "value": record})
+
+    def _delete_record(self, seen: Seen) -> Answer:
+        asked = self._check_write(seen, 1)
+        uri = f"at://{self.did}/{asked['collection']}/{asked['rkey']}"
+        gone = self._records.pop(uri, None)
+        if gone is None:
+            return Answer.json({})
+        used = {blob["ref"]["$link"] for record in self._records.values() for blob in blobs(record)}
+        for blob in blobs(gone):
+            if blob["ref"]["$link"] not in used:  # pictures go with the last post that shows them
+                self._blobs.pop(blob["ref"]["$link"], None)
+        return Answer.json({"commit": self._commit(uri)})
+
+    def _commit(self, uri: str) -> dict[str, str]:
+        self.commits += 1
+        revision = f"{self.commits}:{uri}"
+        return {"cid": _cid(0x71, revision.encode()), "rev": str(self.commits)}
+
+
+class _No(Exception):
+    """A refusal in the server's form."""
+
+    def __init__(self, status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(error)
+        self.answer = Answer.json({"error": error, "message": message}, status, headers=headers)
+
+
+def _limited(seconds: int) -> _No:
+    return _No(429, "RateLimitExceeded", "Rate Limit Exceeded", {"Retry-After": str(seconds)})
+
+
+def _record_cid(record: Mapping[str, Any]) -> str:
+    """The same content has the same cid, in whatever order its keys came; the true one hashes DAG-CBOR."""
+    return _cid(0x71, json.dumps(record, sort_keys=True).encode())
+
+
+def _cid(codec: int, content: bytes) -> str:
+    """A CID version 1 with SHA-256, in base 32 (atproto.com/specs/data-model)."""
+    raw = bytes((1, codec, 0x12, 0x20)) + hashlib.sha256(content).digest()
+    return "b" + base64.b32encode(raw).decode().lower().rstrip("=")

@@ -1,0 +1,440 @@
+"""A Mastodon server on the loopback: one account, its posts, and what a reader would see of them.
+
+It answers as Mastodon does where a client can tell the difference: keys that publish once for an hour, lengths, edits
+that take away what they do not say again, posts that answer a deleted one, pictures that take their time, limits. It
+can pose as GoToSocial, snac or takahe, which do some of it differently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any, Literal
+
+from policenotify.testing.servers._mastodon_reader import SeenImage, SeenPost, SeenVersion, html
+from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
+from policenotify.testing.servers._mastodon_store import Media, Status, iso
+from policenotify.testing.servers.http import Answer, Seen, Stand
+
+__all__ = ["MastodonStand", "SeenImage", "SeenPost", "SeenVersion"]
+
+_KEY_LIVES = timedelta(hours=1)  # PostStatusService
+_NOT_FOUND = 404
+_IMAGE_LIMIT = 16 * 1024 * 1024  # MediaAttachment
+_PAGE, _LONGEST_PAGE = 20, 40  # docs.joinmastodon.org/methods/accounts, "Get account's statuses"
+
+
+class MastodonStand(Stand):
+    """A fake of a server with one account, on which faults can be laid as on any `Stand`.
+
+    Args:
+        handle: The account's name on the server.
+        token: The access token that is accepted.
+        software: As which server it behaves.
+        now: The server's time.
+
+    Attributes:
+        scopes: What the token may do.
+        disabled: The account's login is disabled, as for one that is suspended.
+        language: The account's own posting language.
+        replay_bug: Answer 500 to a key that is known, as Mastodon 4.6.0 to 4.6.5 do.
+        swallows: Say yes to posts and drop them, as Mastodon's spam filter does.
+        polls: How often an upload must be asked for until it is processed.
+        unreadable: Uploads that are processed fail.
+        closed: It tells nobody its limits.
+    """
+
+    def __init__(
+        self,
+        handle: str = "police34",
+        token: str = "stand-token-0123456789",  # noqa: S107 - the stand's own, and no secret
+        *,
+        software: Literal["mastodon", "gotosocial", "snac", "takahe"] = "mastodon",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(now=now)
+        self.handle = handle
+        self.token = token
+        self.software = software
+        self.rules: Rules = RULES[software]
+        self.scopes: set[str] = {"read:accounts", "read:statuses", "write:statuses", "write:media"}
+        self.disabled = False
+        self.language = "fr"
+        self.replay_bug = False
+        self.swallows = False
+        self.polls = 0
+        self.unreadable = False
+        self.closed = False
+        self._clock = now
+        self._lock = RLock()
+        self._made = 0
+        self._statuses: dict[str, Status] = {}
+        self._media: dict[str, Media] = {}
+        self._keys: dict[str, tuple[str, datetime]] = {}
+        self._windows = {
+            "all": Window(300, 300),
+            "statuses": Window(300, 3 * 3600),
+            "media": Window(30, 1800),
+            "deletes": Window(30, 1800),
+        }
+        one, status = "/api/v1/statuses/*", self._status
+        for method, path, answer, scope, family in (
+            ("GET", "/api/v1/instance", self._instance_v1, None, "all"),
+            ("GET", "/api/v2/instance", self._instance_v2, None, "all"),
+            ("GET", "/api/v1/accounts/verify_credentials", self._whose, "read:accounts", "all"),
+            ("GET", "/api/v1/accounts/*/statuses", self._timeline, "read:statuses", "all"),
+            ("POST", "/api/v2/media", self._upload, "write:media", "media"),
+            ("GET", "/api/v1/media/*", self._uploaded, "write:media", "all"),
+            ("POST", "/api/v1/statuses", self._post, "write:statuses", "all"),
+            ("GET", one, lambda seen: Answer.json(self._said(status(seen))), "read:statuses", "all"),
+            ("GET", f"{one}/source", self._source, "read:statuses", "all"),
+            ("GET", f"{one}/history", self._history, "read:statuses", "all"),
+            ("PUT", one, self._edit, "write:statuses", "all"),
+            ("DELETE", one, self._delete, "write:statuses", "deletes"),
+        ):
+            guarded = self._guarded(answer, scope=scope, family=family)
+            self.on(method, path, guarded)
+            self.on(method, f"{path}/", self._slashed(guarded))
+
+    # --- what readers see, and what people do by hand
+
+    @property
+    def posts(self) -> tuple[SeenPost, ...]:
+        """All posts, oldest first, as a reader sees them."""
+        with self._lock:
+            return tuple(status.shown(self.url, self.handle) for status in self._statuses.values())
+
+    def thread(self, id_: str) -> tuple[SeenPost, ...]:
+        """The thread under a post, oldest first, as readers are shown it."""
+        shown: dict[str, SeenPost] = {}
+        for post in self.posts:
+            if post.id == id_ or post.parent in shown:
+                shown[post.id] = post
+        return tuple(shown.values())
+
+    @property
+    def profile(self) -> tuple[SeenPost, ...]:
+        """What readers find, oldest first: posts, and answers of which every post above is there."""
+        shown: dict[str, SeenPost] = {}
+        for post in self.posts:  # what is answered is older
+            if post.parent is None or post.parent in shown:
+                shown[post.id] = post
+        return tuple(shown.values())
+
+    def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a status
+        """Post something as if by hand, unchecked, and return its id."""
+        with self._lock:
+            made = Status(
+                **{
+                    "id": self._new_id(),
+                    "text": text,
+                    "warning": "",
+                    "sensitive": False,
+                    "visibility": "public",
+                    "language": self.language,
+                    "parent": None,
+                    "created_at": at or self._clock(),
+                    **more,
+                }
+            )
+            self._statuses[made.id] = made
+            return made.id
+
+    def rewrite(self, id_: str, text: str) -> None:
+        """Edit a post as if by hand."""
+        with self._lock:
+            self._statuses[id_].change(self._clock(), text=text)
+
+    def remove(self, id_: str) -> None:
+        """Delete a post as if by hand."""
+        with self._lock:
+            del self._statuses[id_]
+            for status in self._statuses.values():
+                if self.rules.orphans and status.parent == id_:
+                    status.parent = None
+
+    def forget_media(self) -> None:
+        """Drop the uploads that no post shows, as the server does after a day."""
+        with self._lock:
+            self._media = {id_: media for id_, media in self._media.items() if media.status}
+
+    def use_up(self, family: Literal["all", "statuses", "media", "deletes"]) -> None:
+        """Leave nothing of a limit until its window ends."""
+        self._windows[family].use_up(self._clock())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The token: it may be seen nowhere."""
+        return (self.token,)
+
+    # --- calls
+
+    def _guarded(
+        self, answer: Callable[[Seen], Answer], *, scope: str | None, family: str = "all"
+    ) -> Callable[[Seen], Answer]:
+        """Check token, scope and limit; turn a refusal into an answer; lay the limits' headers over it."""
+
+        def answered(seen: Seen) -> Answer:
+            with self._lock:
+                try:
+                    self._take(family)
+                    if scope or self.rules.bad_token:
+                        self._check_token(seen, scope)
+                    got = answer(seen)
+                except _No as no:
+                    words = self.rules.missing if no.answer.status == _NOT_FOUND else self.rules.words
+                    got = no.answer if words else Answer.html(f"<h1>{no}</h1>", no.answer.status)
+                except _BadToken:
+                    said = str(self.rules.bad_token).encode()
+                    got = Answer(400, said, {"Content-Type": "text/html; charset=utf-8"})
+                wrote = family == "all" and seen.method in {"POST", "PUT"}
+                limits = self._limits("statuses" if wrote else family)
+                return replace(got, headers={**limits, **got.headers})
+
+        return answered
+
+    def _take(self, family: str) -> None:
+        for name in {"all", family} if self.rules.limits else ():
+            if not self._windows[name].take(self._clock()):
+                raise _No(429, "Too many requests")
+
+    def _limits(self, family: str) -> dict[str, str]:
+        """The tighter one of the general limit and this family's; there is no `Retry-After`."""
+        if not self.rules.limits:
+            return {}
+        now = self._clock()
+        window = min((self._windows["all"], self._windows[family]), key=lambda each: each.left(now))
+        return {
+            "X-RateLimit-Limit": str(window.limit),
+            "X-RateLimit-Remaining": str(window.left(now)),
+            "X-RateLimit-Reset": window.reset(now),
+        }
+
+    def _slashed(self, guarded: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
+        def answered(seen: Seen) -> Answer:
+            match self.rules.slash:
+                case "same":
+                    return guarded(replace(seen, path=seen.path.rstrip("/")))
+                case "redirect":
+                    return Answer.redirect(seen.path.rstrip("/"), 301)
+                case "missing":
+                    return Answer.html("<h1>Not Found</h1>", _NOT_FOUND)
+
+        return answered
+
+    def _check_token(self, seen: Seen, scope: str | None) -> None:
+        if seen.headers["Authorization"] != f"Bearer {self.token}":
+            raise _BadToken if self.rules.bad_token else _No(401, "The access token is invalid")
+        if scope and not self.scopes & {scope, scope.partition(":")[0]}:
+            raise _No(403, "This action is outside the authorized scopes")
+        if self.disabled:
+            raise _No(403, "Your login is currently disabled")
+
+    def _instance_v1(self, _: Seen) -> Answer:
+        if self.closed:
+            raise _No(403, "Forbidden")
+        return Answer.json(instance(self.rules, newer=False))
+
+    def _instance_v2(self, _: Seen) -> Answer:
+        if self.closed or not self.rules.newer:
+            raise _No(404, "Not found")
+        return Answer.json(instance(self.rules, newer=True))
+
+    def _whose(self, _: Seen) -> Answer:
+        return Answer.json(self._account())
+
+    def _timeline(self, seen: Seen) -> Answer:
+        if seen.path.split("/")[-2] != self._account()["id"]:
+            raise _missing()
+        size = min(int(seen.query.get("limit", [str(_PAGE)])[0]), _LONGEST_PAGE)
+        below = seen.query.get("max_id", [""])[0]
+        newest = list(reversed(self._statuses.values()))
+        known = [status.id for status in newest]
+        begin = known.index(below) + 1 if below in known else 0
+        page = newest[begin : begin + size] if self.rules.pages else newest
+        last = page[-1].id if page else ""
+        link = {"Link": f'<{self.url}{seen.path}?limit={size}&max_id={last}>; rel="next"'} if page else {}
+        return Answer.json([self._said(status) for status in page], headers=link)
+
+    def _status(self, seen: Seen) -> Status:
+        found = self._statuses.get(seen.path.split("/")[4])
+        if found is None:
+            raise _missing()
+        return found
+
+    def _source(self, seen: Seen) -> Answer:
+        status = self._status(seen)
+        return Answer.json({"id": status.id, "text": status.text, "spoiler_text": status.warning})
+
+    def _history(self, seen: Seen) -> Answer:
+        status = self._status(seen)
+        if not self.rules.history:
+            raise _missing()
+        versions = [*status.history, SeenVersion(status.text, status.warning, status.edited_at or status.created_at)]
+        return Answer.json(
+            [
+                {"content": html(each.text, self.url), "spoiler_text": each.warning, "created_at": iso(each.at)}
+                for each in versions
+            ]
+        )
+
+    def _upload(self, seen: Seen) -> Answer:
+        sent = fields(seen)
+        kind, data = sent["file"]
+        alt = sent.get("description", "")
+        if not kind.startswith("image/") or not data:
+            raise _No(422, "Validation failed: File content type is invalid")
+        if len(data) > _IMAGE_LIMIT:
+            raise _No(422, "Validation failed: File size must be less than 16 MB")
+        self._check_alt(alt)
+        media = Media(self._new_id(), data, kind, alt, self.polls)
+        self._media[media.id] = media
+        return Answer.json(media.said(self.url), 202 if media.polls else 200)
+
+    def _uploaded(self, seen: Seen) -> Answer:
+        media = self._media.get(seen.path.split("/")[4])
+        if media is None or media.status:
+            raise _missing()
+        if media.polls:
+            media.polls -= 1
+            return Answer.json(media.said(self.url), 206)
+        if self.unreadable:
+            raise _No(422, "Error processing thumbnail for uploaded media")
+        return Answer.json(media.said(self.url))
+
+    def _post(self, seen: Seen) -> Answer:
+        sent, key = fields(seen), seen.headers["Idempotency-Key"]
+        known = self._keys.get(key or "")
+        if known and self.rules.keys and self._clock() - known[1] < _KEY_LIVES:
+            if self.replay_bug:
+                raise _No(500, "This action could not be performed")
+            if known[0] not in self._statuses:
+                raise _missing()
+            return Answer.json(self._said(self._statuses[known[0]]))
+        parent = sent.get("in_reply_to_id")
+        if parent and parent not in self._statuses:
+            if self.rules.parents == "refused":
+                raise _No(404, "The post you are trying to reply to does not appear to exist.")
+            parent = parent if self.rules.parents == "unseen" else None
+        tongue = language(self.rules, sent.get("language"), self.language)
+        if tongue is None:
+            raise _No(400, "Bad Request: language is not valid")
+        media = self._media_for(sent, None)
+        text, warning = self._checked(sent, media)
+        self._take_status()
+        made = Status(
+            id=self._new_id(),
+            text=text,
+            warning=warning,
+            sensitive=flag(sent.get("sensitive")) or bool(warning),
+            visibility=self.rules.visibility or sent.get("visibility") or "public",
+            language=tongue or None,
+            parent=parent,
+            created_at=self._clock(),
+        )
+        if self.swallows:
+            return Answer.json(self._said(made))
+        made.attach(media)
+        self._statuses[made.id] = made
+        if key:
+            self._keys[key] = (made.id, self._clock())
+        return Answer.json(self._said(made))
+
+    def _edit(self, seen: Seen) -> Answer:
+        status, sent = self._status(seen), fields(seen)
+        if not self.rules.forgets:
+            shown = [media.id for media in status.media]
+            sent = {"spoiler_text": status.warning, "sensitive": status.sensitive, "media_ids": shown} | sent
+        media = self._media_for(sent, status.id)
+        text, warning = self._checked(sent, media)
+        for told in sent.get("media_attributes", ()):
+            self._check_alt(told.get("description", ""))
+        self._take_status()
+        alts = {told["id"]: told["description"] for told in sent.get("media_attributes", ()) if "description" in told}
+        sensitive = flag(sent.get("sensitive")) or bool(warning)
+        status.change(self._clock(), text=text, warning=warning, sensitive=sensitive, media=media, alts=alts)
+        return Answer.json(self._said(status))
+
+    def _delete(self, seen: Seen) -> Answer:
+        if not self.rules.deletes:
+            raise _missing()
+        status = self._status(seen)
+        said = self._said(status) | {"text": status.text}
+        self.remove(status.id)
+        return Answer.json(said)
+
+    # --- what holds for posts and edits alike
+
+    def _checked(self, sent: Mapping[str, Any], media: list[Media]) -> tuple[str, str]:
+        """Text and warning as the server keeps them: stripped, and without its own name in mentions."""
+        text, warning = sent.get("status", "").strip(), sent.get("spoiler_text", "").strip()
+        if why := refusal(self.rules, text, warning, len(media)):
+            raise _No(self.rules.refusal, why)
+        own = re.escape(self.url.partition("://")[2])
+        return re.sub(rf"(@{re.escape(self.handle)})@{own}(?![\w.:])", r"\1", text), warning
+
+    def _media_for(self, sent: Mapping[str, Any], status: str | None) -> list[Media]:
+        wanted = sent.get("media_ids", [])
+        usable = [media for id_ in wanted if (media := self._media.get(id_)) and media.status in {None, status}]
+        if len(usable) != len(wanted):
+            lost = ", ".join(sorted(set(wanted) - {media.id for media in usable}))
+            raise _No(self.rules.refusal, f"Media {lost} not found or already attached to another post")
+        if any(media.polls for media in usable):
+            raise _No(
+                self.rules.refusal, "Cannot attach files that have not finished processing. Try again in a moment!"
+            )
+        return usable
+
+    def _check_alt(self, alt: str) -> None:
+        if len(alt) > self.rules.max_alt:
+            raise _No(
+                self.rules.refusal, f"Validation failed: Description character limit of {self.rules.max_alt} exceeded"
+            )
+
+    def _take_status(self) -> None:
+        """Posts and edits share one budget."""
+        if self.rules.limits and not self._windows["statuses"].take(self._clock()):
+            raise _No(429, "Too many requests")
+
+    # --- how things are said
+
+    def _new_id(self) -> str:
+        """A snowflake, a ULID or a hash, by its look."""
+        self._made += 1
+        milliseconds = int(self._clock().timestamp() * 1000)
+        if self.software == "gotosocial":
+            return f"01{milliseconds:020X}{self._made:04X}"
+        if self.software == "snac":
+            return f"{milliseconds:016x}{self._made:016x}"
+        return str((milliseconds << 16) + self._made)
+
+    def _account(self) -> dict[str, Any]:
+        return {
+            "id": "109000000000000001",
+            "username": self.handle,
+            "acct": self.handle,
+            "display_name": "Police",
+            "url": f"{self.url}/@{self.handle}",
+        }
+
+    def _said(self, status: Status) -> dict[str, Any]:
+        return status.said(self.url, self._account())
+
+
+class _BadToken(Exception):
+    """The server knows no such token, and says so in a form of its own."""
+
+
+class _No(Exception):
+    """A refusal in the server's form."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.answer = Answer.json({"error": error}, status)
+
+
+def _missing() -> _No:
+    return _No(404, "Record not found")
