@@ -15,7 +15,8 @@ from sqlalchemy import select
 
 from policenotify.journal import schema
 from policenotify.model.cap import Severity
-from policenotify.model.receipt import Outcome, Publication, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Hang, HangUp
 from policenotify.testing.servers.http import Reply

@@ -31,9 +31,10 @@ from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import Claimed, Draft, Drafted
 from policenotify.model.cap import Severity
+from policenotify.model.history import Leg
 from policenotify.model.lifecycle import Course, Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Leg, Publication, Receipt
+from policenotify.model.receipt import Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 

@@ -18,10 +18,10 @@ from scripted import Book, Hang, Scripted
 
 from policenotify.errors import IllegalCourse, KeyReused
 from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome
 from policenotify.publishing.aio import AsyncPublisher, _awaited
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER

@@ -42,8 +42,9 @@ from policenotify.errors import (
 from policenotify.journal import rate_limiter, schema
 from policenotify.journal.records import Claimed, Settlement, microseconds
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.receipt import Receipt
 from policenotify.testing.fakes import FakeClock
 
 HOUR = timedelta(hours=1)

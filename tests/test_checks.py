@@ -9,11 +9,12 @@ from typing import Any, Final
 import pytest
 
 from policenotify.checks import CHECKS, Check, Draft, check
+from policenotify.findings import Finding, Level
 from policenotify.model import places
+from policenotify.model.history import Entry, History
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Entry, Finding, History, Level
-from policenotify.render import resolve
+from policenotify.publishing.defaults import resolve
 from policenotify.render.locales import PROFILES, WORDS, Profile
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
 

@@ -16,7 +16,8 @@ from desk import accident
 from policenotify.channel import Configured
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import MailStand, SmsStand

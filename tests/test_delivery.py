@@ -31,8 +31,8 @@ from policenotify.journal import schema
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.records import Settlement
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 
 LONG = timedelta(seconds=30)  # a drain that needs all of it fails its test

@@ -22,7 +22,6 @@ from policenotify.errors import (
     NotAllowed,
     NotHeld,
     PolicenotifyError,
-    PublicationFailed,
     Refused,
     SettingsError,
     Stopped,
@@ -30,7 +29,9 @@ from policenotify.errors import (
     Unconfirmed,
     UnknownNetwork,
 )
-from policenotify.model.receipt import Finding, Level, Outcome, Receipt
+from policenotify.findings import Finding, Level
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import PublicationFailed, Receipt
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 ULID = "01K1BB00000000000000000000"

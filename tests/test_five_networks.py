@@ -16,10 +16,9 @@ from faults import PUBLISHES
 from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 
 from policenotify.channel import Operation
-from policenotify.errors import PublicationFailed
 from policenotify.model.cap import Severity
 from policenotify.model.message import Message
-from policenotify.model.receipt import Publication
+from policenotify.model.receipt import Publication, PublicationFailed
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import HangUp
 

@@ -15,11 +15,12 @@ from shipped import NETWORKS, channel_on
 
 from policenotify.channel import Configured, Post
 from policenotify.model import places
+from policenotify.model.history import Entry, History, Leg
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
-from policenotify.model.receipt import Entry, History, Leg
-from policenotify.render import Scene, render, resolve
+from policenotify.publishing.defaults import resolve
+from policenotify.render import Scene, render
 from policenotify.render.locales import PROFILES, WORDS
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities

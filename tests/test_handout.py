@@ -18,8 +18,8 @@ from policenotify.errors import LostLease, Refused, Unconfirmed
 from policenotify.journal import leases, schema
 from policenotify.journal.leases import Machine, this_machine, this_process
 from policenotify.journal.records import Claimed
+from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome
 from policenotify.transport import before_publishing
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))

@@ -17,8 +17,8 @@ from desk import Desk, accident, open_desk
 from policenotify.cli import main
 from policenotify.errors import JournalTakenAway
 from policenotify.journal import open_journal
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import Outcome
 from policenotify.testing.servers.http import Hang
 
 LONG = timedelta(seconds=30)

@@ -13,8 +13,8 @@ from desk import ADDRESSES, accident, open_desk
 from policenotify import open_publisher
 from policenotify.cli import main
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import Outcome
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "never-lost-never-twice.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -15,9 +15,9 @@ from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Op
 from policenotify.errors import SettingsError
 from policenotify.model import places
 from policenotify.model.cap import Severity
+from policenotify.model.history import Entry, History, Leg, Outcome, Said
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Entry, History, Leg, Outcome, Said
 from policenotify.publishing.routing import Route, legs_on, plan, reached
 from policenotify.testing.samples import PARIS
 from policenotify.testing.strategies import histories, messages

@@ -21,22 +21,14 @@ import pytest
 from desk import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 from policenotify.channel import PostRef
-from policenotify.errors import (
-    CannotFit,
-    IllegalCourse,
-    InvalidPicture,
-    KeyReused,
-    NotAllowed,
-    PublicationFailed,
-    SettingsError,
-    Stopped,
-)
+from policenotify.errors import CannotFit, IllegalCourse, InvalidPicture, KeyReused, NotAllowed, SettingsError, Stopped
 from policenotify.journal.journal import Journal
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Category, Image, Message, Translation
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome, Publication
+from policenotify.model.receipt import Publication, PublicationFailed
 from policenotify.networks.registry import configured
 from policenotify.publishing.preparation import Deciding
 from policenotify.publishing.publisher import Publisher

@@ -7,12 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from policenotify.channel import Operation, PostRef
-from policenotify.errors import IllegalCourse, PublicationFailed
+from policenotify.errors import IllegalCourse
+from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
+from policenotify.model.history import Entry, History, Outcome
 from policenotify.model.lifecycle import Course, Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
-from policenotify.model.receipt import Entry, Finding, History, Level, Outcome, Publication, Receipt
+from policenotify.model.receipt import Publication, PublicationFailed, Receipt
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 PARIS_SUMMER = timezone(timedelta(hours=2))

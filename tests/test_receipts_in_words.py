@@ -12,9 +12,10 @@ import pytest
 from desk import INCIDENT, Desk, accident, open_desk
 
 from policenotify.cli import output
-from policenotify.errors import IllegalCourse, PublicationFailed
+from policenotify.errors import IllegalCourse
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import Outcome
+from policenotify.model.receipt import PublicationFailed
 from policenotify.testing.servers.http import Answer, Hang
 from policenotify.text.timestamps import local_time
 

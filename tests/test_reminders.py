@@ -19,8 +19,8 @@ from sqlalchemy import select
 from policenotify.errors import SettingsError
 from policenotify.journal import open_journal, schema
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course, Lifecycle, Stage
-from policenotify.model.receipt import Outcome
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder, Reminders, Reminding
 from policenotify.testing.fakes import FakeClock

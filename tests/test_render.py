@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Picture
 from policenotify.errors import CannotFit
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+from policenotify.model.history import Entry, History, Leg, Wording
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Entry, History, Leg, Wording
-from policenotify.render import Scene, render, resolve
+from policenotify.publishing.defaults import resolve
+from policenotify.render import Scene, render
 from policenotify.render.locales import PROFILES, WORDS, Profile
 from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample

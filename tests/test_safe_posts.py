@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
 from policenotify.errors import CannotFit
+from policenotify.model.history import History, Leg, Wording
 from policenotify.model.message import Message
-from policenotify.model.receipt import History, Leg, Wording
 from policenotify.render import Scene, render
 from policenotify.render.locales import EN, FR, PROFILES, WORDS, Words
 from policenotify.render.places import place_of, tagged

@@ -19,10 +19,11 @@ from desk import accident
 from policenotify.channel import Configured
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
-from policenotify.model.receipt import Outcome, Publication
+from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand

@@ -20,9 +20,10 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome, Publication
+from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget

@@ -24,7 +24,8 @@ from five import NETWORKS, Five, open_five
 
 from policenotify.errors import JournalError
 from policenotify.model.cap import Severity
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Receipt
 from policenotify.testing.servers.http import Seen
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "what-goes-wrong.md"

@@ -26,7 +26,7 @@ from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 

@@ -27,10 +27,11 @@ from policenotify.cli.report.builder import draw
 from policenotify.cli.report.source import Told
 from policenotify.errors import CannotFit
 from policenotify.model.cap import Precision, Severity
+from policenotify.model.history import Entry, History, Leg, Outcome, Wording
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
-from policenotify.model.receipt import Entry, History, Leg, Outcome, Wording
-from policenotify.render import Scene, render, resolve
+from policenotify.publishing.defaults import resolve
+from policenotify.render import Scene, render
 from policenotify.render.locales import PROFILES, WORDS, Words
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages

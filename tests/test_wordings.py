@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policenotify.channel import Operation, Post
+from policenotify.model.history import Leg, Wording
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Leg, Wording
 from policenotify.publishing.posts import numbered, post_key
 
 AT = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)

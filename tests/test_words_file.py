@@ -24,10 +24,10 @@ from sqlalchemy import create_engine, select
 from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, PostRef
 from policenotify.errors import SettingsError
 from policenotify.journal import schema
+from policenotify.model.history import Entry, History, Leg, Outcome, Said
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
-from policenotify.model.receipt import Entry, History, Leg, Outcome, Said
 from policenotify.render import Scene, render
 from policenotify.render.locales import EN, FR, PROFILES, WORDS, Phrase, Words, matching
 from policenotify.render.locales.placeholders import wrong_in

@@ -24,7 +24,7 @@ from policenotify.errors import JournalError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
         NewerVersion,
         NotAllowed,
         PolicenotifyError,
-        PublicationFailed,
         SettingsError,
         Stopped,
     )
+    from policenotify.findings import Finding
     from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+    from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
     from policenotify.model.location import Area, Location, Point, RoadRef
     from policenotify.model.message import Category, Image, Message, Translation, read
-    from policenotify.model.receipt import Finding, Outcome, Publication, Receipt
+    from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.publisher import Preview, Publisher
     from policenotify.publishing.reminders import Reminder, Reminding
@@ -41,14 +42,16 @@ _HOMES = {
     "checks": ("Check",),
     "errors": (
         "CannotFit", "IllegalCourse", "InvalidPicture", "JournalError", "KeyReused", "NewerVersion", "NotAllowed",
-        "PolicenotifyError", "PublicationFailed", "SettingsError", "Stopped",
+        "PolicenotifyError", "SettingsError", "Stopped",
     ),
     "model.lifecycle": ("Lifecycle", "Stage"),
     "model.location": ("Area", "Location", "Point", "RoadRef"),
     "model.message": ("Category", "Image", "Message", "Translation", "read"),
     "publishing.routing": ("Route",),
     "publishing.publisher": ("Preview", "Publisher"),
-    "model.receipt": ("Finding", "Outcome", "Publication", "Receipt"),
+    "findings": ("Finding",),
+    "model.history": ("Outcome",),
+    "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
     "publishing.reminders": ("Reminder", "Reminding"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, Literal
 
+from policenotify.findings import Finding, Level
 from policenotify.model.cap import CapCategory, Severity
+from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Finding, History, Level
 from policenotify.render.locales import WORDS, Words, matching
 from policenotify.render.locales.category import Profile
 from policenotify.render.redaction import house_numbers

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from policenotify.model.receipt import Finding, Receipt
+    from policenotify.findings import Finding
 
 
 class PolicenotifyError(Exception):
@@ -258,18 +258,6 @@ class JournalTakenAway(JournalError):
 
 class LostLease(JournalError):
     """Another runner has taken the delivery over; its result will count, not ours."""
-
-
-class PublicationFailed(PolicenotifyError):
-    """On at least one channel the post is not out, or may not be.
-
-    Attributes:
-        receipts: The receipts that are not in order.
-    """
-
-    def __init__(self, receipts: Sequence[Receipt]) -> None:
-        self.receipts: tuple[Receipt, ...] = tuple(receipts)
-        super().__init__("\n".join(str(receipt) for receipt in self.receipts))
 
 
 class ChannelError(PolicenotifyError):

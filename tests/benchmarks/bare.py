@@ -10,7 +10,7 @@ from typing import Any
 from five import ADDRESSES, NETWORKS, NUMBERS, Five
 
 from policenotify.channel import Mails, Recipient, Sends
-from policenotify.model.receipt import Wording
+from policenotify.model.history import Wording
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import MemoryKeep
 

@@ -26,9 +26,9 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import Draft, Drafted
+from policenotify.model.history import Leg, Outcome
 from policenotify.model.lifecycle import Course, Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Leg, Outcome
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, HangUp

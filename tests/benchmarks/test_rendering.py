@@ -17,8 +17,8 @@ from benchmarks.test_text import POSTS
 from five import NETWORKS, open_five
 
 from policenotify.channel import Configured
+from policenotify.model.history import Leg, Wording
 from policenotify.model.message import Message
-from policenotify.model.receipt import Leg, Wording
 from policenotify.render import Scene, render
 from policenotify.render.locales import PROFILES, WORDS, profile_of
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample

@@ -14,9 +14,9 @@ from cli.shell import ACCIDENT, Earlier, Ran, Run, with_other
 from desk import ADDRESSES, Desk, accident
 
 from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, Translation
-from policenotify.model.receipt import Outcome
 from policenotify.publishing.preparation import Deciding
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher

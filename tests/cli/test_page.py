@@ -19,9 +19,10 @@ from policenotify.cli.report.outcomes import verdict
 from policenotify.cli.report.pieces import image, initials, link_card, pieces, web
 from policenotify.cli.report.source import Seen, Told
 from policenotify.cli.report.values import Card, Device, Page, Piece
+from policenotify.model.history import Outcome, Wording
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome, Receipt, Wording
+from policenotify.model.receipt import Receipt
 from policenotify.testing.samples import PARIS, SAMPLES
 from policenotify.text import Budget
 

@@ -11,7 +11,8 @@ from desk import Desk, accident
 from policenotify.channel import Operation
 from policenotify.cli.console import printed
 from policenotify.cli.output import published, receipts, use
-from policenotify.model.receipt import Outcome, Publication, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Publication, Receipt
 from policenotify.text import Budget
 
 AT = datetime(2026, 11, 24, 18, tzinfo=UTC)

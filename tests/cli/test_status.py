@@ -14,8 +14,8 @@ from policenotify.channel import Configured
 from policenotify.journal import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import Outcome
 
 
 @pytest.mark.usefixtures("desk")

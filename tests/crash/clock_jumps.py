@@ -17,8 +17,9 @@ from desk import accident
 from policenotify.channel import Configured, Operation, Sends
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand

@@ -36,8 +36,8 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
 from policenotify.journal.recipients import recipient_key
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import Outcome
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import MailStand, SmsStand, XStand

@@ -24,9 +24,10 @@ from policenotify.channel import Channel, Post, PostRef
 from policenotify.delivery.attempt import Attempts
 from policenotify.journal import open_journal, schema
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome, Publication, Receipt
+from policenotify.model.receipt import Publication, Receipt
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, BlueskyStand, HangUp, MastodonStand

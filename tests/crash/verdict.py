@@ -19,7 +19,7 @@ from policenotify.channel import PostRef
 from policenotify.journal import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.recipients import recipient_key
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 _MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import event, select
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.findings import Finding
 from policenotify.journal import open_journal, schema
 from policenotify.journal.engine import open_engine
 from policenotify.journal.journal import Journal
@@ -21,10 +22,10 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import Claimed, Draft, Drafted, Settlement
 from policenotify.model.cap import Severity
+from policenotify.model.history import Leg, Outcome
 from policenotify.model.lifecycle import Course, Lifecycle, Stage, next_course
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Finding, Leg, Outcome
 from policenotify.testing.fakes import FakeClock
 
 ACCOUNT = "police34.example"

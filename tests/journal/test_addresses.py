@@ -15,8 +15,8 @@ from sqlalchemy import event
 from policenotify.journal import recipients
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import KEPT_AFTER, of_people, recipient_key
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -18,8 +18,8 @@ from policenotify.journal import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import Claimed, Settlement
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.errors import Blocked
+from policenotify.findings import Finding, Level
+from policenotify.model.history import Outcome, Said
 from policenotify.model.lifecycle import Course, Stage
 from policenotify.model.location import Location
-from policenotify.model.receipt import Finding, Level, Outcome, Said
 
 if TYPE_CHECKING:
     from journal.bench import Desk

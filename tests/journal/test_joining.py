@@ -23,8 +23,9 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.meta import OVERDUE
 from policenotify.journal.records import microseconds
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome, Publication
+from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER

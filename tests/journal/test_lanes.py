@@ -10,8 +10,8 @@ import pytest
 from policenotify.channel import RecipientOutcome
 from policenotify.journal.ordering import NOT_TOLD, OVER, OVERTAKEN
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

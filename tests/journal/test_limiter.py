@@ -12,8 +12,8 @@ import pytest
 from policenotify.errors import LostLease
 from policenotify.journal.records import microseconds
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate, RateReached
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -23,8 +23,8 @@ from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import Claimed
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 
 KEYS = Keys.create(secrets.token_bytes)

@@ -18,8 +18,8 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
 from policenotify.journal.transfer import move
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from journal.bench import Desk
 from sqlalchemy import func, select
 
 from policenotify.journal import open_journal, schema
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 HOURS = timedelta(hours=2)  # in which the desk of these tests owes the next word
 

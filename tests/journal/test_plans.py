@@ -12,8 +12,8 @@ from sqlalchemy import event
 
 from policenotify.channel import RecipientOutcome
 from policenotify.journal.records import Claimed, Settlement
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -27,9 +27,9 @@ from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.publications import CourseChanged
 from policenotify.journal.records import Settlement, microseconds
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome
 from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.errors import JournalError, KeyReused
+from policenotify.findings import Finding, Level
 from policenotify.journal.publications import CourseChanged
 from policenotify.journal.records import Draft
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course, Stage
-from policenotify.model.receipt import Finding, Level, Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -13,14 +13,15 @@ from sqlalchemy import event, insert, or_, update
 
 from policenotify.channel import Picture
 from policenotify.errors import IllegalCourse, JournalError, KeyReused
+from policenotify.findings import Finding, Level
 from policenotify.journal import retention, schema
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
 from policenotify.journal.verify import prove
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course, Stage
 from policenotify.model.message import Image
-from policenotify.model.receipt import Finding, Level, Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

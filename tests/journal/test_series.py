@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.journal.records import SaidOn
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from journal.bench import Desk

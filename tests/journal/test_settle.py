@@ -12,8 +12,9 @@ from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import Settlement
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.receipt import Receipt
 
 if TYPE_CHECKING:
     from journal.bench import Desk

@@ -9,7 +9,7 @@ from journal.bench import Desk
 
 from policenotify.journal.records import ChannelSummary
 from policenotify.model.cap import Severity
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 PEOPLE = {"mail": ["a@x.example", "b@x.example"]}
 

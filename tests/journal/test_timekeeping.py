@@ -20,8 +20,8 @@ from policenotify.errors import Unavailable, Unconfirmed
 from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import CountsFromBoot, MachineClock
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome
 from policenotify.testing.fakes import FakeClock
 
 JUMPS = (-3 * 86_400, -3600, -60, -3, 3, 65, 3600, 3 * 86_400)  # seconds

@@ -10,8 +10,8 @@ import pytest
 from journal.bench import Desk
 
 from policenotify.journal.records import Draft, Drafted, Unworded
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 PEOPLE = ("a@desk.example", "b@desk.example")
 

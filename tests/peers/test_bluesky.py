@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from policenotify.channel import Channel, Configured, Post, Request, Span
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
-from policenotify.model.receipt import Outcome
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import configured
 from policenotify.testing import Call, ChannelContract, HangUp, HttpWire, MemoryKeep, Shown, Trouble

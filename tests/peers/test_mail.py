@@ -18,7 +18,7 @@ from peers.smtp_relay import SmtpRelay
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, Configured
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configured
 from policenotify.testing import Call, ChannelContract, FakeClock, MemoryKeep, Shown, Trouble

@@ -21,9 +21,9 @@ from policenotify.channel import Channel, Configured, Post
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
-from policenotify.model.receipt import Outcome
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.networks.registry import configured

@@ -21,8 +21,8 @@ from pydantic import SecretStr
 from policenotify.channel import Channel, Configured, Post, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
 from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 from policenotify.networks.registry import configured
 from policenotify.networks.sms.channel import Sms
 from policenotify.testing import Answer, Call, ChannelContract, HttpWire, Seen, Shown, Trouble

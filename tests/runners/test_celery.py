@@ -18,7 +18,7 @@ from runners.site_process import Site
 
 from policenotify.integrations.celery import DRAIN, SWEEP, CeleryRunner
 from policenotify.integrations.host import Hosted
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.testing.servers.bluesky import BlueskyStand
 
 AT_ONCE = timedelta(0)

@@ -20,9 +20,9 @@ from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.records import moment
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.message import Category, Message
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import BlueskyStand
 from policenotify.testing.servers.http import Answer, Hang

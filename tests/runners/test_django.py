@@ -28,7 +28,7 @@ from policenotify.integrations.django import open_publisher, publish, publisher
 from policenotify.integrations.django.database import journal_url
 from policenotify.integrations.django.publishing import _own
 from policenotify.journal.schema import SCHEMA_VERSION
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.testing import recorded
 
 LONG = timedelta(seconds=30)

@@ -16,7 +16,7 @@ from runners.site_process import Site
 from sqlalchemy import Engine, create_engine, make_url
 
 from policenotify.integrations.procrastinate import DRAIN, SWEEP, ProcrastinateRunner
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import BlueskyStand
 

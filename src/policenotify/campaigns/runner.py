@@ -24,8 +24,9 @@ from policenotify.campaigns.scheduler import (
 from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError
 from policenotify.journal.records import SaidUnder
 from policenotify.model import places
+from policenotify.model.history import Wording
 from policenotify.model.message import Message
-from policenotify.model.receipt import Publication, Wording
+from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 
 REMARK = "campaign"

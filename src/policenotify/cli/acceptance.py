@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from policenotify.errors import SettingsError
-from policenotify.model.receipt import UNVERIFIED, Outcome, Publication, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
 from policenotify.settings import channels_of
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Receipt
 
 
 def held(receipt: Receipt) -> bool:

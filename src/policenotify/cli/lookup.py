@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.errors import IllegalCourse
-from policenotify.model.receipt import History, Publication
+from policenotify.model.history import History
+from policenotify.model.receipt import Publication
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal

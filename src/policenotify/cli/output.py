@@ -12,8 +12,10 @@ from rich.text import Text
 
 from policenotify.channel import Operation
 from policenotify.cli.context import plain
+from policenotify.findings import Finding
+from policenotify.model.history import Outcome
 from policenotify.model.receipt import UNVERIFIED as NOTE
-from policenotify.model.receipt import Finding, Outcome, Publication, Receipt
+from policenotify.model.receipt import Publication, Receipt
 from policenotify.text import Budget
 from policenotify.text.timestamps import local_time
 

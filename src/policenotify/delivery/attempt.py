@@ -35,8 +35,8 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.journal.records import Claimed, Settlement, moment
+from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
-from policenotify.model.receipt import Outcome
 from policenotify.transport import publishing_under
 
 if TYPE_CHECKING:

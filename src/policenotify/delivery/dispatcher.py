@@ -19,7 +19,7 @@ from policenotify.delivery.attempt import Attempts, patience
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, Claimed, Settlement
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal

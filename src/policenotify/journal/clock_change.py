@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.records import moment, span
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 APART = timedelta(seconds=30)
 """So far the clocks of two hosts may be apart, or one be slewed, without anybody having set it back."""

@@ -10,8 +10,8 @@ from policenotify.channel import Operation
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.records import microseconds, moment
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course
-from policenotify.model.receipt import Outcome
 
 _incident, _said, _delivery = schema.incident, schema.publication, schema.delivery
 _OUT = (Outcome.POSTED, Outcome.HELD)  # it is, or may be, where people read it

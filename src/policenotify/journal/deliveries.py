@@ -29,8 +29,8 @@ from policenotify.journal.leases import is_dead, this_process
 from policenotify.journal.ordering import lock_lane_of
 from policenotify.journal.records import LEASE, QUIET, Claimed, Settlement, Takeover, microseconds, moment, span
 from policenotify.journal.transactions import Transactions
+from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome
 
 _FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again is no news any more
 

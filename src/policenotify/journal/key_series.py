@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 from policenotify.channel import PostRef
 from policenotify.journal import schema
 from policenotify.journal.records import SaidOn, SaidUnder, microseconds, moment
+from policenotify.model.history import Outcome
 from policenotify.model.message import read as read_message
-from policenotify.model.receipt import Outcome
 
 _said, _delivery = schema.publication, schema.delivery
 

@@ -10,8 +10,8 @@ from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.recipients import counts, of_people
 from policenotify.journal.records import moment
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Outcome
 
 OVER = "It was over before this could be sent; it would have been stale."
 NOT_TOLD = "The opening never appeared here, and this channel does not announce the end of what it did not tell."

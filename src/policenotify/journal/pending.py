@@ -19,7 +19,7 @@ from policenotify.journal.publications import in_order, worded
 from policenotify.journal.recipients import store_addresses, store_recipients
 from policenotify.journal.records import Drafted, Unworded, microseconds
 from policenotify.journal.tombstones import counted_not
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 _table, _people = schema.delivery, schema.recipient
 _UNWORDED = and_(_table.c.state == Outcome.WAITING, _table.c.account == "")

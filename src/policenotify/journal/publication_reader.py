@@ -12,7 +12,8 @@ from policenotify.errors import Blocked, InvalidPicture
 from policenotify.journal import deadlines, key_series, pending, queries, schema, summary, tombstones
 from policenotify.journal.records import ChannelSummary, IncidentLine, SaidUnder, Unworded
 from policenotify.journal.transactions import Transactions
-from policenotify.model.receipt import History, Outcome, Publication
+from policenotify.model.history import History, Outcome
+from policenotify.model.receipt import Publication
 
 
 class Telling(Transactions):

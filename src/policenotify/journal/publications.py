@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from policenotify.channel import Operation
 from policenotify.errors import IllegalCourse
+from policenotify.findings import Finding
 from policenotify.journal import schema
 from policenotify.journal.audit import record
 from policenotify.journal.keys import Keys
@@ -16,9 +17,9 @@ from policenotify.journal.ordering import NOT_TOLD, inherit_urgency, lock, openi
 from policenotify.journal.recipients import store_addresses, store_recipients
 from policenotify.journal.records import Draft, Drafted, microseconds, priority
 from policenotify.model.cap import Severity
+from policenotify.model.history import Leg, Outcome
 from policenotify.model.lifecycle import Course, Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Finding, Leg, Outcome
 
 _CLOSING = {Stage.END, Stage.CANCELLATION}
 

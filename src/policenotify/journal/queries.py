@@ -13,9 +13,10 @@ from policenotify.journal import schema, summary
 from policenotify.journal.publications import FINDINGS
 from policenotify.journal.recipients import counts
 from policenotify.journal.records import IncidentLine, moment, outcome_of
+from policenotify.model.history import Entry, History, Outcome, Said
 from policenotify.model.lifecycle import Course, Stage
 from policenotify.model.message import read as read_message
-from policenotify.model.receipt import Entry, History, Outcome, Publication, Receipt, Said
+from policenotify.model.receipt import Publication, Receipt
 
 _said, _delivery = schema.publication, schema.delivery
 _PUBLISHED = select(_said).where(_said.c.state == "published")

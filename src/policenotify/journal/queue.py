@@ -21,9 +21,9 @@ from policenotify.journal.rate_limiter import opens_at
 from policenotify.journal.recipients import release
 from policenotify.journal.records import Claimed, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
-from policenotify.model.receipt import Outcome
 
 DAMAGED = "What the journal has of it, or of what it answers, is damaged. Say it by hand, then: policenotify resolve."
 

@@ -27,8 +27,8 @@ from sqlalchemy import (
 from policenotify.channel import Recipient
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course
-from policenotify.model.receipt import Outcome
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them has closed."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
+from policenotify.findings import Finding
 from policenotify.model.cap import Severity
+from policenotify.model.history import Leg, Outcome
 from policenotify.model.lifecycle import Course
 from policenotify.model.message import Message
-from policenotify.model.receipt import Finding, Leg, Outcome
 from policenotify.text.timestamps import local_time
 
 LEASE = timedelta(minutes=2)

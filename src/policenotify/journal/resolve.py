@@ -12,7 +12,7 @@ from policenotify.journal import schema
 from policenotify.journal.audit import record
 from policenotify.journal.ordering import OVERTAKEN, is_overtaken, let_go, lock_lane_of
 from policenotify.journal.records import microseconds
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 _table, _people = schema.delivery, schema.recipient
 

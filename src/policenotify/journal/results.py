@@ -17,7 +17,7 @@ from policenotify.journal.queue import change
 from policenotify.journal.rate_limiter import ensure_channel
 from policenotify.journal.recipients import counts, of_people, suppress
 from policenotify.journal.records import Claimed, Settlement, microseconds, span, storable
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 _table, _people, _attempt = schema.delivery, schema.recipient, schema.attempt
 _END = (

@@ -15,8 +15,8 @@ from policenotify.journal import audit, schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import counted_not, counts_left, what_is_left, whole
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course, Stage
-from policenotify.model.receipt import Outcome
 
 if TYPE_CHECKING:
     from policenotify.journal.archive import Records

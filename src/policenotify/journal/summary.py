@@ -8,8 +8,8 @@ from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, sel
 
 from policenotify.journal import schema
 from policenotify.journal.records import ChannelSummary, moment, outcome_of
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Course
-from policenotify.model.receipt import Outcome
 
 _table, _said, _people = schema.delivery, schema.publication, schema.recipient
 _LEFT = (Outcome.WAITING, Outcome.SENDING)

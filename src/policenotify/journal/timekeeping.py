@@ -24,7 +24,7 @@ from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import CountsFromBoot
 from policenotify.journal.clock_change import UNKNOWN
 from policenotify.journal.records import microseconds, moment, span
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 LEAST: Final = timedelta(seconds=2)
 """A step that is smaller changes nothing that anybody waits for; clocks that are slewed differ by less."""

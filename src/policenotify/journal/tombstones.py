@@ -13,10 +13,11 @@ from policenotify.errors import IllegalCourse, KeyReused
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.publications import RULES
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
-from policenotify.model.receipt import Outcome, Publication
+from policenotify.model.receipt import Publication
 
 HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 """What a purged publication says instead of its words."""

@@ -17,7 +17,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.migrate import alone
 from policenotify.journal.records import LEASE, microseconds
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 _ROWS = 1_000  # read and written at once
 _PICTURES = 10  # likewise; a picture is large

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from policenotify.channel import Configured
 from policenotify.errors import JournalError, KeyReused, PolicenotifyError, Stopped
+from policenotify.model.history import History, Leg
 from policenotify.model.lifecycle import Course
-from policenotify.model.receipt import History, Leg
 from policenotify.publishing.posts import worded
 from policenotify.publishing.preparation import Decided, Deciding
 from policenotify.publishing.reminders import Reminder, Reminders, duty_message, duty_profile

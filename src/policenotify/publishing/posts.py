@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from policenotify.channel import Configured, Operation
 from policenotify.errors import CannotFit
-from policenotify.model.receipt import Leg, Wording
+from policenotify.model.history import Leg, Wording
 from policenotify.render import Scene, render
 
 

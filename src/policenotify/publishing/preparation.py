@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING
 from policenotify.channel import Clock, Configured, Picture
 from policenotify.checks import Check, Draft, check
 from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
+from policenotify.findings import Finding
 from policenotify.journal import records
 from policenotify.model import places
+from policenotify.model.history import History, Leg, Pending, Wording
 from policenotify.model.lifecycle import Course, Stage, may_follow, next_course
 from policenotify.model.message import Image, Message
-from policenotify.model.receipt import Finding, History, Leg, Pending, Publication, Wording
+from policenotify.model.receipt import Publication
+from policenotify.publishing.defaults import resolve
 from policenotify.publishing.fault import Fault, readers_of
 from policenotify.publishing.images import picture
 from policenotify.publishing.posts import post_key, worded
 from policenotify.publishing.routing import Route, legs_on, plan, reached
-from policenotify.render import Scene, resolve
+from policenotify.render import Scene
 from policenotify.render.locales import Profile, Words, matching, profile_of
 
 if TYPE_CHECKING:

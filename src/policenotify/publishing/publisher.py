@@ -22,9 +22,11 @@ from policenotify.errors import (
     NotAllowed,
     SettingsError,
 )
+from policenotify.findings import Finding
 from policenotify.journal.records import LEASE
+from policenotify.model.history import Leg, Outcome, Pending, Wording
 from policenotify.model.message import Message
-from policenotify.model.receipt import UNVERIFIED, Finding, Leg, Outcome, Pending, Publication, Receipt, Wording
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
 from policenotify.publishing.duty import Duty
 from policenotify.publishing.fault import Fault, fault_of
 from policenotify.publishing.pending import PendingDeliveries

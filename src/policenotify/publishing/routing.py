@@ -13,10 +13,10 @@ from typing import Final
 from policenotify.channel import Configured, Operation
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
+from policenotify.model.history import Entry, History, Leg, Outcome, Said
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.model.receipt import Entry, History, Leg, Outcome, Said
 from policenotify.validation import nearest
 
 Contains = Callable[[str, str], bool]

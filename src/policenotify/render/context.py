@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from policenotify.channel import Picture
+from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
-from policenotify.model.receipt import History
 from policenotify.render.locales.category import Profile
 from policenotify.render.locales.phrases import Words
 from policenotify.render.places import Place, place_of, tagged

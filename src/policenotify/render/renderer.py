@@ -8,7 +8,7 @@ from typing import Any
 
 from policenotify.channel import Configured, Picture, Post, Span
 from policenotify.errors import CannotFit
-from policenotify.model.receipt import Leg, Wording
+from policenotify.model.history import Leg, Wording
 from policenotify.render.context import Scene
 from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import Short

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from policenotify.channel import PostRef
 from policenotify.model import places
+from policenotify.model.history import Entry, History, Outcome, Said
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
-from policenotify.model.receipt import Entry, History, Outcome, Said
-from policenotify.render import resolve
+from policenotify.publishing.defaults import resolve
 from policenotify.render.locales import PROFILES, profile_of
 
 PARIS: Final = ZoneInfo("Europe/Paris")

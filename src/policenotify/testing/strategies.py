@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Configured
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+from policenotify.model.history import Entry, History, Outcome, Said
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point, RoadRef
 from policenotify.model.message import Category, Message, Translation
-from policenotify.model.receipt import Entry, History, Outcome, Said
 
 NOW: Final = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
 """The time around which messages are invented."""

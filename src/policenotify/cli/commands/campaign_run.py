@@ -17,7 +17,7 @@ from policenotify.cli.context import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import JournalError, JournalTakenAway, NewerVersion, PolicenotifyError, SettingsError, Stopped
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
-from policenotify.model.receipt import Outcome
+from policenotify.model.history import Outcome
 from policenotify.publishing.fault import Fault
 from policenotify.validation import nearest
 

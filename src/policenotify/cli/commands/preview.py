@@ -23,9 +23,9 @@ from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.source import Told
 from policenotify.cli.typed_times import Understood
+from policenotify.model.history import Wording
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Wording
 from policenotify.publishing.publisher import Preview, Publisher
 
 _KINDS = {"reply": "in the thread", "standalone": "alone", "further": "goes on"}

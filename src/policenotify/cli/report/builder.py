@@ -21,9 +21,9 @@ from policenotify.cli.report.values import (
     Step,
     Tone,
 )
+from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.model.receipt import Finding, Level
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import matching, profile_of
 from policenotify.render.places import place_of

@@ -16,9 +16,10 @@ from policenotify.cli.report.pieces import image, link_card, pieces
 from policenotify.cli.report.source import Seen, Told
 from policenotify.cli.report.values import Answer, Card, LinkCard, Meter, Moment, Tone, Verdict
 from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome, Wording
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Outcome, Receipt, Wording
+from policenotify.model.receipt import Receipt
 from policenotify.text import sms
 
 STAGES: Final = {

@@ -9,7 +9,8 @@ from policenotify.channel import Abilities, Operation
 from policenotify.cli import output
 from policenotify.cli.context import plain
 from policenotify.cli.report.values import State, Verdict
-from policenotify.model.receipt import Outcome, Receipt
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Receipt
 
 _WORDS: Final[dict[Outcome, tuple[State, str, str]]] = {
     Outcome.WAITING: ("wait", "Waiting", "It is not out yet; it will be tried again."),

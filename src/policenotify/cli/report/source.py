@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from policenotify.channel import Operation
+from policenotify.model.history import Leg, Outcome, Wording
 from policenotify.model.message import Message
-from policenotify.model.receipt import Leg, Outcome, Publication, Receipt, Wording
+from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.publisher import Preview
 
 

@@ -1,0 +1,187 @@
+"""What the journal knows of an incident, and what is planned and worded for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+
+from policenotify.model.lifecycle import Course, Stage, course_after
+from policenotify.model.message import Message
+from policenotify.model.post import Operation, Post, PostRef
+from policenotify.text.timestamps import local_time
+
+
+class Outcome(StrEnum):
+    """What became of a delivery (or, for mail and SMS, of one person's)."""
+
+    WAITING = "waiting"  # not sent yet; somebody will
+    SENDING = "sending"  # being sent now
+    POSTED = "posted"  # the network has it
+    REFUSED = "refused"  # the network does not want it; final
+    UNCONFIRMED = "unconfirmed"  # it may or may not be out; will be found out
+    HELD = "held"  # in doubt, and nobody can be asked: a person decides (`policenotify resolve`)
+    SUPERSEDED = "superseded"  # the incident had ended before it could be sent: better silent than stale
+    SKIPPED = "skipped"  # not for this channel, by a setting
+    WITHDRAWN = "withdrawn"  # was posted, and taken back
+    SUPPRESSED = "suppressed"  # a person who is not to be written to
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self not in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}
+
+    @property
+    def in_order(self) -> bool:
+        """Whether nobody needs to act."""
+        return self in {Outcome.POSTED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.SUPPRESSED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """An earlier publication on one channel, in one language.
+
+    Attributes:
+        channel: The channel's name.
+        account: The account it was meant for.
+        language: BCP 47.
+        outcome: What became of it.
+        part: Number of the post among those of the same channel.
+        ref: Where it landed, once posted.
+    """
+
+    channel: str
+    account: str
+    language: str
+    outcome: Outcome
+    part: int = 0
+    ref: PostRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One publication of an incident.
+
+    Attributes:
+        publication: Its id.
+        sequence: Its place in the incident, from 1.
+        message: The resolved message.
+        at: When it was journalled.
+        said: What became of its posts.
+    """
+
+    publication: str
+    sequence: int
+    message: Message
+    at: datetime
+    said: tuple[Said, ...] = ()
+
+    @property
+    def stage(self) -> Stage:
+        """Its stage."""
+        return self.message.stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What the journal knows of one incident, read once.
+
+    Attributes:
+        incident: The incident's id; `None` for a message that belongs to none.
+        entries: Its publications, in order.
+    """
+
+    incident: str | None = None
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def course(self) -> Course:
+        """Where the incident stands, or the standalone message with its corrections."""
+        return course_after(entry.stage for entry in self.entries)
+
+    @property
+    def opening(self) -> Entry | None:
+        """The publication that opened the incident."""
+        return self.entries[0] if self.entries else None
+
+    def entry(self, publication: str) -> Entry | None:
+        """One of the incident's publications."""
+        return next((entry for entry in self.entries if entry.publication == publication), None)
+
+    def known(self, open_now: Iterable[str] = (), *, zone: tzinfo = UTC) -> str:
+        """What the journal knows, in a sentence or two, for the text of an error; *open_now*: the incidents."""
+        lines = "; ".join(open_now)
+        told = []
+        if self.entries:
+            last = self.entries[-1]
+            told.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
+        if lines:
+            told.append(f"Open now: {lines}.")
+        elif not self.entries:
+            told.append("No incident is open.")
+        return " ".join(told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What one channel is to say of a message, in one language.
+
+    Attributes:
+        channel: The channel's name.
+        account: The account that will say it.
+        language: BCP 47.
+        operation: What is done.
+        part: Number of the post among those of the same channel, from 0: a second language is a post of its own.
+        answers: The incident's earlier publications, from the opening to the one to answer.
+        target: For an edit or a deletion: the publication whose post it is about.
+        target_part: And which of its posts on the channel.
+        skip: Why nothing is said here although the incident was opened here; empty: it is said.
+        refused: Why it cannot be said here although it should be; empty: it can.
+    """
+
+    channel: str
+    account: str
+    language: str
+    operation: Operation = Operation.POST
+    part: int = 0
+    answers: tuple[str, ...] = ()
+    target: str = ""
+    target_part: int = 0
+    skip: str = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How a leg reads: the post that answers, if there is something to answer, and the one that stands alone.
+
+    Attributes:
+        leg: Where it goes.
+        standalone: Reads alone.
+        reply: Reads under our earlier posts; `None` where there is nothing to answer.
+        further: Posts that go on where the first one ends, each under the one before, where all that must be said is
+            too long for one.
+        gave_way: What was left out so that the rest fits, in plain words.
+    """
+
+    leg: Leg
+    standalone: Post
+    reply: Post | None = None
+    further: tuple[Post, ...] = ()
+    gave_way: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A message that waits for a channel that cannot be used: it has no wording until then.
+
+    Attributes:
+        leg: Where it goes.
+        reason: Why the channel cannot be used now, in an officer's words.
+        remedy: What to do.
+    """
+
+    leg: Leg
+    reason: str
+    remedy: str
