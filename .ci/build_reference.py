@@ -20,7 +20,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.render.locales import Profile
+from policenotify.render.locales import CategoryProfile
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
@@ -34,8 +34,8 @@ TABLES: tuple[tuple[str, str, type[Any], str], ...] = (
     ("`[[routes]]`", "Every route that fits adds its channels. Without routes every message goes to every channel.",
      RouteSettings, ""),
     ("`[reminders]`", "", ReminderSettings, "POLICENOTIFY_REMINDERS__{}"),
-    ("`[categories.CODE]`", "A key that is left out keeps its shipped value. A new category needs `labels`.", Profile,
-     ""),
+    ("`[categories.CODE]`", "A key that is left out keeps its shipped value. A new category needs `labels`.",
+     CategoryProfile, ""),
 )  # fmt: skip
 EXAMPLES: Mapping[str, str] = {
     "sender": '`"Police nationale"`',

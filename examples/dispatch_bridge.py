@@ -9,7 +9,16 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from policenotify import IllegalCourse, Lifecycle, Location, Message, NotAllowed, Publication, Publisher, open_publisher
+from policenotify import (
+    InvalidTransition,
+    Lifecycle,
+    Location,
+    Message,
+    MessageRejected,
+    Publication,
+    Publisher,
+    open_publisher,
+)
 
 # How the dispatch system calls things, and how readers are told.
 NATURES = {"AVP": "traffic_accident", "FEU": "fire", "COLIS": "bomb_disposal"}
@@ -76,7 +85,7 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
             if message is None:
                 continue
             said.append(publisher.publish(message, key=key, actor="dispatch"))
-        except (IllegalCourse, NotAllowed) as error:
+        except (InvalidTransition, MessageRejected) as error:
             print(f"event {number}: {error}", file=sys.stderr)  # for the desk's own log, and a person
             continue
         except (KeyError, TypeError, ValueError) as error:

@@ -16,7 +16,7 @@ with open_publisher() as publisher:
     for finding in preview.findings:
         print(finding)
     for wording in preview.wordings:
-        budget = publisher.channels[wording.leg.channel].abilities.budget
+        budget = publisher.channels[wording.leg.channel].capabilities.budget
         used, limit = budget.use(wording.standalone.text)
         print(f"--- {wording.leg.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 

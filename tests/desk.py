@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from policenotify.channel import Clock, Configured
+from policenotify.channel import ChannelConfig, Clock
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -20,8 +20,8 @@ from policenotify.model.message import Message
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.servers.bluesky import BlueskyStand
-from policenotify.testing.servers.mail import MailStand
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
+from policenotify.testing.servers.mail import FakeMailServer
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 INCIDENT = "2026-4711"
@@ -60,8 +60,8 @@ def soon(before: timedelta) -> timedelta:
 @dataclass
 class Desk:
     folder: Path
-    bluesky: BlueskyStand
-    mail: MailStand
+    bluesky: FakeBlueskyServer
+    mail: FakeMailServer
     keys: Keys = field(default_factory=lambda: Keys.create(secrets.token_bytes))
     addresses: Sequence[str] = ADDRESSES
     clock: Clock = field(default_factory=SystemClock)
@@ -76,7 +76,7 @@ class Desk:
     def mail_url(self) -> str:
         return f"mailto://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
 
-    def on_bluesky(self, name: str = "bluesky", **how: Any) -> Configured:
+    def on_bluesky(self, name: str = "bluesky", **how: Any) -> ChannelConfig:
         options = {
             "handle": self.bluesky.handle,
             "password": self.bluesky.password,
@@ -85,7 +85,7 @@ class Desk:
         }
         return configured(name, "bluesky", options, **how)
 
-    def by_mail(self, name: str = "presse", **how: Any) -> Configured:
+    def by_mail(self, name: str = "presse", **how: Any) -> ChannelConfig:
         options = {
             "url": self.mail_url,
             "list_id": "alerte.police34.example",
@@ -109,7 +109,7 @@ class Desk:
         """Make the journal, as `policenotify init` does."""
         open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True).close()
 
-    def publisher(self, channels: Sequence[Configured] | None = None, **how: Any) -> Publisher:
+    def publisher(self, channels: Sequence[ChannelConfig] | None = None, **how: Any) -> Publisher:
         with ExitStack() as unless_made:
             journal = open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True)
             unless_made.callback(journal.close)
@@ -132,7 +132,7 @@ class Desk:
 
 @contextmanager
 def open_desk(folder: Path) -> Iterator[Desk]:
-    with BlueskyStand("police34.example") as bluesky, MailStand() as mail:
+    with FakeBlueskyServer("police34.example") as bluesky, FakeMailServer() as mail:
         desk = Desk(folder, bluesky, mail)
         try:
             yield desk

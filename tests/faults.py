@@ -18,7 +18,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, Hang, HangUp
+from policenotify.testing import Answer, Disconnect, NoResponse
 from policenotify.testing.servers.http import Reply
 
 LOGIN: Final = ("desk", "motdepasse")
@@ -67,18 +67,18 @@ PUBLISHES: Final = {
     "sms": ("*", "/cgi-bin/sendsms"),
 }
 _REPLIES: Final[dict[str, tuple[Reply, bool]]] = {
-    "silent, not taken": (Hang(5), False),
-    "silent, taken": (Hang(5), True),
-    "cut, taken": (HangUp(), True),
-    "half a body": (HangUp("half"), True),
+    "silent, not taken": (NoResponse(5), False),
+    "silent, taken": (NoResponse(5), True),
+    "cut, taken": (Disconnect(), True),
+    "half a body": (Disconnect("half"), True),
     "429": (Answer.rate_limited(retry_after=1), False),
     "429, no reset": (Answer.rate_limited(), False),
     "500": (Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
     "HTML": (Answer.html("<h1>Connectez-vous au Wi-Fi</h1>"), False),
     "redirect": (Answer.redirect(NOWHERE), False),
-    "clock ahead": (HangUp(), True),
-    "clock set back": (HangUp(), True),
-    "clock set on": (HangUp(), True),
+    "clock ahead": (Disconnect(), True),
+    "clock set back": (Disconnect(), True),
+    "clock set on": (Disconnect(), True),
 }
 _CUT_MAIL: Final[Callable[[Any], None]] = lambda mail: mail.hang_up("DATA", delivered=True)  # noqa: E731 - one of those below
 _MAIL: Final[dict[str, Callable[[Any], None]]] = {

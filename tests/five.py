@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from desk import soon
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import BlueskyStand, MailStand, MastodonStand, SmsStand, XStand
+from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers._tls_tunnel import _Authority
 
@@ -58,11 +58,11 @@ class _Handshake(BaseRequestHandler):
 @dataclass
 class Five:
     folder: Path
-    x: XStand
-    mastodon: MastodonStand
-    bluesky: BlueskyStand
-    mail: MailStand
-    sms: SmsStand
+    x: FakeXServer
+    mastodon: FakeMastodonServer
+    bluesky: FakeBlueskyServer
+    mail: FakeMailServer
+    sms: FakeSmsServer
     keys: Keys = field(default_factory=lambda: Keys.create(secrets.token_bytes))
     clock: AheadClock = field(default_factory=AheadClock)
     theirs: AheadClock = field(default_factory=AheadClock)  # of X, Mastodon and Bluesky
@@ -151,7 +151,7 @@ class Five:
             for name, value in self.without_tls(network).items()
         }
 
-    def channel(self, network: str, options: Mapping[str, Any] | None = None, **how: Any) -> Configured:
+    def channel(self, network: str, options: Mapping[str, Any] | None = None, **how: Any) -> ChannelConfig:
         if network in {"email", "sms"}:
             people = ADDRESSES if network == "email" else NUMBERS
             how.setdefault("recipients", lambda: people)
@@ -201,11 +201,11 @@ def open_five(folder: Path, login: tuple[str, str] | None = None) -> Iterator[Fi
     with ExitStack() as stack:
         five = Five(
             folder,
-            stack.enter_context(XStand(now=theirs.now)),
-            stack.enter_context(MastodonStand(now=theirs.now)),
-            stack.enter_context(BlueskyStand("police34.example", now=theirs.now)),
-            stack.enter_context(MailStand(login)),
-            stack.enter_context(SmsStand()),
+            stack.enter_context(FakeXServer(now=theirs.now)),
+            stack.enter_context(FakeMastodonServer(now=theirs.now)),
+            stack.enter_context(FakeBlueskyServer("police34.example", now=theirs.now)),
+            stack.enter_context(FakeMailServer(login)),
+            stack.enter_context(FakeSmsServer()),
             theirs=theirs,
             login=login,
         )

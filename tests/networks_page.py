@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.cli.network_info import Option, look, written
 from policenotify.networks.registry import configured, network
 
@@ -41,10 +41,10 @@ def page(before: str) -> str:
     return before.partition(BEGIN)[0] + BEGIN + "\n".join(_tables()) + "\n"
 
 
-def as_shown(name: str) -> Configured:
+def as_shown(name: str) -> ChannelConfig:
     """A channel with what `policenotify networks` shows of its network; where that depends on its options, its own."""
     one = configured(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
-    return replace(one, abilities=look(network(name), "").abilities or one.abilities)
+    return replace(one, capabilities=look(network(name), "").capabilities or one.capabilities)
 
 
 def _tables() -> Iterator[str]:
@@ -69,43 +69,43 @@ def _yes(claimed: object) -> str:
     return "yes" if claimed else ""
 
 
-def _counted(text: str) -> Callable[[Configured], str]:
-    def told(one: Configured) -> str:
-        budget = one.abilities.budget
+def _counted(text: str) -> Callable[[ChannelConfig], str]:
+    def told(one: ChannelConfig) -> str:
+        budget = one.capabilities.budget
         return "left out" if budget.loses and budget.loses(text) else str(budget.measure(text))
 
     return told
 
 
-def _remembers(one: Configured) -> str:
-    remembered = one.abilities.remembers_keys
+def _remembers(one: ChannelConfig) -> str:
+    remembered = one.capabilities.idempotency_window
     return "for ever" if remembered >= _EVER else str(remembered or "")
 
 
-def _settles(one: Configured) -> str:
-    settles = one.abilities.lookup_settles
+def _settles(one: ChannelConfig) -> str:
+    settles = one.capabilities.lookup_delay
     if settles is None:
         return ""
     return f"after {settles.total_seconds():g} s" if settles else "at once"
 
 
-_ROWS: Final[Mapping[str, Callable[[Configured], str]]] = {
-    "a text may count": lambda one: f"{one.abilities.budget.limit:,}",
+_ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
+    "a text may count": lambda one: f"{one.capabilities.budget.limit:,}",
     "and have in bytes of UTF-8": lambda one: (
-        f"{one.abilities.budget.max_bytes:,}" if one.abilities.budget.max_bytes else ""
+        f"{one.capabilities.budget.max_bytes:,}" if one.capabilities.budget.max_bytes else ""
     ),
     **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
-    "it is spelled in an alphabet of its own": lambda one: _yes(one.abilities.budget.spell),
-    "threads": lambda one: _yes(one.abilities.replies),
-    "pictures": lambda one: str(one.abilities.images or ""),
-    "a subject line": lambda one: _yes(one.abilities.title),
-    "formatted text": lambda one: _yes(one.abilities.html),
-    "hashtags that can be followed": lambda one: _yes(one.abilities.hashtags),
-    "an outcome for each person": lambda one: _yes(one.abilities.recipients),
-    "a post can be changed": lambda one: _yes(one.abilities.edits),
-    "a post can be taken back": lambda one: _yes(one.abilities.deletes),
+    "it is spelled in an alphabet of its own": lambda one: _yes(one.capabilities.budget.spell),
+    "threads": lambda one: _yes(one.capabilities.replies),
+    "pictures": lambda one: str(one.capabilities.images or ""),
+    "a subject line": lambda one: _yes(one.capabilities.title),
+    "formatted text": lambda one: _yes(one.capabilities.html),
+    "hashtags that can be followed": lambda one: _yes(one.capabilities.hashtags),
+    "an outcome for each person": lambda one: _yes(one.capabilities.recipients),
+    "a post can be changed": lambda one: _yes(one.capabilities.edits),
+    "a post can be taken back": lambda one: _yes(one.capabilities.deletes),
     "one key posts once": _remembers,
     "a post can be looked for, and its absence believed": _settles,
-    "its yes": lambda one: one.abilities.acceptance,
+    "its yes": lambda one: one.capabilities.acceptance,
     "it learns more of its server": lambda one: _yes(one.learns),
 }

@@ -14,35 +14,35 @@ from threading import Event
 from typing import Any
 
 from policenotify.channel import (
-    Abilities,
     Account,
+    Capabilities,
     Channel,
+    ChannelConfig,
     Clock,
-    Configured,
-    Keep,
     Picture,
     Post,
     PostRef,
     Recipient,
     RecipientOutcome,
     Request,
+    StateStore,
 )
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import Claimed, Draft, Drafted
+from policenotify.journal.records import ClaimedDelivery, NewDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import Leg
-from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.history import Target
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 
 LEASE = timedelta(minutes=2)
-PLAIN = Abilities(budget=Budget(300))
-KEYED = Abilities(budget=Budget(300), replies=True, remembers_keys=timedelta(hours=1))
-READABLE = Abilities(budget=Budget(300), replies=True, lookup_settles=timedelta(minutes=1))
-MAIL = Abilities(budget=Budget(10_000), replies=True, recipients=True)
+PLAIN = Capabilities(budget=Budget(300))
+KEYED = Capabilities(budget=Budget(300), replies=True, idempotency_window=timedelta(hours=1))
+READABLE = Capabilities(budget=Budget(300), replies=True, lookup_delay=timedelta(minutes=1))
+MAIL = Capabilities(budget=Budget(10_000), replies=True, recipients=True)
 
 Step = Exception | Callable[..., Any]
 """What a call does: raise this, or return what this makes of the call's arguments."""
@@ -53,7 +53,7 @@ class Scripted:
     """A network in memory with one account; each call takes the next step of its script, and else succeeds."""
 
     account: str = "police34.example"
-    abilities: Abilities = PLAIN
+    capabilities: Capabilities = PLAIN
     sends: deque[Step] = field(default_factory=deque)
     prepares: deque[Step] = field(default_factory=deque)
     finds: deque[Step] = field(default_factory=deque)
@@ -69,17 +69,17 @@ class Scripted:
     closed: int = 0
     one_by_one: bool = False  # a network of people takes each only when it asks for that person
 
-    def configured(self, name: str, **how: Any) -> Configured:
-        return Configured(
-            name=name, network="scripted", account=self.account, abilities=self.abilities, open=self.open, **how
+    def configured(self, name: str, **how: Any) -> ChannelConfig:
+        return ChannelConfig(
+            name=name, network="scripted", account=self.account, capabilities=self.capabilities, open=self.open, **how
         )
 
-    def open(self, _clock: Clock, _keep: Keep) -> Channel:
+    def open(self, _clock: Clock, _keep: StateStore) -> Channel:
         self.opened += 1
         taken(self.opens, lambda: None)
-        if self.abilities.recipients:
+        if self.capabilities.recipients:
             return OnMail(self)
-        return OnReadable(self) if self.abilities.lookup_settles is not None else OnPlain(self)
+        return OnReadable(self) if self.capabilities.lookup_delay is not None else OnPlain(self)
 
     def ref(self, request: Request) -> PostRef:
         return PostRef(account=self.account, id=f"{request.body['text']}#{request.body['variant']}")
@@ -99,8 +99,8 @@ class OnNetwork:
         self.network = network
 
     @property
-    def abilities(self) -> Abilities:
-        return self.network.abilities
+    def capabilities(self) -> Capabilities:
+        return self.network.capabilities
 
     @property
     def account(self) -> str:
@@ -237,9 +237,9 @@ class Book:
                 distinct=distinct,
             )
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
-            leg = Leg(channel=channel, account=account, language=language, part=part, answers=answers)
+            leg = Target(channel=channel, account=account, language=language, part=part, answers=answers)
             drafted.append(
-                Drafted(
+                NewDelivery(
                     leg=leg,
                     post_key=post.key,
                     standalone=None if wordless else post,
@@ -248,12 +248,12 @@ class Book:
                 )
             )
         return self.journal.publish(
-            Draft(
+            NewPublication(
                 id=publication,
                 key=publication,
                 digest=message.digest(),
                 message=message,
-                course=Course.OPEN if incident else Course.STANDALONE,
+                course=IncidentStatus.OPEN if incident else IncidentStatus.STANDALONE,
                 expected_sequence=len(before) + 1 if incident else 0,
                 actor="desk",
                 at=at,
@@ -271,5 +271,5 @@ class Book:
     def receipt(self, publication: str, channel: str = "sky") -> Receipt:
         return self.told(publication).on(channel)
 
-    def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> Claimed | None:
+    def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
         return self.journal.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)

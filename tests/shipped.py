@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.networks.registry import configured
 
 _SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
@@ -20,7 +20,7 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 
 
 @cache
-def channel_on(network: str) -> Configured:
+def channel_on(network: str) -> ChannelConfig:
     """Return a channel on a shipped network."""
     people = {"recipients": tuple} if network in {"sms", "email"} else {}
     return configured(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from scripted import Book, Hang, Scripted
 
-from policenotify.errors import IllegalCourse, KeyReused
+from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -82,9 +82,9 @@ def test_its_errors_are_raised_to_whoever_awaits(publisher: Publisher) -> None:
     async def desk() -> None:
         awaited = AsyncPublisher(publisher)
         await awaited.publish(MESSAGE, key="open", actor="desk")
-        with pytest.raises(KeyReused):
+        with pytest.raises(IdempotencyConflict):
             await awaited.publish(MESSAGE.model_copy(update={"headline": "Autre"}), key="open", actor="desk")
-        with pytest.raises(IllegalCourse):
+        with pytest.raises(InvalidTransition):
             await awaited.incident("2026-9999")
 
     asyncio.run(desk())

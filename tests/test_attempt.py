@@ -17,9 +17,9 @@ from scripted import KEYED, LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everyb
 from sqlalchemy import select
 
 from policenotify.channel import (
-    Abilities,
     BySeverity,
-    Configured,
+    Capabilities,
+    ChannelConfig,
     Operation,
     Picture,
     PostRef,
@@ -27,7 +27,7 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import CHUNK, Attempts, patience
+from policenotify.delivery.attempt import CHUNK, DeliveryAttempt, patience
 from policenotify.delivery.bulk_send import Handout, Lease
 from policenotify.errors import (
     Blocked,
@@ -40,7 +40,7 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.journal import rate_limiter, schema
-from policenotify.journal.records import Claimed, Settlement, microseconds
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -48,7 +48,7 @@ from policenotify.model.receipt import Receipt
 from policenotify.testing.fakes import FakeClock
 
 HOUR = timedelta(hours=1)
-BOTH = replace(KEYED, lookup_settles=timedelta(minutes=1))
+BOTH = replace(KEYED, lookup_delay=timedelta(minutes=1))
 PICTURE = Picture(digest="a" * 64, media_type="image/png", width=2, height=1, alt="A road", data=b"\x89PNG road")
 
 
@@ -59,13 +59,13 @@ def book(tmp_path: Path) -> Iterator[Book]:
     opened.journal.close()
 
 
-def attempts(book: Book, network: Scripted, how: Configured | None = None) -> Attempts:
+def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None) -> DeliveryAttempt:
     how = how or network.configured("sky")
     channel = network.open(book.clock, book.journal.keep("sky"))
-    return Attempts(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
+    return DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
 
 
-def attempt(book: Book, network: Scripted, how: Configured | None = None) -> bool:
+def attempt(book: Book, network: Scripted, how: ChannelConfig | None = None) -> bool:
     """Make the next attempt on the channel, if something is due there."""
     claimed = book.claim()
     if claimed is not None:
@@ -73,7 +73,7 @@ def attempt(book: Book, network: Scripted, how: Configured | None = None) -> boo
     return claimed is not None
 
 
-def doubted(book: Book, network: Scripted, how: Configured | None = None, **publication: Any) -> str:
+def doubted(book: Book, network: Scripted, how: ChannelConfig | None = None, **publication: Any) -> str:
     """A publication whose first attempt timed out; the next one is due at once."""
     published = book.publish("sky", **publication)
     network.sends.append(Unconfirmed("No answer came."))
@@ -142,7 +142,7 @@ _FOUND_OUT = "Nothing: it will be found out, and said again only if it is not th
 
 
 @pytest.mark.parametrize(
-    ("error", "abilities", "policy", "then"),
+    ("error", "capabilities", "policy", "then"),
     [
         (Unavailable("Down."), PLAIN, "hold", "It will be tried again."),
         (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it will be found out, and said again only if it is not there."),
@@ -157,9 +157,9 @@ _FOUND_OUT = "Nothing: it will be found out, and said again only if it is not th
     ],
 )
 def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
-    book: Book, error: ChannelError, abilities: Abilities, policy: Literal["hold", "resend"], then: str
+    book: Book, error: ChannelError, capabilities: Capabilities, policy: Literal["hold", "resend"], then: str
 ) -> None:
-    network = Scripted(abilities=abilities)
+    network = Scripted(capabilities=capabilities)
     network.sends.append(error)
     published = book.publish("sky")
     assert attempt(book, network, network.configured("sky", on_unknown=policy))
@@ -319,7 +319,7 @@ def test_a_list_that_goes_on_is_not_failing(book: Book) -> None:
     """A server that takes some and then asks for a pause, again and again, is not waited for longer each time."""
     published = book.publish("sky", people=[f"p{number}@x.example" for number in range(4)])
     book.pass_by(HOUR.total_seconds())
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
 
     def takes_one(people: Sequence[Recipient]) -> Iterator[RecipientOutcome]:
         yield from everybody(people[:1])
@@ -450,17 +450,17 @@ def test_nobody_speaks_for_another_account(book: Book) -> None:
 
 
 def test_what_may_be_out_under_another_account_is_for_a_person_to_decide(book: Book) -> None:
-    published = doubted(book, Scripted(abilities=BOTH))
-    attempt(book, Scripted(account="police13.example", abilities=BOTH))
+    published = doubted(book, Scripted(capabilities=BOTH))
+    attempt(book, Scripted(account="police13.example", capabilities=BOTH))
     assert book.receipt(published).outcome is Outcome.HELD
 
 
-@pytest.mark.parametrize(("people", "abilities"), [(None, MAIL), (["a@press.example"], PLAIN)])
+@pytest.mark.parametrize(("people", "capabilities"), [(None, MAIL), (["a@press.example"], PLAIN)])
 def test_a_channel_that_became_another_network_cannot_send(
-    book: Book, people: list[str] | None, abilities: Abilities
+    book: Book, people: list[str] | None, capabilities: Capabilities
 ) -> None:
     published = book.publish("sky", people=people)
-    network = Scripted(abilities=abilities)
+    network = Scripted(capabilities=capabilities)
     attempt(book, network)
     receipt = book.receipt(published)
     assert receipt.outcome is Outcome.REFUSED
@@ -493,7 +493,7 @@ def opened(book: Book, network: Scripted) -> str:
 
 @pytest.mark.parametrize("at", ["prepares", "sends"])
 def test_what_is_refused_as_an_answer_is_tried_once_alone(book: Book, at: str) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     gone = Refused("The post to answer is gone.", fallback="standalone")
     getattr(network, at).append(gone)
@@ -508,7 +508,7 @@ def test_what_is_refused_as_an_answer_is_tried_once_alone(book: Book, at: str) -
 
 
 def test_standing_alone_is_nothing_to_remark_on_where_nothing_is_ever_answered(book: Book) -> None:
-    network = Scripted(abilities=PLAIN)
+    network = Scripted(capabilities=PLAIN)
     update = opened(book, network)
     attempt(book, network)
     assert network.prepared[-1][1] == ()
@@ -517,7 +517,7 @@ def test_standing_alone_is_nothing_to_remark_on_where_nothing_is_ever_answered(b
 
 
 def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     network.sends.extend([Refused("Gone.", fallback="standalone")] * 2)
     attempt(book, network)
@@ -527,7 +527,7 @@ def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
 
 
 def test_a_second_language_whose_first_post_is_gone_goes_out_alone(book: Book) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     published = book.publish("sky", languages=["fr", "en"])
     attempt(book, network)
     network.sends.append(Refused("Gone.", fallback="standalone"))
@@ -555,7 +555,7 @@ def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
 
 
 def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     network.sends.extend([Refused("What it answers is gone.", fallback="prepare")] * 4)
     while attempt(book, network):
@@ -566,7 +566,7 @@ def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book
 
 
 def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     opened(book, network)
     network.sends.append(Refused("The key is taken.", fallback="prepare"))
     attempt(book, network)
@@ -575,14 +575,14 @@ def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
 
 
 def test_a_network_without_replies_gets_no_answers(book: Book) -> None:
-    network = Scripted(abilities=PLAIN)
+    network = Scripted(capabilities=PLAIN)
     opened(book, network)
     attempt(book, network)
     assert [(post.text, answers) for post, answers in network.prepared[1:]] == [("post 2 alone", ())]
 
 
 def test_only_our_own_posts_are_answered(book: Book) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     network.sends.append(lambda request: PostRef(account="police13.example", id=request.key))
     opened(book, network)
     attempt(book, network)
@@ -592,9 +592,9 @@ def test_only_our_own_posts_are_answered(book: Book) -> None:
 # --- doubt: the network remembers keys
 
 
-@pytest.mark.parametrize("abilities", [KEYED, BOTH])
-def test_while_the_key_counts_the_same_request_is_said_again(book: Book, abilities: Abilities) -> None:
-    network = Scripted(abilities=abilities)
+@pytest.mark.parametrize("capabilities", [KEYED, BOTH])
+def test_while_the_key_counts_the_same_request_is_said_again(book: Book, capabilities: Capabilities) -> None:
+    network = Scripted(capabilities=capabilities)
     published = doubted(book, network)
     attempt(book, network)
     first, second = network.said
@@ -604,10 +604,10 @@ def test_while_the_key_counts_the_same_request_is_said_again(book: Book, abiliti
 
 
 def test_a_key_that_is_forgotten_does_not_count(book: Book) -> None:
-    network = Scripted(abilities=BOTH)
+    network = Scripted(capabilities=BOTH)
     network.finds.append(network.ref)
     published = doubted(book, network)
-    book.pass_by(KEYED.remembers_keys.total_seconds())
+    book.pass_by(KEYED.idempotency_window.total_seconds())
     attempt(book, network)
     assert (len(network.said), len(network.asked)) == (1, 1)
     assert book.receipt(published).outcome is Outcome.POSTED
@@ -615,7 +615,7 @@ def test_a_key_that_is_forgotten_does_not_count(book: Book) -> None:
 
 @pytest.mark.parametrize("later", [Unavailable("Down."), Blocked("Revoked."), Unconfirmed("Cut.")])
 def test_a_doubt_outlives_a_later_certain_failure(book: Book, later: ChannelError) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     published = doubted(book, network)
     network.sends.append(later)
     attempt(book, network)
@@ -624,7 +624,7 @@ def test_a_doubt_outlives_a_later_certain_failure(book: Book, later: ChannelErro
 
 @pytest.mark.parametrize("how", [{}, {"on_unknown": "resend"}])
 def test_a_refusal_says_nothing_of_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
-    network = Scripted(abilities=PLAIN if how else KEYED)
+    network = Scripted(capabilities=PLAIN if how else KEYED)
     configured = network.configured("sky", **how)
     published = doubted(book, network, configured)
     network.sends.append(Refused("Not that text.", fallback="prepare"))
@@ -639,7 +639,7 @@ def test_a_refusal_says_nothing_of_an_earlier_attempt(book: Book, how: dict[str,
 
 
 def test_what_is_found_is_adopted(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     network.finds.append(network.ref)
     published = doubted(book, network)
     attempt(book, network)
@@ -650,7 +650,7 @@ def test_what_is_found_is_adopted(book: Book) -> None:
 
 
 def test_not_there_is_believed_only_when_the_timeline_has_settled(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     attempt(book, network)
     receipt = book.receipt(published)
@@ -665,7 +665,7 @@ def test_not_there_is_believed_only_when_the_timeline_has_settled(book: Book) ->
 
 def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book) -> None:
     """The first answer may come from a machine that has not heard of the post, however long ago it was said."""
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     book.pass_by(3600)
     attempt(book, network)
@@ -679,7 +679,7 @@ def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book
 
 
 def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     book.pass_by(60)
     attempt(book, network)
@@ -699,9 +699,9 @@ def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Bo
 
 
 def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     others = [book.publish("sky"), book.publish("sky", account="police13.example"), book.publish("sea")]
-    elsewhere = Scripted(account="police13.example", abilities=READABLE)
+    elsewhere = Scripted(account="police13.example", capabilities=READABLE)
     for there in (network, elsewhere):
         attempt(book, there)
     claimed = book.claim("sea")
@@ -717,18 +717,18 @@ def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> 
 
 
 @pytest.mark.parametrize("by", ["looking", "sending"])
-@pytest.mark.parametrize("abilities", [READABLE, BOTH])
+@pytest.mark.parametrize("capabilities", [READABLE, BOTH])
 def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
-    book: Book, abilities: Abilities, by: str
+    book: Book, capabilities: Capabilities, by: str
 ) -> None:
     """Also where the network, or who wrote for it, does not mind what is known."""
-    network = Scripted(abilities=abilities)
+    network = Scripted(capabilities=capabilities)
     other = book.publish("sky")
     attempt(book, network)
     theirs = book.receipt(other).ref
     if by == "looking":
         published = doubted(book, network)
-        book.pass_by(KEYED.remembers_keys.total_seconds())
+        book.pass_by(KEYED.idempotency_window.total_seconds())
         network.finds.append(lambda _request: theirs)
     else:
         published = book.publish("sky")
@@ -742,7 +742,7 @@ def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
 
 def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: Book) -> None:
     """What cannot be asked and knows no keys finds nothing that was there before."""
-    network = Scripted(abilities=PLAIN)
+    network = Scripted(capabilities=PLAIN)
     both = [book.publish("sky"), book.publish("sky")]
     for _ in both:
         network.sends.append(lambda _request: PostRef(account=network.account, id="ok"))
@@ -760,7 +760,7 @@ def repeated(book: Book, network: Scripted) -> str:
 
 
 def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(book: Book) -> None:
-    network = Scripted(abilities=replace(READABLE, refuses_repeats=True))
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     attempt(book, network)
     attempt(book, network)
@@ -769,7 +769,7 @@ def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(bo
 
 
 def test_words_that_are_refused_even_told_apart_are_refused(book: Book) -> None:
-    network = Scripted(abilities=replace(READABLE, refuses_repeats=True))
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     network.sends.extend([Refused("The very same.", fallback="distinct")] * 9)
     for _ in range(9):
@@ -781,7 +781,7 @@ def test_words_that_are_refused_even_told_apart_are_refused(book: Book) -> None:
 
 
 def test_words_that_an_earlier_attempt_has_brought_out_are_found(book: Book) -> None:
-    network = Scripted(abilities=replace(READABLE, refuses_repeats=True))
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     network.finds.append(network.ref)
     attempt(book, network)
@@ -790,7 +790,7 @@ def test_words_that_an_earlier_attempt_has_brought_out_are_found(book: Book) -> 
 
 def test_words_of_an_earlier_attempt_are_looked_for_as_long_as_in_any_doubt(book: Book) -> None:
     """That attempt was thought to be certainly not out."""
-    network = Scripted(abilities=replace(READABLE, refuses_repeats=True))
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     network.sends.append(Unavailable("Down."))
     published = repeated(book, network)
     attempt(book, network)
@@ -805,7 +805,7 @@ def test_words_of_an_earlier_attempt_are_looked_for_as_long_as_in_any_doubt(book
 
 @pytest.mark.parametrize("step", [Unavailable("Not to be read."), RuntimeError("token=abc")])
 def test_words_whose_owner_cannot_be_asked_for_stay_in_doubt(book: Book, step: Exception) -> None:
-    network = Scripted(abilities=replace(READABLE, refuses_repeats=True))
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     network.finds.append(step)
     attempt(book, network)
@@ -813,7 +813,7 @@ def test_words_whose_owner_cannot_be_asked_for_stay_in_doubt(book: Book, step: E
 
 
 def test_a_network_that_takes_repeats_is_never_told_what_sets_them_apart(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     published = book.publish("sky", distinct="post 1, told apart")
     network.sends.append(Refused("The upload is gone.", fallback="prepare"))
     attempt(book, network)
@@ -834,7 +834,7 @@ def test_a_network_that_takes_repeats_is_never_told_what_sets_them_apart(book: B
     ids=["down", "doubt", "refuses", "raises", "returns no ref"],
 )
 def test_an_unreadable_timeline_keeps_the_doubt(book: Book, step: Any, said: str) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     network.finds.append(step)
     published = doubted(book, network)
     attempt(book, network)
@@ -851,7 +851,7 @@ def test_an_unreadable_timeline_keeps_the_doubt(book: Book, step: Any, said: str
 
 @pytest.mark.parametrize("error", [Blocked("Revoked."), MissingExtra("The network 'x'", "x")])
 def test_a_question_may_find_the_channel_blocked(book: Book, error: Exception) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     network.finds.append(error)
     published = doubted(book, network)
     attempt(book, network)
@@ -860,7 +860,7 @@ def test_a_question_may_find_the_channel_blocked(book: Book, error: Exception) -
 
 
 def test_once_it_is_certainly_not_there_the_doubt_is_over(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     network.sends.append(Unavailable("Down."))
     book.pass_by(60)
@@ -874,7 +874,7 @@ def test_once_it_is_certainly_not_there_the_doubt_is_over(book: Book) -> None:
 
 
 def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     book.publish("sky")
     claimed = book.claim()
     assert claimed is not None
@@ -883,7 +883,7 @@ def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
 
 
 def test_what_is_refused_in_doubt_and_found_is_posted(book: Book) -> None:
-    network = Scripted(abilities=BOTH)
+    network = Scripted(capabilities=BOTH)
     published = doubted(book, network)
     network.sends.append(Refused("A duplicate.", code="403"))
     network.finds.append(network.ref)
@@ -895,7 +895,7 @@ def test_what_is_refused_in_doubt_and_found_is_posted(book: Book) -> None:
 def test_what_is_refused_in_doubt_and_certainly_not_there_is_refused(
     book: Book, fallback: Literal["prepare"] | None, said: int
 ) -> None:
-    network = Scripted(abilities=BOTH)
+    network = Scripted(capabilities=BOTH)
     published = doubted(book, network)
     network.sends.extend([Refused("The upload is gone.", fallback=fallback)] * 2)
     book.pass_by(60)
@@ -909,7 +909,7 @@ def test_what_is_refused_in_doubt_and_certainly_not_there_is_refused(
 
 @pytest.mark.parametrize("unreadable", [0, 2])
 def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None:
-    network = Scripted(abilities=BOTH)
+    network = Scripted(capabilities=BOTH)
     published = doubted(book, network)
     network.sends.extend([Refused("Not that text.")] * 9)
     network.finds.extend([Unavailable("Cannot be read.")] * unreadable)
@@ -928,7 +928,7 @@ def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("abilities", "found", "outcome"),
+    ("capabilities", "found", "outcome"),
     [
         (BOTH, False, Outcome.SUPERSEDED),
         (BOTH, True, Outcome.POSTED),
@@ -938,11 +938,11 @@ def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None
 )
 def test_what_is_stale_is_not_said_again(
     book: Book,
-    abilities: Abilities,
+    capabilities: Capabilities,
     found: bool,  # noqa: FBT001 - a parameter
     outcome: Outcome,
 ) -> None:
-    network = Scripted(abilities=abilities)
+    network = Scripted(capabilities=capabilities)
     how = network.configured("sky", on_unknown="resend")
     if found:
         network.finds.append(network.ref)
@@ -988,7 +988,7 @@ def test_what_is_held_does_not_hold_up_what_follows(book: Book) -> None:
 
 @pytest.mark.parametrize("in_doubt", [False, True])
 def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - a parameter
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     published = doubted(book, network) if in_doubt else book.publish("sky")
     claimed = book.claim()
     assert claimed is not None
@@ -1006,7 +1006,7 @@ def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:
 
 @pytest.mark.parametrize("in_doubt", [False, True])
 def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - the same
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     how, minutes = network.configured("sky", rate=Rate(1, HOUR / 6)), 10
     published = doubted(book, network) if in_doubt else book.publish("sky")
     other = book.publish("sky")
@@ -1026,7 +1026,7 @@ def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bo
 
 
 def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_twice(book: Book) -> None:
-    network, people = Scripted(abilities=MAIL), [f"a{number}@x.example" for number in range(5)]
+    network, people = Scripted(capabilities=MAIL), [f"a{number}@x.example" for number in range(5)]
     how = network.configured("sky", rate=Rate(2, HOUR, 2))
     published = book.publish("sky", people=people)
     for round_, left in enumerate([3, 1, 0]):
@@ -1041,7 +1041,7 @@ def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_tw
     assert sorted(one for chunk in network.written_to for one in chunk) == people
 
 
-def taken_over(book: Book) -> Claimed:
+def taken_over(book: Book) -> ClaimedDelivery:
     book.pass_by(LEASE.total_seconds())
     claimed = book.claim()
     assert claimed is not None
@@ -1062,9 +1062,9 @@ def test_who_was_taken_over_says_nothing(book: Book) -> None:
 
 
 def test_who_is_taken_over_while_sending_has_no_say(book: Book) -> None:
-    network = Scripted(abilities=KEYED)
+    network = Scripted(capabilities=KEYED)
     published = book.publish("sky")
-    others: list[Claimed] = []
+    others: list[ClaimedDelivery] = []
 
     def slow(request: Request) -> PostRef:
         others.append(taken_over(book))
@@ -1095,7 +1095,7 @@ def reached(network: Scripted) -> list[str]:
 
 
 def test_people_are_written_to_in_chunks_and_the_slot_is_asked_before_each_person(book: Book) -> None:
-    network, signs = Scripted(abilities=MAIL), []
+    network, signs = Scripted(capabilities=MAIL), []
     published = book.publish("sky", people=PEOPLE)
     claimed = book.claim()
     assert claimed is not None
@@ -1145,7 +1145,7 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     hold: bool,  # noqa: FBT001 - a parameter
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     how = network.configured("sky", on_unknown="hold" if hold else "resend")
     network.sends.append(breaks(error))
     published = book.publish("sky", people=PEOPLE[:6])
@@ -1186,7 +1186,7 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     ids=["forgets one", "knows one more", "twice", "better at last", "doubt stays", "odd word", "nothing", "no answer"],
 )
 def test_a_careless_network_does_not_confuse_the_journal(book: Book, tell: Any, people: dict[Outcome, int]) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     network.sends.append(tell)
     published = book.publish("sky", people=PEOPLE[:3])
     attempt(book, network)
@@ -1209,7 +1209,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
         if end:
             raise end
 
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     network.sends.append(tell)
     channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
     request = Request(account=network.account, key="0" * 64, body={})
@@ -1235,7 +1235,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
 
 
 def test_nobody_is_written_to_twice_in_one_attempt(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     network.sends.extend([lambda people: iter([told(person, "unavailable", code="450") for person in people])] * 3)
     published = book.publish("sky", people=PEOPLE)
     attempt(book, network)
@@ -1249,7 +1249,7 @@ def test_nobody_is_written_to_twice_in_one_attempt(book: Book) -> None:
 
 
 def test_a_stop_in_the_middle_leaves_the_others_waiting(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
 
     def stop(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
         book.journal.stop("cne Roux")
@@ -1272,9 +1272,9 @@ def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
     book: Book,
     hold: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     how = network.configured("sky", on_unknown="hold" if hold else "resend")
-    others: list[Claimed] = []
+    others: list[ClaimedDelivery] = []
 
     def slow(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
         others.append(taken_over(book))
@@ -1295,7 +1295,7 @@ def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
 
 
 def test_an_update_by_mail_hangs_in_the_thread_of_its_opening(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     opening = book.publish("sky", incident="I1", people=PEOPLE[:2])
     attempt(book, network)
     book.publish("sky", incident="I1", people=PEOPLE[:2])
@@ -1306,7 +1306,7 @@ def test_an_update_by_mail_hangs_in_the_thread_of_its_opening(book: Book) -> Non
 
 
 def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     network.prepares.append(Refused("Too big."))
     published = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)
@@ -1315,7 +1315,7 @@ def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> 
 
 
 def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
     first = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)
@@ -1328,7 +1328,7 @@ def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
 
 
 def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
     book.publish("sky", people=PEOPLE[:2])
     second = book.publish("sky", people=PEOPLE[:2])
@@ -1345,7 +1345,7 @@ def test_settlements_are_for_one_attempt_only(book: Book) -> None:
     assert claimed is not None
     attempts(book, network).make(claimed)
     with pytest.raises(LostLease):
-        book.journal.settle(claimed, Settlement(outcome=Outcome.REFUSED))
+        book.journal.settle(claimed, AttemptResult(outcome=Outcome.REFUSED))
     assert book.receipt(published).outcome is Outcome.POSTED
 
 

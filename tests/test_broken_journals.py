@@ -21,7 +21,7 @@ from desk import ADDRESSES, Desk, accident, open_desk
 from sqlalchemy import text
 
 from policenotify.cli import main
-from policenotify.errors import JournalError, JournalMissing, NewerVersion, PolicenotifyError
+from policenotify.errors import JournalError, JournalMissing, PolicenotifyError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.publisher import Publisher
@@ -322,7 +322,7 @@ def test_an_older_library_refuses_a_newer_journal(desk: Desk) -> None:
     with sqlite3.connect(desk.database) as raw:
         raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
     raw.close()
-    with pytest.raises(NewerVersion) as caught:
+    with pytest.raises(UnsupportedVersion) as caught:
         desk.publisher()
     assert "Install the release of policenotify that introduced journal version" in str(caught.value)
     assert _said_nothing(desk)

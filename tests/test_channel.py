@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from policenotify.channel import (
-    Abilities,
     Account,
+    Capabilities,
     Channel,
-    Configured,
-    Deletes,
-    Edits,
-    Finds,
-    Kept,
-    Mails,
+    ChannelConfig,
     Operation,
     Picture,
     Post,
@@ -28,10 +23,15 @@ from policenotify.channel import (
     Recipient,
     RecipientOutcome,
     Request,
-    Sends,
     Span,
+    StoredValue,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
 )
-from policenotify.errors import NewerVersion
+from policenotify.errors import UnsupportedVersion
 from policenotify.model.lifecycle import Stage
 from policenotify.text import Budget
 
@@ -86,7 +86,7 @@ def test_a_stored_value_comes_back_as_it_went(value: PostRef | Post | Request) -
 def test_what_a_newer_release_stored_is_refused_naming_its_version(value: PostRef | Post | Request) -> None:
     kind = type(value)
     with pytest.raises(
-        NewerVersion, match=f"This {kind.__name__} has schema version 2; this policenotify reads up to 1"
+        UnsupportedVersion, match=f"This {kind.__name__} has schema version 2; this policenotify reads up to 1"
     ):
         kind.read('{"schema_version": 2, "what": "is new"}')
     for version in ('"1"', '"2"', "true", "0", "-1", "1.5", "null", "[]"):
@@ -190,7 +190,7 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
         assert "ana" not in text
         assert "c0ffee00…" in text
         assert "deadbeef" not in text
-    kept = Kept(value="refresh-token", version=3)
+    kept = StoredValue(value="refresh-token", version=3)
     for text in (repr(kept), f"{kept}"):
         assert text == "Kept(<13 characters>, version=3)"
     assert (recipient.address, kept.value) == ("ana@home.example", "refresh-token")
@@ -199,7 +199,7 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
 class Loud:
     """A network in a few lines, as a stranger would write it."""
 
-    abilities = Abilities(budget=Budget(300))
+    capabilities = Capabilities(budget=Budget(300))
     account = "desk.example"
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
@@ -233,39 +233,47 @@ class Quiet(Loud):
 
 def test_a_class_of_the_right_shape_is_a_channel() -> None:
     loud, quiet = Loud(), Quiet()
-    sends: Sends = loud  # mypy proves the signatures, isinstance the names
+    sends: SupportsSend = loud  # mypy proves the signatures, isinstance the names
     assert isinstance(sends, Channel)
-    assert isinstance(loud, Sends)
-    assert not isinstance(loud, Mails | Finds | Edits | Deletes)
-    assert all(isinstance(quiet, protocol) for protocol in (Mails, Finds, Edits, Deletes))
+    assert isinstance(loud, SupportsSend)
+    assert not isinstance(loud, SupportsBulkSend | SupportsLookup | SupportsEdit | SupportsDelete)
+    assert all(
+        isinstance(quiet, protocol) for protocol in (SupportsBulkSend, SupportsLookup, SupportsEdit, SupportsDelete)
+    )
     assert not isinstance(object(), Channel)
     assert sends.send(sends.prepare(POST, (REF,))) == PostRef(account="desk.example", id=KEY[:8])
 
 
 def test_what_a_network_does_not_claim_it_cannot_do() -> None:
-    abilities = Abilities(budget=Budget(300))
-    assert (abilities.title, abilities.replies, abilities.images, abilities.edits, abilities.deletes) == (
+    capabilities = Capabilities(budget=Budget(300))
+    assert (
+        capabilities.title,
+        capabilities.replies,
+        capabilities.images,
+        capabilities.edits,
+        capabilities.deletes,
+    ) == (
         False,
         False,
         0,
         False,
         False,
     )
-    assert (abilities.lookup_settles, abilities.recipients, abilities.html) == (None, False, False)
-    assert not abilities.remembers_keys
+    assert (capabilities.lookup_delay, capabilities.recipients, capabilities.html) == (None, False, False)
+    assert not capabilities.idempotency_window
     with pytest.raises(FrozenInstanceError):
-        abilities.images = 4  # type: ignore[misc]  # what is proved
+        capabilities.images = 4  # type: ignore[misc]  # what is proved
 
 
 def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> None:
     def readers() -> list[str]:
         return ["ana@home.example"]
 
-    configured = Configured(
+    configured = ChannelConfig(
         name="lettre",
         network="email",
         account="desk@police.example",
-        abilities=Loud.abilities,
+        capabilities=Loud.capabilities,
         open=lambda _clock, _keep: Loud(),
         recipients=readers,
     )

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import pytest
 
-from policenotify.checks import CHECKS, Check, Draft, check
+from policenotify.checks import CHECKS, Check, CheckContext, check
 from policenotify.findings import Finding, Level
 from policenotify.model import places
-from policenotify.model.history import Entry, History
+from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import resolve
-from policenotify.render.locales import PROFILES, WORDS, Profile
+from policenotify.render.locales import PROFILES, WORDS, CategoryProfile
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
 
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
@@ -41,12 +41,12 @@ def _message(**fields: Any) -> Message:
 
 def _history(commune: str = "34172") -> History:
     opening = _message(location={"commune": commune})
-    return History(incident="i1", entries=(Entry(publication=FIRST, sequence=1, message=opening, at=NOW),))
+    return History(incident="i1", entries=(HistoryEntry(publication=FIRST, sequence=1, message=opening, at=NOW),))
 
 
-def _draft(message: Message, history: History | None = None, profile: Profile | None = None) -> Draft:
+def _draft(message: Message, history: History | None = None, profile: CategoryProfile | None = None) -> CheckContext:
     begins = message.stage in {Stage.OPENING, Stage.STANDALONE}
-    return Draft(
+    return CheckContext(
         message=message,
         profile=profile or PROFILES[message.category],
         history=history or (History() if begins else _history()),
@@ -56,7 +56,7 @@ def _draft(message: Message, history: History | None = None, profile: Profile | 
     )
 
 
-def _typed(**fields: Any) -> Draft:
+def _typed(**fields: Any) -> CheckContext:
     """A draft as it is decided on: with what the desk typed, and with what is left of it."""
     typed = _message(**{"category": "police_operation", "location": None, **fields})
     profile = PROFILES[typed.category]
@@ -66,15 +66,15 @@ def _typed(**fields: Any) -> Draft:
     return replace(_draft(resolved), typed=typed)
 
 
-def _of(sample: Sample) -> Draft:
+def _of(sample: Sample) -> CheckContext:
     return replace(_draft(sample.resolved, sample.history), now=sample.at)
 
 
-NAMELESS: Final = Profile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
+NAMELESS: Final = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
 FLYING: Final = {"category": "drone", "headline": "Un drone survole le stade"}
 PICTURE: Final = "Carte du quartier avec la déviation"
 
-GOOD: Final[dict[str, list[Draft]]] = {
+GOOD: Final[dict[str, list[CheckContext]]] = {
     "PN101": [
         _draft(_message()),
         _draft(_message(location={"road": {"road": "A9"}})),
@@ -105,7 +105,9 @@ GOOD: Final[dict[str, list[Draft]]] = {
     "PN106": [
         _draft(_message(headline="Un choc entre deux véhicules")),  # the post begins with [#Accident]
         _draft(_message(**FLYING), profile=NAMELESS),
-        _draft(_message(category="drone", lifecycle={}, headline="Rien"), profile=Profile(code="drone", labels={})),
+        _draft(
+            _message(category="drone", lifecycle={}, headline="Rien"), profile=CategoryProfile(code="drone", labels={})
+        ),
     ],
     "PN107": [
         _draft(_message()),
@@ -159,7 +161,7 @@ GOOD: Final[dict[str, list[Draft]]] = {
     ],
 }
 
-BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
+BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
     "PN101": [
         (_draft(_message(location=None)), Level.ERROR, "location"),
         (_draft(_message(location={"street": "avenue de la République"})), Level.ERROR, "location"),
@@ -319,19 +321,19 @@ BAD: Final[dict[str, list[tuple[Draft, Level, str]]]] = {
 }
 
 
-def _remarks(code: str, draft: Draft) -> tuple[Finding, ...]:
+def _remarks(code: str, draft: CheckContext) -> tuple[Finding, ...]:
     return check(draft, [one for one in CHECKS if one.code == code])
 
 
 @pytest.mark.parametrize(("code", "draft"), [(code, draft) for code, drafts in GOOD.items() for draft in drafts])
-def test_what_is_right_passes(code: str, draft: Draft) -> None:
+def test_what_is_right_passes(code: str, draft: CheckContext) -> None:
     assert _remarks(code, draft) == ()
 
 
 @pytest.mark.parametrize(
     ("code", "draft", "level", "field"), [(code, *case) for code, cases in BAD.items() for case in cases]
 )
-def test_what_is_wrong_is_remarked(code: str, draft: Draft, level: Level, field: str) -> None:
+def test_what_is_wrong_is_remarked(code: str, draft: CheckContext, level: Level, field: str) -> None:
     (finding,) = _remarks(code, draft)
     assert (finding.code, finding.level, finding.field) == (code, level, field)
     assert finding.reason.endswith(".")
@@ -359,7 +361,7 @@ def test_what_forbids_the_message_comes_first_else_in_the_order_of_the_checks() 
 
 
 def test_an_installation_adds_a_check_of_its_own() -> None:
-    def shouting(draft: Draft) -> list[Finding]:
+    def shouting(draft: CheckContext) -> list[Finding]:
         loud = draft.message.headline.isupper()
         remark = Finding(code="X1", level=Level.INFO, field="headline", reason="It shouts.", remedy="Do not.")
         return [remark] if loud else []

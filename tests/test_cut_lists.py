@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from desk import accident
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import MailStand, SmsStand
+from policenotify.testing import FakeMailServer, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
 
 NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers for films, nobody's
@@ -52,12 +52,14 @@ class Bench:
     def __init__(self, folder: Path, network: str, on_unknown: Any) -> None:
         self._stack, self.folder = ExitStack(), folder
         self.keys = Keys.create(secrets.token_bytes)
-        self.stand: Any = SmsStand() if network == "sms" else MailStand()
+        self.stand: Any = FakeSmsServer() if network == "sms" else FakeMailServer()
         self._stack.enter_context(self.stand)
         self._answer_after(SLOW)
         name, options, people = by_sms(self.stand) if network == "sms" else by_mail(self.stand)
         self.people = people
-        self.channel: Configured = configured("list", name, options, recipients=lambda: people, on_unknown=on_unknown)
+        self.channel: ChannelConfig = configured(
+            "list", name, options, recipients=lambda: people, on_unknown=on_unknown
+        )
 
     def open(self) -> Publisher:
         journal = open_journal(str(self.folder / "journal.db"), keys=self.keys, create=True)
@@ -67,7 +69,7 @@ class Bench:
 
     def reached(self) -> list[str]:
         """Who got something, as often as it came."""
-        if isinstance(self.stand, SmsStand):
+        if isinstance(self.stand, FakeSmsServer):
             return sorted(message.to for message in self.stand.messages)
         return sorted(mail.recipient for mail in self.stand.mails)
 
@@ -75,7 +77,7 @@ class Bench:
         self._answer_after(0.0)
 
     def _answer_after(self, seconds: float) -> None:
-        if isinstance(self.stand, SmsStand):
+        if isinstance(self.stand, FakeSmsServer):
             self.stand.latency = seconds
         else:
             self.stand.delay("DATA", seconds)

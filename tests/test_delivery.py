@@ -25,11 +25,11 @@ from sqlalchemy import update
 
 from policenotify.channel import Clock, PostRef, Request
 from policenotify.delivery import dispatcher as rooms
-from policenotify.delivery.dispatcher import Delivery
+from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal import schema
 from policenotify.journal.clock import SystemClock
-from policenotify.journal.records import Settlement
+from policenotify.journal.records import AttemptResult
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -39,7 +39,7 @@ LONG = timedelta(seconds=30)  # a drain that needs all of it fails its test
 NOW = timedelta(0)
 LOCKED = "?timeout=0.1"
 
-Made = Callable[..., Delivery]
+Made = Callable[..., Dispatcher]
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def book(tmp_path: Path) -> Iterator[Book]:
 def delivers(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     """Makes deliveries, a little more watchful than usual; afterwards none of their threads may be left."""
     monkeypatch.setattr(rooms, "_GLANCE", 0.05)
-    made: list[Delivery] = []
+    made: list[Dispatcher] = []
 
-    def make(*, into: Book = book, **given: Any) -> Delivery:
+    def make(*, into: Book = book, **given: Any) -> Dispatcher:
         networks = {name: one for name, one in given.items() if isinstance(one, Scripted)}
         settings = {name: one for name, one in given.items() if name not in networks}
         channels = {name: one.configured(name) for name, one in networks.items()}
-        delivery = Delivery(
+        delivery = Dispatcher(
             journal=into.journal,
             channels=channels,
             **{"clock": SystemClock(), "patience": lambda _age: timedelta(seconds=0.05), **settings},
@@ -128,7 +128,7 @@ def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made)
 
 
 def test_what_belongs_to_one_incident_goes_in_order(book: Book, delivers: Made) -> None:
-    sky = Scripted(abilities=KEYED)
+    sky = Scripted(capabilities=KEYED)
     sky.sends.append(Unavailable("Down."))
     for _ in range(3):
         book.publish("sky", incident="I1")
@@ -308,7 +308,7 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
     drain = in_thread(lambda: delivery.drain(LONG, publication=published))
     drain.join(0.15)
     assert drain.is_alive()
-    book.journal.settle(claimed, Settlement(outcome=Outcome.POSTED))
+    book.journal.settle(claimed, AttemptResult(outcome=Outcome.POSTED))
     drain.join(5)
     assert not drain.is_alive()
     assert sky.said == []
@@ -330,7 +330,7 @@ def test_what_is_settled_between_two_looks_is_not_missed(
             claimed = held.pop()
             assert claimed is not None
             again = book.clock.now() + timedelta(seconds=0.1)
-            book.journal.settle(claimed, Settlement(outcome=Outcome.WAITING, not_before=again))
+            book.journal.settle(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
         return found
 
     monkeypatch.setattr(book.journal, "due", settled_after)
@@ -379,7 +379,7 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
 def test_a_silent_slot_is_replaced_and_has_no_say_any_more(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sky, hang = Scripted(abilities=KEYED), Hang()
+    sky, hang = Scripted(capabilities=KEYED), Hang()
     sky.sends.append(hang)
     published = book.publish("sky")
     delivery = delivers(sky=sky, lease=timedelta(seconds=0.3))
@@ -420,7 +420,7 @@ def test_a_slot_that_was_replaced_takes_nothing_more(book: Book, delivers: Made)
 
 
 def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) -> None:
-    news, clock = Scripted(abilities=MAIL), FakeClock()
+    news, clock = Scripted(capabilities=MAIL), FakeClock()
     delivery = delivers(news=news, clock=clock)
 
     def slow(people: Any) -> Any:
@@ -441,7 +441,7 @@ def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) 
 
 
 def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: Book, delivers: Made) -> None:
-    news, sky = Scripted(abilities=MAIL, one_by_one=True), Scripted()
+    news, sky = Scripted(capabilities=MAIL, one_by_one=True), Scripted()
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(person: Any) -> Any:
@@ -469,7 +469,7 @@ def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: 
 def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
     book: Book, delivers: Made, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sky = Scripted(abilities=KEYED)
+    sky = Scripted(capabilities=KEYED)
 
     def leave(_request: Request) -> PostRef:
         raise error
@@ -545,7 +545,7 @@ def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
 
 
 def test_what_may_be_out_stays_in_doubt_when_the_channel_cannot_be_opened(book: Book, delivers: Made) -> None:
-    sky = Scripted(abilities=KEYED)
+    sky = Scripted(capabilities=KEYED)
     sky.sends.append(Unconfirmed("Cut."))
     published = book.publish("sky")
     sky.opens.extend([lambda: None, ValueError()])
@@ -602,7 +602,7 @@ def test_a_journal_that_is_locked_loses_nothing(
     folder.mkdir()
     book = Book(folder, SystemClock(), query=LOCKED)
     other = sqlite3.connect(book.path, isolation_level=None, check_same_thread=False)
-    sky, short = Scripted(abilities=KEYED), timedelta(seconds=0.3)
+    sky, short = Scripted(capabilities=KEYED), timedelta(seconds=0.3)
 
     def lock(request: Request) -> PostRef:
         other.execute("BEGIN IMMEDIATE")
@@ -752,7 +752,7 @@ def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
     jumping: Book, delivers: Made, days: int, became: Outcome
 ) -> None:
     """By how much it jumped nobody knows: only a key that counts for long enough still does."""
-    sky = Scripted(abilities=replace(KEYED, remembers_keys=timedelta(days=days)))
+    sky = Scripted(capabilities=replace(KEYED, idempotency_window=timedelta(days=days)))
     sky.sends.append(Unconfirmed("Cut."))
     published = jumping.publish("sky")
     delivery = delivers(into=jumping, sky=sky)
@@ -842,14 +842,14 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     assert said == ["post 1"] + ["sending"] * 6
     assert [receipt.outcome for receipt in book.told(plain)] == [Outcome.SENDING] * 6
 
-    abilities = replace(READABLE, lookup_settles=timedelta(0))
+    capabilities = replace(READABLE, lookup_delay=timedelta(0))
     networks = {
-        "keyed": Scripted(abilities=KEYED),
-        "found": Scripted(abilities=abilities),
-        "absent": Scripted(abilities=abilities),
+        "keyed": Scripted(capabilities=KEYED),
+        "found": Scripted(capabilities=capabilities),
+        "absent": Scripted(capabilities=capabilities),
         "hold": Scripted(),
         "claimed": Scripted(),
-        "mail": Scripted(abilities=MAIL),
+        "mail": Scripted(capabilities=MAIL),
     }
     networks["found"].finds.append(networks["found"].ref)
     resend = Scripted()

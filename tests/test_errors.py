@@ -8,26 +8,26 @@ import pytest
 from policenotify import errors
 from policenotify.errors import (
     Blocked,
-    CannotFit,
     ChannelError,
-    IllegalCourse,
-    InvalidPicture,
+    IdempotencyConflict,
+    InvalidImage,
+    InvalidTransition,
     JournalError,
     JournalMissing,
     JournalTakenAway,
-    KeyReused,
     LostLease,
+    MessageRejected,
+    MessageTooLong,
     MissingExtra,
-    NewerVersion,
-    NotAllowed,
     NotHeld,
     PolicenotifyError,
+    PublishingStopped,
     Refused,
     SettingsError,
-    Stopped,
     Unavailable,
     Unconfirmed,
     UnknownNetwork,
+    UnsupportedVersion,
 )
 from policenotify.findings import Finding, Level
 from policenotify.model.history import Outcome
@@ -42,14 +42,14 @@ RECEIPT = Receipt(
 )
 
 EVERY = [
-    NotAllowed([ERROR, WARNING], ULID),
-    IllegalCourse("Incident 'x' has ended.", incident="x", may_follow=["correction"]),
-    KeyReused("desk-7", ULID),
-    CannotFit("bluesky", 312, 300),
-    NewerVersion("message", 3, 1),
+    MessageRejected([ERROR, WARNING], ULID),
+    InvalidTransition("Incident 'x' has ended.", incident="x", allowed_stages=["correction"]),
+    IdempotencyConflict("desk-7", ULID),
+    MessageTooLong("bluesky", 312, 300),
+    UnsupportedVersion("message", 3, 1),
     NotHeld(999),
-    InvalidPicture("The picture cannot be read."),
-    Stopped("claire", "wrong place"),
+    InvalidImage("The picture cannot be read."),
+    PublishingStopped("claire", "wrong place"),
     SettingsError("channels.bluesky: unknown option 'handel'; did you mean 'handle'?"),
     UnknownNetwork("No installed package offers 'bleusky'."),
     MissingExtra("The network 'bluesky'", "bluesky"),
@@ -88,14 +88,14 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
     ("error", "text"),
     [
         (
-            NotAllowed([ERROR, WARNING], ULID),
+            MessageRejected([ERROR, WARNING], ULID),
             (
                 f"Nothing was sent: the message may not go out as it is. The draft is kept as {ULID}.\n"
                 "  PN101 error · location: No place is named. Name one."
             ),
         ),
         (
-            NotAllowed([ERROR], ULID, in_transaction=True),
+            MessageRejected([ERROR], ULID, in_transaction=True),
             (
                 "Nothing was sent: the message may not go out as it is. "
                 f"The draft is kept as {ULID} if your transaction commits.\n"
@@ -107,40 +107,40 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             "The journal could not be read: x. Nothing was sent that is not in it.",
         ),
         (
-            NotAllowed([ERROR]),
+            MessageRejected([ERROR]),
             (
                 "Nothing was sent: the message may not go out as it is.\n"
                 "  PN101 error · location: No place is named. Name one."
             ),
         ),
-        (IllegalCourse("Incident 'x' has ended.", incident="x"), "Nothing was sent. Incident 'x' has ended."),
+        (InvalidTransition("Incident 'x' has ended.", incident="x"), "Nothing was sent. Incident 'x' has ended."),
         (
-            KeyReused("desk-7", ULID),
+            IdempotencyConflict("desk-7", ULID),
             (
                 f"Nothing was sent: the key 'desk-7' already names publication {ULID}, whose content differs. "
                 "Use the same content to ask for its receipt, or another key for another message."
             ),
         ),
         (
-            CannotFit("bluesky", 312, 300),
+            MessageTooLong("bluesky", 312, 300),
             (
                 "Nothing was sent: on 'bluesky' what, where and the first thing to do take 312 of 300. "
                 "Shorten the headline, the street or the first sentence of the instruction."
             ),
         ),
         (
-            NewerVersion("message", 3, 1),
+            UnsupportedVersion("message", 3, 1),
             (
                 "This message has schema version 3; this policenotify reads up to 1. "
                 "Install the release of policenotify that introduced message version 3, or a later one."
             ),
         ),
         (
-            Stopped("claire", "wrong place"),
+            PublishingStopped("claire", "wrong place"),
             "Nothing was sent: everything was stopped by claire (wrong place). Resume first: policenotify resume",
         ),
         (
-            Stopped("claire", ""),
+            PublishingStopped("claire", ""),
             "Nothing was sent: everything was stopped by claire. Resume first: policenotify resume",
         ),
         (
@@ -158,16 +158,16 @@ def test_an_error_says_what_happened_and_what_to_do(error: PolicenotifyError, te
 
 
 def test_an_error_keeps_what_a_program_needs() -> None:
-    assert NotAllowed([ERROR, WARNING], ULID).findings == (ERROR, WARNING)
-    assert NotAllowed([ERROR]).publication is None
-    illegal = IllegalCourse("…", incident=None, may_follow=iter(["opening"]))
-    assert (illegal.incident, illegal.may_follow) == (None, ("opening",))
-    assert (KeyReused("k", ULID).key, KeyReused("k", ULID).first) == ("k", ULID)
-    fit = CannotFit("sms", 161, 160)
+    assert MessageRejected([ERROR, WARNING], ULID).findings == (ERROR, WARNING)
+    assert MessageRejected([ERROR]).publication is None
+    illegal = InvalidTransition("…", incident=None, allowed_stages=iter(["opening"]))
+    assert (illegal.incident, illegal.allowed_stages) == (None, ("opening",))
+    assert (IdempotencyConflict("k", ULID).key, IdempotencyConflict("k", ULID).first) == ("k", ULID)
+    fit = MessageTooLong("sms", 161, 160)
     assert (fit.channel, fit.used, fit.limit) == ("sms", 161, 160)
-    newer = NewerVersion("Post", 2, 1)
+    newer = UnsupportedVersion("Post", 2, 1)
     assert (newer.what, newer.found, newer.known) == ("Post", 2, 1)
-    assert Stopped("claire", "").by == "claire"
+    assert PublishingStopped("claire", "").by == "claire"
     assert MissingExtra("x", "email").extra == "email"
     assert PublicationFailed([RECEIPT]).receipts == (RECEIPT,)
     refused = Refused("r", remedy="m", code="c", fallback="prepare")

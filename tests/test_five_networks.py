@@ -20,7 +20,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, PublicationFailed
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import HangUp
+from policenotify.testing import Disconnect
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_no_secret_and_nobody_s_address_is_left_in_clear(
     five.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> unknown")
     five.sms.refuse(NUMBERS[0])
     for network, route in PUBLISHES.items():
-        getattr(five, network).fail_next(*route, HangUp(), effect=True)
+        getattr(five, network).fail_next(*route, Disconnect(), effect=True)
     updated = publisher.publish(opened.update("Une voie rouverte"), key="2", actor="desk")
     with pytest.raises(PublicationFailed) as caught:
         updated.raise_for_failures()

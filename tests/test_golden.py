@@ -13,14 +13,14 @@ from typing import Final
 import pytest
 from shipped import NETWORKS, channel_on
 
-from policenotify.channel import Configured, Post
+from policenotify.channel import ChannelConfig, Post
 from policenotify.model import places
-from policenotify.model.history import Entry, History, Leg
+from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.publishing.defaults import resolve
-from policenotify.render import Scene, render
+from policenotify.render import RenderContext, render
 from policenotify.render.locales import PROFILES, WORDS
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
@@ -124,12 +124,12 @@ def _stages(category: str) -> tuple[Stage, ...]:
     return (Stage.STANDALONE, Stage.CORRECTION, Stage.CANCELLATION)
 
 
-def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Configured, Post]]:
+def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:
     """How it reads, named by network and wording."""
     begins = stage in {Stage.OPENING, Stage.STANDALONE}
-    first = Entry(publication=FIRST, sequence=1, message=_message(category, _stages(category)[0]), at=AT)
+    first = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, _stages(category)[0]), at=AT)
     history = History() if begins else History(incident=INCIDENT, entries=(first,))
-    scene = Scene(
+    scene = RenderContext(
         message=_message(category, stage),
         language=language,
         words=WORDS[language],
@@ -145,11 +145,11 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Config
         channel = channel_on(network)
         wording = render(
             scene,
-            Leg(
+            Target(
                 channel=network,
                 account=channel.account,
                 language=language,
-                answers=(FIRST,) if channel.abilities.replies and not begins else (),
+                answers=(FIRST,) if channel.capabilities.replies and not begins else (),
             ),
             channel=channel,
             key="0" * 64,
@@ -177,9 +177,9 @@ def _page(category: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _count(channel: Configured, post: Post) -> str:
-    used, limit = channel.abilities.budget.use(post.text)
-    described = channel.abilities.budget.describe
+def _count(channel: ChannelConfig, post: Post) -> str:
+    used, limit = channel.capabilities.budget.use(post.text)
+    described = channel.capabilities.budget.describe
     return f"{used}/{limit}{f' ({described(post.text)})' if described else ''}"
 
 

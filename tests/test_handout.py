@@ -12,12 +12,12 @@ import pytest
 from scripted import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
 from sqlalchemy import select
 
-from policenotify.channel import Configured, Recipient, RecipientOutcome
-from policenotify.delivery.attempt import Attempts
+from policenotify.channel import ChannelConfig, Recipient, RecipientOutcome
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import LostLease, Refused, Unconfirmed
 from policenotify.journal import leases, schema
 from policenotify.journal.leases import Machine, this_machine, this_process
-from policenotify.journal.records import Claimed
+from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.transport import before_publishing
@@ -37,12 +37,12 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 def list_network(**more: Any) -> Scripted:
-    return Scripted(abilities=MAIL, one_by_one=True, **more)
+    return Scripted(capabilities=MAIL, one_by_one=True, **more)
 
 
-def attempts(book: Book, network: Scripted, how: Configured | None = None, **more: Any) -> Attempts:
+def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
     channel = network.open(book.clock, book.journal.keep("sky"))
-    return Attempts(
+    return DeliveryAttempt(
         journal=book.journal,
         channel=channel,
         how=how or network.configured("sky"),
@@ -52,7 +52,7 @@ def attempts(book: Book, network: Scripted, how: Configured | None = None, **mor
     )
 
 
-def claim(book: Book, name: str = "") -> Claimed:
+def claim(book: Book, name: str = "") -> ClaimedDelivery:
     claimed = book.claim() if not name else book.journal.claim("sky", name, lease=LEASE)
     assert claimed is not None
     return claimed
@@ -178,7 +178,7 @@ def test_after_a_power_cut_all_who_may_have_been_asked_are_in_doubt(book: Book) 
 
 
 def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) -> None:
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
     channel: Any = network.open(book.clock, book.journal.keep("sky"))
 
     def first_only(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
@@ -187,7 +187,7 @@ def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) ->
     channel.send_each = first_only
     published = book.publish("sky", people=PEOPLE[:3])
     how = network.configured("sky")
-    Attempts(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claim(book))
+    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 2}
 
 
@@ -225,7 +225,7 @@ def halted(
 
 @pytest.mark.parametrize("wrong", [None, Unconfirmed("The library failed."), Refused("It says no.")])
 def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, wrong: Exception | None) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     network.sends.append(halted(book, network, wrong=wrong))
     published = book.publish("sky")
     with pytest.raises(LostLease):
@@ -238,7 +238,7 @@ def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, 
 @pytest.mark.parametrize("leases", [0.51, 1.01])
 def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
     """Half a lease is for what precedes the write; the other half is for the answer to it."""
-    network = Scripted(abilities=PLAIN)
+    network = Scripted(capabilities=PLAIN)
     network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
     published = book.publish("sky")
     attempts(book, network).make(claim(book))
@@ -248,7 +248,7 @@ def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_d
 
 
 def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_again(book: Book) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
     network.sends.append(Unconfirmed("Cut."))
     published = book.publish("sky")
     attempts(book, network).make(claim(book))
@@ -286,7 +286,7 @@ def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) ->
 
 def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None:
     """The clock that measures our own time stood still: a paused machine whose journal is elsewhere."""
-    network = Scripted(abilities=PLAIN)
+    network = Scripted(capabilities=PLAIN)
 
     class Still:
         now = book.clock.now
@@ -301,7 +301,7 @@ def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None
     published = book.publish("sky")
     channel = network.open(book.clock, book.journal.keep("sky"))
     how = network.configured("sky")
-    Attempts(journal=book.journal, channel=channel, how=how, clock=Still(), lease=LEASE).make(claim(book))
+    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=Still(), lease=LEASE).make(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
 
 
@@ -390,7 +390,7 @@ def test_what_becomes_of_a_post_in_the_background_is_logged_without_its_words(
     book: Book, step: Exception | None, level: int, word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "policenotify")
-    network = Scripted(abilities=PLAIN)
+    network = Scripted(capabilities=PLAIN)
     if step is not None:
         network.sends.append(step)
     published = book.publish("sky")
@@ -410,7 +410,7 @@ def test_what_becomes_of_a_list_is_logged_without_its_people(
     book: Book, doubted: int, level: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "policenotify")
-    network = Scripted(abilities=MAIL)
+    network = Scripted(capabilities=MAIL)
 
     def some_in_doubt(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
         for person in people[:doubted]:

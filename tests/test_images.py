@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from policenotify.channel import Picture
-from policenotify.errors import InvalidPicture
+from policenotify.errors import InvalidImage
 from policenotify.publishing.images import MAX_BYTES, MAX_SIDE, picture
 
 MARK = "Z6-RUE-DES-LILAS-12"
@@ -198,7 +198,7 @@ def test_a_small_picture_is_not_blown_up() -> None:
 
 
 def test_what_cannot_be_made_small_enough_is_refused() -> None:
-    with pytest.raises(InvalidPicture, match="does not fit 300 bytes"):
+    with pytest.raises(InvalidImage, match="does not fit 300 bytes"):
         picture(encoded(photo()), "x", max_bytes=300)
 
 
@@ -249,7 +249,7 @@ def test_sixteen_bits_and_four_inks_keep_their_tones() -> None:
 def test_a_picture_that_was_half_copied_says_so() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         data = encoded(photo(400, 300), kind)
-        with pytest.raises(InvalidPicture, match=r"damaged or incomplete .* copy it again"):
+        with pytest.raises(InvalidImage, match=r"damaged or incomplete .* copy it again"):
             picture(data[: len(data) // 2], "x")
 
 
@@ -264,7 +264,7 @@ def test_a_picture_that_was_half_copied_says_so() -> None:
     ],
 )
 def test_what_is_no_picture_is_told_in_words(data: bytes, said: str) -> None:
-    with pytest.raises(InvalidPicture) as raised:
+    with pytest.raises(InvalidImage) as raised:
         picture(data, "x")
     assert said in str(raised.value)
     assert str(raised.value).startswith("Nothing was sent: ")
@@ -278,18 +278,18 @@ def test_a_bomb_is_not_unpacked(side: int) -> None:
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in [(b"IHDR", head), (b"IDAT", body), (b"IEND", b"")]
     )
-    with pytest.raises(InvalidPicture, match="89 million are allowed"):
+    with pytest.raises(InvalidImage, match="89 million are allowed"):
         picture(b"\x89PNG\r\n\x1a\n" + chunks, "x")
 
 
 def test_a_file_far_too_large_is_not_even_opened() -> None:
-    with pytest.raises(InvalidPicture, match="50 MB"):
+    with pytest.raises(InvalidImage, match="50 MB"):
         picture(bytes(50_500_000), "x")
 
 
 @pytest.mark.parametrize("alt", ["", "  \n"])
 def test_a_picture_needs_a_description(alt: str) -> None:
-    with pytest.raises(InvalidPicture, match="no description"):
+    with pytest.raises(InvalidImage, match="no description"):
         picture(encoded(photo()), alt)
 
 
@@ -309,7 +309,7 @@ def test_whatever_is_given_is_a_picture_or_a_plain_refusal(data: st.DataObject) 
         whole[at] = data.draw(st.integers(0, 255))
     try:
         result = picture(bytes(whole), "x")
-    except InvalidPicture as error:
+    except InvalidImage as error:
         assert str(error).startswith("Nothing was sent: ")  # noqa: PT017 - either end is right
     else:
         assert shown(result).size == (result.width, result.height)

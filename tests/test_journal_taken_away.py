@@ -19,7 +19,7 @@ from policenotify.errors import JournalTakenAway
 from policenotify.journal import open_journal
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.testing.servers.http import Hang
+from policenotify.testing.servers.http import NoResponse
 
 LONG = timedelta(seconds=30)
 Way = Callable[[Desk], None]
@@ -193,7 +193,7 @@ def test_the_worker_of_the_command_line_exits_with_a_code_of_its_own(
 
 @pytest.mark.parametrize("way", [_put_aside, _another])
 def test_a_post_that_is_under_way_is_found_out_when_the_journal_is_back(desk: Desk, way: Way) -> None:
-    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Hang(0.7), effect=True)
+    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", NoResponse(0.7), effect=True)
     publisher = desk.publisher([desk.on_bluesky()], lease=timedelta(seconds=1.5))
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.errors import NewerVersion, SettingsError
+from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.keys import CROCKFORD, Keys
 
 
@@ -117,7 +117,7 @@ def test_a_newer_file_names_its_version(keys: Keys, tmp_path: Path) -> None:
     path = tmp_path / "k"
     keys.save(path)
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 7'))
-    with pytest.raises(NewerVersion, match="schema version 7"):
+    with pytest.raises(UnsupportedVersion, match="schema version 7"):
         Keys.load(path)
 
 

@@ -4,8 +4,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pydantic import ValidationError
 
-from policenotify.errors import IllegalCourse
-from policenotify.model.lifecycle import STANDALONE, Course, Lifecycle, Stage, course_after, may_follow, next_course
+from policenotify.errors import InvalidTransition
+from policenotify.model.lifecycle import (
+    STANDALONE,
+    IncidentStatus,
+    Lifecycle,
+    Stage,
+    allowed_stages,
+    next_status,
+    status_after,
+)
 
 ULID = "01K1BB00000000000000000000"
 
@@ -74,38 +82,38 @@ def test_a_lifecycle_is_frozen() -> None:
 @pytest.mark.parametrize(
     ("course", "stages"),
     [
-        (Course.UNKNOWN, (Stage.OPENING, Stage.STANDALONE)),
-        (Course.OPEN, (Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION)),
-        (Course.ENDED, (Stage.CORRECTION,)),
-        (Course.CANCELLED, ()),
-        (Course.STANDALONE, (Stage.CORRECTION, Stage.CANCELLATION)),
+        (IncidentStatus.UNKNOWN, (Stage.OPENING, Stage.STANDALONE)),
+        (IncidentStatus.OPEN, (Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION)),
+        (IncidentStatus.ENDED, (Stage.CORRECTION,)),
+        (IncidentStatus.CANCELLED, ()),
+        (IncidentStatus.STANDALONE, (Stage.CORRECTION, Stage.CANCELLATION)),
     ],
 )
-def test_what_may_follow(course: Course, stages: tuple[Stage, ...]) -> None:
-    assert may_follow(course) == stages
+def test_what_may_follow(course: IncidentStatus, stages: tuple[Stage, ...]) -> None:
+    assert allowed_stages(course) == stages
 
 
 @pytest.mark.parametrize(
     ("stages", "course"),
     [
-        ([], Course.UNKNOWN),
-        (["opening"], Course.OPEN),
-        (["opening", "update", "correction", "update", "end"], Course.ENDED),
-        (["opening", "end", "correction", "correction"], Course.ENDED),
-        (["opening", "cancellation"], Course.CANCELLED),
-        (["standalone"], Course.STANDALONE),
-        (["standalone", "correction", "cancellation"], Course.CANCELLED),
+        ([], IncidentStatus.UNKNOWN),
+        (["opening"], IncidentStatus.OPEN),
+        (["opening", "update", "correction", "update", "end"], IncidentStatus.ENDED),
+        (["opening", "end", "correction", "correction"], IncidentStatus.ENDED),
+        (["opening", "cancellation"], IncidentStatus.CANCELLED),
+        (["standalone"], IncidentStatus.STANDALONE),
+        (["standalone", "correction", "cancellation"], IncidentStatus.CANCELLED),
     ],
 )
-def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
-    assert course_after(Stage(stage) for stage in stages) is course
+def test_where_an_incident_stands(stages: list[str], course: IncidentStatus) -> None:
+    assert status_after(Stage(stage) for stage in stages) is course
 
 
 @pytest.mark.parametrize(
     ("course", "stage", "incident", "says"),
     [
         (
-            Course.UNKNOWN,
+            IncidentStatus.UNKNOWN,
             Stage.UPDATE,
             "142",
             (
@@ -114,7 +122,7 @@ def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
             ),
         ),
         (
-            Course.UNKNOWN,
+            IncidentStatus.UNKNOWN,
             Stage.CANCELLATION,
             None,
             (
@@ -123,7 +131,7 @@ def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
             ),
         ),
         (
-            Course.OPEN,
+            IncidentStatus.OPEN,
             Stage.OPENING,
             "142",
             (
@@ -132,7 +140,7 @@ def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
             ),
         ),
         (
-            Course.ENDED,
+            IncidentStatus.ENDED,
             Stage.UPDATE,
             "142",
             (
@@ -141,7 +149,7 @@ def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
             ),
         ),
         (
-            Course.CANCELLED,
+            IncidentStatus.CANCELLED,
             Stage.END,
             "142",
             (
@@ -150,13 +158,13 @@ def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
             ),
         ),
         (
-            Course.CANCELLED,
+            IncidentStatus.CANCELLED,
             Stage.CORRECTION,
             None,
             "Nothing was sent. The message was cancelled, which is final. Open now: 141. Nothing may follow.",
         ),
         (
-            Course.STANDALONE,
+            IncidentStatus.STANDALONE,
             Stage.END,
             None,
             (
@@ -167,23 +175,23 @@ def test_where_an_incident_stands(stages: list[str], course: Course) -> None:
     ],
 )
 def test_an_illegal_course_says_what_is_open_and_what_may_follow(
-    course: Course, stage: Stage, incident: str | None, says: str
+    course: IncidentStatus, stage: Stage, incident: str | None, says: str
 ) -> None:
-    with pytest.raises(IllegalCourse) as refused:
-        next_course(course, stage, incident=incident, known="Open now: 141.")
+    with pytest.raises(InvalidTransition) as refused:
+        next_status(course, stage, incident=incident, known="Open now: 141.")
     assert str(refused.value) == says
     assert refused.value.incident == incident
-    assert all(stage in says for stage in refused.value.may_follow)
+    assert all(stage in says for stage in refused.value.allowed_stages)
 
 
-@given(st.sampled_from(Course), st.sampled_from(Stage))
-def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: Course, stage: Stage) -> None:
-    if stage in may_follow(course):
-        assert course_after([]) is Course.UNKNOWN
-        assert next_course(course, stage, incident="i") in Course
+@given(st.sampled_from(IncidentStatus), st.sampled_from(Stage))
+def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatus, stage: Stage) -> None:
+    if stage in allowed_stages(course):
+        assert status_after([]) is IncidentStatus.UNKNOWN
+        assert next_status(course, stage, incident="i") in IncidentStatus
     else:
-        with pytest.raises(IllegalCourse):
-            next_course(course, stage, incident="i")
+        with pytest.raises(InvalidTransition):
+            next_status(course, stage, incident="i")
 
 
 class Incident(RuleBasedStateMachine):
@@ -208,8 +216,8 @@ class Incident(RuleBasedStateMachine):
     @rule(stage=st.sampled_from(Stage))
     def publish(self, stage: Stage) -> None:
         try:
-            next_course(course_after(self.published), stage, incident=None)
-        except IllegalCourse:
+            next_status(status_after(self.published), stage, incident=None)
+        except InvalidTransition:
             assert not self._may(stage)
         else:
             assert self._may(stage)
@@ -217,10 +225,10 @@ class Incident(RuleBasedStateMachine):
 
     @invariant()
     def the_course_is_what_was_published(self) -> None:
-        course = course_after(self.published)
-        assert (course is Course.UNKNOWN) == (not self.published)
-        assert (course is Course.CANCELLED) == (Stage.CANCELLATION in self.published)
-        assert (course is Course.ENDED) == (Stage.END in self.published)
+        course = status_after(self.published)
+        assert (course is IncidentStatus.UNKNOWN) == (not self.published)
+        assert (course is IncidentStatus.CANCELLED) == (Stage.CANCELLATION in self.published)
+        assert (course is IncidentStatus.ENDED) == (Stage.END in self.published)
 
 
 TestIncident = Incident.TestCase

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from policenotify.errors import NewerVersion
+from policenotify.errors import UnsupportedVersion
 from policenotify.model import message as message_module
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -298,7 +298,7 @@ def test_read_names_every_wrong_field_at_once() -> None:
 @pytest.mark.parametrize("version", [2, 99, 10**30])
 def test_a_newer_message_is_refused_naming_its_version(version: int) -> None:
     with pytest.raises(
-        NewerVersion, match=f"message has schema version {version}; this policenotify reads up to 1"
+        UnsupportedVersion, match=f"message has schema version {version}; this policenotify reads up to 1"
     ) as e:
         read(json.dumps({"schema_version": version, "category": "fire", "what": "is new"}))
     assert (e.value.what, e.value.found, e.value.known) == ("message", version, SCHEMA_VERSION)
@@ -334,7 +334,7 @@ def test_an_older_message_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPat
     assert read(first).headline == "Feu"
     assert read(json.dumps(first)).headline == "Feu"
     assert first == {"schema_version": 1, "category": "fire", "subject": "Feu"}  # the caller's own is left alone
-    with pytest.raises(NewerVersion, match="reads up to 3"):
+    with pytest.raises(UnsupportedVersion, match="reads up to 3"):
         read({"schema_version": 4})
 
 

@@ -23,7 +23,7 @@ from policenotify.model import places
 from policenotify.model.places import Commune, Department, Epci
 
 ROOT = Path(__file__).parents[1]
-DATA = Path(places.__file__).parent / "data"
+DATA = Path(places.__file__).parents[1] / "data"
 
 
 def lines(table: int) -> list[list[str]]:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Operation
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, Operation, StateStore
 from policenotify.errors import SettingsError
 from policenotify.model import places
 from policenotify.model.cap import Severity
-from policenotify.model.history import Entry, History, Leg, Outcome, Said
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.routing import Route, legs_on, plan, reached
@@ -27,14 +27,14 @@ AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 IDS: Final = tuple(f"01JZ000000000000000000000{number}" for number in range(1, 5))
 
 
-def _never(_clock: Clock, _keep: Keep) -> Channel:
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
     raise AssertionError("a plan opens no channel")
 
 
-def _channel(name: str, *, replies: bool = True, **how: Any) -> Configured:
-    abilities = Abilities(budget=Budget(300), replies=replies)
-    given = {"network": "any", "account": f"{name}.example", "abilities": abilities, "open": _never, **how}
-    return Configured(name=name, **given)
+def _channel(name: str, *, replies: bool = True, **how: Any) -> ChannelConfig:
+    capabilities = Capabilities(budget=Budget(300), replies=replies)
+    given = {"network": "any", "account": f"{name}.example", "capabilities": capabilities, "open": _never, **how}
+    return ChannelConfig(name=name, **given)
 
 
 BLUESKY: Final = _channel("bluesky", tags=frozenset({"public"}))
@@ -64,13 +64,13 @@ def _message(stage: str = "opening", **fields: Any) -> Message:
     return Message.model_validate(given)
 
 
-def _said(channel: Configured, outcome: Outcome = Outcome.POSTED, *, language: str = "fr") -> Said:
-    return Said(channel=channel.name, account=channel.account, language=language, outcome=outcome)
+def _said(channel: ChannelConfig, outcome: Outcome = Outcome.POSTED, *, language: str = "fr") -> PostedPart:
+    return PostedPart(channel=channel.name, account=channel.account, language=language, outcome=outcome)
 
 
-def _history(*publications: tuple[Said, ...]) -> History:
+def _history(*publications: tuple[PostedPart, ...]) -> History:
     entries = tuple(
-        Entry(
+        HistoryEntry(
             publication=IDS[number],
             sequence=number + 1,
             message=_message("update" if number else "opening"),
@@ -86,12 +86,12 @@ NOTHING: Final = History()
 
 
 def _plan(
-    message: Message, history: History = NOTHING, channels: tuple[Configured, ...] = ALL, *routes: Route, **more: Any
-) -> tuple[Leg, ...]:
+    message: Message, history: History = NOTHING, channels: tuple[ChannelConfig, ...] = ALL, *routes: Route, **more: Any
+) -> tuple[Target, ...]:
     return plan(message, history, channels, routes, contains=places.contains, **more)
 
 
-def _names(legs: tuple[Leg, ...]) -> list[str]:
+def _names(legs: tuple[Target, ...]) -> list[str]:
     return [leg.channel for leg in legs]
 
 
@@ -250,7 +250,7 @@ def test_a_correction_answers_what_it_sets_right() -> None:
 
 
 def test_the_correction_of_a_standalone_message_goes_where_that_went() -> None:
-    alone = Entry(
+    alone = HistoryEntry(
         publication=IDS[0], sequence=1, message=_message("standalone"), at=AT, said=(_said(MAIL), _said(BLUESKY))
     )
     correction = Message.model_validate(
@@ -338,7 +338,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
     to = data.draw(st.lists(st.sampled_from(names), max_size=2), label="to")
     routes = tuple(data.draw(st.lists(st.builds(Route, to=st.just(tuple(to)), at_least=st.just(Severity.MODERATE)))))
 
-    def decide() -> tuple[Leg, ...]:
+    def decide() -> tuple[Target, ...]:
         return plan(message, history, channels, routes, contains=places.contains)
 
     try:
@@ -363,7 +363,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
 
 def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> None:
     able = _channel("able")
-    able = replace(able, abilities=replace(able.abilities, edits=True))
+    able = replace(able, capabilities=replace(able.capabilities, edits=True))
     history = _history((_said(able),), (_said(BLUESKY),))
     [post, _] = _plan(_message("correction", corrects=IDS[1]), history, (able, BLUESKY))
     assert (post.channel, post.operation) == ("able", Operation.POST)
@@ -376,7 +376,7 @@ def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> No
 
 @pytest.mark.parametrize("stage", ["opening", "standalone", "update", "correction", "cancellation", "end"])
 @pytest.mark.parametrize("channel", [BLUESKY, MAIL, EXPATS])
-def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Configured) -> None:
+def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: ChannelConfig) -> None:
     begins = stage in {"opening", "standalone"}
     everybody = tuple(_said(one) for one in (BLUESKY, MAIL, EXPATS))
     history = NOTHING if begins else _history(everybody, everybody)
@@ -395,7 +395,7 @@ def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Co
     ],
 )
 def test_nothing_begins_on_a_channel_that_turns_out_not_to_be_for_it(
-    channel: Configured, skip: str, *, exercise: bool
+    channel: ChannelConfig, skip: str, *, exercise: bool
 ) -> None:
     [leg] = legs_on(_message(exercise=exercise), NOTHING, channel)
     assert leg.skip == skip
@@ -411,6 +411,6 @@ def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
 
 def test_a_channel_that_cannot_be_used_is_nobody_s_account() -> None:
     wrong = _channel("wrong", account="", problem="its token cannot be read")
-    waits = Said(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
+    waits = PostedPart(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
     legs = _plan(_message("end"), _history((waits,)), (BLUESKY, wrong))
     assert [(leg.channel, leg.skip) for leg in legs] == [("gone", "'gone' is not configured any more.")]

@@ -21,7 +21,15 @@ import pytest
 from desk import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
 
 from policenotify.channel import PostRef
-from policenotify.errors import CannotFit, IllegalCourse, InvalidPicture, KeyReused, NotAllowed, SettingsError, Stopped
+from policenotify.errors import (
+    IdempotencyConflict,
+    InvalidImage,
+    InvalidTransition,
+    MessageRejected,
+    MessageTooLong,
+    PublishingStopped,
+    SettingsError,
+)
 from policenotify.journal.journal import Journal
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -30,11 +38,11 @@ from policenotify.model.message import Category, Image, Message, Translation
 from policenotify.model.rate import Rate
 from policenotify.model.receipt import Publication, PublicationFailed
 from policenotify.networks.registry import configured
-from policenotify.publishing.preparation import Deciding
+from policenotify.publishing.preparation import Preparer
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
-from policenotify.testing.servers.http import Answer, Hang, HangUp
+from policenotify.testing.servers.http import Answer, Disconnect, NoResponse
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 TIP = Message(category=Category.SCAM_CYBER, headline="Faux conseiller bancaire", instruction="Raccrochez.")
@@ -146,13 +154,13 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
     again = publisher.publish(accident(), key="open", actor="another")
     assert (again.id, again.repeated, again.actor) == (first.id, True, "desk")
     assert len(desk.bluesky.posts) == 1
-    with pytest.raises(KeyReused, match=first.id):
+    with pytest.raises(IdempotencyConflict, match=first.id):
         publisher.publish(accident(headline="Autre chose"), key="open", actor="desk")
     assert len(desk.bluesky.posts) == 1
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-@pytest.mark.parametrize("at", [(Deciding, "decide"), (Journal, "publish")])
+@pytest.mark.parametrize("at", [(Preparer, "decide"), (Journal, "publish")])
 def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:
@@ -216,7 +224,7 @@ print(publication.id, *(receipt.outcome for receipt in publication))
 @pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(desk: Desk) -> None:
     """The network takes the post and never answers; the process dies; the next one finds out by the key."""
-    desk.bluesky.fail_next(*PUT, Hang(30), effect=True)
+    desk.bluesky.fail_next(*PUT, NoResponse(30), effect=True)
     process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
     deadline = time.monotonic() + 30
     # A person who is being asked at the kill is in doubt: the mails have their own tests.
@@ -241,14 +249,14 @@ def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Sta
     if stage is Stage.END:
         desks[0].publish(accident(), key="open", actor="desk")
     message = accident() if stage is Stage.OPENING else desks[0].incident(INCIDENT).end("Fin d'intervention")
-    barrier, told = Barrier(2), list[Publication | IllegalCourse]()
+    barrier, told = Barrier(2), list[Publication | InvalidTransition]()
 
     def publish(number: int) -> None:
         barrier.wait()
         try:
             said = message.model_copy(update={"headline": f"{message.headline} {number}"})
             told.append(desks[number].publish(said, key=f"desk {number}", actor=f"desk {number}"))
-        except IllegalCourse as error:
+        except InvalidTransition as error:
             told.append(error)
 
     threads = [Thread(target=publish, args=(number,)) for number in range(2)]
@@ -256,7 +264,7 @@ def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Sta
         thread.start()
     for thread in threads:
         thread.join()
-    [lost] = [one for one in told if isinstance(one, IllegalCourse)]
+    [lost] = [one for one in told if isinstance(one, InvalidTransition)]
     assert ("is already open" if stage is Stage.OPENING else "has ended") in str(lost)
     assert "Nothing was sent" in str(lost)
     assert len(desk.bluesky.posts) == (1 if stage is Stage.OPENING else 2)
@@ -306,12 +314,12 @@ def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
     ],
 )
 def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, outcome: Outcome) -> None:
-    fault: dict[str, Answer | HangUp] = {
+    fault: dict[str, Answer | Disconnect] = {
         "refused": Answer.json({"error": "InvalidRequest", "message": "no"}, status=400),
         "429": Answer.rate_limited(retry_after=60),
         "500": Answer(500),
         "html": Answer.html("<h1>Maintenance</h1>"),
-        "cut": HangUp(),
+        "cut": Disconnect(),
     }
     if down == "nobody listens":
         desk.bluesky.refuse_connections()
@@ -342,7 +350,7 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
 @pytest.mark.slow
 def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
     desk.timeout = 60
-    desk.bluesky.on(*PUT, Hang(30))
+    desk.bluesky.on(*PUT, NoResponse(30))
     publisher = desk.publisher()
     publisher.publish(TIP, key="warm up", actor="desk", to=["presse"])
     before = time.monotonic()
@@ -356,7 +364,7 @@ def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
 
 def test_what_the_checks_forbid_is_kept_and_not_sent(desk: Desk, publisher: Publisher) -> None:
     nowhere = accident(location=None, severity=Severity.SEVERE, instruction="Évitez le secteur. " * 30)
-    with pytest.raises(NotAllowed) as caught:
+    with pytest.raises(MessageRejected) as caught:
         publisher.publish(nowhere, key="open", actor="desk")
     assert caught.value.publication is not None
     assert any(finding.field.startswith("location") for finding in caught.value.findings)
@@ -408,8 +416,8 @@ def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
     mute = desk.on_bluesky()
-    publisher = desk.publisher([replace(mute, abilities=replace(mute.abilities, replies=False))])
-    with pytest.raises(CannotFit, match="bluesky"):
+    publisher = desk.publisher([replace(mute, capabilities=replace(mute.capabilities, replies=False))])
+    with pytest.raises(MessageTooLong, match="bluesky"):
         publisher.publish(accident(instruction="Évitez le secteur " * 30), key="open", actor="desk")
     assert publisher.incidents() == ()
 
@@ -433,12 +441,12 @@ def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> N
 
 def test_an_illegal_course_says_what_is_open_and_what_may_follow(publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
-    with pytest.raises(IllegalCourse, match=f"{INCIDENT} .traffic_accident, Montpellier"):
+    with pytest.raises(InvalidTransition, match=f"{INCIDENT} .traffic_accident, Montpellier"):
         publisher.incident("2026-0001")
     lost = accident().followed_by(Stage.END, headline="Fin", incident="2026-0001")
-    with pytest.raises(IllegalCourse, match=INCIDENT):
+    with pytest.raises(InvalidTransition, match=INCIDENT):
         publisher.publish(lost, key="end", actor="desk")
-    with pytest.raises(IllegalCourse, match=r"What may follow: update, correction, end, cancellation"):
+    with pytest.raises(InvalidTransition, match=r"What may follow: update, correction, end, cancellation"):
         publisher.publish(accident(headline="Encore"), key="again", actor="desk")
 
 
@@ -451,7 +459,7 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
     before = len(desk.bluesky.posts), len(desk.mail.mails)
     following = {"update": opened.update, "end": opened.end, "correction": opened.correct}.get(stage, opened.cancel)
     mixed = following("Fin d'intervention", exercise=not drill)
-    with pytest.raises(IllegalCourse, match=f"exercise={drill}"):
+    with pytest.raises(InvalidTransition, match=f"exercise={drill}"):
         publisher.publish(mixed, key="mixed", actor="desk")
     assert (len(desk.bluesky.posts), len(desk.mail.mails)) == before
     assert [one.id for one in publisher.incidents()] == [INCIDENT]
@@ -461,7 +469,7 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
 def test_a_standalone_exercise_is_set_right_as_one(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
     said = publisher.publish(TIP.model_copy(update={"exercise": True}), key="tip", actor="desk")
-    with pytest.raises(IllegalCourse, match=f"Publication {said.id} is an exercise"):
+    with pytest.raises(InvalidTransition, match=f"Publication {said.id} is an exercise"):
         publisher.publish(said.cancel("Erreur", exercise=False), key="mixed", actor="desk")
 
 
@@ -474,7 +482,7 @@ def test_a_correction_answers_what_it_sets_right(desk: Desk, publisher: Publishe
     assert (correction.root, correction.parent) == (first.uri, first.uri)
     elsewhere = Lifecycle(stage=Stage.CORRECTION, incident=INCIDENT, corrects="0" * 26)
     strange = ended.correct("Rien").model_copy(update={"lifecycle": elsewhere})
-    with pytest.raises(IllegalCourse, match="is not of incident"):
+    with pytest.raises(InvalidTransition, match="is not of incident"):
         publisher.publish(strange, key="strange", actor="desk")
 
 
@@ -482,7 +490,7 @@ def test_a_cancelled_incident_is_final(desk: Desk, publisher: Publisher) -> None
     opened = publisher.publish(accident(), key="open", actor="desk")
     publisher.publish(opened.cancel("Fausse alerte"), key="cancel", actor="desk")
     assert "ANNULATION" in desk.bluesky.posts[1].text
-    with pytest.raises(IllegalCourse, match="final"):
+    with pytest.raises(InvalidTransition, match="final"):
         publisher.publish(opened.end("Fin"), key="end", actor="desk")
 
 
@@ -493,14 +501,14 @@ def test_a_standalone_message_is_corrected_and_cancelled_once(desk: Desk, publis
     first, correction, cancellation = desk.bluesky.posts
     assert correction.parent == first.uri
     assert cancellation.root == first.uri
-    with pytest.raises(IllegalCourse, match="was cancelled"):
+    with pytest.raises(InvalidTransition, match="was cancelled"):
         publisher.publish(said.correct("Encore"), key="again", actor="desk")
     nothing = TIP.followed_by(Stage.CORRECTION, headline="x", incident=None, corrects="0" * 26)
-    with pytest.raises(IllegalCourse, match="no publication"):
+    with pytest.raises(InvalidTransition, match="no publication"):
         publisher.publish(nothing, key="n", actor="d")
     opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     alone = TIP.followed_by(Stage.CORRECTION, headline="x", incident=None, corrects=opened.id)
-    with pytest.raises(IllegalCourse, match="name that one"):
+    with pytest.raises(InvalidTransition, match="name that one"):
         publisher.publish(alone, key="n", actor="d")
 
 
@@ -530,12 +538,12 @@ def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publ
     digest = opened.message.images[0].digest
     publisher.publish(opened.update("Photo", images=[Image(digest=digest, alt=image.alt)]), key="u", actor="desk")
     assert desk.bluesky.posts[1].images[0].data == shown.data
-    with pytest.raises(InvalidPicture, match="cannot be read"):
+    with pytest.raises(InvalidImage, match="cannot be read"):
         publisher.publish(accident(images=[Image(path="nowhere.jpg", alt=image.alt)]), key="n", actor="desk")
-    with pytest.raises(InvalidPicture, match="has no picture"):
+    with pytest.raises(InvalidImage, match="has no picture"):
         publisher.publish(accident(images=[Image(digest="0" * 64, alt=image.alt)]), key="n", actor="desk")
     raw = accident(images=[Image(data=b"bm90IGEgcGljdHVyZQ==", alt=image.alt)])
-    with pytest.raises(InvalidPicture):
+    with pytest.raises(InvalidImage):
         publisher.publish(raw, key="n", actor="desk")
 
 
@@ -580,7 +588,7 @@ def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publ
 def test_stop_halts_everything_until_resume(desk: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     publisher.journal.stop("commandant", "piratage")
-    with pytest.raises(Stopped, match=r"commandant .piratage."):
+    with pytest.raises(PublishingStopped, match=r"commandant .piratage."):
         publisher.publish(TIP, key="tip", actor="desk")
     publisher.drain(timedelta(seconds=1))
     assert desk.bluesky.posts == ()
@@ -648,7 +656,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
     desk.mail.refuse("standard.secret@mairie.example", 451, "4.7.1 <standard.secret@mairie.example> later", times=1)
     publisher = desk.publisher()
     opened = publisher.publish(accident(), key="open", actor="desk")
-    desk.bluesky.fail_next(*PUT, HangUp(), effect=True)
+    desk.bluesky.fail_next(*PUT, Disconnect(), effect=True)
     updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
     ended = publisher.publish(updated.end("Fin d'intervention"), key="end", actor="desk")
     with pytest.raises(PublicationFailed) as caught:

@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from policenotify.channel import Operation, PostRef
-from policenotify.errors import IllegalCourse
+from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
-from policenotify.model.history import Entry, History, Outcome
-from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.history import History, HistoryEntry, Outcome
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication, PublicationFailed, Receipt
@@ -190,9 +190,11 @@ def test_what_follows_a_standalone_message() -> None:
     assert alone.correct("Le 15").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=ULID)
     assert alone.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=ULID)
     for follow in (alone.update, alone.end):
-        with pytest.raises(IllegalCourse, match=r"stands alone.*What may follow: correction, cancellation\.") as caught:
+        with pytest.raises(
+            InvalidTransition, match=r"stands alone.*What may follow: correction, cancellation\."
+        ) as caught:
             follow("Suite")
-        assert caught.value.may_follow == (Stage.CORRECTION, Stage.CANCELLATION)
+        assert caught.value.allowed_stages == (Stage.CORRECTION, Stage.CANCELLATION)
 
 
 def test_what_follows_a_correction_is_about_what_was_corrected() -> None:
@@ -224,31 +226,31 @@ def test_what_follows_carries_what_holds_and_leaves_what_was_said_then() -> None
 # --- what the journal knows ----------------------------------------------------------------------------------------
 
 
-def entry(number: int, message: Message, at: datetime = AT) -> Entry:
-    return Entry(publication=f"{ULID[:-1]}{number}", sequence=number, message=message, at=at)
+def entry(number: int, message: Message, at: datetime = AT) -> HistoryEntry:
+    return HistoryEntry(publication=f"{ULID[:-1]}{number}", sequence=number, message=message, at=at)
 
 
 def test_the_history_of_an_incident() -> None:
     opened, updated = entry(1, said()), entry(2, said("update"))
     history = History(incident="142", entries=(opened, updated))
-    assert history.course is Course.OPEN
+    assert history.course is IncidentStatus.OPEN
     assert history.opening is opened
     assert updated.stage is Stage.UPDATE
     assert history.entry(updated.publication) is updated
     assert history.entry("no such one") is None
-    assert History().course is Course.UNKNOWN
+    assert History().course is IncidentStatus.UNKNOWN
     assert History().opening is None
 
 
 def test_the_history_of_a_standalone_message_has_a_course_too() -> None:
     alone, corrected = entry(1, said("standalone", None)), entry(2, said("correction", None, corrects=f"{ULID[:-1]}1"))
-    assert History(entries=(alone, corrected)).course is Course.STANDALONE
+    assert History(entries=(alone, corrected)).course is IncidentStatus.STANDALONE
     cancelled = entry(3, said("cancellation", None, corrects=f"{ULID[:-1]}1"))
-    assert History(entries=(alone, corrected, cancelled)).course is Course.CANCELLED
+    assert History(entries=(alone, corrected, cancelled)).course is IncidentStatus.CANCELLED
 
 
 def test_a_history_that_cannot_be_is_refused() -> None:
-    with pytest.raises(IllegalCourse, match="The incident has ended"):
+    with pytest.raises(InvalidTransition, match="The incident has ended"):
         _ = History(incident="142", entries=(entry(1, said()), entry(2, said("end")), entry(3, said("end")))).course
 
 

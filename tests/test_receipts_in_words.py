@@ -12,11 +12,11 @@ import pytest
 from desk import INCIDENT, Desk, accident, open_desk
 
 from policenotify.cli import output
-from policenotify.errors import IllegalCourse
+from policenotify.errors import InvalidTransition
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed
-from policenotify.testing.servers.http import Answer, Hang
+from policenotify.testing.servers.http import Answer, NoResponse
 from policenotify.text.timestamps import local_time
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
@@ -65,9 +65,9 @@ def test_an_error_tells_times_in_the_zone_of_the_installation(desk: Desk) -> Non
     publisher = desk.publisher(zone=NOUMEA)
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     again = accident(headline="Encore")
-    with pytest.raises(IllegalCourse) as raised:
+    with pytest.raises(InvalidTransition) as raised:
         publisher.publish(again, key="again", actor="desk")
-    with pytest.raises(IllegalCourse) as unknown:
+    with pytest.raises(InvalidTransition) as unknown:
         publisher.incident("none")
     for told in (str(raised.value), str(unknown.value)):
         assert "UTC" not in told
@@ -83,7 +83,7 @@ def test_what_is_being_sent_names_no_command_and_no_time_to_wait_for(desk: Desk)
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=1))
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=0.5))
-    desk.bluesky.on(*PUT, Hang(30))
+    desk.bluesky.on(*PUT, NoResponse(30))
     publication = publisher.publication("open")
     for _ in range(20):
         publisher.drain(timedelta(seconds=1))

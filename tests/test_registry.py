@@ -12,14 +12,14 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.options import options_of, schema_of
 from policenotify.networks.registry import _NoKeep, configured, network, networks, survey
 from policenotify.text import Budget
-from policenotify.validation import secrets_in, withheld
+from policenotify.validation import redact, secret_values
 
 NTFY = '''
 from pydantic import SecretStr
@@ -72,7 +72,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 class Board:
     """A network that options are read from."""
 
-    abilities = Abilities(budget=Budget(100))
+    capabilities = Capabilities(budget=Budget(100))
     account = "board"
 
     def __init__(self, *, room: str, code: SecretStr, size: int = 3) -> None:
@@ -104,7 +104,7 @@ def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
     options = {"url": "https://ntfy.example/police", "token": "t0ken", "timeout": "2"}
     channel = configured("public", "ntfy", options, languages=("fr", "en"), tags=frozenset({"all"}))
     assert (channel.name, channel.network, channel.account) == ("public", "ntfy", "https://ntfy.example/police")
-    assert channel.abilities.title
+    assert channel.capabilities.title
     assert channel.languages == ("fr", "en")
     assert "t0ken" not in repr(channel)
     clock, keep = SystemClock(), _NoKeep()
@@ -187,7 +187,7 @@ def test_a_slip_is_told_whatever_words_a_secret_is_made_of(secret: str, typo: di
 def test_a_text_is_withheld_for_a_whole_secret_or_a_long_part_of_one(
     text: str, secrets: list[str], *, ours: bool, shown: bool
 ) -> None:
-    assert (withheld(text, secrets, ours=ours) == text) == shown
+    assert (redact(text, secrets, ours=ours) == text) == shown
 
 
 def test_an_unknown_network_names_the_nearest_and_what_there_is() -> None:
@@ -298,7 +298,7 @@ def test_a_channel_that_does_not_say_what_it_is_is_refused(shelf: Shelf, ours: s
 
 @pytest.mark.parametrize(
     ("claim", "protocol"),
-    [("recipients=True", "Mails"), ("deletes=True", "Deletes"), ("edits=True", "Edits")],
+    [("recipients=True", "SupportsBulkSend"), ("deletes=True", "Deletes"), ("edits=True", "SupportsEdit")],
 )
 def test_a_claim_without_its_method_is_refused_at_once(shelf: Shelf, claim: str, protocol: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("title=True", claim))
@@ -311,7 +311,7 @@ def test_recipients_are_asked_for_exactly_where_people_are_written_to(shelf: She
     with pytest.raises(SettingsError, match=r"channels\.press\.recipients: is missing"):
         configured("press", "email", url)
     channel = configured("press", "email", url, recipients=lambda: ["a@press.example"])
-    assert channel.abilities.recipients
+    assert channel.capabilities.recipients
     assert channel.recipients is not None
     assert list(channel.recipients()) == ["a@press.example"]
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
@@ -410,7 +410,7 @@ def test_a_secret_within_is_not_told_either(secret: object, monkeypatch: pytest.
     with pytest.raises(SettingsError, match=r"^channels\.one\.doors: is not right") as raised:
         configured("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
     assert "hunter22" not in str(raised.value)
-    assert secrets_in(options_of(Hotel), {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
+    assert secret_values(options_of(Hotel), {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
         "hunter22",
         "hunter22",
     ]
@@ -421,7 +421,7 @@ def test_the_house_s_services_are_no_options() -> None:
     class WithServices:
         timing: Clock
         room: str
-        memory: Keep | None
+        memory: StateStore | None
         doors: list[str] = field(default_factory=lambda: ["A"])
 
     model = options_of(WithServices)

@@ -20,16 +20,16 @@ from policenotify.errors import SettingsError
 from policenotify.journal import open_journal, schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.publishing.publisher import Publisher
-from policenotify.publishing.reminders import Reminder, Reminders, Reminding
+from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 
 NOW, LONG = timedelta(0), timedelta(seconds=30)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-DUTY = Reminding(to=("duty", "drill"))
+DUTY = ReminderPolicy(to=("duty", "drill"))
 
 
 class House:
@@ -92,10 +92,10 @@ def _texts(network: Scripted) -> list[str]:
     [(-1, 0), (0, 1), (14, 1), (15, 2), (59, 2), (60, 3), (299, 3), (300, 4), (540, 5), (780, 6)],
 )
 def test_the_level_rises_with_time(late: int, level: int) -> None:
-    assert Reminding().level(late * MINUTE) == level
+    assert ReminderPolicy().level(late * MINUTE) == level
     if level:
-        assert Reminding().level(Reminding().late(level)) == level
-        assert Reminding().level(Reminding().late(level) - timedelta(microseconds=1)) == level - 1
+        assert ReminderPolicy().level(ReminderPolicy().late(level)) == level
+        assert ReminderPolicy().level(ReminderPolicy().late(level) - timedelta(microseconds=1)) == level - 1
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_level_rises_with_time(late: int, level: int) -> None:
 )
 def test_times_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"^(after: give one time|every: give a minute)"):
-        Reminding(**wrong)
+        ReminderPolicy(**wrong)
 
 
 def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: pytest.LogCaptureFixture) -> None:
@@ -132,7 +132,11 @@ def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: 
         f'{{"due_at":"{due.isoformat()}","incident":"{INCIDENT}","level":{level}}}' for level in range(1, 6)
     ]
     [line] = one.incidents()
-    assert (line.course, line.reminders, line.reminded_at) == (Course.OPEN, 5, told[-1].at)  # and is over for nobody
+    assert (line.course, line.reminders, line.reminded_at) == (
+        IncidentStatus.OPEN,
+        5,
+        told[-1].at,
+    )  # and is over for nobody
 
 
 def test_what_fell_due_while_nobody_delivered_is_raised_once(house: House) -> None:
@@ -190,7 +194,7 @@ def test_who_was_faster_has_raised_it(house: House) -> None:
     publisher = house.publisher()
     due = _open(publisher)
     house.clock.pass_by(3600)
-    slow = Reminders(journal=publisher.journal, reminding=Reminding(), on_overdue=told.append)
+    slow = Reminders(journal=publisher.journal, reminding=ReminderPolicy(), on_overdue=told.append)
     [line] = publisher.incidents()
     assert publisher.journal.remind(INCIDENT, due, 1)
     assert not publisher.journal.remind(INCIDENT, due, 1)
@@ -227,13 +231,13 @@ def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: H
 
 def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> None:
     small = Scripted(account="small")
-    tiny = replace(small.abilities, budget=Budget(40), replies=False)
+    tiny = replace(small.capabilities, budget=Budget(40), replies=False)
     channels = [
         house.sky.configured("sky"),
-        replace(small.configured("small"), abilities=tiny),
+        replace(small.configured("small"), capabilities=tiny),
         house.duty.configured("duty"),
     ]
-    publisher = house.publisher(channels=channels, reminding=Reminding(to=("small", "duty")))
+    publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=("small", "duty")))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     assert (len(house.duty.said), small.said) == (1, [])
@@ -244,13 +248,13 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
     house: House, names: tuple[str, ...]
 ) -> None:
     small = Scripted(account="small")
-    tiny = replace(small.abilities, budget=Budget(40), replies=False)
+    tiny = replace(small.capabilities, budget=Budget(40), replies=False)
     channels = [
         house.sky.configured("sky"),
-        replace(small.configured("small"), abilities=tiny),
+        replace(small.configured("small"), capabilities=tiny),
         replace(house.duty.configured("duty"), account="", problem="channels.duty.token: the file is empty."),
     ]
-    publisher = house.publisher(channels=channels, reminding=Reminding(to=names))
+    publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     [reminder] = publisher.journal.unfinished()
@@ -277,7 +281,7 @@ def test_an_exercise_stays_among_exercises(house: House) -> None:
     assert (house.sky.said, house.duty.said) == ([], [])
     [text] = _texts(house.drill)
     assert text.startswith("EXERCICE – ⏰ Incident 2026-4711")
-    only = house.publisher(reminding=Reminding(to=("duty",)))
+    only = house.publisher(reminding=ReminderPolicy(to=("duty",)))
     house.after(15 * MINUTE, only)
     assert (house.duty.said, len(house.drill.said)) == ([], 1)
 
@@ -315,7 +319,7 @@ def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
 
 def test_a_duty_channel_must_be_one(house: House) -> None:
     with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is no channel\. Did you mean 'duty'\?"):
-        house.publisher(reminding=Reminding(to=("dutty",)))
+        house.publisher(reminding=ReminderPolicy(to=("dutty",)))
 
 
 # --- the end goes where the opening is

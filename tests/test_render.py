@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, Picture
-from policenotify.errors import CannotFit
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, Picture, StateStore
+from policenotify.errors import MessageTooLong
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
-from policenotify.model.history import Entry, History, Leg, Wording
+from policenotify.model.history import History, HistoryEntry, RenderedPost, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import resolve
-from policenotify.render import Scene, render
-from policenotify.render.locales import PROFILES, WORDS, Profile
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import PROFILES, WORDS, CategoryProfile
 from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
@@ -38,34 +38,36 @@ AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 ACCIDENT: Final = SAMPLES[0]
 
 
-def _never(_clock: Clock, _keep: Keep) -> Channel:
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
     raise AssertionError("rendering opens no channel")
 
 
-def _channel(name: str, abilities: Abilities) -> Configured:
-    return Configured(name=name, network=name, account=ACCOUNTS.get(name, name), abilities=abilities, open=_never)
+def _channel(name: str, capabilities: Capabilities) -> ChannelConfig:
+    return ChannelConfig(
+        name=name, network=name, account=ACCOUNTS.get(name, name), capabilities=capabilities, open=_never
+    )
 
 
-BLUESKY: Final = _channel("bluesky", Abilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
-PHONE: Final = _channel("phone", Abilities(budget=Budget(459), recipients=True, hashtags=False))
-MAIL: Final = _channel("mail", Abilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
+BLUESKY: Final = _channel("bluesky", Capabilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
+PHONE: Final = _channel("phone", Capabilities(budget=Budget(459), recipients=True, hashtags=False))
+MAIL: Final = _channel("mail", Capabilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
 
 
 def _render(
     message: Message,
-    channel: Configured = BLUESKY,
+    channel: ChannelConfig = BLUESKY,
     *,
     history: History | None = None,
     at: datetime = AT,
     language: str = "fr",
-    profile: Profile | None = None,
+    profile: CategoryProfile | None = None,
     pictures: tuple[Picture, ...] = (),
     reference: str = "",
-) -> Wording:
+) -> RenderedPost:
     history = history or History()
-    answers = tuple(entry.publication for entry in history.entries) if channel.abilities.replies else ()
+    answers = tuple(entry.publication for entry in history.entries) if channel.capabilities.replies else ()
     return render(
-        Scene(
+        RenderContext(
             message=message,
             language=language,
             words=WORDS[language],
@@ -77,13 +79,13 @@ def _render(
             pictures=pictures,
             reference=reference,
         ),
-        Leg(channel=channel.name, account=channel.account, language=language, answers=answers),
+        Target(channel=channel.name, account=channel.account, language=language, answers=answers),
         channel=channel,
         key=KEY,
     )
 
 
-def _of(sample: Sample, channel: Configured = BLUESKY) -> Wording:
+def _of(sample: Sample, channel: ChannelConfig = BLUESKY) -> RenderedPost:
     return _render(sample.resolved, channel, history=sample.history, at=sample.at)
 
 
@@ -102,7 +104,7 @@ def _message(stage: str = "opening", **fields: Any) -> Message:
     return Message.model_validate({**accident, **fields})
 
 
-def _text(stage: str = "opening", profile: Profile | None = None, **fields: Any) -> str:
+def _text(stage: str = "opening", profile: CategoryProfile | None = None, **fields: Any) -> str:
     return _render(_message(stage, **fields), profile=profile).standalone.text
 
 
@@ -118,7 +120,7 @@ def _page(sample: Sample) -> str:
             counts = f"{graphemes(post.text)} graphemes, {utf8_bytes(post.text)} bytes"
             spans = [f"  {span.kind} {span.start}-{span.end} {span.value}" for span in post.spans]
             lines += ["", f"--- {name}: {counts}", post.text, *spans]
-    lines += [f"! {left}" for left in short.gave_way]
+    lines += [f"! {left}" for left in short.omitted]
     for name, post in (("mail, reply", mail.reply), ("mail, standalone", mail.standalone)):
         if post:
             lines += ["", f"--- {name}: {post.title}", post.text.rstrip("\n")]
@@ -141,8 +143,8 @@ def test_there_is_a_page_for_each_message_and_no_other() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
 def test_every_message_fits_whole(sample: Sample) -> None:
-    assert _of(sample).gave_way == ()
-    assert _of(sample, MAIL).gave_way == ()
+    assert _of(sample).omitted == ()
+    assert _of(sample, MAIL).omitted == ()
 
 
 # --- openings
@@ -426,7 +428,7 @@ def test_a_headline_that_repeats_the_openings_needs_no_more() -> None:
 
 
 @pytest.mark.parametrize("channel", [BLUESKY, MAIL])
-def test_the_end_says_nothing_again_of_a_person_who_was_found(channel: Configured) -> None:
+def test_the_end_says_nothing_again_of_a_person_who_was_found(channel: ChannelConfig) -> None:
     found = next(sample for sample in SAMPLES if sample.id == "missing/end")
     post = _of(found, channel).standalone
     assert "78" not in post.text + post.title + post.html
@@ -469,7 +471,7 @@ def test_what_is_said_once_has_no_bracket(fields: dict[str, Any], text: str) -> 
 
 def test_a_standalone_message_is_corrected_in_words() -> None:
     alone = Message.model_validate({"category": "road_safety", "headline": "Contrôles renforcés samedi"})
-    entry = Entry(publication="0" * 26, sequence=1, message=alone, at=AT)
+    entry = HistoryEntry(publication="0" * 26, sequence=1, message=alone, at=AT)
     lifecycle = Lifecycle(stage=Stage.CORRECTION, corrects="0" * 26)
     message = Message(category="road_safety", headline="C'est dimanche", lifecycle=lifecycle)
     wording = _render(message, history=History(entries=(entry,)))
@@ -481,11 +483,11 @@ def test_a_standalone_message_is_corrected_in_words() -> None:
 
 
 def test_a_category_without_emoji_and_hashtag_has_the_stages_sign_and_its_label() -> None:
-    drone = Profile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
+    drone = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
     assert _text(profile=drone, instruction="").startswith(
         "🚨 [Drone] #Montpellier – Accident de la circulation avenue"
     )
-    once = Profile(code="drone", labels={"fr": "Drone"})
+    once = CategoryProfile(code="drone", labels={"fr": "Drone"})
     said = {"headline": "Vol de drone", "instruction": "", "location": None}
     assert _text("standalone", profile=once, **said) == "ℹ️ Vol de drone."
 
@@ -534,7 +536,7 @@ LONG: Final = "Circulation très difficile. " + "Deux voies sur trois sont ferm�
 
 def test_the_description_gives_way_first() -> None:
     wording = _render(_message(description=LONG, hashtags=["Hérault"], link="https://police.example/a"))
-    assert wording.gave_way == ("description shortened",)
+    assert wording.omitted == ("description shortened",)
     text = wording.standalone.text
     assert graphemes(text) <= 300
     assert "à hauteur du pont… Évitez le secteur. https://police.example/a #Hérault" in text
@@ -552,7 +554,7 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
     )
     wording = _render(message, history=history)
     assert wording.reply is not None
-    assert wording.gave_way == (
+    assert wording.omitted == (
         "description left out",
         "hashtag #Hérault left out",
         "link left out",
@@ -563,11 +565,13 @@ def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
 
 
 def test_what_must_be_said_and_does_not_fit_is_an_error() -> None:
-    mute = _channel("board", Abilities(budget=BLUESKY.abilities.budget))
-    with pytest.raises(CannotFit, match="on 'board' what, where and the first thing to do take 435 of 300") as caught:
+    mute = _channel("board", Capabilities(budget=BLUESKY.capabilities.budget))
+    with pytest.raises(
+        MessageTooLong, match="on 'board' what, where and the first thing to do take 435 of 300"
+    ) as caught:
         _render(_message(instruction="o" * 310), mute)
     assert (caught.value.used, caught.value.limit) == (435, 300)
-    with pytest.raises(CannotFit, match="bluesky"):
+    with pytest.raises(MessageTooLong, match="bluesky"):
         _render(_message(headline="o" * 160, location={"label": "a" * 150}))
 
 
@@ -578,9 +582,9 @@ def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
     wording = _render(message, pictures=(picture,))
     posts = (wording.standalone, *wording.further)
     assert len(posts) > 2
-    assert wording.gave_way == ()
+    assert wording.omitted == ()
     for number, post in enumerate(posts, 1):
-        assert BLUESKY.abilities.budget.fits(post.text)
+        assert BLUESKY.capabilities.budget.fits(post.text)
         assert post.text.startswith("EXERCICE –")
         assert post.text.endswith(f" ({number}/{len(posts)})")
     assert all(found in posts[0].text for found in ("#Accident", "#Montpellier", "Évitez le secteur."))
@@ -591,23 +595,23 @@ def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
 
 
 def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sentences_end() -> None:
-    def small(limit: int) -> Configured:
-        return _channel("mail", Abilities(budget=Budget(limit), title=True, html=True))
+    def small(limit: int) -> ChannelConfig:
+        return _channel("mail", Capabilities(budget=Budget(limit), title=True, html=True))
 
     message = _message(description=LONG)
     whole = len(_render(message, MAIL).standalone.text)
     shorter = _render(message, small(whole - 50))
-    assert shorter.gave_way == ("description shortened",)
+    assert shorter.omitted == ("description shortened",)
     bare = len(_render(_message(), MAIL).standalone.text)
-    assert _render(message, small(bare)).gave_way == ("description left out",)
-    with pytest.raises(CannotFit):
+    assert _render(message, small(bare)).omitted == ("description left out",)
+    with pytest.raises(MessageTooLong):
         _render(message, small(bare - 1))
-    with pytest.raises(CannotFit):
+    with pytest.raises(MessageTooLong):
         _render(_message(), small(bare - 1))
     urgent = "Évitez le secteur. Suivez la déviation par l'avenue de Lodève."
     long = len(_render(_message(instruction=urgent), MAIL).standalone.text)
     shorter = _render(_message(instruction=urgent), small(long - 1))
-    assert shorter.gave_way == ("instruction shortened",)
+    assert shorter.omitted == ("instruction shortened",)
     text = " ".join(shorter.standalone.text.split())
     assert "Évitez le secteur…" in text
     assert "déviation" not in text
@@ -639,18 +643,18 @@ def test_where_hashtags_cannot_be_followed_words_stand_without_them() -> None:
 
 def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
     small = Budget(150, spell=lambda text: text.replace("🚨", "").replace("–", "-").replace("É", "E").strip())
-    channel = _channel("phone", Abilities(budget=small, hashtags=False))
+    channel = _channel("phone", Capabilities(budget=small, hashtags=False))
     wording = _render(_message(description=LONG), channel)
     assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
     assert len(wording.standalone.text) <= 150
-    assert wording.gave_way == ("description shortened",)
+    assert wording.omitted == ("description shortened",)
 
 
 def test_what_the_alphabet_has_not_is_told() -> None:
     spelled = Budget(459, spell=lambda text: to_gsm(text).text, loses=lambda text: to_gsm(text).lost)
-    channel = _channel("phone", Abilities(budget=spelled, hashtags=False))
+    channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
-    assert set(wording.gave_way) == {"“🚒” cannot be written there", "“²” cannot be written there"}
+    assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}
     assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
     assert "2 m." in wording.standalone.text
 
@@ -662,7 +666,7 @@ def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:
     )
     wording = _render(_message(), pictures=pictures)
     assert wording.standalone.pictures == pictures[:4]
-    assert wording.gave_way == ("2 of 6 pictures left out",)
+    assert wording.omitted == ("2 of 6 pictures left out",)
 
 
 # --- mail
@@ -721,7 +725,7 @@ def test_a_mail_names_days_place_sender_pictures_and_exercise() -> None:
 # --- resolving
 
 
-def _resolve(message: Message, profile: Profile | None = None, **more: str | None) -> Message:
+def _resolve(message: Message, profile: CategoryProfile | None = None, **more: str | None) -> Message:
     given: dict[str, Any] = {
         "sender": SENDER,
         "commune_name": "Montpellier",
@@ -818,13 +822,13 @@ def test_whatever_the_message_it_fits_with_all_that_is_required(data: st.DataObj
     channel, language = data.draw(st.sampled_from((BLUESKY, MAIL))), data.draw(st.sampled_from(("fr", "en")))
     try:
         wording = _render(message, channel, history=history, language=language)
-    except CannotFit as error:
+    except MessageTooLong as error:
         too_long = error
         assert too_long.used > too_long.limit
         return
     assert _render(message, channel, history=history, language=language) == wording
     for post in filter(None, (wording.standalone, wording.reply)):
-        assert channel.abilities.budget.fits(post.text)
+        assert channel.capabilities.budget.fits(post.text)
         assert all(word in post.text for word in _required(message, language))
         assert clean(post.title) == post.title
         mark = WORDS[language].marks.get(message.stage, "")
@@ -848,7 +852,7 @@ def test_both_wordings_are_the_same_post() -> None:
     reply: Mapping[str, object] = wording.reply.model_dump(exclude={"text", "spans"})
     assert reply == wording.standalone.model_dump(exclude={"text", "spans"})
     assert (wording.reply.key, wording.reply.created_at) == (KEY, SAMPLES[1].at)
-    nothing_to_answer = replace(BLUESKY, abilities=Abilities(budget=Budget(300)))
+    nothing_to_answer = replace(BLUESKY, capabilities=Capabilities(budget=Budget(300)))
     assert _of(SAMPLES[1], nothing_to_answer).reply is None
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
-from policenotify.errors import CannotFit
-from policenotify.model.history import History, Leg, Wording
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.errors import MessageTooLong
+from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.render import Scene, render
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Words
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale
 from policenotify.render.places import place_of, tagged
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
@@ -25,22 +25,22 @@ from policenotify.text.spans import hashtag, is_address, mentioned, spans_of
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 
 
-def _never(_clock: Clock, _keep: Keep) -> Channel:
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
     raise AssertionError("rendering opens no channel")
 
 
-def _channel(name: str, abilities: Abilities) -> Configured:
-    return Configured(name=name, network=name, account=name, abilities=abilities, open=_never)
+def _channel(name: str, capabilities: Capabilities) -> ChannelConfig:
+    return ChannelConfig(name=name, network=name, account=name, capabilities=capabilities, open=_never)
 
 
-SHORT: Final = _channel("bluesky", Abilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
-MAIL: Final = _channel("mail", Abilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
+SHORT: Final = _channel("bluesky", Capabilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
+MAIL: Final = _channel("mail", Capabilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
 
 
-def _render(message: Message, channel: Configured = SHORT, history: History | None = None) -> Wording:
+def _render(message: Message, channel: ChannelConfig = SHORT, history: History | None = None) -> RenderedPost:
     return render(
         _scene(message, history=history),
-        Leg(channel=channel.name, account=channel.account, language="fr"),
+        Target(channel=channel.name, account=channel.account, language="fr"),
         channel=channel,
         key="0" * 64,
     )
@@ -52,9 +52,9 @@ def _message(**fields: Any) -> Message:
 
 
 def _scene(
-    message: Message, words: Words = FR, mentions: frozenset[str] = frozenset(), history: History | None = None
-) -> Scene:
-    return Scene(
+    message: Message, words: Locale = FR, mentions: frozenset[str] = frozenset(), history: History | None = None
+) -> RenderContext:
+    return RenderContext(
         message=message,
         language=words.language,
         words=words,
@@ -96,11 +96,11 @@ def test_whom_a_channel_may_mention_is_mentioned_but_never_by_a_place() -> None:
 
 def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
     scene = _scene(_message(headline="Avec @SDIS34 et @SDIS51"))
-    abilities = Abilities(budget=Budget(300, graphemes))
+    capabilities = Capabilities(budget=Budget(300, graphemes))
     told = {}
     for mentions in (frozenset[str](), frozenset({"sdis34"}), frozenset({"SDIS34", "SDIS51"})):
-        channel = replace(_channel("short", abilities), mentions=mentions)
-        leg = Leg(channel=channel.name, account=channel.account, language="fr")
+        channel = replace(_channel("short", capabilities), mentions=mentions)
+        leg = Target(channel=channel.name, account=channel.account, language="fr")
         post = render(scene, leg, channel=channel, key="0" * 64).standalone
         told[post.text] = [span.value for span in post.spans if span.kind == "mention"]
     assert told == {
@@ -129,7 +129,7 @@ def test_french_sets_its_spaces_and_english_does_not() -> None:
 )
 def test_a_space_breaks_no_line_where_that_costs_nothing(budget: Budget, reads: str | None) -> None:
     plain = "Fuite à 1 200 m : « évitez » le secteur !"
-    text = _render(_message(headline=plain), _channel("short", Abilities(budget=budget))).standalone.text
+    text = _render(_message(headline=plain), _channel("short", Capabilities(budget=budget))).standalone.text
     if reads:
         assert reads.replace("~", "\u00a0") in text
     else:
@@ -144,7 +144,7 @@ def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
     history = data.draw(histories(message, (SHORT,)))
     try:
         wording = _render(message, SHORT, history)
-    except CannotFit:
+    except MessageTooLong:
         return
     for post in (wording.standalone, *wording.further):
         assert not post.text.lstrip().startswith(("@", "＠"))

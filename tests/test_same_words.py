@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from desk import accident
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
@@ -26,9 +26,9 @@ from policenotify.model.message import Message, Translation
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
+from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.servers.http import Reply, Seen
+from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 
@@ -83,8 +83,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def x(clock: FakeClock) -> Iterator[XStand]:
-    with XStand(now=clock.now) as x:
+def x(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as x:
         yield x
 
 
@@ -95,7 +95,7 @@ Open = Callable[..., Office]
 def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def make(*channels: Configured, **how: Any) -> Office:
+        def make(*channels: ChannelConfig, **how: Any) -> Office:
             journal = open_journal(
                 str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
             )
@@ -107,7 +107,7 @@ def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
         yield make
 
 
-def on_x(x: XStand, **options: Any) -> Configured:
+def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
     made = {
         "handle": x.handle,
         "consumer_key": x.consumer[0],
@@ -121,7 +121,7 @@ def on_x(x: XStand, **options: Any) -> Configured:
 
 
 @pytest.fixture
-def office(opened: Open, x: XStand) -> Office:
+def office(opened: Open, x: FakeXServer) -> Office:
     return opened(on_x(x))
 
 
@@ -129,7 +129,7 @@ def office(opened: Open, x: XStand) -> Office:
 
 
 @pytest.mark.parametrize("seconds", [1, 20, 59, 120, 600, 3600])
-def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office, x: XStand, seconds: int) -> None:
+def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office, x: FakeXServer, seconds: int) -> None:
     first, first_end = office.opening("I1"), office.end("I1")
     office.clock.pass_by(seconds)
     second, second_end = office.opening("I2"), office.end("I2")
@@ -142,30 +142,30 @@ def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office
 @pytest.mark.parametrize("out", [True, False])
 @pytest.mark.parametrize("seconds", [1, 20, 120])
 def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
-    office: Office, x: XStand, seconds: int, *, out: bool
+    office: Office, x: FakeXServer, seconds: int, *, out: bool
 ) -> None:
     """X refuses the second one; what the cut connection leaves in doubt is settled beside the first one's post."""
     x.duplicate_window = timedelta(0)
     first = office.opening("I1")
     office.clock.pass_by(seconds)
-    x.fail_next(*CREATE, HangUp(), effect=out)
+    x.fail_next(*CREATE, Disconnect(), effect=out)
     assert office.opening("I2").receipts[0].outcome is Outcome.UNCONFIRMED
     posts = ids(first, office.wait("I2-opening"))
     assert posts == [post.id for post in x.posts]
     assert len(set(posts)) == 2
 
 
-def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x: XStand) -> None:
+def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x: FakeXServer) -> None:
     x.duplicate_window = timedelta(0)
     for incident in ("I1", "I2"):
-        x.fail_next(*CREATE, HangUp(), effect=True)
+        x.fail_next(*CREATE, Disconnect(), effect=True)
         office.opening(incident)
         office.clock.pass_by(1)
     found = ids(office.wait("I1-opening"), office.wait("I2-opening"))
     assert sorted(found) == [post.id for post in x.posts]
 
 
-def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: XStand) -> None:
+def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
     [wording] = office.publisher.preview(accident()).wordings
     by_hand = x.write(wording.standalone.text)
     office.clock.pass_by(20)
@@ -176,13 +176,13 @@ def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Offi
 
 @pytest.mark.parametrize("remembers", [True, False])
 def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock, *, remembers: bool) -> None:
-    with MastodonStand(now=clock.now, software="mastodon" if remembers else "gotosocial") as server:
+    with FakeMastodonServer(now=clock.now, software="mastodon" if remembers else "gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
         office = opened(configured("mastodon", "mastodon", options))
         first = office.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
-            server.fail_next("POST", "/api/v1/statuses", HangUp(), effect=out)
+            server.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=out)
             office.opening(f"I-{out}")
         found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
         assert sorted(found) == sorted(post.id for post in server.posts)
@@ -191,17 +191,17 @@ def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock:
 
 @pytest.mark.parametrize("network", ["x", "mastodon"])
 def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
-    opened: Open, clock: FakeClock, x: XStand, network: str
+    opened: Open, clock: FakeClock, x: FakeXServer, network: str
 ) -> None:
     """The second one is first tried so much later that its look-up does not reach back to the first one's post."""
     x.duplicate_window = timedelta(0)
 
-    def trouble(seen: Seen) -> tuple[Reply, bool] | None:
+    def trouble(seen: RecordedRequest) -> tuple[Reply, bool] | None:
         if not seen.path.endswith(("/tweets", "/statuses")):
             return None
-        return (HangUp(), True) if seen.method == "POST" else (Answer(503), False)
+        return (Disconnect(), True) if seen.method == "POST" else (Answer(503), False)
 
-    with MastodonStand(now=clock.now, software="gotosocial") as server:
+    with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
         stand: Any = x if network == "x" else server
         office = opened(on_x(x) if network == "x" else configured("mastodon", "mastodon", options))
@@ -215,13 +215,13 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
 
 
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
-    with BlueskyStand("police34.example", now=clock.now) as server:
+    with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
         office = opened(configured("bluesky", "bluesky", options))
         first = office.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
-            server.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", HangUp(), effect=out)
+            server.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Disconnect(), effect=out)
             office.opening(f"I-{out}")
         found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
         assert sorted(found) == sorted(post.uri for post in server.posts)
@@ -233,7 +233,9 @@ def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: 
 
 @pytest.mark.parametrize("errors", ["problem", "code"])
 @pytest.mark.parametrize("minutes", [2, 10, 60, 600])
-def test_an_end_whose_words_were_said_that_day_is_said(office: Office, x: XStand, minutes: int, errors: Any) -> None:
+def test_an_end_whose_words_were_said_that_day_is_said(
+    office: Office, x: FakeXServer, minutes: int, errors: Any
+) -> None:
     x.errors = errors
     office.opening("I1")
     office.end("I1")
@@ -250,7 +252,7 @@ def test_an_end_whose_words_were_said_that_day_is_said(office: Office, x: XStand
     assert not end.receipts[0].reason
 
 
-def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: XStand) -> None:
+def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
     for incident in ("I1", "I2"):
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
         [wording] = office.publisher.preview(message).wordings
@@ -263,7 +265,7 @@ def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: XStand)
     assert [("Réf." in post.text) for post in x.posts] == [False, True]
 
 
-def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office, x: XStand) -> None:
+def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
     message = Message(
         category="burglary_prevention", headline="Fermez vos volets la nuit", instruction="Appelez le 17."
     )
@@ -275,7 +277,7 @@ def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office,
     assert "lundi 2 mars à 18h42" in second.text
 
 
-def test_what_tells_apart_is_in_the_language_of_the_post(office: Office, x: XStand) -> None:
+def test_what_tells_apart_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
     english = Translation(language="en", headline="Traffic accident", instruction="Avoid the area.")
     for incident in ("I1", "I2"):
         office.opening(incident, translations=(english,))
@@ -293,7 +295,7 @@ def _words(length: int) -> str:
 
 
 @pytest.mark.parametrize("length", range(60, 300, 12))
-def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: XStand, length: int) -> None:
+def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
     [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).wordings
@@ -313,7 +315,7 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: XS
 
 
 @pytest.mark.parametrize("sentences", range(6, 10))
-def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: XStand, sentences: int) -> None:
+def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: FakeXServer, sentences: int) -> None:
     """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
     office = opened(on_x(x, link_mode="standalone"))
     instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
@@ -332,7 +334,7 @@ def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: XSta
 
 
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
-    with BlueskyStand("police34.example", now=clock.now) as server:
+    with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
         office = opened(configured("bluesky", "bluesky", options))
         [wording] = office.publisher.preview(accident()).wordings
@@ -349,7 +351,7 @@ def _bridge() -> ModuleType:
     return module
 
 
-def test_the_bridge_from_dispatch_works_twice_in_one_day(office: Office, x: XStand) -> None:
+def test_the_bridge_from_dispatch_works_twice_in_one_day(office: Office, x: FakeXServer) -> None:
     bridge = _bridge()
     said: list[Publication] = []
     for number, events in enumerate((bridge.SAMPLE, _again(bridge.SAMPLE.splitlines()))):

@@ -14,7 +14,18 @@ import pytest
 from desk import INCIDENT, accident, soon
 from scripted import Step, taken
 
-from policenotify.channel import Abilities, Account, Channel, Clock, Configured, Keep, Operation, Post, PostRef, Request
+from policenotify.channel import (
+    Account,
+    Capabilities,
+    Channel,
+    ChannelConfig,
+    Clock,
+    Operation,
+    Post,
+    PostRef,
+    Request,
+    StateStore,
+)
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -28,7 +39,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 
-ALL = Abilities(budget=Budget(500), replies=True, edits=True, deletes=True, remembers_keys=timedelta(days=1))
+ALL = Capabilities(budget=Budget(500), replies=True, edits=True, deletes=True, idempotency_window=timedelta(days=1))
 MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
 
 
@@ -36,7 +47,7 @@ MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
 class Board:
     """A network in memory whose posts can be changed and taken back; calls fail as scripted."""
 
-    abilities: Abilities = ALL
+    capabilities: Capabilities = ALL
     account: str = "police34.example"
     posts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sends: deque[Step] = field(default_factory=deque)
@@ -45,12 +56,12 @@ class Board:
     prepares: deque[Step] = field(default_factory=deque)
     calls: list[str] = field(default_factory=list)
 
-    def open(self, _clock: Clock, _keep: Keep) -> Channel:
+    def open(self, _clock: Clock, _keep: StateStore) -> Channel:
         return OnBoard(self)
 
-    def configured(self, **how: Any) -> Configured:
-        return Configured(
-            name="board", network="board", account=self.account, abilities=self.abilities, open=self.open, **how
+    def configured(self, **how: Any) -> ChannelConfig:
+        return ChannelConfig(
+            name="board", network="board", account=self.account, capabilities=self.capabilities, open=self.open, **how
         )
 
     @property
@@ -60,7 +71,7 @@ class Board:
 
 class OnBoard:
     def __init__(self, board: Board) -> None:
-        self.board, self.abilities, self.account = board, board.abilities, board.account
+        self.board, self.capabilities, self.account = board, board.capabilities, board.account
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
         body = {"text": post.text, "under": [ref.id for ref in answers]}
@@ -185,10 +196,10 @@ def test_a_severe_correction_is_also_said_below(station: Station) -> None:
     assert reply[2:] == ("1",)
 
 
-@pytest.mark.parametrize("abilities", [ALL, replace(ALL, edits=False)], ids=["by choice", "without edits"])
-def test_a_correction_replies(station: Station, abilities: Abilities) -> None:
-    station.board.abilities = abilities
-    publisher = station.publisher(**({"on_correction": "reply"} if abilities.edits else {}))
+@pytest.mark.parametrize("capabilities", [ALL, replace(ALL, edits=False)], ids=["by choice", "without edits"])
+def test_a_correction_replies(station: Station, capabilities: Capabilities) -> None:
+    station.board.capabilities = capabilities
+    publisher = station.publisher(**({"on_correction": "reply"} if capabilities.edits else {}))
     opened = station.say(publisher, accident())
     [receipt] = station.say(publisher, _wrong(opened))
     assert receipt.operation is Operation.POST
@@ -385,10 +396,10 @@ class Learning(OnBoard):
 
     learns = True
 
-    def __init__(self, board: Board, keep: Keep) -> None:
+    def __init__(self, board: Board, keep: StateStore) -> None:
         super().__init__(board)
         kept = keep.load("limit")
-        self.abilities = replace(board.abilities, budget=Budget(int(kept.value) if kept else 500))
+        self.capabilities = replace(board.capabilities, budget=Budget(int(kept.value) if kept else 500))
 
 
 def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station: Station) -> None:
@@ -405,7 +416,7 @@ def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: 
     publisher = station.publisher(learns=True)
     opens = iter([LookupError("s3cret")])
 
-    def failing(_clock: Clock, _keep: Keep) -> Channel:
+    def failing(_clock: Clock, _keep: StateStore) -> Channel:
         for error in opens:
             raise error
         return OnBoard(station.board)
@@ -418,7 +429,7 @@ def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: 
 
 
 def test_what_a_gateway_does_not_tell_is_said(station: Station) -> None:
-    station.board.abilities = replace(ALL, acceptance="unverified")
+    station.board.capabilities = replace(ALL, acceptance="unverified")
     publisher = station.publisher()
     said = station.say(publisher, accident())
     assert said.on("board").note == "Accepted by the gateway, not verified."

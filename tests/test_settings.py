@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import BySeverity
-from policenotify.errors import JournalMissing, MissingExtra, NewerVersion, SettingsError
+from policenotify.errors import JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.rate import Rate
-from policenotify.publishing.reminders import Reminding
+from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES
 from policenotify.settings import (
     IGNORED,
@@ -91,7 +91,7 @@ def test_a_file_becomes_channels_ready_to_open(write: Write) -> None:
     assert bluesky.tags == {"public"}
     assert (bluesky.without_opening, bluesky.on_unknown) == ("standalone", BySeverity(severe="resend", minor="hold"))
     assert (press.name, press.languages, press.without_opening) == ("presse-34", ("fr", "en"), "skip")
-    assert press.abilities.recipients
+    assert press.capabilities.recipients
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_routes_name_channels_tags_and_categories_that_exist(write: Write) -> No
 def test_reminders_have_times_and_channels_of_their_own(write: Write) -> None:
     said = "[reminders]\nafter = [60, 'PT10M']\nevery = 'PT2H'\nto = 'presse-34'"
     times = (timedelta(minutes=1), timedelta(minutes=10))
-    wanted = Reminding(after=times, every=timedelta(hours=2), to=("presse-34",))
+    wanted = ReminderPolicy(after=times, every=timedelta(hours=2), to=("presse-34",))
     assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.reminding() == wanted
     assert wrongs(write(BASIC, "[reminders]\nto = ['pressee-34']", '[[routes]]\nto = ["public"]')) == [
         "reminders.to: 'pressee-34' is no channel. Did you mean 'presse-34'? Known here: bluesky, presse-34."
@@ -428,7 +428,7 @@ def test_one_account_is_one_channel(write: Write) -> None:
 
 
 def test_a_newer_file_and_an_empty_one_are_refused(write: Write) -> None:
-    with pytest.raises(NewerVersion, match="settings file has schema version 2"):
+    with pytest.raises(UnsupportedVersion, match="settings file has schema version 2"):
         read_settings(write(BASIC.replace("schema_version = 1", "schema_version = 2"), "of_the_future = 1"), environ={})
     assert wrongs(write("")) == ["sender: is missing.", "channels: is missing."]
 
@@ -478,7 +478,7 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     settings = read_settings(place, environ={})
     assert list(settings.languages) == ["de"]
     assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press", "duty"]
-    assert settings.reminders.reminding() == Reminding(to=("duty",))  # with the defaults
+    assert settings.reminders.reminding() == ReminderPolicy(to=("duty",))  # with the defaults
     assert len(settings.routes) == 1
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}
 
@@ -533,7 +533,7 @@ def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: 
         assert publisher.sender == "Police nationale – Hérault"
         assert [route.to for route in publisher.routes] == [("public",)]
         assert publisher.wait == timedelta(seconds=20)
-        assert publisher._reminders.reminding == Reminding()
+        assert publisher._reminders.reminding == ReminderPolicy()
 
 
 def test_without_keys_no_publisher_and_no_journal(write: Write, tmp_path: Path) -> None:

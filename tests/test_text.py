@@ -204,7 +204,7 @@ PARTS = (
 
 
 @pytest.mark.parametrize(
-    ("limit", "text", "gave_way"),
+    ("limit", "text", "omitted"),
     [
         (
             200,
@@ -228,9 +228,9 @@ PARTS = (
         ),
     ],
 )
-def test_what_may_gives_way_in_order(limit: int, text: str, gave_way: tuple[str, ...]) -> None:
+def test_what_may_gives_way_in_order(limit: int, text: str, omitted: tuple[str, ...]) -> None:
     fitted = fit(PARTS, Budget(limit))
-    assert (fitted.text, fitted.gave_way) == (text, gave_way)
+    assert (fitted.text, fitted.omitted) == (text, omitted)
     assert fitted.fits
     assert (fitted.used, fitted.limit) == (len(text), limit)
 
@@ -258,7 +258,7 @@ def test_whatever_the_parts_the_text_fits_or_only_what_is_required_is_left(
     assert fit(parts, budget) == fitted
     if fitted.fits:  # what was made to fit is left as it is
         again = fit([Part(fitted.text, "shrinkable")], budget)
-        assert (again.text, again.gave_way) == (fitted.text, ())
+        assert (again.text, again.omitted) == (fitted.text, ())
 
 
 @given(
@@ -272,7 +272,7 @@ def test_with_more_room_nothing_more_is_left_out(pieces: list[tuple[str, str]], 
         for number, (text, rule) in enumerate(pieces)
     ]
     less, room = fit(parts, Budget(limit)), fit(parts, Budget(limit + more))
-    lost = [{told for told in fitted.gave_way if told.endswith("left out")} for fitted in (room, less)]
+    lost = [{told for told in fitted.omitted if told.endswith("left out")} for fitted in (room, less)]
     assert lost[0] <= lost[1]
 
 

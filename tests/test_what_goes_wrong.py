@@ -26,7 +26,7 @@ from policenotify.errors import JournalError
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
-from policenotify.testing.servers.http import Seen
+from policenotify.testing.servers.http import RecordedRequest
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "what-goes-wrong.md"
 WRITES: Final = os.environ.get("POLICENOTIFY_FAULTS") == "write"  # read now: no test sees the machine's settings
@@ -187,7 +187,7 @@ def _meet(five: Five, together: Barrier) -> None:
             met.add(network)
             together.wait(20)
 
-    def meets(network: str, seen: Seen) -> None:
+    def meets(network: str, seen: RecordedRequest) -> None:
         method, path = PUBLISHES[network]
         if seen.path == path and method in {"*", seen.method}:
             meet(network)

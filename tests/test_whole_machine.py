@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from scripted import LEASE, PLAIN, READABLE, Book, Scripted
 from sqlalchemy import Row, select
 
-from policenotify.channel import Abilities, Configured, PostRef, Request
-from policenotify.delivery.attempt import Attempts
+from policenotify.channel import Capabilities, ChannelConfig, PostRef, Request
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
@@ -30,7 +30,7 @@ from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 
-KEYED = Abilities(budget=Budget(300), replies=True, remembers_keys=timedelta(days=36_500))
+KEYED = Capabilities(budget=Budget(300), replies=True, idempotency_window=timedelta(days=36_500))
 KEYS = Keys.create(lambda count: bytes(range(count)))
 CHANNELS = ("keyed", "readable", "holds", "resends")
 INCIDENTS = ("I1", "I2", None)
@@ -83,9 +83,9 @@ class WholeMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.book = Book(Path(self._folder.name), self.clock, KEYS)
         self.networks = dict(
-            zip(CHANNELS, (Scripted(abilities=one) for one in (KEYED, READABLE, PLAIN, PLAIN)), strict=True)
+            zip(CHANNELS, (Scripted(capabilities=one) for one in (KEYED, READABLE, PLAIN, PLAIN)), strict=True)
         )
-        self.hows: dict[str, Configured] = {
+        self.hows: dict[str, ChannelConfig] = {
             name: network.configured(name, on_unknown="hold" if name == "holds" else "resend")
             for name, network in self.networks.items()
         }
@@ -213,9 +213,9 @@ class WholeMachine(RuleBasedStateMachine):
         network.finds = deque([lambda request: self._find(channel, request, readable=readable)] * 2)
         opened = how.open(self.clock, self.book.journal.keep(channel))
         with suppress(Killed):
-            Attempts(journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE).make(
-                claimed
-            )
+            DeliveryAttempt(
+                journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE
+            ).make(claimed)
         return True
 
     def _until_it_is_due(self, channel: str) -> float:

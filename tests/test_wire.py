@@ -27,17 +27,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing.servers.http import Hang, HangUp, Stand
+from policenotify.testing.servers.http import Disconnect, FakeServer, NoResponse
 from policenotify.transport import (
     ahead,
     causes,
     error_for_exception,
     error_for_status,
-    is_safe,
+    is_secure_url,
+    mute_loggers,
+    never_sent,
     quoted,
     retry_at,
-    silencer,
-    was_never_sent,
     why_unreachable,
 )
 
@@ -208,13 +208,13 @@ def failure(call: Callable[[], object]) -> Exception:
 
 @every_client
 def test_nobody_listens(client: Client, nobody: int) -> None:
-    assert was_never_sent(failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}")))
+    assert never_sent(failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}")))
 
 
 @every_client
 def test_no_such_name(client: Client) -> None:
     error = failure(lambda: client("http://nowhere.invalid/"))
-    assert was_never_sent(error)
+    assert never_sent(error)
     told = str(error_for_exception(error, where="X"))
     assert told.startswith("X cannot be reached: its name is not found. [")
     assert told.endswith("Check the channel's address in the settings, and the DNS of this machine.")
@@ -231,30 +231,30 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
             secured.recv(65536)
 
     error = failure(lambda: client(f"https://127.0.0.1:{listen(shake_hands)}/"))
-    assert was_never_sent(error)
+    assert never_sent(error)
     assert str(error_for_exception(error, where="X")).startswith("X cannot be reached: its certificate is not trusted.")
 
 
 @every_client
 def test_nobody_listens_at_the_proxy(client: Client, nobody: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
-        assert was_never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
+        assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
 
 
 def test_the_proxy_says_no(listen: Any) -> None:
-    assert was_never_sent(
+    assert never_sent(
         failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_says_no)}"))
     )
 
 
 @pytest.mark.parametrize("conversation", [silence, reset, noise])
 def test_httpx_tells_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
-    assert was_never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
+    assert never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
 
 
 @pytest.mark.parametrize("url", ["gopher://network.invalid/", "network.invalid", "http://network.invalid:port/"])
 def test_httpx_knows_no_such_address(url: str) -> None:
-    assert was_never_sent(failure(lambda: with_httpx(url)))
+    assert never_sent(failure(lambda: with_httpx(url)))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_requests_has_no_authorities_to_trust(
         bundle.write_text(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     error = failure(lambda: requests.post(f"https://127.0.0.1:{listen(silence)}/", timeout=SECONDS))
-    assert was_never_sent(error)
+    assert never_sent(error)
     assert "REQUESTS_CA_BUNDLE" in str(error_for_exception(error, where="X"))
 
 
@@ -276,12 +276,15 @@ def test_requests_cannot_speak_to_the_proxy() -> None:
     error = failure(
         lambda: requests.post("https://network.invalid/", proxies={"https": "socks9://127.0.0.1:9"}, timeout=1)
     )
-    assert was_never_sent(error)
+    assert never_sent(error)
     assert "ALL_PROXY" in str(error_for_exception(error, where="X"))
 
 
 def test_no_free_connection() -> None:
-    with Stand(Hang()) as stand, httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client:
+    with (
+        FakeServer(NoResponse()) as stand,
+        httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client,
+    ):
         busy = threading.Thread(target=lambda: failure(lambda: client.get(stand.url, timeout=2)), daemon=True)
         busy.start()
         stand.wait_for(1)
@@ -289,18 +292,18 @@ def test_no_free_connection() -> None:
         stand.close()
         busy.join()
     assert isinstance(error, httpx.PoolTimeout)
-    assert was_never_sent(error)
+    assert never_sent(error)
 
 
 def test_no_mail_server(nobody: int, listen: Any) -> None:
-    assert was_never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", nobody, timeout=SECONDS)))
-    assert was_never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=SECONDS)))
-    assert was_never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_says_no), timeout=SECONDS)))
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", nobody, timeout=SECONDS)))
+    assert never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=SECONDS)))
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_says_no), timeout=SECONDS)))
     with smtplib.SMTP("127.0.0.1", listen(mail_says_no_to_ehlo), local_hostname="desk.example", timeout=1) as mail:
         error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
         mail.close()
     assert isinstance(error, smtplib.SMTPHeloError)
-    assert was_never_sent(error)
+    assert never_sent(error)
 
 
 # --- in doubt ------------------------------------------------------------------------------------------------------
@@ -309,18 +312,25 @@ def test_no_mail_server(nobody: int, listen: Any) -> None:
 @every_client
 @pytest.mark.parametrize(
     "fault",
-    [Hang(), HangUp(), HangUp(reset=True), HangUp("headers"), HangUp("half"), HangUp("half", reset=True)],
+    [
+        NoResponse(),
+        Disconnect(),
+        Disconnect(reset=True),
+        Disconnect("headers"),
+        Disconnect("half"),
+        Disconnect("half", reset=True),
+    ],
     ids=lambda fault: repr(fault)[:40],
 )
-def test_the_answer_does_not_come(client: Client, fault: Hang | HangUp) -> None:
-    with Stand(fault) as stand:
-        assert not was_never_sent(failure(lambda: client(stand.url)))
+def test_the_answer_does_not_come(client: Client, fault: NoResponse | Disconnect) -> None:
+    with FakeServer(fault) as stand:
+        assert not never_sent(failure(lambda: client(stand.url)))
         assert stand.requests[0].body == b"secret=1"  # it did arrive
 
 
 @every_client
 def test_the_answer_is_no_http(client: Client, listen: Any) -> None:
-    assert not was_never_sent(failure(lambda: client(f"http://127.0.0.1:{listen(noise)}/")))
+    assert not never_sent(failure(lambda: client(f"http://127.0.0.1:{listen(noise)}/")))
 
 
 @every_client
@@ -328,7 +338,7 @@ def test_the_answer_is_no_http(client: Client, listen: Any) -> None:
 def test_the_proxy_takes_the_request_and_goes(client: Client, conversation: Conversation, listen: Any) -> None:
     """urllib3 calls this a `ProxyError`, exactly as when it could not connect."""
     proxy = f"http://127.0.0.1:{listen(conversation)}"
-    assert not was_never_sent(failure(lambda: client("http://network.invalid/", proxy)))
+    assert not never_sent(failure(lambda: client("http://network.invalid/", proxy)))
 
 
 def test_a_broken_record_in_the_answer_is_no_failed_handshake(untrusted: Path, listen: Any) -> None:
@@ -349,19 +359,19 @@ def test_a_broken_record_in_the_answer_is_no_failed_handshake(untrusted: Path, l
     with httpx.Client(verify=trusting, timeout=2, trust_env=False) as client:
         error = failure(lambda: client.post(url, content=b"secret=1"))
     assert any(isinstance(one, ssl.SSLError) for one in chain(error))
-    assert not was_never_sent(error)
+    assert not never_sent(error)
     with urllib3.PoolManager(ssl_context=trusting) as pool:
         error = failure(lambda: pool.request("POST", url, body=b"secret=1", retries=False, timeout=2))
     assert isinstance(error, urllib3.exceptions.SSLError)
-    assert not was_never_sent(error)
+    assert not never_sent(error)
     assert len(took) == 2
 
 
 def test_a_body_longer_than_announced_may_have_been_acted_on() -> None:
-    with Stand() as stand:
+    with FakeServer() as stand:
         error = failure(lambda: httpx.post(stand.url, content=b"secret=1", headers={"Content-Length": "4"}))
     assert type(error).__name__ == "LocalProtocolError"
-    assert not was_never_sent(error)
+    assert not never_sent(error)
 
 
 def test_the_mail_server_goes_after_the_mail(listen: Any) -> None:
@@ -369,7 +379,7 @@ def test_the_mail_server_goes_after_the_mail(listen: Any) -> None:
         error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
         mail.close()
     assert isinstance(error, smtplib.SMTPServerDisconnected)
-    assert not was_never_sent(error)
+    assert not never_sent(error)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -390,11 +400,11 @@ def wrapped(*behind: BaseException, cause: BaseException | None = None) -> Wrapp
 
 def test_what_an_sdk_wraps_is_found() -> None:
     refused, lost = ConnectionRefusedError(), ConnectionResetError()
-    assert was_never_sent(wrapped(cause=refused))
-    assert was_never_sent(wrapped(wrapped(refused)))
-    assert not was_never_sent(wrapped(cause=lost))
-    assert not was_never_sent(wrapped())
-    assert not was_never_sent(wrapped(refused, lost))  # of several attempts, one may have arrived
+    assert never_sent(wrapped(cause=refused))
+    assert never_sent(wrapped(wrapped(refused)))
+    assert not never_sent(wrapped(cause=lost))
+    assert not never_sent(wrapped())
+    assert not never_sent(wrapped(refused, lost))  # of several attempts, one may have arrived
     assert [*causes(wrapped(refused, cause=lost))] == [lost, refused]
 
 
@@ -407,13 +417,13 @@ def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
 
     error = failure(twice)
     assert isinstance(error.__context__, ConnectionRefusedError)
-    assert not was_never_sent(error)
+    assert not never_sent(error)
 
 
 def test_errors_that_stand_behind_each_other_come_to_an_end() -> None:
     one, other = Wrapper(), Wrapper()
     one.__cause__, other.__cause__ = other, one
-    assert not was_never_sent(one)
+    assert not never_sent(one)
     assert why_unreachable(one) == ("", "")
 
 
@@ -427,7 +437,7 @@ def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, nobody
     assert type(verdict) is Unavailable
     assert str(verdict) == f"Bluesky cannot be reached. [{type(error).__name__}] It will be tried again."
     assert (verdict.retry_at, verdict.whole_channel, verdict.published) == (None, False, "no")
-    with Stand(HangUp()) as stand:
+    with FakeServer(Disconnect()) as stand:
         error = failure(lambda: client(f"{stand.url}/{SECRET}"))
     verdict = error_for_exception(error, where="the mail server")
     assert type(verdict) is Unconfirmed
@@ -587,12 +597,12 @@ def test_no_header_whatever_breaks_the_reading(value: str) -> None:
     ],
 )
 def test_where_a_token_may_be_sent(url: str, safe: bool) -> None:  # noqa: FBT001 - a table
-    assert is_safe(url) is safe
+    assert is_secure_url(url) is safe
 
 
 def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureFixture) -> None:
     chatty = logging.getLogger("policenotify.tests.chatty")
-    hush = silencer(chatty)
+    hush = mute_loggers(chatty)
     with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(1) as other:
         with hush():
             chatty.debug("token=hunter2")

@@ -19,20 +19,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shipped import NETWORKS, channel_on
 
-from policenotify.channel import Configured
-from policenotify.checks import Draft, check
+from policenotify.channel import ChannelConfig
+from policenotify.checks import CheckContext, check
 from policenotify.cli.commands.preview import document, page
 from policenotify.cli.console import printed
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.source import Told
-from policenotify.errors import CannotFit
+from policenotify.errors import MessageTooLong
 from policenotify.model.cap import Precision, Severity
-from policenotify.model.history import Entry, History, Leg, Outcome, Wording
+from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
 from policenotify.publishing.defaults import resolve
-from policenotify.render import Scene, render
-from policenotify.render.locales import PROFILES, WORDS, Words
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import PROFILES, WORDS, Locale
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.budget import Budget
@@ -65,14 +65,16 @@ def _resolved(message: Message) -> Message:
     )
 
 
-def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> Entry:
+def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> HistoryEntry:
     at = NOW - timedelta(minutes=minutes)
-    return Entry(publication=publication, sequence=1, message=_resolved(message), at=at)
+    return HistoryEntry(publication=publication, sequence=1, message=_resolved(message), at=at)
 
 
-def _render(message: Message, channel: Configured, entries: tuple[Entry, ...] = (), *, language: str = "fr") -> Wording:
-    answers = tuple(entry.publication for entry in entries) if channel.abilities.replies else ()
-    scene = Scene(
+def _render(
+    message: Message, channel: ChannelConfig, entries: tuple[HistoryEntry, ...] = (), *, language: str = "fr"
+) -> RenderedPost:
+    answers = tuple(entry.publication for entry in entries) if channel.capabilities.replies else ()
+    scene = RenderContext(
         message=_resolved(message),
         language=language,
         words=WORDS[language],
@@ -83,11 +85,11 @@ def _render(message: Message, channel: Configured, entries: tuple[Entry, ...] = 
         history=History(incident=INCIDENT, entries=entries),
         reference="K7Q2M",
     )
-    leg = Leg(channel=channel.name, account=channel.account, language=language, answers=answers)
+    leg = Target(channel=channel.name, account=channel.account, language=language, answers=answers)
     return render(scene, leg, channel=channel, key="0" * 64)
 
 
-def _read(wording: Wording) -> str:
+def _read(wording: RenderedPost) -> str:
     """All that readers may see of a wording."""
     posts = filter(None, (wording.standalone, wording.reply, *wording.further))
     return "\n".join(f"{post.title}\n{post.text}\n{post.html}" for post in posts)
@@ -203,7 +205,7 @@ def _parted(read: str, sentences: list[str]) -> Iterator[str]:
 
 @given(_sentences(most=24), _sentences(most=16), EVERYWHERE, st.sampled_from(INCIDENTS))
 def test_no_post_ends_inside_a_sentence_of_an_incident(
-    more: list[str], orders: list[str], channel: Configured, category: str
+    more: list[str], orders: list[str], channel: ChannelConfig, category: str
 ) -> None:
     sentences = [f"S{number} {text}" for number, text in enumerate((*more, *orders))]
     description, instruction = sentences[: len(more)], sentences[len(more) :]
@@ -212,16 +214,16 @@ def test_no_post_ends_inside_a_sentence_of_an_incident(
     )
     try:
         wording = _render(message, channel)
-    except CannotFit:
-        assert not channel.abilities.replies
+    except MessageTooLong:
+        assert not channel.capabilities.replies
         return
     for post in (wording.standalone, *wording.further):
         parted = list(_parted(post.text, sentences))
         # Only in a thread, where the next post goes on, and only what no post holds.
-        assert not [one for one in parted if channel.abilities.budget.fits(f"{one} (9/9)") or not wording.further]
+        assert not [one for one in parted if channel.capabilities.budget.fits(f"{one} (9/9)") or not wording.further]
     told = " ".join(_whole(" ".join(post.text for post in (wording.standalone, *wording.further))).split())
     if [number for number in range(len(description)) if f" S{number} " not in f" {told} "]:
-        assert {"description shortened", "description left out"} & set(wording.gave_way)
+        assert {"description shortened", "description left out"} & set(wording.omitted)
 
 
 SMOKE: Final = (
@@ -243,17 +245,17 @@ def test_what_would_mean_the_opposite_without_its_end_is_left_out(description: s
     )
     wording = _render(message, channel_on("x"))
     assert description[:20] not in wording.standalone.text
-    assert wording.gave_way == ("description left out",)
+    assert wording.omitted == ("description left out",)
 
 
 def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
     channel = channel_on("email")
-    narrow = replace(channel, abilities=replace(channel.abilities, budget=Budget(500)))
+    narrow = replace(channel, capabilities=replace(channel.capabilities, budget=Budget(500)))
     message = _message(
         Stage.OPENING, headline="Incendie", description=f"Feu au nord. {SMOKE}", instruction="Fermez tout."
     )
     wording = _render(message, narrow)
-    assert wording.gave_way == ("description left out",)
+    assert wording.omitted == ("description left out",)
     assert "La fumée" not in wording.standalone.text + wording.standalone.html
 
 
@@ -312,7 +314,7 @@ _UNITS: Final = (
     EVERYWHERE,
 )
 def test_no_post_tells_a_house_where_only_the_street_may_be_told(
-    house: str, street: str, units: list[tuple[str, str]], form: str, field: str, channel: Configured
+    house: str, street: str, units: list[tuple[str, str]], form: str, field: str, channel: ChannelConfig
 ) -> None:
     address = ", ".join((form.format(house=house, street=street), *(unit for unit, _ in units)))
     place = {"commune": "34172", "commune_name": "Montpellier"}
@@ -425,13 +427,13 @@ def test_what_is_too_long_for_one_channel_shortens_there_and_goes_out_whole_else
         assert "Quittez immédiatement les lieux" in text
         assert "Suite : https://police.example/gaz" in text
         assert text.count("vos papiers") < ORDER.count("vos papiers")
-        assert "the rest of the instruction shortened" in seen["sms"].gave_way
+        assert "the rest of the instruction shortened" in seen["sms"].omitted
         assert ORDER.count("vos papiers") == "".join(post.text for post in five.bluesky.posts).count("vos papiers")
 
 
 @given(st.integers(1, 14), st.integers(8, 40), EVERYWHERE, st.sampled_from((None, "https://police.example/gaz")))
 def test_whatever_the_instruction_its_first_sentence_is_said_or_the_channel_alone_is_refused(
-    count: int, length: int, channel: Configured, link: str | None
+    count: int, length: int, channel: ChannelConfig, link: str | None
 ) -> None:
     sentences = [f"N{number} {'mot ' * length}fin." for number in range(count)]
     message = _message(Stage.OPENING, instruction=" ".join(sentences), link=link)
@@ -440,8 +442,8 @@ def test_whatever_the_instruction_its_first_sentence_is_said_or_the_channel_alon
     first = " ".join(sentences[0].split())
     assert first.rstrip(".") in " ".join(texts)
     if not wording.further and f"N{count - 1} " not in texts[0]:
-        assert any("instruction" in what for what in wording.gave_way)
-        assert (link or SENDER.rstrip(".")) in texts[0] or not channel.abilities.hashtags
+        assert any("instruction" in what for what in wording.omitted)
+        assert (link or SENDER.rstrip(".")) in texts[0] or not channel.capabilities.hashtags
 
 
 @pytest.fixture
@@ -452,8 +454,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says_so(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
-    narrow = replace(bluesky.abilities, replies=False)
-    publisher = desk.publisher([replace(bluesky, abilities=narrow), desk.by_mail()])
+    narrow = replace(bluesky.capabilities, replies=False)
+    publisher = desk.publisher([replace(bluesky, capabilities=narrow), desk.by_mail()])
     order = accident(instruction="Quittez les lieux " * 30)
     seen = publisher.preview(order)
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
@@ -480,9 +482,9 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
 def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
     mail = replace(desk.by_mail(), account="", problem="channels.presse.url: the file is empty.")
-    narrow = replace(bluesky, abilities=replace(bluesky.abilities, replies=False))
+    narrow = replace(bluesky, capabilities=replace(bluesky.capabilities, replies=False))
     order = accident(instruction="Quittez les lieux " * 30)
-    with pytest.raises(CannotFit):
+    with pytest.raises(MessageTooLong):
         desk.publisher([narrow]).preview(order)
     publisher = desk.publisher([narrow, mail])
     seen = publisher.preview(order)
@@ -498,7 +500,7 @@ def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(
 
 def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
-    narrow = replace(bluesky, languages=("fr", "en"), abilities=replace(bluesky.abilities, replies=False))
+    narrow = replace(bluesky, languages=("fr", "en"), capabilities=replace(bluesky.capabilities, replies=False))
     broken = replace(narrow, account="", problem="channels.bluesky.password: the file is empty.")
     english = Translation(language="en", headline="Accident", instruction="Leave the area.")
     order = accident(instruction="Quittez les lieux " * 30, translations=(english,))
@@ -520,7 +522,7 @@ def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: 
 
 @given(messages())
 def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> None:
-    draft = Draft(
+    draft = CheckContext(
         message=_resolved(message),
         profile=PROFILES[message.category],
         history=History(),
@@ -540,7 +542,7 @@ def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> Non
     st.data(),
 )
 def test_an_all_clear_counts_only_where_nothing_negates_it(
-    clear: tuple[Words, str], form: str, data: st.DataObject
+    clear: tuple[Locale, str], form: str, data: st.DataObject
 ) -> None:
     words, phrase = clear
     asked = {"negations": words.negations, "conjunctions": words.conjunctions}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policenotify.channel import Operation, Post
-from policenotify.model.history import Leg, Wording
+from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.publishing.posts import numbered, post_key
 
@@ -15,13 +15,13 @@ PUBLICATION = "01J00000000000000000000000"
 POST = Post(
     key="0" * 64, account="a", stage=Stage.CORRECTION, category="fire", language="fr", text="Feu éteint.", created_at=AT
 )
-EDIT = Wording(
-    leg=Leg(channel="x", account="a", language="fr", operation=Operation.EDIT, target="01J00000000000000000000001"),
+EDIT = RenderedPost(
+    leg=Target(channel="x", account="a", language="fr", operation=Operation.EDIT, target="01J00000000000000000000001"),
     standalone=POST,
 )
 
 
-def operations(*wordings: Wording) -> list[tuple[Operation, int]]:
+def operations(*wordings: RenderedPost) -> list[tuple[Operation, int]]:
     return [(wording.leg.operation, wording.leg.part) for wording in numbered(wordings, PUBLICATION, AT)]
 
 

@@ -15,7 +15,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Phrase, Profile, Words, profile_of
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, CategoryProfile, Locale, Phrase, profile_of
 from policenotify.text.spans import hashtag
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -27,7 +27,7 @@ def _at(month: int, day: int, hour: int, minute: int = 0, year: int = 2026) -> d
 
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_no_phrase_is_missing(words: Words) -> None:
+def test_no_phrase_is_missing(words: Locale) -> None:
     for field in dataclasses.fields(words):
         value = getattr(words, field.name)
         if isinstance(value, Phrase):
@@ -43,7 +43,7 @@ def test_no_phrase_is_missing(words: Words) -> None:
     assert len(set(words.months)) == 12
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Words)])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Locale)])
 def test_every_language_fills_in_the_same_names(field: str) -> None:
     def names(value: object) -> list[list[str]]:
         forms = [value.today, value.other_day] if isinstance(value, Phrase) else [value]
@@ -61,7 +61,7 @@ def test_the_categories_are_those_of_the_message() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-def test_no_category_lacks_its_words(profile: Profile) -> None:
+def test_no_category_lacks_its_words(profile: CategoryProfile) -> None:
     for language in WORDS:
         assert profile.labels[language]
         assert profile.hashtags[language]
@@ -139,7 +139,7 @@ def test_a_profile_is_read_from_settings_and_falls_back_on_its_own_words() -> No
     lifetime = "PT45M"
     precision = "commune"
     """
-    profile = TypeAdapter(Profile).validate_python(tomllib.loads(table))
+    profile = TypeAdapter(CategoryProfile).validate_python(tomllib.loads(table))
     assert profile.label("oc") == "Dròne"
     assert profile.label("oc-FR") == "Dròne"
     assert profile.label("de") == "Drone"
@@ -150,13 +150,13 @@ def test_a_profile_is_read_from_settings_and_falls_back_on_its_own_words() -> No
     assert profile.precision is Precision.COMMUNE
     assert profile.cap_categories == (CapCategory.SECURITY,)
     assert profile.response_types == (ResponseType.MONITOR,)
-    bare = Profile(code="own_kind", labels={})
+    bare = CategoryProfile(code="own_kind", labels={})
     assert (bare.label("fr"), bare.hashtag("fr")) == ("own kind", "")
 
 
 def test_a_slip_in_a_profile_is_refused() -> None:
     with pytest.raises(ValidationError, match="severity"):
-        TypeAdapter(Profile).validate_python({"code": "x", "labels": {}, "severity": "Terrible"})
+        TypeAdapter(CategoryProfile).validate_python({"code": "x", "labels": {}, "severity": "Terrible"})
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep, PostRef
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, PostRef, StateStore
 from policenotify.errors import SettingsError
 from policenotify.journal import schema
-from policenotify.model.history import Entry, History, Leg, Outcome, Said
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
-from policenotify.render import Scene, render
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Phrase, Words, matching
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale, Phrase, matching
 from policenotify.render.locales.placeholders import wrong_in
 from policenotify.render.locales.toml_export import ABOUT, as_table, words_as_toml
 from policenotify.settings import Settings, languages_of, open_publisher, profiles_of, read_settings, unnamed, words_of
@@ -41,10 +41,10 @@ from policenotify.text.spans import hashtag
 PARIS: Final = ZoneInfo("Europe/Paris")
 REUNION: Final = ZoneInfo("Indian/Reunion")
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
-FIELDS: Final = [field.name for field in dataclasses.fields(Words) if field.name not in {"language", "version"}]
+FIELDS: Final = [field.name for field in dataclasses.fields(Locale) if field.name not in {"language", "version"}]
 NEEDED: Final = [
     field.name
-    for field in dataclasses.fields(Words)
+    for field in dataclasses.fields(Locale)
     if field.name in FIELDS and field.name != "emojis" and field.default is dataclasses.MISSING
 ]
 PAGE: Final = Path(__file__).parents[1] / "docs" / "howto" / "languages.md"
@@ -103,7 +103,7 @@ def german(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 # --- a language as a file
 
 
-def again(words: Words) -> Words:
+def again(words: Locale) -> Locale:
     """The words, written and read."""
     table = tomllib.loads(words_as_toml(words, {}))
     assert table["language"] == words.language
@@ -111,12 +111,12 @@ def again(words: Words) -> Words:
 
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_a_shipped_language_is_read_as_it_was_written(words: Words) -> None:
+def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
     assert again(words) == words
 
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_what_is_written_says_what_each_field_is(words: Words) -> None:
+def test_what_is_written_says_what_each_field_is(words: Locale) -> None:
     lines = words_as_toml(words).splitlines()
     for field in FIELDS:
         assert ABOUT[field]
@@ -170,11 +170,11 @@ def test_whatever_the_fields_say_is_read_as_it_was_written(changes: dict[str, An
 
 
 @pytest.fixture(params=["fr", "en", "de"])
-def words(request: pytest.FixtureRequest, german: Settings) -> Words:
+def words(request: pytest.FixtureRequest, german: Settings) -> Locale:
     return words_of(german)[request.param]
 
 
-def test_every_category_has_its_own_name_and_hashtag_in_each_language(words: Words, german: Settings) -> None:
+def test_every_category_has_its_own_name_and_hashtag_in_each_language(words: Locale, german: Settings) -> None:
     for code, profile in profiles_of(german).items():
         assert profile.labels[words.language], code
         assert profile.hashtag(words.language), code
@@ -225,7 +225,7 @@ def test_english_tells_times_on_the_clock_of_24_hours(when: str) -> None:
 
 
 @pytest.mark.parametrize("when", MOMENTS)
-def test_every_phrase_is_filled_in_with_the_day_and_without(words: Words, when: str) -> None:
+def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when: str) -> None:
     moment = MOMENTS[when]
     phrases = {name: getattr(words, name) for name in FIELDS if isinstance(getattr(words, name), Phrase)}
     time, day = words.time(moment, PARIS), words.date(moment, NOW, PARIS)
@@ -250,14 +250,14 @@ def test_every_phrase_is_filled_in_with_the_day_and_without(words: Words, when: 
     assert words.months[moment.astimezone(PARIS).month - 1] in words.full(moment, NOW, PARIS)
 
 
-def test_the_hour_that_comes_twice_is_told_as_clocks_show_it(words: Words) -> None:
+def test_the_hour_that_comes_twice_is_told_as_clocks_show_it(words: Locale) -> None:
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert words.time(first, PARIS) == words.time(first + timedelta(hours=1), PARIS)
     hours = {words.time(first + timedelta(hours=ahead), PARIS) for ahead in (-1, 0, 2)}
     assert len(hours) == 3
 
 
-def test_times_are_told_in_the_zone_of_the_installation(words: Words) -> None:
+def test_times_are_told_in_the_zone_of_the_installation(words: Locale) -> None:
     assert "20" in words.tell(words.next_update, MOMENTS["today"], NOW, REUNION)
     late = datetime(2026, 6, 5, 22, 30, tzinfo=PARIS)
     assert words.weekdays[5] in words.tell(words.next_update, late, NOW, REUNION)
@@ -275,12 +275,12 @@ def test_the_settings_of_the_page_are_right(install: Install) -> None:
 # --- a message in German, on all stages
 
 
-def _never(_clock: Clock, _keep: Keep) -> Channel:
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
     raise AssertionError("rendering opens no channel")
 
 
-SHORT: Final = Abilities(budget=Budget(300, graphemes, 3000), replies=True, images=4)
-MAIL: Final = Abilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10)
+SHORT: Final = Capabilities(budget=Budget(300, graphemes, 3000), replies=True, images=4)
+MAIL: Final = Capabilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10)
 OPENING: Final = {
     "category": "traffic_accident",
     "severity": "Moderate",
@@ -307,16 +307,18 @@ def _message(stage: Stage) -> Message:
     return Message.model_validate({**OPENING, "lifecycle": lifecycle, "translations": (said,)})
 
 
-def _render(stage: Stage, settings: Settings, abilities: Abilities = SHORT, zone: ZoneInfo = PARIS) -> Any:
+def _render(stage: Stage, settings: Settings, capabilities: Capabilities = SHORT, zone: ZoneInfo = PARIS) -> Any:
     history, first = History(), _message(Stage.OPENING)
     if stage not in {Stage.OPENING, Stage.STANDALONE}:
-        said = Said(
+        said = PostedPart(
             channel="c", account="a", language="de", outcome=Outcome.POSTED, ref=PostRef(account="a", id="1")
         )  # fmt: skip
-        entry = Entry(publication="0" * 26, sequence=1, message=first, at=NOW - timedelta(minutes=30), said=(said,))
+        entry = HistoryEntry(
+            publication="0" * 26, sequence=1, message=first, at=NOW - timedelta(minutes=30), said=(said,)
+        )
         history = History(incident="i1", entries=(entry,))
     return render(
-        Scene(
+        RenderContext(
             message=_message(stage),
             language="de",
             words=words_of(settings)["de"],
@@ -326,8 +328,8 @@ def _render(stage: Stage, settings: Settings, abilities: Abilities = SHORT, zone
             sender="Police nationale",
             history=history,
         ),
-        Leg(channel="c", account="a", language="de", answers=tuple(one.publication for one in history.entries)),
-        channel=Configured(name="c", network="n", account="a", abilities=abilities, open=_never),
+        Target(channel="c", account="a", language="de", answers=tuple(one.publication for one in history.entries)),
+        channel=ChannelConfig(name="c", network="n", account="a", capabilities=capabilities, open=_never),
         key="0" * 64,
     ).standalone
 
@@ -352,12 +354,12 @@ def test_a_german_post_reads(stage: Stage, german: Settings) -> None:
 
 
 @pytest.mark.parametrize("stage", Stage)
-@pytest.mark.parametrize("abilities", [SHORT, MAIL], ids=["short", "mail"])
+@pytest.mark.parametrize("capabilities", [SHORT, MAIL], ids=["short", "mail"])
 def test_nothing_french_or_english_stands_in_what_is_german(
-    stage: Stage, abilities: Abilities, german: Settings
+    stage: Stage, capabilities: Capabilities, german: Settings
 ) -> None:
-    post = _render(stage, german, abilities)
-    read = f"{post.title}\n{post.text}\n{post.html}" if abilities.html else post.text
+    post = _render(stage, german, capabilities)
+    read = f"{post.title}\n{post.text}\n{post.html}" if capabilities.html else post.text
     assert post.language == "de"
     assert "Verkehrsunfall" in read
     assert SAYS[stage] in post.text
@@ -597,7 +599,7 @@ def test_what_has_a_usual_value_is_neither_lacking_nor_lent_by_another_language(
     settings = read(install(de='base = "fr"\n' + GERMAN, fr_CA='[labels]\nfire = "Feu"'))
     german, canadian = languages_of(settings)["de"], languages_of(settings)["fr-CA"]
     assert german.lent == ()
-    usual = {one.name: one.default for one in dataclasses.fields(Words) if one.default is not dataclasses.MISSING}
+    usual = {one.name: one.default for one in dataclasses.fields(Locale) if one.default is not dataclasses.MISSING}
     assert {name: getattr(german.words, name) for name in usual} == usual
     assert as_table(canadian.words) == as_table(FR)
 
@@ -724,7 +726,8 @@ def test_settings_without_files_load_nothing_for_them(install: Install) -> None:
     code = (
         "import sys\nfrom policenotify.settings import profiles_of, read_settings, words_of\n"
         "settings = read_settings(sys.argv[1], environ={})\nprofiles_of(settings), words_of(settings)\n"
-        "more = {'policenotify.settings.language_file', 'policenotify.settings.language_schema', 'policenotify.render.locales.toml_export',"
+        "more = {'policenotify.settings.language_file', 'policenotify.settings.language_schema',"
+        "'policenotify.render.locales.toml_export',"
         " 'policenotify.render.locales.placeholders'} & set(sys.modules)\n"
         "assert not more, more\n"
     )

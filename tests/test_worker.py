@@ -18,7 +18,7 @@ import pytest
 from desk import INCIDENT, accident
 from scripted import Book, Hang, Scripted
 
-from policenotify.delivery.dispatcher import Delivery
+from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import JournalError
 from policenotify.journal import open_journal
@@ -230,7 +230,7 @@ def test_what_is_in_flight_has_time_to_finish_and_nothing_new_is_taken(tmp_path:
         sky, hang = Scripted(), Hang()
         sky.sends.append(hang)
         first, second = book.publish("sky"), book.publish("sky")
-        delivery = Delivery(journal=book.journal, channels={"sky": sky.configured("sky")}, clock=SystemClock())
+        delivery = Dispatcher(journal=book.journal, channels={"sky": sky.configured("sky")}, clock=SystemClock())
         delivery.drain(timedelta(0))
         assert hang.begun.wait(10)
         assert not delivery.finish(patience=0.01)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from policenotify import Publication, Publisher, open_publisher
-from policenotify.campaigns import read_campaigns, run
+from policenotify.campaigns import load_campaigns, run
 from policenotify.campaigns.runner import ahead
 
 CAMPAIGNS = Path(__file__).parent
@@ -15,7 +15,7 @@ CAMPAIGNS = Path(__file__).parent
 
 def say_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Publication, ...]:
     """Each occurrence once, on however many machines this runs; what could not be said is told, and is not lost."""
-    done = run(publisher, read_campaigns([CAMPAIGNS]), actor="prevention", wait=wait)
+    done = run(publisher, load_campaigns([CAMPAIGNS]), actor="prevention", wait=wait)
     for name, problem in done.problems.items():
         print(f"{name}: {problem}")
     for publication in done.said:
@@ -28,5 +28,5 @@ if __name__ == "__main__":
     with open_publisher() as desk:
         say_due(desk)
         today = desk.journal.now().astimezone(desk.zone).date()
-        for planned in ahead(desk, read_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
+        for planned in ahead(desk, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
             print(planned.at or "never", planned.occurrence.campaign, planned.alternative, planned.reason)

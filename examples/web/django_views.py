@@ -13,7 +13,7 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 from pydantic import ValidationError
 
-from policenotify import IllegalCourse, KeyReused, NotAllowed, PolicenotifyError, read
+from policenotify import IdempotencyConflict, InvalidTransition, MessageRejected, PolicenotifyError, read
 from policenotify.integrations import django as police
 
 
@@ -27,9 +27,9 @@ def publish(request: HttpRequest) -> JsonResponse:
         publication = police.publish(message, key=key, actor=request.user.get_username())
     except (KeyError, ValidationError):
         return JsonResponse({"errors": ["A message and an Idempotency-Key are needed."]}, status=400)
-    except (KeyReused, IllegalCourse) as error:
+    except (IdempotencyConflict, InvalidTransition) as error:
         return JsonResponse({"errors": [str(error)]}, status=409)
-    except NotAllowed as error:
+    except MessageRejected as error:
         return JsonResponse({"errors": [str(finding) for finding in error.findings]}, status=422)
     except PolicenotifyError as error:
         return JsonResponse({"errors": [str(error)]}, status=503)

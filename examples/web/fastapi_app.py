@@ -13,10 +13,10 @@ from fastapi import FastAPI, Header, HTTPException, Request
 
 from policenotify import (
     AsyncPublisher,
-    IllegalCourse,
-    KeyReused,
+    IdempotencyConflict,
+    InvalidTransition,
     Message,
-    NotAllowed,
+    MessageRejected,
     PolicenotifyError,
     Publication,
     open_publisher,
@@ -45,9 +45,9 @@ async def publish(
     publisher: AsyncPublisher = request.app.state.publisher
     try:
         return await publisher.publish(message, key=idempotency_key, actor=x_actor, wait=timedelta(seconds=5))
-    except (KeyReused, IllegalCourse) as error:
+    except (IdempotencyConflict, InvalidTransition) as error:
         raise HTTPException(409, str(error)) from error
-    except NotAllowed as error:
+    except MessageRejected as error:
         raise HTTPException(422, [str(finding) for finding in error.findings]) from error
     except PolicenotifyError as error:
         raise HTTPException(503, str(error)) from error

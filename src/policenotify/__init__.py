@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from policenotify.checks import Check
     from policenotify.delivery.worker import Worker
     from policenotify.errors import (
-        CannotFit,
-        IllegalCourse,
-        InvalidPicture,
+        IdempotencyConflict,
+        InvalidImage,
+        InvalidTransition,
         JournalError,
-        KeyReused,
-        NewerVersion,
-        NotAllowed,
+        MessageRejected,
+        MessageTooLong,
         PolicenotifyError,
+        PublishingStopped,
         SettingsError,
-        Stopped,
+        UnsupportedVersion,
     )
     from policenotify.findings import Finding
     from policenotify.model.cap import Certainty, Precision, Severity, Urgency
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.publisher import Preview, Publisher
-    from policenotify.publishing.reminders import Reminder, Reminding
+    from policenotify.publishing.reminders import Reminder, ReminderPolicy
     from policenotify.publishing.routing import Route
-    from policenotify.render.locales import Profile, Words
+    from policenotify.render.locales import CategoryProfile, Locale
     from policenotify.settings import open_publisher
 
 _HOMES = {
     "publishing.aio": ("AsyncPublisher",),
     "checks": ("Check",),
     "errors": (
-        "CannotFit", "IllegalCourse", "InvalidPicture", "JournalError", "KeyReused", "NewerVersion", "NotAllowed",
-        "PolicenotifyError", "SettingsError", "Stopped",
+        "MessageTooLong", "InvalidTransition", "InvalidImage", "JournalError", "IdempotencyConflict",
+        "UnsupportedVersion", "MessageRejected", "PolicenotifyError", "SettingsError", "PublishingStopped",
     ),
     "model.lifecycle": ("Lifecycle", "Stage"),
     "model.location": ("Area", "Location", "Point", "RoadRef"),
@@ -52,10 +52,10 @@ _HOMES = {
     "findings": ("Finding",),
     "model.history": ("Outcome",),
     "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
-    "publishing.reminders": ("Reminder", "Reminding"),
+    "publishing.reminders": ("Reminder", "ReminderPolicy"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
-    "render.locales": ("Profile", "Words"),
+    "render.locales": ("CategoryProfile", "Locale"),
     "delivery.worker": ("Worker",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -63,42 +63,42 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Area",
     "AsyncPublisher",
-    "CannotFit",
     "Category",
+    "CategoryProfile",
     "Certainty",
     "Check",
     "Finding",
-    "IllegalCourse",
+    "IdempotencyConflict",
     "Image",
-    "InvalidPicture",
+    "InvalidImage",
+    "InvalidTransition",
     "JournalError",
-    "KeyReused",
     "Lifecycle",
+    "Locale",
     "Location",
     "Message",
-    "NewerVersion",
-    "NotAllowed",
+    "MessageRejected",
+    "MessageTooLong",
     "Outcome",
     "Point",
     "PolicenotifyError",
     "Precision",
     "Preview",
-    "Profile",
     "Publication",
     "PublicationFailed",
     "Publisher",
+    "PublishingStopped",
     "Receipt",
     "Reminder",
-    "Reminding",
+    "ReminderPolicy",
     "RoadRef",
     "Route",
     "SettingsError",
     "Severity",
     "Stage",
-    "Stopped",
     "Translation",
+    "UnsupportedVersion",
     "Urgency",
-    "Words",
     "Worker",
     "open_publisher",
     "read",

@@ -2,7 +2,7 @@
 
 A network is a class whose objects are *channels*: one account of ours on one network. It is made from options
 (the keyword parameters of its constructor, validated by name and type), plus what the house hands in by type:
-[`Clock`][policenotify.channel.Clock] and [`Keep`][policenotify.channel.Keep]. It encodes; it never words.
+[`Clock`][policenotify.channel.Clock] and [`StateStore`][policenotify.channel.StateStore]. It encodes; it never words.
 
 A channel object is used by one thread at a time; several objects of one account may exist at once.
 """
@@ -20,19 +20,13 @@ from policenotify.model.rate import Rate
 from policenotify.text import Budget
 
 __all__ = [
-    "Abilities",
     "Account",
     "Body",
+    "Capabilities",
     "Channel",
+    "ChannelConfig",
     "Clock",
-    "Configured",
-    "Deletes",
     "Digest",
-    "Edits",
-    "Finds",
-    "Keep",
-    "Kept",
-    "Mails",
     "Operation",
     "Picture",
     "Post",
@@ -40,13 +34,19 @@ __all__ = [
     "Recipient",
     "RecipientOutcome",
     "Request",
-    "Sends",
     "Span",
+    "StateStore",
+    "StoredValue",
+    "SupportsBulkSend",
+    "SupportsDelete",
+    "SupportsEdit",
+    "SupportsLookup",
+    "SupportsSend",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Abilities:
+class Capabilities:
     """What a network can do. The core never asks for more; the contract suite tests the claims.
 
     Attributes:
@@ -54,8 +54,8 @@ class Abilities:
         title: The post has a subject line of its own.
         replies: A post can hang under an earlier one.
         images: How many pictures a post may carry.
-        remembers_keys: For how long the same key publishes only once.
-        lookup_settles: `None`: the network cannot be asked whether a post is out. Else how long to wait until
+        idempotency_window: For how long the same key publishes only once.
+        lookup_delay: `None`: the network cannot be asked whether a post is out. Else how long to wait until
             its "not there" may be believed.
         edits: A post can be changed.
         deletes: A post can be taken back.
@@ -73,8 +73,8 @@ class Abilities:
     title: bool = False
     replies: bool = False
     images: int = 0
-    remembers_keys: timedelta = timedelta(0)
-    lookup_settles: timedelta | None = None
+    idempotency_window: timedelta = timedelta(0)
+    lookup_delay: timedelta | None = None
     edits: bool = False
     deletes: bool = False
     recipients: bool = False
@@ -155,7 +155,7 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredValue:
     """A value in a channel's keep.
 
     Attributes:
@@ -170,14 +170,14 @@ class Kept:
         return f"Kept(<{len(self.value)} characters>, version={self.version})"
 
 
-class Keep(Protocol):
+class StateStore(Protocol):
     """What one channel must remember between calls and processes: sessions, rotating tokens. Stored encrypted.
 
     Each call raises [`JournalError`][policenotify.errors.JournalError] where the journal cannot be read or written, and
     `lease` also where the other has not finished in time.
     """
 
-    def load(self, name: str) -> Kept | None:
+    def load(self, name: str) -> StoredValue | None:
         """The value under *name*, or `None`."""
         ...
 
@@ -204,10 +204,10 @@ class Channel(Protocol):
     """One account on one network."""
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What the network can do. No network is asked.
 
-        A channel may refine them by what it has learned of its server and left in its `Keep`; its class then says
+        A channel may refine them by what it has learned of its server and left in its `StateStore`; its class then says
         `learns = True`. What it claims before it has learned anything must be safe. A class whose abilities depend on
         its options may tell those of most accounts in `usual`, for documentation and for tests of applications.
         """
@@ -247,7 +247,7 @@ class Channel(Protocol):
 
 
 @runtime_checkable
-class Sends(Channel, Protocol):
+class SupportsSend(Channel, Protocol):
     """A channel whose posts are each one thing on the network: all but mail and SMS."""
 
     def send(self, request: Request) -> PostRef:
@@ -263,7 +263,7 @@ class Sends(Channel, Protocol):
 
 
 @runtime_checkable
-class Mails(Channel, Protocol):
+class SupportsBulkSend(Channel, Protocol):
     """A channel that claims `recipients`: one post, many people."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
@@ -293,8 +293,8 @@ class Mails(Channel, Protocol):
 
 
 @runtime_checkable
-class Finds(Protocol):
-    """A channel that claims `lookup_settles`."""
+class SupportsLookup(Protocol):
+    """A channel that claims `lookup_delay`."""
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look whether the post of *request* is out.
@@ -318,7 +318,7 @@ class Finds(Protocol):
 
 
 @runtime_checkable
-class Edits(Protocol):
+class SupportsEdit(Protocol):
     """A channel that claims `edits`."""
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
@@ -327,7 +327,7 @@ class Edits(Protocol):
 
 
 @runtime_checkable
-class Deletes(Protocol):
+class SupportsDelete(Protocol):
     """A channel that claims `deletes`."""
 
     def delete(self, ref: PostRef) -> None:
@@ -365,14 +365,14 @@ USUAL_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor=
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
+class ChannelConfig:
     """A channel as an installation uses it: what the core must know of it without opening it.
 
     Attributes:
         name: The installation's name for it, shown in receipts.
         network: Which network it is on.
         account: As the channel names it.
-        abilities: What it can do.
+        capabilities: What it can do.
         open: Make a channel object for one thread; no I/O yet.
         languages: What its readers read, BCP 47, the first one first. A message that speaks none of them is said
             in its own language.
@@ -397,8 +397,8 @@ class Configured:
     name: str
     network: str
     account: str
-    abilities: Abilities
-    open: Callable[[Clock, Keep], Channel] = field(repr=False)
+    capabilities: Capabilities
+    open: Callable[[Clock, StateStore], Channel] = field(repr=False)
     languages: tuple[str, ...] = ("fr",)
     tags: frozenset[str] = frozenset()
     exercise: bool = False

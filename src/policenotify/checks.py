@@ -1,7 +1,7 @@
 """Whether a message may be said: remarks on its content, each with a reason and a remedy.
 
 A check is a value: a code that names it for ever, what it rests on, and a function from a
-[`Draft`][policenotify.checks.Draft] to findings. An installation adds its own by handing another tuple to
+[`CheckContext`][policenotify.checks.CheckContext] to findings. An installation adds its own by handing another tuple to
 [`check`][policenotify.checks.check]. Codes that begin with `PN` are ours.
 
 Where a check says *a warning message's five contents*, it means source, hazard, place, guidance and time (Mileti and
@@ -22,10 +22,10 @@ from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.render.locales import WORDS, Words, matching
-from policenotify.render.locales.category import Profile
+from policenotify.render.locales import WORDS, Locale, matching
+from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.redaction import house_numbers
-from policenotify.text.autolinks import Mended, repair
+from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
 from policenotify.text.folding import affirmed, folded
 
@@ -49,7 +49,7 @@ _NOTHING: Final = frozenset({"image", "photo", "picture", "illustration", "captu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class CheckContext:
     """A message as it would go out, and what is needed to judge it.
 
     Attributes:
@@ -65,12 +65,12 @@ class Draft:
     """
 
     message: Message
-    profile: Profile
+    profile: CategoryProfile
     history: History
     is_commune: Callable[[str], bool]
     zone: tzinfo
     now: datetime
-    words: Mapping[str, Words] = dataclasses.field(default_factory=lambda: WORDS)
+    words: Mapping[str, Locale] = dataclasses.field(default_factory=lambda: WORDS)
     mentions: frozenset[str] = frozenset()
     typed: Message | None = None
 
@@ -99,10 +99,10 @@ class Check:
     code: str
     title: str
     basis: str
-    find: Callable[[Draft], Iterable[Finding]]
+    find: Callable[[CheckContext], Iterable[Finding]]
 
 
-def _place_stated(draft: Draft) -> Iterator[Finding]:
+def _place_stated(draft: CheckContext) -> Iterator[Finding]:
     place, wide = draft.message.location, CapCategory.MET in draft.profile.cap_categories
     told = place and (place.commune or place.road or place.label or (wide and (place.department or place.epci)))
     if draft.of_incident and not told:
@@ -115,7 +115,7 @@ def _place_stated(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _commune_exists(draft: Draft) -> Iterator[Finding]:
+def _commune_exists(draft: CheckContext) -> Iterator[Finding]:
     commune = draft.message.location and draft.message.location.commune
     earlier = {entry.message.location.commune for entry in draft.history.entries if entry.message.location}
     if commune and commune not in earlier and not draft.is_commune(commune):
@@ -128,7 +128,7 @@ def _commune_exists(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _action_given(draft: Draft) -> Iterator[Finding]:
+def _action_given(draft: CheckContext) -> Iterator[Finding]:
     if not draft.of_incident or draft.message.stage not in _CALLS or not draft.severity.at_least(Severity.MODERATE):
         return
     level = Level.ERROR if draft.severity.at_least(Severity.SEVERE) else Level.WARNING
@@ -145,7 +145,7 @@ def _action_given(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def _time_stated(draft: Draft) -> Iterator[Finding]:
+def _time_stated(draft: CheckContext) -> Iterator[Finding]:
     message = draft.message
     told = message.starts_at or message.expires_at or message.next_update_at
     if draft.of_incident and message.stage in _CALLS and not told:
@@ -162,7 +162,7 @@ def _time_stated(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _picture_described(draft: Draft) -> Iterator[Finding]:
+def _picture_described(draft: CheckContext) -> Iterator[Finding]:
     for field, alt in _described(draft.message):
         if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(folded(alt).split()) <= _NOTHING:
             yield Finding(
@@ -174,7 +174,7 @@ def _picture_described(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def _hazard_named(draft: Draft) -> Iterator[Finding]:
+def _hazard_named(draft: CheckContext) -> Iterator[Finding]:
     message, profile = draft.message, draft.profile
     if not draft.of_incident or profile.hashtag(message.language, message.severity):
         return
@@ -190,7 +190,7 @@ def _hazard_named(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _follows_something(draft: Draft) -> Iterator[Finding]:
+def _follows_something(draft: CheckContext) -> Iterator[Finding]:
     message, history = draft.message, draft.history
     if message.stage in _FOLLOWS and not history.entries:
         yield Finding(
@@ -211,7 +211,7 @@ def _follows_something(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _not_expired(draft: Draft) -> Iterator[Finding]:
+def _not_expired(draft: CheckContext) -> Iterator[Finding]:
     expires_at = draft.message.expires_at
     if expires_at and expires_at <= draft.now:
         yield Finding(
@@ -223,7 +223,7 @@ def _not_expired(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
+def _update_is_ahead(draft: CheckContext) -> Iterator[Finding]:
     promised, message = draft.message.next_update_at, draft.message
     if promised and promised <= draft.now:
         yield Finding(
@@ -251,7 +251,7 @@ def _update_is_ahead(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
+def _end_gives_clear(draft: CheckContext) -> Iterator[Finding]:
     message = draft.message
     words = matching(message.language, draft.words)
     if message.stage is not Stage.END or words is None or not words.all_clear:
@@ -267,7 +267,7 @@ def _end_gives_clear(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _end_is_the_end(draft: Draft) -> Iterator[Finding]:
+def _end_is_the_end(draft: CheckContext) -> Iterator[Finding]:
     if draft.message.stage is not Stage.END:
         return
     for language, field, text in _worded(draft.message):
@@ -283,7 +283,7 @@ def _end_is_the_end(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def _all_clears(text: str, words: Words) -> dict[str, bool | None]:
+def _all_clears(text: str, words: Locale) -> dict[str, bool | None]:
     """Return for each all-clear of the language whether the text says it, denies it, or neither."""
     return {
         phrase: affirmed(text, phrase, negations=words.negations, conjunctions=words.conjunctions)
@@ -291,7 +291,7 @@ def _all_clears(text: str, words: Words) -> dict[str, bool | None]:
     }
 
 
-def _exercise_marked_once(draft: Draft) -> Iterator[Finding]:
+def _exercise_marked_once(draft: CheckContext) -> Iterator[Finding]:
     message = draft.message
     mark = next((words.exercise for words in draft.words.values() if _begins(message.headline, words.exercise)), None)
     if mark and not message.exercise:
@@ -314,7 +314,7 @@ def _exercise_marked_once(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _headline_read(draft: Draft) -> Iterator[Finding]:
+def _headline_read(draft: CheckContext) -> Iterator[Finding]:
     spoken = {"headline": draft.message.headline}
     spoken |= {f"translations.{words.language}.headline": words.headline for words in draft.message.translations}
     for field, headline in spoken.items():
@@ -328,7 +328,7 @@ def _headline_read(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def _spaces_after_stops(draft: Draft) -> Iterator[Finding]:
+def _spaces_after_stops(draft: CheckContext) -> Iterator[Finding]:
     for field, one, span in _mended(draft, "space"):
         typed = one.was[one.was.rfind(".") + 1 :]
         yield Finding(
@@ -342,7 +342,7 @@ def _spaces_after_stops(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _nobody_called(draft: Draft) -> Iterator[Finding]:
+def _nobody_called(draft: CheckContext) -> Iterator[Finding]:
     for field, one, span in _mended(draft, "mention"):
         yield Finding(
             code="PN114",
@@ -354,7 +354,9 @@ def _nobody_called(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def _mended(draft: Draft, kind: Literal["space", "mention"]) -> Iterator[tuple[str, Mended, tuple[int, int] | None]]:
+def _mended(
+    draft: CheckContext, kind: Literal["space", "mention"]
+) -> Iterator[tuple[str, Fix, tuple[int, int] | None]]:
     """What the rendering sets right: the field, what, and where in the field, if it can be told."""
     for field, text in _spoken(draft.message):
         shown = clean(text)
@@ -392,7 +394,7 @@ def _worded(message: Message) -> Iterator[tuple[str, str, str]]:
             yield words.language, f"translations.{words.language}.{name}", getattr(words, name)
 
 
-def _house_told(draft: Draft) -> Iterator[Finding]:
+def _house_told(draft: CheckContext) -> Iterator[Finding]:
     typed = draft.typed or draft.message
     was, shown = ({**dict(_spoken(one)), **dict(_described(one))} for one in (typed, draft.message))
     for field, taken in house_numbers(typed, (entry.message for entry in draft.history.entries)):
@@ -412,7 +414,7 @@ def _begins(text: str, mark: str) -> bool:
     return re.match(rf"\W*{re.escape(mark)}\b", text) is not None
 
 
-def _told(moment: datetime, draft: Draft) -> str:
+def _told(moment: datetime, draft: CheckContext) -> str:
     return f"{moment.astimezone(draft.zone):%Y-%m-%d %H:%M}"
 
 
@@ -519,7 +521,7 @@ CHECKS: Final = (
 """The checks shipped, in the order of their codes."""
 
 
-def check(draft: Draft, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
+def check(draft: CheckContext, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
     """Everything that the checks remark, what forbids the message first, else in the order of the checks.
 
     Args:

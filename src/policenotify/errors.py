@@ -2,14 +2,14 @@
 
 ```
 PolicenotifyError
-├── NotAllowed            a check forbids the message: nothing was sent, the draft is kept
-├── IllegalCourse         this stage may not follow in this incident: nothing was sent
-├── KeyReused             the caller's key already named another message: nothing was sent
-├── CannotFit             what must be said fits no channel: nothing was sent
-├── NewerVersion          a stored or received value was written by a newer policenotify
+├── MessageRejected            a check forbids the message: nothing was sent, the draft is kept
+├── InvalidTransition         this stage may not follow in this incident: nothing was sent
+├── IdempotencyConflict             the caller's key already named another message: nothing was sent
+├── MessageTooLong             what must be said fits no channel: nothing was sent
+├── UnsupportedVersion          a stored or received value was written by a newer policenotify
 ├── NotHeld               the delivery that is to be resolved is not held, or there is none: nothing was changed
-├── InvalidPicture        a picture cannot be read or used: nothing was sent
-├── Stopped               `policenotify stop` is in force: nothing was sent
+├── InvalidImage        a picture cannot be read or used: nothing was sent
+├── PublishingStopped               `policenotify stop` is in force: nothing was sent
 ├── SettingsError         the installation's settings are wrong (names the field)
 │   ├── UnknownNetwork    no installed package offers this network
 │   └── MissingExtra      the network's or command's library is not installed (names the extra)
@@ -48,7 +48,7 @@ class PolicenotifyError(Exception):
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # typeshed has it not
 
 
-class NotAllowed(PolicenotifyError):
+class MessageRejected(PolicenotifyError):
     """A check forbids the message. Nothing was sent; the draft is kept in the journal.
 
     Attributes:
@@ -69,21 +69,21 @@ class NotAllowed(PolicenotifyError):
         super().__init__(f"Nothing was sent: the message may not go out as it is.{kept}\n{said}")
 
 
-class IllegalCourse(PolicenotifyError):
+class InvalidTransition(PolicenotifyError):
     """This stage may not follow in this incident. Nothing was sent.
 
     Attributes:
         incident: Id of the incident, or `None` when the message named none.
-        may_follow: The stages that may follow now.
+        allowed_stages: The stages that may follow now.
     """
 
-    def __init__(self, text: str, *, incident: str | None, may_follow: Iterable[str] = ()) -> None:
+    def __init__(self, text: str, *, incident: str | None, allowed_stages: Iterable[str] = ()) -> None:
         self.incident = incident
-        self.may_follow: tuple[str, ...] = tuple(may_follow)
+        self.allowed_stages: tuple[str, ...] = tuple(allowed_stages)
         super().__init__(f"Nothing was sent. {text}")
 
 
-class KeyReused(PolicenotifyError):
+class IdempotencyConflict(PolicenotifyError):
     """The caller's key already named a publication with another content. Nothing was sent.
 
     Attributes:
@@ -100,7 +100,7 @@ class KeyReused(PolicenotifyError):
         )
 
 
-class CannotFit(PolicenotifyError):
+class MessageTooLong(PolicenotifyError):
     """What must be said does not fit the channel. It is raised only where it fits no other channel either.
 
     Attributes:
@@ -119,7 +119,7 @@ class CannotFit(PolicenotifyError):
         )
 
 
-class NewerVersion(PolicenotifyError):
+class UnsupportedVersion(PolicenotifyError):
     """A value was written by a newer policenotify than this one.
 
     Attributes:
@@ -154,11 +154,11 @@ class NotHeld(PolicenotifyError):
         super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
 
 
-class InvalidPicture(PolicenotifyError):
+class InvalidImage(PolicenotifyError):
     """A picture cannot be read or used. Nothing was sent."""
 
 
-class Stopped(PolicenotifyError):
+class PublishingStopped(PolicenotifyError):
     """`policenotify stop` is in force. Nothing was sent.
 
     Attributes:

@@ -81,7 +81,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def is_safe(url: str) -> bool:
+def is_secure_url(url: str) -> bool:
     """Whether a password or token may be sent there: https, or this machine itself."""
     try:
         parts = urlsplit(url)
@@ -91,7 +91,7 @@ def is_safe(url: str) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or plain) and parts.username is None
 
 
-def silencer(*loggers: logging.Logger) -> Callable[[], AbstractContextManager[None]]:
+def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManager[None]]:
     """Make a context manager that keeps these loggers from saying what this thread makes them say.
 
     Libraries log addresses, numbers and tokens: `urllib3.connectionpool` every address with its query. Whatever else
@@ -129,7 +129,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     return (one for one in told if isinstance(one, BaseException))
 
 
-def was_never_sent(error: BaseException) -> bool:
+def never_sent(error: BaseException) -> bool:
     """Whether the call certainly never reached the network's server.
 
     An error that does not tell by itself is judged by all that stand behind it.
@@ -205,7 +205,7 @@ def before_publishing() -> None:
 
 
 @contextmanager
-def publishing_nothing(where: str, doing: str) -> Iterator[None]:
+def without_side_effects(where: str, doing: str) -> Iterator[None]:
     """Within, an unknown outcome is no doubt about a post: it becomes `Unavailable`.
 
     Args:
@@ -234,7 +234,7 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
         repeated: it may hold an address or a token.
     """
     name = type(error).__name__
-    if was_never_sent(error):
+    if never_sent(error):
         why, remedy = why_unreachable(error)
         return Unavailable(f"{where} cannot be reached{why}.", code=name, remedy=f"It will be tried again.{remedy}")
     within = f"the {where[4:]}" if where.startswith("The ") else where  # in the middle of a sentence

@@ -16,7 +16,7 @@ _TELLTALE = 3  # characters; a shorter secret is part of ordinary words
 _TELLTALE_PART = 8  # of a part of one: a shorter part is a word of the language, such as `token`
 
 
-def nearest(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:
+def did_you_mean(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:
     """A hint for a name that is not known, to stand after the statement that it is not.
 
     Returns:
@@ -28,7 +28,7 @@ def nearest(wrong: str, right: Iterable[str], *, known: str = "Known here") -> s
     return " ".join([*hint, f"{known}: {', '.join(names) or 'none'}."])
 
 
-def slips(
+def format_validation_errors(
     error: ValidationError, model: type[BaseModel], *, at: str = "", also: Iterable[str] = (), given: object = None
 ) -> list[str]:
     """One line for each thing that is wrong.
@@ -40,7 +40,7 @@ def slips(
         also: More names that may stand beside the model's own.
         given: What was validated; a line that would repeat a secret in it, or a long part of one, is withheld.
     """
-    secrets = secrets_in(model, given)
+    secrets = secret_values(model, given)
     found = error.errors(include_url=False, include_input=False, include_context=False)
     places = [slip["loc"] for slip in found]
     return [
@@ -61,7 +61,7 @@ def path(*parts: str | int) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")
 
 
-def secrets_in(model: type[BaseModel], given: object) -> list[str]:
+def secret_values(model: type[BaseModel], given: object) -> list[str]:
     """The values given for the model's secret fields, and for those of the models within it."""
     return list(_secrets(model, given))
 
@@ -81,7 +81,7 @@ def _secrets(annotation: Any, given: object) -> Iterator[str]:  # noqa: ANN401 -
             yield from [str(given)] if _within(annotation, SecretStr, SecretBytes) else []
 
 
-def withheld(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
+def redact(text: str, secrets: Iterable[str], *, ours: bool = False) -> str:
     """Return the text, unless it repeats a secret or a long part of one.
 
     An author's own words may quote the value that he was given, or a piece of it.
@@ -108,11 +108,11 @@ def _said(slip: ErrorDetails, model: type[BaseModel], also: Iterable[str], secre
     if slip["type"] == "extra_forbidden":
         *outer, name = slip["loc"]
         known = [*_names_at(model, outer), *(() if outer else also)]
-        text = f"is not known. {nearest(str(name), known)}".rstrip()
-        return withheld(text, secrets, ours=True)  # made of names alone
+        text = f"is not known. {did_you_mean(str(name), known)}".rstrip()
+        return redact(text, secrets, ours=True)  # made of names alone
     if slip["type"] in _IN_OUR_WORDS:
         return _IN_OUR_WORDS[slip["type"]]
-    return withheld(slip["msg"].removeprefix("Value error, "), secrets)
+    return redact(slip["msg"].removeprefix("Value error, "), secrets)
 
 
 def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable[str]:

@@ -9,24 +9,24 @@ from typing import TypeAlias, assert_type
 from pydantic import JsonValue, SecretStr
 
 from policenotify.channel import (
-    Abilities,
     Account,
+    Capabilities,
     Channel,
     Clock,
-    Deletes,
-    Edits,
-    Finds,
-    Keep,
-    Kept,
-    Mails,
     Picture,
     Post,
     PostRef,
     Recipient,
     RecipientOutcome,
     Request,
-    Sends,
     Span,
+    StateStore,
+    StoredValue,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Answer, ChannelContract, HttpWire, OneCallWire
@@ -37,18 +37,18 @@ from policenotify.transport import error_for_exception, error_for_status
 class Pigeons:
     """A loft."""
 
-    abilities = Abilities(
+    capabilities = Capabilities(
         budget=Budget(4096, utf8_bytes),
         title=True,
         replies=True,
         images=1,
-        remembers_keys=timedelta(hours=1),
-        lookup_settles=timedelta(0),
+        idempotency_window=timedelta(hours=1),
+        lookup_delay=timedelta(0),
         edits=True,
         deletes=True,
     )
 
-    def __init__(self, *, loft: str, token: SecretStr, clock: Clock, keep: Keep) -> None:
+    def __init__(self, *, loft: str, token: SecretStr, clock: Clock, keep: StateStore) -> None:
         self.account = loft
         self._token, self._clock, self._keep = token, clock, keep
 
@@ -79,7 +79,7 @@ class Pigeons:
 
     def whoami(self) -> Account:
         kept = self._keep.load("ring")
-        assert_type(kept, Kept | None)
+        assert_type(kept, StoredValue | None)
         if kept and not self._keep.swap("ring", self._token.get_secret_value(), version=kept.version):
             raise Blocked("Somebody else was faster.")
         with self._keep.lease("ring", seconds=1.5):
@@ -97,21 +97,21 @@ class Letters(Pigeons):
             yield RecipientOutcome(key=person.key, outcome="posted")
 
 
-Claims: TypeAlias = tuple[Sends, Finds, Edits, Deletes, Mails]
+Claims: TypeAlias = tuple[SupportsSend, SupportsLookup, SupportsEdit, SupportsDelete, SupportsBulkSend]
 KINDS: tuple[type[Channel], ...] = (Pigeons, Letters)
 
 
-def of_a_loft(clock: Clock, keep: Keep) -> Claims:
+def of_a_loft(clock: Clock, keep: StateStore) -> Claims:
     """It is all that it claims to be."""
     pigeons = Pigeons(loft="nord", token=SecretStr("ring"), clock=clock, keep=keep)
     letters = Letters(loft="sud", token=SecretStr("ring"), clock=clock, keep=keep)
     channels: list[Channel] = [pigeons, letters]
     for channel in channels:
-        assert_type(channel.abilities, Abilities)
-        if isinstance(channel, Mails):
+        assert_type(channel.capabilities, Capabilities)
+        if isinstance(channel, SupportsBulkSend):
             continue
-        if isinstance(channel, Sends):
-            assert_type(channel, Sends)
+        if isinstance(channel, SupportsSend):
+            assert_type(channel, SupportsSend)
     return pigeons, pigeons, pigeons, pigeons, letters
 
 

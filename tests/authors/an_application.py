@@ -12,11 +12,11 @@ from policenotify import (
     AsyncPublisher,
     Category,
     Finding,
-    KeyReused,
+    IdempotencyConflict,
     Lifecycle,
     Location,
     Message,
-    NotAllowed,
+    MessageRejected,
     Outcome,
     Preview,
     Publication,
@@ -29,7 +29,7 @@ from policenotify import (
     open_publisher,
     read,
 )
-from policenotify.channel import Abilities, PostRef
+from policenotify.channel import Capabilities, PostRef
 from policenotify.errors import Refused
 from policenotify.testing import FakeClock, RecordedPost, Recording, recorded
 from policenotify.text import Budget, graphemes
@@ -52,8 +52,8 @@ def say(publisher: Publisher) -> Sequence[Receipt]:
     try:
         said = publisher.publish(ACCIDENT, key="1", actor="desk", to=["x"], wait=timedelta(seconds=5))
         said.raise_for_failures()
-    except (NotAllowed, KeyReused) as error:
-        assert_type(error, NotAllowed | KeyReused)
+    except (MessageRejected, IdempotencyConflict) as error:
+        assert_type(error, MessageRejected | IdempotencyConflict)
         return ()
     except PublicationFailed as failed:
         assert_type(failed.receipts, tuple[Receipt, ...])
@@ -81,7 +81,7 @@ async def say_and_wait() -> Publication:
 @pytest.fixture
 def desk() -> Iterator[Recording]:
     """What would have been published."""
-    with recorded({"x": Abilities(budget=Budget(280, graphemes))}, clock=FakeClock()) as desk:
+    with recorded({"x": Capabilities(budget=Budget(280, graphemes))}, clock=FakeClock()) as desk:
         yield desk
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from five import ADDRESSES, NETWORKS, NUMBERS, Five
 
-from policenotify.channel import Mails, Recipient, Sends
-from policenotify.model.history import Wording
+from policenotify.channel import Recipient, SupportsBulkSend, SupportsSend
+from policenotify.model.history import RenderedPost
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.fakes import MemoryKeep
+from policenotify.testing.fakes import InMemoryStateStore
 
 
 class Bare:
@@ -22,19 +22,19 @@ class Bare:
         self._channels = channels
         self._threads = threads
 
-    def say(self, wordings: tuple[Wording, ...]) -> None:
+    def say(self, wordings: tuple[RenderedPost, ...]) -> None:
         """Say each of these on its network; returns when the last one is out."""
         list(self._threads.map(self._say, wordings))
 
-    def _say(self, wording: Wording) -> None:
+    def _say(self, wording: RenderedPost) -> None:
         channel = self._channels[wording.leg.channel]
         request = channel.prepare(wording.standalone, ())
-        if isinstance(channel, Mails):
+        if isinstance(channel, SupportsBulkSend):
             addresses = ADDRESSES if wording.leg.channel == "email" else NUMBERS
             people = tuple(Recipient(key=f"{number:064d}", address=one) for number, one in enumerate(addresses))
             assert all(told.outcome == "posted" for told in channel.send_each(request, people))
         else:
-            assert isinstance(channel, Sends)
+            assert isinstance(channel, SupportsSend)
             channel.send(request)
 
 
@@ -43,7 +43,7 @@ def open_bare(five: Five, publisher: Publisher) -> Iterator[Bare]:
     """Our five channels, opened once."""
     with ExitStack() as stack, ThreadPoolExecutor(len(NETWORKS)) as threads:
         opened = {
-            name: stack.enter_context(closing(publisher.channels[name].open(five.clock, MemoryKeep())))
+            name: stack.enter_context(closing(publisher.channels[name].open(five.clock, InMemoryStateStore())))
             for name in NETWORKS
         }
         yield Bare(opened, threads)

@@ -20,20 +20,20 @@ from desk import accident
 from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from sqlalchemy import func, select, update
 
-from policenotify.channel import Configured, Post, PostRef
+from policenotify.channel import ChannelConfig, Post, PostRef
 from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import Draft, Drafted
-from policenotify.model.history import Leg, Outcome
-from policenotify.model.lifecycle import Course, Lifecycle, Stage
+from policenotify.journal.records import NewDelivery, NewPublication
+from policenotify.model.history import Outcome, Target
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, HangUp
+from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.servers.http import Reply, Seen
+from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.testing.servers.mail import _Step
 
 PUBLICATIONS = 5_000
@@ -68,7 +68,7 @@ def opened(folder: Path, options: Options) -> Publisher:
     return Publisher(journal=journal, channels=_channels(options), zone=PARIS, sender=SENDER)
 
 
-def _channels(options: Options) -> list[Configured]:
+def _channels(options: Options) -> list[ChannelConfig]:
     people = {name: (lambda people=people: people) for name, people in _PEOPLE.items()}
     return [configured(name, name, given, recipients=people.get(name)) for name, given in options.items()]
 
@@ -168,7 +168,7 @@ def soaking(folder: Path) -> Iterator[Soak]:
 # --- the backlog
 
 
-def fill(journal: Journal, channels: Sequence[Configured]) -> None:
+def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     """Write all publications; all but the last ones are delivered."""
     began = SystemClock().now() - OUTAGE
     with journal.as_one():
@@ -186,7 +186,7 @@ def _settle_all(journal: Journal) -> None:
         connection.execute(update(people).values(state=Outcome.POSTED, attempts=1))
 
 
-def _draft(channels: Sequence[Configured], number: int, at: datetime) -> Draft:
+def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewPublication:
     """Return a publication: half of them stand alone, the others are incidents of three messages each."""
     group, place = divmod(number, 2 * len(_STAGES))
     in_course = place < len(_STAGES)
@@ -195,12 +195,12 @@ def _draft(channels: Sequence[Configured], number: int, at: datetime) -> Draft:
     message = accident(headline=f"Accident numéro {number}", lifecycle=lifecycle)
     answers = tuple(f"{number - place + before:026d}" for before in range(place)) if in_course else ()
     publication = f"{number:026d}"
-    return Draft(
+    return NewPublication(
         id=publication,
         key=f"key {number}",
         digest=message.digest(),
         message=message,
-        course=Course.OPEN if in_course else Course.STANDALONE,
+        course=IncidentStatus.OPEN if in_course else IncidentStatus.STANDALONE,
         expected_sequence=place + 1 if in_course else 0,
         actor="desk",
         at=at,
@@ -210,8 +210,8 @@ def _draft(channels: Sequence[Configured], number: int, at: datetime) -> Draft:
 
 
 def _drafted(
-    channel: Configured, publication: str, message: Message, answers: tuple[str, ...], at: datetime
-) -> Drafted:
+    channel: ChannelConfig, publication: str, message: Message, answers: tuple[str, ...], at: datetime
+) -> NewDelivery:
     post = Post(
         key=hashlib.sha256(f"{publication} {channel.name}".encode()).hexdigest(),
         account=channel.account,
@@ -222,8 +222,8 @@ def _drafted(
         title=message.headline,
         created_at=at,
     )
-    return Drafted(
-        leg=Leg(channel=channel.name, account=channel.account, language="fr", answers=answers),
+    return NewDelivery(
+        leg=Target(channel=channel.name, account=channel.account, language="fr", answers=answers),
         post_key=post.key,
         standalone=post,
         reply=post if answers else None,
@@ -238,12 +238,12 @@ _FAULTS: Sequence[tuple[Reply, bool]] = (
     (Answer.rate_limited(), False),  # as a proxy says it
     (Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
     (Answer.json({"error": "Busy", "message": "busy"}, 503, headers={"Retry-After": "1"}), False),
-    (HangUp(), False),
-    (HangUp(), True),
+    (Disconnect(), False),
+    (Disconnect(), True),
 )
 
 
-def _chooser(chance: random.Random, share: float) -> Callable[[Seen], tuple[Reply, bool] | None]:
+def _chooser(chance: random.Random, share: float) -> Callable[[RecordedRequest], tuple[Reply, bool] | None]:
     return lambda _seen: chance.choice(_FAULTS) if chance.random() < share else None
 
 

@@ -24,7 +24,7 @@ from policenotify.model.lifecycle import Lifecycle
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.servers.x import XStand
+from policenotify.testing.servers.x import FakeXServer
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
 
@@ -60,7 +60,7 @@ def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:
     keys, url = folder / f"keys of {workers}", server.url(server.database())
     Keys.create(secrets.token_bytes).save(keys)
     migrate(url, keys=Keys.load(keys), actor="benchmark")
-    with XStand() as x:
+    with FakeXServer() as x:
         x.posts_left = x.day_left = 10**6
         options: dict[str, object] = {
             "handle": x.handle,

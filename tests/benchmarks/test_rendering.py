@@ -16,10 +16,10 @@ import pytest
 from benchmarks.test_text import POSTS
 from five import NETWORKS, open_five
 
-from policenotify.channel import Configured
-from policenotify.model.history import Leg, Wording
+from policenotify.channel import ChannelConfig
+from policenotify.model.history import RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.render import Scene, render
+from policenotify.render import RenderContext, render
 from policenotify.render.locales import PROFILES, WORDS, profile_of
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
 
@@ -32,14 +32,14 @@ LONG = (
 
 
 @pytest.fixture(scope="module")
-def channels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Configured]]:
+def channels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ChannelConfig]]:
     """A channel on each network, as an installation has it."""
     with open_five(tmp_path_factory.mktemp("five")) as five:
         yield [five.channel(network) for network in NETWORKS]
 
 
-def _scene(sample: Sample, message: Message) -> Scene:
-    return Scene(
+def _scene(sample: Sample, message: Message) -> RenderContext:
+    return RenderContext(
         message=message,
         language="fr",
         words=WORDS["fr"],
@@ -52,9 +52,9 @@ def _scene(sample: Sample, message: Message) -> Scene:
     )
 
 
-def _worded(scene: Scene, channel: Configured) -> Wording:
-    answers = tuple(entry.publication for entry in scene.history.entries) if channel.abilities.replies else ()
-    leg = Leg(channel=channel.name, account=channel.account, language="fr", answers=answers)
+def _worded(scene: RenderContext, channel: ChannelConfig) -> RenderedPost:
+    answers = tuple(entry.publication for entry in scene.history.entries) if channel.capabilities.replies else ()
+    leg = Target(channel=channel.name, account=channel.account, language="fr", answers=answers)
     return render(scene, leg, channel=channel, key="0" * 64)
 
 
@@ -64,7 +64,7 @@ def _unique(message: Message, number: int) -> Message:
     return message.model_copy(update={name: f"{words} n° {number}" for name, words in fields.items() if words})
 
 
-def _milliseconds(channels: Sequence[Configured], said: Sequence[tuple[Sample, Message]]) -> dict[str, float]:
+def _milliseconds(channels: Sequence[ChannelConfig], said: Sequence[tuple[Sample, Message]]) -> dict[str, float]:
     """For each message on each network the best of some rounds; of these the medians, and that of all five together.
 
     The first network pays for what the others share.
@@ -110,7 +110,7 @@ def parser_needs() -> float:
     ],
 )
 def test_messages_are_worded_for_five_networks_at_once(
-    channels: list[Configured], parser_needs: float, what: str, fields: dict[str, str], most: float
+    channels: list[ChannelConfig], parser_needs: float, what: str, fields: dict[str, str], most: float
 ) -> None:
     """One message on five networks, beside one post that a library only weighs: 0.97 ms where that takes 2.4."""
     said = [(sample, sample.resolved.model_copy(update=fields)) for sample in SAMPLES]
@@ -120,7 +120,7 @@ def test_messages_are_worded_for_five_networks_at_once(
     assert figures["all five"] < most * parser_needs
 
 
-def test_a_thousand_messages_leave_nothing_behind(channels: list[Configured]) -> None:
+def test_a_thousand_messages_leave_nothing_behind(channels: list[ChannelConfig]) -> None:
     """Rendered once, the memory has what is kept for later; rendered again, it has no more."""
     first = [(sample, sample.resolved) for sample in SAMPLES]
 

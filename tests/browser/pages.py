@@ -15,7 +15,7 @@ from typing import Any
 
 from scripted import Scripted
 
-from policenotify.channel import Abilities, Configured, Recipient, RecipientOutcome
+from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.cli.commands.demo import STORY, StoryClock
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.source import Seen, Told
@@ -53,15 +53,15 @@ HOSTILE = (
 """What nobody should ever type."""
 
 
-def budgets(room: int = 1) -> dict[str, Abilities]:
+def budgets(room: int = 1) -> dict[str, Capabilities]:
     """What the networks can do, with so many times the room."""
     post: dict[str, Any] = {"replies": True, "images": 4}
     mail: dict[str, Any] = {"title": True, "html": True, "recipients": True, "replies": True, "images": 10}
     return {
-        "x": Abilities(budget=Budget(280 * room, x_weight), **post),
-        "mastodon": Abilities(budget=Budget(500 * room, mastodon_length), **post),
-        "bluesky": Abilities(budget=Budget(300 * room, graphemes), **post),
-        "sms": Abilities(
+        "x": Capabilities(budget=Budget(280 * room, x_weight), **post),
+        "mastodon": Capabilities(budget=Budget(500 * room, mastodon_length), **post),
+        "bluesky": Capabilities(budget=Budget(300 * room, graphemes), **post),
+        "sms": Capabilities(
             budget=Budget(
                 459 * room,
                 lambda text: sms(text).units,
@@ -71,25 +71,25 @@ def budgets(room: int = 1) -> dict[str, Abilities]:
             recipients=True,
             hashtags=False,
         ),
-        "email": Abilities(budget=Budget(100_000), **mail),
-        "pager": Abilities(budget=Budget(240 * room)),
+        "email": Capabilities(budget=Budget(100_000), **mail),
+        "pager": Capabilities(budget=Budget(240 * room)),
     }
 
 
-def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None) -> list[Configured]:
+def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None) -> list[ChannelConfig]:
     """A channel on each network; what a script does not say succeeds."""
     made = []
-    for network, abilities in budgets(room).items():
+    for network, capabilities in budgets(room).items():
         scripted = Scripted(
-            account=ACCOUNTS[network], abilities=abilities, sends=deque((scripts or {}).get(network, ()))
+            account=ACCOUNTS[network], capabilities=capabilities, sends=deque((scripts or {}).get(network, ()))
         )
-        recipients = (lambda: READERS) if abilities.recipients else None
+        recipients = (lambda: READERS) if capabilities.recipients else None
         made.append(replace(scripted.configured(network, recipients=recipients), network=network))
     return made
 
 
 @contextmanager
-def desk(folder: Path, channels: Sequence[Configured], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
+def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
     clock = StoryClock()
     publisher = Publisher(
         journal=open_journal(str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True),

@@ -8,17 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from policenotify.campaigns import (
-    Alternative,
     Campaign,
     Decision,
-    Note,
     Occurrence,
-    Past,
+    PastPublication,
+    SkipRecord,
+    Variant,
     Verdict,
     decide,
     occurrences,
+    order_campaigns,
     silenced_by,
-    together,
 )
 from policenotify.campaigns.runner import communes_in
 from policenotify.model.message import Message
@@ -46,7 +46,7 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def everywhere(_campaign: Campaign, _alternative: Alternative) -> frozenset[str]:
+def everywhere(_campaign: Campaign, _alternative: Variant) -> frozenset[str]:
     return frozenset({"x", "bluesky"})
 
 
@@ -64,11 +64,11 @@ def _all(mine: Campaign) -> tuple[Occurrence, ...]:
 class Machine:
     """What was said and remarked, and nothing else: a restart changes nothing."""
 
-    past: list[Past] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    past: list[PastPublication] = field(default_factory=list)
+    notes: list[SkipRecord] = field(default_factory=list)
 
     def run(self, campaigns: Sequence[Campaign], now: datetime, alerts: Sequence[Message] = ()) -> tuple[Decision, ...]:
-        campaigns = together(campaigns)
+        campaigns = order_campaigns(campaigns)
         named = {one.name: one for one in campaigns}
         made = decide(
             campaigns,
@@ -84,7 +84,7 @@ class Machine:
             if one.verdict is Verdict.SAY:
                 alternative = mine.alternative(one.alternative)
                 self.past.append(
-                    Past(
+                    PastPublication(
                         campaign=mine.name,
                         day=one.occurrence.day,
                         alternative=one.alternative,
@@ -94,5 +94,5 @@ class Machine:
                     )
                 )
             else:
-                self.notes.append(Note(campaign=mine.name, day=one.occurrence.day, verdict=one.verdict))
+                self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, verdict=one.verdict))
         return made

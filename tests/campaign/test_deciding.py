@@ -12,7 +12,7 @@ from campaign.campaigns import Machine, campaign, everywhere, tip, utc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.campaigns import Campaign, Decision, Verdict, forecast, occurrences, silenced_by, together
+from policenotify.campaigns import Campaign, Decision, Verdict, forecast, occurrences, order_campaigns, silenced_by
 from policenotify.campaigns.runner import communes_in
 from policenotify.errors import SettingsError
 from policenotify.model.message import Message
@@ -150,7 +150,7 @@ def test_it_is_silent_where_it_is_about(
 def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:
     weekend = campaign(name="route", messages=[tip("r")], schedule=[{"dates": ["2026-01-02", "2026-01-03"]}])
     mine = campaign(yields_to=["route"], end="2026-01-03", quiet={"begins": "21:00", "ends": "08:00"}, late_for="30h")
-    plan = forecast(together([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)
+    plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)
     assert [(one.occurrence.campaign, one.occurrence.day.day, one.at, one.reason) for one in plan] == [
         ("ete", 1, utc("2026-01-01T17:00"), ""),
         ("ete", 2, None, "not said within 30 h: today is for route"),
@@ -162,11 +162,11 @@ def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:
 
 def test_campaigns_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(SettingsError, match="Two campaigns have the name 'ete'"):
-        together([campaign(), campaign()])
+        order_campaigns([campaign(), campaign()])
     with pytest.raises(SettingsError, match="which is not given"):
-        together([campaign(yields_to=["route"])])
+        order_campaigns([campaign(yields_to=["route"])])
     with pytest.raises(SettingsError, match="in a circle: ete, route"):
-        together([campaign(yields_to=["route"]), campaign(name="route", yields_to=["ete"])])
+        order_campaigns([campaign(yields_to=["route"]), campaign(name="route", yields_to=["ete"])])
 
 
 _STEPS = 60
@@ -206,7 +206,7 @@ def test_no_occurrence_is_lost_or_doubled(ups: list[bool], changes: list[dict[st
         if number >= _STEPS:
             now += timedelta(days=7)  # long after the last one is owed
         if up:
-            mine = together([versions[number * len(versions) // (_STEPS + 3)], _other])
+            mine = order_campaigns([versions[number * len(versions) // (_STEPS + 3)], _other])
             assert all(made.occurrence.due <= now for made in machine.run(mine, now))
     said = [(one.campaign, one.day) for one in machine.past]
     assert len(said) == len(set(said))
@@ -231,7 +231,7 @@ def _version(change: dict[str, Any]) -> Campaign:
 
 
 def test_a_machine_that_is_always_up_does_what_was_forecast() -> None:
-    mine = together([campaign(**_STRICT), _other])
+    mine = order_campaigns([campaign(**_STRICT), _other])
     plan = forecast(mine, _START, _END, reach=everywhere)
     machine = Machine()
     for minutes in range(0, 20 * 24 * 60, 30):

@@ -7,7 +7,7 @@ from datetime import date
 from campaign.campaigns import campaign, everywhere, tip, utc
 from icalendar import Calendar
 
-from policenotify.campaigns import Planned, forecast
+from policenotify.campaigns import ForecastEntry, forecast
 from policenotify.campaigns.ics import ics
 
 
@@ -16,7 +16,7 @@ def test_a_calendar_is_read_back_and_an_occurrence_keeps_its_name() -> None:
     long["message"] |= {"headline": "Vacances, été ; « OTV » " + "é" * 100, "instruction": "Fermez.\nPrévenez."}
     mine = [campaign(messages=[long, tip("b")])]
     plan = forecast(mine, date(2026, 1, 1), date(2026, 1, 2), reach=everywhere)
-    never = Planned(occurrence=plan[0].occurrence)
+    never = ForecastEntry(occurrence=plan[0].occurrence)
     written = ics([*plan, never], mine, now=utc("2026-01-01T00:00"))
     assert max(map(len, written.split(b"\r\n"))) <= 75
     first, second = Calendar.from_ical(written).walk("VEVENT")

@@ -11,8 +11,8 @@ import pytest
 from campaign.campaigns import campaign, tip
 from pydantic import ValidationError
 
-from policenotify.campaigns import Campaign, read_campaign, read_campaigns
-from policenotify.errors import NewerVersion, SettingsError
+from policenotify.campaigns import Campaign, load_campaign, load_campaigns
+from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.model.location import Location
 
 FILE = """
@@ -39,7 +39,7 @@ spacing = "4h"
 def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
     file = tmp_path / "ete.toml"
     file.write_text(FILE, encoding="utf-8")
-    read = read_campaign(file)
+    read = load_campaign(file)
     assert (read.start, read.at, read.conduct.spacing) == (date(2026, 7, 1), time(18, 30), timedelta(hours=4))
     [one] = read.messages
     assert one.message.location == Location(department="34")
@@ -47,7 +47,7 @@ def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
     assert one.message.translations[0].headline == "Going on holiday?"
     assert Campaign.model_validate(read.model_dump()) == read
     assert Campaign.model_validate_json(read.model_dump_json()) == read
-    assert read_campaigns([tmp_path]) == (read,)
+    assert load_campaigns([tmp_path]) == (read,)
 
 
 ENDING = {"category": "fire", "headline": "Incendie", "expires_at": "2026-07-26T14:05:00+02:00"}
@@ -122,7 +122,7 @@ def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | No
     if written is not None:
         file.write_bytes(written.encode("utf-8", "surrogateescape"))
     with pytest.raises(SettingsError) as error:
-        read_campaign(file)
+        load_campaign(file)
     assert str(file) in str(error.value)
     assert told in str(error.value)
 
@@ -130,23 +130,23 @@ def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | No
 def test_what_is_not_wrong_is_not_named(tmp_path: Path) -> None:
     (tmp_path / "ete.toml").write_text(FILE.replace("cron =", "rrule ="), encoding="utf-8")
     with pytest.raises(SettingsError, match=r"schedule\[0\].rrule: is no recurrence rule") as error:
-        read_campaigns([tmp_path])
+        load_campaigns([tmp_path])
     assert "must not be empty" not in str(error.value)
 
 
 def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There is no campaign"):
-        read_campaigns([tmp_path])
+        load_campaigns([tmp_path])
     (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
-    with pytest.raises(NewerVersion, match=r"The campaign .*new\.toml has schema version 2"):
-        read_campaigns([tmp_path])
+    with pytest.raises(UnsupportedVersion, match=r"The campaign .*new\.toml has schema version 2"):
+        load_campaigns([tmp_path])
 
 
 def test_the_campaign_of_the_page_is_one(tmp_path: Path) -> None:
     page = Path(__file__).parents[2] / "docs" / "howto" / "campaigns.md"
     [written] = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "ete.toml").write_text(written, encoding="utf-8")
-    assert [one.name for one in read_campaign(tmp_path / "ete.toml").messages] == ["otv", "cles"]
+    assert [one.name for one in load_campaign(tmp_path / "ete.toml").messages] == ["otv", "cles"]
     fields = set(
         re.findall(r"`\[*([a-z_]+)\]*`", "".join(re.findall(r"^\| ([^|]*) \|", page.read_text("utf-8"), re.MULTILINE)))
     )

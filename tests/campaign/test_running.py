@@ -16,7 +16,7 @@ from desk import Desk, accident, open_desk
 
 from policenotify.campaigns import Decision, Verdict, decide, run
 from policenotify.campaigns.runner import REMARK, ahead, key_parts
-from policenotify.errors import Stopped
+from policenotify.errors import PublishingStopped
 from policenotify.publishing.publisher import Publisher
 
 NOW = timedelta(0)
@@ -118,7 +118,7 @@ def test_a_purge_that_forgot_its_key_does_not_say_it_again(desk: Desk) -> None:
 def test_nothing_is_said_while_everything_is_stopped(desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.journal.stop("chef")
-    with pytest.raises(Stopped):
+    with pytest.raises(PublishingStopped):
         run(publisher, [campaign()], actor="prévention")
     assert keys(publisher) == []
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.networks.registry import GROUP
 from policenotify.text import Budget
 
@@ -38,7 +38,7 @@ class Pigeon:
         clock: Time.
     """
 
-    abilities = Abilities(budget=Budget(500), acceptance="unverified", remembers_keys=timedelta(hours=1))
+    capabilities = Capabilities(budget=Budget(500), acceptance="unverified", idempotency_window=timedelta(hours=1))
 
     def __init__(
         self,
@@ -72,8 +72,8 @@ class Owl(Pigeon):
     """What it can do follows from its account."""
 
     @property
-    def abilities(self) -> Abilities:  # type: ignore[override]  # as most networks have it
-        return Abilities(budget=Budget(len(self.account)))
+    def capabilities(self) -> Capabilities:  # type: ignore[override]  # as most networks have it
+        return Capabilities(budget=Budget(len(self.account)))
 
 
 def install(site: Path) -> None:

@@ -17,7 +17,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, Translation
-from policenotify.publishing.preparation import Deciding
+from policenotify.publishing.preparation import Preparer
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 
@@ -508,7 +508,7 @@ def test_what_fails_unexpectedly_while_it_is_worded_stops_nothing(desk: Desk, mo
 
     with _opened(desk) as publisher:
         with monkeypatch.context() as only_now:
-            only_now.setattr(Deciding, "late", surprising)
+            only_now.setattr(Preparer, "late", surprising)
             publisher.drain(timedelta(seconds=0.1))
         opened = publisher.publication("open")
     assert opened is not None

@@ -235,7 +235,7 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
         following.join()
     told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [len(one["said"]) for one in told if "said" in one] == [1]
-    assert [one["error"]["kind"] for one in told if "error" in one] == ["SettingsError", "Stopped"]
+    assert [one["error"]["kind"] for one in told if "error" in one] == ["SettingsError", "PublishingStopped"]
     assert len(desk.bluesky.posts) == 1
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -37,5 +37,5 @@ def test_a_journal_of_a_newer_release_is_no_journal_to_any_command(run: Run, des
     raw.close()
     told = run(command, "--json")
     assert told.code == 6
-    assert told.document["error"]["kind"] == "NewerVersion"
+    assert told.document["error"]["kind"] == "UnsupportedVersion"
     assert told.document["error"]["published"] == "no"

@@ -24,8 +24,8 @@ def test_every_network_with_what_it_can_do(run: Run) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
     known = {one["name"]: one for one in run("networks", "--json").document["networks"]}
     assert known["bluesky"]["ready"] is True
-    assert known["bluesky"]["abilities"]["replies"] is True
-    assert known["email"]["abilities"]["recipients"] is True
+    assert known["bluesky"]["capabilities"]["replies"] is True
+    assert known["email"]["capabilities"]["recipients"] is True
 
 
 def test_one_network_with_its_options(run: Run) -> None:
@@ -50,7 +50,7 @@ def test_a_network_of_another_package(run: Run) -> None:
     assert "accepted by the gateway, not verified." in ran.words
     [pigeon] = run("networks", "pigeon", "--json").document["networks"]
     assert (pigeon["ready"], pigeon["lacks"], pigeon["problem"]) == (True, [], "")
-    assert pigeon["abilities"]["remembers_keys"] == "PT1H"
+    assert pigeon["capabilities"]["idempotency_window"] == "PT1H"
     assert [(one["name"], one["type"], one["default"], one["meaning"]) for one in pigeon["options"]] == [
         ("loft", "text", None, "Where they live."),
         ("key", "secret text", None, ""),
@@ -70,7 +70,7 @@ def test_a_network_whose_library_is_missing_says_how_to_install_it(run: Run) -> 
     assert "→ pip install 'lofts[owl]'" in ran.out
     [owl] = run("networks", "owl", "--json").document["networks"]
     # It does not say what it can do before it is configured.
-    assert (owl["ready"], owl["lacks"], owl["abilities"]) == (False, ["no-such-library"], None)
+    assert (owl["ready"], owl["lacks"], owl["capabilities"]) == (False, ["no-such-library"], None)
 
 
 @pytest.mark.usefixtures("lofts")
@@ -96,13 +96,13 @@ def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest
 
 
 def test_abilities_in_words() -> None:
-    known = replace(Pigeon.abilities, edits=True, title=True, lookup_settles=timedelta(0))
+    known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
     assert "; ".join(words_of(known)) == (
         "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
         "one key posts once, within 1:00:00; it can be asked whether a post is out; "
         "accepted by the gateway, not verified"
     )
-    assert "one key posts once, for ever" in set(words_of(Bluesky.abilities.fget(None)))  # type: ignore[attr-defined]  # a property
+    assert "one key posts once, for ever" in set(words_of(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
 
 
 def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:

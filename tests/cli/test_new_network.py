@@ -38,7 +38,7 @@ def test_what_is_written_is_told_and_is_a_network(run: Run, tmp_path: Path, monk
     try:
         assert schema_of(network("none").load())["required"] == ["token", "server"]
         made = configured("one", "none", {"server": "https://none.example/", "token": "t0ken"})
-        assert (made.account, made.abilities.budget.limit) == ("https://none.example", 500)
+        assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 500)
         for wrong, said in {
             "server": ("http://none.example", "channels.one.server: must be https://"),
             "timeout": (0, "channels.one.timeout: must be a number of seconds above 0"),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from browser.pages import budgets, desk, everywhere, png, previewed, said, stories
 
-from policenotify.channel import Abilities, Operation, Picture, PostRef, Span
+from policenotify.channel import Capabilities, Operation, Picture, PostRef, Span
 from policenotify.cli.report.builder import columns, draw
 from policenotify.cli.report.cards import Thread, tone
 from policenotify.cli.report.mail_frame import letter
@@ -19,7 +19,7 @@ from policenotify.cli.report.outcomes import verdict
 from policenotify.cli.report.pieces import image, initials, link_card, pieces, web
 from policenotify.cli.report.source import Seen, Told
 from policenotify.cli.report.values import Card, Device, Page, Piece
-from policenotify.model.history import Outcome, Wording
+from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt
@@ -27,7 +27,7 @@ from policenotify.testing.samples import PARIS, SAMPLES
 from policenotify.text import Budget
 
 SAMPLE = {sample.id: sample for sample in SAMPLES}
-POSTS = Abilities(budget=Budget(300), replies=True)
+POSTS = Capabilities(budget=Budget(300), replies=True)
 ACCIDENT = ("accident/opening", "accident/update", "accident/end")
 
 
@@ -244,10 +244,10 @@ def test_a_thread_hangs_together_by_the_ids_of_the_page(page: Page) -> None:
 
 def test_each_text_is_measured_in_the_networks_own_count(page: Page) -> None:
     for network, device in devices(page, 1).items():
-        abilities = budgets()["pager" if network == "other" else network]
+        capabilities = budgets()["pager" if network == "other" else network]
         for card in device.cards:
             assert card.meter is not None
-            assert (card.meter.used, card.meter.limit) == abilities.budget.use(words(card))
+            assert (card.meter.used, card.meter.limit) == capabilities.budget.use(words(card))
     sms = devices(page, 1)["sms"].cards[0]
     assert "".join(sms.segments) == words(sms)
     assert len(sms.segments) == 2
@@ -285,7 +285,7 @@ def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None
     assert (cards[0].answers.id, cards[0].answers.label) == ("", "an earlier post")
     assert cards[1].answers is None
     assert cards[0].verdict is None
-    assert any(card.gave_way and card.wants_a_look for card in cards)
+    assert any(card.omitted and card.wants_a_look for card in cards)
     assert cards[0].images[0].alt == "Plan du secteur"
     assert cards[0].link is None  # pictures leave no room for a card
     assert ("6", "channels that would say it") in page.figures
@@ -363,8 +363,8 @@ def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Pat
 
 def test_what_has_no_words_is_told_too(tmp_path: Path) -> None:
     channels = [replace(one, without_opening="skip") for one in everywhere()[:1]]
-    abilities = replace(channels[0].abilities, deletes=True)
-    channels = [replace(channels[0], abilities=abilities, on_cancellation="delete")]
+    capabilities = replace(channels[0].capabilities, deletes=True)
+    channels = [replace(channels[0], capabilities=capabilities, on_cancellation="delete")]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
         first = said(publisher, SAMPLE["accident/opening"].message, "first")
@@ -391,7 +391,7 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
         first = said(publisher, SAMPLE["accident/opening"].message, "first")
         [wording] = first.preview.wordings
         leg = replace(wording.leg, operation=Operation.EDIT)
-        edit = replace(first.preview, wordings=(Wording(leg=leg, standalone=wording.standalone),))
+        edit = replace(first.preview, wordings=(RenderedPost(leg=leg, standalone=wording.standalone),))
         told = Told(at=first.at, preview=edit, seen={"x": (Seen(id="1", text="neu"),)})
         [card] = draw("preview", [told], publisher).sections[0].devices[0].cards
     assert card.wording == "Changes the earlier post"
@@ -411,7 +411,7 @@ def test_a_forbidden_message_says_so(tmp_path: Path) -> None:
 
 def test_a_gateway_that_tells_nothing_is_not_believed(tmp_path: Path) -> None:
     [pager] = [one for one in everywhere() if one.network == "pager"]
-    pager = replace(pager, abilities=Abilities(budget=Budget(300), acceptance="unverified"))
+    pager = replace(pager, capabilities=Capabilities(budget=Budget(300), acceptance="unverified"))
     with desk(tmp_path, [pager]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
         told = said(publisher, SAMPLE["scam/info"].message, "one")

@@ -17,7 +17,7 @@ from desk import Desk
 from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.errors import trouble
 from policenotify.cli.exit_codes import MEANINGS, Exit, worst
-from policenotify.errors import CannotFit, IllegalCourse, JournalError, JournalTakenAway, MissingExtra
+from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, MessageTooLong, MissingExtra
 
 
 def _process(*args: str, code: str = "", **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -132,12 +132,12 @@ def test_the_worst_exit_is_told() -> None:
 
 
 def test_what_an_error_means_for_a_script() -> None:
-    fit = trouble(CannotFit("bluesky", 320, 300), begun=True)
+    fit = trouble(MessageTooLong("bluesky", 320, 300), begun=True)
     assert fit.document()["error"] == {
-        "kind": "CannotFit", "text": fit.text, "published": "no", "channel": "bluesky", "used": 320, "limit": 300,
+        "kind": "MessageTooLong", "text": fit.text, "published": "no", "channel": "bluesky", "used": 320, "limit": 300,
     }  # fmt: skip
-    course = trouble(IllegalCourse("No.", incident="7", may_follow=["end"]), begun=True)
-    assert course.more == {"incident": "7", "may_follow": ["end"]}
+    course = trouble(InvalidTransition("No.", incident="7", allowed_stages=["end"]), begun=True)
+    assert course.more == {"incident": "7", "allowed_stages": ["end"]}
     assert trouble(MissingExtra("x", "email"), begun=False).more == {"extra": "email"}
     late = trouble(JournalError("The journal could not be written: x.", published="unknown"), begun=True)
     assert (late.published, late.exit) == ("unknown", Exit.NO_JOURNAL)

@@ -145,5 +145,5 @@ def test_what_the_documents_of_the_page_hold(run: Run, desk: Desk) -> None:
         assert set(re.findall(r"`(\w+)`", inner[1])) == set(run(command, "--json").document[key][0])
     refused = run("update", "2026-1", "x", "--json").document
     assert set(refused) == {"error"}
-    assert set(refused["error"]) == {"kind", "text", "published", "incident", "may_follow"}
+    assert set(refused["error"]) == {"kind", "text", "published", "incident", "allowed_stages"}
     assert len(desk.bluesky.posts) == 1

@@ -14,7 +14,7 @@ from desk import Desk
 from policenotify.cli.commands.schema import NAMES
 from policenotify.cli.json_schemas import SCHEMAS
 from policenotify.model.message import Message
-from policenotify.render.locales import WORDS, Words
+from policenotify.render.locales import WORDS, Locale
 from policenotify.render.locales.toml_export import words_as_toml
 from policenotify.settings import TEMPLATE
 
@@ -137,7 +137,7 @@ def test_a_severity_is_met_with_the_nearest(run: Run) -> None:
 
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_a_shipped_language_keeps_the_schema_of_words(run: Run, words: Words) -> None:
+def test_a_shipped_language_keeps_the_schema_of_words(run: Run, words: Locale) -> None:
     schema = _schema(run, "words")
     table = tomllib.loads(words_as_toml(words))
     assert wrong(table, schema, schema) == []

@@ -10,7 +10,7 @@ from cli.shell import ACCIDENT, Earlier, Run
 from desk import Desk, accident
 from sqlalchemy import update
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.journal import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE
@@ -78,9 +78,9 @@ def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
     assert "NOBODY IS DELIVERING: deliveries wait (bluesky, presse), and no runner was seen yet." in ran.words
     assert run("status", "2026-4711").code == 5
     desk.clock = Earlier(timedelta(minutes=3))
-    desk.publisher().journal.saw_runner()
+    desk.publisher().journal.heartbeat()
     assert "no runner was seen since" in run("status").words
-    publisher.journal.saw_runner()
+    publisher.journal.heartbeat()
     waiting = run("status", "--json")
     assert waiting.code == 3
     assert waiting.document["nobody_delivering"] is False
@@ -126,8 +126,8 @@ def test_an_answer_of_a_network_moves_no_cursor(run: Run, desk: Desk) -> None:
 def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, desk: Desk) -> None:
     desk.bluesky.closed = "suspended"
     old = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
-    quick = Configured(
-        name="loft", network="pigeon", account="Arnel", abilities=Pigeon.abilities,
+    quick = ChannelConfig(
+        name="loft", network="pigeon", account="Arnel", capabilities=Pigeon.capabilities,
         open=lambda clock, _keep: Pigeon("Arnel", clock=clock),
     )  # fmt: skip
     publisher = desk.publisher([quick])
@@ -190,7 +190,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
     for _ in range(2):
         assert publisher.journal.claim("presse", f"{this_process()}/slot", lease=LEASE)
         assert publisher.journal.recover() == 1
-    publisher.journal.saw_runner()
+    publisher.journal.heartbeat()
     ran = run("status")
     assert ran.code == 3
     assert "TAKEN OVER TWICE: delivery 2 on presse was taken over twice within one lease" in ran.words

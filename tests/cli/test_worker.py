@@ -17,7 +17,7 @@ from desk import Desk, accident
 
 from policenotify.cli.systemd import Supervisor, ended_by_signals
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.testing.servers.http import Hang, Seen
+from policenotify.testing.servers.http import NoResponse, RecordedRequest
 
 UNDER_WAY = ("A worker sends it; it ", "It is being sent now.")
 
@@ -67,7 +67,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
         notes: list[str] = []
         noted = threading.Event()
 
-        def answer_once_noted(_: Seen) -> None:
+        def answer_once_noted(_: RecordedRequest) -> None:
             noted.wait(10)
 
         desk.bluesky.disturb(answer_once_noted)
@@ -97,7 +97,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
 
 def test_what_had_no_time_to_finish_is_told(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
-    desk.bluesky.always(Hang(1.5))
+    desk.bluesky.always(NoResponse(1.5))
     _end_when(lambda: desk.bluesky.requests)
     ran = run("worker", "--grace", "0")
     assert ran.code == 3

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from desk import accident
 
-from policenotify.channel import Configured, Operation, Sends
+from policenotify.channel import ChannelConfig, Operation, SupportsSend
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
@@ -22,9 +22,9 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, BlueskyStand, FakeClock, HangUp, MastodonStand, XStand
+from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.servers.http import Reply, Seen
+from policenotify.testing.servers.http import RecordedRequest, Reply
 
 Kind = Literal["delay", "between", "waiting", "window"]
 KINDS: tuple[Kind, ...] = ("delay", "between", "waiting", "window")
@@ -98,7 +98,7 @@ class Scene:
         if self.kind == "waiting":
             self.stand.fail_next(*_CALL[self.network], Answer.rate_limited(retry_after=self.chance.randrange(5, 600)))
             return
-        fault: Reply = self.chance.choice((HangUp(), HangUp(reset=True), Answer(500)))
+        fault: Reply = self.chance.choice((Disconnect(), Disconnect(reset=True), Answer(500)))
         out = self.chance.random() < 0.6
         self.counted["cut after it was taken" if out else "cut before"] += 1
         self.stand.fail_next(*_CALL[self.network], fault, effect=out)
@@ -120,7 +120,7 @@ class Scene:
             return
         self.counted["killed"] += 1
         channel = how.open(self.clock, journal.keep(how.name))
-        assert isinstance(channel, Sends)
+        assert isinstance(channel, SupportsSend)
         assert claimed.standalone is not None
         request = channel.prepare(claimed.standalone, ())
         journal.begin(claimed, request, "standalone")
@@ -137,7 +137,7 @@ class Scene:
             self.clock.jump(self.jumped)
 
     def _jump_within_the_next_call(self, path: str) -> None:
-        def within(seen: Seen) -> None:
+        def within(seen: RecordedRequest) -> None:
             if seen.path.startswith(path):
                 self._jump()
 
@@ -226,10 +226,10 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
         yield Scene(kind, network, sign, seed, stand, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
 
 
-def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, Configured]:
+def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, ChannelConfig]:
     stand: Any
     if network == "x":
-        stand = stack.enter_context(XStand(now=now))
+        stand = stack.enter_context(FakeXServer(now=now))
         stand.lag = timedelta(seconds=5)
         stand.duplicate_window = timedelta(0)  # nothing but looking keeps a post from being there twice
         stand.posts_left = 10_000
@@ -243,11 +243,11 @@ def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, Configured]
         }
         return stand, configured("x", "x", {**options, "timeout": 2.0})
     if network == "bluesky":
-        stand = stack.enter_context(BlueskyStand("police34.example", now=now))
+        stand = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
         stand.logins_left = stand.points_left = 10_000
         options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
         return stand, configured(network, "bluesky", {**options, "timeout": 2.0})
     software: Any = network
-    stand = stack.enter_context(MastodonStand(now=now, software=software))
+    stand = stack.enter_context(FakeMastodonServer(now=now, software=software))
     options = {"handle": stand.handle, "token": stand.token, "server": stand.url}
     return stand, configured(network, "mastodon", {**options, "timeout": 2.0})

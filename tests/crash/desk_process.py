@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from desk import accident
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -120,7 +120,7 @@ class Installation:
             patience=_patience,
         )
 
-    def _channel(self, network: str) -> Configured:
+    def _channel(self, network: str) -> ChannelConfig:
         people = PEOPLE.get(network)
         return configured(
             network,

@@ -40,7 +40,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import MailStand, SmsStand, XStand
+from policenotify.testing import FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 
 LEASE = timedelta(seconds=40)
@@ -154,9 +154,9 @@ class Scene:
     seed: int
     orders: Orders
     journal: Journal
-    x: XStand
-    mail: MailStand
-    sms: SmsStand
+    x: FakeXServer
+    mail: FakeMailServer
+    sms: FakeSmsServer
     chance: random.Random
     started: list[BaseProcess] = field(default_factory=list)
     listed: dict[tuple[int, int, str], frozenset[str]] = field(default_factory=dict)  # on the list at the time
@@ -385,9 +385,9 @@ def scene(
     folder.mkdir()
     with ExitStack() as stack:
         x, mail, sms = (
-            stack.enter_context(XStand(now=now)),
-            stack.enter_context(MailStand(now=now)),
-            stack.enter_context(SmsStand()),
+            stack.enter_context(FakeXServer(now=now)),
+            stack.enter_context(FakeMailServer(now=now)),
+            stack.enter_context(FakeSmsServer()),
         )
         x.posts_left, x.duplicate_window = 100_000, timedelta(0)  # it takes a second one
         keys = Keys.create(secrets.token_bytes)

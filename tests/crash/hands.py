@@ -21,7 +21,7 @@ from desk import accident
 from sqlalchemy import select
 
 from policenotify.channel import Channel, Post, PostRef
-from policenotify.delivery.attempt import Attempts
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.journal import open_journal, schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
@@ -30,7 +30,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.networks.registry import configured
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, BlueskyStand, HangUp, MastodonStand
+from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeMastodonServer
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import Reply
@@ -55,11 +55,11 @@ _FAULTS: tuple[tuple[int, Reply, bool], ...] = (
     (_WRITE, Answer.rate_limited(retry_after=60), False),
     (_WRITE, Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
     (_WRITE, Answer.json({"error": "InternalServerError", "message": "oh"}, 500), True),
-    (_WRITE, HangUp(), False),
-    (_WRITE, HangUp(reset=True), True),
-    (_WRITE, HangUp("half"), True),
+    (_WRITE, Disconnect(), False),
+    (_WRITE, Disconnect(reset=True), True),
+    (_WRITE, Disconnect("half"), True),
     (_READ, Answer.json({"error": "InternalServerError", "message": "oh"}, 500), False),
-    (_READ, HangUp(), False),
+    (_READ, Disconnect(), False),
     (_READ, Answer.html("<h1>Portal</h1>"), False),
 )
 
@@ -141,7 +141,7 @@ class Hands:
         if self.chance.random() < _FAILS:
             place, fault, effect = self.chance.choice(_FAULTS)
             self.stands[name].fail_next(*_PLACES[name][place], fault, effect=effect)
-        attempts = Attempts(
+        attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
             how=self.publisher.channels[name],
@@ -226,7 +226,7 @@ class Hands:
             self.wrong.append(what)
 
 
-def _posts(stand: BlueskyStand | MastodonStand) -> list[tuple[str, str, str | None]]:
+def _posts(stand: FakeBlueskyServer | FakeMastodonServer) -> list[tuple[str, str, str | None]]:
     return [(_id(post), post.text, post.parent) for post in stand.posts]
 
 
@@ -253,9 +253,9 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
     """A desk on a Bluesky account, a takahe and a Mastodon."""
     clock = FakeClock(start)
     with ExitStack() as stack:
-        bluesky = stack.enter_context(BlueskyStand("police34.example", now=clock.now))
-        takahe = stack.enter_context(MastodonStand(software="takahe", now=clock.now))
-        mastodon = stack.enter_context(MastodonStand(now=clock.now))
+        bluesky = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
+        takahe = stack.enter_context(FakeMastodonServer(software="takahe", now=clock.now))
+        mastodon = stack.enter_context(FakeMastodonServer(now=clock.now))
         bluesky.logins_left = bluesky.points_left = 100_000
         stands = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
         options: dict[str, dict[str, Any]] = {

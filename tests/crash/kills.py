@@ -17,11 +17,19 @@ from crash.desk_process import FastClock, Installation
 from crash.nursery import Nursery, nursery
 
 from policenotify.journal.keys import Keys
-from policenotify.testing import Answer, BlueskyStand, Hang, HangUp, MailStand, SmsStand, XStand
-from policenotify.testing.servers.http import Reply, Seen
+from policenotify.testing import (
+    Answer,
+    Disconnect,
+    FakeBlueskyServer,
+    FakeMailServer,
+    FakeSmsServer,
+    FakeXServer,
+    NoResponse,
+)
+from policenotify.testing.servers.http import RecordedRequest, Reply
 
 _TIMEOUT = 0.5  # of the clients, in seconds on the wall
-_HANGS = Hang(2 * _TIMEOUT)
+_HANGS = NoResponse(2 * _TIMEOUT)
 _LAGS = timedelta(seconds=15)  # half of what the network X waits before it believes that a post is not there
 _SHARE = 0.6  # of the desks publish something before they are killed
 _AGAIN = 2  # turns that each desk publishes anew, as a caller does who does not know what became of them
@@ -33,9 +41,9 @@ _FAULTS: tuple[tuple[float, Reply, bool], ...] = (
     (0.02, Answer.json({"error": "InternalServerError", "message": "oh"}, 500), True),
     (0.04, _HANGS, True),
     (0.03, _HANGS, False),
-    (0.04, HangUp(reset=True), True),
-    (0.02, HangUp("half"), True),
-    (0.03, HangUp(), False),
+    (0.04, Disconnect(reset=True), True),
+    (0.02, Disconnect("half"), True),
+    (0.03, Disconnect(), False),
 )
 
 
@@ -46,10 +54,10 @@ class Scene:
     seed: int
     installation: Installation
     desks: Nursery
-    x: XStand
-    bluesky: BlueskyStand
-    mail: MailStand
-    sms: SmsStand
+    x: FakeXServer
+    bluesky: FakeBlueskyServer
+    mail: FakeMailServer
+    sms: FakeSmsServer
     chance: random.Random
     kills: int = 0
     mail_doubts: int = 0  # mails that were taken with a cut connection in place of the answer
@@ -118,7 +126,7 @@ class Scene:
                 case _:
                     self.mail.fail_next("MAIL", 421, "4.3.0 the server is broken")
 
-    def _goes_wrong(self, seen: Seen) -> tuple[Reply, bool] | None:
+    def _goes_wrong(self, seen: RecordedRequest) -> tuple[Reply, bool] | None:
         drawn = self.chance.random()
         for share, fault, effect in _FAULTS:
             drawn -= share
@@ -136,10 +144,10 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
     now = FastClock(start).now
     with ExitStack() as stack:
         x, bluesky = (
-            stack.enter_context(XStand(now=now)),
-            stack.enter_context(BlueskyStand("police34.example", now=now)),
+            stack.enter_context(FakeXServer(now=now)),
+            stack.enter_context(FakeBlueskyServer("police34.example", now=now)),
         )
-        mail, sms = stack.enter_context(MailStand(now=now)), stack.enter_context(SmsStand())
+        mail, sms = stack.enter_context(FakeMailServer(now=now)), stack.enter_context(FakeSmsServer())
         x.lag, x.posts_left = _LAGS, 100_000
         bluesky.logins_left = bluesky.points_left = 100_000
         if repeats:

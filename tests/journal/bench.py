@@ -20,10 +20,10 @@ from policenotify.journal.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key
-from policenotify.journal.records import Claimed, Draft, Drafted, Settlement
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import Leg, Outcome
-from policenotify.model.lifecycle import Course, Lifecycle, Stage, next_course
+from policenotify.model.history import Outcome, Target
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
@@ -85,7 +85,7 @@ class Desk:
         pictures: tuple[Picture, ...] = (),
         findings: tuple[Finding, ...] = (),
         **fields: Any,
-    ) -> Draft:
+    ) -> NewPublication:
         at, publication = self.clock.now(), f"{next(self._ids):026d}"
         incident = None if stage is Stage.STANDALONE else incident
         message = Message(
@@ -97,15 +97,18 @@ class Desk:
         )
         before = self.journal.history(incident) if incident else None
         answers = tuple(entry.publication for entry in before.entries) if before else ()
-        course = Course.STANDALONE if stage is Stage.STANDALONE else Course.UNKNOWN
+        course = IncidentStatus.STANDALONE if stage is Stage.STANDALONE else IncidentStatus.UNKNOWN
         if before:
-            course = next_course(before.course, stage, incident=incident)
+            course = next_status(before.course, stage, incident=incident)
         elif corrects:
-            answers, course = (corrects,), Course.CANCELLED if stage is Stage.CANCELLATION else Course.STANDALONE
+            answers, course = (
+                (corrects,),
+                IncidentStatus.CANCELLED if stage is Stage.CANCELLATION else IncidentStatus.STANDALONE,
+            )
         drafted = []
         for channel, (part, language) in itertools.product(channels, enumerate(languages)):
             named = f"{publication} {channel} {language} {part}"
-            leg = Leg(
+            leg = Target(
                 channel=channel,
                 account=account,
                 language=language,
@@ -125,7 +128,7 @@ class Desk:
             )
             mass = (people or {}).get(channel)
             drafted.append(
-                Drafted(
+                NewDelivery(
                     leg=leg,
                     post_key=post.key,
                     standalone=post,
@@ -133,7 +136,7 @@ class Desk:
                     addresses=None if mass is None else tuple(mass),
                 )
             )
-        return Draft(
+        return NewPublication(
             id=publication,
             key=key or f"key {publication}",
             digest=message.digest(),
@@ -143,7 +146,7 @@ class Desk:
             actor="cne Roux",
             at=at,
             not_after=at + lives if lives else None,
-            due_at=at + timedelta(hours=2) if course is Course.OPEN else None,
+            due_at=at + timedelta(hours=2) if course is IncidentStatus.OPEN else None,
             findings=findings,
             rules={"fr": "1"},
             drafted=tuple(drafted),
@@ -158,33 +161,33 @@ class Desk:
 
     def claim(
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
-    ) -> Claimed | None:
+    ) -> ClaimedDelivery | None:
         return self.journal.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
 
-    def take(self, channel: str = "sky", owner: str = "runner A") -> Claimed:
+    def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
         claimed = self.claim(channel, owner)
         assert claimed is not None, f"nothing to claim on {channel}"
         return claimed
 
-    def begin(self, claimed: Claimed, *, rate: Rate | None = None) -> Claimed:
+    def begin(self, claimed: ClaimedDelivery, *, rate: Rate | None = None) -> ClaimedDelivery:
         wording = claimed.wording or ("reply" if claimed.reply and claimed.answers else "standalone")
         request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
         return self.journal.begin(claimed, request, wording, rate=rate)
 
-    def settle(self, claimed: Claimed, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
+    def settle(self, claimed: ClaimedDelivery, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
         if outcome is Outcome.POSTED:
             said = {"ref": self.ref(claimed), **said}
-        self.journal.settle(claimed, Settlement(outcome=outcome, **said))
+        self.journal.settle(claimed, AttemptResult(outcome=outcome, **said))
 
-    def ref(self, claimed: Claimed) -> PostRef:
+    def ref(self, claimed: ClaimedDelivery) -> PostRef:
         return PostRef(account=ACCOUNT, id=f"post of {claimed.id}")
 
-    def deliver(self, channel: str = "sky", outcome: Outcome = Outcome.POSTED, **said: Any) -> Claimed:
+    def deliver(self, channel: str = "sky", outcome: Outcome = Outcome.POSTED, **said: Any) -> ClaimedDelivery:
         claimed = self.begin(self.take(channel))
         self.settle(claimed, outcome, **said)
         return claimed
 
-    def ask(self, claimed: Claimed, people: Iterable[Recipient], rate: Rate | None = None) -> list[str]:
+    def ask(self, claimed: ClaimedDelivery, people: Iterable[Recipient], rate: Rate | None = None) -> list[str]:
         """Ask the network for these people; returns their addresses."""
         asked = []
         for person in people:
@@ -206,7 +209,7 @@ class Desk:
             self.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
         again = self.clock.now() + timedelta(seconds=30)
         ref = PostRef(account=ACCOUNT, id="0" * 64)
-        self.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING, not_before=again, ref=ref))
+        self.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref))
         return written
 
     # --- looking

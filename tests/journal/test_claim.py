@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import select, update
 
 from policenotify.channel import Operation, RecipientOutcome
-from policenotify.errors import Blocked, LostLease, NewerVersion, Stopped
+from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal import schema
 from policenotify.journal.leases import this_process
-from policenotify.journal.records import Claimed, Settlement
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -48,7 +48,7 @@ def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
     opening = desk.publish(severity=Severity.SEVERE, lives=SOON)
     claimed = desk.take()
     at = desk.clock.now()
-    assert claimed == Claimed(
+    assert claimed == ClaimedDelivery(
         id=1,
         owner="runner A",
         publication=opening,
@@ -367,7 +367,7 @@ def test_what_a_newer_policenotify_wrote_stands_in_nobodys_way(desk: Desk) -> No
     desk.as_a_stranger("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
     other = desk.publish(incident="I2")
     assert desk.take().publication == other
-    with pytest.raises(NewerVersion):
+    with pytest.raises(UnsupportedVersion):
         desk.claim()
     assert len(desk.journal.unsettled(strange)) == 1
 
@@ -395,13 +395,13 @@ def test_who_has_lost_it_changes_nothing(desk: Desk) -> None:
     desk.clock.pass_by(121)
     now_mine, _ = desk.take(owner="runner B"), desk.take("mail", owner="runner B")
     before = desk.dump()
-    posted = Settlement(outcome=Outcome.POSTED, ref=desk.ref(late))
+    posted = AttemptResult(outcome=Outcome.POSTED, ref=desk.ref(late))
     told = [RecipientOutcome(key=person.key, outcome="posted", gone=True)]
     for attempt in (
         lambda: desk.begin(late),
         lambda: desk.journal.settle(late, posted),
         lambda: desk.journal.settle(late_mass, posted),
-        lambda: desk.journal.settle_mass(late_mass, Settlement(outcome=Outcome.REFUSED)),
+        lambda: desk.journal.settle_mass(late_mass, AttemptResult(outcome=Outcome.REFUSED)),
         lambda: desk.journal.settle_people(late_mass, told, hold_doubt=True, lease=SOON),
         lambda: desk.journal.next_people(late_mass, 25, hold_doubt=True),
     ):
@@ -432,7 +432,7 @@ def test_nothing_begins_once_everything_is_stopped(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     claimed, mass = desk.take(), desk.begin(desk.take("mail"))
     desk.journal.stop("cne Roux")
-    with pytest.raises(Stopped, match="stopped by cne Roux"):
+    with pytest.raises(PublishingStopped, match="stopped by cne Roux"):
         desk.begin(claimed)
     assert desk.journal.next_people(mass, 25, hold_doubt=True) == ()
     assert desk.dump("pn_attempt")["pn_attempt"][0][0] == mass.id

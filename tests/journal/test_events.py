@@ -62,7 +62,7 @@ def _changes(scope: list[ast.AST]) -> bool:
 @pytest.mark.parametrize("source", SOURCES, ids=[str(path) for path in SOURCES])
 def test_no_source_changes_or_removes_an_event(source: Path) -> None:
     text = (_PACKAGE / source).read_text(encoding="utf-8")
-    if source == Path("journal/purge.py"):
+    if source == Path("journal/retention.py"):
         before, _, after = text.partition(_FORGETS)
         assert after, "the one place that forgets what events said is not where it was"
         text = before + after

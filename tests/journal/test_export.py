@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policenotify.errors import JournalError, NewerVersion
+from policenotify.errors import JournalError, UnsupportedVersion
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.verify import Proven, fingerprint, prove, public_keys
@@ -167,7 +167,7 @@ def test_whatever_was_changed_is_seen(full: Desk, change: Callable[[Lines], Line
 
 def test_an_export_of_a_newer_form_is_refused(desk: Desk) -> None:
     head, end = desk.journal.export()
-    with pytest.raises(NewerVersion, match="exported journal"):
+    with pytest.raises(UnsupportedVersion, match="exported journal"):
         prove([head.replace(b'"form":1', b'"form":2'), end], _pem(desk))
 
 

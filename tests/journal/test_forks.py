@@ -43,12 +43,12 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
     thread.start()
     assert begun.wait(10)
 
-    def let_go() -> None:
+    def cancel_pending() -> None:
         while not _gate.shut:
             pass
         go.set()
 
-    threading.Thread(target=let_go).start()
+    threading.Thread(target=cancel_pending).start()
     assert _fork(desk.publish) == 0  # the child writes at once: nobody holds the lock
     assert done == ["written"]
     thread.join()

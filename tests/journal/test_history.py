@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from policenotify.errors import Blocked
 from policenotify.findings import Finding, Level
-from policenotify.model.history import Outcome, Said
-from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.history import Outcome, PostedPart
+from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.location import Location
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_an_incident_is_read_back_in_order(desk: Desk) -> None:
         desk.journal.publish(drafts[-1])
         desk.clock.pass_by(60)
     history = desk.journal.history("I1")
-    assert (history.incident, history.course) == ("I1", Course.ENDED)
+    assert (history.incident, history.course) == ("I1", IncidentStatus.ENDED)
     for number, (entry, draft) in enumerate(zip(history.entries, drafts, strict=True), 1):
         assert (entry.publication, entry.sequence, entry.at) == (draft.id, number, draft.at)
         assert entry.message == draft.message
@@ -42,14 +42,14 @@ def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     [entry] = desk.journal.history("I1").entries
     assert entry.said == (
-        Said(
+        PostedPart(
             channel="sky",
             account="police34.example",
             language="fr",
             outcome=Outcome.POSTED,
             ref=desk.ref(french),
         ),
-        Said(channel="sky", account="police34.example", language="en", outcome=Outcome.UNCONFIRMED, part=1),
+        PostedPart(channel="sky", account="police34.example", language="en", outcome=Outcome.UNCONFIRMED, part=1),
     )
 
 
@@ -58,7 +58,7 @@ def test_an_unknown_incident_has_no_history_and_what_is_open_is_told_in_lines(de
     desk.publish(incident="I2", location=Location(department="34", department_name="Hérault"))
     desk.publish(incident="I3", location=Location(department="34"))
     history = desk.journal.history("I9")
-    assert (history.entries, history.course) == ((), Course.UNKNOWN)
+    assert (history.entries, history.course) == ((), IncidentStatus.UNKNOWN)
     assert tuple(map(str, desk.journal.incidents())) == (
         "I1 (traffic_accident, Montpellier, Avenue de Toulouse, opened 2026-03-02 06:30 UTC)",
         "I2 (traffic_accident, Hérault, opened 2026-03-02 06:30 UTC)",
@@ -74,9 +74,9 @@ def test_incidents_are_listed_the_latest_first(desk: Desk) -> None:
     assert [line.id for line in desk.journal.incidents()] == ["I3", "I1"]
     everything = desk.journal.incidents(only_open=False)
     assert [(line.id, line.course, line.headline) for line in everything] == [
-        ("I3", Course.OPEN, "Accident I3"),
-        ("I2", Course.ENDED, "Accident I2"),
-        ("I1", Course.OPEN, "Accident I1"),
+        ("I3", IncidentStatus.OPEN, "Accident I3"),
+        ("I2", IncidentStatus.ENDED, "Accident I2"),
+        ("I1", IncidentStatus.OPEN, "Accident I1"),
     ]
     assert everything[2].due_at == everything[2].opened_at + timedelta(hours=2)
 

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from policenotify.errors import IllegalCourse, JournalError, KeyReused, NotAllowed, Stopped
+from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError, MessageRejected, PublishingStopped
 from policenotify.journal import meta, open_journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.meta import OVERDUE
@@ -41,7 +41,7 @@ def url(place: str, tmp_path: Path) -> str:
 
 @pytest.fixture
 def sky() -> Scripted:
-    return Scripted(abilities=KEYED)
+    return Scripted(capabilities=KEYED)
 
 
 @pytest.fixture
@@ -119,11 +119,11 @@ def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: En
             return publisher.publish(message, key=key, actor="dispatch", connection=connection)
 
         opened = publish(accident(), "open")
-        with pytest.raises(KeyReused):
+        with pytest.raises(IdempotencyConflict):
             publish(LATER, "open")
-        with pytest.raises(IllegalCourse):
+        with pytest.raises(InvalidTransition):
             publish(LATER, "again")
-        with pytest.raises(NotAllowed) as refused:
+        with pytest.raises(MessageRejected) as refused:
             publish(nowhere, "nowhere")
         assert "is kept as" in str(refused.value)
         assert "if your transaction commits" in str(refused.value)
@@ -136,7 +136,7 @@ def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: En
         kept = connection.execute(draft, {"id": refused.value.publication}).scalar()
     assert kept == "refused_by_check"
     publisher.journal.stop("cne Roux")
-    with host.begin() as connection, pytest.raises(Stopped):
+    with host.begin() as connection, pytest.raises(PublishingStopped):
         publisher.publish(accident(lifecycle=elsewhere), key="new", actor="dispatch", connection=connection)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policenotify.channel import Kept
+from policenotify.channel import StoredValue
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -23,13 +23,13 @@ def test_a_value_is_stored_and_replaced_by_its_version(journal: Journal) -> None
     keep = journal.keep("sky")
     assert keep.load("session") is None
     assert keep.swap("session", "one", version=None)
-    assert keep.load("session") == Kept("one", 1)
+    assert keep.load("session") == StoredValue("one", 1)
     assert not keep.swap("session", "other", version=None)
     assert not keep.swap("session", "other", version=7)
     assert keep.swap("session", "two", version=1)
-    assert keep.load("session") == Kept("two", 2)
+    assert keep.load("session") == StoredValue("two", 2)
     assert not keep.swap("session", "late", version=1)
-    assert keep.load("session") == Kept("two", 2)
+    assert keep.load("session") == StoredValue("two", 2)
 
 
 def test_channels_and_names_are_apart(journal: Journal) -> None:
@@ -43,7 +43,7 @@ def test_a_lease_alone_stores_nothing(journal: Journal) -> None:
     with keep.lease("session", seconds=30):
         assert keep.load("session") is None
         assert keep.swap("session", "one", version=None)
-    assert keep.load("session") == Kept("one", 1)
+    assert keep.load("session") == StoredValue("one", 1)
 
 
 def test_of_eight_threads_one_wins_each_round(desk: Desk) -> None:
@@ -68,7 +68,7 @@ def test_of_eight_threads_one_wins_each_round(desk: Desk) -> None:
     for worker in workers:
         worker.join()
     assert sorted(wins) == [1, 2, 3, 4, 5]
-    assert keep.load("count") == Kept("5", 6)
+    assert keep.load("count") == StoredValue("5", 6)
 
 
 def test_no_update_is_lost_where_the_loser_tries_again(desk: Desk) -> None:
@@ -88,7 +88,7 @@ def test_no_update_is_lost_where_the_loser_tries_again(desk: Desk) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    assert keep.load("count") == Kept("40", 41)
+    assert keep.load("count") == StoredValue("40", 41)
 
 
 @pytest.mark.slow
@@ -170,5 +170,5 @@ def test_values_rest_encrypted_and_bound_to_their_place(desk: Desk) -> None:
 def test_another_opening_of_the_journal_reads_it(desk: Desk) -> None:
     assert desk.journal.keep("sky").swap("session", "one", version=None)
     other = open_journal(desk.url, keys=desk.keys, clock=SystemClock())
-    assert other.keep("sky").load("session") == Kept("one", 1)
+    assert other.keep("sky").load("session") == StoredValue("one", 1)
     other.close()

@@ -18,12 +18,12 @@ from policenotify.model.rate import Rate, RateReached
 if TYPE_CHECKING:
     from journal.bench import Desk
 
-    from policenotify.journal.records import Claimed
+    from policenotify.journal.records import ClaimedDelivery
 
 RATE = Rate(4, timedelta(seconds=90), 2)  # two together, then one every 30 seconds
 
 
-def _take(desk: Desk) -> Claimed:
+def _take(desk: Desk) -> ClaimedDelivery:
     claimed = desk.claim(rate=RATE)
     assert claimed is not None
     return claimed

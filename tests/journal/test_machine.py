@@ -21,7 +21,7 @@ from sqlalchemy import select
 from policenotify.errors import LostLease
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import Claimed
+from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -34,7 +34,7 @@ SETTLED = frozenset({Outcome.POSTED, Outcome.REFUSED, Outcome.HELD, Outcome.SUPE
 
 @dataclass
 class _Held:
-    claimed: Claimed
+    claimed: ClaimedDelivery
     until: datetime
     begun: bool = False
 

@@ -85,7 +85,7 @@ def _lived_in(desk: Desk) -> None:
     desk.journal.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.keep("sky").swap("session", "très secret", version=None)
     desk.as_a_stranger("INSERT INTO pn_suppression (key, reason, at) VALUES ('someone', 'wants no more', 1)")
-    desk.journal.saw_runner()
+    desk.journal.heartbeat()
     desk.journal.record("cne Roux", "noted", {"of": opening})
     desk.journal.seal()
     desk.journal.record("cne Roux", "noted", {"after": "the seal"})

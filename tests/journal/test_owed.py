@@ -62,26 +62,26 @@ def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
 
 
 def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk) -> None:
-    desk.journal.saw_runner(stays=True)
+    desk.journal.heartbeat(stays=True)
     seen = desk.clock.now()
     desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
     assert (desk.journal.runner_seen(), desk.journal.worker_seen()) == (seen, seen)
     desk.clock._at -= timedelta(hours=6)
     assert (desk.journal.runner_seen(), desk.journal.worker_seen()) == (None, None)
-    desk.journal.saw_runner(stays=True)  # who lives comes round again
+    desk.journal.heartbeat(stays=True)  # who lives comes round again
     assert desk.journal.runner_seen() == desk.journal.worker_seen() == desk.clock.now()
 
 
 def test_who_stays_is_told_apart_until_he_leaves_or_is_silent(desk: Desk) -> None:
-    desk.journal.saw_runner()
+    desk.journal.heartbeat()
     assert desk.journal.worker_seen() is None
-    desk.journal.saw_runner(stays=True)
+    desk.journal.heartbeat(stays=True)
     desk.clock.pass_by(60)
-    desk.journal.saw_runner()  # a drain of the same process changes nothing of that
+    desk.journal.heartbeat()  # a drain of the same process changes nothing of that
     assert desk.journal.worker_seen() == desk.journal.runner_seen() == desk.clock.now()
-    desk.journal.left_runner()
+    desk.journal.stop_heartbeat()
     assert desk.journal.worker_seen() is None
-    desk.journal.saw_runner(stays=True)
+    desk.journal.heartbeat(stays=True)
     desk.as_a_stranger("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
     assert desk.journal.worker_seen() == desk.clock.now()  # of another host nothing is known
     desk.clock.pass_by(121)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.records import Claimed, Settlement
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
@@ -29,11 +29,11 @@ _scan = re.compile(r"\bSCAN (\w+)")
 _aliased = re.compile(r"\b(pn_\w+) AS (\w+)")
 
 
-def _posted(desk: Desk) -> Claimed:
+def _posted(desk: Desk) -> ClaimedDelivery:
     return desk.begin(desk.take())
 
 
-def _mail(desk: Desk) -> Claimed:
+def _mail(desk: Desk) -> ClaimedDelivery:
     return desk.begin(desk.take("mail"))
 
 
@@ -42,7 +42,7 @@ def _begun_people(desk: Desk) -> None:
     people = desk.journal.next_people(claimed, 25, hold_doubt=True)
     told = [RecipientOutcome(key=one.key, outcome="refused", gone=True) for one in people]
     desk.journal.settle_people(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
-    desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING))
+    desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING))
 
 
 def _recovered(desk: Desk) -> None:

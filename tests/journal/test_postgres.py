@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select, text, u
 
 from policenotify.channel import RecipientOutcome
 from policenotify.cli.context import Call
-from policenotify.errors import IllegalCourse, JournalError, JournalTakenAway, LostLease, NewerVersion
+from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
 from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.journal import Journal
@@ -26,7 +26,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
 from policenotify.journal.publications import CourseChanged
-from policenotify.journal.records import Settlement, microseconds
+from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -181,7 +181,7 @@ def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publ
         late = threading.Thread(target=other.journal.publish, args=(draft,))
         late.start()
         _until_somebody_waits(other)
-        desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
+        desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
     late.join()
     assert desk.outcome(update, "mail") is Outcome.POSTED
     assert desk.outcome(draft.id, "mail") is Outcome.WAITING
@@ -320,7 +320,7 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
     def set_right() -> None:
         try:
             told.append(desk.journal.publish(draft))
-        except IllegalCourse as error:
+        except InvalidTransition as error:
             told.append(error)
 
     with other.writing() as connection:
@@ -531,9 +531,9 @@ def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> No
         assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
     [written] = desk.dump("pn_event")["pn_event"]
     assert written[2:4] == ("adm", "migrated")
-    with pytest.raises(NewerVersion):
+    with pytest.raises(UnsupportedVersion):
         open_journal(desk.url, keys=desk.keys, clock=desk.clock)
-    with pytest.raises(NewerVersion):
+    with pytest.raises(UnsupportedVersion):
         migrate(desk.url, keys=desk.keys, actor="adm")
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policenotify.errors import JournalError, KeyReused
+from policenotify.errors import IdempotencyConflict, JournalError
 from policenotify.findings import Finding, Level
 from policenotify.journal.publications import CourseChanged
-from policenotify.journal.records import Draft
+from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.lifecycle import IncidentStatus, Stage
 
 if TYPE_CHECKING:
     from journal.bench import Desk
@@ -35,7 +35,7 @@ def test_the_same_key_and_content_give_the_first_publication(desk: Desk) -> None
     assert desk.dump() == before
 
 
-def _again(desk: Desk) -> Draft:
+def _again(desk: Desk) -> NewPublication:
     """The opening once more, as a caller who lost the answer would ask for it."""
     found = desk.journal.publication("cad:4711")
     assert found is not None
@@ -45,10 +45,10 @@ def _again(desk: Desk) -> Draft:
 def test_the_same_key_for_another_content_is_refused(desk: Desk) -> None:
     first = desk.publish(key="cad:4711")
     before = desk.dump()
-    with pytest.raises(KeyReused) as caught:
+    with pytest.raises(IdempotencyConflict) as caught:
         desk.publish(incident="I2", key="cad:4711", headline="Autre chose")
     assert (caught.value.key, caught.value.first) == ("cad:4711", first)
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyConflict):
         desk.journal.repeated("cad:4711", "0" * 64)
     assert desk.dump() == before
 
@@ -74,7 +74,7 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     told: list[str] = []
     start = threading.Barrier(2)
 
-    def say(draft: Draft) -> None:
+    def say(draft: NewPublication) -> None:
         start.wait()
         try:
             told.append(desk.journal.publish(draft))
@@ -143,13 +143,13 @@ def test_the_incident_moves_with_its_messages(desk: Desk) -> None:
     opened = desk.clock.now()
     desk.publish(exercise=True)
     [line] = desk.journal.incidents()
-    assert (line.course, line.opened_at, line.exercise) == (Course.OPEN, opened, True)
+    assert (line.course, line.opened_at, line.exercise) == (IncidentStatus.OPEN, opened, True)
     assert line.due_at is not None
     desk.clock.pass_by(60)
     desk.publish(Stage.END)
     assert desk.journal.incidents() == ()
     [ended] = desk.journal.incidents(only_open=False)
-    assert (ended.course, ended.due_at) == (Course.ENDED, None)
+    assert (ended.course, ended.due_at) == (IncidentStatus.ENDED, None)
     closed_at = desk.dump("pn_incident")["pn_incident"][0][7]
     desk.clock.pass_by(60)
     desk.publish(Stage.CORRECTION, corrects=desk.journal.history("I1").entries[0].publication)

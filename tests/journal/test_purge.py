@@ -12,7 +12,7 @@ from journal import bench
 from sqlalchemy import event, insert, or_, update
 
 from policenotify.channel import Picture
-from policenotify.errors import IllegalCourse, JournalError, KeyReused
+from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
 from policenotify.journal import retention, schema
 from policenotify.journal.recipients import recipient_key
@@ -20,7 +20,7 @@ from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
 from policenotify.journal.verify import prove
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Image
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test_no_word_and_nobody_is_left(desk: Desk) -> None:
         assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
         assert found in desk.journal.latest(2)
     history = desk.journal.history("I1")
-    assert (history.course, [entry.publication for entry in history.entries]) == (Course.ENDED, [opening, end])
+    assert (history.course, [entry.publication for entry in history.entries]) == (IncidentStatus.ENDED, [opening, end])
     [line] = desk.journal.incidents(only_open=False)
     assert line.headline.startswith("Contenu effacé le ")
     assert desk.journal.unfinished() == ()
@@ -219,9 +219,9 @@ def test_keys_are_never_taken_twice(desk: Desk) -> None:
     _purge(desk)
     assert desk.journal.repeated("cad:7", tip.digest) == tip.id
     assert desk.journal.publish(tip) == tip.id
-    with pytest.raises(KeyReused, match=rf"the key 'cad:7' already names publication {tip.id}"):
+    with pytest.raises(IdempotencyConflict, match=rf"the key 'cad:7' already names publication {tip.id}"):
         desk.publish(Stage.STANDALONE, key="cad:7", headline="Autre chose")
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyConflict):
         desk.journal.repeated("cad:7", "0" * 64)
     assert desk.journal.repeated("cad:8", tip.digest) is None
     found = desk.journal.publication("cad:7")
@@ -240,9 +240,9 @@ def test_nothing_follows_what_was_forgotten(desk: Desk) -> None:
     _purge(desk)
     for draft, what in zip(late, ("Incident 'I1' is over", f"Publication {tip} is over"), strict=True):
         said = rf"{what}, and its content was purged on \d{{4}}-\d\d-\d\d: it cannot be set right any more"
-        with pytest.raises(IllegalCourse, match=said):
+        with pytest.raises(InvalidTransition, match=said):
             desk.journal.publish(draft)
-        with pytest.raises(IllegalCourse, match=said):
+        with pytest.raises(InvalidTransition, match=said):
             desk.journal.refuse_purged(draft.message)
     assert desk.publish(incident="I2", channels=("sky",))
 

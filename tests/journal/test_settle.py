@@ -11,7 +11,7 @@ import pytest
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
 from policenotify.journal.recipients import recipient_key
-from policenotify.journal.records import Settlement
+from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.receipt import Receipt
@@ -43,7 +43,7 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
     """Of a network's JSON: a NUL, which PostgreSQL refuses, and half a surrogate pair, which both do."""
     said = desk.publish(channels=("sky", "mail"), people=PEOPLE)
     strange = "no\0t \ud800 now"
-    became = Settlement(outcome=Outcome.REFUSED, reason=strange, remedy=strange, code=strange)
+    became = AttemptResult(outcome=Outcome.REFUSED, reason=strange, remedy=strange, code=strange)
     desk.journal.settle(desk.begin(desk.take()), became)
     receipt = _receipt(desk, said)
     assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.REFUSED, "not ? now", "not ? now")
@@ -53,7 +53,7 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
     people = desk.journal.next_people(claimed, 25, hold_doubt=False)
     told = [RecipientOutcome(key=one.key, outcome="refused", reason=strange, code=strange) for one in people]
     desk.journal.settle_people(claimed, told, hold_doubt=False, lease=SOON)
-    desk.journal.settle(claimed, Settlement(outcome=Outcome.WAITING))
+    desk.journal.settle(claimed, AttemptResult(outcome=Outcome.WAITING))
     assert _receipt(desk, said, "mail").reason == "2 of 2: not ? now"
 
 
@@ -207,7 +207,7 @@ def test_who_was_marked_and_not_written_to_waits_again(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
     assert len(desk.journal.next_people(claimed, 25, hold_doubt=True)) == 2
-    became = Settlement(outcome=Outcome.WAITING, not_before=desk.clock.now())
+    became = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now())
     assert desk.journal.settle_mass(claimed, became) is Outcome.WAITING
     assert _receipt(desk, said, "mail").recipients == {Outcome.WAITING: 2}
     assert sorted(desk.mail()) == PEOPLE["mail"]
@@ -243,7 +243,7 @@ def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str
     people = desk.journal.next_people(claimed, 25, hold_doubt=hold_doubt)
     outcomes = [replace(outcome, key=person.key) for person, outcome in zip(people, told, strict=True)]
     desk.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=SOON)
-    desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON))
+    desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON))
     return said
 
 
@@ -299,7 +299,7 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
     desk.journal.resolve(1, "cne Roux", posted=True)
     done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
     desk.journal.settle_people(claimed, done, hold_doubt=True, lease=SOON)
-    assert desk.journal.settle_mass(claimed, Settlement(outcome=Outcome.WAITING)) is Outcome.POSTED
+    assert desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING)) is Outcome.POSTED
     assert _receipt(desk, said, "mail").in_order
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, event, insert, make_url, select, text, upd
 from sqlalchemy.exc import ArgumentError
 
 from policenotify.channel import Picture
-from policenotify.errors import InvalidPicture, JournalError, NewerVersion, Stopped
+from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
 from policenotify.journal import engine, open_journal, schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -53,7 +53,7 @@ def test_an_empty_or_absent_file_becomes_a_journal(
     with sqlite3.connect(path) as raw:
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         facts = dict(raw.execute("SELECT name, value FROM pn_meta"))
-        assert len(meta.pop("id")) == 32
+        assert len(facts.pop("id")) == 32
         assert facts == {"schema_version": str(schema.SCHEMA_VERSION), "keys": keys.fingerprint}
     raw.close()
     assert set(schema.metadata.tables) <= tables
@@ -114,7 +114,7 @@ def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk)
     assert synced(lambda: claimed.append(desk.take())) == ["NORMAL"]
     assert synced(lambda: claimed.append(desk.begin(claimed[0]))) == ["FULL"]
     assert synced(lambda: desk.settle(claimed[1])) == ["FULL"]
-    assert synced(desk.journal.saw_runner) == ["NORMAL"]
+    assert synced(desk.journal.heartbeat) == ["NORMAL"]
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_a_truncated_file_is_damaged(desk: Desk, keys: Keys, clock: FakeClock) -
 
 def test_a_newer_journal_names_what_is_needed(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     _meta(desk, "schema_version", "7")
-    with pytest.raises(NewerVersion) as caught:
+    with pytest.raises(UnsupportedVersion) as caught:
         open_journal(desk.url, keys=keys, clock=clock)
     assert (caught.value.found, caught.value.known) == (7, schema.SCHEMA_VERSION)
 
@@ -446,7 +446,7 @@ def test_stop_halts_everything_until_resume(desk: Desk) -> None:
     )
     assert desk.claim() is None
     assert desk.journal.due(["sky"]) == {}
-    with pytest.raises(Stopped):
+    with pytest.raises(PublishingStopped):
         desk.publish(incident="I2")
     desk.journal.resume("cdt Petit")
     assert desk.journal.stopped() is None
@@ -464,9 +464,9 @@ def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: 
     assert desk.journal.runner_seen() is None
     with desk.journal.writing() as connection:
         connection.execute(insert(schema.runner).values(owner="long gone", seen_at=1))
-    desk.journal.saw_runner()
+    desk.journal.heartbeat()
     clock.pass_by(60)
-    desk.journal.saw_runner()
+    desk.journal.heartbeat()
     assert desk.journal.runner_seen() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
     [(owner, _, stays)] = desk.dump("pn_runner")["pn_runner"]
     assert not stays
@@ -479,7 +479,7 @@ def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
     desk.publish(incident="I2", pictures=(one,))
     assert len(desk.dump("pn_blob")["pn_blob"]) == 1
     assert desk.journal.picture(one.digest, "Un plan") == one
-    with pytest.raises(InvalidPicture, match=r"The journal has no picture cd+"):
+    with pytest.raises(InvalidImage, match=r"The journal has no picture cd+"):
         desk.journal.picture("cd" * 32, "")
 
 

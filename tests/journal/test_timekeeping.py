@@ -14,8 +14,8 @@ from journal.bench import Desk
 from scripted import KEYED, LEASE, READABLE, Book, Scripted
 from sqlalchemy import select
 
-from policenotify.channel import Abilities, Request
-from policenotify.delivery.attempt import Attempts
+from policenotify.channel import Capabilities, Request
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Unavailable, Unconfirmed
 from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import CountsFromBoot, MachineClock
@@ -25,7 +25,7 @@ from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
 
 JUMPS = (-3 * 86_400, -3600, -60, -3, 3, 65, 3600, 3 * 86_400)  # seconds
-BOTH = replace(KEYED, lookup_settles=timedelta(minutes=1))
+BOTH = replace(KEYED, lookup_delay=timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def attempt(book: Book, network: Scripted) -> bool:
         return False
     how = network.configured("sky")
     channel = network.open(book.clock, book.journal.keep("sky"))
-    Attempts(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
+    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
     return True
 
 
-def doubted(book: Book, abilities: Abilities) -> tuple[Scripted, str]:
+def doubted(book: Book, capabilities: Capabilities) -> tuple[Scripted, str]:
     """A publication whose first attempt was cut off just now."""
-    network = Scripted(abilities=abilities)
+    network = Scripted(capabilities=capabilities)
     network.sends.append(Unconfirmed("Cut."))
     published = book.publish("sky")
     assert attempt(book, network)
@@ -154,7 +154,7 @@ def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, cl
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 3600])
 def test_a_worker_is_seen_and_a_promise_is_kept_as_before(book: Book, clock: FakeClock, seconds: float) -> None:
-    book.journal.saw_runner(stays=True)
+    book.journal.heartbeat(stays=True)
     assert book.journal.promise("celery")
     book.pass_by(10)
     clock.jump(seconds)
@@ -220,7 +220,7 @@ def test_set_while_the_network_is_asked_the_answer_does_not_count(book: Book, cl
 def test_a_key_counts_no_longer_than_the_network_remembers_it(book: Book, clock: FakeClock, seconds: float) -> None:
     network, published = doubted(book, BOTH)
     clock.jump(seconds)
-    book.pass_by(KEYED.remembers_keys.total_seconds() - 2)
+    book.pass_by(KEYED.idempotency_window.total_seconds() - 2)
     attempt(book, network)
     assert (len(network.said), len(network.asked)) == (1, 1)
     assert book.receipt(published).outcome is Outcome.UNCONFIRMED
@@ -240,7 +240,7 @@ def test_a_key_that_counts_by_both_clocks_counts(book: Book, clock: FakeClock, s
 def test_set_in_the_middle_of_an_attempt_nothing_waits_for_the_old_time(
     book: Book, clock: FakeClock, seconds: float
 ) -> None:
-    network = Scripted(abilities=READABLE)
+    network = Scripted(capabilities=READABLE)
 
     def cut(_request: Request) -> None:
         clock.jump(seconds)

@@ -9,14 +9,14 @@ from datetime import timedelta
 import pytest
 from journal.bench import Desk
 
-from policenotify.journal.records import Draft, Drafted, Unworded
+from policenotify.journal.records import NewDelivery, NewPublication, Unworded
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
 PEOPLE = ("a@desk.example", "b@desk.example")
 
 
-def _unworded(draft: Draft) -> Draft:
+def _unworded(draft: NewPublication) -> NewPublication:
     """The same, where no channel can be used."""
     drafted = tuple(
         replace(one, leg=replace(one.leg, account="", answers=()), standalone=None, reply=None, addresses=None,
@@ -27,7 +27,7 @@ def _unworded(draft: Draft) -> Draft:
     return replace(draft, drafted=drafted)
 
 
-def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[Unworded, Sequence[Drafted]]:
+def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[Unworded, Sequence[NewDelivery]]:
     draft = desk.draft(stage, **how)  # type: ignore[arg-type]  # as `Desk.draft` takes it
     desk.journal.publish(_unworded(draft))
     return Unworded(publication=draft.id, channel=draft.drafted[0].leg.channel), draft.drafted

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Post, PostRef, Request, Sends
+from policenotify.channel import Post, PostRef, Request, SupportsSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise import client
@@ -24,18 +24,18 @@ from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.options import options_of
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers._tls_tunnel import TlsTunnel
-from policenotify.testing.servers.http import Answer, HangUp, Reply, Stand
-from policenotify.testing.servers.push import PushStand
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
+from policenotify.testing.servers.push import FakePushServer
 
 
 @pytest.fixture
-def stand() -> Iterator[PushStand]:
-    with PushStand() as services:
+def stand() -> Iterator[FakePushServer]:
+    with FakePushServer() as services:
         yield services
 
 
 @pytest.fixture
-def tunnel(stand: PushStand, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
+def tunnel(stand: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
     """Leads what has its address built into apprise to the stand."""
     made = TlsTunnel(lambda: int(stand.url.rpartition(":")[2]))
     for name, value in made.environment.items():
@@ -48,7 +48,7 @@ def open_apprise(url: str, **options: Any) -> Apprise:
     return Apprise(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
 
 
-def ntfy(stand: PushStand, **options: Any) -> Apprise:
+def ntfy(stand: FakePushServer, **options: Any) -> Apprise:
     return open_apprise(f"ntfy://desk:{stand.password}@{stand.url.removeprefix('http://')}/alertes", **options)
 
 
@@ -73,9 +73,9 @@ def send(by: Apprise, text: str = "Évitez l’avenue.", title: str = "Accident"
 # --- what arrives
 
 
-def test_a_post_is_a_message_with_its_title(stand: PushStand) -> None:
+def test_a_post_is_a_message_with_its_title(stand: FakePushServer) -> None:
     by = ntfy(stand)
-    assert isinstance(by, Sends)
+    assert isinstance(by, SupportsSend)
     ref = send(by)
     assert ref == PostRef(account="ntfy 127.0.0.1", id=post().key)
     assert [(each.title, each.text, each.place) for each in stand.messages] == [
@@ -85,11 +85,11 @@ def test_a_post_is_a_message_with_its_title(stand: PushStand) -> None:
     assert "Apprise" not in str(stand.requests[0].headers)
 
 
-def test_gotify_and_mattermost_are_two_more(stand: PushStand) -> None:
+def test_gotify_and_mattermost_are_two_more(stand: FakePushServer) -> None:
     at = stand.url.removeprefix("http://")
     send(open_apprise(f"gotify://{at}/{stand.application}"))
     mattermost = open_apprise(f"mmost://{at}/{stand.webhook}")
-    assert not mattermost.abilities.title
+    assert not mattermost.capabilities.title
     send(mattermost)
     assert [(each.service, each.title, each.text) for each in stand.messages] == [
         ("gotify", "Accident", "Évitez l’avenue."),
@@ -97,10 +97,10 @@ def test_gotify_and_mattermost_are_two_more(stand: PushStand) -> None:
     ]
 
 
-def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(stand: PushStand) -> None:
+def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(stand: FakePushServer) -> None:
     at = stand.url.removeprefix("http://")
     matrix = open_apprise(f"matrix://desk:s3cret@{at}/%23alertes")
-    assert not matrix.abilities.title
+    assert not matrix.capabilities.title
     send(matrix, "Évitez l’avenue.\n# 1 < 2")
     [seen] = stand.messages
     assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
@@ -115,7 +115,7 @@ def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(sta
         ("!f3lQJbR2kOaVnPzY8wXcTg", False),  # apprise adds a server, which ids of room version 12 have not
     ],
 )
-def test_a_room_of_matrix_is_found_as_the_page_tells(stand: PushStand, room: str, *, reached: bool) -> None:
+def test_a_room_of_matrix_is_found_as_the_page_tells(stand: FakePushServer, room: str, *, reached: bool) -> None:
     at = stand.url.removeprefix("http://")
     by = open_apprise(f"matrix://desk:s3cret@{at}/{room}")
     with nullcontext() if reached else pytest.raises(Blocked, match="not at the address"):
@@ -123,11 +123,11 @@ def test_a_room_of_matrix_is_found_as_the_page_tells(stand: PushStand, room: str
     assert len(stand.messages) == int(reached)
 
 
-def test_a_service_that_reads_markup_is_given_it_escaped(stand: PushStand, tunnel: TlsTunnel) -> None:
+def test_a_service_that_reads_markup_is_given_it_escaped(stand: FakePushServer, tunnel: TlsTunnel) -> None:
     assert tunnel.environment
     stand.on("POST", "*", Answer.json({"ok": True, "result": {}}))
     by = open_apprise("tgram://123456789:abcdefghijklmnopqrstuvwxyz012345678/12315544/")
-    assert by.abilities.hashtags
+    assert by.capabilities.hashtags
     send(by, "A9 & D612 < 3 *x*\nÉvitez")
     said = stand.requests[-1].json()
     assert said["parse_mode"] == "HTML"
@@ -149,24 +149,24 @@ def test_a_service_that_reads_markup_is_given_it_escaped(stand: PushStand, tunne
     ],
 )
 def test_abilities_are_the_plugins(url: str, title: bool, limit: int) -> None:  # noqa: FBT001 - a parameter of the test
-    can = open_apprise(url).abilities
+    can = open_apprise(url).capabilities
     assert (can.title, can.budget.limit) == (title, limit)
     assert not any((can.replies, can.images, can.edits, can.deletes, can.recipients, can.html))
-    assert can.lookup_settles is None
-    assert can.remembers_keys == timedelta(0)
+    assert can.lookup_delay is None
+    assert can.idempotency_window == timedelta(0)
     assert can.acceptance == "unverified"
 
 
 def test_an_emoji_counts_twice_as_some_services_do() -> None:
-    budget = open_apprise("mmosts://chat.example/xk7p4q9d3jyhtcrb8kzsw1mn2e").abilities.budget
+    budget = open_apprise("mmosts://chat.example/xk7p4q9d3jyhtcrb8kzsw1mn2e").capabilities.budget
     assert budget.fits("🚨" * 2000)
     assert not budget.fits("🚨" * 2001)
 
 
 @pytest.mark.parametrize("sign", ["a", "é", "€", "🚨", '"'])
-def test_on_ntfy_no_text_that_fits_becomes_an_attachment(stand: PushStand, sign: str) -> None:
+def test_on_ntfy_no_text_that_fits_becomes_an_attachment(stand: FakePushServer, sign: str) -> None:
     by = ntfy(stand)
-    budget = by.abilities.budget
+    budget = by.capabilities.budget
     longest = next(count for count in range(5000, 0, -1) if budget.fits(sign * count))
     send(by, sign * longest, "🚨" * 160)
     assert stand.messages[-1].text == sign * longest
@@ -174,7 +174,7 @@ def test_on_ntfy_no_text_that_fits_becomes_an_attachment(stand: PushStand, sign:
         by.prepare(post(sign * (longest + 1)), ())
 
 
-def test_a_title_that_is_too_long_is_refused(stand: PushStand) -> None:
+def test_a_title_that_is_too_long_is_refused(stand: FakePushServer) -> None:
     with pytest.raises(Refused, match="title is longer than ntfy takes"):
         ntfy(stand).prepare(post(title="x" * 201), ())
 
@@ -193,11 +193,11 @@ def test_a_title_that_is_too_long_is_refused(stand: PushStand) -> None:
         (Answer.json({"code": 40014, "http": 400, "error": "no s3cret"}, 400), Refused, "400"),
         (Answer.json({}, 503), Unconfirmed, "503"),
         (Answer.redirect("https://elsewhere.example/"), Unconfirmed, "302"),
-        (HangUp(), Unconfirmed, "ConnectionError"),
+        (Disconnect(), Unconfirmed, "ConnectionError"),
     ],
 )
 def test_failures_are_told_as_what_they_are(
-    stand: PushStand, answer: Reply, kind: type[ChannelError], code: str
+    stand: FakePushServer, answer: Reply, kind: type[ChannelError], code: str
 ) -> None:
     by = ntfy(stand)
     stand.fail_next("POST", "/", answer)
@@ -223,7 +223,7 @@ def test_failures_are_told_as_what_they_are(
 )
 @pytest.mark.parametrize("scheme", ["form", "json", "xml"])
 def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin knows
-    stand: PushStand, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
+    stand: FakePushServer, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
     stand.on("POST", "/call/t0k", Answer(status, words.encode()))
     by = open_apprise(f"{scheme}://desk:s3cret@{stand.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
@@ -232,7 +232,7 @@ def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin kn
     assert caught.value.reason.endswith(said)
 
 
-def test_where_nobody_listens_it_is_unavailable(stand: PushStand) -> None:
+def test_where_nobody_listens_it_is_unavailable(stand: FakePushServer) -> None:
     by = ntfy(stand)
     stand.refuse_connections()
     with pytest.raises(Unavailable):
@@ -247,8 +247,8 @@ def test_where_nobody_listens_it_is_unavailable(stand: PushStand) -> None:
 MATRIX = "matrix://desk:s3cret@{at}/!room:police.example?v=3"
 
 
-def matrix() -> Stand:
-    stand = Stand(Answer.json({}))
+def matrix() -> FakeServer:
+    stand = FakeServer(Answer.json({}))
     stand.on("GET", "/.well-known/*/*", Answer.json({}, 404))
     stand.on("POST", "/_matrix/client/v3/login", Answer.json({"access_token": "t0ken", "user_id": "@desk:police"}))
     return stand
@@ -353,7 +353,7 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
 def test_what_apprise_cannot_use_is_told_when_the_settings_are_read(url: str, said: str) -> None:
     by = open_apprise(url)
     with pytest.raises(SettingsError, match=rf"\Aurl: .*{said}") as caught:
-        _ = by.abilities
+        _ = by.capabilities
     assert "s3cret" not in str(caught.value)
     request = Request(account=by.account, key="0" * 64, body={"text": "x", "title": ""})
     for call in (by.whoami, lambda: by.prepare(post(), ()), lambda: by.send(request)):
@@ -362,12 +362,12 @@ def test_what_apprise_cannot_use_is_told_when_the_settings_are_read(url: str, sa
 
 
 def test_a_network_of_ones_own_may_be_called_without_encryption() -> None:
-    assert open_apprise("ntfy://desk:s3cret@ntfy.example/alertes", unencrypted=True).abilities.title
+    assert open_apprise("ntfy://desk:s3cret@ntfy.example/alertes", unencrypted=True).capabilities.title
 
 
 def test_what_is_encrypted_whatever_its_scheme_needs_no_leave() -> None:
-    assert open_apprise("ntfy://alertes").abilities.title  # a topic on ntfy.sh
-    assert open_apprise("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alertes").abilities.title
+    assert open_apprise("ntfy://alertes").capabilities.title  # a topic on ntfy.sh
+    assert open_apprise("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alertes").capabilities.title
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         open_apprise("ntfys://ntfy.example/alertes")
 
 
-def test_no_log_holds_a_secret_or_what_was_said(stand: PushStand, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_a_secret_or_what_was_said(stand: FakePushServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1):
         by = ntfy(stand)
@@ -408,7 +408,7 @@ def test_no_log_holds_a_secret_or_what_was_said(stand: PushStand, caplog: pytest
         with pytest.raises(Unconfirmed):
             send(by)
         with pytest.raises(SettingsError):
-            _ = open_apprise("gotifys://s3cret.example").abilities
+            _ = open_apprise("gotifys://s3cret.example").capabilities
         by.close()
     logged = "\n".join(f"{each.name} {each.getMessage()} {each.args}" for each in caplog.records)
     assert not re.search(rf"{stand.password}|avenue|Accident|alertes", logged)
@@ -431,7 +431,7 @@ def test_the_address_that_is_called_is_known_where_apprise_says_it(url: str, add
     assert client.address_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
 
 
-def test_a_service_of_another_protocol_is_knocked_at(stand: PushStand) -> None:
+def test_a_service_of_another_protocol_is_knocked_at(stand: FakePushServer) -> None:
     by = open_apprise(f"ircs://desk:s3cret@127.0.0.1:{stand.url.rpartition(':')[2]}/#alertes")
     assert by.whoami().name
     stand.refuse_connections()

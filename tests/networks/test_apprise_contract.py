@@ -8,19 +8,19 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.apprise.channel import Apprise
-from policenotify.testing import ChannelContract, HttpWire, PushStand, Shown, Trouble
+from policenotify.testing import ChannelContract, FakePushServer, Fault, HttpWire, VisiblePost
 
 
 class PushWire(HttpWire):
     """What readers see in their apps."""
 
-    stand: PushStand
+    stand: FakePushServer
     path: ClassVar[str] = "/"
     wait = None  # apprise hides the answer's headers
-    troubles = frozenset(Trouble) - {Trouble.PAGE}  # apprise takes any success for a yes: acceptance is "unverified"
+    troubles = frozenset(Fault) - {Fault.PAGE}  # apprise takes any success for a yes: acceptance is "unverified"
 
     def __init__(self) -> None:
-        super().__init__(PushStand())
+        super().__init__(FakePushServer())
         self.routes = {"post": ("POST", self.path)}
 
     @property
@@ -28,8 +28,8 @@ class PushWire(HttpWire):
         return self.stand.secrets
 
     @property
-    def shown(self) -> list[Shown]:
-        return [Shown(texts=(push.title, push.text)) for push in self.stand.messages]
+    def shown(self) -> list[VisiblePost]:
+        return [VisiblePost(texts=(push.title, push.text)) for push in self.stand.messages]
 
 
 class MattermostWire(PushWire):

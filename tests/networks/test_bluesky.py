@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Deletes, Finds, Picture, Post, PostRef, Request, Sends, Span
+from policenotify.channel import Picture, Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -30,9 +30,9 @@ from policenotify.errors import (
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.bluesky.session import _host
-from policenotify.testing.fakes import FakeClock, MemoryKeep
-from policenotify.testing.servers.bluesky import BlueskyStand, Link
-from policenotify.testing.servers.http import Answer, Hang, HangUp, Stand
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PUT = "/xrpc/com.atproto.repo.putRecord"
@@ -49,18 +49,18 @@ Open = Callable[..., Bluesky]
 
 
 @pytest.fixture
-def stand() -> Iterator[BlueskyStand]:
-    with BlueskyStand("police.example", PASSWORD, now=lambda: NOW) as stand:
+def stand() -> Iterator[FakeBlueskyServer]:
+    with FakeBlueskyServer("police.example", PASSWORD, now=lambda: NOW) as stand:
         yield stand
 
 
 @pytest.fixture
-def keep() -> MemoryKeep:
-    return MemoryKeep()
+def keep() -> InMemoryStateStore:
+    return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: BlueskyStand, keep: MemoryKeep) -> Iterator[Open]:
+def opened(stand: FakeBlueskyServer, keep: InMemoryStateStore) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[Bluesky] = []
 
@@ -130,15 +130,15 @@ def xrpc(status: int, error: str, message: str = "So it is", **headers: str) -> 
 
 
 def test_it_keeps_the_contract(channel: Bluesky) -> None:
-    assert isinstance(channel, Sends)
-    assert isinstance(channel, Finds)
-    assert isinstance(channel, Deletes)
-    can = channel.abilities
+    assert isinstance(channel, SupportsSend)
+    assert isinstance(channel, SupportsLookup)
+    assert isinstance(channel, SupportsDelete)
+    can = channel.capabilities
     assert (can.budget.limit, can.budget.max_bytes, can.images) == (300, 3000, 4)
     assert (can.replies, can.deletes) == (True, True)
     assert (can.edits, can.html, can.title, can.recipients) == (False, False, False, False)
-    assert can.lookup_settles == timedelta(0)
-    assert can.remembers_keys > timedelta(days=3650)
+    assert can.lookup_delay == timedelta(0)
+    assert can.idempotency_window > timedelta(days=3650)
 
 
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
@@ -153,7 +153,7 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     assert said == "Bluesky(police.example@bsky.social) police.example@bsky.social\n[]\n"
 
 
-def test_the_account_names_handle_and_host(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_the_account_names_handle_and_host(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     assert channel.account == f"police.example@{stand.url.removeprefix('http://')}"
     assert stand.requests == []
 
@@ -186,7 +186,7 @@ def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
 # --- what readers see ---
 
 
-def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     text = "🚨 Genève\u0301 barrée #évite https://straße.example/é @prefet.example"
     stand.handles["prefet.example"] = "did:plc:prefet"
     marked = spans(
@@ -209,12 +209,14 @@ def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: BlueskyStand) -> No
     assert (seen.root, seen.parent, seen.card) == (None, None, None)
 
 
-def test_a_long_address_is_read_short_followed_whole_and_found_again(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_long_address_is_read_short_followed_whole_and_found_again(
+    channel: Bluesky, stand: FakeBlueskyServer
+) -> None:
     url = "https://www.police.example/actualites/2026/accident-avenue-de-toulouse"
     text = f"🚨 Déviation : {url} #évite"
     marked = spans(text, ("url", url, url), ("tag", "#évite", "évite"))
     request = channel.prepare(a_post(text, spans=marked), ())
-    stand.fail_next("POST", PUT, HangUp(), effect=True)
+    stand.fail_next("POST", PUT, Disconnect(), effect=True)
     with pytest.raises(Unconfirmed):
         channel.send(request)
     (seen,) = stand.posts
@@ -227,9 +229,9 @@ def test_a_long_address_is_read_short_followed_whole_and_found_again(channel: Bl
     assert (found.id, len(stand.posts)) == (seen.uri, 1)
 
 
-@pytest.mark.parametrize("trouble", [xrpc(502, "UpstreamFailure"), HangUp(), xrpc(400, "HandleNotFound")])
+@pytest.mark.parametrize("trouble", [xrpc(502, "UpstreamFailure"), Disconnect(), xrpc(400, "HandleNotFound")])
 def test_a_mention_that_cannot_be_resolved_is_plain_text(
-    channel: Bluesky, stand: BlueskyStand, trouble: Answer | HangUp
+    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
     stand.fail_next("GET", "/xrpc/com.atproto.identity.resolveHandle", trouble)
     text = "Avec @prefet.example"
@@ -238,7 +240,7 @@ def test_a_mention_that_cannot_be_resolved_is_plain_text(
     assert stand.posts[0].text == text
 
 
-def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     pictures = (a_picture(), a_picture(JPEG + b"2", alt="La déviation"))
     say(channel, a_post("Inondation https://x.example/a", pictures=pictures, link="https://x.example/a"))
     (seen,) = stand.posts
@@ -250,20 +252,20 @@ def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, 
     assert [r.headers["Content-Type"] for r in stand.requests if r.path == UPLOAD] == ["image/jpeg"] * 2
 
 
-def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     text = "Déviation. " + "Suivez les panneaux. " * 12
     say(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
     assert stand.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
 
 
 @pytest.mark.parametrize("sender", ["", "Police 34", "POLICE 34"])
-def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: BlueskyStand, sender: str) -> None:
+def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: FakeBlueskyServer, sender: str) -> None:
     text = "Route barrée. " * 18 + "La police 34 vous informe."
     say(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
     assert stand.posts[0].card == ("https://x.example/", "Route barrée", "")
 
 
-def test_a_thread_hangs_together(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_thread_hangs_together(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     def at(second: int) -> datetime:
         return NOW + timedelta(seconds=second)
 
@@ -277,7 +279,7 @@ def test_a_thread_hangs_together(channel: Bluesky, stand: BlueskyStand) -> None:
     ]
 
 
-def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     ours = say(channel, a_post("Route barrée"))
     strangers = [
         ours.model_copy(update={"account": "other.example@127.0.0.1"}),
@@ -309,7 +311,7 @@ AN_END = a_post("Route rouverte", stage=Stage.END, created_at=NOW + timedelta(se
     [((), 2), ((2,), 1), ((1,), 0), ((1, 2), 0), ((0,), None), ((0, 1, 2), None), ((0, 2), None)],
 )
 def test_a_reply_hangs_where_its_readers_see_it(
-    channel: Bluesky, stand: BlueskyStand, deleted: tuple[int, ...], parent: int | None
+    channel: Bluesky, stand: FakeBlueskyServer, deleted: tuple[int, ...], parent: int | None
 ) -> None:
     thread = three_posts(channel)
     for number in deleted:
@@ -326,7 +328,9 @@ def test_a_reply_hangs_where_its_readers_see_it(
     assert end.id in [p.uri for p in stand.profile]
 
 
-def test_a_thread_that_began_again_has_the_root_that_its_readers_see(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_thread_that_began_again_has_the_root_that_its_readers_see(
+    channel: Bluesky, stand: FakeBlueskyServer
+) -> None:
     opening = say(channel, a_post("Route barrée"))
     stand.remove(opening.id)
     update = say(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
@@ -336,7 +340,9 @@ def test_a_thread_that_began_again_has_the_root_that_its_readers_see(channel: Bl
 
 
 @pytest.mark.parametrize("deleted", [0, 1, 2])
-def test_a_stored_reply_is_not_sent_below_a_deleted_post(channel: Bluesky, stand: BlueskyStand, deleted: int) -> None:
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(
+    channel: Bluesky, stand: FakeBlueskyServer, deleted: int
+) -> None:
     thread = three_posts(channel)
     request = channel.prepare(AN_END, tuple(thread))
     stand.remove(thread[deleted].id)
@@ -349,10 +355,10 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(channel: Bluesky, stand
 
 @pytest.mark.parametrize(
     "trouble",
-    [HangUp(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
+    [Disconnect(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
 )
 def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
-    channel: Bluesky, stand: BlueskyStand, trouble: Answer | HangUp
+    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
     thread = tuple(three_posts(channel))
     request = channel.prepare(AN_END, thread)
@@ -377,7 +383,7 @@ def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
     ],
 )
 def test_a_record_that_was_put_there_by_hand_is_read_with_care(
-    channel: Bluesky, stand: BlueskyStand, reply: object, *, starts: bool
+    channel: Bluesky, stand: FakeBlueskyServer, reply: object, *, starts: bool
 ) -> None:
     opening = say(channel, a_post("Route barrée"))
     written = {"$type": "app.bsky.feed.post", "text": "Route barrée", "createdAt": NOW.isoformat(), "reply": reply}
@@ -394,7 +400,7 @@ def test_a_record_that_was_put_there_by_hand_is_read_with_care(
     assert record["reply"] == {"root": strong, "parent": strong}
 
 
-def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     ref = channel.send(request)
@@ -406,14 +412,14 @@ def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Blues
 # --- once, and never twice ---
 
 
-def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     say(channel, a_post())
     (put,) = [r.json() for r in stand.requests if r.path == PUT]
     assert put["swapRecord"] is None
     assert put["repo"] == stand.did
 
 
-def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, stand: BlueskyStand) -> None:
+def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     first = channel.send(request)
     stored = Request.read(request.model_dump_json())
@@ -424,9 +430,17 @@ def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, 
 
 
 @pytest.mark.parametrize(
-    "cut", [HangUp(), HangUp(reset=True), HangUp("headers"), HangUp("half"), HangUp("half", reset=True), Hang(2.0)]
+    "cut",
+    [
+        Disconnect(),
+        Disconnect(reset=True),
+        Disconnect("headers"),
+        Disconnect("half"),
+        Disconnect("half", reset=True),
+        NoResponse(2.0),
+    ],
 )
-def test_cut_after_it_was_accepted(opened: Open, stand: BlueskyStand, cut: HangUp | Hang) -> None:
+def test_cut_after_it_was_accepted(opened: Open, stand: FakeBlueskyServer, cut: Disconnect | NoResponse) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", PUT, cut, effect=True)
@@ -438,23 +452,23 @@ def test_cut_after_it_was_accepted(opened: Open, stand: BlueskyStand, cut: HangU
     assert len(stand.posts) == stand.commits == 1
 
 
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: BlueskyStand) -> None:
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeBlueskyServer) -> None:
     channel = opened(timeout=0.1)
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, Hang(5.0))
+    stand.fail_next("POST", PUT, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"
 
 
-def test_cut_before_it_was_accepted(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_cut_before_it_was_accepted(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", PUT, HangUp())
+    stand.fail_next("POST", PUT, Disconnect())
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
     assert channel.find(request, since=NOW) is None
     channel.send(request)
     assert stand.commits == 1
 
 
-def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: BlueskyStand) -> None:
+def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: FakeBlueskyServer) -> None:
     channels = [opened() for _ in range(16)]
     start = Barrier(16)
     refs: list[PostRef] = []
@@ -473,7 +487,7 @@ def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: Bluesky
     assert (stand.commits, stand.logins) == (1, 1)
 
 
-def test_a_key_that_another_post_has(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_key_that_another_post_has(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     body = dict(request.body)
     other = {"$type": "app.bsky.feed.post", "text": "Autre", "createdAt": "2026-03-02T06:30:00Z"}
@@ -490,16 +504,16 @@ def test_a_key_that_another_post_has(channel: Bluesky, stand: BlueskyStand) -> N
     assert len(stand.posts) == 2
 
 
-def test_a_taken_key_that_holds_our_own_post(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_taken_key_that_holds_our_own_post(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     first = channel.send(request)
     stand.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
     assert channel.send(request) == first
 
 
-@pytest.mark.parametrize("trouble", [xrpc(500, "InternalServerError"), HangUp(), xrpc(400, "RecordNotFound")])
+@pytest.mark.parametrize("trouble", [xrpc(500, "InternalServerError"), Disconnect(), xrpc(400, "RecordNotFound")])
 def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
-    channel: Bluesky, stand: BlueskyStand, trouble: Answer | HangUp
+    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:
     request = channel.prepare(a_post(), ())
     channel.send(request)
@@ -509,7 +523,7 @@ def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
 
 
 def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
-    channel: Bluesky, stand: BlueskyStand, keep: MemoryKeep
+    channel: Bluesky, stand: FakeBlueskyServer, keep: InMemoryStateStore
 ) -> None:
     request = channel.prepare(a_post(), ())
 
@@ -524,7 +538,7 @@ def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
     assert error.code == "429 RateLimitExceeded"
 
 
-def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.slurs.add(str(request.body["rkey"]))
     error = error_of(lambda: channel.send(request))
@@ -534,7 +548,7 @@ def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, stand: BlueskyStan
     assert stand.commits == 1
 
 
-def test_an_upload_that_was_lost(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_an_upload_that_was_lost(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     stand.forget_blobs()
     error = error_of(lambda: channel.send(request))
@@ -582,7 +596,7 @@ RESET = str(int(NOW.timestamp()) + 42)
     ],
 )
 def test_what_an_answer_to_a_post_means(
-    channel: Bluesky, stand: BlueskyStand, answer: Answer, kind: type[ChannelError], says: str
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", PUT, answer)
@@ -606,7 +620,7 @@ def test_what_an_answer_to_a_post_means(
     ],
 )
 def test_a_rate_limit_holds_for_the_account(
-    channel: Bluesky, stand: BlueskyStand, headers: dict[str, str], at: int
+    channel: Bluesky, stand: FakeBlueskyServer, headers: dict[str, str], at: int
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", PUT, xrpc(429, "RateLimitExceeded", "Rate Limit Exceeded", **headers))
@@ -616,7 +630,7 @@ def test_a_rate_limit_holds_for_the_account(
     assert error.retry_at == NOW + timedelta(seconds=at)
 
 
-def test_the_hourly_points_run_out(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_the_hourly_points_run_out(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     stand.points_left = 3
     request = channel.prepare(a_post(), ())
     channel.send(request)
@@ -625,7 +639,7 @@ def test_the_hourly_points_run_out(channel: Bluesky, stand: BlueskyStand) -> Non
     assert error.retry_at == NOW + timedelta(hours=1)
 
 
-def test_nobody_listens(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_nobody_listens(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.refuse_connections()
     for call in (
@@ -641,8 +655,8 @@ def test_nobody_listens(channel: Bluesky, stand: BlueskyStand) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, stand: BlueskyStand, status: int) -> None:
-    with Stand() as elsewhere:
+def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, stand: FakeBlueskyServer, status: int) -> None:
+    with FakeServer() as elsewhere:
         stand.fail_next("POST", LOGIN, Answer.redirect(f"{elsewhere.url}{LOGIN}", status))
         assert type(error_of(channel.whoami)) is Unavailable
         request = channel.prepare(a_post(), ())
@@ -664,7 +678,7 @@ def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, stand: B
     ],
 )
 def test_what_is_too_much_is_refused_before_anything_is_sent(
-    channel: Bluesky, stand: BlueskyStand, post: Post, numbers: tuple[str, ...]
+    channel: Bluesky, stand: FakeBlueskyServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
     assert type(error) is Refused
@@ -676,7 +690,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
     ("answer", "kind"),
     [
         (xrpc(500, "InternalServerError"), Unavailable),
-        (HangUp(), Unavailable),
+        (Disconnect(), Unavailable),
         (Answer.json({"blob": "here"}), Unavailable),
         (Answer.json({"blob": {"$type": "blob", "size": 1}}), Unavailable),
         (xrpc(413, "PayloadTooLarge", "request entity too large"), Refused),
@@ -685,7 +699,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
     ],
 )
 def test_a_failed_upload_is_no_doubt_about_the_post(
-    channel: Bluesky, stand: BlueskyStand, answer: Answer | HangUp, kind: type[ChannelError]
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     channel.whoami()
     stand.fail_next("POST", UPLOAD, answer)
@@ -697,7 +711,7 @@ def test_a_failed_upload_is_no_doubt_about_the_post(
 # --- the session ---
 
 
-def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, stand: BlueskyStand) -> None:
+def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
     say(channel, a_post())
     assert opened().whoami() == channel.whoami()
     assert (stand.logins, stand.refreshes) == (1, 0)
@@ -706,7 +720,7 @@ def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, st
 
 
 def test_an_expired_session_is_refreshed_once_and_the_same_bytes_repeated(
-    channel: Bluesky, opened: Open, stand: BlueskyStand
+    channel: Bluesky, opened: Open, stand: FakeBlueskyServer
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.expire_access()
@@ -718,7 +732,7 @@ def test_an_expired_session_is_refreshed_once_and_the_same_bytes_repeated(
     assert (stand.logins, stand.refreshes, stand.commits) == (1, 1, 1)
 
 
-def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.expire_access()
     stand.revoke_refresh()
@@ -731,7 +745,7 @@ def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, stand: BlueskySt
 
 @pytest.mark.parametrize("hours", [-72, -3, 3, 72])
 def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
-    opened: Open, stand: BlueskyStand, hours: int
+    opened: Open, stand: FakeBlueskyServer, hours: int
 ) -> None:
     """The server alone knows whether a token has expired; a post made before its parent hangs under it all the same."""
     clock = FakeClock(NOW)
@@ -747,7 +761,7 @@ def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
     assert len(stand.posts) == 2
 
 
-def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: BlueskyStand) -> None:
+def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: FakeBlueskyServer) -> None:
     channels = [opened() for _ in range(8)]
     channels[0].whoami()
     stand.expire_access()
@@ -765,7 +779,7 @@ def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: Bl
     assert (stand.logins, stand.refreshes) == (1, 1)
 
 
-def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", PUT, xrpc(400, "InvalidToken"), times=99)
     assert type(error_of(lambda: channel.send(request))) is Unavailable
@@ -784,11 +798,11 @@ def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: BlueskyS
         (Answer.html("<h1>Portal</h1>"), Unavailable, "logging in"),
         (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
         (Answer.json({"did": "did:plc:x", "accessJwt": 1}), Unavailable, "read"),
-        (HangUp(), Unavailable, "logging in"),
+        (Disconnect(), Unavailable, "logging in"),
     ],
 )
 def test_a_login_is_tried_once_and_said_plainly(
-    channel: Bluesky, stand: BlueskyStand, answer: Answer | HangUp, kind: type[ChannelError], says: str
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
 ) -> None:
     stand.fail_next("POST", LOGIN, answer, times=9)
     error = error_of(lambda: channel.prepare(a_post(), ()))
@@ -805,14 +819,14 @@ def test_a_login_is_tried_once_and_said_plainly(
     ("answer", "kind"),
     [
         (xrpc(500, "InternalServerError"), Unavailable),
-        (HangUp(), Unavailable),
+        (Disconnect(), Unavailable),
         (xrpc(429, "RateLimitExceeded"), Unavailable),
         (xrpc(401, "AccountTakedown"), Blocked),
         (Answer.json({"did": None}), Unavailable),
     ],
 )
 def test_a_refresh_that_fails_for_now_costs_no_login(
-    channel: Bluesky, stand: BlueskyStand, answer: Answer | HangUp, kind: type[ChannelError]
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.expire_access()
@@ -827,7 +841,7 @@ def test_a_refresh_that_fails_for_now_costs_no_login(
 
 @pytest.mark.parametrize("kept", ["no json", "[]", '{"account": "only"}', None])
 def test_a_kept_session_that_is_not_ours_is_replaced(
-    channel: Bluesky, stand: BlueskyStand, keep: MemoryKeep, kept: str | None
+    channel: Bluesky, stand: FakeBlueskyServer, keep: InMemoryStateStore, kept: str | None
 ) -> None:
     other = {"account": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
     keep.swap("session", kept or json.dumps(other), version=None)
@@ -835,7 +849,7 @@ def test_a_kept_session_that_is_not_ours_is_replaced(
     assert stand.logins == 1
 
 
-def test_somebody_who_renews_for_too_long(opened: Open, keep: MemoryKeep) -> None:
+def test_somebody_who_renews_for_too_long(opened: Open, keep: InMemoryStateStore) -> None:
     channel = opened(timeout=0.02)
     with keep.lease("session", seconds=1):
         error = error_of(channel.whoami)
@@ -843,8 +857,8 @@ def test_somebody_who_renews_for_too_long(opened: Open, keep: MemoryKeep) -> Non
     assert "another process" in str(error)
 
 
-def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open, stand: BlueskyStand) -> None:
-    class Broken(MemoryKeep):
+def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Broken(InMemoryStateStore):
         def swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
 
@@ -854,8 +868,8 @@ def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open
     assert stand.posts == ()
 
 
-def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, stand: BlueskyStand) -> None:
-    class Overtaken(MemoryKeep):
+def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Overtaken(InMemoryStateStore):
         def swap(self, name: str, value: str, *, version: int | None) -> bool:
             if version is None:
                 super().swap(name, value, version=None)  # the other one's, and it stands
@@ -869,27 +883,29 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, sta
     assert kept.version == 1
 
 
-def test_a_handle_that_has_become_another_account(opened: Open, stand: BlueskyStand) -> None:
+def test_a_handle_that_has_become_another_account(opened: Open, stand: FakeBlueskyServer) -> None:
     request = opened().prepare(a_post(), ())
     stand.did = "did:plc:successor"
-    error = error_of(lambda: opened(keep=MemoryKeep()).send(request))
+    error = error_of(lambda: opened(keep=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
     assert [r for r in stand.requests if r.path == PUT] == []
 
 
-def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: BlueskyStand) -> None:
+def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBlueskyServer) -> None:
     channel = opened()
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     stand.did = "did:plc:successor"
-    error = error_of(lambda: opened(keep=MemoryKeep()).send(request))
+    error = error_of(lambda: opened(keep=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
 
 
 @pytest.mark.parametrize("closed", ["takendown", "suspended", "deactivated"])
-def test_a_reply_of_a_closed_account_blocks_the_channel(channel: Bluesky, stand: BlueskyStand, closed: Any) -> None:
+def test_a_reply_of_a_closed_account_blocks_the_channel(
+    channel: Bluesky, stand: FakeBlueskyServer, closed: Any
+) -> None:
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     stand.closed = closed
@@ -898,7 +914,7 @@ def test_a_reply_of_a_closed_account_blocks_the_channel(channel: Bluesky, stand:
 
 
 def test_an_account_with_another_handle_goes_on_and_is_named(
-    channel: Bluesky, opened: Open, stand: BlueskyStand, caplog: pytest.LogCaptureFixture
+    channel: Bluesky, opened: Open, stand: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     opening = say(channel, a_post("Route barrée"))
     assert channel.whoami().note == ""
@@ -917,7 +933,7 @@ def test_an_account_with_another_handle_goes_on_and_is_named(
         assert "put the new handle into its settings" in text
 
 
-def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: BlueskyStand) -> None:
+def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: FakeBlueskyServer) -> None:
     opened().whoami()
     stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"
     stand.expire_access()
@@ -926,7 +942,7 @@ def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Ope
     assert stand.logins == 3
 
 
-def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: BlueskyStand) -> None:
+def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: FakeBlueskyServer) -> None:
     opened().whoami()
     stand.expire_access()
     stand.revoke_refresh()
@@ -938,8 +954,8 @@ def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: B
     assert stand.logins == 3
 
 
-def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: BlueskyStand) -> None:
-    with Stand() as pds:
+def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: FakeBlueskyServer) -> None:
+    with FakeServer() as pds:
         pds.on("GET", WHO, Answer.json({"did": stand.did, "handle": "police.example"}))
         stand.pds = pds.url
         opened().whoami()
@@ -980,12 +996,12 @@ def test_a_did_document_that_names_no_server(document: object) -> None:
         xrpc(400, "InvalidRequest", "Could not locate record"),
         Answer.html("<h1>Portal</h1>"),
         Answer.json({"value": {}}),
-        HangUp(),
-        Hang(2.0),
+        Disconnect(),
+        NoResponse(2.0),
     ],
 )
 def test_a_record_that_cannot_be_read_keeps_the_doubt(
-    opened: Open, stand: BlueskyStand, trouble: Answer | HangUp | Hang
+    opened: Open, stand: FakeBlueskyServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
@@ -998,7 +1014,7 @@ def test_a_record_that_cannot_be_read_keeps_the_doubt(
     assert stand.logins == 1
 
 
-def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     channel.delete(ref)
@@ -1007,11 +1023,11 @@ def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, stand: BlueskyStan
     assert channel.find(request, since=NOW) is None
 
 
-def test_taking_back_can_fail(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_taking_back_can_fail(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     ref = say(channel, a_post())
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
-    stand.fail_next("POST", DELETE, HangUp(), effect=True)
+    stand.fail_next("POST", DELETE, Disconnect(), effect=True)
     assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
     stand.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
     channel.delete(ref)
@@ -1019,7 +1035,7 @@ def test_taking_back_can_fail(channel: Bluesky, stand: BlueskyStand) -> None:
     assert type(error_of(lambda: channel.delete(ref))) is Blocked
 
 
-def test_who_we_are(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_who_we_are(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     assert channel.whoami().url == f"https://bsky.app/profile/{stand.did}"
     stand.fail_next("GET", WHO, Answer.json({"did": 1}))
     assert type(error_of(channel.whoami)) is Unavailable
@@ -1031,7 +1047,7 @@ def test_who_we_are(channel: Bluesky, stand: BlueskyStand) -> None:
     assert type(error_of(lambda: channel.send(request))) is Blocked
 
 
-def test_closed_twice_and_opened_again(channel: Bluesky, stand: BlueskyStand) -> None:
+def test_closed_twice_and_opened_again(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     channel.close()
     say(channel, a_post())
     channel.close()
@@ -1044,7 +1060,7 @@ def test_closed_twice_and_opened_again(channel: Bluesky, stand: BlueskyStand) ->
 
 
 def test_no_secret_is_seen_anywhere(
-    opened: Open, stand: BlueskyStand, keep: MemoryKeep, caplog: pytest.LogCaptureFixture
+    opened: Open, stand: FakeBlueskyServer, keep: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     channel = opened(timeout=0.3)
@@ -1062,8 +1078,8 @@ def test_no_secret_is_seen_anywhere(
         (PUT, xrpc(401, leaky, leaky)),
         (PUT, xrpc(500, "InternalServerError", leaky)),
         (PUT, Answer.json({"uri": leaky, "cid": leaky})),
-        (PUT, HangUp()),
-        (PUT, Hang(1.0)),
+        (PUT, Disconnect()),
+        (PUT, NoResponse(1.0)),
         (LOGIN, xrpc(401, "AuthenticationRequired", leaky)),
         (LOGIN, Answer.json({"accessJwt": leaky, "refreshJwt": leaky, "did": 5})),
         (LOGIN, Answer(200, b'{"accessJwt": "' + kept["access"].encode(), {"Content-Type": "application/json"})),
@@ -1093,7 +1109,7 @@ def test_no_secret_is_seen_anywhere(
     ],
 )
 def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
-    channel: Bluesky, stand: BlueskyStand, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    channel: Bluesky, stand: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(Unavailable, match=name) as caught:
@@ -1108,9 +1124,9 @@ def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: Bluesky, stand: BlueskyStand, monkeypatch: pytest.MonkeyPatch, name: str
+    channel: Bluesky, stand: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    with Stand() as proxy:
+    with FakeServer() as proxy:
         monkeypatch.setenv(name, proxy.url)
         channel.whoami()
         assert proxy.requests == []

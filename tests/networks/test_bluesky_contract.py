@@ -6,16 +6,16 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.testing import BlueskyStand, Call, ChannelContract, HttpWire, Shown, Trouble
+from policenotify.testing import Call, ChannelContract, FakeBlueskyServer, Fault, HttpWire, VisiblePost
 
 
 class BlueskyWire(HttpWire):
     """What readers of Bluesky see, and an app password that may be revoked."""
 
-    stand: BlueskyStand
+    stand: FakeBlueskyServer
 
     def __init__(self) -> None:
-        super().__init__(BlueskyStand())
+        super().__init__(FakeBlueskyServer())
         self.routes = {
             "post": ("POST", "/xrpc/com.atproto.repo.putRecord"),
             "find": ("GET", "/xrpc/com.atproto.repo.getRecord"),
@@ -28,9 +28,9 @@ class BlueskyWire(HttpWire):
         return self.stand.secrets
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [
-            Shown(
+            VisiblePost(
                 texts=(post.text,),
                 id=post.uri,
                 under=tuple(filter(None, (post.root, post.parent))),
@@ -39,8 +39,8 @@ class BlueskyWire(HttpWire):
             for post in self.stand.posts
         ]
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
-        if trouble is Trouble.DENIED:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble is Fault.DENIED:
             self.stand.password = "revoked"
             self.stand.expire_access()
             self.stand.revoke_refresh()

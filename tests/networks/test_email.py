@@ -28,19 +28,29 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from policenotify.channel import Account, Channel, Mails, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import (
+    Account,
+    Channel,
+    Picture,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    SupportsBulkSend,
+)
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.mail import MailStand
+from policenotify.testing.servers.mail import FakeMailServer
 
 SENDER = "alertes@police.example"
 
 
 @pytest.fixture
-def stand() -> Iterator[MailStand]:
-    with MailStand() as server:
+def stand() -> Iterator[FakeMailServer]:
+    with FakeMailServer() as server:
         yield server
 
 
@@ -64,7 +74,7 @@ def email(url: str, **options: Any) -> Email:
     return made
 
 
-def channel(stand: MailStand, login: str = "", query: str = "", **options: Any) -> Email:
+def channel(stand: FakeMailServer, login: str = "", query: str = "", **options: Any) -> Email:
     url = f"mailto://{login}{stand.host}:{stand.port}?from={SENDER}&name=Police{query}"
     return email(url, **options)
 
@@ -109,7 +119,7 @@ def told(outcomes: dict[str, RecipientOutcome]) -> dict[str, str]:
     return {name: each.outcome for name, each in outcomes.items()}
 
 
-def received(stand: MailStand) -> Counter[str]:
+def received(stand: FakeMailServer) -> Counter[str]:
     return Counter(mail.recipient.partition("@")[0] for mail in stand.mails)
 
 
@@ -123,7 +133,7 @@ def until_error(mail: Email, *people: Recipient, request: Request | None = None)
     raise AssertionError(f"no error, but {outcomes}")
 
 
-def test_every_person_gets_a_mail_of_his_own(stand: MailStand) -> None:
+def test_every_person_gets_a_mail_of_his_own(stand: FakeMailServer) -> None:
     outcomes = send(channel(stand))
     assert told(outcomes) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert outcomes["ana"].code == "250 2.0.0"
@@ -139,19 +149,19 @@ def test_every_person_gets_a_mail_of_his_own(stand: MailStand) -> None:
     assert body.get_content().replace("\r\n", "\n") == "Évitez le secteur.\n.\n..fin\n"  # the dots came through
 
 
-def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(stand: MailStand) -> None:
+def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(stand: FakeMailServer) -> None:
     mail = channel(stand)
     assert isinstance(mail, Channel)
-    assert isinstance(mail, Mails)
+    assert isinstance(mail, SupportsBulkSend)
     assert mail.account == SENDER
-    assert mail.abilities.recipients
-    assert mail.abilities.replies
-    assert mail.abilities.remembers_keys == timedelta(0)
-    assert mail.abilities.lookup_settles is None
+    assert mail.capabilities.recipients
+    assert mail.capabilities.replies
+    assert mail.capabilities.idempotency_window == timedelta(0)
+    assert mail.capabilities.lookup_delay is None
     assert stand.sessions == 0
 
 
-def test_an_incident_is_one_thread_in_each_mailbox(stand: MailStand) -> None:
+def test_an_incident_is_one_thread_in_each_mailbox(stand: FakeMailServer) -> None:
     mail = channel(stand)
     for number in (1, 2, 3):
         answers = tuple(ref(earlier) for earlier in range(1, number))
@@ -166,13 +176,13 @@ def test_an_incident_is_one_thread_in_each_mailbox(stand: MailStand) -> None:
     assert len({str(each.message["Message-ID"]) for each in stand.mails}) == 8
 
 
-def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(stand: MailStand) -> None:
+def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(stand: FakeMailServer) -> None:
     mail = channel(stand)
     others = (PostRef(account="old@police.example", id=key(1)), PostRef(account=SENDER, id="<x@y>\r\nBcc: z@d.example"))
     assert mail.prepare(post(2), others).body["thread"] == []
 
 
-def test_no_header_stands_twice_and_no_line_is_too_long(stand: MailStand) -> None:
+def test_no_header_stands_twice_and_no_line_is_too_long(stand: FakeMailServer) -> None:
     mail = channel(
         stand,
         list_id="alertes.police.example",
@@ -213,7 +223,7 @@ def test_no_header_stands_twice_and_no_line_is_too_long(stand: MailStand) -> Non
     assert not got.message.defects
 
 
-def test_each_person_has_his_own_way_out_in_one_click(stand: MailStand) -> None:
+def test_each_person_has_his_own_way_out_in_one_click(stand: FakeMailServer) -> None:
     send(channel(stand, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
     for name in ("ana", "bob"):
         message = stand.mailbox(f"{name}@c.example")[0].message
@@ -221,7 +231,7 @@ def test_each_person_has_his_own_way_out_in_one_click(stand: MailStand) -> None:
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_one_refused_of_many_costs_nobody_else_his_mail(stand: MailStand) -> None:
+def test_one_refused_of_many_costs_nobody_else_his_mail(stand: FakeMailServer) -> None:
     stand.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
     stand.refuse("dan@c.example", 451, "4.7.1 greylisted")
     outcomes = send(channel(stand))
@@ -248,7 +258,7 @@ def test_one_refused_of_many_costs_nobody_else_his_mail(stand: MailStand) -> Non
         (550, "relay not permitted", False),
     ],
 )
-def test_only_a_mailbox_that_is_not_there_is_gone(stand: MailStand, number: int, text: str, gone: bool) -> None:  # noqa: FBT001 - an expected value
+def test_only_a_mailbox_that_is_not_there_is_gone(stand: FakeMailServer, number: int, text: str, gone: bool) -> None:  # noqa: FBT001 - an expected value
     stand.refuse("bob@c.example", number, text)
     outcomes = send(channel(stand), *PEOPLE[:2])
     assert told(outcomes) == {"ana": "posted", "bob": "refused"}
@@ -267,7 +277,7 @@ def test_only_a_mailbox_that_is_not_there_is_gone(stand: MailStand, number: int,
 )
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
 def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
-    stand: MailStand, command: Any, number: int, text: str, outcome: str
+    stand: FakeMailServer, command: Any, number: int, text: str, outcome: str
 ) -> None:
     if command == "DATA" and text == "no room":
         text = (
@@ -280,7 +290,7 @@ def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
     assert "bob" not in bob.reason
 
 
-def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: MailStand) -> None:
+def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: FakeMailServer) -> None:
     stand.limit_session(3)
     people = tuple(person(f"p{number}") for number in range(11))
     assert set(told(send(channel(stand), *people)).values()) == {"posted"}
@@ -296,7 +306,7 @@ def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: MailS
         (421, "4.7.0 too many messages in this connection"),  # exim 4.98.2
     ],
 )
-def test_a_session_that_takes_no_more_mails_is_not_an_outage(stand: MailStand, number: int, text: str) -> None:
+def test_a_session_that_takes_no_more_mails_is_not_an_outage(stand: FakeMailServer, number: int, text: str) -> None:
     stand.limit_session(3, number, text)
     people = tuple(person(f"p{number}") for number in range(11))
     assert set(told(send(channel(stand), *people)).values()) == {"posted"}
@@ -304,7 +314,7 @@ def test_a_session_that_takes_no_more_mails_is_not_an_outage(stand: MailStand, n
     assert stand.sessions == 4
 
 
-def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(stand: MailStand) -> None:
+def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(stand: FakeMailServer) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     assert next(outcomes).outcome == "posted"
@@ -315,7 +325,7 @@ def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(stand:
 
 @pytest.mark.parametrize(("mails", "sessions"), [(0, 1), (2, 2)])
 def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
-    stand: MailStand, mails: int, sessions: int
+    stand: FakeMailServer, mails: int, sessions: int
 ) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
@@ -327,7 +337,7 @@ def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_a_421_in_the_middle_loses_and_doubles_nobody(stand: MailStand, command: Any) -> None:
+def test_a_421_in_the_middle_loses_and_doubles_nobody(stand: FakeMailServer, command: Any) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     first = next(outcomes)
@@ -338,14 +348,14 @@ def test_a_421_in_the_middle_loses_and_doubles_nobody(stand: MailStand, command:
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
-def test_a_connection_lost_before_the_mail_leaves_no_doubt(stand: MailStand, command: Any) -> None:
+def test_a_connection_lost_before_the_mail_leaves_no_doubt(stand: FakeMailServer, command: Any) -> None:
     stand.hang_up(command)
     assert told(send(channel(stand))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(stand: MailStand, delivered: bool) -> None:  # noqa: FBT001 - both worlds
+def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(stand: FakeMailServer, delivered: bool) -> None:  # noqa: FBT001 - both worlds
     stand.hang_up("DATA", delivered=delivered)
     outcomes = send(channel(stand))
     assert told(outcomes) == {"ana": "unconfirmed", "bob": "posted", "cleo": "posted", "dan": "posted"}
@@ -354,7 +364,7 @@ def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(stand: Mail
     assert received(stand)["bob"] == received(stand)["dan"] == 1
 
 
-def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(stand: MailStand) -> None:
+def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(stand: FakeMailServer) -> None:
     mail = channel(stand, timeout=0.2)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE[:2])
     stand.delay("DATA", 0.5)
@@ -363,7 +373,7 @@ def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(stand: Mail
     assert next(outcomes).outcome == "posted"
 
 
-def test_doubt_does_not_spread_over_a_whole_list(stand: MailStand) -> None:
+def test_doubt_does_not_spread_over_a_whole_list(stand: FakeMailServer) -> None:
     stand.hang_up("DATA", delivered=True, times=9)
     outcomes, error = until_error(channel(stand))
     assert outcomes == {"ana": "unconfirmed", "bob": "unconfirmed"}
@@ -371,7 +381,7 @@ def test_doubt_does_not_spread_over_a_whole_list(stand: MailStand) -> None:
     assert received(stand) == Counter(ana=1, bob=1)
 
 
-def test_a_server_that_ends_every_session_is_left_alone(stand: MailStand) -> None:
+def test_a_server_that_ends_every_session_is_left_alone(stand: FakeMailServer) -> None:
     stand.fail_next("MAIL", 421, "4.3.2 no", times=9)
     outcomes, error = until_error(channel(stand))
     assert outcomes == {}
@@ -380,7 +390,7 @@ def test_a_server_that_ends_every_session_is_left_alone(stand: MailStand) -> Non
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
-def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: MailStand, command: Any) -> None:
+def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: FakeMailServer, command: Any) -> None:
     stand.delay(command, 0.5)
     outcomes, error = until_error(channel(stand, timeout=0.1))
     assert outcomes == {}
@@ -395,7 +405,7 @@ def test_a_server_that_greets_nobody_is_silent() -> None:
             silent.whoami()
 
 
-def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: MailStand) -> None:
+def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: FakeMailServer) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     assert next(outcomes).outcome == "posted"
@@ -409,7 +419,7 @@ def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: MailSt
 EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
 
 
-def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: MailStand) -> None:
+def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: FakeMailServer) -> None:
     stand.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
     outcomes, error = until_error(channel(stand), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Refused, "554 5.7.1")
@@ -417,13 +427,13 @@ def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: MailStand) -> Non
     assert stand.mails == []
 
 
-def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(stand: MailStand) -> None:
+def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(stand: FakeMailServer) -> None:
     stand.refuse("*", 554, "5.7.1 Relay access denied")
     outcomes, error = until_error(channel(stand), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
 
 
-def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(stand: MailStand) -> None:
+def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(stand: FakeMailServer) -> None:
     stand.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
     outcomes = send(channel(stand), *EVERYWHERE)
     assert told(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
@@ -433,7 +443,7 @@ def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(stand: 
 
 
 def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
-    with MailStand(size_limit=1000) as stand:
+    with FakeMailServer(size_limit=1000) as stand:
         outcomes, error = until_error(channel(stand), request=channel(stand).prepare(post(text="x\n" * 2000), ()))
     assert (outcomes, type(error)) == ({}, Refused)
     assert error.code == "552"
@@ -448,7 +458,7 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
         (552, "5.3.4 too large", Refused),
     ],
 )
-def test_what_is_said_to_our_address_holds_for_all(stand: MailStand, number: int, text: str, kind: type) -> None:
+def test_what_is_said_to_our_address_holds_for_all(stand: FakeMailServer, number: int, text: str, kind: type) -> None:
     stand.fail_next("MAIL", number, text)
     outcomes, error = until_error(channel(stand))
     assert (outcomes, type(error)) == ({}, kind)
@@ -457,7 +467,7 @@ def test_what_is_said_to_our_address_holds_for_all(stand: MailStand, number: int
 
 
 def test_a_refused_login_blocks_the_channel_and_names_no_secret() -> None:
-    with MailStand(login=("desk", "secret")) as stand:
+    with FakeMailServer(login=("desk", "secret")) as stand:
         assert set(told(send(channel(stand, "desk:secret@"))).values()) == {"posted"}
         for login in ("desk:wr0ngpass@", ""):
             outcomes, error = until_error(channel(stand, login))
@@ -469,7 +479,7 @@ def test_a_refused_login_blocks_the_channel_and_names_no_secret() -> None:
 
 
 def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
-    with MailStand(login=("desk", "secret")) as stand:
+    with FakeMailServer(login=("desk", "secret")) as stand:
         _, error = until_error(channel(stand, "desk:s%C3%A9cret@"))
     assert type(error) is Blocked
     assert "ASCII" in error.remedy
@@ -477,7 +487,7 @@ def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
     assert error.__context__ is None  # it holds the password
 
 
-def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: MailStand) -> None:
+def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: FakeMailServer) -> None:
     bad = Recipient(key="key-of-rené", address="rené@c.example")
     worse = Recipient(key="key-of-x", address="x@c.example>\r\nDATA")
     idn = Recipient(key="key-of-idn", address="maire@préfecture.example")
@@ -487,13 +497,13 @@ def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: MailSt
     assert [each.recipient for each in stand.mails] == ["ana@c.example", "maire@xn--prfecture-c4a.example"]
 
 
-def test_nobody_to_write_to_is_no_work(stand: MailStand) -> None:
+def test_nobody_to_write_to_is_no_work(stand: FakeMailServer) -> None:
     mail = channel(stand)
     assert list(mail.send_each(mail.prepare(post(), ()), ())) == []
     assert stand.sessions == 0
 
 
-def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(stand: MailStand) -> None:
+def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(stand: FakeMailServer) -> None:
     clock = FakeClock()
     mail = channel(stand, clock=clock)
     send(mail, *PEOPLE[:2])
@@ -514,7 +524,7 @@ def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(stand: MailStand
     mail.close()
 
 
-def test_whoever_stops_listening_leaves_no_session_open(stand: MailStand) -> None:
+def test_whoever_stops_listening_leaves_no_session_open(stand: FakeMailServer) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     next(outcomes)
@@ -525,7 +535,7 @@ def test_whoever_stops_listening_leaves_no_session_open(stand: MailStand) -> Non
     mail.close()
 
 
-def test_a_stored_request_is_sent_unchanged(stand: MailStand) -> None:
+def test_a_stored_request_is_sent_unchanged(stand: FakeMailServer) -> None:
     mail = channel(stand)
     stored = Request.read(mail.prepare(post(2), (ref(1),)).model_dump_json())
     send(mail, PEOPLE[0], request=stored)
@@ -535,14 +545,14 @@ def test_a_stored_request_is_sent_unchanged(stand: MailStand) -> None:
     assert "@c.example" not in stored.model_dump_json()
 
 
-def test_a_picture_without_its_bytes_is_refused(stand: MailStand) -> None:
+def test_a_picture_without_its_bytes_is_refused(stand: FakeMailServer) -> None:
     lost = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
     with pytest.raises(Refused):
         channel(stand).prepare(post(pictures=(lost,)), ())
 
 
 def test_whoami_logs_in_and_sends_nothing() -> None:
-    with MailStand(login=("desk", "secret")) as stand:
+    with FakeMailServer(login=("desk", "secret")) as stand:
         mail = channel(stand, "desk:secret@")
         assert mail.whoami() == Account(id=SENDER, name="Police")
         mail.close()
@@ -557,7 +567,7 @@ def test_whoami_logs_in_and_sends_nothing() -> None:
 
 def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
-    with caplog.at_level(1), MailStand(login=("deskuser", "s3cretword")) as stand:
+    with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as stand:
         stand.refuse("bob@c.example")
         stand.hang_up("DATA", times=1)
         send(channel(stand, "deskuser:s3cretword@"))
@@ -572,7 +582,7 @@ def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogC
     assert "somebody else's" in caplog.text
 
 
-def test_many_mails_go_in_one_session(stand: MailStand) -> None:
+def test_many_mails_go_in_one_session(stand: FakeMailServer) -> None:
     mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
     people = tuple(person(f"p{number}") for number in range(200))
     assert set(told(send(mail, *people, request=mail.prepare(post(3), (ref(1), ref(2))))).values()) == {"posted"}
@@ -581,7 +591,7 @@ def test_many_mails_go_in_one_session(stand: MailStand) -> None:
 
 
 @pytest.mark.benchmark
-def test_two_hundred_mails_go_at_a_good_pace(stand: MailStand) -> None:
+def test_two_hundred_mails_go_at_a_good_pace(stand: FakeMailServer) -> None:
     mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
     mail.whoami()  # apprise is loaded
     people = tuple(person(f"p{number}") for number in range(200))
@@ -691,7 +701,7 @@ def test_a_plain_connection_that_is_asked_for_in_so_many_words_is_made() -> None
     assert (service.smtp_host, service.port, service.secure_mode) == ("mx.invalid", 25, "insecure")
 
 
-def test_a_server_without_encryption_never_gets_the_password(stand: MailStand) -> None:
+def test_a_server_without_encryption_never_gets_the_password(stand: FakeMailServer) -> None:
     with pytest.raises(Blocked, match="STARTTLS"):
         channel(stand, "desk:secret@", "&mode=starttls").whoami()
     with pytest.raises(Unavailable, match="encrypted connection"):

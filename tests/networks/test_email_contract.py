@@ -10,19 +10,28 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.email.channel import Email
-from policenotify.testing import Call, ChannelContract, FakeClock, Mail, MailStand, MemoryKeep, Shown, Trouble
+from policenotify.testing import (
+    Call,
+    ChannelContract,
+    FakeClock,
+    FakeMailServer,
+    Fault,
+    InMemoryStateStore,
+    Mail,
+    VisiblePost,
+)
 
 
 class MailWire:
     """Mailboxes, and a mail server that lets only the desk in."""
 
-    troubles = frozenset(Trouble) - {Trouble.HALF, Trouble.PAGE, Trouble.BROKEN}  # these are HTTP's
+    troubles = frozenset(Fault) - {Fault.HALF, Fault.PAGE, Fault.BROKEN}  # these are HTTP's
     wait: timedelta | None = None
     secrets = ()
 
     def __init__(self) -> None:
-        self.stand = MailStand(login=("desk", "s3cret"))
-        self.clock, self.keep = FakeClock(), MemoryKeep()
+        self.stand = FakeMailServer(login=("desk", "s3cret"))
+        self.clock, self.keep = FakeClock(), InMemoryStateStore()
 
     def __enter__(self) -> Self:
         self.stand.__enter__()
@@ -32,26 +41,26 @@ class MailWire:
         self.stand.__exit__(kind, error, traceback)
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [_shown(mail) for mail in self.stand.mails]
 
     def refuse_person(self, address: str) -> None:
         self.stand.refuse(address)
 
-    def fail_next(self, trouble: Trouble, _call: Call = "post") -> None:
+    def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
         match trouble:
-            case Trouble.REFUSED:
+            case Fault.REFUSED:
                 self.stand.refuse("*", times=1)
-            case Trouble.LATER:
+            case Fault.LATER:
                 self.stand.refuse("*", 451, "4.7.1 greylisted", times=1)
-            case Trouble.NOBODY:
+            case Fault.NOBODY:
                 self.stand.refuse_connections()
-            case Trouble.DENIED:
+            case Fault.DENIED:
                 self.stand.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
-            case Trouble.SILENCE:
+            case Fault.SILENCE:
                 self.stand.delay("DATA", 1.0)
-            case Trouble.CUT | Trouble.CUT_AFTER:
-                self.stand.hang_up("DATA", delivered=trouble is Trouble.CUT_AFTER)
+            case Fault.CUT | Fault.CUT_AFTER:
+                self.stand.hang_up("DATA", delivered=trouble is Fault.CUT_AFTER)
             case _:
                 raise AssertionError(f"A mail server does not suffer {trouble}.")
 
@@ -59,7 +68,7 @@ class MailWire:
         self.stand.recover()
 
 
-def _shown(mail: Mail) -> Shown:
+def _shown(mail: Mail) -> VisiblePost:
     message = mail.message
     parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
     texts = {
@@ -68,7 +77,7 @@ def _shown(mail: Mail) -> Shown:
         if part.get_content_maintype() == "text"
     }
     images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
-    return Shown(
+    return VisiblePost(
         texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
         id=str(message["Message-ID"]),
         under=tuple(str(message["References"] or "").split()),

@@ -21,7 +21,7 @@ from networks import (
 from policenotify.errors import ChannelError, LostLease
 from policenotify.networks._http import LeaseAdapter
 from policenotify.testing.contract.texts import PEOPLE, say
-from policenotify.testing.servers.http import Answer, Stand
+from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under
 
 CASES: dict[str, type[Any]] = {
@@ -84,10 +84,10 @@ def test_past_the_lease_nothing_is_changed_or_taken_back(case: Any) -> None:
     with case.make_wire() as wire, closing(case.open(wire)) as channel:
         ref = say(channel, case.request(channel, text="Faux"))
         before = list(wire.shown)
-        if channel.abilities.edits:
+        if channel.capabilities.edits:
             request = case.request(channel, text="Juste")
             nothing_is_written(lambda: channel.edit(ref, request))
-        if channel.abilities.deletes:
+        if channel.capabilities.deletes:
             nothing_is_written(lambda: channel.delete(ref))
         assert list(wire.shown) == before
 
@@ -109,7 +109,7 @@ def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
 
 
 def test_past_the_lease_nothing_is_written_through_a_proxy() -> None:
-    with Stand() as proxy, closing(requests.Session()) as session:
+    with FakeServer() as proxy, closing(requests.Session()) as session:
         proxy.on("POST", "*", lambda _: Answer.json({}))
         adapter = LeaseAdapter()
         session.mount("http://", adapter)

@@ -31,9 +31,9 @@ from policenotify.errors import (
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.options import options_of
-from policenotify.testing.fakes import FakeClock, MemoryKeep
-from policenotify.testing.servers.http import Answer, Hang, HangUp, Seen, Stand
-from policenotify.testing.servers.mastodon import MastodonStand, SeenImage, SeenVersion
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
+from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TOKEN = "stand-token-0123456789"
@@ -54,18 +54,18 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[MastodonStand]:
-    with MastodonStand(token=TOKEN, now=clock.now) as stand:
+def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(token=TOKEN, now=clock.now) as stand:
         yield stand
 
 
 @pytest.fixture
-def keep() -> MemoryKeep:
-    return MemoryKeep()
+def keep() -> InMemoryStateStore:
+    return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: MastodonStand, clock: FakeClock, keep: MemoryKeep) -> Iterator[Open]:
+def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[Mastodon] = []
 
@@ -123,11 +123,11 @@ def no(status: int, error: object = "So it is", **headers: str) -> Answer:
     return Answer.json({"error": error}, status, headers=headers)
 
 
-def paths(stand: Stand) -> list[str]:
+def paths(stand: FakeServer) -> list[str]:
     return [f"{seen.method} {seen.path}" for seen in stand.requests]
 
 
-def posted(stand: Stand) -> list[Seen]:
+def posted(stand: FakeServer) -> list[RecordedRequest]:
     return [seen for seen in stand.requests if (seen.method, seen.path) == ("POST", POST)]
 
 
@@ -135,10 +135,10 @@ def posted(stand: Stand) -> list[Seen]:
 
 
 def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) -> None:
-    can = channel.abilities
+    can = channel.capabilities
     assert (can.budget.limit, can.images, can.replies, can.deletes) == (500, 4, True, True)
-    assert (can.remembers_keys, can.edits) == (timedelta(0), False)
-    assert can.lookup_settles == timedelta(minutes=1)
+    assert (can.idempotency_window, can.edits) == (timedelta(0), False)
+    assert can.lookup_delay == timedelta(minutes=1)
     assert (can.html, can.title, can.recipients, can.hashtags) == (False, False, False, True)
     assert can.budget.measure("https://police.fr/a/very/long/way/to/say/it @a@b.fr") == 26
     assert Mastodon.learns
@@ -147,8 +147,8 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
 def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened: Open) -> None:
     channel.whoami()
     for each in (channel, opened()):
-        can = each.abilities
-        assert timedelta(minutes=30) < can.remembers_keys < timedelta(hours=1)
+        can = each.capabilities
+        assert timedelta(minutes=30) < can.idempotency_window < timedelta(hours=1)
         assert can.edits
 
 
@@ -217,7 +217,7 @@ def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest
 # --- what readers see ---
 
 
-def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: FakeMastodonServer) -> None:
     text = "🚨 Genève\u0301 barrée #évite https://straße.example/é\n\n@prefet@other.example & <b>"
     ref = say(channel, a_post(text))
     (seen,) = stand.posts
@@ -228,21 +228,21 @@ def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: MastodonStand) -> 
     assert ref.account == channel.account == f"police34@{stand.url.removeprefix('http://')}"
 
 
-def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: FakeMastodonServer) -> None:
     """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
     ref = say(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
     assert stand.posts[0].images == (SeenImage("La route sous l’eau", "image/jpeg", JPEG),)
 
 
-def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: MastodonStand) -> None:
+def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
     say(channel, a_post())
     say(opened(sensitive=("traffic",)), a_post("Deux"))
     assert ["sensitive" in seen.body.decode() for seen in posted(stand)] == [False, True]
     assert [post.sensitive for post in stand.posts] == [False, True]
 
 
-def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, stand: MastodonStand) -> None:
+def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
     for stage in Stage:
         say(channel, a_post(f"Stage {stage}", stage=stage))
     assert [post.visibility for post in stand.posts] == ["public", "unlisted", *["public"] * 4]
@@ -252,9 +252,9 @@ def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, s
     assert [post.visibility for post in stand.posts[-3:]] == ["public", "public", "private"]
 
 
-def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, stand: MastodonStand) -> None:
+def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, stand: FakeMastodonServer) -> None:
     channel = opened(content_warnings={"disaster": " Images\nchoquantes ", "x": "Courte"})
-    assert channel.abilities.budget.limit == 500 - len("Images choquantes")
+    assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
     say(channel, a_post("x" * 500))
     say(channel, a_post("x" * 483, category="disaster"))
     assert [(post.warning, post.sensitive) for post in stand.posts] == [("", False), ("Images choquantes", True)]
@@ -263,7 +263,7 @@ def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, st
     assert "501" in str(error)
 
 
-def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: FakeMastodonServer) -> None:
     opening = say(channel, a_post("Route barrée"))
     update = say(channel, a_post("Toujours barrée", stage=Stage.UPDATE), opening)
     end = say(channel, a_post("Route rouverte", stage=Stage.END), opening, update)
@@ -274,7 +274,7 @@ def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: M
     ]
 
 
-def test_what_is_not_ours_is_not_answered(channel: Mastodon, stand: MastodonStand) -> None:
+def test_what_is_not_ours_is_not_answered(channel: Mastodon, stand: FakeMastodonServer) -> None:
     ours = say(channel, a_post("Route barrée"))
     strangers = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
     for number, stranger in enumerate(strangers):
@@ -288,7 +288,7 @@ def test_what_is_not_ours_is_not_answered(channel: Mastodon, stand: MastodonStan
 
 
 def test_a_file_named_like_the_token_is_not_read(
-    channel: Mastodon, stand: MastodonStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    channel: Mastodon, stand: FakeMastodonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / TOKEN).write_text("another\nhttps://elsewhere.example\n")
     monkeypatch.chdir(tmp_path)
@@ -297,12 +297,12 @@ def test_a_file_named_like_the_token_is_not_read(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_token_follows_a_redirect(channel: Mastodon, stand: MastodonStand, status: int) -> None:
+def test_neither_post_nor_token_follows_a_redirect(channel: Mastodon, stand: FakeMastodonServer, status: int) -> None:
     request = channel.prepare(a_post(), ())
-    with Stand() as elsewhere:
+    with FakeServer() as elsewhere:
         to = Answer.redirect(f"{elsewhere.url}{POST}", status)
         stand.fail_next("POST", POST, to)
-        stand.fail_next("POST", POST, HangUp("half", of=Answer(status, b"moved", {"Location": elsewhere.url})))
+        stand.fail_next("POST", POST, Disconnect("half", of=Answer(status, b"moved", {"Location": elsewhere.url})))
         for _ in range(2):
             error = error_of(lambda: channel.send(request))
             assert type(error) is Unconfirmed
@@ -320,7 +320,7 @@ def test_neither_post_nor_token_follows_a_redirect(channel: Mastodon, stand: Mas
     ],
 )
 def test_a_good_answer_is_good_whatever_the_library_thinks(
-    channel: Mastodon, stand: MastodonStand, headers: dict[str, str]
+    channel: Mastodon, stand: FakeMastodonServer, headers: dict[str, str]
 ) -> None:
     said = {"id": "77", "url": f"{stand.url}/@police34/77"}
     channel.whoami()
@@ -329,7 +329,7 @@ def test_a_good_answer_is_good_whatever_the_library_thinks(
     assert say(channel, a_post()).id == "77"
 
 
-def test_a_limit_is_told_and_not_slept_on(channel: Mastodon, stand: MastodonStand, clock: FakeClock) -> None:
+def test_a_limit_is_told_and_not_slept_on(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
     request = channel.prepare(a_post(), ())
     stand.use_up("statuses")
     error = error_of(lambda: channel.send(request))
@@ -340,7 +340,7 @@ def test_a_limit_is_told_and_not_slept_on(channel: Mastodon, stand: MastodonStan
     assert len(posted(stand)) == 1
 
 
-def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, stand: FakeMastodonServer) -> None:
     stand.use_up("media")
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert isinstance(error, Unavailable)
@@ -361,20 +361,20 @@ def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, stand:
     ],
 )
 def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
-    channel: Mastodon, stand: MastodonStand, v2: Answer, v1: Answer, software: str
+    channel: Mastodon, stand: FakeMastodonServer, v2: Answer, v1: Answer, software: str
 ) -> None:
     stand.fail_next("GET", V2, v2)
     stand.fail_next("GET", V1, v1)
     say(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand)[:5] == [f"GET {V2}", f"GET {V1}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}"]
-    can = channel.abilities
-    assert bool(can.remembers_keys) is (software == "mastodon")
+    can = channel.capabilities
+    assert bool(can.idempotency_window) is (software == "mastodon")
     assert can.budget.limit == (900 if software == "other" else 500)
 
 
-@pytest.mark.parametrize("trouble", [HangUp(), Hang(2.0), no(429, **{"Retry-After": "60"})])
+@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(2.0), no(429, **{"Retry-After": "60"})])
 def test_a_server_that_does_not_answer_is_not_posted_to(
-    opened: Open, stand: MastodonStand, trouble: Answer | HangUp | Hang
+    opened: Open, stand: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     stand.fail_next("GET", V2, trouble)
     error = error_of(lambda: opened(timeout=0.2).prepare(a_post(), ()))
@@ -383,7 +383,7 @@ def test_a_server_that_does_not_answer_is_not_posted_to(
 
 
 def test_the_limits_are_read_once_a_day(
-    channel: Mastodon, opened: Open, stand: MastodonStand, clock: FakeClock
+    channel: Mastodon, opened: Open, stand: FakeMastodonServer, clock: FakeClock
 ) -> None:
     def asked() -> int:
         return sum(path.startswith(f"GET {V2}") for path in paths(stand))
@@ -398,20 +398,20 @@ def test_the_limits_are_read_once_a_day(
     clock.pass_by(86_400)
     stand.closed = True
     channel.prepare(a_post(), ())
-    assert channel.abilities.edits  # as it was
+    assert channel.capabilities.edits  # as it was
 
 
 @pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
-def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, keep: MemoryKeep, value: str) -> None:
+def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, keep: InMemoryStateStore, value: str) -> None:
     keep.swap("instance", value, version=None)
     channel = opened()
-    assert not channel.abilities.edits
+    assert not channel.capabilities.edits
     channel.prepare(a_post(), ())
-    assert opened().abilities.edits
+    assert opened().capabilities.edits
 
 
-def test_a_keep_that_fails_costs_no_post(opened: Open, stand: MastodonStand) -> None:
-    class Broken(MemoryKeep):
+def test_a_keep_that_fails_costs_no_post(opened: Open, stand: FakeMastodonServer) -> None:
+    class Broken(InMemoryStateStore):
         def load(self, name: str) -> None:
             raise JournalError(name)
 
@@ -419,7 +419,7 @@ def test_a_keep_that_fails_costs_no_post(opened: Open, stand: MastodonStand) -> 
             raise JournalError(f"{name} {value} {version}")
 
     channel = opened(keep=Broken())
-    assert not channel.abilities.edits
+    assert not channel.capabilities.edits
     say(channel, a_post())
     assert len(stand.posts) == 1
 
@@ -427,7 +427,7 @@ def test_a_keep_that_fails_costs_no_post(opened: Open, stand: MastodonStand) -> 
 # --- once, and never twice ---
 
 
-def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, stand: MastodonStand) -> None:
+def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, stand: FakeMastodonServer) -> None:
     same = a_post("Fin d’intervention")
     other = same.model_copy(update={"key": "f" * 64})
     for post in (same, same, other, same.model_copy(update={"variant": 1})):
@@ -438,8 +438,10 @@ def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, stand:
     assert len(stand.posts) == 3
 
 
-@pytest.mark.parametrize("cut", [HangUp(), HangUp(reset=True), HangUp("headers"), HangUp("half"), Hang(2.0)])
-def test_cut_after_it_was_accepted(opened: Open, stand: MastodonStand, cut: HangUp | Hang) -> None:
+@pytest.mark.parametrize(
+    "cut", [Disconnect(), Disconnect(reset=True), Disconnect("headers"), Disconnect("half"), NoResponse(2.0)]
+)
+def test_cut_after_it_was_accepted(opened: Open, stand: FakeMastodonServer, cut: Disconnect | NoResponse) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", POST, cut, effect=True)
@@ -449,7 +451,7 @@ def test_cut_after_it_was_accepted(opened: Open, stand: MastodonStand, cut: Hang
     assert len(stand.posts) == 1
 
 
-def test_the_same_request_is_the_same_bytes(channel: Mastodon, opened: Open, stand: MastodonStand) -> None:
+def test_the_same_request_is_the_same_bytes(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     channel.send(request)
     opened().send(Request.read(request.model_dump_json()))
@@ -458,7 +460,7 @@ def test_the_same_request_is_the_same_bytes(channel: Mastodon, opened: Open, sta
 
 
 @pytest.mark.parametrize("parented", [False, True])
-def test_a_replay_answered_500_is_looked_up(channel: Mastodon, stand: MastodonStand, *, parented: bool) -> None:
+def test_a_replay_answered_500_is_looked_up(channel: Mastodon, stand: FakeMastodonServer, *, parented: bool) -> None:
     answers = (say(channel, a_post("Route barrée")),) if parented else ()
     request = channel.prepare(a_post("Suite"), answers)
     first = channel.send(request)
@@ -468,7 +470,7 @@ def test_a_replay_answered_500_is_looked_up(channel: Mastodon, stand: MastodonSt
 
 @pytest.mark.parametrize("trouble", [no(500), no(403, "This action is outside the authorized scopes"), no(401)])
 def test_a_replay_answered_500_that_cannot_be_looked_up_stays_in_doubt(
-    channel: Mastodon, stand: MastodonStand, trouble: Answer
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer
 ) -> None:
     request = channel.prepare(a_post(), ())
     channel.send(request)
@@ -477,7 +479,7 @@ def test_a_replay_answered_500_that_cannot_be_looked_up_stays_in_doubt(
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
 
 
-def test_what_somebody_has_deleted_stays_deleted(channel: Mastodon, stand: MastodonStand) -> None:
+def test_what_somebody_has_deleted_stays_deleted(channel: Mastodon, stand: FakeMastodonServer) -> None:
     opening = say(channel, a_post("Route barrée"))
     for request in (channel.prepare(a_post("Une"), ()), channel.prepare(a_post("Deux"), (opening,))):
         stand.remove(channel.send(request).id)
@@ -487,7 +489,7 @@ def test_what_somebody_has_deleted_stays_deleted(channel: Mastodon, stand: Masto
         assert "deleted on Mastodon" in str(error)
 
 
-def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     stand.fail_next("POST", POST, no(404))
@@ -495,8 +497,8 @@ def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: MastodonStand) ->
 
 
 def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
-    with MastodonStand(token=TOKEN, software="gotosocial", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=MemoryKeep())
+    with FakeMastodonServer(token=TOKEN, software="gotosocial", now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, keep=InMemoryStateStore())
         request = channel.prepare(a_post(), ())
         stand.fail_next("POST", POST, no(404))
         assert type(error_of(lambda: channel.send(request))) is Unconfirmed
@@ -509,9 +511,9 @@ SOFTWARE = ("mastodon", "gotosocial", "snac", "takahe")
 
 
 @contextmanager
-def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, MastodonStand]]:
-    with MastodonStand(token=TOKEN, software=software, now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=MemoryKeep())
+def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, FakeMastodonServer]]:
+    with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, keep=InMemoryStateStore())
         yield channel, stand
         channel.close()
 
@@ -557,7 +559,7 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(opened: Open, software:
 
 @pytest.mark.parametrize("status", [404, 410, 422])
 def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
-    channel: Mastodon, stand: MastodonStand, status: int
+    channel: Mastodon, stand: FakeMastodonServer, status: int
 ) -> None:
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(a_post("Fin"), (opening,))
@@ -571,7 +573,7 @@ def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
 
 
 def test_a_parent_that_a_late_copy_does_not_show_is_there(
-    channel: Mastodon, stand: MastodonStand, clock: FakeClock
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
 ) -> None:
     opening = say(channel, a_post("Route barrée"))
     stand.fail_next("GET", ONE, no(404))
@@ -620,7 +622,7 @@ def test_a_post_that_is_gone_already_is_taken_back(opened: Open, software: str) 
 def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> None:
     with server_of(opened, software) as (channel, stand):
         channel.whoami()
-        can = channel.abilities
+        can = channel.capabilities
         rules = stand.rules
         assert can.budget.limit == min(rules.max_characters or 5000, 5000)
         assert can.images == rules.max_media
@@ -631,7 +633,7 @@ def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> N
 
 def test_a_slash_at_the_end_is_answered_as_each_server_does() -> None:
     for software, status in (("mastodon", 200), ("gotosocial", 301), ("takahe", 404)):
-        with MastodonStand(token=TOKEN, software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # of the three
+        with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # of the three
             head = {"Authorization": f"Bearer {TOKEN}"}
             got = requests.get(f"{stand.url}/api/v2/instance/", headers=head, allow_redirects=False, timeout=5)
             assert got.status_code == status
@@ -657,7 +659,7 @@ def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software
 # --- parents that are there, or cannot be asked for ---
 
 
-def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
     stand.fail_next("POST", POST, no(422, "Validation failed: Tags are forbidden"))
     error = error_of(lambda: channel.send(request))
@@ -666,8 +668,10 @@ def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: Mastodon
     assert "Tags are forbidden" in str(error)
 
 
-@pytest.mark.parametrize("trouble", [HangUp(), no(500), Answer.html("<h1>Portal</h1>")])
-def test_a_parent_that_cannot_be_asked_for(channel: Mastodon, stand: MastodonStand, trouble: Answer | HangUp) -> None:
+@pytest.mark.parametrize("trouble", [Disconnect(), no(500), Answer.html("<h1>Portal</h1>")])
+def test_a_parent_that_cannot_be_asked_for(
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect
+) -> None:
     request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
     stand.fail_next("POST", POST, no(404))
     stand.fail_next("GET", ONE, trouble)
@@ -709,7 +713,7 @@ def test_a_parent_that_cannot_be_asked_for(channel: Mastodon, stand: MastodonSta
     ],
 )
 def test_what_an_answer_to_a_post_means(
-    channel: Mastodon, stand: MastodonStand, answer: Answer, kind: type[ChannelError], says: str
+    channel: Mastodon, stand: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", POST, answer)
@@ -723,7 +727,7 @@ def test_what_an_answer_to_a_post_means(
     assert len(stand.posts) == 1
 
 
-def test_nobody_listens(channel: Mastodon, stand: MastodonStand) -> None:
+def test_nobody_listens(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     stand.refuse_connections()
@@ -742,15 +746,15 @@ def test_nobody_listens(channel: Mastodon, stand: MastodonStand) -> None:
     assert channel.send(request) == ref
 
 
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: MastodonStand) -> None:
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMastodonServer) -> None:
     channel = opened(timeout=0.1)
     request = channel.prepare(a_post(), ())
-    stand.fail_next("POST", POST, Hang(5.0))
+    stand.fail_next("POST", POST, NoResponse(5.0))
     error = error_of(lambda: channel.send(request))
     assert (type(error), error.code) == (Unconfirmed, "ReadTimeout")
 
 
-def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: MastodonStand, clock: FakeClock) -> None:
+def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
     stand.swallows = True
     error = error_of(lambda: say(channel, a_post()))
     assert type(error) is Refused
@@ -758,9 +762,9 @@ def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: MastodonSta
     assert clock.slept == [2.0]
 
 
-@pytest.mark.parametrize("troubles", [[no(404)], [no(500)], [HangUp()], [no(404), HangUp()]])
+@pytest.mark.parametrize("troubles", [[no(404)], [no(500)], [Disconnect()], [no(404), Disconnect()]])
 def test_a_post_that_is_only_late_is_not_swallowed(
-    channel: Mastodon, stand: MastodonStand, troubles: list[Answer | HangUp]
+    channel: Mastodon, stand: FakeMastodonServer, troubles: list[Answer | Disconnect]
 ) -> None:
     for trouble in troubles:
         stand.fail_next("GET", ONE, trouble)
@@ -779,7 +783,7 @@ def test_a_post_that_is_only_late_is_not_swallowed(
     ],
 )
 def test_what_is_too_much_is_refused_before_anything_is_sent(
-    channel: Mastodon, stand: MastodonStand, post: Post, numbers: tuple[str, ...]
+    channel: Mastodon, stand: FakeMastodonServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
     assert type(error) is Refused
@@ -791,7 +795,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
 
 
 def test_pictures_that_take_their_time_are_waited_for(
-    channel: Mastodon, stand: MastodonStand, clock: FakeClock
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
 ) -> None:
     stand.polls = 3
     say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt="La déviation"))))
@@ -799,14 +803,16 @@ def test_pictures_that_take_their_time_are_waited_for(
     assert clock.slept == [0.5, 1.0, 2.0, 4.0] * 2
 
 
-def test_pictures_are_not_waited_for_without_an_end(channel: Mastodon, stand: MastodonStand, clock: FakeClock) -> None:
+def test_pictures_are_not_waited_for_without_an_end(
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
+) -> None:
     stand.polls = 99
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Unavailable
     assert sum(clock.slept) < 40
 
 
-def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand: FakeMastodonServer) -> None:
     stand.polls, stand.unreadable = 1, True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
@@ -817,7 +823,7 @@ def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand:
     ("answer", "kind"),
     [
         (no(500), Unavailable),
-        (HangUp(), Unavailable),
+        (Disconnect(), Unavailable),
         (Answer.html("<h1>Portal</h1>"), Unavailable),
         (Answer.json({"id": 7}), Unavailable),
         (Answer.json({"id": "../7"}, 202), Unavailable),
@@ -827,7 +833,7 @@ def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand:
     ],
 )
 def test_a_failed_upload_is_no_doubt_about_the_post(
-    channel: Mastodon, stand: MastodonStand, answer: Answer | HangUp, kind: type[ChannelError]
+    channel: Mastodon, stand: FakeMastodonServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     stand.fail_next("POST", UPLOAD, answer)
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
@@ -835,7 +841,7 @@ def test_a_failed_upload_is_no_doubt_about_the_post(
     assert error.published == "no"
 
 
-def test_an_upload_that_was_lost(channel: Mastodon, stand: MastodonStand) -> None:
+def test_an_upload_that_was_lost(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     stand.forget_media()
     error = error_of(lambda: channel.send(request))
@@ -849,13 +855,13 @@ def test_an_upload_that_was_lost(channel: Mastodon, stand: MastodonStand) -> Non
     ("trouble", "kind"),
     [
         (Answer.json({"id": "1", "url": None}, 206), Unavailable),
-        (HangUp(), Unavailable),
+        (Disconnect(), Unavailable),
         (Answer.json({"id": "1"}), Refused),
         (no(500), Refused),
     ],
 )
 def test_a_post_refused_for_another_reason_than_its_pictures(
-    channel: Mastodon, stand: MastodonStand, trouble: Answer | HangUp, kind: type[ChannelError]
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     stand.fail_next("POST", POST, no(422, "Cannot attach files that have not finished processing."))
@@ -868,7 +874,7 @@ def test_a_post_refused_for_another_reason_than_its_pictures(
 # --- editing, taking back ---
 
 
-def test_an_edit_says_everything_again(opened: Open, stand: MastodonStand, clock: FakeClock) -> None:
+def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, clock: FakeClock) -> None:
     channel = opened(content_warnings={"traffic": "Accident"})
     wrong = a_post("A12, sortie 13", pictures=(a_picture(), a_picture(JPEG + b"2", alt="Plan")), stage=Stage.UPDATE)
     ref = say(channel, wrong)
@@ -885,20 +891,20 @@ def test_an_edit_says_everything_again(opened: Open, stand: MastodonStand, clock
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 
-def test_an_edit_without_pictures_takes_them_away(channel: Mastodon, stand: MastodonStand) -> None:
+def test_an_edit_without_pictures_takes_them_away(channel: Mastodon, stand: FakeMastodonServer) -> None:
     ref = say(channel, a_post(pictures=(a_picture(),)))
     channel.edit(ref, channel.prepare(a_post("Sans image"), ()))
     assert (stand.posts[0].text, stand.posts[0].images) == ("Sans image", ())
 
 
-def test_editing_can_fail(channel: Mastodon, stand: MastodonStand) -> None:
+def test_editing_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
     ref = say(channel, a_post("Faux"))
     request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
     for other in ({"account": "other@x"}, {"id": "../1"}):
         assert type(error_of(lambda other=other: channel.edit(ref.model_copy(update=other), request))) is Refused  # type: ignore[misc]  # mypy cannot infer it
     stand.fail_next("PUT", ONE, no(422, "Validation failed: no"))
     assert "no" in str(error_of(lambda: channel.edit(ref, request)))
-    stand.fail_next("PUT", ONE, HangUp(), effect=True)
+    stand.fail_next("PUT", ONE, Disconnect(), effect=True)
     assert type(error_of(lambda: channel.edit(ref, request))) is Unconfirmed
     channel.edit(ref, request)
     assert len(stand.posts[0].history) == 1
@@ -908,7 +914,7 @@ def test_editing_can_fail(channel: Mastodon, stand: MastodonStand) -> None:
     assert type(error_of(lambda: channel.edit(ref, request))) is Refused
 
 
-def test_an_edit_whose_upload_was_lost(channel: Mastodon, stand: MastodonStand) -> None:
+def test_an_edit_whose_upload_was_lost(channel: Mastodon, stand: FakeMastodonServer) -> None:
     ref = say(channel, a_post("Faux"))
     request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
     stand.forget_media()
@@ -917,7 +923,7 @@ def test_an_edit_whose_upload_was_lost(channel: Mastodon, stand: MastodonStand) 
     assert error.fallback == "prepare"
 
 
-def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon, stand: FakeMastodonServer) -> None:
     ref = say(channel, a_post(pictures=(a_picture(),)))
     channel.delete(ref)
     channel.delete(ref)
@@ -925,7 +931,7 @@ def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon,
     assert b"delete_media=1" in next(seen for seen in stand.requests if seen.method == "DELETE").body
 
 
-def test_taking_back_can_fail(channel: Mastodon, stand: MastodonStand) -> None:
+def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
     ref = say(channel, a_post())
     for other in ({"account": "other@x"}, {"id": ""}):
         assert type(error_of(lambda other=other: channel.delete(ref.model_copy(update=other)))) is Refused  # type: ignore[misc]  # mypy cannot infer it
@@ -939,10 +945,10 @@ def test_taking_back_can_fail(channel: Mastodon, stand: MastodonStand) -> None:
 
 
 def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
-    with MastodonStand(token=TOKEN, software="snac", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=MemoryKeep())
+    with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, keep=InMemoryStateStore())
         ref = say(channel, a_post())
-        assert not channel.abilities.deletes
+        assert not channel.capabilities.deletes
         error = error_of(lambda: channel.delete(ref))
         assert type(error) is Refused
         assert "cannot delete" in str(error)
@@ -952,7 +958,7 @@ def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
 # --- who we are ---
 
 
-def test_who_we_are(channel: Mastodon, stand: MastodonStand) -> None:
+def test_who_we_are(channel: Mastodon, stand: FakeMastodonServer) -> None:
     account = channel.whoami()
     assert (account.id, account.name, account.url) == ("109000000000000001", "police34", f"{stand.url}/@police34")
     assert paths(stand) == [f"GET {WHO}", f"GET {V2}"]
@@ -975,7 +981,7 @@ def test_who_we_are(channel: Mastodon, stand: MastodonStand) -> None:
     ],
 )
 def test_who_we_are_not(
-    channel: Mastodon, stand: MastodonStand, answer: Answer, kind: type[ChannelError], says: str
+    channel: Mastodon, stand: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     stand.fail_next("GET", WHO, answer)
     error = error_of(channel.whoami)
@@ -983,7 +989,7 @@ def test_who_we_are_not(
     assert says in str(error)
 
 
-def test_closed_twice_and_opened_again(channel: Mastodon, stand: MastodonStand) -> None:
+def test_closed_twice_and_opened_again(channel: Mastodon, stand: FakeMastodonServer) -> None:
     channel.close()
     say(channel, a_post("Une"))
     channel.close()
@@ -995,7 +1001,7 @@ def test_closed_twice_and_opened_again(channel: Mastodon, stand: MastodonStand) 
 # --- secrets ---
 
 
-def test_no_secret_is_seen_anywhere(opened: Open, stand: MastodonStand, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_seen_anywhere(opened: Open, stand: FakeMastodonServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
@@ -1008,8 +1014,8 @@ def test_no_secret_is_seen_anywhere(opened: Open, stand: MastodonStand, caplog: 
         no(500, leaky),
         Answer.html(leaky),
         Answer.json({"id": leaky, "url": leaky}),
-        HangUp(),
-        Hang(1.0),
+        Disconnect(),
+        NoResponse(1.0),
     ):
         stand.fail_next("POST", POST, trouble)
         error = error_of(lambda: channel.send(request))
@@ -1027,16 +1033,16 @@ def test_no_secret_is_seen_anywhere(opened: Open, stand: MastodonStand, caplog: 
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: Mastodon, stand: MastodonStand, monkeypatch: pytest.MonkeyPatch, name: str
+    channel: Mastodon, stand: FakeMastodonServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    with Stand() as proxy:
+    with FakeServer() as proxy:
         monkeypatch.setenv(name, proxy.url)
         channel.whoami()
         assert proxy.requests == []
     assert stand.requests
 
 
-def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: MastodonStand) -> None:
+def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next("POST", POST, Answer(200, b"[" * 100_000, {"Content-Type": "application/json"}))
     with pytest.raises(Unconfirmed):
@@ -1046,13 +1052,13 @@ def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: Ma
 # --- whose the token is
 
 
-def test_nothing_is_said_with_the_token_of_another_account(opened: Open, stand: MastodonStand) -> None:
+def test_nothing_is_said_with_the_token_of_another_account(opened: Open, stand: FakeMastodonServer) -> None:
     with pytest.raises(Blocked, match="belongs to @police34, not to @prefet34"):
         opened(handle="prefet34").prepare(a_post(), ())
     assert not posted(stand)
 
 
-def test_whose_the_token_is_is_asked_once(opened: Open, stand: MastodonStand) -> None:
+def test_whose_the_token_is_is_asked_once(opened: Open, stand: FakeMastodonServer) -> None:
     for _ in range(2):
         opened().prepare(a_post(), ())
     assert paths(stand).count(f"GET {WHO}") == 1

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
-from policenotify.testing import Answer, ChannelContract, HttpWire, MastodonStand, Shown, Trouble
+from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpWire, VisiblePost
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from policenotify.testing.servers.http import Reply
 
@@ -18,12 +18,12 @@ from policenotify.testing.servers.http import Reply
 class MastodonWire(HttpWire):
     """What readers of Mastodon see; its limits are told by the time at which they end, and in no other way."""
 
-    stand: MastodonStand
+    stand: FakeMastodonServer
     refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)
     denial: ClassVar[Answer] = Answer.json({"error": "The access token is invalid"}, 401)
 
     def __init__(self, software: Literal["mastodon", "gotosocial", "snac"] = "mastodon", *, known: bool = True) -> None:
-        super().__init__(MastodonStand(software=software, now=lambda: self.clock.now()))  # noqa: PLW0108 - the clock is made there
+        super().__init__(FakeMastodonServer(software=software, now=lambda: self.clock.now()))  # noqa: PLW0108 - the clock is made there
         self.routes = {
             "post": ("POST", "/api/v1/statuses"),
             "find": ("GET", "/api/v1/accounts/*/statuses"),
@@ -40,9 +40,9 @@ class MastodonWire(HttpWire):
         return self.stand.secrets
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [
-            Shown(
+            VisiblePost(
                 texts=(post.text,),
                 id=post.id,
                 under=(post.parent,) if post.parent else (),
@@ -51,8 +51,8 @@ class MastodonWire(HttpWire):
             for post in self.stand.posts
         ]
 
-    def _reply(self, trouble: Trouble) -> Reply:
-        if trouble is Trouble.LATER:
+    def _reply(self, trouble: Fault) -> Reply:
+        if trouble is Fault.LATER:
             at = (self.clock.now() + timedelta(seconds=90)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             return Answer.json({"error": "Too many requests"}, 429, headers={"X-RateLimit-Reset": at})
         return super()._reply(trouble)
@@ -96,8 +96,8 @@ def test_each_server_is_taken_for_what_it_is() -> None:
     claims = {}
     for software in ("mastodon", "gotosocial", "snac"):
         wire = MastodonWire(software)
-        can = OnMastodon().open(wire).abilities
-        claims[software] = (can.remembers_keys > timedelta(minutes=30), can.edits, can.deletes, can.images)
+        can = OnMastodon().open(wire).capabilities
+        claims[software] = (can.idempotency_window > timedelta(minutes=30), can.edits, can.deletes, can.images)
     assert claims == {
         "mastodon": (True, True, True, 4),
         "gotosocial": (False, False, True, 6),

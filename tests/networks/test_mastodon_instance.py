@@ -42,9 +42,9 @@ def read(version: str, source: str = "", **configuration: dict[str, Any]) -> Ins
 def test_a_server_is_known_by_its_version_and_source(version: str, source: str, software: str) -> None:
     found = read(version, source)
     assert found.software == software
-    assert bool(found.abilities("").remembers_keys) is (software == "mastodon")
-    assert found.abilities("").edits is (software == "mastodon" and not version.startswith("3"))
-    assert found.abilities("").deletes is (software != "snac")
+    assert bool(found.capabilities("").idempotency_window) is (software == "mastodon")
+    assert found.capabilities("").edits is (software == "mastodon" and not version.startswith("3"))
+    assert found.capabilities("").deletes is (software != "snac")
 
 
 def test_limits_are_read_and_nonsense_is_not() -> None:
@@ -62,7 +62,7 @@ def test_limits_are_read_and_nonsense_is_not() -> None:
 
 def test_nobody_reads_a_hundred_thousand_characters_or_pictures() -> None:
     found = read("4.6.0", statuses={"max_characters": 100_000, "max_media_attachments": 99})
-    can = found.abilities("Accident")
+    can = found.capabilities("Accident")
     assert (can.budget.limit, can.images) == (5000 - 8, 16)
 
 
@@ -84,6 +84,6 @@ def test_each_server_counts_in_its_own_way_and_another_one_in_the_longer(text: s
 
 
 def test_what_counts_alike_is_equal() -> None:
-    assert read("4.6.0").abilities("").budget == Instance().abilities("").budget
-    assert read("4.6.0").abilities("") == read("4.6.0").abilities("")
-    assert Instance().abilities("").remembers_keys == timedelta(0)
+    assert read("4.6.0").capabilities("").budget == Instance().capabilities("").budget
+    assert read("4.6.0").capabilities("") == read("4.6.0").capabilities("")
+    assert Instance().capabilities("").idempotency_window == timedelta(0)

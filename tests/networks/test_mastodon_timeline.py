@@ -16,10 +16,10 @@ from policenotify.errors import Blocked, ChannelError, Unavailable
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.post import plain, plain_html
-from policenotify.testing.fakes import FakeClock, MemoryKeep
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers._mastodon_reader import html
-from policenotify.testing.servers.http import Answer, Hang, HangUp, Seen
-from policenotify.testing.servers.mastodon import MastodonStand
+from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
+from policenotify.testing.servers.mastodon import FakeMastodonServer
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TIMELINE = "/api/v1/accounts/*/statuses"
@@ -35,24 +35,24 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[MastodonStand]:
-    with MastodonStand(now=clock.now) as stand:
+def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(now=clock.now) as stand:
         yield stand
 
 
 @pytest.fixture
-def channel(stand: MastodonStand, clock: FakeClock, keep: MemoryKeep) -> Iterator[Mastodon]:
+def channel(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore) -> Iterator[Mastodon]:
     channel = opened(stand, clock, keep)
     yield channel
     channel.close()
 
 
 @pytest.fixture
-def keep() -> MemoryKeep:
-    return MemoryKeep()
+def keep() -> InMemoryStateStore:
+    return InMemoryStateStore()
 
 
-def opened(stand: MastodonStand, clock: FakeClock, keep: MemoryKeep, **other: Any) -> Mastodon:
+def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore, **other: Any) -> Mastodon:
     options = {"server": stand.url, "handle": "police34", "token": SecretStr(stand.token), "timeout": 0.3}
     return Mastodon(**{**options, "clock": clock, "keep": keep, **other})
 
@@ -75,10 +75,10 @@ def a_picture(data: bytes = b"\x89PNG one", alt: str = "La route sous l’eau") 
     return Picture(digest=digest, media_type="image/png", width=9, height=9, alt=alt, data=data)
 
 
-def lost(channel: Mastodon, stand: MastodonStand, post: Post) -> Request:
+def lost(channel: Mastodon, stand: FakeMastodonServer, post: Post) -> Request:
     """Post it, and lose the answer."""
     request = channel.prepare(post, ())
-    stand.fail_next("POST", "/api/v1/statuses", HangUp(), effect=True)
+    stand.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=True)
     with pytest.raises(ChannelError):
         channel.send(request)
     return request
@@ -103,7 +103,7 @@ def found(channel: Mastodon, request: Request, since: datetime = NOW) -> str | N
     ],
 )
 @pytest.mark.parametrize("told", ["source", "html"])
-def test_a_post_is_known_by_its_text(channel: Mastodon, stand: MastodonStand, text: str, told: str) -> None:
+def test_a_post_is_known_by_its_text(channel: Mastodon, stand: FakeMastodonServer, text: str, told: str) -> None:
     request = lost(channel, stand, a_post(text))
     stand.write("Autre chose")
     if told == "html":
@@ -111,14 +111,16 @@ def test_a_post_is_known_by_its_text(channel: Mastodon, stand: MastodonStand, te
     assert found(channel, request) == stand.posts[0].id
 
 
-def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, stand: MastodonStand) -> None:
+def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, stand: FakeMastodonServer) -> None:
     host = stand.url.removeprefix("http://")
     request = lost(channel, stand, a_post(f"Suivez @police34@{host} et @maire@{host}."))
     assert stand.posts[0].text == f"Suivez @police34 et @maire@{host}."
     assert found(channel, request) == stand.posts[0].id
 
 
-def test_a_content_warning_is_compared_too(stand: MastodonStand, clock: FakeClock, keep: MemoryKeep) -> None:
+def test_a_content_warning_is_compared_too(
+    stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
+) -> None:
     channel = opened(stand, clock, keep, content_warnings={"traffic": "Accident"})
     request = lost(channel, stand, a_post())
     stand.write(TEXT)
@@ -126,7 +128,7 @@ def test_a_content_warning_is_compared_too(stand: MastodonStand, clock: FakeCloc
     channel.close()
 
 
-def test_pictures_tell_more_than_a_text(channel: Mastodon, stand: MastodonStand) -> None:
+def test_pictures_tell_more_than_a_text(channel: Mastodon, stand: FakeMastodonServer) -> None:
     one, two = (lost(channel, stand, a_post(key=key * 64, pictures=(a_picture(),))) for key in "ab")
     plain_one = channel.prepare(a_post(key="c" * 64), ())
     asked = len(stand.requests)
@@ -135,7 +137,7 @@ def test_pictures_tell_more_than_a_text(channel: Mastodon, stand: MastodonStand)
     assert found(channel, plain_one) is None
 
 
-def test_a_post_that_somebody_has_edited_meanwhile(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_post_that_somebody_has_edited_meanwhile(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = lost(channel, stand, a_post())
     stand.rewrite(stand.posts[0].id, "Route barrée à Évian (D21).")
     assert found(channel, request) == stand.posts[0].id
@@ -145,14 +147,16 @@ def test_a_post_that_somebody_has_edited_meanwhile(channel: Mastodon, stand: Mas
 
 
 @pytest.mark.parametrize("history", [Answer.json({"error": "no"}, 404), Answer.json([]), Answer.json([1])])
-def test_an_edited_post_whose_versions_are_not_told(channel: Mastodon, stand: MastodonStand, history: Answer) -> None:
+def test_an_edited_post_whose_versions_are_not_told(
+    channel: Mastodon, stand: FakeMastodonServer, history: Answer
+) -> None:
     stand.write("Une")
     stand.rewrite(stand.posts[0].id, "Deux")
     stand.fail_next("GET", HISTORY, history)
     assert found(channel, channel.prepare(a_post("Deux"), ())) == stand.posts[0].id
 
 
-def test_it_looks_back_through_many_pages(channel: Mastodon, stand: MastodonStand) -> None:
+def test_it_looks_back_through_many_pages(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = lost(channel, stand, a_post())
     for number in range(90):
         stand.write(f"Autre {number}", parent="1")
@@ -164,8 +168,8 @@ def test_it_looks_back_through_many_pages(channel: Mastodon, stand: MastodonStan
 
 
 def test_a_server_that_knows_no_pages_is_read_once(clock: FakeClock) -> None:
-    with MastodonStand(software="snac", now=clock.now) as stand:
-        channel = opened(stand, clock, MemoryKeep())
+    with FakeMastodonServer(software="snac", now=clock.now) as stand:
+        channel = opened(stand, clock, InMemoryStateStore())
         for number in range(60):
             stand.write(f"Autre {number}", parent="1")
         assert found(channel, channel.prepare(a_post(), ())) is None
@@ -173,7 +177,7 @@ def test_a_server_that_knows_no_pages_is_read_once(clock: FakeClock) -> None:
         channel.close()
 
 
-def test_it_looks_back_no_further_than_needed(channel: Mastodon, stand: MastodonStand) -> None:
+def test_it_looks_back_no_further_than_needed(channel: Mastodon, stand: FakeMastodonServer) -> None:
     for number in range(50):
         stand.write(f"Ancienne {number}", at=NOW - timedelta(days=1))
     assert found(channel, channel.prepare(a_post(), ())) is None
@@ -181,8 +185,8 @@ def test_it_looks_back_no_further_than_needed(channel: Mastodon, stand: Mastodon
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(0), timedelta(hours=2)])
-def test_the_servers_clock_may_be_wrong(clock: FakeClock, keep: MemoryKeep, ahead: timedelta) -> None:
-    with MastodonStand(now=lambda: clock.now() + ahead) as stand:
+def test_the_servers_clock_may_be_wrong(clock: FakeClock, keep: InMemoryStateStore, ahead: timedelta) -> None:
+    with FakeMastodonServer(now=lambda: clock.now() + ahead) as stand:
         channel = opened(stand, clock, keep)
         stand.write(TEXT, at=clock.now() + ahead - timedelta(minutes=10))
         request = channel.prepare(a_post(), ())
@@ -194,14 +198,14 @@ def test_the_servers_clock_may_be_wrong(clock: FakeClock, keep: MemoryKeep, ahea
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Mon, 02 Mar 2026 06:30:00 -0000"])
-def test_a_server_that_does_not_tell_its_time(channel: Mastodon, stand: MastodonStand, date: str) -> None:
+def test_a_server_that_does_not_tell_its_time(channel: Mastodon, stand: FakeMastodonServer, date: str) -> None:
     request = lost(channel, stand, a_post())
     stand.on("GET", TIMELINE, _with_date(stand, date))
     assert found(channel, request) == stand.posts[0].id
 
 
-def _with_date(stand: MastodonStand, date: str) -> Any:
-    def answer(seen: Seen) -> Answer:
+def _with_date(stand: FakeMastodonServer, date: str) -> Any:
+    def answer(seen: RecordedRequest) -> Answer:
         return Answer(200, stand._timeline(seen).body, {"Date": date} if date else {})
 
     return answer
@@ -211,7 +215,7 @@ def _with_date(stand: MastodonStand, date: str) -> Any:
 
 
 def test_another_post_of_ours_with_the_same_words_is_not_taken_for_it(
-    channel: Mastodon, stand: MastodonStand, clock: FakeClock, keep: MemoryKeep
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
 ) -> None:
     ref = channel.send(channel.prepare(a_post("Fin d’intervention."), ()))
     other = channel.prepare(a_post("Fin d’intervention.", key="b" * 64), ())
@@ -224,12 +228,12 @@ def test_another_post_of_ours_with_the_same_words_is_not_taken_for_it(
     assert [id_ for id_, _ in json.loads(kept.value)] == [ref.id]
 
 
-def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, stand: MastodonStand) -> None:
+def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, stand: FakeMastodonServer) -> None:
     requests = [lost(channel, stand, a_post(key=key * 64)) for key in "ab"]
     assert {found(channel, request) for request in requests} == {post.id for post in stand.posts}
 
 
-def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, keep: MemoryKeep) -> None:
+def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, keep: InMemoryStateStore) -> None:
     keep.swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
     channel.send(channel.prepare(a_post(), ()))
     kept = keep.load("posts")
@@ -238,8 +242,8 @@ def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, keep: Memor
     assert len(json.loads(kept.value)) == 200
 
 
-def test_somebody_who_is_always_faster_costs_only_the_memory(stand: MastodonStand, clock: FakeClock) -> None:
-    class Contended(MemoryKeep):
+def test_somebody_who_is_always_faster_costs_only_the_memory(stand: FakeMastodonServer, clock: FakeClock) -> None:
+    class Contended(InMemoryStateStore):
         def swap(self, name: str, value: str, *, version: int | None) -> bool:
             return name != "posts" and super().swap(name, value, version=version)
 
@@ -260,13 +264,13 @@ def test_somebody_who_is_always_faster_costs_only_the_memory(stand: MastodonStan
     ],
 )
 def test_what_is_not_like_it_is_not_taken_for_it(
-    channel: Mastodon, stand: MastodonStand, other: dict[str, Any]
+    channel: Mastodon, stand: FakeMastodonServer, other: dict[str, Any]
 ) -> None:
     stand.write(**{"text": TEXT, **other})
     assert found(channel, channel.prepare(a_post(), ())) is None
 
 
-def test_a_post_with_another_picture_is_another_post(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_post_with_another_picture_is_another_post(channel: Mastodon, stand: FakeMastodonServer) -> None:
     lost(channel, stand, a_post(pictures=(a_picture(),)))
     assert found(channel, channel.prepare(a_post("Autre", pictures=(a_picture(b"\x89PNG two"),)), ())) is None
 
@@ -275,15 +279,15 @@ def test_a_post_with_another_picture_is_another_post(channel: Mastodon, stand: M
 def test_where_pictures_keep_their_ids_others_are_others(
     clock: FakeClock, software: Literal["mastodon", "gotosocial", "snac"], *, taken: bool
 ) -> None:
-    with MastodonStand(software=software, now=clock.now) as stand:
-        channel = opened(stand, clock, MemoryKeep())
+    with FakeMastodonServer(software=software, now=clock.now) as stand:
+        channel = opened(stand, clock, InMemoryStateStore())
         lost(channel, stand, a_post(pictures=(a_picture(),)))
         request = channel.prepare(a_post(key="b" * 64, pictures=(a_picture(),)), ())
         assert (found(channel, request) is not None) is taken
         channel.close()
 
 
-def test_a_boost_is_no_post_of_ours(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_boost_is_no_post_of_ours(channel: Mastodon, stand: FakeMastodonServer) -> None:
     boost = {"id": "9", "url": "https://x.example/9", "created_at": NOW.isoformat(), "reblog": {"id": "8"}}
     stand.fail_next("GET", TIMELINE, Answer.json([boost | {"content": f"<p>{TEXT}</p>", "in_reply_to_id": None}]))
     assert found(channel, channel.prepare(a_post(), ())) is None
@@ -308,13 +312,13 @@ GOOD = {"id": "9", "url": "https://x.example/9", "created_at": "2026-03-02T06:30
         Answer.json([GOOD | {"created_at": "soon"}]),
         Answer.json([GOOD | {"created_at": "2026-03-02T06:30:00"}]),
         Answer.json([GOOD | {"created_at": None}]),
-        HangUp(),
-        HangUp("half"),
-        Hang(2.0),
+        Disconnect(),
+        Disconnect("half"),
+        NoResponse(2.0),
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
-    channel: Mastodon, stand: MastodonStand, trouble: Answer | HangUp | Hang
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     request = lost(channel, stand, a_post())
     stand.fail_next("GET", TIMELINE, trouble)
@@ -324,14 +328,14 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
 
 
 @pytest.mark.parametrize("status", [500, 422])
-def test_a_text_that_cannot_be_read_keeps_the_doubt(channel: Mastodon, stand: MastodonStand, status: int) -> None:
+def test_a_text_that_cannot_be_read_keeps_the_doubt(channel: Mastodon, stand: FakeMastodonServer, status: int) -> None:
     request = lost(channel, stand, a_post())
     stand.fail_next("GET", SOURCE, Answer.json({"error": "oh"}, status))
     with pytest.raises(Unavailable):
         channel.find(request, since=NOW)
 
 
-def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.scopes = {"write"}
     with pytest.raises(Unavailable, match="read:accounts"):
@@ -344,7 +348,7 @@ def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: Ma
 
 
 def test_a_token_that_is_another_accounts_or_nobodys(
-    channel: Mastodon, stand: MastodonStand, clock: FakeClock, keep: MemoryKeep
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
 ) -> None:
     request, later = channel.prepare(a_post(), ()), opened(stand, clock, keep)
     for answer in (Answer.json({"error": "no"}, 401), Answer.json({"id": "1", "username": "mairie"})):
@@ -353,17 +357,17 @@ def test_a_token_that_is_another_accounts_or_nobodys(
             later.find(request, since=NOW)
 
 
-def test_whose_the_token_is_is_asked_once(channel: Mastodon, stand: MastodonStand) -> None:
+def test_whose_the_token_is_is_asked_once(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     for _ in range(3):
         channel.find(request, since=NOW)
     assert sum(seen.path == WHO for seen in stand.requests) == 1
 
 
-def test_a_timeline_without_an_end_is_given_up(channel: Mastodon, stand: MastodonStand) -> None:
+def test_a_timeline_without_an_end_is_given_up(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
 
-    def page(seen: Seen) -> Answer:
+    def page(seen: RecordedRequest) -> Answer:
         begin = int(seen.query.get("max_id", ["99999"])[0])
         return Answer.json([GOOD | {"id": str(begin - 1 - number), "in_reply_to_id": "1"} for number in range(40)])
 

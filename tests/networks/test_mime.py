@@ -19,7 +19,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.email import mime
 
 KEY = "0123456789abcdef" * 4
-LETTERHEAD = mime.Letterhead(
+LETTERHEAD = mime.SenderHeaders(
     sender=mime.Mailbox("alertes@police.example", "Police de Montpellier"), domain="police.example"
 )
 
@@ -65,7 +65,7 @@ def test_text_and_html_come_back_exactly() -> None:
 
 
 def test_the_head_says_who_when_and_that_a_machine_wrote_it() -> None:
-    letterhead = mime.Letterhead(
+    letterhead = mime.SenderHeaders(
         sender=mime.Mailbox("alertes@police.example"),
         domain="police.example",
         reply_to=mime.Mailbox("com@police.example", "Cellule « com »"),
@@ -163,7 +163,7 @@ def test_a_mail_without_a_title_is_headed_by_its_first_line() -> None:
 
 @given(title=st.text(max_size=400), sender=st.text(max_size=90), text=st.text(max_size=400), html=st.text(max_size=200))
 def test_nothing_said_can_write_a_header_or_leave_seven_bits(title: str, sender: str, text: str, html: str) -> None:
-    letterhead = mime.Letterhead(sender=mime.Mailbox("alertes@police.example"), domain="police.example")
+    letterhead = mime.SenderHeaders(sender=mime.Mailbox("alertes@police.example"), domain="police.example")
     raw = mime.compose(post(title=title or "x", sender=sender, text=text, html=html, language="fr\r\nX: y"), letterhead)
     assert raw.isascii()
     assert "\n" not in raw.replace("\r\n", "")

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from policenotify.channel import Mails, Post, Recipient, Request
+from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise.gateways import gateway
@@ -28,8 +28,8 @@ from policenotify.networks.registry import configured
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.http import Answer, Hang, HangUp, Reply, Seen, Stand
-from policenotify.testing.servers.sms import SmsStand
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
+from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.text import sms, to_gsm
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
@@ -46,8 +46,8 @@ PEOPLE = tuple(map(person, NUMBERS))
 
 
 @pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmsStand]:
-    with SmsStand() as gateways:
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
+    with FakeSmsServer() as gateways:
         for name, value in gateways.environment.items():
             monkeypatch.setenv(name, value)  # nothing called here reaches the outside
         yield gateways
@@ -57,7 +57,7 @@ def open_sms(url: str, **options: Any) -> Sms:
     return Sms(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
 
 
-def urls(stand: SmsStand) -> dict[str, str]:
+def urls(stand: FakeSmsServer) -> dict[str, str]:
     at = stand.url.removeprefix("http://")
     return {
         "kannel": f"form://{at}{stand.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
@@ -75,7 +75,7 @@ def urls(stand: SmsStand) -> dict[str, str]:
 GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
 
 
-def channel(stand: SmsStand, name: str = "octopush", **options: Any) -> Sms:
+def channel(stand: FakeSmsServer, name: str = "octopush", **options: Any) -> Sms:
     return open_sms(urls(stand)[name], **{"sender": "POLICE34", **options})
 
 
@@ -111,9 +111,9 @@ def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelErr
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_every_person_gets_the_text_whole_under_our_name(stand: SmsStand, name: str) -> None:
+def test_every_person_gets_the_text_whole_under_our_name(stand: FakeSmsServer, name: str) -> None:
     by = channel(stand, name)
-    assert isinstance(by, Mails)
+    assert isinstance(by, SupportsBulkSend)
     text = "Évacuation levée : accès rétabli [A9] à 14h30, où vous voulez. " * 3
     assert set(send(by, text=text.strip()).values()) == {"posted"}
     assert [each.to for each in stand.messages] == list(NUMBERS.values())
@@ -122,7 +122,7 @@ def test_every_person_gets_the_text_whole_under_our_name(stand: SmsStand, name: 
     assert (got.encoding, got.segments) == ("GSM-7", 2)
 
 
-def test_letters_that_gsm_has_not_are_written_otherwise(stand: SmsStand) -> None:
+def test_letters_that_gsm_has_not_are_written_otherwise(stand: FakeSmsServer) -> None:
     send(channel(stand), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
     got = stand.messages[0]
     assert got.encoding == "GSM-7"
@@ -132,7 +132,7 @@ def test_letters_that_gsm_has_not_are_written_otherwise(stand: SmsStand) -> None
 
 
 @pytest.mark.parametrize("name", ["kannel", "jasmin", "octopush", "sfr"])
-def test_with_unicode_they_stay_as_they_are(stand: SmsStand, name: str) -> None:
+def test_with_unicode_they_stay_as_they_are(stand: FakeSmsServer, name: str) -> None:
     by = channel(stand, name, unicode=True)
     for text, expected in {
         "Forêt fermée 🚨": ("UCS-2", 1),
@@ -146,7 +146,7 @@ def test_with_unicode_they_stay_as_they_are(stand: SmsStand, name: str) -> None:
         assert (got.encoding, got.segments) == expected
 
 
-def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(stand: SmsStand) -> None:
+def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(stand: FakeSmsServer) -> None:
     by = channel(stand, "seven", segments=8)  # its plugin says that it takes 160
     text = "Évitez le secteur et laissez passer les secours. " * 24
     request = by.prepare(post(text.strip(), title="Titre"), ())
@@ -155,7 +155,7 @@ def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(stand: SmsStand) -> N
     assert stand.messages[0].segments == 8
 
 
-def test_every_message_is_one_request(stand: SmsStand) -> None:
+def test_every_message_is_one_request(stand: FakeSmsServer) -> None:
     by = channel(stand, "kannel")
     people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
     assert set(send(by, *people).values()) == {"posted"}
@@ -164,7 +164,7 @@ def test_every_message_is_one_request(stand: SmsStand) -> None:
 
 
 @pytest.mark.benchmark
-def test_nobody_waits_between_two_messages(stand: SmsStand) -> None:
+def test_nobody_waits_between_two_messages(stand: FakeSmsServer) -> None:
     by = channel(stand, "kannel")
     send(by, PEOPLE[0])  # apprise is loaded
     began = time.perf_counter()
@@ -173,7 +173,7 @@ def test_nobody_waits_between_two_messages(stand: SmsStand) -> None:
     assert time.perf_counter() - began < 5.0  # apprise would rest 5.5 seconds between two
 
 
-def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: SmsStand) -> None:
+def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: FakeSmsServer) -> None:
     for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
         assert send(channel(stand, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
         assert stand.requests[-1].query["to"] == [written]
@@ -188,7 +188,9 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: SmsStan
     ("name", "code"),
     [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
 )
-def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(stand: SmsStand, name: str, code: str) -> None:
+def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
+    stand: FakeSmsServer, name: str, code: str
+) -> None:
     by = channel(stand, name)
     stand.refuse(NUMBERS["ana"])
     outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
@@ -199,12 +201,12 @@ def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(stand: Sms
     assert not stand.phone(NUMBERS["ana"])
 
 
-def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(stand: SmsStand) -> None:
+def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(stand: FakeSmsServer) -> None:
     stand.refuse(NUMBERS["ana"])
     by = channel(stand, "seven")
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
     assert stand.messages == ()
-    assert by.abilities.acceptance == "unverified"
+    assert by.capabilities.acceptance == "unverified"
 
 
 @pytest.mark.parametrize(
@@ -219,12 +221,12 @@ def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(st
         ("json", "unverified"),
     ],
 )
-def test_what_a_yes_is_worth_is_claimed_by_gateway(stand: SmsStand, name: str, acceptance: str) -> None:
-    assert channel(stand, name).abilities.acceptance == acceptance
+def test_what_a_yes_is_worth_is_claimed_by_gateway(stand: FakeSmsServer, name: str, acceptance: str) -> None:
+    assert channel(stand, name).capabilities.acceptance == acceptance
 
 
 @pytest.mark.parametrize("name", ["kannel", "jasmin", "json", "octopush", "infobip", "cm"])
-def test_wrong_credentials_block_the_channel_for_all(stand: SmsStand, name: str) -> None:
+def test_wrong_credentials_block_the_channel_for_all(stand: FakeSmsServer, name: str) -> None:
     by = channel(stand, name)
     stand.password, stand.key, stand.token = "0ther", "0ther", "0ther"
     told, error = until_error(by)
@@ -234,7 +236,7 @@ def test_wrong_credentials_block_the_channel_for_all(stand: SmsStand, name: str)
     assert "does not accept our credentials" in error.reason
 
 
-def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: SmsStand) -> None:
+def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: FakeSmsServer) -> None:
     by = channel(stand, "sfr")
     stand.password = "0ther"  # sfr says it with a success, as if it were the person
     told, error = until_error(by)
@@ -244,7 +246,7 @@ def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: 
     assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to tell
 
 
-def test_refusals_before_the_first_success_are_told_with_it(stand: SmsStand) -> None:
+def test_refusals_before_the_first_success_are_told_with_it(stand: FakeSmsServer) -> None:
     for name in ("ana", "bob"):
         stand.refuse(NUMBERS[name])
     assert send(channel(stand)) == {
@@ -256,7 +258,7 @@ def test_refusals_before_the_first_success_are_told_with_it(stand: SmsStand) -> 
     }
 
 
-def test_an_empty_account_blocks_the_channel(stand: SmsStand) -> None:
+def test_an_empty_account_blocks_the_channel(stand: FakeSmsServer) -> None:
     stand.credit = 2
     told, error = until_error(channel(stand))
     assert told == {"ana": "posted", "bob": "posted"}
@@ -264,7 +266,7 @@ def test_an_empty_account_blocks_the_channel(stand: SmsStand) -> None:
     assert (error.code, error.reason) == ("402", "The SMS gateway is out of credit.")
 
 
-def test_a_limit_pauses_the_channel(stand: SmsStand) -> None:
+def test_a_limit_pauses_the_channel(stand: FakeSmsServer) -> None:
     stand.fail_next("POST", OCTOPUSH, Answer.rate_limited(retry_after=90))
     told, error = until_error(channel(stand))
     assert told == {}
@@ -273,7 +275,7 @@ def test_a_limit_pauses_the_channel(stand: SmsStand) -> None:
     assert error.retry_at is None  # apprise does not show the answer's head
 
 
-def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: SmsStand) -> None:
+def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: FakeSmsServer) -> None:
     stand.credit = 2
     told, error = until_error(channel(stand, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
@@ -284,7 +286,7 @@ def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: Sm
     )
 
 
-def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: SmsStand) -> None:
+def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: FakeSmsServer) -> None:
     stand.burst = 2
     by = channel(stand, "jasmin")
     told, error = until_error(by)
@@ -317,7 +319,7 @@ def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: 
     ],
 )
 def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
-    stand: SmsStand, name: str, status: int, words: str, kind: type[ChannelError], said: str
+    stand: FakeSmsServer, name: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
     answer = (
         Answer.json({"error": {"code": 12, "text": words}}, status)
@@ -331,7 +333,7 @@ def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
     assert said in error.reason
 
 
-def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: SmsStand) -> None:
+def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: FakeSmsServer) -> None:
     stand.always(Answer(400, b"Mandatory argument [content] is not found"))
     told, error = until_error(channel(stand, "jasmin"))
     assert told == {}
@@ -343,7 +345,9 @@ def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: SmsStand)
 
 
 @pytest.mark.parametrize("name", ["jasmin", "json"])
-def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_away(stand: SmsStand, name: str) -> None:
+def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_away(
+    stand: FakeSmsServer, name: str
+) -> None:
     echo = (
         f"No route to {NUMBERS['ana']} (0033 6 00 00 00 01) for desk:s3cret, POLICE34, ops@police.example: %C3%89vitez"
     )
@@ -360,7 +364,7 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
 
 
-def test_a_number_of_smpp_is_no_number_of_kannel(stand: SmsStand) -> None:
+def test_a_number_of_smpp_is_no_number_of_kannel(stand: FakeSmsServer) -> None:
     """Coding 2 is UCS-2 for Kannel, and binary for all that take SMPP's data_coding."""
     at = stand.url.removeprefix("http://")
     call = f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
@@ -369,7 +373,7 @@ def test_a_number_of_smpp_is_no_number_of_kannel(stand: SmsStand) -> None:
         assert (stand.messages[-1].text, stand.messages[-1].encoding) == (text, encoding)
 
 
-def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: SmsStand) -> None:
+def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: FakeSmsServer) -> None:
     at = stand.url.removeprefix("http://")
     _, error = until_error(open_sms(f"form://{at}/elsewhere?method=GET&{CALL}&:to={{recipient}}"))
     assert isinstance(error, Blocked)
@@ -382,15 +386,15 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: SmsStand
 @pytest.mark.parametrize(
     ("fault", "effect", "code"),
     [
-        (HangUp(), True, "ProxyError"),  # that is what urllib3 calls it
-        (HangUp("half"), True, "ChunkedEncodingError"),
-        (Hang(), False, "ReadTimeout"),
+        (Disconnect(), True, "ProxyError"),  # that is what urllib3 calls it
+        (Disconnect("half"), True, "ChunkedEncodingError"),
+        (NoResponse(), False, "ReadTimeout"),
         (Answer.json({}, 500), False, "500"),
         (Answer.redirect("https://elsewhere.example/"), False, "302"),
         (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
     ],
 )
-def test_a_doubt_is_the_persons_alone(stand: SmsStand, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_doubt_is_the_persons_alone(stand: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
     by = channel(stand, timeout=0.5)
     stand.fail_next("POST", OCTOPUSH, fault, effect=effect)
     outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
@@ -401,7 +405,7 @@ def test_a_doubt_is_the_persons_alone(stand: SmsStand, fault: Reply, effect: boo
     assert len(stand.requests) == len(PEOPLE)  # and no redirect was followed
 
 
-def test_after_two_doubts_in_a_row_the_others_wait(stand: SmsStand) -> None:
+def test_after_two_doubts_in_a_row_the_others_wait(stand: FakeSmsServer) -> None:
     stand.fail_next("POST", OCTOPUSH, Answer.json({}, 503), times=2)
     told, error = until_error(channel(stand))
     assert told == {"ana": "unconfirmed", "bob": "unconfirmed"}
@@ -409,13 +413,13 @@ def test_after_two_doubts_in_a_row_the_others_wait(stand: SmsStand) -> None:
     assert len(stand.requests) == 2
 
 
-def test_two_doubts_with_an_answer_between_them_stop_nobody(stand: SmsStand) -> None:
+def test_two_doubts_with_an_answer_between_them_stop_nobody(stand: FakeSmsServer) -> None:
     answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
     stand.on("POST", OCTOPUSH, answers)
     assert list(send(channel(stand)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
 
 
-def test_where_nobody_listens_nobody_is_in_doubt(stand: SmsStand) -> None:
+def test_where_nobody_listens_nobody_is_in_doubt(stand: FakeSmsServer) -> None:
     for name in ("kannel", "octopush"):
         by = channel(stand, name)
         stand.refuse_connections()
@@ -426,7 +430,7 @@ def test_where_nobody_listens_nobody_is_in_doubt(stand: SmsStand) -> None:
 
 
 def test_a_certificate_that_is_not_trusted_leaves_nobody_in_doubt(
-    stand: SmsStand, monkeypatch: pytest.MonkeyPatch
+    stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name)
@@ -439,11 +443,11 @@ def test_a_certificate_that_is_not_trusted_leaves_nobody_in_doubt(
     assert stand.requests == []
 
 
-def test_a_slow_gateway_is_asked_for_everybody(stand: SmsStand) -> None:
+def test_a_slow_gateway_is_asked_for_everybody(stand: FakeSmsServer) -> None:
     """The lease begins again with each person."""
     clock = FakeClock()
 
-    def slow(_: Seen) -> Answer:
+    def slow(_: RecordedRequest) -> Answer:
         clock.pass_by(40)
         return Answer.json({}, 201)
 
@@ -457,7 +461,7 @@ def open_nothing() -> None:
     raise ConnectionRefusedError("the caller's own")
 
 
-def test_an_error_that_the_caller_is_handling_is_not_the_gateways(stand: SmsStand) -> None:
+def test_an_error_that_the_caller_is_handling_is_not_the_gateways(stand: FakeSmsServer) -> None:
     stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
     try:
         open_nothing()
@@ -465,7 +469,7 @@ def test_an_error_that_the_caller_is_handling_is_not_the_gateways(stand: SmsStan
         assert send(channel(stand), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
 
 
-def test_it_is_told_also_where_logging_is_switched_off(stand: SmsStand) -> None:
+def test_it_is_told_also_where_logging_is_switched_off(stand: FakeSmsServer) -> None:
     logging.disable(logging.CRITICAL)
     try:
         stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
@@ -488,14 +492,14 @@ def test_it_is_told_also_where_logging_is_switched_off(stand: SmsStand) -> None:
         ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
     ],
 )
-def test_what_gateways_say_behind_a_success(stand: SmsStand, name: str, answer: Answer, outcome: str) -> None:
+def test_what_gateways_say_behind_a_success(stand: FakeSmsServer, name: str, answer: Answer, outcome: str) -> None:
     stand.on("POST", "*", answer)
     assert send(channel(stand, name), PEOPLE[0]) == {"ana": outcome}
 
 
-def test_serwersms_is_read_too(stand: SmsStand) -> None:
+def test_serwersms_is_read_too(stand: FakeSmsServer) -> None:
     by = open_sms("serwersms://desk:s3cret@POLICE34/{recipient}")
-    assert by.abilities.acceptance == "verified"
+    assert by.capabilities.acceptance == "verified"
     stand.on("POST", "*", [Answer.json({"success": True}), Answer.json({"error": {"code": 3001, "message": "no"}})])
     assert send(by, *PEOPLE[:2]) == {"ana": "posted", "bob": "refused"}
 
@@ -542,7 +546,7 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
         ("+4477", "too short, too long"),
     ],
 )
-def test_a_number_that_cannot_be_right_is_refused_for_that_person(stand: SmsStand, written: str, why: str) -> None:
+def test_a_number_that_cannot_be_right_is_refused_for_that_person(stand: FakeSmsServer, written: str, why: str) -> None:
     with pytest.raises(BadNumber, match=why):
         e164(written, "33")
     by = channel(stand)
@@ -551,13 +555,13 @@ def test_a_number_that_cannot_be_right_is_refused_for_that_person(stand: SmsStan
     assert (written or "-") not in outcomes[0].reason
 
 
-def test_another_country_has_numbers_of_its_own(stand: SmsStand) -> None:
+def test_another_country_has_numbers_of_its_own(stand: FakeSmsServer) -> None:
     by = channel(stand, country_code="32")
     assert send(by, person("jan", "0470 12 34 56")) == {"jan": "posted"}
     assert stand.messages[0].to == "+32470123456"
 
 
-def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: SmsStand) -> None:
+def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: FakeSmsServer) -> None:
     assert send(channel(stand), person("jon", "+354 611 12"), PEOPLE[0]) == {"jon": "refused", "ana": "posted"}
 
 
@@ -577,10 +581,10 @@ def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: SmsSta
         (3, "a" * 460, False),
     ],
 )
-def test_gsm_segments_are_counted_exactly(stand: SmsStand, segments: int, text: str, *, fits: bool) -> None:
+def test_gsm_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
     for unicode in (False, True):
         by = channel(stand, segments=segments, unicode=unicode)
-        assert by.abilities.budget.fits(text) is fits
+        assert by.capabilities.budget.fits(text) is fits
         if not fits:
             with pytest.raises(Refused, match="of SMS"):
                 by.prepare(post(text), ())
@@ -600,14 +604,14 @@ def test_gsm_segments_are_counted_exactly(stand: SmsStand, segments: int, text: 
         (3, "ê" * 202, False),
     ],
 )
-def test_unicode_segments_are_counted_exactly(stand: SmsStand, segments: int, text: str, *, fits: bool) -> None:
-    assert channel(stand, segments=segments, unicode=True).abilities.budget.fits(text) is fits
+def test_unicode_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+    assert channel(stand, segments=segments, unicode=True).capabilities.budget.fits(text) is fits
 
 
 @given(text=st.text(st.sampled_from("ab €êé[🚨…\n"), max_size=400), segments=st.integers(1, 3), unicode=st.booleans())
 def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
     url = "forms://gateway.example/?:coding={coding}&:to={recipient}"
-    budget = open_sms(url, segments=segments, unicode=unicode).abilities.budget
+    budget = open_sms(url, segments=segments, unicode=unicode).capabilities.budget
     written = text if unicode else to_gsm(text).text
     assert budget.fits(text) is (sms(written).segments <= segments)
     if budget.spell is not None:
@@ -615,22 +619,22 @@ def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, un
         assert budget.measure(written) == budget.measure(text)
 
 
-def test_the_budget_says_what_is_paid_for(stand: SmsStand) -> None:
-    budget = channel(stand).abilities.budget
+def test_the_budget_says_what_is_paid_for(stand: FakeSmsServer) -> None:
+    budget = channel(stand).capabilities.budget
     assert budget.describe is not None
     assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
     assert budget.describe("Accès fermé. " * 13) == "GSM-7, 2 segments"
     assert budget.describe("Forêt") == "UCS-2, 1 segment"
     assert budget.use("a" * 100) == (100, 459)
-    assert channel(stand, unicode=True).abilities.budget.use("ê" * 67) == (153, 459)
+    assert channel(stand, unicode=True).capabilities.budget.use("ê" * 67) == (153, 459)
 
 
-def test_a_text_of_which_nothing_can_be_written_is_refused(stand: SmsStand) -> None:
+def test_a_text_of_which_nothing_can_be_written_is_refused(stand: FakeSmsServer) -> None:
     with pytest.raises(Refused, match="Nothing of the text"):
         channel(stand).prepare(post("🚨"), ())
 
 
-def test_a_request_that_was_stored_is_sent_as_it_is(stand: SmsStand) -> None:
+def test_a_request_that_was_stored_is_sent_as_it_is(stand: FakeSmsServer) -> None:
     by = channel(stand)
     request = Request.read(by.prepare(post("L’accès"), ()).model_dump_json())
     assert request.body == {"text": "L'accès"}
@@ -733,7 +737,7 @@ def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
     for url, acceptance in rows:
         ours = url.replace("PRODUCT-TOKEN", "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab")
         by = open_sms(ours, sender="POLICE34", unencrypted=True)
-        assert by.abilities.acceptance == acceptance
+        assert by.capabilities.acceptance == acceptance
         service = by._service("+33600000001", "Fin")
         kept = {str(value) for value in vars(service).values()} | {str(getattr(service, "payload_extras", ""))}
         assert any("33600000001" in each for each in kept)
@@ -763,7 +767,7 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: SmsStand, name: str) -> None:
+def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: FakeSmsServer, name: str) -> None:
     by = channel(stand, name)
     account = by.whoami()
     assert account.id == by.account
@@ -789,7 +793,7 @@ def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: SmsStand
     ],
 )
 def test_what_apprise_cannot_use_blocks_the_channel(
-    stand: SmsStand, url: str, options: dict[str, Any], said: str
+    stand: FakeSmsServer, url: str, options: dict[str, Any], said: str
 ) -> None:
     by = open_sms(url, **options)
     with pytest.raises(Blocked, match=said) as caught:
@@ -801,7 +805,7 @@ def test_what_apprise_cannot_use_blocks_the_channel(
     assert stand.requests == []
 
 
-def test_a_network_of_ones_own_may_be_called_without_encryption(stand: SmsStand) -> None:
+def test_a_network_of_ones_own_may_be_called_without_encryption(stand: FakeSmsServer) -> None:
     by = open_sms("form://gateway.example/send?:to={recipient}", unencrypted=True)
     for name in ("HTTP_PROXY", "http_proxy"):
         assert stand.environment[name] == ""
@@ -814,7 +818,9 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(stand: SmsStand)
 # --- secrets
 
 
-def test_no_log_holds_a_number_a_password_or_what_was_said(stand: SmsStand, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_a_number_a_password_or_what_was_said(
+    stand: FakeSmsServer, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("apprise", "urllib3", "urllib3.connectionpool"):
         caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
@@ -823,7 +829,7 @@ def test_no_log_holds_a_number_a_password_or_what_was_said(stand: SmsStand, capl
             stand.refuse(NUMBERS["bob"])
             by.whoami()
             send(by)
-            for fault in (HangUp(), Answer.json({}, 500), Answer.json({}, 403)):
+            for fault in (Disconnect(), Answer.json({}, 500), Answer.json({}, 403)):
                 stand.fail_next("*", "*", fault)
                 with suppress(ChannelError):
                     send(by, PEOPLE[0])
@@ -881,10 +887,10 @@ def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> Non
 
 
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    stand: SmsStand, monkeypatch: pytest.MonkeyPatch
+    stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by = channel(stand, "kannel")
-    with Stand() as proxy:
+    with FakeServer() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         with pytest.raises(Blocked, match="NO_PROXY"):
             by.whoami()

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel, Recipient, RecipientOutcome, Request
 from policenotify.networks.sms.channel import Sms
-from policenotify.testing import ChannelContract, HttpWire, Shown, SmsStand, Trouble
+from policenotify.testing import ChannelContract, FakeSmsServer, Fault, HttpWire, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
 
 _NUMBERS = {person.address: f"+3360000000{number}" for number, person in enumerate(PEOPLE, 1)}
@@ -28,13 +28,13 @@ class Directory(Sms):
 class SmsWire(HttpWire):
     """Telephones, and gateways that serve the desk alone."""
 
-    stand: SmsStand
-    path: ClassVar[str] = SmsStand.KANNEL
+    stand: FakeSmsServer
+    path: ClassVar[str] = FakeSmsServer.KANNEL
     wait = None  # apprise hides the answer's headers
-    troubles = frozenset(Trouble) - {Trouble.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
+    troubles = frozenset(Fault) - {Fault.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
 
     def __init__(self) -> None:
-        super().__init__(SmsStand())
+        super().__init__(FakeSmsServer())
         self.routes = {"post": ("*", self.path)}
 
     @property
@@ -42,9 +42,9 @@ class SmsWire(HttpWire):
         return (*self.stand.secrets, *_NUMBERS.values(), *(number[3:] for number in _NUMBERS.values()))
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [
-            Shown(
+            VisiblePost(
                 texts=(sms.text,),
                 reader=_ADDRESSES[sms.to],
                 whole=f"{_ADDRESSES[sms.to]} {sms!r} {sms.text} {sms.sender}".encode(),
@@ -60,7 +60,7 @@ class OctopushWire(SmsWire):
     """octopush, whose address is in apprise: its yes is a 201, and a page for people is none."""
 
     path = "/v1/public/sms-campaign/send"
-    troubles = frozenset(Trouble)
+    troubles = frozenset(Fault)
 
     def __enter__(self) -> Self:
         super().__enter__()

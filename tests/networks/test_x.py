@@ -20,7 +20,16 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Deletes, Edits, Finds, Picture, Post, PostRef, Request, Sends
+from policenotify.channel import (
+    Picture,
+    Post,
+    PostRef,
+    Request,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
+)
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -35,7 +44,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.options import options_of
 from policenotify.networks.x.channel import X
 from policenotify.networks.x.client import hush
-from policenotify.testing import Answer, FakeClock, Hang, HangUp, MemoryKeep, Stand, XStand
+from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 CREATE = ("POST", "/2/tweets")
@@ -57,18 +66,18 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[XStand]:
-    with XStand(now=clock.now) as stand:
+def stand(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as stand:
         yield stand
 
 
 @pytest.fixture
-def keep() -> MemoryKeep:
-    return MemoryKeep()
+def keep() -> InMemoryStateStore:
+    return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: XStand, keep: MemoryKeep, clock: FakeClock) -> Iterator[Open]:
+def opened(stand: FakeXServer, keep: InMemoryStateStore, clock: FakeClock) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[X] = []
 
@@ -94,7 +103,7 @@ def channel(opened: Open) -> X:
 
 
 @pytest.fixture
-def rotating(opened: Open, stand: XStand) -> Open:
+def rotating(opened: Open, stand: FakeXServer) -> Open:
     """Open channels that use OAuth 2."""
 
     def make(**other: Any) -> X:
@@ -103,12 +112,12 @@ def rotating(opened: Open, stand: XStand) -> Open:
     return make
 
 
-def signing(stand: XStand) -> dict[str, SecretStr]:
+def signing(stand: FakeXServer) -> dict[str, SecretStr]:
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     return dict(zip(names, map(SecretStr, (*stand.consumer, *stand.access)), strict=True))
 
 
-def tokens(stand: XStand) -> dict[str, Any]:
+def tokens(stand: FakeXServer) -> dict[str, Any]:
     return {
         "client_id": stand.client[0],
         "client_secret": SecretStr(stand.client[1]),
@@ -144,7 +153,7 @@ def error_of(call: Callable[[], object]) -> ChannelError:
     return caught.value
 
 
-def calls(stand: XStand, route: tuple[str, str]) -> list[Any]:
+def calls(stand: FakeXServer, route: tuple[str, str]) -> list[Any]:
     return [seen for seen in stand.requests if (seen.method, seen.path) == route]
 
 
@@ -173,15 +182,15 @@ MISSING = no(403, "You attempted to reply to a Tweet that is deleted or not visi
 
 
 def test_it_keeps_the_contract(channel: X) -> None:
-    assert isinstance(channel, Sends)
-    assert isinstance(channel, Finds)
-    assert isinstance(channel, Deletes)
-    assert not isinstance(channel, Edits)
-    can = channel.abilities
+    assert isinstance(channel, SupportsSend)
+    assert isinstance(channel, SupportsLookup)
+    assert isinstance(channel, SupportsDelete)
+    assert not isinstance(channel, SupportsEdit)
+    can = channel.capabilities
     assert (can.budget.limit, can.budget.measure("évry.fr"), can.images) == (280, can.budget.measure("évry.fr"), 4)
     assert (can.replies, can.deletes, can.edits, can.html, can.title) == (True, True, False, False, False)
-    assert can.lookup_settles == timedelta(seconds=30)
-    assert can.remembers_keys == timedelta(0)
+    assert can.lookup_delay == timedelta(seconds=30)
+    assert can.idempotency_window == timedelta(0)
 
 
 def test_its_options_are_read_from_the_constructor() -> None:
@@ -204,7 +213,7 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     assert said == "X(police34) police34\n[]\n"
 
 
-def test_the_account_names_the_handle_and_another_host(opened: Open, stand: XStand) -> None:
+def test_the_account_names_the_handle_and_another_host(opened: Open, stand: FakeXServer) -> None:
     assert opened(handle="@Police34").account == f"police34@{stand.url.removeprefix('http://')}"
     assert opened(handle="POLICE34", service="https://api.x.com/").account == "police34"
     assert stand.requests == []
@@ -246,7 +255,7 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
 )
 def test_credentials_that_are_not_all_there_are_named(given: dict[str, Any], field: str) -> None:
     with pytest.raises(SettingsError, match=field):
-        X(handle="police34", clock=FakeClock(), keep=MemoryKeep(), **given)
+        X(handle="police34", clock=FakeClock(), keep=InMemoryStateStore(), **given)
 
 
 def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,14 +269,14 @@ def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest
 # --- what readers see ---
 
 
-def test_a_post_as_a_reader_sees_it(opened: Open, stand: XStand) -> None:
+def test_a_post_as_a_reader_sees_it(opened: Open, stand: FakeXServer) -> None:
     ref = say(opened(handle="Police34"), a_post("🚨 A9 <barrée> & D612 : https://police.example/a?b=c"))
     (seen,) = stand.posts
     assert seen.text == "🚨 A9 <barrée> & D612 : https://police.example/a?b=c"
     assert ref == PostRef(account=opened().account, id=seen.id, url=f"https://x.com/Police34/status/{seen.id}")
 
 
-def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: XStand) -> None:
+def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: FakeXServer) -> None:
     opening = say(channel, a_post("Un"))
     say(channel, a_post("Deux", pictures=(a_picture(),)), opening)
     first, second = (seen.json() for seen in calls(stand, CREATE))
@@ -279,7 +288,7 @@ def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: XStand) -> No
     }
 
 
-def test_pictures_go_up_with_what_they_show(channel: X, stand: XStand) -> None:
+def test_pictures_go_up_with_what_they_show(channel: X, stand: FakeXServer) -> None:
     long = "Vue aérienne. " * 100
     say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
     (seen,) = stand.posts
@@ -288,7 +297,9 @@ def test_pictures_go_up_with_what_they_show(channel: X, stand: XStand) -> None:
     assert (len(seen.images[1].alt), seen.images[1].alt[-1]) == (1000, "…")
 
 
-def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(channel: X, stand: XStand, clock: FakeClock) -> None:
+def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(
+    channel: X, stand: FakeXServer, clock: FakeClock
+) -> None:
     stand.polls = 3
     say(channel, a_post(pictures=(a_picture(),)))
     assert clock.slept == [2.0, 2.0, 2.0]
@@ -299,7 +310,7 @@ def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(channel: X, st
     ("advised", "slept"), [(0, [1.0] * 30), (60, [10.0] * 3), ("soon", [1.0] * 30), (None, [1.0] * 30)]
 )
 def test_a_picture_is_not_waited_for_for_ever(
-    channel: X, stand: XStand, clock: FakeClock, advised: object, slept: list[float]
+    channel: X, stand: FakeXServer, clock: FakeClock, advised: object, slept: list[float]
 ) -> None:
     data = {"id": "1", "processing_info": {"state": "in_progress", "check_after_secs": advised}}
     stand.on(*UPLOAD, Answer.json({"data": data}))
@@ -309,7 +320,7 @@ def test_a_picture_is_not_waited_for_for_ever(
     assert clock.slept == slept
 
 
-def test_a_picture_that_x_cannot_use(channel: X, stand: XStand) -> None:
+def test_a_picture_that_x_cannot_use(channel: X, stand: FakeXServer) -> None:
     stand.unusable = True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
@@ -321,8 +332,8 @@ def test_a_picture_that_x_cannot_use(channel: X, stand: XStand) -> None:
     ("answer", "kind"),
     [
         (no(500, "Internal Server Error"), Unavailable),
-        (HangUp(), Unavailable),
-        (HangUp("half"), Unavailable),
+        (Disconnect(), Unavailable),
+        (Disconnect("half"), Unavailable),
         (Answer.html("<h1>Portal</h1>", 403), Unavailable),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
         (no(429, "Too Many Requests"), Unavailable),
@@ -332,7 +343,7 @@ def test_a_picture_that_x_cannot_use(channel: X, stand: XStand) -> None:
     ],
 )
 def test_a_failed_upload_is_no_doubt_about_the_post(
-    channel: X, stand: XStand, route: tuple[str, str], answer: Answer | HangUp, kind: type[ChannelError]
+    channel: X, stand: FakeXServer, route: tuple[str, str], answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     stand.fail_next(*route, answer)
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
@@ -343,12 +354,12 @@ def test_a_failed_upload_is_no_doubt_about_the_post(
 
 
 @pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "7a"}}), Answer.json([1]), Answer()])
-def test_an_upload_without_a_number_is_told(channel: X, stand: XStand, answer: Answer) -> None:
+def test_an_upload_without_a_number_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
     stand.fail_next(*UPLOAD, answer)
     assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
 
 
-def test_a_thread_hangs_together(channel: X, stand: XStand) -> None:
+def test_a_thread_hangs_together(channel: X, stand: FakeXServer) -> None:
     opening = say(channel, a_post("Route barrée"))
     update = say(channel, a_post("Toujours barrée"), opening)
     end = say(channel, a_post("Route rouverte"), opening, update)
@@ -359,16 +370,16 @@ def test_a_thread_hangs_together(channel: X, stand: XStand) -> None:
     ]
 
 
-def test_where_answers_are_refused_nothing_is_answered(opened: Open, stand: XStand) -> None:
+def test_where_answers_are_refused_nothing_is_answered(opened: Open, stand: FakeXServer) -> None:
     stand.may_answer = "nobody"
     channel = opened(link_mode="standalone")
-    assert channel.abilities.replies is False
+    assert channel.capabilities.replies is False
     opening = say(channel, a_post("Route barrée"))
     say(channel, a_post("Route rouverte"), opening)
     assert [post.parent for post in stand.posts] == [None, None]
 
 
-def test_what_is_not_ours_is_not_answered(channel: X, stand: XStand) -> None:
+def test_what_is_not_ours_is_not_answered(channel: X, stand: FakeXServer) -> None:
     ours = say(channel, a_post("Route barrée"))
     for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
         ref = say(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
@@ -387,7 +398,7 @@ def test_what_is_not_ours_is_not_answered(channel: X, stand: XStand) -> None:
     ],
 )
 def test_what_is_too_much_is_refused_before_anything_is_sent(
-    channel: X, stand: XStand, post: Post, numbers: tuple[str, ...]
+    channel: X, stand: FakeXServer, post: Post, numbers: tuple[str, ...]
 ) -> None:
     error = error_of(lambda: channel.prepare(post, ()))
     assert type(error) is Refused
@@ -395,7 +406,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
     assert stand.requests == []
 
 
-def test_premium_accounts_say_more(opened: Open, stand: XStand) -> None:
+def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
     channel, text = opened(limit=25_000), "Inondation à Évian. " * 100
     error = error_of(lambda: say(channel, a_post(text)))  # the account has no Premium after all
     assert type(error) is Refused
@@ -410,7 +421,7 @@ def test_premium_accounts_say_more(opened: Open, stand: XStand) -> None:
 
 
 def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
-    opened: Open, stand: XStand, keep: MemoryKeep
+    opened: Open, stand: FakeXServer, keep: InMemoryStateStore
 ) -> None:
     for number in range(3):
         say(opened(), a_post(f"Un {number}"))
@@ -421,7 +432,7 @@ def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
     assert not [secret for secret in stand.secrets if secret in kept.value]
 
 
-def test_other_credentials_are_asked_for_anew(opened: Open, stand: XStand) -> None:
+def test_other_credentials_are_asked_for_anew(opened: Open, stand: FakeXServer) -> None:
     request = opened().prepare(a_post(), ())
     stand.access = (stand.access[0], "another-access-secret")
     stand._signatures.access = stand.access
@@ -434,20 +445,20 @@ def test_other_credentials_are_asked_for_anew(opened: Open, stand: XStand) -> No
 
 
 @pytest.mark.parametrize("handle", ["police34", "Police34", "POLICE34"])
-def test_handles_are_compared_as_x_does(opened: Open, stand: XStand, handle: str) -> None:
+def test_handles_are_compared_as_x_does(opened: Open, stand: FakeXServer, handle: str) -> None:
     stand.handle = handle
     account = opened().whoami()
     assert (account.id, account.name, account.url) == ("1234567890", handle, f"https://x.com/{handle}")
 
 
 @pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "1"}}), Answer.html("<h1>Hi</h1>")])
-def test_an_answer_that_names_nobody_is_told(channel: X, stand: XStand, answer: Answer) -> None:
+def test_an_answer_that_names_nobody_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
     stand.fail_next(*ME, answer)
     assert type(error_of(lambda: channel.prepare(a_post(), ()))) is Unavailable
 
 
-def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: XStand, rotating: Open) -> None:
-    class Broken(MemoryKeep):
+def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: FakeXServer, rotating: Open) -> None:
+    class Broken(InMemoryStateStore):
         def load(self, name: str) -> Any:
             raise JournalError(name)
 
@@ -461,9 +472,17 @@ def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: XStan
 
 
 @pytest.mark.parametrize(
-    "cut", [HangUp(), HangUp(reset=True), HangUp("headers"), HangUp("half"), HangUp("half", reset=True), Hang(2.0)]
+    "cut",
+    [
+        Disconnect(),
+        Disconnect(reset=True),
+        Disconnect("headers"),
+        Disconnect("half"),
+        Disconnect("half", reset=True),
+        NoResponse(2.0),
+    ],
 )
-def test_cut_after_it_was_accepted(opened: Open, stand: XStand, cut: HangUp | Hang) -> None:
+def test_cut_after_it_was_accepted(opened: Open, stand: FakeXServer, cut: Disconnect | NoResponse) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post("A9 & D612 : https://police.example/é", pictures=(a_picture(),)), ())
     stand.fail_next(*CREATE, cut, effect=True)
@@ -475,16 +494,16 @@ def test_cut_after_it_was_accepted(opened: Open, stand: XStand, cut: HangUp | Ha
     assert found.id == stand.posts[0].id
 
 
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: XStand) -> None:
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeXServer) -> None:
     channel = opened(timeout=0.1)
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, Hang(5.0))
+    stand.fail_next(*CREATE, NoResponse(5.0))
     assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
 
 
-def test_said_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: XStand, clock: FakeClock) -> None:
+def test_said_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
     request = channel.prepare(a_post(), ())
-    stand.fail_next(*CREATE, HangUp(), effect=True)
+    stand.fail_next(*CREATE, Disconnect(), effect=True)
     error_of(lambda: channel.send(request))
     clock.pass_by(600)
     error = error_of(lambda: channel.send(Request.read(request.model_dump_json())))
@@ -497,7 +516,7 @@ def test_said_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: XStan
 
 @pytest.mark.parametrize("parent", [None, "99"])
 def test_the_same_words_of_some_time_ago_are_not_this_post(
-    channel: X, stand: XStand, clock: FakeClock, parent: str | None
+    channel: X, stand: FakeXServer, clock: FakeClock, parent: str | None
 ) -> None:
     stand.write("Route barrée à Évian.", at=NOW - timedelta(hours=3), parent=parent)
     request = channel.prepare(a_post(), ())
@@ -509,9 +528,9 @@ def test_the_same_words_of_some_time_ago_are_not_this_post(
     assert clock.slept == []
 
 
-@pytest.mark.parametrize("trouble", [no(500), HangUp(), no(403, "client-not-enrolled"), no(429), Answer.html("Hi")])
+@pytest.mark.parametrize("trouble", [no(500), Disconnect(), no(403, "client-not-enrolled"), no(429), Answer.html("Hi")])
 def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
-    channel: X, stand: XStand, trouble: Answer | HangUp
+    channel: X, stand: FakeXServer, trouble: Answer | Disconnect
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, DUPLICATE)
@@ -522,7 +541,7 @@ def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
 
 
 def test_of_posts_with_the_same_words_the_first_after_the_call_that_is_nobodys_is_ours(
-    channel: X, stand: XStand
+    channel: X, stand: FakeXServer
 ) -> None:
     request = channel.prepare(a_post(), ())
     ids = [stand.write("Route barrée à Évian.", at=NOW + timedelta(seconds=at)) for at in (-45, -10, 5, 20)]
@@ -534,7 +553,7 @@ def test_of_posts_with_the_same_words_the_first_after_the_call_that_is_nobodys_i
 
 @pytest.mark.parametrize("jump", [-3600, -60, 65, 3600])
 def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
-    opened: Open, stand: XStand, clock: FakeClock, jump: float
+    opened: Open, stand: FakeXServer, clock: FakeClock, jump: float
 ) -> None:
     """What X's clock told before is of no use then; the caller says when by the clock as it now is."""
     ours = FakeClock(NOW)
@@ -554,7 +573,7 @@ def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
 
 
 def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
-    opened: Open, stand: XStand, clock: FakeClock
+    opened: Open, stand: FakeXServer, clock: FakeClock
 ) -> None:
     """By the clock as it was before, the question leaves out the time of the post, which X has no reason to refuse."""
     ours = FakeClock(NOW)
@@ -572,7 +591,7 @@ def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
 @pytest.mark.parametrize("ahead", [timedelta(days=-2), timedelta(hours=-3), timedelta(hours=3), timedelta(days=2)])
 @pytest.mark.parametrize("learnt", [True, False])
 def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
-    opened: Open, stand: XStand, clock: FakeClock, ahead: timedelta, *, learnt: bool
+    opened: Open, stand: FakeXServer, clock: FakeClock, ahead: timedelta, *, learnt: bool
 ) -> None:
     ours = FakeClock(NOW)
     clock._at += ahead
@@ -590,7 +609,7 @@ def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
     assert len(stand.posts) == 2
 
 
-def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, stand: XStand, clock: FakeClock) -> None:
+def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, stand: FakeXServer, clock: FakeClock) -> None:
     """X need not say why it does not accept a signature: the time of its answer tells."""
     channel = opened()
     request = channel.prepare(a_post(), ())
@@ -605,7 +624,7 @@ def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, stand: XStand, cl
     assert stand.posts == ()
 
 
-def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: XStand, clock: FakeClock) -> None:
+def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: FakeXServer, clock: FakeClock) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
     there = format_datetime(clock.now() + timedelta(hours=3), usegmt=True)
@@ -614,7 +633,7 @@ def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: XStand, 
 
 
 @pytest.mark.parametrize("hours", [-72, -3, 3, 72])
-def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: XStand, hours: int) -> None:
+def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: FakeXServer, hours: int) -> None:
     ours = FakeClock(NOW)
     channel = rotating(clock=ours)
     say(channel, a_post("Début"))
@@ -627,7 +646,7 @@ def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: XStan
 
 
 def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
-    opened: Open, stand: XStand, clock: FakeClock
+    opened: Open, stand: FakeXServer, clock: FakeClock
 ) -> None:
     """Else a clock hours ahead would take the post for an old one that is gone, and tear the thread."""
     channel = opened(clock=FakeClock(NOW + timedelta(hours=3)))
@@ -641,7 +660,7 @@ def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
     assert error.fallback == "standalone"
 
 
-def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: XStand) -> None:
+def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: FakeXServer) -> None:
     opening = say(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
     stand.write("Suite", parent="99")
@@ -653,7 +672,7 @@ def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: XS
     assert found.id == ref
 
 
-def test_the_timeline_is_read_to_its_end(channel: X, stand: XStand) -> None:
+def test_the_timeline_is_read_to_its_end(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.page = 5
     assert channel.find(request, since=NOW) is None
@@ -667,7 +686,7 @@ def test_the_timeline_is_read_to_its_end(channel: X, stand: XStand) -> None:
     assert calls(stand, TIMELINE)[0].query["start_time"] == ["2026-03-02T06:28:00Z"]
 
 
-def test_a_timeline_without_end_keeps_the_doubt(channel: X, stand: XStand) -> None:
+def test_a_timeline_without_end_keeps_the_doubt(channel: X, stand: FakeXServer) -> None:
     page = {"data": [{"id": "1", "text": "x"}], "meta": {"result_count": 1, "next_token": "again"}}
     request = channel.prepare(a_post(), ())
     stand.on(*TIMELINE, Answer.json(page))
@@ -675,7 +694,7 @@ def test_a_timeline_without_end_keeps_the_doubt(channel: X, stand: XStand) -> No
     assert len(calls(stand, TIMELINE)) == 32
 
 
-def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: XStand) -> None:
+def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post("Voir https://police.example/a", pictures=(a_picture(),)), ())
     ref = channel.send(request)
     stand.knows_fields = "none"
@@ -705,12 +724,12 @@ def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: XStan
         no(403, "Whatever else"),
         old(403, 453, "You currently have access to a subset of X API V2 endpoints"),
         no(429, "Too Many Requests"),
-        HangUp(),
-        Hang(2.0),
+        Disconnect(),
+        NoResponse(2.0),
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
-    opened: Open, stand: XStand, trouble: Answer | HangUp | Hang
+    opened: Open, stand: FakeXServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     channel = opened(timeout=0.3)
     request = channel.prepare(a_post(), ())
@@ -722,7 +741,7 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
     assert channel.find(request, since=NOW) == ref
 
 
-def test_what_closes_the_account_blocks_also_a_look(channel: X, stand: XStand) -> None:
+def test_what_closes_the_account_blocks_also_a_look(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     for answer in (no(403, "The user used for authentication is suspended"), no(402), no(401, "Unauthorized")):
         stand.fail_next(*TIMELINE, answer)
@@ -787,7 +806,7 @@ def test_what_closes_the_account_blocks_also_a_look(channel: X, stand: XStand) -
     ],
 )
 def test_what_an_answer_to_a_post_means(
-    channel: X, stand: XStand, answer: Answer, kind: type[ChannelError], says: str
+    channel: X, stand: FakeXServer, answer: Answer, kind: type[ChannelError], says: str
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, answer)
@@ -804,7 +823,7 @@ def test_what_an_answer_to_a_post_means(
     assert len(stand.posts) == 1
 
 
-def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: XStand) -> None:
+def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: FakeXServer) -> None:
     opening = say(channel, a_post("Début"))
     stand.may_answer = "nobody"
     error = error_of(lambda: say(channel, a_post("Fin"), opening))
@@ -815,7 +834,7 @@ def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: XStan
     assert [post.text for post in stand.posts] == ["Début", "Fin"]
 
 
-def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: XStand, clock: FakeClock) -> None:
+def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
     opening = say(channel, a_post("Début"))
     stand.unseen = {opening.id}
     request = channel.prepare(a_post("Fin"), (opening,))
@@ -833,7 +852,7 @@ def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: XStan
 
 
 @pytest.mark.parametrize("how", ["forgotten", "expired", "old words"])
-def test_an_upload_that_was_lost(channel: X, stand: XStand, clock: FakeClock, how: str) -> None:
+def test_an_upload_that_was_lost(channel: X, stand: FakeXServer, clock: FakeClock, how: str) -> None:
     post = a_post(pictures=(a_picture(),))
     request = channel.prepare(post, ())
     if how == "forgotten":
@@ -875,7 +894,7 @@ RESET = int(NOW.timestamp())
     ],
 )
 def test_a_rate_limit_holds_for_the_account(
-    channel: X, stand: XStand, clock: FakeClock, headers: dict[str, str], seconds: int | None
+    channel: X, stand: FakeXServer, clock: FakeClock, headers: dict[str, str], seconds: int | None
 ) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, no(429, "Too Many Requests", title="Too Many Requests", **headers))
@@ -887,7 +906,7 @@ def test_a_rate_limit_holds_for_the_account(
     assert len(calls(stand, CREATE)) == 1
 
 
-def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, stand: XStand) -> None:
+def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, stand: FakeXServer) -> None:
     stand.posts_left = 1
     say(channel, a_post("Un"))
     window = error_of(lambda: say(channel, a_post("Deux")))
@@ -899,7 +918,7 @@ def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, stand: XStan
     assert day.retry_at == NOW + timedelta(days=1)
 
 
-def test_a_quota_of_a_day_comes_back_by_itself(channel: X, stand: XStand) -> None:
+def test_a_quota_of_a_day_comes_back_by_itself(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, no(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
     error = error_of(lambda: channel.send(request))
@@ -908,12 +927,12 @@ def test_a_quota_of_a_day_comes_back_by_itself(channel: X, stand: XStand) -> Non
 
 
 @pytest.mark.parametrize("closed", ["suspended", "locked", "read-only"])
-def test_a_closed_account_is_blocked(channel: X, stand: XStand, closed: Any) -> None:
+def test_a_closed_account_is_blocked(channel: X, stand: FakeXServer, closed: Any) -> None:
     stand.closed = closed
     assert type(error_of(lambda: say(channel, a_post()))) is Blocked
 
 
-def test_without_credits_everything_is_blocked(opened: Open, stand: XStand) -> None:
+def test_without_credits_everything_is_blocked(opened: Open, stand: FakeXServer) -> None:
     stand.credits = False
     for call in (opened().whoami, lambda: say(opened(), a_post())):
         error = error_of(call)
@@ -921,7 +940,7 @@ def test_without_credits_everything_is_blocked(opened: Open, stand: XStand) -> N
         assert error.code == "402 credits"
 
 
-def test_nobody_listens(channel: X, stand: XStand) -> None:
+def test_nobody_listens(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.refuse_connections()
     for call in (
@@ -937,9 +956,9 @@ def test_nobody_listens(channel: X, stand: XStand) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_token_follows_a_redirect(rotating: Open, stand: XStand, status: int) -> None:
+def test_neither_post_nor_token_follows_a_redirect(rotating: Open, stand: FakeXServer, status: int) -> None:
     channel = rotating()
-    with Stand() as elsewhere:
+    with FakeServer() as elsewhere:
         stand.fail_next(*TOKEN, Answer.redirect(f"{elsewhere.url}/2/oauth2/token", status))
         assert type(error_of(channel.whoami)) is Unavailable
         request = channel.prepare(a_post(), ())
@@ -955,7 +974,7 @@ def test_neither_post_nor_token_follows_a_redirect(rotating: Open, stand: XStand
 # --- signatures and tokens ---
 
 
-def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, stand: XStand) -> None:
+def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, stand: FakeXServer) -> None:
     channel.whoami()
     assert stand.requests[0].headers["Authorization"].startswith("OAuth ")
     wrong = opened(access_token_secret=SecretStr("wrong"))
@@ -965,7 +984,7 @@ def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, s
 
 
 def test_a_netrc_does_not_replace_our_token(
-    rotating: Open, stand: XStand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rotating: Open, stand: FakeXServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
@@ -974,14 +993,14 @@ def test_a_netrc_does_not_replace_our_token(
     assert rotating(client_secret=SecretStr(stand.client[1])).whoami().id == stand.number
 
 
-def test_one_renewal_for_all_channels_and_calls(rotating: Open, stand: XStand) -> None:
+def test_one_renewal_for_all_channels_and_calls(rotating: Open, stand: FakeXServer) -> None:
     say(rotating(), a_post("Un"))
     say(rotating(), a_post("Deux"))
     assert stand.renewals == 1
 
 
-def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, keep: MemoryKeep) -> None:
-    with XStand(client_secret="", now=clock.now) as stand:
+def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, keep: InMemoryStateStore) -> None:
+    with FakeXServer(client_secret="", now=clock.now) as stand:
         channel = X(
             handle="police34",
             client_id=stand.client[0],
@@ -996,7 +1015,7 @@ def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, keep
 
 
 def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
-    rotating: Open, stand: XStand, clock: FakeClock, keep: MemoryKeep
+    rotating: Open, stand: FakeXServer, clock: FakeClock, keep: InMemoryStateStore
 ) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
@@ -1013,10 +1032,10 @@ def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
     assert (stand.renewals, len(stand.posts)) == (2, 1)
 
 
-def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: XStand) -> None:
+def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: FakeXServer) -> None:
     used: list[int] = []
 
-    class Watched(MemoryKeep):
+    class Watched(InMemoryStateStore):
         def swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens":
                 used.append(len(calls(stand, ME)))
@@ -1026,7 +1045,7 @@ def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: XStand) -
     assert used == [0]
 
 
-def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: XStand, keep: MemoryKeep) -> None:
+def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer, keep: InMemoryStateStore) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
     stand.expire_access()
@@ -1041,16 +1060,16 @@ def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: XStand, keep
     assert keep.load("tokens") is not None
 
 
-def test_an_answer_to_a_renewal_that_got_lost_is_told_as_such(rotating: Open, stand: XStand) -> None:
+def test_an_answer_to_a_renewal_that_got_lost_is_told_as_such(rotating: Open, stand: FakeXServer) -> None:
     channel = rotating()
-    stand.fail_next(*TOKEN, HangUp(), effect=True)
+    stand.fail_next(*TOKEN, Disconnect(), effect=True)
     assert type(error_of(channel.whoami)) is Unavailable
     error = error_of(channel.whoami)
     assert type(error) is Blocked
     assert "successor got lost" in str(error)
 
 
-def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, stand: XStand) -> None:
+def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, stand: FakeXServer) -> None:
     channels = [rotating() for _ in range(8)]
     channels[0].whoami()
     stand.expire_access()
@@ -1069,7 +1088,7 @@ def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, stand: XS
     assert (len(seen), stand.renewals) == (8, 2)
 
 
-def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: XStand) -> None:
+def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: FakeXServer) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, no(401, "Unauthorized", title="Unauthorized"), times=99)
@@ -1089,11 +1108,11 @@ def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: XStand) -> N
         (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
         (Answer.json({"access_token": 7}), Unavailable, "cannot be read"),
         (Answer.json({"access_token": "a", "refresh_token": None}), Unavailable, "cannot be read"),
-        (HangUp(), Unavailable, "renewing the tokens"),
+        (Disconnect(), Unavailable, "renewing the tokens"),
     ],
 )
 def test_a_renewal_is_tried_once_and_said_plainly(
-    rotating: Open, stand: XStand, answer: Answer | HangUp, kind: type[ChannelError], says: str
+    rotating: Open, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
 ) -> None:
     stand.fail_next(*TOKEN, answer, times=9)
     error = error_of(lambda: rotating().prepare(a_post(), ()))
@@ -1103,7 +1122,7 @@ def test_a_renewal_is_tried_once_and_said_plainly(
 
 
 def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
-    rotating: Open, stand: XStand, keep: MemoryKeep
+    rotating: Open, stand: FakeXServer, keep: InMemoryStateStore
 ) -> None:
     stand.fail_next(*TOKEN, Answer.json({"access_token": "a", "token_type": "bearer"}))
     stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
@@ -1115,14 +1134,14 @@ def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
 
 @pytest.mark.parametrize("kept", ["no json", "[]", '{"account": "only"}', None])
 def test_kept_tokens_that_are_not_ours_are_replaced(
-    rotating: Open, stand: XStand, keep: MemoryKeep, kept: str | None
+    rotating: Open, stand: FakeXServer, keep: InMemoryStateStore, kept: str | None
 ) -> None:
     other = {"account": "other", "seed": "x", "access": "a", "refresh": "r"}
     keep.swap("tokens", kept or json.dumps(other), version=None)
     assert rotating().whoami().id == stand.number
 
 
-def test_somebody_who_renews_for_too_long(rotating: Open, keep: MemoryKeep) -> None:
+def test_somebody_who_renews_for_too_long(rotating: Open, keep: InMemoryStateStore) -> None:
     channel = rotating(timeout=0.02)
     with keep.lease("tokens", seconds=1):
         error = error_of(channel.whoami)
@@ -1130,8 +1149,8 @@ def test_somebody_who_renews_for_too_long(rotating: Open, keep: MemoryKeep) -> N
     assert "another process" in str(error)
 
 
-def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Open, stand: XStand) -> None:
-    class Stumbling(MemoryKeep):
+def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Open, stand: FakeXServer) -> None:
+    class Stumbling(InMemoryStateStore):
         stumbles = 1
 
         def swap(self, name: str, value: str, *, version: int | None) -> bool:
@@ -1151,8 +1170,8 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Op
     assert keep.load("tokens") is not None
 
 
-def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, stand: XStand) -> None:
-    class Overtaken(MemoryKeep):
+def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, stand: FakeXServer) -> None:
+    class Overtaken(InMemoryStateStore):
         def swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens" and version is None:
                 super().swap(name, value, version=None)  # the other one's, and it stands
@@ -1166,15 +1185,15 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, st
     assert kept.version == 1
 
 
-def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand: XStand) -> None:
-    class Late(MemoryKeep):
+def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand: FakeXServer) -> None:
+    class Late(InMemoryStateStore):
         """While we ask, another process, whose lease we took for dead, stores what it got."""
 
         def __init__(self) -> None:
             super().__init__()
             self.waiting: list[str] = []
 
-        def overtake(self, _: object) -> Answer:
+        def supersede_partial_sends(self, _: object) -> Answer:
             kept = self.load("tokens")
             self.swap("tokens", self.waiting.pop(), version=kept.version if kept else None)
             return Answer.json({"error": "invalid_request"}, 400)
@@ -1187,7 +1206,7 @@ def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand:
     fresh = json.loads(kept.value) | {"access": "theirs"}
     keep.waiting.append(json.dumps(fresh))
     stand.expire_access()
-    stand.on(*TOKEN, keep.overtake)
+    stand.on(*TOKEN, keep.supersede_partial_sends)
     stand.fail_next(*ME, no(401, "Unauthorized"))
     stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
     assert channel.whoami().id == "7"
@@ -1197,7 +1216,7 @@ def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand:
 # --- taking back, closing ---
 
 
-def test_a_post_is_taken_back_once_or_twice(channel: X, stand: XStand) -> None:
+def test_a_post_is_taken_back_once_or_twice(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     channel.delete(ref)
@@ -1211,7 +1230,7 @@ def test_a_post_is_taken_back_once_or_twice(channel: X, stand: XStand) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (HangUp(), Unconfirmed),
+        (Disconnect(), Unconfirmed),
         (Answer.json({"data": {"deleted": False}}), Unconfirmed),
         (Answer.json({}), Unconfirmed),
         (Answer.html("<h1>Portal</h1>", 404), Unavailable),
@@ -1220,20 +1239,22 @@ def test_a_post_is_taken_back_once_or_twice(channel: X, stand: XStand) -> None:
         (no(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked),
     ],
 )
-def test_taking_back_can_fail(channel: X, stand: XStand, answer: Answer | HangUp, kind: type[ChannelError]) -> None:
+def test_taking_back_can_fail(
+    channel: X, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
     ref = say(channel, a_post())
     stand.fail_next(*DELETE, answer)
     assert type(error_of(lambda: channel.delete(ref))) is kind
 
 
-def test_what_is_not_ours_is_not_taken_back(channel: X, stand: XStand) -> None:
+def test_what_is_not_ours_is_not_taken_back(channel: X, stand: FakeXServer) -> None:
     ref = say(channel, a_post())
     for change in ({"account": "other"}, {"id": "../2/users/me"}):
         assert type(error_of(lambda change=change: channel.delete(ref.model_copy(update=change)))) is Refused  # type: ignore[misc]  # a default binds it
     assert len(stand.posts) == 1
 
 
-def test_closed_twice_and_opened_again(channel: X, stand: XStand) -> None:
+def test_closed_twice_and_opened_again(channel: X, stand: FakeXServer) -> None:
     channel.close()
     say(channel, a_post("Un"))
     channel.close()
@@ -1246,7 +1267,7 @@ def test_closed_twice_and_opened_again(channel: X, stand: XStand) -> None:
 
 
 def test_no_secret_is_seen_anywhere(
-    opened: Open, rotating: Open, stand: XStand, keep: MemoryKeep, caplog: pytest.LogCaptureFixture
+    opened: Open, rotating: Open, stand: FakeXServer, keep: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said = []
@@ -1267,8 +1288,8 @@ def test_no_secret_is_seen_anywhere(
             (CREATE, no(500, leaky)),
             (CREATE, Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400)),
             (CREATE, Answer.json({"data": {"id": leaky}}, 201)),
-            (CREATE, HangUp()),
-            (CREATE, Hang(1.0)),
+            (CREATE, Disconnect()),
+            (CREATE, NoResponse(1.0)),
             (TOKEN, Answer.json({"error": leaky, "error_description": leaky}, 400)),
             (TOKEN, Answer.json({"access_token": 5, "refresh_token": leaky})),
         ):
@@ -1306,16 +1327,16 @@ def test_only_what_we_make_tweepy_do_is_kept_out_of_its_log(caplog: pytest.LogCa
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: X, stand: XStand, monkeypatch: pytest.MonkeyPatch, name: str
+    channel: X, stand: FakeXServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    with Stand() as proxy:
+    with FakeServer() as proxy:
         monkeypatch.setenv(name, proxy.url)
         channel.whoami()
         assert proxy.requests == []
     assert stand.requests
 
 
-def test_words_that_are_no_unicode_are_told_all_the_same(channel: X, stand: XStand) -> None:
+def test_words_that_are_no_unicode_are_told_all_the_same(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
     with pytest.raises(Refused, match=r"Not \? allowed") as caught:

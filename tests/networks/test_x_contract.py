@@ -8,16 +8,16 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
-from policenotify.testing import Call, ChannelContract, HttpWire, Shown, Trouble, XStand
+from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, HttpWire, VisiblePost
 
 
 class XWire(HttpWire):
     """What readers of X see, and credentials that may be revoked."""
 
-    stand: XStand
+    stand: FakeXServer
 
     def __init__(self) -> None:
-        super().__init__(XStand(now=self._now))
+        super().__init__(FakeXServer(now=self._now))
         self.stand.duplicate_window = timedelta(0)  # unknown to us; the suite says some texts more than once
         self.routes = {
             "post": ("POST", "/2/tweets"),
@@ -33,9 +33,9 @@ class XWire(HttpWire):
         return self.stand.secrets
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [
-            Shown(
+            VisiblePost(
                 texts=(post.text,),
                 id=post.id,
                 under=(post.parent,) if post.parent else (),
@@ -44,8 +44,8 @@ class XWire(HttpWire):
             for post in self.stand.posts
         ]
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
-        if trouble is Trouble.DENIED:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble is Fault.DENIED:
             self.stand.nobody = True
         else:
             super().fail_next(trouble, call)

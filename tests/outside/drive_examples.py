@@ -17,7 +17,7 @@ from threads_stand import ThreadsStand
 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.testing import Answer, HangUp, Stand
+from policenotify.testing import Answer, Disconnect, FakeServer
 
 _SETTINGS = """
 schema_version = 1
@@ -42,14 +42,14 @@ token = "{threads.first}"
 
 def main(incident: str) -> None:
     """Run the incident in the working directory."""
-    with Stand(Answer.json({"id": "abc"})) as ntfy, ThreadsStand(now=lambda: datetime.now(UTC)) as threads:
+    with FakeServer(Answer.json({"id": "abc"})) as ntfy, ThreadsStand(now=lambda: datetime.now(UTC)) as threads:
         keys = Keys.create(secrets.token_bytes)
         keys.save(Path("keys"))
         open_journal("journal.db", keys=keys, create=True).close()
         settings = Path("policenotify.toml").resolve()
         settings.write_text(_SETTINGS.format(ntfy=ntfy, threads=threads), encoding="utf-8")
         os.environ["POLICENOTIFY_SETTINGS"] = os.fspath(settings)
-        threads.fail_next("POST", "/v1.0/me/threads_publish", HangUp(), effect=True)
+        threads.fail_next("POST", "/v1.0/me/threads_publish", Disconnect(), effect=True)
         runpy.run_path(incident, run_name="__main__")
         pushes = [seen.json() for seen in ntfy.requests]
     pushed = [(push["topic"], push["priority"], push["title"]) for push in pushes]

@@ -34,7 +34,7 @@ def main(server: str, token: str, writer: str) -> dict[str, object]:
         return type(error).__name__, error.code
 
     with opened(token) as channel:
-        texts = (*TEXTS.values(), longest(channel.abilities.budget))
+        texts = (*TEXTS.values(), longest(channel.capabilities.budget))
         refs = [say(channel, number, text) for number, text in enumerate(texts)]
         account = channel.whoami().id
     read = requests.get(f"{server}/police/json?poll=1", headers={"Authorization": f"Bearer {token}"}, timeout=10)

@@ -10,7 +10,7 @@ import pytest
 from outside.environments import ROOT, Environment
 from outside.pages import script
 
-from policenotify.testing import Answer, Stand
+from policenotify.testing import Answer, FakeServer
 
 pytestmark = pytest.mark.outside
 
@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "howto" / "add-a-network.md"
 def test_the_page_leads_from_an_empty_folder_to_a_published_package(
     environment: Callable[..., Environment], reader: dict[str, str], tmp_path: Path
 ) -> None:
-    with Stand(Answer()) as index:
+    with FakeServer(Answer()) as index:
         said = environment("cli").shell(
             script(PAGE), at=tmp_path, **reader, UV_PUBLISH_URL=f"{index.url}/legacy/", UV_PUBLISH_TOKEN="t0ken"
         )

@@ -54,7 +54,7 @@ def test_they_are_networks_like_any_other(installed: Environment, tmp_path: Path
     }
     options = [[option["name"] for option in ours[name]["options"]] for name in ("ntfy", "threads")]
     assert options == [["topic", "token", "server", "timeout"], ["username", "token", "server", "timeout"]]
-    assert ours["threads"]["abilities"]["replies"]
+    assert ours["threads"]["capabilities"]["replies"]
 
 
 def test_an_incident_arrives_on_both_once(

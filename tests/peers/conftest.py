@@ -25,7 +25,7 @@ from peers.proven import Proven, same
 from peers.smtp_relay import SmtpRelay
 from peers.spam_filter import SpamAssassin
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -167,7 +167,7 @@ def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
     keys = Keys.create(secrets.token_bytes)
     opened: list[Publisher] = []
 
-    def make(*channels: Configured, **how: Any) -> Publisher:
+    def make(*channels: ChannelConfig, **how: Any) -> Publisher:
         clock = how.get("clock") or SystemClock()
         values = {
             "zone": PARIS,

@@ -6,20 +6,20 @@ from http.client import HTTPConnection
 from typing import Final
 from urllib.parse import urlencode
 
-from policenotify.testing import Answer, Seen
-from policenotify.testing.servers.http import Stand
+from policenotify.testing import Answer, RecordedRequest
+from policenotify.testing.servers.http import FakeServer
 
 _OWN: Final = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}  # RFC 9110, section 7.6.1
 
 
-class Gateway(Stand):
+class Gateway(FakeServer):
     """Passes every request on to the server at `port`, and its answer back."""
 
     def __init__(self) -> None:
         super().__init__(self._pass)
         self.port = 0
 
-    def _pass(self, seen: Seen) -> Answer:
+    def _pass(self, seen: RecordedRequest) -> Answer:
         connection = HTTPConnection("localhost", self.port, timeout=30)
         query = urlencode(seen.query, doseq=True)
         headers = {name: value for name, value in seen.headers.items() if name.lower() not in _OWN}

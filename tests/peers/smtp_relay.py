@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from typing import BinaryIO, Self
 
-from policenotify.testing import Trouble
+from policenotify.testing import Fault
 
 
 class SmtpRelay:
@@ -17,7 +17,7 @@ class SmtpRelay:
 
     def __init__(self, server: int) -> None:
         self._server = server
-        self._trouble: Trouble | None = None
+        self._trouble: Fault | None = None
         self._open: list[socket.socket] = []
         self.port = 0
 
@@ -28,9 +28,9 @@ class SmtpRelay:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def fail_next(self, trouble: Trouble) -> None:
+    def fail_next(self, trouble: Fault) -> None:
         """SILENCE, CUT and CUT_AFTER meet the next mail; NOBODY closes the port and every connection."""
-        if trouble is Trouble.NOBODY:
+        if trouble is Fault.NOBODY:
             self._close()
         else:
             self._trouble = trouble
@@ -84,14 +84,14 @@ class SmtpRelay:
             if line == b".\r\n":
                 break
         trouble, self._trouble = self._trouble, None
-        if trouble is Trouble.SILENCE:
+        if trouble is Fault.SILENCE:
             far.shutdown(socket.SHUT_RDWR)  # the server is rid of the mail; we are not told
             self._over.wait(10)
-        if trouble in {Trouble.SILENCE, Trouble.CUT}:
+        if trouble in {Fault.SILENCE, Fault.CUT}:
             return b""
         far.sendall(mail)
         reply = _reply(server)
-        return b"" if trouble is Trouble.CUT_AFTER else reply
+        return b"" if trouble is Fault.CUT_AFTER else reply
 
 
 def _reply(server: BinaryIO) -> bytes:

@@ -17,7 +17,7 @@ from peers.incident import say_incident
 from peers.pds_server import BlueskyAccount, Pds, Refusal
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, Configured, Post, Request, Span
+from policenotify.channel import Channel, ChannelConfig, Post, Request, Span
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
@@ -25,7 +25,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import configured
-from policenotify.testing import Call, ChannelContract, HangUp, HttpWire, MemoryKeep, Shown, Trouble
+from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpWire, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.texts import picture
 
 pytestmark = pytest.mark.peers
@@ -58,13 +58,15 @@ def channel_of() -> Iterator[NewChannel]:
     """Opens channels on an account."""
     with ExitStack() as stack:
 
-        def make(account: BlueskyAccount, service: str, keep: MemoryKeep | None = None, password: str = "") -> Bluesky:
+        def make(
+            account: BlueskyAccount, service: str, keep: InMemoryStateStore | None = None, password: str = ""
+        ) -> Bluesky:
             channel = Bluesky(
                 handle=account.handle,
                 password=SecretStr(password or account.password),
                 service=service,
                 clock=SystemClock(),
-                keep=keep or MemoryKeep(),
+                keep=keep or InMemoryStateStore(),
             )
             stack.callback(channel.close)
             return channel
@@ -72,7 +74,7 @@ def channel_of() -> Iterator[NewChannel]:
         yield make
 
 
-def on_bluesky(account: BlueskyAccount, service: str, **how: Any) -> Configured:
+def on_bluesky(account: BlueskyAccount, service: str, **how: Any) -> ChannelConfig:
     options = {"handle": account.handle, "password": account.password, "service": service}
     return configured("bluesky", "bluesky", options, **how)
 
@@ -193,7 +195,7 @@ def test_a_post_that_is_too_long_is_refused_by_the_server_too(
 def test_a_connection_cut_after_acceptance_leaves_one_post(
     pds: Pds, gateway: Gateway, account: BlueskyAccount, new_publisher: NewPublisher
 ) -> None:
-    gateway.fail_next(*PUT, HangUp(), effect=True)
+    gateway.fail_next(*PUT, Disconnect(), effect=True)
     publisher = new_publisher(on_bluesky(account, gateway.url))
     said = publisher.publish(accident(), key="1", actor="desk")
     assert said.on("bluesky").outcome is Outcome.POSTED, str(said.on("bluesky"))
@@ -204,7 +206,7 @@ def test_a_connection_cut_after_acceptance_leaves_one_post(
 def test_a_session_that_ran_out_is_renewed_and_one_that_cannot_be_is_opened_anew(
     pds: Pds, gateway: Gateway, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
-    keep = MemoryKeep()
+    keep = InMemoryStateStore()
     channel = channel_of(account, gateway.url, keep)
     channel.whoami()
     for stale, renewed in ((("access",), "refreshSession"), (("access", "refresh"), "createSession")):
@@ -239,7 +241,7 @@ def test_a_cut_connection_is_a_doubt_which_the_server_settles(
     since = SystemClock().now()
     for effect in (True, False):
         request = channel.prepare(a_post(channel), ())
-        gateway.fail_next(*PUT, HangUp("half"), effect=effect)
+        gateway.fail_next(*PUT, Disconnect("half"), effect=effect)
         with pytest.raises(Unconfirmed):
             channel.send(request)
         assert (channel.find(request, since=since) is not None) == effect
@@ -281,11 +283,11 @@ class PdsWire(HttpWire):
         return (self.opened.password, *(tokens[name] for name in ("access", "refresh") if tokens))
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         if self._down:  # of a closed account nothing is shown; what it would show, were it open, is asked here
             self.recover()
         return [
-            Shown(
+            VisiblePost(
                 texts=(post.text,),
                 id=post.uri,
                 under=tuple(filter(None, (post.root, post.parent))),
@@ -294,8 +296,8 @@ class PdsWire(HttpWire):
             for post in self.server.posts(self.opened)
         ]
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
-        if trouble is Trouble.DENIED:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble is Fault.DENIED:
             self._down = True
             self.server.take_down(self.opened, down=True)
         else:

@@ -17,11 +17,11 @@ from peers.mail_server import DOMAIN, LOGIN, Delivered, MailServer
 from peers.smtp_relay import SmtpRelay
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, Configured
+from policenotify.channel import Channel, ChannelConfig
 from policenotify.model.history import Outcome
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configured
-from policenotify.testing import Call, ChannelContract, FakeClock, MemoryKeep, Shown, Trouble
+from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 
 pytestmark = pytest.mark.peers
 
@@ -32,7 +32,7 @@ ONCE = {
 }  # fmt: skip
 
 
-def by_mail(port: int, *people: str, **how: Any) -> Configured:
+def by_mail(port: int, *people: str, **how: Any) -> ChannelConfig:
     """A channel to people `@readers.example`."""
     options = {
         "url": f"mailto://127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure",
@@ -90,7 +90,7 @@ def test_more_errors_than_the_server_stands_lose_nobody(mail: MailServer, new_pu
 def test_a_mail_whose_answer_is_lost_is_not_said_twice(
     mail: MailServer, relay: SmtpRelay, new_publisher: NewPublisher
 ) -> None:
-    relay.fail_next(Trouble.CUT_AFTER)
+    relay.fail_next(Fault.CUT_AFTER)
     publisher = new_publisher(by_mail(relay.port, "ana", "bruno", "chloe", on_unknown="hold"))
     said = publisher.publish(accident(), key="1", actor="desk")
     people = said.on("presse").recipients or {}
@@ -142,13 +142,13 @@ def _is_valid(mail: Delivered) -> None:
 class PostfixWire:
     """Mailboxes behind postfix, which lets only the desk in."""
 
-    troubles = frozenset(Trouble) - {Trouble.HALF, Trouble.PAGE, Trouble.BROKEN}  # these are HTTP's
+    troubles = frozenset(Fault) - {Fault.HALF, Fault.PAGE, Fault.BROKEN}  # these are HTTP's
     wait: timedelta | None = None
     secrets = ()
     server: ClassVar[MailServer]
 
     def __init__(self) -> None:
-        self.clock, self.keep = FakeClock(), MemoryKeep()
+        self.clock, self.keep = FakeClock(), InMemoryStateStore()
         self.relay = SmtpRelay(0)
 
     def __enter__(self) -> Self:
@@ -162,19 +162,19 @@ class PostfixWire:
         self.relay.__exit__(kind, error, traceback)
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [_shown(each) for each in self.server.mails]
 
     def refuse_person(self, address: str) -> None:
         self.server.policy.refuse(address, "550 5.1.1 no such user")
 
-    def fail_next(self, trouble: Trouble, _call: Call = "post") -> None:
+    def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
         match trouble:
-            case Trouble.REFUSED:
+            case Fault.REFUSED:
                 self.server.policy.refuse("*", "550 5.1.1 no such user", times=1)
-            case Trouble.LATER:
+            case Fault.LATER:
                 self.server.policy.refuse("*", "451 4.7.1 greylisted", times=1)
-            case Trouble.DENIED:
+            case Fault.DENIED:
                 self.server.let_in("another")
             case _:
                 self.relay.fail_next(trouble)
@@ -185,7 +185,7 @@ class PostfixWire:
         self.relay.recover()
 
 
-def _shown(mail: Delivered) -> Shown:
+def _shown(mail: Delivered) -> VisiblePost:
     message = mail.message
     parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
     texts = {
@@ -194,7 +194,7 @@ def _shown(mail: Delivered) -> Shown:
         if part.get_content_maintype() == "text"
     }
     images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
-    return Shown(
+    return VisiblePost(
         texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
         id=str(message["Message-ID"]),
         under=tuple(str(message["References"] or "").split()),

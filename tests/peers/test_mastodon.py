@@ -17,7 +17,7 @@ from peers.incident import say_incident
 from peers.mastodon_servers import Account, Fediverse, MastodonMock, Snac
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, Configured, Post
+from policenotify.channel import Channel, ChannelConfig, Post
 from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
 from policenotify.model.cap import Severity
@@ -27,7 +27,15 @@ from policenotify.model.message import Image
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.networks.registry import configured
-from policenotify.testing import Answer, ChannelContract, FakeClock, HangUp, HttpWire, MemoryKeep, Shown
+from policenotify.testing import (
+    Answer,
+    ChannelContract,
+    Disconnect,
+    FakeClock,
+    HttpWire,
+    InMemoryStateStore,
+    VisiblePost,
+)
 from policenotify.testing.contract.texts import picture
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 
@@ -63,7 +71,7 @@ def new_handle() -> str:
     return f"police{secrets.token_hex(4)}"
 
 
-def on_mastodon(account: Account, service: str = "", **how: Any) -> Configured:
+def on_mastodon(account: Account, service: str = "", **how: Any) -> ChannelConfig:
     options = {"handle": account.handle, "token": account.token, "server": service or account.url, "timeout": 10.0}
     return configured("mastodon", "mastodon", options, **how)
 
@@ -100,7 +108,7 @@ def test_a_connection_cut_leaves_one_post(
 ) -> None:
     """By its key where the server honours it, by the timeline where it does not."""
     gateway.port = server.port
-    gateway.fail_next(*POST, HangUp(), effect=effect)
+    gateway.fail_next(*POST, Disconnect(), effect=effect)
     clock = AheadClock()
     publisher = new_publisher(on_mastodon(account, gateway.url), clock=clock)
     publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=2))
@@ -166,7 +174,7 @@ def _channel(account: Account, token: str = "") -> Mastodon:
         handle=account.handle,
         token=SecretStr(token or account.token),
         clock=SystemClock(),
-        keep=MemoryKeep(),
+        keep=InMemoryStateStore(),
     )
 
 
@@ -211,9 +219,11 @@ class FediverseWire(HttpWire):
         return (self.account.token,)
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [
-            Shown(texts=(post.text,), id=post.id, under=(post.parent,) if post.parent else (), pictures=post.pictures)
+            VisiblePost(
+                texts=(post.text,), id=post.id, under=(post.parent,) if post.parent else (), pictures=post.pictures
+            )
             for post in self.account.posts
         ]
 

@@ -18,14 +18,14 @@ from peers.programs import wait_until
 from peers.sms_centre import Sms as Arrived
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, Configured, Post, Recipient, RecipientOutcome, Request
+from policenotify.channel import Channel, ChannelConfig, Post, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.registry import configured
 from policenotify.networks.sms.channel import Sms
-from policenotify.testing import Answer, Call, ChannelContract, HttpWire, Seen, Shown, Trouble
+from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpWire, RecordedRequest, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
 from policenotify.text import sms
 
@@ -40,7 +40,7 @@ def address(port: int, password: str) -> str:
     return f"form://127.0.0.1:{port}{Kannel.path}?{call}&:username=desk&:password={quote(password)}&:from=POLICE34"
 
 
-def by_sms(kannel: Kannel, numbers: tuple[str, ...] = NUMBERS, **options: Any) -> Configured:
+def by_sms(kannel: Kannel, numbers: tuple[str, ...] = NUMBERS, **options: Any) -> ChannelConfig:
     url = {"url": address(kannel.port, kannel.password)}
     return configured("sms", "sms", {**url, **options}, recipients=lambda: numbers)
 
@@ -107,7 +107,7 @@ def test_a_number_that_the_gateway_refuses_costs_nobody_else_the_message(
 def test_what_the_operator_refuses_later_kannel_does_not_tell(kannel: Kannel) -> None:
     """Its yes is worth what `acceptance` says."""
     channel = _channel(kannel)
-    assert channel.abilities.acceptance == "unverified"
+    assert channel.capabilities.acceptance == "unverified"
     request = channel.prepare(_post(channel, "Route barrée"), ())
     told = list(channel.send_each(request, (Recipient(key="ana", address="+33639980888"),)))
     assert [each.outcome for each in told] == ["posted"]
@@ -137,7 +137,7 @@ class Counting(Gateway):
 
     accepted = 0
 
-    def _pass(self, seen: Seen) -> Answer:
+    def _pass(self, seen: RecordedRequest) -> Answer:
         answer = super()._pass(seen)
         self.accepted += answer.status == 202
         return answer
@@ -149,7 +149,7 @@ class KannelWire(HttpWire):
     stand: Counting
     server: ClassVar[Kannel]
     wait = None  # apprise hides the answer's headers
-    troubles = frozenset(Trouble) - {Trouble.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
+    troubles = frozenset(Fault) - {Fault.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
     denial: ClassVar[Answer] = Answer(403, b"Authorization failed for sendsms")
 
     def __init__(self) -> None:
@@ -169,10 +169,10 @@ class KannelWire(HttpWire):
         return (Kannel.password, *self.numbers.values(), *(number[3:] for number in self.numbers.values()))
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         people = {number: address for address, number in self.numbers.items()}
         return [
-            Shown(texts=(got.text,), reader=people[got.to], whole=f"{people[got.to]} {got!r}".encode())
+            VisiblePost(texts=(got.text,), reader=people[got.to], whole=f"{people[got.to]} {got!r}".encode())
             for got in arrived(self.server, self._before, self.stand.accepted)
         ]
 
@@ -182,8 +182,8 @@ class KannelWire(HttpWire):
     def refuse_person(self, address: str) -> None:
         self._refused[address] = "+33639980999"
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
-        if trouble is Trouble.REFUSED:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble is Fault.REFUSED:
             self.refuse_person(PEOPLE[0].address)
         else:
             super().fail_next(trouble, call)

@@ -12,7 +12,7 @@ from peers.spam_filter import SpamAssassin
 from PIL import Image
 
 from policenotify.networks.registry import configured
-from policenotify.testing.servers.mail import MailStand
+from policenotify.testing.servers.mail import FakeMailServer
 
 pytestmark = pytest.mark.peers
 
@@ -33,7 +33,7 @@ def test_no_mail_counts_as_spam(
     spam_filter: SpamAssassin, new_publisher: NewPublisher, tmp_path: Path, pictures: int, words: dict[str, str]
 ) -> None:
     message = accident(**words, images=[photo(tmp_path, number) for number in range(pictures)])
-    with MailStand() as stand:
+    with FakeMailServer() as stand:
         options = {
             "url": f"mailto://{stand.host}:{stand.port}?from=alerte@police34.example&mode=insecure",
             "list_id": "alerte.police34.example",

@@ -12,7 +12,7 @@ import pytest
 from peers.kannel_server import Kannel
 from peers.pds_server import BlueskyAccount, Pds
 
-from policenotify.testing import BlueskyStand, SmsStand
+from policenotify.testing import FakeBlueskyServer, FakeSmsServer
 
 pytestmark = pytest.mark.peers
 
@@ -91,7 +91,7 @@ def _told(answer: httpx.Response) -> tuple[int, Any]:
 
 def test_the_stand_of_bluesky_answers_as_the_server(pds: Pds) -> None:
     account = pds.account(f"stand{datetime.now(UTC):%H%M%S}.test")
-    with BlueskyStand(account.handle, did=account.did) as stand:
+    with FakeBlueskyServer(account.handle, did=account.did) as stand:
         ours = BlueskyAccount(handle=stand.handle, did=stand.did, password=stand.password, owner="")
         believed = {call: said for call, *said in answers(stand.url, ours)}
     true = {call: said for call, *said in answers(pds.url, account)}
@@ -110,7 +110,7 @@ def test_the_stand_of_kannel_answers_as_kannel(kannel: Kannel) -> None:
         got = [httpx.get(f"{service}{Kannel.path}", params=known | call) for call in calls]
         return [(each.status_code, each.text) for each in got]
 
-    with SmsStand() as stand:
+    with FakeSmsServer() as stand:
         stand.refuse("+33639980999")
         believed = answers(stand.url, stand.password)
     assert believed == answers(f"http://127.0.0.1:{kannel.port}", kannel.password)

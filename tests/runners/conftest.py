@@ -15,7 +15,7 @@ from runners.site_process import Nursery, Site
 
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.testing.servers.bluesky import BlueskyStand
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +51,9 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture
-def bluesky() -> Iterator[BlueskyStand]:
+def bluesky() -> Iterator[FakeBlueskyServer]:
     """The one network of a site."""
-    with BlueskyStand("police34.example") as stand:
+    with FakeBlueskyServer("police34.example") as stand:
         yield stand
 
 
@@ -61,7 +61,7 @@ NewSite = Callable[..., Site]
 
 
 @pytest.fixture
-def new_site(request: pytest.FixtureRequest, tmp_path: Path, bluesky: BlueskyStand) -> Iterator[NewSite]:
+def new_site(request: pytest.FixtureRequest, tmp_path: Path, bluesky: FakeBlueskyServer) -> Iterator[NewSite]:
     """Makes a site on a database, with what its host's engine needs."""
     made: list[str] = []
 

@@ -17,9 +17,9 @@ from runners.conftest import NewSite
 from runners.site_process import Site
 
 from policenotify.integrations.celery import DRAIN, SWEEP, CeleryRunner
-from policenotify.integrations.host import Hosted
+from policenotify.integrations.host import ProcessPublisher
 from policenotify.model.history import Outcome
-from policenotify.testing.servers.bluesky import BlueskyStand
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
 AT_ONCE = timedelta(0)
 
@@ -49,7 +49,7 @@ def _asked(app: Any) -> int:
         return int(connection.SimpleQueue("celery").qsize())
 
 
-def test_it_is_asked_once_until_it_comes(host: tuple[Any, CeleryRunner], bluesky: BlueskyStand) -> None:
+def test_it_is_asked_once_until_it_comes(host: tuple[Any, CeleryRunner], bluesky: FakeBlueskyServer) -> None:
     app, runner = host
     opened = runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
     for number in range(5):
@@ -65,7 +65,7 @@ def test_it_is_asked_once_until_it_comes(host: tuple[Any, CeleryRunner], bluesky
 
 @pytest.mark.slow
 def test_a_broker_that_is_down_keeps_nothing_from_being_published(
-    site: Site, bluesky: BlueskyStand, caplog: pytest.LogCaptureFixture
+    site: Site, bluesky: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     app, runner = replace(site, broker="redis://127.0.0.1:9/0").celery()
     told = runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
@@ -99,7 +99,7 @@ def test_the_sweep_is_in_the_schedule_and_put_back_where_it_vanished(
 
 
 def test_a_drain_takes_along_what_others_of_its_process_were_asked_for(site: Site) -> None:
-    hosted = Hosted(site.publisher)
+    hosted = ProcessPublisher(site.publisher)
     begun, go = threading.Event(), threading.Event()
     drains: list[timedelta] = []
 
@@ -127,7 +127,7 @@ def test_a_drain_takes_along_what_others_of_its_process_were_asked_for(site: Sit
 
 
 def test_each_process_has_a_publisher_of_its_own(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    hosted = Hosted(site.publisher)
+    hosted = ProcessPublisher(site.publisher)
     ours = hosted.publisher
     assert hosted.publisher is ours
     monkeypatch.setattr("os.getpid", lambda: -1)  # as after a fork

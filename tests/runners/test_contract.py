@@ -24,8 +24,8 @@ from policenotify.model.history import Outcome
 from policenotify.model.message import Category, Message
 from policenotify.model.rate import Rate
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.servers.bluesky import BlueskyStand
-from policenotify.testing.servers.http import Answer, Hang
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
+from policenotify.testing.servers.http import Answer, NoResponse
 
 pytestmark = pytest.mark.runners
 
@@ -95,7 +95,7 @@ def becomes(desk: Publisher, wanted: Outcome, *keys: str) -> None:
 
 
 def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
-    host: tuple[Site, str], desk: Publisher, bluesky: BlueskyStand, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
 ) -> None:
     for number in range(3):
         say(desk, tip(number), f"tip {number}")
@@ -143,9 +143,9 @@ def _begun(desk: Publisher) -> list[datetime]:
 
 
 def test_killed_in_the_middle_it_loses_nothing(
-    host: tuple[Site, str], desk: Publisher, bluesky: BlueskyStand, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
 ) -> None:
-    bluesky.fail_next(*PUT, Hang(), effect=True)  # it is out, and nobody says so
+    bluesky.fail_next(*PUT, NoResponse(), effect=True)  # it is out, and nobody says so
     with nursery.running(*host) as first:
         opened = say(desk, accident(), "open")
         until(lambda: bluesky.posts, "the runner should begin")
@@ -158,7 +158,7 @@ def test_killed_in_the_middle_it_loses_nothing(
 
 
 def test_one_on_another_host_that_froze_for_longer_than_its_lease_has_no_say_any_more(
-    host: tuple[Site, str], desk: Publisher, bluesky: BlueskyStand, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
 ) -> None:
     site, runner = replace(host[0], lease=2), host[1]
     bluesky.fail_next(*PUT, Answer.json({}, 503, delay=0.5), effect=False)
@@ -175,7 +175,7 @@ def test_one_on_another_host_that_froze_for_longer_than_its_lease_has_no_say_any
 
 
 def test_clocks_that_are_hours_apart_lose_and_double_nothing(
-    host: tuple[Site, str], desk: Publisher, bluesky: BlueskyStand, nursery: Nursery
+    host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
 ) -> None:
     site, runner = host
     with nursery.running(replace(site, host="behind", ahead=-3600), runner):

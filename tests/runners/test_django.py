@@ -23,7 +23,7 @@ from django.db import connections, transaction
 from django.test import override_settings
 from journal.postgres import USER, Server
 
-from policenotify.errors import IllegalCourse, KeyReused, MissingExtra, SettingsError
+from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
 from policenotify.integrations.django import open_publisher, publish, publisher
 from policenotify.integrations.django.database import journal_url
 from policenotify.integrations.django.publishing import _own
@@ -143,9 +143,9 @@ def test_what_fails_leaves_the_transaction_usable_and_a_broken_one_is_refused(da
     alias = database.alias
     with transaction.atomic(using=alias):
         publish(accident(), key="open", actor="cad")
-        with pytest.raises(KeyReused):
+        with pytest.raises(IdempotencyConflict):
             publish(accident(headline="Autre"), key="open", actor="cad")
-        with pytest.raises(IllegalCourse):
+        with pytest.raises(InvalidTransition):
             publish(accident(), key="again", actor="cad")
         with pytest.raises(ValueError, match="wait: nothing can be delivered before you commit"):
             publish(accident(), key="open", actor="cad", wait=LONG)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.testing.servers.bluesky import BlueskyStand
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +112,7 @@ class TestAlerts(TransactionTestCase):
 @dataclass(frozen=True)
 class Project:
     folder: Path
-    stand: BlueskyStand
+    stand: FakeBlueskyServer
 
     def run(self, line: str, code: int | None = 0, **more: str) -> str:
         """Run a line of a shell, and return all that it prints."""
@@ -150,7 +150,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "project.py").write_text(_PROJECT + _SET_UP + 'INSTALLED_APPS += ["django.contrib.sessions"]\n')
     (tmp_path / "urls.py").write_text(_URLS)
     (tmp_path / "test_page.py").write_text(_PUBLISH.partition("with ")[0] + _TESTS)
-    with BlueskyStand("police34.example") as stand:
+    with FakeBlueskyServer("police34.example") as stand:
         yield Project(tmp_path, stand)
 
 
@@ -226,6 +226,9 @@ def test_tests_that_commit_leave_nothing_in_the_journal(project: Project) -> Non
 def test_nothing_but_a_test_database_is_emptied(project: Project) -> None:
     _set_up(project)
     project.run("python manage.py migrate")
-    start = "import django; django.setup()\nfrom policenotify.integrations.django.testing import empty_journal\nempty_journal()"
+    start = (
+        "import django; django.setup()\n"
+        "from policenotify.integrations.django.testing import empty_journal\nempty_journal()"
+    )
     (project.folder / "empty.py").write_text(start)
     assert "Nothing was deleted" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")

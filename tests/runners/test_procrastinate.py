@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine, make_url
 from policenotify.integrations.procrastinate import DRAIN, SWEEP, ProcrastinateRunner
 from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.servers.bluesky import BlueskyStand
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
 AT_ONCE = timedelta(0)
 
@@ -50,7 +50,7 @@ def _jobs(host: Engine) -> Counter[tuple[str, str]]:
 
 @pytest.mark.runners
 def test_the_job_is_there_exactly_if_the_message_is(
-    app: tuple[App, Publisher], host: Engine, bluesky: BlueskyStand
+    app: tuple[App, Publisher], host: Engine, bluesky: FakeBlueskyServer
 ) -> None:
     procrastinate, publisher = app
     with host.connect() as connection:
@@ -75,7 +75,7 @@ def test_the_job_is_there_exactly_if_the_message_is(
 
 
 @pytest.mark.runners
-def test_a_task_of_the_host_may_publish(app: tuple[App, Publisher], host: Engine, bluesky: BlueskyStand) -> None:
+def test_a_task_of_the_host_may_publish(app: tuple[App, Publisher], host: Engine, bluesky: FakeBlueskyServer) -> None:
     procrastinate, publisher = app
 
     @procrastinate.task(name="dispatch")
@@ -90,7 +90,7 @@ def test_a_task_of_the_host_may_publish(app: tuple[App, Publisher], host: Engine
 
 
 def test_a_journal_elsewhere_is_not_told_of_but_swept(
-    new_site: NewSite, bluesky: BlueskyStand, caplog: pytest.LogCaptureFixture
+    new_site: NewSite, bluesky: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = App(connector=InMemoryConnector())
     runner = ProcrastinateRunner(app, new_site("sqlite").publisher)

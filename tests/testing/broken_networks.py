@@ -19,8 +19,8 @@ from functools import partial
 from typing import Any, Self
 
 from policenotify.channel import (
-    Abilities,
     Account,
+    Capabilities,
     Post,
     PostRef,
     Recipient,
@@ -28,7 +28,7 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing import Call, ChannelContract, FakeClock, MemoryKeep, Shown, Trouble
+from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.wires import OUT
 from policenotify.text import Budget, graphemes
 from policenotify.transport import error_for_exception, error_for_status
@@ -47,17 +47,17 @@ class No(Exception):
 class MemoryWire:
     """The network itself."""
 
-    troubles = frozenset(Trouble)
+    troubles = frozenset(Fault)
     wait: timedelta | None = timedelta(seconds=90)
     secrets = ()
 
     def __init__(self) -> None:
-        self.clock, self.keep = FakeClock(), MemoryKeep()
-        self.posts: dict[str, Shown] = {}
+        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.posts: dict[str, VisiblePost] = {}
         self.lock = threading.Lock()
-        self._trouble: dict[Call, Trouble] = {}
+        self._trouble: dict[Call, Fault] = {}
         self._refused: set[str] = set()
-        self._lasting: Trouble | None = None
+        self._lasting: Fault | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -66,14 +66,14 @@ class MemoryWire:
         """Nothing to close."""
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return list(self.posts.values())
 
     def refuse_person(self, address: str) -> None:
         self._refused.add(address)
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
-        if trouble in {Trouble.NOBODY, Trouble.DENIED}:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble in {Fault.NOBODY, Fault.DENIED}:
             self._lasting = trouble
         else:
             self._trouble[call] = trouble
@@ -92,35 +92,35 @@ class MemoryWire:
         match trouble:
             case None:
                 return {"answer": effect()}
-            case Trouble.NOBODY:
+            case Fault.NOBODY:
                 raise ConnectionRefusedError
-            case Trouble.SILENCE:
+            case Fault.SILENCE:
                 raise TimeoutError
-            case Trouble.PAGE:
+            case Fault.PAGE:
                 return "<h1>Log in</h1>"
-            case Trouble.CUT | Trouble.CUT_AFTER | Trouble.HALF:
+            case Fault.CUT | Fault.CUT_AFTER | Fault.HALF:
                 raise ConnectionResetError(f"with {TOKEN}")
             case _:
                 status = {"refused": 400, "later": 429, "denied": 401, "broken": 500}[trouble]
                 raise No(status, **{"Retry-After": "90"})
 
 
-def shown(body: Any, ref: str, **more: Any) -> Shown:
+def shown(body: Any, ref: str, **more: Any) -> VisiblePost:
     pictures = tuple((alt, b64decode(data)) for alt, data in body["pictures"])
-    return Shown(texts=tuple(body["texts"]), id=ref, under=tuple(body["under"]), pictures=pictures, **more)
+    return VisiblePost(texts=tuple(body["texts"]), id=ref, under=tuple(body["under"]), pictures=pictures, **more)
 
 
 class Perfect:
     """It keeps every promise."""
 
-    abilities = Abilities(
+    capabilities = Capabilities(
         budget=Budget(300, graphemes),
         title=True,
         html=True,
         replies=True,
         images=3,
-        remembers_keys=timedelta(days=1),
-        lookup_settles=timedelta(0),
+        idempotency_window=timedelta(days=1),
+        lookup_delay=timedelta(0),
         edits=True,
         deletes=True,
     )
@@ -226,7 +226,7 @@ class CannotEdit(Perfect):
 
 
 class ClaimsNonsense(Perfect):
-    abilities = Abilities(budget=Budget(300), remembers_keys=timedelta(days=-1))
+    capabilities = Capabilities(budget=Budget(300), idempotency_window=timedelta(days=-1))
 
 
 class PrintsItsToken(Perfect):
@@ -528,7 +528,7 @@ class ForgetsKeys(Perfect):
 
 class ForgetsKeysSoon(ForgetsKeys):
     def publish(self, request: Request) -> str:
-        soon = self.wire.clock.now() - FakeClock().now() < self.abilities.remembers_keys / 2
+        soon = self.wire.clock.now() - FakeClock().now() < self.capabilities.idempotency_window / 2
         return Perfect.publish(self, request) if soon else super().publish(request)
 
 
@@ -678,7 +678,7 @@ class DeletesOnce(Perfect):
 class PerfectMail(Perfect):
     """The same, to many people."""
 
-    abilities = Abilities(budget=Budget(300, graphemes), title=True, recipients=True)
+    capabilities = Capabilities(budget=Budget(300, graphemes), title=True, recipients=True)
     again = False
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
@@ -734,7 +734,7 @@ class ShowsTheList(PerfectMail):
         super().deliver(request, person)
         (ref, post) = self.wire.posts.popitem()
         whole = ", ".join(each.address for each in self.everybody).encode()
-        self.wire.posts[ref] = Shown(texts=post.texts, id=ref, reader=post.reader, whole=whole)
+        self.wire.posts[ref] = VisiblePost(texts=post.texts, id=ref, reader=post.reader, whole=whole)
 
 
 class StopsAtTheFirstNo(PerfectMail):
@@ -765,8 +765,8 @@ class MemoryContract(ChannelContract):
 
     def make_wire(self) -> MemoryWire:
         wire = MemoryWire()
-        if self.network.abilities.recipients:
-            wire.troubles = wire.troubles - {Trouble.HALF, Trouble.PAGE, Trouble.BROKEN}
+        if self.network.capabilities.recipients:
+            wire.troubles = wire.troubles - {Fault.HALF, Fault.PAGE, Fault.BROKEN}
             wire.wait = None
         return wire
 

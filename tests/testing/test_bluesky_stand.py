@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from policenotify.testing.servers.bluesky import BlueskyStand, Link
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 KEY = "3mabcdefgh222"
@@ -20,7 +20,7 @@ FAMILY = "👨‍👩‍👧‍👦"
 class Caller:
     """The owner of the account, who says to the server whatever a test wants."""
 
-    def __init__(self, stand: BlueskyStand, http: httpx.Client) -> None:
+    def __init__(self, stand: FakeBlueskyServer, http: httpx.Client) -> None:
         self.stand = stand
         self.http = http
         self.tokens = self.call("server.createSession", {"identifier": stand.handle, "password": stand.password})
@@ -50,13 +50,13 @@ class Caller:
 
 
 @pytest.fixture
-def stand() -> Iterator[BlueskyStand]:
-    with BlueskyStand(now=lambda: NOW) as stand:
+def stand() -> Iterator[FakeBlueskyServer]:
+    with FakeBlueskyServer(now=lambda: NOW) as stand:
         yield stand
 
 
 @pytest.fixture
-def caller(stand: BlueskyStand) -> Iterator[Caller]:
+def caller(stand: FakeBlueskyServer) -> Iterator[Caller]:
     with httpx.Client() as http:
         yield Caller(stand, http)
 
@@ -165,7 +165,7 @@ def test_a_key_must_be_a_tid(caller: Caller) -> None:
     assert caller.put(a_record(), "my-own-key")["message"] == refused
 
 
-def test_putting_again_and_over(caller: Caller, stand: BlueskyStand) -> None:
+def test_putting_again_and_over(caller: Caller, stand: FakeBlueskyServer) -> None:
     first = caller.put(a_record(), swapRecord=None)
     assert "commit" in first
     again = caller.put(dict(reversed(a_record().items())), swapRecord=None)
@@ -179,7 +179,7 @@ def test_putting_again_and_over(caller: Caller, stand: BlueskyStand) -> None:
     assert (stand.commits, stand.posts[0].text) == (3, "z")
 
 
-def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, stand: BlueskyStand) -> None:
+def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, stand: FakeBlueskyServer) -> None:
     caller.put(a_record())
     assert "commit" in caller.delete()
     assert "commit" not in caller.delete()
@@ -189,7 +189,7 @@ def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, stand: Blue
     assert len(stand.posts) == 1
 
 
-def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, stand: BlueskyStand) -> None:
+def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, stand: FakeBlueskyServer) -> None:
     blob = caller.upload()
     assert (blob["mimeType"], blob["size"]) == ("image/png", 108)
     assert caller.upload() == blob
@@ -204,7 +204,7 @@ def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, stand: Bluesk
     assert caller.call("repo.uploadBlob", PNG + bytes(5 * 1024 * 1024))["status"] == 413
 
 
-def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: BlueskyStand) -> None:
+def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: FakeBlueskyServer) -> None:
     def reply(text: str, root: str, parent: str, minute: int) -> dict[str, Any]:
         ends = {"root": {"uri": root, "cid": "bafy"}, "parent": {"uri": parent, "cid": "bafy"}}
         return a_record(text=text, createdAt=f"2026-03-02T06:3{minute}:00Z", reply=ends)
@@ -220,7 +220,7 @@ def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: BlueskyS
     assert stand.thread(opening) == ()
 
 
-def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(stand: BlueskyStand) -> None:
+def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(stand: FakeBlueskyServer) -> None:
     def record(text: str, *above: str) -> dict[str, Any]:
         at = f"2026-03-02T06:30:0{len(text)}.000Z"
         reply = {"reply": {"root": {"uri": above[0]}, "parent": {"uri": above[-1]}}} if above else {}
@@ -235,7 +235,7 @@ def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(stand: BlueskyStand)
     assert [post.uri for post in stand.posts] == [opening, end]
 
 
-def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: BlueskyStand) -> None:
+def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: FakeBlueskyServer) -> None:
     link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://x.example"}
     facets = [{"index": {"byteStart": start, "byteEnd": end}, "features": [link]} for start, end in ((5, 9), (4, 8))]
     caller.put(a_record(text="🚨 x.ex", facets=facets))
@@ -244,7 +244,7 @@ def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: BlueskyS
     assert "\ufffd" in stand.posts[0].links[0].covers
 
 
-def test_sessions(caller: Caller, stand: BlueskyStand) -> None:
+def test_sessions(caller: Caller, stand: FakeBlueskyServer) -> None:
     def error(name: str, token: str) -> tuple[int, str]:
         got = caller.call(name, b"" if name.endswith("refreshSession") else None, bearer=token)
         return got["status"], got.get("error", "")
@@ -268,7 +268,7 @@ def test_sessions(caller: Caller, stand: BlueskyStand) -> None:
 
 
 @pytest.mark.parametrize("closed", ["takendown", "suspended"])
-def test_a_closed_account(caller: Caller, stand: BlueskyStand, closed: Any) -> None:
+def test_a_closed_account(caller: Caller, stand: FakeBlueskyServer, closed: Any) -> None:
     stand.closed = closed
     login = {"identifier": stand.handle, "password": stand.password}
     for got in (
@@ -280,7 +280,7 @@ def test_a_closed_account(caller: Caller, stand: BlueskyStand, closed: Any) -> N
         assert got["error"].startswith("Account")
 
 
-def test_limits_are_told_and_kept(caller: Caller, stand: BlueskyStand) -> None:
+def test_limits_are_told_and_kept(caller: Caller, stand: FakeBlueskyServer) -> None:
     got = caller.put(a_record())
     assert got["headers"]["ratelimit-policy"] == "3000;w=300"
     assert got["headers"]["ratelimit-reset"] == str(int(NOW.timestamp()) + 300)
@@ -296,7 +296,7 @@ def test_limits_are_told_and_kept(caller: Caller, stand: BlueskyStand) -> None:
     assert caller.call("server.createSession", {})["status"] == 429
 
 
-def test_other_accounts_and_handles(caller: Caller, stand: BlueskyStand) -> None:
+def test_other_accounts_and_handles(caller: Caller, stand: FakeBlueskyServer) -> None:
     stand.handles["prefet.example"] = "did:plc:prefet"
     assert caller.call("identity.resolveHandle", handle="prefet.example")["did"] == "did:plc:prefet"
     assert caller.call("identity.resolveHandle", handle=stand.handle)["did"] == stand.did

@@ -16,9 +16,9 @@ import pytest
 from pydantic import SecretStr
 
 import policenotify.testing
-from policenotify.channel import Abilities
+from policenotify.channel import Capabilities
 from policenotify.errors import MissingExtra
-from policenotify.testing import Answer, ChannelContract, FakeClock, HttpWire, OneCallWire, Stand, Trouble
+from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpWire, OneCallWire
 from policenotify.testing.contract.fixtures import NOT_CLAIMED
 from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
@@ -193,7 +193,7 @@ class Modest:
     account = "a"
 
     def __init__(self, **can: object) -> None:
-        self.abilities = Abilities(budget=Budget(10), **can)  # type: ignore[arg-type] # any ability
+        self.capabilities = Capabilities(budget=Budget(10), **can)  # type: ignore[arg-type] # any ability
 
     def close(self) -> None:
         """Nothing to close."""
@@ -286,7 +286,7 @@ def test_readers_of_a_plain_network_read_the_request(
         assert requests.get(f"{wire.url}/who", timeout=5).json() == {}
         (shown,) = wire.shown
         assert not Counter((*words, "à")) - Counter(shown.texts)
-        wire.fail_next(Trouble.CUT_AFTER)
+        wire.fail_next(Fault.CUT_AFTER)
         with pytest.raises(requests.ConnectionError):
             requests.post(wire.url, data=body, timeout=5)
         assert len(wire.shown) == 2
@@ -299,9 +299,9 @@ def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None
         limit = Answer.json({"code": 4}, 403)
 
     clock = FakeClock()
-    with Slow(Stand(now=clock.now), clock) as wire:
+    with Slow(FakeServer(now=clock.now), clock) as wire:
         wire.clock.pass_by(60)
-        wire.fail_next(Trouble.LATER)
+        wire.fail_next(Fault.LATER)
         answer = requests.post(wire.url, timeout=5)
     assert (answer.status_code, answer.json()) == (403, {"code": 4})
     assert [seen.at for seen in wire.stand.requests] == [clock.now()]
@@ -337,7 +337,7 @@ def test_every_name_is_there_and_no_other() -> None:
     assert sorted(names) == names
     assert all(getattr(policenotify.testing, name).__doc__ for name in names if name != "Call")
     assert set(names) <= set(dir(policenotify.testing))
-    assert policenotify.testing.Stand is Stand
+    assert policenotify.testing.FakeServer is FakeServer
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         policenotify.testing.nonsense  # noqa: B018 - touching it is the test
 

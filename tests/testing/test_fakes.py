@@ -7,9 +7,9 @@ from threading import Thread
 
 import pytest
 
-from policenotify.channel import Clock, Keep
+from policenotify.channel import Clock, StateStore
 from policenotify.errors import JournalError
-from policenotify.testing.fakes import FakeClock, MemoryKeep
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 
 
 def test_the_clock_moves_only_when_told() -> None:
@@ -33,7 +33,7 @@ def test_the_clock_remembers_who_slept_and_never_goes_back() -> None:
 
 
 def test_only_the_version_that_was_read_can_be_replaced() -> None:
-    keep: Keep = MemoryKeep()
+    keep: StateStore = InMemoryStateStore()
     assert keep.load("session") is None
     assert not keep.swap("session", "a", version=1)
     assert keep.swap("session", "a", version=None)
@@ -47,7 +47,7 @@ def test_only_the_version_that_was_read_can_be_replaced() -> None:
 
 
 def test_a_lease_keeps_others_out_for_one_name() -> None:
-    keep = MemoryKeep()
+    keep = InMemoryStateStore()
     order: list[str] = []
 
     def second() -> None:

@@ -16,19 +16,19 @@ from email.message import EmailMessage
 import pytest
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.servers.mail import Command, MailStand
+from policenotify.testing.servers.mail import Command, FakeMailServer
 
 DESK = "desk@police.example"
 
 
 @pytest.fixture
-def mail() -> Iterator[MailStand]:
-    with MailStand() as opened:
+def mail() -> Iterator[FakeMailServer]:
+    with FakeMailServer() as opened:
         yield opened
 
 
 @pytest.fixture
-def client(mail: MailStand) -> Iterator[smtplib.SMTP]:
+def client(mail: FakeMailServer) -> Iterator[smtplib.SMTP]:
     with smtplib.SMTP(mail.host, mail.port, timeout=5) as opened:
         yield opened
 
@@ -48,7 +48,7 @@ def test_a_mail_arrives_whole_in_each_recipients_mailbox(caplog: pytest.LogCaptu
     caplog.set_level(logging.DEBUG)
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with (
-        MailStand(now=lambda: noon) as mail,
+        FakeMailServer(now=lambda: noon) as mail,
         smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
     ):
         client.send_message(letter(), to_addrs=["ana@a.example", "Bo@b.example"])
@@ -63,20 +63,20 @@ def test_a_mail_arrives_whole_in_each_recipients_mailbox(caplog: pytest.LogCaptu
     assert "example" not in caplog.text
 
 
-def test_addresses_beyond_ascii_are_accepted(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_addresses_beyond_ascii_are_accepted(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     client.send_message(letter("rené@a.example"))
 
     assert len(mail.mailbox("rené@a.example")) == 1
 
 
-def test_sessions_are_counted(mail: MailStand) -> None:
+def test_sessions_are_counted(mail: FakeMailServer) -> None:
     assert mail.sessions == 0
     for _ in range(3):
         smtplib.SMTP(mail.host, mail.port, timeout=5).quit()
     assert mail.sessions == 3
 
 
-def test_threads_are_those_a_mail_reader_shows(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_threads_are_those_a_mail_reader_shows(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     for subject, headers in [
         ("A opens", {"Message_ID": "<a1@p.example>"}),
         ("B opens", {"Message_ID": "<b1@p.example>"}),
@@ -105,7 +105,7 @@ def test_threads_are_those_a_mail_reader_shows(mail: MailStand, client: smtplib.
     assert subjects("nobody@b.example") == []
 
 
-def test_a_late_mail_joins_two_threads_in_order_of_arrival(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_late_mail_joins_two_threads_in_order_of_arrival(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     for number, seen in (("1", ""), ("2", ""), ("3", "<2@p.example> <1@p.example>")):
         client.send_message(letter(subject=number, Message_ID=f"<{number}@p.example>", References=seen))
 
@@ -113,7 +113,7 @@ def test_a_late_mail_joins_two_threads_in_order_of_arrival(mail: MailStand, clie
     assert [each.message["Subject"] for each in thread] == ["1", "2", "3"]
 
 
-def test_a_refused_recipient_does_not_stop_the_others(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_refused_recipient_does_not_stop_the_others(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.refuse("Gone@a.example")
 
     refused = client.send_message(letter(), to_addrs=["gone@a.example", "ana@a.example"])
@@ -123,7 +123,7 @@ def test_a_refused_recipient_does_not_stop_the_others(mail: MailStand, client: s
         client.send_message(letter("gone@a.example"))
 
 
-def test_recipients_are_refused_by_pattern_and_by_predicate(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_recipients_are_refused_by_pattern_and_by_predicate(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.refuse("*@b.example", 551, "5.1.6 moved")
     mail.refuse(lambda address: address.startswith("bounce"), 552, "5.2.2 mailbox full")
 
@@ -137,7 +137,7 @@ def test_recipients_are_refused_by_pattern_and_by_predicate(mail: MailStand, cli
     }
 
 
-def test_a_greylisted_recipient_is_accepted_later(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_greylisted_recipient_is_accepted_later(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.refuse("ana@a.example", 451, "4.7.1 come back later", times=2)
 
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_greylisted_recipient_is_accepted_later(mail: MailStand, client: smtpl
     assert len(mail.mails) == 1
 
 
-def test_a_session_limit_ends_each_session_with_a_421(mail: MailStand) -> None:
+def test_a_session_limit_ends_each_session_with_a_421(mail: FakeMailServer) -> None:
     mail.limit_session(2)
     for _ in range(2):
         client = smtplib.SMTP(mail.host, mail.port, timeout=5)
@@ -163,7 +163,7 @@ def test_a_session_limit_ends_each_session_with_a_421(mail: MailStand) -> None:
     assert (len(mail.mails), mail.sessions) == (4, 2)
 
 
-def test_a_session_limit_other_than_421_keeps_the_session_open(mail: MailStand) -> None:
+def test_a_session_limit_other_than_421_keeps_the_session_open(mail: FakeMailServer) -> None:
     mail.limit_session(1, 452, "4.5.3 Too many recipients: Too many messages sent")
     with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
         client.send_message(letter())
@@ -175,7 +175,7 @@ def test_a_session_limit_other_than_421_keeps_the_session_open(mail: MailStand) 
     assert (len(mail.mails), mail.sessions) == (1, 1)
 
 
-def test_the_stand_closes_after_a_421_by_itself(mail: MailStand) -> None:
+def test_the_stand_closes_after_a_421_by_itself(mail: FakeMailServer) -> None:
     mail.fail_next("RCPT", 421, "4.3.2 shutting down")
     with socket.create_connection((mail.host, mail.port), timeout=5) as raw, raw.makefile("rwb") as line:
         for say in (b"", b"EHLO x\r\n", b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<b@a.example>\r\n"):
@@ -190,7 +190,7 @@ def test_the_stand_closes_after_a_421_by_itself(mail: MailStand) -> None:
 
 @pytest.mark.parametrize("delivered", [False, True])
 def test_a_connection_cut_after_the_mail_was_sent_leaves_the_client_in_doubt(
-    mail: MailStand, client: smtplib.SMTP, *, delivered: bool
+    mail: FakeMailServer, client: smtplib.SMTP, *, delivered: bool
 ) -> None:
     mail.hang_up("DATA", delivered=delivered)
 
@@ -203,7 +203,7 @@ def test_a_connection_cut_after_the_mail_was_sent_leaves_the_client_in_doubt(
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
-def test_a_connection_is_cut_at_any_command(mail: MailStand, client: smtplib.SMTP, command: Command) -> None:
+def test_a_connection_is_cut_at_any_command(mail: FakeMailServer, client: smtplib.SMTP, command: Command) -> None:
     mail.hang_up(command)
 
     with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -211,7 +211,7 @@ def test_a_connection_is_cut_at_any_command(mail: MailStand, client: smtplib.SMT
     assert mail.mails == []
 
 
-def test_a_cut_at_quit_leaves_the_mail_delivered(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_cut_at_quit_leaves_the_mail_delivered(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.hang_up("QUIT")
     client.send_message(letter())
 
@@ -220,12 +220,12 @@ def test_a_cut_at_quit_leaves_the_mail_delivered(mail: MailStand, client: smtpli
     assert len(mail.mails) == 1
 
 
-def test_only_data_delivers(mail: MailStand) -> None:
+def test_only_data_delivers(mail: FakeMailServer) -> None:
     with pytest.raises(ValueError, match="only DATA delivers"):
         mail.hang_up("RCPT", delivered=True)
 
 
-def test_a_command_fails_as_often_as_said(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_command_fails_as_often_as_said(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.fail_next("DATA", 554, "5.7.1 looks like spam", times=2)
     mail.fail_next("MAIL", 452, "4.3.1 disk full")
 
@@ -240,7 +240,7 @@ def test_a_command_fails_as_often_as_said(mail: MailStand, client: smtplib.SMTP)
     assert len(mail.mails) == 1
 
 
-def test_a_client_that_goes_away_mid_mail_leaves_none(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_client_that_goes_away_mid_mail_leaves_none(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     client.ehlo()
     client.mail(DESK)
     client.rcpt("ana@a.example")
@@ -253,7 +253,7 @@ def test_a_client_that_goes_away_mid_mail_leaves_none(mail: MailStand, client: s
     assert [each.message["Subject"] for each in mail.mails] == ["Route barrée"]
 
 
-def test_a_server_without_ehlo_is_spoken_to_with_helo(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_server_without_ehlo_is_spoken_to_with_helo(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.fail_next("EHLO", 502, "5.5.1 not implemented")
 
     client.send_message(letter())
@@ -261,14 +261,14 @@ def test_a_server_without_ehlo_is_spoken_to_with_helo(mail: MailStand, client: s
     assert len(mail.mails) == 1
 
 
-def test_a_reset_may_fail(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_a_reset_may_fail(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.fail_next("RSET", 500, "5.5.1 what")
 
     assert client.rset() == (500, b"5.5.1 what")
     assert client.rset()[0] == 250
 
 
-def test_a_slow_server_outlasts_the_clients_patience(mail: MailStand) -> None:
+def test_a_slow_server_outlasts_the_clients_patience(mail: FakeMailServer) -> None:
     mail.delay("DATA", 30)
     with (
         smtplib.SMTP(mail.host, mail.port, timeout=0.2) as client,
@@ -285,7 +285,7 @@ def test_a_slow_server_outlasts_the_clients_patience(mail: MailStand) -> None:
 
 def test_a_login_is_asked_for_and_checked() -> None:
     with (
-        MailStand(login=("desk", "secret")) as mail,
+        FakeMailServer(login=("desk", "secret")) as mail,
         smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
     ):
         with pytest.raises(smtplib.SMTPSenderRefused) as refused:
@@ -304,7 +304,7 @@ def test_a_login_is_asked_for_and_checked() -> None:
 
 def test_a_login_may_fail_for_now() -> None:
     with (
-        MailStand(login=("desk", "secret")) as mail,
+        FakeMailServer(login=("desk", "secret")) as mail,
         smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
     ):
         mail.fail_next("AUTH", 454, "4.7.0 directory down", times=2)  # smtplib tries PLAIN, then LOGIN
@@ -321,7 +321,7 @@ def test_no_login_is_offered_where_none_is_wanted(client: smtplib.SMTP) -> None:
 
 def test_a_mail_over_the_limit_is_refused() -> None:
     with (
-        MailStand(size_limit=2000) as mail,
+        FakeMailServer(size_limit=2000) as mail,
         smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
     ):
         client.ehlo()
@@ -341,7 +341,7 @@ def test_a_mail_over_the_limit_is_refused() -> None:
         assert len(mail.mails) == 1
 
 
-def test_refused_connections_come_back_at_the_same_port(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_refused_connections_come_back_at_the_same_port(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     port = mail.port
     mail.refuse_connections()
     mail.refuse_connections()
@@ -357,7 +357,7 @@ def test_refused_connections_come_back_at_the_same_port(mail: MailStand, client:
     assert len(mail.mails) == 1
 
 
-def test_recovery_ends_every_fault(mail: MailStand, client: smtplib.SMTP) -> None:
+def test_recovery_ends_every_fault(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.refuse("*")
     mail.fail_next("MAIL", 451, "4.3.0 no")
     mail.hang_up("DATA")
@@ -375,7 +375,7 @@ def test_a_broken_predicate_is_a_451_and_fails_the_test() -> None:
 
     with (  # noqa: PT012 - the block's end is under test
         pytest.raises(LookupError, match="13"),
-        MailStand() as mail,
+        FakeMailServer() as mail,
         smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
     ):
         mail.refuse(broken)
@@ -384,7 +384,7 @@ def test_a_broken_predicate_is_a_451_and_fails_the_test() -> None:
         assert refused.value.recipients["ana@a.example"][0] == 451
 
 
-def test_waiting_ends_when_the_mail_is_there_and_in_vain_says_so(mail: MailStand) -> None:
+def test_waiting_ends_when_the_mail_is_there_and_in_vain_says_so(mail: FakeMailServer) -> None:
     mail.delay("DATA", 0.05)
 
     def send() -> None:
@@ -401,7 +401,7 @@ def test_waiting_ends_when_the_mail_is_there_and_in_vain_says_so(mail: MailStand
 
 def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
     before = set(threading.enumerate())
-    mail = MailStand().start()
+    mail = FakeMailServer().start()
     mail.delay("DATA", 30)
     idle = smtplib.SMTP(mail.host, mail.port, timeout=5)
     busy = smtplib.SMTP(mail.host, mail.port, timeout=5)
@@ -432,7 +432,7 @@ def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
 
 
 def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
-    mail = MailStand().start()
+    mail = FakeMailServer().start()
     port = mail.port
     mail.refuse_connections()
     mail.close()
@@ -446,4 +446,4 @@ def test_without_aiosmtpd_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "aiosmtpd", None)
 
     with pytest.raises(MissingExtra, match=r"policenotify\[testing\]"):
-        MailStand()
+        FakeMailServer()

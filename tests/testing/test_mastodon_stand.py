@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.mastodon import MastodonStand, SeenImage, SeenVersion
+from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
 class Caller:
     """The owner of the account, who says to the server whatever a test wants."""
 
-    def __init__(self, stand: MastodonStand, http: httpx.Client) -> None:
+    def __init__(self, stand: FakeMastodonServer, http: httpx.Client) -> None:
         self.stand = stand
         self.http = http
         self.token = stand.token
@@ -55,17 +55,17 @@ def http() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[MastodonStand]:
-    with MastodonStand(now=clock.now) as stand:
+def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(now=clock.now) as stand:
         yield stand
 
 
 @pytest.fixture
-def caller(stand: MastodonStand, http: httpx.Client) -> Caller:
+def caller(stand: FakeMastodonServer, http: httpx.Client) -> Caller:
     return Caller(stand, http)
 
 
-def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, stand: MastodonStand) -> None:
+def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, stand: FakeMastodonServer) -> None:
     got = caller.post(" Salut &\nbonjour #A9 #12 (#B) @police34\n\nhttps://x.example/a?b=c ", visibility="unlisted")
     assert got["http"] == 200
     assert got["url"] == f"{stand.url}/@police34/{got['id']}"
@@ -79,7 +79,7 @@ def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, stand: Mastodo
     assert stand.posts[1].tags == ("A12", "A_12")
 
 
-def test_a_key_publishes_once_for_an_hour(caller: Caller, stand: MastodonStand, clock: FakeClock) -> None:
+def test_a_key_publishes_once_for_an_hour(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
     first = caller.post("Une", key="k")
     assert caller.post("Deux", key="k")["id"] == first["id"]
     assert caller.post("Deux", key="l")["id"] != first["id"]
@@ -110,7 +110,7 @@ def test_a_refused_post_uses_no_key(caller: Caller) -> None:
     ],
 )
 def test_what_it_refuses(
-    caller: Caller, stand: MastodonStand, status: str, more: dict[str, Any], code: int, error: str
+    caller: Caller, stand: FakeMastodonServer, status: str, more: dict[str, Any], code: int, error: str
 ) -> None:
     got = caller.post(status, **more)
     assert got["http"] == code
@@ -127,7 +127,7 @@ def test_a_language_is_bare_or_the_accounts_own(caller: Caller, said: str, kept:
     assert caller.post("x", language=said)["language"] == kept
 
 
-def test_tokens_and_scopes(caller: Caller, stand: MastodonStand) -> None:
+def test_tokens_and_scopes(caller: Caller, stand: FakeMastodonServer) -> None:
     stand.scopes = {"read"}
     assert caller.call("GET", "v1/accounts/verify_credentials")["username"] == "police34"
     assert caller.post()["error"] == "This action is outside the authorized scopes"
@@ -140,7 +140,7 @@ def test_tokens_and_scopes(caller: Caller, stand: MastodonStand) -> None:
     assert stand.secrets == (stand.token,)
 
 
-def test_limits_have_windows_and_no_retry_after(caller: Caller, stand: MastodonStand, clock: FakeClock) -> None:
+def test_limits_have_windows_and_no_retry_after(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
     ref = caller.post()["id"]
     headers = caller.edit(ref, "y")["headers"]
     assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("300", "298")
@@ -157,7 +157,7 @@ def test_limits_have_windows_and_no_retry_after(caller: Caller, stand: MastodonS
     assert caller.call("GET", f"v1/statuses/{ref}")["http"] == 429
 
 
-def test_deletes_and_uploads_have_limits_of_their_own(caller: Caller, stand: MastodonStand) -> None:
+def test_deletes_and_uploads_have_limits_of_their_own(caller: Caller, stand: FakeMastodonServer) -> None:
     def delete() -> dict[str, Any]:
         return caller.call("DELETE", "v1/statuses/1")
 
@@ -169,7 +169,7 @@ def test_deletes_and_uploads_have_limits_of_their_own(caller: Caller, stand: Mas
     assert caller.post()["http"] == 200
 
 
-def test_an_upload_takes_its_time(caller: Caller, stand: MastodonStand) -> None:
+def test_an_upload_takes_its_time(caller: Caller, stand: FakeMastodonServer) -> None:
     stand.polls = 2
     media = caller.upload()
     assert (media["http"], media["url"], media["description"]) == (202, None, "La route")
@@ -181,7 +181,7 @@ def test_an_upload_takes_its_time(caller: Caller, stand: MastodonStand) -> None:
     assert "already attached" in caller.post("y", media_ids=[media["id"]])["error"]
 
 
-def test_uploads_that_are_refused(caller: Caller, stand: MastodonStand) -> None:
+def test_uploads_that_are_refused(caller: Caller, stand: FakeMastodonServer) -> None:
     assert "content type" in caller.upload(kind="text/plain")["error"]
     assert "content type" in caller.upload(b"")["error"]
     assert "16 MB" in caller.upload(b"x" * (16 * 1024 * 1024 + 1))["error"]
@@ -194,7 +194,7 @@ def test_uploads_that_are_refused(caller: Caller, stand: MastodonStand) -> None:
     assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
 
 
-def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: MastodonStand, clock: FakeClock) -> None:
+def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
     media = caller.upload()["id"]
     ref = caller.post("x", spoiler_text="Accident", visibility="private", language="oc", media_ids=[media])
     clock.pass_by(60)
@@ -216,7 +216,7 @@ def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: Mastodon
     assert caller.edit("1", "z")["http"] == 404
 
 
-def test_a_deleted_post_is_gone(caller: Caller, stand: MastodonStand) -> None:
+def test_a_deleted_post_is_gone(caller: Caller, stand: FakeMastodonServer) -> None:
     ref = caller.post("Adieu")["id"]
     assert caller.call("GET", f"v1/statuses/{ref}/source")["text"] == "Adieu"
     assert caller.call("DELETE", f"v1/statuses/{ref}")["text"] == "Adieu"
@@ -225,7 +225,7 @@ def test_a_deleted_post_is_gone(caller: Caller, stand: MastodonStand) -> None:
     assert stand.posts == ()
 
 
-def test_a_thread_is_what_hangs_under_a_post(caller: Caller, stand: MastodonStand) -> None:
+def test_a_thread_is_what_hangs_under_a_post(caller: Caller, stand: FakeMastodonServer) -> None:
     first = caller.post("1")["id"]
     second = caller.post("2", in_reply_to_id=first)["id"]
     other = caller.post("autre")["id"]
@@ -234,7 +234,7 @@ def test_a_thread_is_what_hangs_under_a_post(caller: Caller, stand: MastodonStan
     assert [post.id for post in stand.thread(other)] == [other]
 
 
-def test_the_timeline_has_pages(caller: Caller, stand: MastodonStand) -> None:
+def test_the_timeline_has_pages(caller: Caller, stand: FakeMastodonServer) -> None:
     account = caller.call("GET", "v1/accounts/verify_credentials")["id"]
     ids = [stand.write(str(number)) for number in range(45)][::-1]
     page = caller.call("GET", f"v1/accounts/{account}/statuses", params={"limit": 99})
@@ -246,7 +246,7 @@ def test_the_timeline_has_pages(caller: Caller, stand: MastodonStand) -> None:
     assert caller.call("GET", "v1/accounts/1/statuses")["http"] == 404
 
 
-def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: MastodonStand) -> None:
+def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: FakeMastodonServer) -> None:
     stand.swallows = True
     got = caller.post("x", key="k")
     assert got["http"] == 200
@@ -254,7 +254,7 @@ def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: 
     assert stand.posts == ()
 
 
-def test_what_it_says_of_itself(caller: Caller, stand: MastodonStand) -> None:
+def test_what_it_says_of_itself(caller: Caller, stand: FakeMastodonServer) -> None:
     newer, older = caller.call("GET", "v2/instance"), caller.call("GET", "v1/instance/")
     assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
     assert newer["configuration"]["media_attachments"]["description_limit"] == 1500
@@ -264,7 +264,7 @@ def test_what_it_says_of_itself(caller: Caller, stand: MastodonStand) -> None:
 
 
 def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> None:
-    with MastodonStand(software="gotosocial", now=lambda: NOW) as stand:
+    with FakeMastodonServer(software="gotosocial", now=lambda: NOW) as stand:
         caller = Caller(stand, http)
         assert caller.post("👨‍👩‍👧‍👦" * 80)["http"] == 400
         assert caller.post("x" * 474 + " https://www.police.fr/1234567890")["http"] == 400
@@ -278,7 +278,7 @@ def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> N
 
 
 def test_snac_takes_everything_and_takes_nothing_back(http: httpx.Client) -> None:
-    with MastodonStand(software="snac", now=lambda: NOW) as stand:
+    with FakeMastodonServer(software="snac", now=lambda: NOW) as stand:
         caller = Caller(stand, http)
         media = caller.upload()["id"]
         ref = caller.post("x" * 9000, in_reply_to_id="1", visibility="unlisted", media_ids=[media])["id"]
@@ -293,7 +293,7 @@ def test_snac_takes_everything_and_takes_nothing_back(http: httpx.Client) -> Non
 
 
 def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: httpx.Client) -> None:
-    with MastodonStand(software="takahe", now=lambda: NOW) as stand:
+    with FakeMastodonServer(software="takahe", now=lambda: NOW) as stand:
         caller = Caller(stand, http)
         opening = caller.post("Une")["id"]
         update = caller.post("Deux", in_reply_to_id=opening, key="k")
@@ -317,7 +317,7 @@ def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: htt
 
 def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: httpx.Client) -> None:
     for software, shown in (("mastodon", ["Deux"]), ("gotosocial", [])):
-        with MastodonStand(software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # one of both
+        with FakeMastodonServer(software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # one of both
             caller = Caller(stand, http)
             opening = caller.post("Une")["id"]
             caller.post("Deux", in_reply_to_id=opening)
@@ -326,7 +326,7 @@ def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: htt
             assert [post.text for post in stand.profile] == shown
 
 
-def test_what_people_do_by_hand(stand: MastodonStand) -> None:
+def test_what_people_do_by_hand(stand: FakeMastodonServer) -> None:
     id_ = stand.write("Une", warning="Attention", at=NOW - timedelta(days=1))
     stand.rewrite(id_, "Une")
     assert stand.posts[0].edited_at is None

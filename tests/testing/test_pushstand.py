@@ -7,23 +7,23 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from policenotify.testing import PushStand, SeenPush
+from policenotify.testing import FakePushServer, SeenPush
 
 
 @pytest.fixture
-def stand() -> Iterator[PushStand]:
-    with PushStand() as services:
+def stand() -> Iterator[FakePushServer]:
+    with FakePushServer() as services:
         yield services
 
 
-def ntfy(stand: PushStand, *, token: str = "", password: str = "", **asked: object) -> requests.Response:
+def ntfy(stand: FakePushServer, *, token: str = "", password: str = "", **asked: object) -> requests.Response:
     head = {"Authorization": f"Bearer {token}"} if token else {}
     login = None if token else (stand.user, password or stand.password)
     body = {"topic": "alertes", "message": "Évitez", "title": "Accident"} | asked
     return requests.post(stand.url, json=body, auth=login, headers=head, timeout=5)
 
 
-def test_ntfy_takes_a_message_for_a_topic_of_ours(stand: PushStand) -> None:
+def test_ntfy_takes_a_message_for_a_topic_of_ours(stand: FakePushServer) -> None:
     got = ntfy(stand)
     assert got.status_code == 200
     assert got.json()["id"] == "1"
@@ -43,13 +43,15 @@ def test_ntfy_takes_a_message_for_a_topic_of_ours(stand: PushStand) -> None:
         ({"message": "é" * 2049}, 40014, 400),
     ],
 )
-def test_ntfy_says_no_with_codes_of_its_own(stand: PushStand, asked: dict[str, str], code: int, status: int) -> None:
+def test_ntfy_says_no_with_codes_of_its_own(
+    stand: FakePushServer, asked: dict[str, str], code: int, status: int
+) -> None:
     got = ntfy(stand, **asked)
     assert (got.status_code, got.json()["code"], got.json()["http"]) == (status, code, status)
     assert stand.messages == ()
 
 
-def test_matrix_wants_a_login_and_knows_its_rooms(stand: PushStand) -> None:
+def test_matrix_wants_a_login_and_knows_its_rooms(stand: FakePushServer) -> None:
     at = f"{stand.url}/_matrix/client/v3"
 
     def login(password: str) -> requests.Response:
@@ -69,7 +71,7 @@ def test_matrix_wants_a_login_and_knows_its_rooms(stand: PushStand) -> None:
     assert stand.messages == (SeenPush("matrix", "1", "", "Évitez", room),)
 
 
-def test_gotify_wants_its_token_and_a_message(stand: PushStand) -> None:
+def test_gotify_wants_its_token_and_a_message(stand: FakePushServer) -> None:
     def gotify(token: str, **asked: str) -> requests.Response:
         return requests.post(f"{stand.url}/message", json=asked, headers={"X-Gotify-Key": token}, timeout=5)
 
@@ -79,7 +81,7 @@ def test_gotify_wants_its_token_and_a_message(stand: PushStand) -> None:
     assert stand.messages == (SeenPush("gotify", "1", "Accident", "Évitez"),)
 
 
-def test_mattermost_knows_a_webhook_by_its_address(stand: PushStand) -> None:
+def test_mattermost_knows_a_webhook_by_its_address(stand: FakePushServer) -> None:
     def mattermost(webhook: str, text: str) -> requests.Response:
         return requests.post(f"{stand.url}/hooks/{webhook}", json={"text": text}, timeout=5)
 
@@ -90,5 +92,5 @@ def test_mattermost_knows_a_webhook_by_its_address(stand: PushStand) -> None:
     assert [each.text for each in stand.messages] == ["Évitez"]
 
 
-def test_nothing_that_may_not_be_seen_is_forgotten(stand: PushStand) -> None:
+def test_nothing_that_may_not_be_seen_is_forgotten(stand: FakePushServer) -> None:
     assert set(stand.secrets) == {stand.password, stand.token, stand.application, stand.webhook}

@@ -27,11 +27,11 @@ from policenotify import (
     Severity,
     Translation,
 )
-from policenotify.channel import Abilities, Operation
+from policenotify.channel import Capabilities, Operation
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
 from policenotify.networks.options import claims_of
 from policenotify.networks.registry import configured, network
-from policenotify.testing import FakeClock, MemoryKeep, Recording, recorded
+from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recorded
 from policenotify.testing.recording import AGAIN, _Pace
 from policenotify.testing.samples import SENDER
 from policenotify.text import Budget
@@ -97,7 +97,7 @@ def test_the_usual_account_is_the_one_that_is_set_up_without_a_wish(name: str, o
     """Mastodon's is what it has learned from a server; the test above has seen it."""
     handle = {"x": {"handle": "police34"}, "bluesky": {"handle": "police.example"}}.get(name, {})
     people = tuple if name in {"email", "sms"} else None
-    plain = configured(name, name, {**options, **handle}, recipients=people).abilities
+    plain = configured(name, name, {**options, **handle}, recipients=people).capabilities
     assert claims_of(network(name).load()) == plain
 
 
@@ -296,9 +296,9 @@ def test_an_application_with_a_database_of_its_own(tmp_path: Path) -> None:
 
 
 def test_any_channels_with_routes_and_another_sender() -> None:
-    intranet = Abilities(budget=Budget(250), title=True, recipients=True)
+    intranet = Capabilities(budget=Budget(250), title=True, recipients=True)
     with recorded(
-        {"intranet": intranet, "radio": Abilities(budget=Budget(250))}, routes=[Route(to=("radio",))]
+        {"intranet": intranet, "radio": Capabilities(budget=Budget(250))}, routes=[Route(to=("radio",))]
     ) as desk:
         _say(desk.publisher, accident(), "1")
         _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2")), "2", to=["intranet"])
@@ -375,20 +375,20 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
         ("x", "fr"), ("toots", "fr"), ("numeros", "fr"), ("presse", "fr"), ("x", "en"), ("toots", "fr"),
     ]  # fmt: skip
     assert "#Collision" in desk.on("x")[0].text
-    can = {name: channel.abilities for name, channel in desk.publisher.channels.items()}
+    can = {name: channel.capabilities for name, channel in desk.publisher.channels.items()}
     assert (can["x"].budget.limit, can["numeros"].budget.limit, can["toots"].edits) == (1000, 160, True)
     assert desk.publisher.sender == "Police municipale"
-    toots = desk.publisher.channels["toots"].open(FakeClock(), MemoryKeep())
+    toots = desk.publisher.channels["toots"].open(FakeClock(), InMemoryStateStore())
     assert toots.whoami().name == "toots"
     assert "secret@presse.example" not in desk.on("presse")[0].recipients
     assert sorted(tmp_path.iterdir()) == [tmp_path / "policenotify.toml"]
 
     later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
     with recorded(settings=later) as desk:
-        assert desk.publisher.channels["x"].abilities == claims_of(network("x").load())
+        assert desk.publisher.channels["x"].capabilities == claims_of(network("x").load())
     monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
     with recorded(settings=_written(tmp_path)) as desk:  # without its library
-        assert desk.publisher.channels["x"].abilities == claims_of(network("x").load())
+        assert desk.publisher.channels["x"].capabilities == claims_of(network("x").load())
 
 
 def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:

@@ -11,31 +11,31 @@ from pathlib import Path
 import pytest
 import requests
 
-from policenotify.testing import Answer, SmsStand
+from policenotify.testing import Answer, FakeSmsServer
 
 KANNEL = {"username": "desk", "password": "s3cret", "from": "POLICE34", "to": "33600000001", "charset": "UTF-8"}
 TRUE_OCTOPUSH = "https://sms.gateway.example/v1/public/sms-campaign/send"
 
 
 @pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmsStand]:
-    with SmsStand() as gateways:
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
+    with FakeSmsServer() as gateways:
         for name, value in gateways.environment.items():
             monkeypatch.setenv(name, value)
         yield gateways
 
 
-def kannel(stand: SmsStand, **asked: str) -> tuple[int, str]:
+def kannel(stand: FakeSmsServer, **asked: str) -> tuple[int, str]:
     got = requests.get(stand.url + stand.KANNEL, params=KANNEL | asked, timeout=5)
     return got.status_code, got.text
 
 
-def octopush(stand: SmsStand, **asked: object) -> requests.Response:
+def octopush(stand: FakeSmsServer, **asked: object) -> requests.Response:
     body = {"recipients": [{"phone_number": "+33600000001"}], "text": "Accès", "sender": "POLICE34"} | asked
     return requests.post(TRUE_OCTOPUSH, json=body, headers={"api-login": stand.login, "api-key": stand.key}, timeout=5)
 
 
-def test_kannel_answers_as_kannel(stand: SmsStand) -> None:
+def test_kannel_answers_as_kannel(stand: FakeSmsServer) -> None:
     assert kannel(stand, text="Accès fermé") == (202, "0: Accepted for delivery")
     assert kannel(stand, text="x", password="wrong") == (403, "Authorization failed for sendsms")
     assert kannel(stand, text="x", to="")[0] == 400
@@ -57,14 +57,14 @@ def test_kannel_answers_as_kannel(stand: SmsStand) -> None:
     ],
 )
 def test_kannel_takes_the_coding_at_its_word(
-    stand: SmsStand, coding: str, text: str, shown: str, encoding: str, segments: int
+    stand: FakeSmsServer, coding: str, text: str, shown: str, encoding: str, segments: int
 ) -> None:
     kannel(stand, text=text, coding=coding)
     got = stand.messages[0]
     assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
 
 
-def jasmin(stand: SmsStand, **asked: str) -> tuple[int, str]:
+def jasmin(stand: FakeSmsServer, **asked: str) -> tuple[int, str]:
     given = {
         "username": "desk",
         "password": "s3cret",
@@ -76,7 +76,7 @@ def jasmin(stand: SmsStand, **asked: str) -> tuple[int, str]:
     return got.status_code, got.text
 
 
-def test_jasmin_says_403_to_a_wrong_password_a_limit_and_an_empty_account(stand: SmsStand) -> None:
+def test_jasmin_says_403_to_a_wrong_password_a_limit_and_an_empty_account(stand: FakeSmsServer) -> None:
     assert jasmin(stand, password="wrong") == (403, 'Error "Authentication failure for username:desk"')
     assert jasmin(stand, message="x") == (400, 'Error "Argument [message] is unknown."')
     assert jasmin(stand, to="12") == (412, 'Error "No route found"')
@@ -99,14 +99,14 @@ def test_jasmin_says_403_to_a_wrong_password_a_limit_and_an_empty_account(stand:
     ],
 )
 def test_jasmin_takes_the_coding_of_smpp(
-    stand: SmsStand, coding: str, text: str, shown: str, encoding: str, segments: int
+    stand: FakeSmsServer, coding: str, text: str, shown: str, encoding: str, segments: int
 ) -> None:
     jasmin(stand, content=text, coding=coding)
     got = stand.messages[0]
     assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
 
 
-def test_octopush_wants_its_form_its_key_and_its_money(stand: SmsStand) -> None:
+def test_octopush_wants_its_form_its_key_and_its_money(stand: FakeSmsServer) -> None:
     got = octopush(stand)
     assert got.status_code == 201
     assert got.json()["number_of_sms_needed"] == 1
@@ -130,13 +130,13 @@ def test_octopush_wants_its_form_its_key_and_its_money(stand: SmsStand) -> None:
         ("/send", {"Authorization": "Basic d3Jvbmc6"}, {}),
     ],
 )
-def test_others_want_their_keys(stand: SmsStand, path: str, headers: dict[str, str], body: object) -> None:
+def test_others_want_their_keys(stand: FakeSmsServer, path: str, headers: dict[str, str], body: object) -> None:
     got = requests.post(f"https://sms.gateway.example{path}", json=body, headers=headers, timeout=5)
     assert got.status_code == 401
     assert [each.path for each in stand.requests] == [path]
 
 
-def test_seven_and_sfr_say_no_with_a_success(stand: SmsStand) -> None:
+def test_seven_and_sfr_say_no_with_a_success(stand: FakeSmsServer) -> None:
     got = requests.post(stand.url + "/api/sms", json={"to": "+33600000001", "text": "x"}, timeout=5)
     assert (got.status_code, got.json()) == (200, {"success": "900"})
     login = {"serviceId": "desk", "servicePassword": "wrong", "spaceId": stand.space}
@@ -152,7 +152,7 @@ def test_seven_and_sfr_say_no_with_a_success(stand: SmsStand) -> None:
     assert stand.messages == ()
 
 
-def test_who_is_refused_gets_nothing_until_all_is_well_again(stand: SmsStand) -> None:
+def test_who_is_refused_gets_nothing_until_all_is_well_again(stand: FakeSmsServer) -> None:
     stand.refuse("+33600000001")
     assert kannel(stand, text="x")[0] == 400
     assert octopush(stand).status_code == 400
@@ -162,7 +162,7 @@ def test_who_is_refused_gets_nothing_until_all_is_well_again(stand: SmsStand) ->
     assert stand.phone("+33600000002") == ()
 
 
-def test_faults_are_laid_over_the_gateways_behind_the_proxy_too(stand: SmsStand) -> None:
+def test_faults_are_laid_over_the_gateways_behind_the_proxy_too(stand: FakeSmsServer) -> None:
     stand.fail_next("POST", "/v1/public/sms-campaign/send", Answer.json({}, 503))
     assert octopush(stand).status_code == 503
     stand.refuse_connections()
@@ -172,7 +172,7 @@ def test_faults_are_laid_over_the_gateways_behind_the_proxy_too(stand: SmsStand)
     assert octopush(stand).status_code == 201
 
 
-def test_the_environment_leads_nowhere_but_here(stand: SmsStand) -> None:
+def test_the_environment_leads_nowhere_but_here(stand: FakeSmsServer) -> None:
     names = stand.environment
     assert names == stand.environment
     assert names["HTTPS_PROXY"] == names["https_proxy"]
@@ -184,7 +184,7 @@ def test_the_environment_leads_nowhere_but_here(stand: SmsStand) -> None:
     stand.close()
 
 
-def test_the_certificates_pass_the_strictest_check(stand: SmsStand) -> None:
+def test_the_certificates_pass_the_strictest_check(stand: FakeSmsServer) -> None:
     proxy = stand.environment["HTTPS_PROXY"].rpartition(":")[2]
     context = ssl.create_default_context(cafile=stand.environment["SSL_CERT_FILE"])
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -195,7 +195,7 @@ def test_the_certificates_pass_the_strictest_check(stand: SmsStand) -> None:
             assert secured.version() is not None
 
 
-def test_the_proxy_opens_tunnels_and_does_nothing_else(stand: SmsStand) -> None:
+def test_the_proxy_opens_tunnels_and_does_nothing_else(stand: FakeSmsServer) -> None:
     proxy = stand.environment["HTTPS_PROXY"].rpartition(":")[2]
     for said in (b"GET http://gateway.example/ HTTP/1.1\r\n\r\n", b""):
         with socket.create_connection(("127.0.0.1", int(proxy)), 5) as door:
@@ -205,13 +205,13 @@ def test_the_proxy_opens_tunnels_and_does_nothing_else(stand: SmsStand) -> None:
 
 
 def test_a_tunnel_to_a_stand_that_is_closed_is_refused() -> None:
-    with SmsStand() as stand:
+    with FakeSmsServer() as stand:
         proxy = stand.environment["HTTPS_PROXY"].rpartition(":")[2]
-        super(SmsStand, stand).refuse_connections()  # the gateway alone, and not the way to it
+        super(FakeSmsServer, stand).refuse_connections()  # the gateway alone, and not the way to it
         with socket.create_connection(("127.0.0.1", int(proxy)), 5) as door:
             door.sendall(b"CONNECT sms.gateway.example:443 HTTP/1.1\r\n\r\n")
             assert door.recv(4096).startswith(b"HTTP/1.1 502")
 
 
-def test_nothing_that_may_not_be_seen_is_forgotten(stand: SmsStand) -> None:
+def test_nothing_that_may_not_be_seen_is_forgotten(stand: FakeSmsServer) -> None:
     assert set(stand.secrets) == {stand.password, stand.key, stand.token, stand.space}

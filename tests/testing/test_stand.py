@@ -15,17 +15,17 @@ import httpx
 import pytest
 import requests
 
-from policenotify.testing.servers.http import Answer, Hang, HangUp, Reply, Seen, Stand
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
 
 @pytest.fixture
-def stand() -> Iterator[Stand]:
-    with Stand() as opened:
+def stand() -> Iterator[FakeServer]:
+    with FakeServer() as opened:
         yield opened
 
 
 @pytest.fixture
-def client(stand: Stand) -> Iterator[httpx.Client]:
+def client(stand: FakeServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stand.url, timeout=5) as opened:
         yield opened
 
@@ -36,14 +36,14 @@ class Posts:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def __call__(self, seen: Seen) -> Reply:
+    def __call__(self, seen: RecordedRequest) -> Reply:
         self.texts.append(seen.json()["text"])
         return Answer.json({"id": len(self.texts)}, 201)
 
 
 def test_a_request_is_kept_as_it_arrived() -> None:
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    with Stand(Answer(204), now=lambda: noon) as stand:
+    with FakeServer(Answer(204), now=lambda: noon) as stand:
         httpx.post(
             f"{stand.url}/a%20b/c?uri=1&uri=2&empty=",
             json={"text": "Route barrée"},
@@ -55,11 +55,14 @@ def test_a_request_is_kept_as_it_arrived() -> None:
     assert seen.query == {"uri": ["1", "2"], "empty": [""]}
     assert seen.headers["authorization"] == seen.headers["AUTHORIZATION"] == "Bearer t"
     assert seen.json() == {"text": "Route barrée"}
-    assert Seen("POST", "/", {}, seen.headers, b"a=%C3%A9&a=2&b=", noon).form() == {"a": ["é", "2"], "b": [""]}
+    assert RecordedRequest("POST", "/", {}, seen.headers, b"a=%C3%A9&a=2&b=", noon).form() == {
+        "a": ["é", "2"],
+        "b": [""],
+    }
     assert "Bearer" not in repr(seen)
 
 
-def test_a_chunked_body_arrives_whole(stand: Stand, client: httpx.Client) -> None:
+def test_a_chunked_body_arrives_whole(stand: FakeServer, client: httpx.Client) -> None:
     client.post("/upload", content=iter([b"first ", b"", b"second" * 1000]))
     client.get("/next")
 
@@ -75,22 +78,22 @@ def test_an_unknown_path_is_a_404_that_names_it(client: httpx.Client) -> None:
 
 
 def test_a_stand_may_answer_everything_alike() -> None:
-    with Stand(Answer.json({"up": True})) as stand:
+    with FakeServer(Answer.json({"up": True})) as stand:
         assert requests.get(f"{stand.url}/any/where", timeout=5).json() == {"up": True}
 
 
-def test_a_sequence_answers_in_turn_and_its_last_stays(stand: Stand, client: httpx.Client) -> None:
+def test_a_sequence_answers_in_turn_and_its_last_stays(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("GET", "/status", [Answer(503), lambda _: Answer(202), Answer.json({"state": "ready"})])
 
     assert [client.get("/status").status_code for _ in range(4)] == [503, 202, 200, 200]
 
 
-def test_an_empty_sequence_is_an_error(stand: Stand) -> None:
+def test_an_empty_sequence_is_an_error(stand: FakeServer) -> None:
     with pytest.raises(ValueError, match="GET /status has no answer"):
         stand.on("GET", "/status", [])
 
 
-def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(stand: Stand, client: httpx.Client) -> None:
+def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("*", "/statuses/*", Answer(200))
     stand.on("GET", "/statuses/*/context", Answer(206))
     stand.on("GET", "/statuses/7", Answer(410))
@@ -102,7 +105,7 @@ def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(stand: Sta
     assert client.get("/statuses/1/context/more").status_code == 404
 
 
-def test_every_method_is_served(stand: Stand, client: httpx.Client) -> None:
+def test_every_method_is_served(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("*", "*", Answer(body=b"yes"))
 
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
@@ -111,7 +114,7 @@ def test_every_method_is_served(stand: Stand, client: httpx.Client) -> None:
     assert (head.content, head.headers["content-length"]) == (b"", "3")
 
 
-def test_one_connection_carries_many_requests_without_waiting(stand: Stand) -> None:
+def test_one_connection_carries_many_requests_without_waiting(stand: FakeServer) -> None:
     peers, took = set(), []
     stand.on("POST", "/", Posts())
     with requests.Session() as session:
@@ -127,7 +130,7 @@ def test_one_connection_carries_many_requests_without_waiting(stand: Stand) -> N
     assert sorted(took)[10] < 0.03  # Nagle with delayed acknowledgement would cost all but the first few 40 ms
 
 
-def test_a_204_has_no_body_and_leaves_the_connection_usable(stand: Stand, client: httpx.Client) -> None:
+def test_a_204_has_no_body_and_leaves_the_connection_usable(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("DELETE", "/post", Answer(204, b"never sent"))
 
     gone = client.delete("/post")
@@ -135,7 +138,7 @@ def test_a_204_has_no_body_and_leaves_the_connection_usable(stand: Stand, client
     assert client.get("/post").status_code == 404
 
 
-def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(stand: Stand) -> None:
+def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(stand: FakeServer) -> None:
     posts = Posts()
     stand.on("POST", "/post", lambda seen: posts(seen) and Answer(delay=30))
 
@@ -144,7 +147,7 @@ def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(stand: Stand
     assert posts.texts == ["a"]
 
 
-def test_pages_for_people_and_redirects(stand: Stand, client: httpx.Client) -> None:
+def test_pages_for_people_and_redirects(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("GET", "/old", Answer.redirect("/portal"))
     stand.on("GET", "/portal", Answer.html("<h1>Bienvenue</h1>"))
     stand.on("GET", "/proxy", Answer.html("<h1>Bad Gateway</h1>", 502))
@@ -157,7 +160,7 @@ def test_pages_for_people_and_redirects(stand: Stand, client: httpx.Client) -> N
         client.get("/proxy").json()
 
 
-def test_a_rate_limit_says_when_it_ends(stand: Stand, client: httpx.Client) -> None:
+def test_a_rate_limit_says_when_it_ends(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("GET", "/", Answer.rate_limited(retry_after=30, reset=1_772_366_400))
 
     answer = client.get("/")
@@ -171,17 +174,17 @@ def test_a_rate_limit_says_when_it_ends(stand: Stand, client: httpx.Client) -> N
 @pytest.mark.parametrize(
     ("fault", "raised"),
     [
-        (Hang(), httpx.ReadTimeout),
-        (Hang(0.01), httpx.RemoteProtocolError),
-        (HangUp(), httpx.RemoteProtocolError),
-        (HangUp(reset=True), httpx.ReadError),
-        (HangUp("headers"), httpx.RemoteProtocolError),
-        (HangUp("half"), httpx.RemoteProtocolError),
-        (HangUp("half", reset=True), httpx.ReadError),
+        (NoResponse(), httpx.ReadTimeout),
+        (NoResponse(0.01), httpx.RemoteProtocolError),
+        (Disconnect(), httpx.RemoteProtocolError),
+        (Disconnect(reset=True), httpx.ReadError),
+        (Disconnect("headers"), httpx.RemoteProtocolError),
+        (Disconnect("half"), httpx.RemoteProtocolError),
+        (Disconnect("half", reset=True), httpx.ReadError),
     ],
 )
 def test_a_fault_strikes_once_with_or_without_effect(
-    stand: Stand, fault: Reply, raised: type[Exception], *, effect: bool
+    stand: FakeServer, fault: Reply, raised: type[Exception], *, effect: bool
 ) -> None:
     posts = Posts()
     stand.on("POST", "/post", posts)
@@ -196,7 +199,7 @@ def test_a_fault_strikes_once_with_or_without_effect(
     assert len(stand.requests) == 2
 
 
-def test_an_error_page_may_hide_a_post_that_is_out(stand: Stand, client: httpx.Client) -> None:
+def test_an_error_page_may_hide_a_post_that_is_out(stand: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
     stand.on("POST", "/post", posts)
     stand.fail_next("POST", "/post", Answer.html("Bad Gateway", 502), effect=True)
@@ -205,9 +208,9 @@ def test_an_error_page_may_hide_a_post_that_is_out(stand: Stand, client: httpx.C
     assert posts.texts == ["a"]
 
 
-def test_half_a_body_is_half_of_the_routes_own(stand: Stand) -> None:
+def test_half_a_body_is_half_of_the_routes_own(stand: FakeServer) -> None:
     stand.on("GET", "/", Answer(body=b"0123456789"))
-    stand.fail_next("GET", "/", HangUp("half"), effect=True)
+    stand.fail_next("GET", "/", Disconnect("half"), effect=True)
 
     with httpx.stream("GET", stand.url) as answer:
         assert answer.headers["content-length"] == "10"
@@ -217,15 +220,15 @@ def test_half_a_body_is_half_of_the_routes_own(stand: Stand) -> None:
     assert b"".join(got) == b"01234"
 
 
-def test_a_cut_empty_answer_is_still_cut(stand: Stand, client: httpx.Client) -> None:
-    stand.on("GET", "/", HangUp("half", of=Answer()))
+def test_a_cut_empty_answer_is_still_cut(stand: FakeServer, client: httpx.Client) -> None:
+    stand.on("GET", "/", Disconnect("half", of=Answer()))
 
     with pytest.raises(httpx.RemoteProtocolError):
         client.get("/")
 
 
-def test_requests_sees_the_faults_too(stand: Stand) -> None:
-    stand.on("GET", "/", [HangUp(), HangUp("half"), Hang(), Answer(body=b"back")])
+def test_requests_sees_the_faults_too(stand: FakeServer) -> None:
+    stand.on("GET", "/", [Disconnect(), Disconnect("half"), NoResponse(), Answer(body=b"back")])
 
     with pytest.raises(requests.ConnectionError, match="Remote end closed"):
         requests.get(stand.url, timeout=5)
@@ -236,7 +239,7 @@ def test_requests_sees_the_faults_too(stand: Stand) -> None:
     assert requests.get(stand.url, timeout=5).text == "back"
 
 
-def test_faults_of_one_route_are_used_up_in_order(stand: Stand, client: httpx.Client) -> None:
+def test_faults_of_one_route_are_used_up_in_order(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("*", "*", Answer(200))
     stand.fail_next("GET", "/a", Answer(503), times=2)
     stand.fail_next("GET", "/a", Answer(429))
@@ -245,7 +248,7 @@ def test_faults_of_one_route_are_used_up_in_order(stand: Stand, client: httpx.Cl
     assert [client.get("/a").status_code for _ in range(4)] == [503, 503, 429, 200]
 
 
-def test_always_goes_before_everything_until_recovery(stand: Stand, client: httpx.Client) -> None:
+def test_always_goes_before_everything_until_recovery(stand: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
     stand.on("POST", "/post", posts)
     stand.fail_next("POST", "/post", Answer(418))
@@ -257,7 +260,7 @@ def test_always_goes_before_everything_until_recovery(stand: Stand, client: http
     assert client.post("/post", json={"text": "b"}).status_code == 201
 
 
-def test_refused_connections_come_back_at_the_same_port(stand: Stand, client: httpx.Client) -> None:
+def test_refused_connections_come_back_at_the_same_port(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("GET", "/", Answer(200))
     assert client.get("/").status_code == 200
 
@@ -270,8 +273,8 @@ def test_refused_connections_come_back_at_the_same_port(stand: Stand, client: ht
     assert client.get("/").status_code == 200
 
 
-def test_a_route_may_take_its_own_stand_down(stand: Stand, client: httpx.Client) -> None:
-    def last_words(_: Seen) -> Answer:
+def test_a_route_may_take_its_own_stand_down(stand: FakeServer, client: httpx.Client) -> None:
+    def last_words(_: RecordedRequest) -> Answer:
         stand.refuse_connections()
         return Answer(200)
 
@@ -293,7 +296,7 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
         except httpx.TransportError as error:
             caught.append(error)
 
-    stand = Stand([Hang(), Answer(delay=30), Answer(delay=30)]).start()
+    stand = FakeServer([NoResponse(), Answer(delay=30), Answer(delay=30)]).start()
     clients = [threading.Thread(target=ask, args=(stand.url,)) for _ in range(3)]
     idle = socket.create_connection(("127.0.0.1", int(stand.url.rpartition(":")[2])))
     for client in clients:
@@ -315,7 +318,7 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
 
 
 def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
-    stand = Stand(Answer(200)).start()
+    stand = FakeServer(Answer(200)).start()
     url = stand.url
     stand.refuse_connections()
     stand.close()
@@ -327,17 +330,17 @@ def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
         assert requests.get(url, timeout=5).status_code == 200
 
 
-def test_waiting_in_vain_says_how_many_came(stand: Stand, client: httpx.Client) -> None:
+def test_waiting_in_vain_says_how_many_came(stand: FakeServer, client: httpx.Client) -> None:
     client.get("/")
 
     with pytest.raises(TimeoutError, match="1 of 2 requests came"):
         stand.wait_for(2, timeout=0.01)
 
 
-def test_callables_run_one_at_a_time(stand: Stand) -> None:
+def test_callables_run_one_at_a_time(stand: FakeServer) -> None:
     inside = threading.Lock()
 
-    def alone(_: Seen) -> Answer:
+    def alone(_: RecordedRequest) -> Answer:
         assert inside.acquire(blocking=False)
         time.sleep(0.01)
         inside.release()
@@ -353,29 +356,29 @@ def test_callables_run_one_at_a_time(stand: Stand) -> None:
 
 
 def test_a_broken_callable_is_a_500_and_fails_the_test() -> None:
-    def broken(seen: Seen) -> Answer:
+    def broken(seen: RecordedRequest) -> Answer:
         assert seen.method == "POST", "only POST is expected here"
         return Answer(200)
 
-    with pytest.raises(AssertionError, match="only POST is expected here"), Stand(broken) as stand:
+    with pytest.raises(AssertionError, match="only POST is expected here"), FakeServer(broken) as stand:
         assert httpx.get(stand.url).status_code == 500
 
 
 def test_a_callable_that_forgets_its_answer_fails_the_test() -> None:
-    with pytest.raises(TypeError, match="GET / was answered with None"), Stand(lambda _: None) as stand:  # type: ignore[arg-type] # the mistake under test
+    with pytest.raises(TypeError, match="GET / was answered with None"), FakeServer(lambda _: None) as stand:  # type: ignore[arg-type] # the mistake under test
         assert httpx.get(stand.url).status_code == 500
 
 
 def test_the_error_of_the_block_itself_goes_first() -> None:
-    def broken(_: Seen) -> Answer:
+    def broken(_: RecordedRequest) -> Answer:
         raise KeyError
 
-    with pytest.raises(ZeroDivisionError), Stand(broken) as stand:  # noqa: PT012 - the block's end is under test
+    with pytest.raises(ZeroDivisionError), FakeServer(broken) as stand:  # noqa: PT012 - the block's end is under test
         httpx.get(stand.url)
         raise ZeroDivisionError
 
 
-def test_a_client_that_goes_away_mid_request_has_no_effect(stand: Stand, client: httpx.Client) -> None:
+def test_a_client_that_goes_away_mid_request_has_no_effect(stand: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
     stand.on("POST", "/post", posts)
     with socket.create_connection(("127.0.0.1", int(stand.url.rpartition(":")[2]))) as half:
@@ -386,7 +389,7 @@ def test_a_client_that_goes_away_mid_request_has_no_effect(stand: Stand, client:
     assert len(stand.requests) == 1
 
 
-def test_a_far_network_answers_late_and_has_done_it_by_then(stand: Stand, client: httpx.Client) -> None:
+def test_a_far_network_answers_late_and_has_done_it_by_then(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("POST", "/far", Answer.json({"done": True}))
     stand.latency = 60.0  # which closing the stand ends
     with pytest.raises(httpx.ReadTimeout):
@@ -397,7 +400,7 @@ def test_a_far_network_answers_late_and_has_done_it_by_then(stand: Stand, client
 
 
 def test_a_request_that_is_not_http_fails_the_test() -> None:
-    with pytest.raises(ValueError, match="invalid literal"), Stand(Answer(200)) as stand:  # noqa: PT012 - the block's end is under test
+    with pytest.raises(ValueError, match="invalid literal"), FakeServer(Answer(200)) as stand:  # noqa: PT012 - the block's end is under test
         port = int(stand.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
             raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")

@@ -11,7 +11,7 @@ import pytest
 import requests
 from requests_oauthlib import OAuth1
 
-from policenotify.testing import FakeClock, XStand
+from policenotify.testing import FakeClock, FakeXServer
 from policenotify.testing.servers.x import SeenImage, SeenPost
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -22,7 +22,7 @@ NOT_PERMITTED = "You are not permitted to perform this action."
 class Caller:
     """The owner of the account, who says to X whatever a test wants."""
 
-    def __init__(self, stand: XStand, http: requests.Session) -> None:
+    def __init__(self, stand: FakeXServer, http: requests.Session) -> None:
         self.stand = stand
         self.http = http
         self.auth: Any = OAuth1(*stand.consumer, *stand.access)
@@ -57,13 +57,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def stand(clock: FakeClock) -> Iterator[XStand]:
-    with XStand(now=clock.now) as stand:
+def stand(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as stand:
         yield stand
 
 
 @pytest.fixture
-def caller(stand: XStand) -> Iterator[Caller]:
+def caller(stand: FakeXServer) -> Iterator[Caller]:
     with requests.Session() as http:
         yield Caller(stand, http)
 
@@ -75,7 +75,7 @@ def detail(got: dict[str, Any]) -> tuple[int, str]:
 # --- posts and threads ---
 
 
-def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: XStand) -> None:
+def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: FakeXServer) -> None:
     got = caller.create("A9 & <D612> : police.fr, https://x.example/é.")
     assert got["status"] == 201
     data = got["json"]["data"]
@@ -88,7 +88,7 @@ def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: XStand) 
     assert got["headers"]["x-rate-limit-remaining"] == "99"
 
 
-def test_a_conversation_is_what_hangs_under_its_first_post(caller: Caller, stand: XStand) -> None:
+def test_a_conversation_is_what_hangs_under_its_first_post(caller: Caller, stand: FakeXServer) -> None:
     first = caller.create("Un")["json"]["data"]["id"]
     second = caller.create("Deux", parent=first)["json"]["data"]["id"]
     third = caller.create("Trois", parent=second)["json"]["data"]["id"]
@@ -121,12 +121,12 @@ def test_a_post_is_deleted_once(caller: Caller) -> None:
         ("", "One or more parameters to your request was invalid."),
     ],
 )
-def test_a_text_that_is_not_taken(caller: Caller, stand: XStand, text: str, says: str) -> None:
+def test_a_text_that_is_not_taken(caller: Caller, stand: FakeXServer, text: str, says: str) -> None:
     assert detail(caller.create(text))[1] == says
     assert stand.posts == ()
 
 
-def test_a_text_at_the_limit(caller: Caller, stand: XStand) -> None:
+def test_a_text_at_the_limit(caller: Caller, stand: FakeXServer) -> None:
     for text in ("€" * 140, "x" * 256 + " https://www.service-public.fr/particuliers/vosdroits/F1234"):
         assert caller.create(text)["status"] == 201
     stand.limit = 25_000
@@ -152,7 +152,7 @@ def test_a_call_that_is_not_as_x_wants_it(caller: Caller, more: dict[str, Any], 
     assert got["json"]["type"].endswith("/problems/invalid-request")
 
 
-def test_the_same_text_is_refused_for_a_day(caller: Caller, stand: XStand, clock: FakeClock) -> None:
+def test_the_same_text_is_refused_for_a_day(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
     first = caller.create()["json"]["data"]["id"]
     duplicate = (403, "You are not allowed to create a Tweet with duplicate content.")
     assert detail(caller.create()) == duplicate
@@ -164,7 +164,7 @@ def test_the_same_text_is_refused_for_a_day(caller: Caller, stand: XStand, clock
     assert caller.create()["status"] == 201
 
 
-def test_answers_are_restricted(caller: Caller, stand: XStand) -> None:
+def test_answers_are_restricted(caller: Caller, stand: FakeXServer) -> None:
     first = caller.create("Un")["json"]["data"]["id"]
     missing = (403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
     assert detail(caller.create("Deux", parent="7")) == missing
@@ -184,7 +184,7 @@ def test_answers_are_restricted(caller: Caller, stand: XStand) -> None:
         ("read-only", "oauth1-permissions", "oauth1 app permissions"),
     ],
 )
-def test_an_account_may_be_closed(caller: Caller, stand: XStand, closed: Any, kind: str, says: str) -> None:
+def test_an_account_may_be_closed(caller: Caller, stand: FakeXServer, closed: Any, kind: str, says: str) -> None:
     stand.closed = closed
     got = caller.create()
     assert got["status"] == 403
@@ -192,7 +192,7 @@ def test_an_account_may_be_closed(caller: Caller, stand: XStand, closed: Any, ki
     assert says in got["json"]["detail"]
 
 
-def test_limits_count_posts(caller: Caller, stand: XStand) -> None:
+def test_limits_count_posts(caller: Caller, stand: FakeXServer) -> None:
     stand.posts_left = 1
     assert caller.create("Un")["status"] == 201
     got = caller.create("Deux")
@@ -202,7 +202,7 @@ def test_limits_count_posts(caller: Caller, stand: XStand) -> None:
     assert got["headers"]["x-app-limit-24hour-remaining"] == "9999"
 
 
-def test_credits_run_out(caller: Caller, stand: XStand) -> None:
+def test_credits_run_out(caller: Caller, stand: FakeXServer) -> None:
     stand.credits = False
     got = caller.create()
     assert (got["status"], got["json"]["title"]) == (402, "CreditsDepleted")
@@ -211,7 +211,7 @@ def test_credits_run_out(caller: Caller, stand: XStand) -> None:
 # --- pictures ---
 
 
-def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, stand: XStand) -> None:
+def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, stand: FakeXServer) -> None:
     number = caller.upload()
     words = {"id": number, "metadata": {"alt_text": {"text": "La route"}}}
     assert caller.call("POST", "/2/media/metadata", words)["status"] == 200
@@ -221,7 +221,7 @@ def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, stand: XStan
     assert caller.create("Encore", media={"media_ids": [number]})["status"] == 400
 
 
-def test_a_picture_lives_a_day(caller: Caller, stand: XStand, clock: FakeClock) -> None:
+def test_a_picture_lives_a_day(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
     old, lost = caller.upload(), caller.upload()
     clock.pass_by(86_400)
     assert caller.create("Un", media={"media_ids": [old]})["status"] == 400
@@ -232,7 +232,7 @@ def test_a_picture_lives_a_day(caller: Caller, stand: XStand, clock: FakeClock) 
     assert caller.create("Trois", media={"media_ids": [lost]})["status"] == 400
 
 
-def test_a_picture_takes_time(caller: Caller, stand: XStand) -> None:
+def test_a_picture_takes_time(caller: Caller, stand: FakeXServer) -> None:
     stand.polls = 2
     number = caller.upload()
     assert caller.create(media={"media_ids": [number]})["status"] == 400
@@ -274,7 +274,7 @@ def test_a_picture_that_is_not_taken(caller: Caller, path: str, body: object) ->
     ],
 )
 def test_the_timeline_shows_what_was_asked_for(
-    caller: Caller, stand: XStand, names: Literal["post.fields", "tweet.fields"], note: str, parents: str
+    caller: Caller, stand: FakeXServer, names: Literal["post.fields", "tweet.fields"], note: str, parents: str
 ) -> None:
     stand.limit, stand.knows_fields = 25_000, names
     first = caller.create("Voir police.fr")["json"]["data"]["id"]
@@ -292,7 +292,7 @@ def test_the_timeline_shows_what_was_asked_for(
     assert caller.timeline()["json"]["data"][1].keys() == {"id", "text", "edit_history_tweet_ids"}
 
 
-def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: XStand, clock: FakeClock) -> None:
+def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
     assert caller.timeline()["json"] == {"meta": {"result_count": 0}}
     for number in range(3):
         stand.write(str(number))
@@ -305,7 +305,7 @@ def test_the_timeline_has_pages_and_a_beginning(caller: Caller, stand: XStand, c
     assert len(caller.timeline(start_time="2026-03-02T06:31:00Z")["json"]["data"]) == 2
 
 
-def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, stand: XStand) -> None:
+def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, stand: FakeXServer) -> None:
     stand.write("x")
     assert caller.timeline(**{"post.fields": "colour"})["status"] == 400
     assert caller.timeline(**{"post.fields": "created_at"})["status"] == 200
@@ -318,7 +318,7 @@ def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, stand
     assert caller.timeline()["status"] == 200
 
 
-def test_refusals_have_either_form_of_x(caller: Caller, stand: XStand) -> None:
+def test_refusals_have_either_form_of_x(caller: Caller, stand: FakeXServer) -> None:
     """A problem, or a number and words: OpenAPI 2.167 has both, and does not say which comes when."""
     caller.create("Une fois")
     stand.errors = "code"
@@ -334,7 +334,7 @@ def test_refusals_have_either_form_of_x(caller: Caller, stand: XStand) -> None:
 # --- who is let in ---
 
 
-def test_a_signature_is_good_once_and_for_one_address(caller: Caller, stand: XStand) -> None:
+def test_a_signature_is_good_once_and_for_one_address(caller: Caller, stand: FakeXServer) -> None:
     prepared = caller.http.prepare_request(requests.Request("GET", f"{stand.url}/2/users/me", auth=caller.auth))
     assert [caller.http.send(prepared, timeout=5).status_code for _ in range(2)] == [200, 401]
     other = caller.http.prepare_request(requests.Request("GET", "https://api.x.example/2/users/me", auth=caller.auth))
@@ -342,7 +342,7 @@ def test_a_signature_is_good_once_and_for_one_address(caller: Caller, stand: XSt
     assert caller.http.send(prepared, timeout=5).status_code == 401
 
 
-def test_who_has_no_keys_is_not_let_in(caller: Caller, stand: XStand) -> None:
+def test_who_has_no_keys_is_not_let_in(caller: Caller, stand: FakeXServer) -> None:
     for auth in (
         None,
         ("user", "word"),
@@ -366,7 +366,7 @@ class Bearer(requests.auth.AuthBase):
         return request
 
 
-def test_tokens_replace_one_another(caller: Caller, stand: XStand, clock: FakeClock) -> None:
+def test_tokens_replace_one_another(caller: Caller, stand: FakeXServer, clock: FakeClock) -> None:
     first = caller.renew(stand.refresh_token)
     assert (first["status"], first["expires_in"], first["token_type"]) == (200, 7200, "bearer")
     spent = caller.renew(stand.refresh_token)
@@ -389,17 +389,17 @@ def test_tokens_replace_one_another(caller: Caller, stand: XStand, clock: FakeCl
     assert {first["access_token"], second["refresh_token"], *stand.consumer, *stand.access} < set(stand.secrets)
 
 
-def test_a_refresh_token_is_no_access_token(caller: Caller, stand: XStand) -> None:
+def test_a_refresh_token_is_no_access_token(caller: Caller, stand: FakeXServer) -> None:
     for token in (stand.refresh_token, "invented"):
         caller.auth = Bearer(token)
         assert caller.call("GET", "/2/users/me")["status"] == 401
 
 
-def test_an_app_says_who_it_is(caller: Caller, stand: XStand) -> None:
+def test_an_app_says_who_it_is(caller: Caller, stand: FakeXServer) -> None:
     refused = caller.renew(stand.refresh_token, login=False)
     assert (refused["status"], refused["error"]) == (401, "unauthorized_client")
     assert caller.renew(stand.refresh_token, client_id="another")["status"] == 400
     assert caller.renew(stand.refresh_token, grant_type="password")["status"] == 400
-    with XStand(client_secret="") as public:
+    with FakeXServer(client_secret="") as public:
         assert Caller(public, caller.http).renew(public.refresh_token, login=False)["status"] == 200
         assert "" not in public.secrets

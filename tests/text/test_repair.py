@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import mastodon_entities, x_entities
-from policenotify.text.autolinks import Mended, repair
+from policenotify.text.autolinks import Fix, repair
 from policenotify.text.spans import allowed, is_address, mentioned
 
 NOBODY: frozenset[str] = frozenset()
@@ -83,15 +83,15 @@ def test_whom_a_channel_may_mention_stays() -> None:
     text = "@pompiersherault, @prefet34.bsky.social et @prefet34"
     assert repair(text, may) == (
         "@pompiersherault, @prefet34.bsky.social et prefet34",
-        (Mended("mention", 43, 52, "@prefet34", "prefet34"),),
+        (Fix("mention", 43, 52, "@prefet34", "prefet34"),),
     )
 
 
 def test_what_was_set_right_is_told_in_places_of_the_text_as_it_was() -> None:
     assert repair("par @a.la, puis fermé.La").mended == (
-        Mended("mention", 4, 9, "@a.la", "a.la"),
-        Mended("space", 5, 9, "a.la", "a. la"),
-        Mended("space", 16, 24, "fermé.La", "fermé. La"),
+        Fix("mention", 4, 9, "@a.la", "a.la"),
+        Fix("space", 5, 9, "a.la", "a. la"),
+        Fix("space", 16, 24, "fermé.La", "fermé. La"),
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from threads_stand import ThreadsStand
 
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.testing import Answer, ChannelContract, FakeClock, HttpWire, MemoryKeep, Shown, Trouble
+from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, HttpWire, InMemoryStateStore, VisiblePost
 
 
 class ThreadsWire(HttpWire):
@@ -38,9 +38,9 @@ class ThreadsWire(HttpWire):
         return tuple(self.stand.tokens)
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[VisiblePost]:
         return [
-            Shown(texts=(post.text,), id=post.id, under=(post.parent,) if post.parent else ())
+            VisiblePost(texts=(post.text,), id=post.id, under=(post.parent,) if post.parent else ())
             for post in self.stand.posts
         ]
 
@@ -109,7 +109,11 @@ class TestThreads(ChannelContract):
     def test_a_token_goes_nowhere_in_the_clear(self) -> None:
         with pytest.raises(SettingsError, match="https"):
             Threads(
-                username="a", token=SecretStr("t"), server="http://graph.example", clock=FakeClock(), keep=MemoryKeep()
+                username="a",
+                token=SecretStr("t"),
+                server="http://graph.example",
+                clock=FakeClock(),
+                keep=InMemoryStateStore(),
             )
 
     # --- what is made ready, and published
@@ -159,7 +163,7 @@ class TestThreads(ChannelContract):
         opening = channel.send(self.request(channel))
         for answers in ((), (opening,)):
             request = self.request(channel, *answers, text="Une fois")
-            wire.fail_next(Trouble.CUT_AFTER)
+            wire.fail_next(Fault.CUT_AFTER)
             self.error_of(wire, partial(channel.send, request))
             for number in range(26):
                 wire.stand.show(f"Autre {number}", answers[0].id if answers else "")
@@ -174,7 +178,7 @@ class TestThreads(ChannelContract):
         first = channel.send(self.request(channel, text="Fin"))
         wire.clock.pass_by(5)
         request, since = self.request(channel, text="Fin"), wire.clock.now()
-        wire.fail_next(Trouble.CUT_AFTER)
+        wire.fail_next(Fault.CUT_AFTER)
         self.error_of(wire, lambda: channel.send(request))
         found = channel.find(request, since=since, known=frozenset({first.id}))
         assert found is not None
@@ -233,7 +237,7 @@ class TestThreads(ChannelContract):
         ref = channel.send(self.request(channel))
         strangers = ref.model_copy(update={"account": "somebody"})
         assert isinstance(self.error_of(wire, lambda: channel.delete(strangers)), Refused)
-        wire.fail_next(Trouble.REFUSED, "delete")
+        wire.fail_next(Fault.REFUSED, "delete")
         assert isinstance(self.error_of(wire, lambda: channel.delete(ref)), Refused)
         assert len(wire.shown) == 1
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import regex
 
-from policenotify.testing import Answer, Seen, Stand
+from policenotify.testing import Answer, FakeServer, RecordedRequest
 
 _DAY = timedelta(hours=24)
 _SIXTY_DAYS = timedelta(days=60)  # "Long-Lived Tokens"
@@ -55,7 +55,7 @@ class Token:
     permissions: set[str] = field(default_factory=lambda: {"read", "publish", "delete"})
 
 
-class ThreadsStand(Stand):
+class ThreadsStand(FakeServer):
     """The Graph API of Threads, with one account on it.
 
     Attributes:
@@ -84,7 +84,7 @@ class ThreadsStand(Stand):
         self.renewals = 0
         self.done: dict[str, list[datetime]] = {name: [] for name in _MOST}
         self._numbers = iter(range(18_000_000_000_000_001, 18_000_000_000_999_999))
-        routes: Mapping[tuple[str, str], tuple[str, Callable[[Seen, dict[str, str]], Answer]]] = {
+        routes: Mapping[tuple[str, str], tuple[str, Callable[[RecordedRequest, dict[str, str]], Answer]]] = {
             ("GET", "/v1.0/*"): ("read", self._object),
             ("DELETE", "/v1.0/*"): ("delete", self._delete),
             ("GET", "/v1.0/me"): ("read", self._me),
@@ -108,7 +108,9 @@ class ThreadsStand(Stand):
 
     # --- the door
 
-    def _asked(self, seen: Seen, needs: str, what: Callable[[Seen, dict[str, str]], Answer]) -> Answer:
+    def _asked(
+        self, seen: RecordedRequest, needs: str, what: Callable[[RecordedRequest, dict[str, str]], Answer]
+    ) -> Answer:
         said = _said(seen)
         known = self.tokens.get(token := said.pop("access_token", ""))
         if known is None:  # what the Graph API says of such a token repeats it
@@ -119,7 +121,7 @@ class ThreadsStand(Stand):
             return _error(10, "Application does not have permission for this action")
         return what(seen, said)
 
-    def _refresh(self, seen: Seen) -> Answer:
+    def _refresh(self, seen: RecordedRequest) -> Answer:
         """ "Long-Lived Tokens": at least 24 hours old, not expired. Whether its successor is another string, the
         document does not say: here it is, and the old one stays good for its time.
         """
@@ -139,7 +141,7 @@ class ThreadsStand(Stand):
 
     # --- publishing
 
-    def _create(self, _seen: Seen, said: dict[str, str]) -> Answer:
+    def _create(self, _seen: RecordedRequest, said: dict[str, str]) -> Answer:
         """ "Posts", step 1; "Create Replies", step 1."""
         text, parent = said.get("text", ""), said.get("reply_to_id", "")
         if unknown := said.keys() - {"media_type", "text", "reply_to_id"}:
@@ -155,7 +157,7 @@ class ThreadsStand(Stand):
         self.containers[number := self._number()] = Container(text, parent, self._clock())
         return Answer.json({"id": number})
 
-    def _publish(self, _seen: Seen, said: dict[str, str]) -> Answer:
+    def _publish(self, _seen: RecordedRequest, said: dict[str, str]) -> Answer:
         """ "Posts", step 2. With which error it says that the limit is reached is not documented."""
         number = said.pop("creation_id", "")
         container = self.containers.get(number)
@@ -184,10 +186,10 @@ class ThreadsStand(Stand):
 
     # --- reading, deleting
 
-    def _me(self, _seen: Seen, said: dict[str, str]) -> Answer:
+    def _me(self, _seen: RecordedRequest, said: dict[str, str]) -> Answer:
         return Answer.json({"id": "17841400000000001", "username": self.username})
 
-    def _object(self, seen: Seen, said: dict[str, str]) -> Answer:
+    def _object(self, seen: RecordedRequest, said: dict[str, str]) -> Answer:
         number, fields = seen.path.rpartition("/")[2], set(said.get("fields", "id").split(","))
         if post := self._post(number):
             return Answer.json(self._shown(post, fields)) if fields <= _FIELDS else _no_field(fields - _FIELDS)
@@ -198,7 +200,7 @@ class ThreadsStand(Stand):
             return _no_field(unknown)
         return Answer.json({"id": number, "status": self._status(container)})
 
-    def _list(self, seen: Seen, said: dict[str, str]) -> Answer:
+    def _list(self, seen: RecordedRequest, said: dict[str, str]) -> Answer:
         """ "Retrieve User Posts", "Retrieve User Replies": newest first."""
         fields, since = set(said.get("fields", "id").split(",")), float(said.get("since", 0))
         if unknown := fields - _FIELDS:
@@ -222,7 +224,7 @@ class ThreadsStand(Stand):
         }
         return {name: value for name, value in shown.items() if name in fields | {"id"}}
 
-    def _delete(self, seen: Seen, _said: dict[str, str]) -> Answer:
+    def _delete(self, seen: RecordedRequest, _said: dict[str, str]) -> Answer:
         """ "Delete Posts"."""
         if (post := self._post(number := seen.path.rpartition("/")[2])) is None:
             return _not_found(number)
@@ -248,7 +250,7 @@ class ThreadsStand(Stand):
         return False
 
 
-def _said(seen: Seen) -> dict[str, str]:
+def _said(seen: RecordedRequest) -> dict[str, str]:
     return {name: values[-1] for name, values in (seen.query | seen.form()).items()}
 
 

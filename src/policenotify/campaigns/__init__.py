@@ -5,33 +5,41 @@ What is due follows from the campaign and the time; what was said, from the jour
 
 from __future__ import annotations
 
-from policenotify.campaigns.forecast import Planned, forecast
-from policenotify.campaigns.loader import read_campaign, read_campaigns
-from policenotify.campaigns.model import Alternative, Campaign, Conduct, Quiet, Schedule, Silence, together
-from policenotify.campaigns.runner import Round, run
+from policenotify.campaigns.forecast import ForecastEntry, forecast
+from policenotify.campaigns.loader import load_campaign, load_campaigns
+from policenotify.campaigns.model import (
+    Campaign,
+    Inhibition,
+    PacingPolicy,
+    QuietHours,
+    Schedule,
+    Variant,
+    order_campaigns,
+)
+from policenotify.campaigns.runner import RunResult, run
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import Decision, Note, Past, Verdict, decide, silenced_by
+from policenotify.campaigns.scheduler import Decision, PastPublication, SkipRecord, Verdict, decide, silenced_by
 
 __all__ = [
-    "Alternative",
     "Campaign",
-    "Conduct",
     "Decision",
-    "Note",
+    "ForecastEntry",
+    "Inhibition",
     "Occurrence",
-    "Past",
-    "Planned",
-    "Quiet",
-    "Round",
+    "PacingPolicy",
+    "PastPublication",
+    "QuietHours",
+    "RunResult",
     "Schedule",
-    "Silence",
+    "SkipRecord",
+    "Variant",
     "Verdict",
     "decide",
     "forecast",
+    "load_campaign",
+    "load_campaigns",
     "occurrences",
-    "read_campaign",
-    "read_campaigns",
+    "order_campaigns",
     "run",
     "silenced_by",
-    "together",
 ]

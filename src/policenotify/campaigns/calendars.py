@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from policenotify.errors import MissingExtra
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 try:
     from holidays import country_holidays
@@ -46,10 +46,10 @@ def refuse_unknown(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
             raise ValueError(f"{name!r}: name the school zone, school_holidays:A, :B or :C")
     elif kind in WITH_REGION:
         if part and part not in _REGIONS:
-            raise ValueError(f"{name!r}: there is no part of France {part!r}. {nearest(part, _REGIONS)}")
+            raise ValueError(f"{name!r}: there is no part of France {part!r}. {did_you_mean(part, _REGIONS)}")
     else:
         known = [*WITH_REGION, "weekends", *_names(), *events]
-        raise ValueError(f"{name!r} is no calendar, no public holiday and no event. {nearest(name, known)}")
+        raise ValueError(f"{name!r} is no calendar, no public holiday and no event. {did_you_mean(name, known)}")
 
 
 def days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> frozenset[date]:

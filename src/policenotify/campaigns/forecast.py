@@ -10,11 +10,11 @@ from heapq import heappop, heappush
 
 from policenotify.campaigns.model import Campaign
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import Note, Past, Reach, Verdict, as_past, decide
+from policenotify.campaigns.scheduler import PastPublication, Reach, SkipRecord, Verdict, as_past, decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class ForecastEntry:
     """What will become of an occurrence if nothing unforeseen happens.
 
     Attributes:
@@ -36,10 +36,10 @@ def forecast(
     last: date,
     *,
     now: datetime | None = None,
-    past: Sequence[Past] = (),
-    notes: Sequence[Note] = (),
+    past: Sequence[PastPublication] = (),
+    notes: Sequence[SkipRecord] = (),
     reach: Reach,
-) -> tuple[Planned, ...]:
+) -> tuple[ForecastEntry, ...]:
     """What will be said from day *first* to day *last*, if somebody is always running and no incident is open.
 
     Args:
@@ -56,7 +56,7 @@ def forecast(
     dues = [one.due for one in series]
     behind = max((max(one.late_for, *_spacings(one)) for one in campaigns), default=timedelta(0)) + timedelta(days=2)
     times = [max(due, now) if now else due for due in sorted(set(dues))]
-    said, remarks, told = list(past), list(notes), list[Planned]()
+    said, remarks, told = list(past), list(notes), list[ForecastEntry]()
     why: dict[tuple[str, date], str] = {}
     while times:
         at = heappop(times)
@@ -71,16 +71,16 @@ def forecast(
             reason = one.reason or why.get(one.occurrence.id, "")
             if one.verdict is Verdict.WAIT:
                 why.setdefault(one.occurrence.id, one.reason)
-                remarks.append(Note(campaign=campaign.name, day=one.occurrence.day, verdict=Verdict.WAIT))
+                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, verdict=Verdict.WAIT))
                 over = one.occurrence.due + campaign.late_for + timedelta(microseconds=1)
                 heappush(times, min(one.until or over, over))
             elif one.verdict is Verdict.SAY:
                 said.append(as_past(campaign, one, at, reach))
-                told.append(Planned(occurrence=one.occurrence, alternative=one.alternative, at=at, reason=reason))
+                told.append(ForecastEntry(occurrence=one.occurrence, alternative=one.alternative, at=at, reason=reason))
             else:
-                remarks.append(Note(campaign=campaign.name, day=one.occurrence.day, verdict=one.verdict))
+                remarks.append(SkipRecord(campaign=campaign.name, day=one.occurrence.day, verdict=one.verdict))
                 reason = ": ".join(filter(None, (one.reason, why.get(one.occurrence.id, ""))))
-                told.append(Planned(occurrence=one.occurrence, reason=reason))
+                told.append(ForecastEntry(occurrence=one.occurrence, reason=reason))
     return tuple(sorted(told, key=lambda one: (one.at or one.occurrence.due, one.occurrence.campaign)))
 
 

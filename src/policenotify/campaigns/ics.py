@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from icalendar import Calendar, Event
 
-from policenotify.campaigns.forecast import Planned
+from policenotify.campaigns.forecast import ForecastEntry
 from policenotify.campaigns.model import Campaign
 
 _LASTS = timedelta(minutes=15)  # an event without a length is shown badly
 
 
-def ics(planned: Iterable[Planned], campaigns: Sequence[Campaign], *, now: datetime) -> bytes:
+def ics(planned: Iterable[ForecastEntry], campaigns: Sequence[Campaign], *, now: datetime) -> bytes:
     """The plan as an iCalendar file. An occurrence has the same UID in every file: importing again moves it.
 
     Args:

@@ -10,15 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from policenotify.campaigns.model import Campaign, together
-from policenotify.errors import NewerVersion, SettingsError
-from policenotify.validation import slips
+from policenotify.campaigns.model import Campaign, order_campaigns
+from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.validation import format_validation_errors
 
 SCHEMA_VERSION = 1
 """Version of a campaign's file that this release reads."""
 
 
-def read_campaign(path: str | os.PathLike[str]) -> Campaign:
+def load_campaign(path: str | os.PathLike[str]) -> Campaign:
     """Read a campaign's file.
 
     It is TOML with the fields of [`Campaign`][policenotify.campaigns.Campaign]. Each of its `[[messages]]` has a `name`
@@ -33,7 +33,7 @@ def read_campaign(path: str | os.PathLike[str]) -> Campaign:
     table = _table(place)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise NewerVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(place))
+        raise UnsupportedVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(place))
     shared = table.pop("message", {})
     if not isinstance(shared, dict):
         raise SettingsError(f"The campaign {place} is wrong:\n  message: is no table. Write [message].")
@@ -43,11 +43,11 @@ def read_campaign(path: str | os.PathLike[str]) -> Campaign:
     try:
         return Campaign.model_validate(table)
     except ValidationError as error:
-        lines = "\n".join(slips(error, Campaign)).replace("].message.", "].").splitlines()
+        lines = "\n".join(format_validation_errors(error, Campaign)).replace("].message.", "].").splitlines()
         raise SettingsError("\n".join([f"The campaign {place} is wrong:", *(f"  {line}" for line in lines)])) from None
 
 
-def read_campaigns(
+def load_campaigns(
     paths: Iterable[str | os.PathLike[str]], *, wrong: dict[str, str] | None = None, partly: bool = False
 ) -> tuple[Campaign, ...]:
     """Read campaigns that run together; a folder stands for all its `.toml` files.
@@ -69,12 +69,12 @@ def read_campaigns(
     read: list[Campaign] = []
     for file in files:
         try:
-            read.append(read_campaign(file))
-        except (SettingsError, NewerVersion) as error:
+            read.append(load_campaign(file))
+        except (SettingsError, UnsupportedVersion) as error:
             if wrong is None:
                 raise
             wrong[os.fspath(file)] = str(error)
-    return together(read, partly=partly or bool(wrong))  # nobody can yield to what cannot be read
+    return order_campaigns(read, partly=partly or bool(wrong))  # nobody can yield to what cannot be read
 
 
 def _alternative(shared: Mapping[str, Any], given: object, folder: Path) -> object:

@@ -18,14 +18,14 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.settings.model import AreaCode, Name, Zone
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 
 class _Part(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Alternative(_Part):
+class Variant(_Part):
     """One of the messages among which a campaign takes turns.
 
     Attributes:
@@ -86,7 +86,7 @@ class Schedule(_Part):
         return self
 
 
-class Quiet(_Part):
+class QuietHours(_Part):
     """The hours in which nothing of a campaign is said; they may reach over midnight.
 
     Attributes:
@@ -104,7 +104,7 @@ class Quiet(_Part):
         return at >= self.begins or at < self.ends
 
 
-class Silence(_Part):
+class Inhibition(_Part):
     """When a campaign is silent: while an incident is open.
 
     Attributes:
@@ -128,7 +128,7 @@ class Pace(_Part):
     daily_cap: int = Field(default=2, ge=1, le=100)
 
 
-class Conduct(Pace):
+class PacingPolicy(Pace):
     """How a campaign behaves on its channels.
 
     Attributes:
@@ -175,7 +175,7 @@ class Campaign(_Part):
 
     schema_version: Literal[1] = 1
     name: Name
-    messages: tuple[Alternative, ...] = Field(min_length=1)
+    messages: tuple[Variant, ...] = Field(min_length=1)
     to: tuple[Name, ...] = ()
     zone: Zone = ZoneInfo("Europe/Paris")
     start: Day
@@ -184,13 +184,13 @@ class Campaign(_Part):
     schedule: tuple[Schedule, ...] = Field(min_length=1)
     events: Mapping[str, tuple[Day, ...]] = Field(default_factory=dict)
     excluded: tuple[DayOrEvent, ...] = ()
-    quiet: Quiet = Quiet()
+    quiet: QuietHours = QuietHours()
     missed: Literal["late", "skip", "merge"] = "late"
     grace: Span = timedelta(hours=1)
     late_for: Span = timedelta(days=2)
     yields_to: frozenset[Name] = frozenset()
-    conduct: Conduct = Conduct()
-    silence: Silence = Silence()
+    conduct: PacingPolicy = PacingPolicy()
+    silence: Inhibition = Inhibition()
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -219,7 +219,7 @@ class Campaign(_Part):
             except ValueError as error:
                 yield f"{where}: {error}"
 
-    def alternative(self, name: str) -> Alternative:
+    def alternative(self, name: str) -> Variant:
         """One of the alternatives.
 
         Raises:
@@ -250,7 +250,7 @@ def _area_of(place: Location) -> Iterator[str]:
         yield f"dept:{place.department}"
 
 
-def together(campaigns: Iterable[Campaign], *, partly: bool = False) -> tuple[Campaign, ...]:
+def order_campaigns(campaigns: Iterable[Campaign], *, partly: bool = False) -> tuple[Campaign, ...]:
     """Campaigns that run together, in the order in which they yield: who is yielded to comes first.
 
     Args:
@@ -268,7 +268,7 @@ def together(campaigns: Iterable[Campaign], *, partly: bool = False) -> tuple[Ca
     for campaign in given.values():
         for name in () if partly else sorted(campaign.yields_to - set(given)):
             raise SettingsError(
-                f"Campaign {campaign.name!r} yields to {name!r}, which is not given. {nearest(name, given)}"
+                f"Campaign {campaign.name!r} yields to {name!r}, which is not given. {did_you_mean(name, given)}"
             )
     ordered: list[Campaign] = []
     waiting = sorted(given.values(), key=lambda campaign: campaign.name)

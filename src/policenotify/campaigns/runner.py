@@ -6,25 +6,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from policenotify.campaigns.forecast import Planned, forecast
-from policenotify.campaigns.model import Alternative, Campaign, words_of
+from policenotify.campaigns.forecast import ForecastEntry, forecast
+from policenotify.campaigns.model import Campaign, Variant, words_of
 from policenotify.campaigns.schedule import KEY, Occurrence
 from policenotify.campaigns.scheduler import (
     LOOK_BACK,
     MEMORY,
     Decision,
-    Note,
-    Past,
+    PastPublication,
     Reach,
+    SkipRecord,
     Verdict,
     decide,
     silenced_by,
     window,
 )
-from policenotify.errors import CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError
+from policenotify.errors import IdempotencyConflict, InvalidImage, MessageRejected, MessageTooLong, SettingsError
 from policenotify.journal.records import SaidUnder
 from policenotify.model import places
-from policenotify.model.history import Wording
+from policenotify.model.history import RenderedPost
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
@@ -36,11 +36,17 @@ Texts = dict[tuple[str, str, str, str], str]
 """Which message it is that reads so: (campaign, channel, title, text) → the message's name."""
 
 _ALONE = 60.0  # seconds for which one run keeps the others out; it only writes into the journal meanwhile
-_WRONG = (CannotFit, InvalidPicture, KeyReused, NotAllowed, SettingsError)  # with one campaign; the others go on
+_WRONG = (
+    MessageTooLong,
+    InvalidImage,
+    IdempotencyConflict,
+    MessageRejected,
+    SettingsError,
+)  # with one campaign; the others go on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class RunResult:
     """What one run has done.
 
     Attributes:
@@ -56,7 +62,7 @@ class Round:
     next_at: datetime | None = None
 
 
-def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> Round:
+def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
     """Publish what is due now. Run it as often as you like, on as many machines: each occurrence is said once.
 
     Args:
@@ -103,7 +109,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     wait = publisher.wait if wait is None else wait
     if ids and wait > timedelta(0):
         publisher.drain(wait)
-    return Round(
+    return RunResult(
         decisions=tuple(one for one in made if one.occurrence.campaign not in problems),
         said=tuple(found for one in ids if (found := publisher.publication(one))),
         problems=problems,
@@ -111,7 +117,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     )
 
 
-def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[Planned, ...]:
+def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
     """What will be said from day *first* to day *last*, from now on; see `forecast`."""
     now = publisher.journal.now()
     return forecast(
@@ -128,17 +134,17 @@ def ahead(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last
 def reach_of(publisher: Publisher) -> Reach:
     """Where the publisher would send each alternative; each is asked once.
 
-    The function raises what `Publisher.preview` raises, and `NotAllowed`.
+    The function raises what `Publisher.preview` raises, and `MessageRejected`.
     """
     known: dict[tuple[str, str], frozenset[str]] = {}
     texts: Texts = {}
 
-    def reach(campaign: Campaign, alternative: Alternative) -> frozenset[str]:
+    def reach(campaign: Campaign, alternative: Variant) -> frozenset[str]:
         named = (campaign.name, alternative.name)
         if named not in known:
             seen = publisher.preview(alternative.message, to=campaign.to or None)
             if not seen.allowed:
-                raise NotAllowed(seen.findings)
+                raise MessageRejected(seen.findings)
             if not seen.wordings and not seen.pending:
                 raise SettingsError(
                     f"No route takes message {alternative.name!r}. Add one, or name its channels in 'to'."
@@ -152,7 +158,7 @@ def reach_of(publisher: Publisher) -> Reach:
     return reach
 
 
-def alike(campaign: Campaign, alternative: Alternative, wordings: Iterable[Wording], texts: Texts) -> str:
+def alike(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedPost], texts: Texts) -> str:
     """What is wrong if another of the campaign's messages reads the very same somewhere; empty: nothing.
 
     Two messages that differ may read the same where one language, or what fits, is all that is told of them.
@@ -175,16 +181,16 @@ def alike(campaign: Campaign, alternative: Alternative, wordings: Iterable[Wordi
     return ""
 
 
-def past_of(publisher: Publisher, now: datetime) -> tuple[Past, ...]:
+def past_of(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
     """What was said of all campaigns, as the journal has it."""
     return tuple(filter(None, map(_past, publisher.journal.said_under(KEY, now - MEMORY))))
 
 
-def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[Note, ...]:
+def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
     """What the journal remarked of occurrences that still matter."""
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
     return tuple(
-        Note(
+        SkipRecord(
             campaign=str(body["campaign"]),
             day=date.fromisoformat(str(body["day"])),
             verdict=Verdict(str(body["became"])),
@@ -219,20 +225,22 @@ def key_parts(key: str) -> tuple[str, date, str] | None:
         return None
 
 
-def _past(said: SaidUnder) -> Past | None:
+def _past(said: SaidUnder) -> PastPublication | None:
     parts = key_parts(said.key)
     if parts is None:
         return None
     channels = frozenset(one.channel for one in said.deliveries)
     words = words_of(said.message)
-    return Past(campaign=parts[0], day=parts[1], alternative=parts[2], at=said.at, channels=channels, words=words)
+    return PastPublication(
+        campaign=parts[0], day=parts[1], alternative=parts[2], at=said.at, channels=channels, words=words
+    )
 
 
 def _sound(
     campaigns: Sequence[Campaign],
     due: Sequence[Occurrence],
-    past: Sequence[Past],
-    notes: Sequence[Note],
+    past: Sequence[PastPublication],
+    notes: Sequence[SkipRecord],
     reach: Reach,
     problems: dict[str, str],
     now: datetime,

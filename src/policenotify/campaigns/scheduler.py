@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from policenotify.campaigns.model import Alternative, Campaign
+from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import Occurrence, excluded, occurrences
 from policenotify.model.message import Message
 from policenotify.publishing.routing import Contains, Route
@@ -22,7 +22,7 @@ LOOK_BACK = timedelta(days=31)
 MEMORY = timedelta(days=400)
 """How far back `decide` is to be told what was said: more than a year, for what takes turns once a year."""
 
-Reach = Callable[[Campaign, Alternative], frozenset[str]]
+Reach = Callable[[Campaign, Variant], frozenset[str]]
 """The channels that an alternative of a campaign goes to."""
 
 
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PastPublication:
     """A publication of a campaign, as the journal has it.
 
     Attributes:
@@ -49,7 +49,7 @@ class Past:
         alternative: Which of its messages.
         at: When it was published.
         channels: Where.
-        words: What readers would recognise, as `Alternative.words` has it.
+        words: What readers would recognise, as `Variant.words` has it.
     """
 
     campaign: str
@@ -61,7 +61,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class SkipRecord:
     """What the journal remarked of an occurrence that was not said.
 
     Attributes:
@@ -99,8 +99,8 @@ def decide(
     due: Iterable[Occurrence],
     *,
     now: datetime,
-    past: Sequence[Past],
-    notes: Iterable[Note] = (),
+    past: Sequence[PastPublication],
+    notes: Iterable[SkipRecord] = (),
     silenced: Mapping[str, str] = MappingProxyType({}),
     reach: Reach,
 ) -> tuple[Decision, ...]:
@@ -155,7 +155,7 @@ def _wait(
     campaign: Campaign,
     one: Occurrence,
     now: datetime,
-    said: Sequence[Past],
+    said: Sequence[PastPublication],
     yields: Mapping[date, str],
     silenced: Mapping[str, str],
     reach: Reach,
@@ -186,7 +186,7 @@ def _wait(
 
 
 def _full(
-    campaign: Campaign, channels: frozenset[str], now: datetime, said: Sequence[Past]
+    campaign: Campaign, channels: frozenset[str], now: datetime, said: Sequence[PastPublication]
 ) -> Iterator[tuple[str, datetime]]:
     """The channels that are to carry nothing more just now, and until when."""
     today = campaign.local(now).date()
@@ -200,7 +200,7 @@ def _full(
 
 
 def _say(
-    campaign: Campaign, one: Occurrence, now: datetime, said: Sequence[Past], reach: Reach, *, missed: bool
+    campaign: Campaign, one: Occurrence, now: datetime, said: Sequence[PastPublication], reach: Reach, *, missed: bool
 ) -> Decision:
     """Say the alternative that was not said for the longest time; of those never said, the first."""
 
@@ -215,10 +215,10 @@ def _say(
     return Decision(occurrence=one, verdict=Verdict.SAY, alternative=chosen.name, reason=late)
 
 
-def as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> Past:
+def as_past(campaign: Campaign, made: Decision, now: datetime, reach: Reach) -> PastPublication:
     """A decision to say something, carried out."""
     alternative = campaign.alternative(made.alternative)
-    return Past(
+    return PastPublication(
         campaign=campaign.name,
         day=made.occurrence.day,
         alternative=made.alternative,

@@ -11,11 +11,11 @@ from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
 from policenotify.settings import channels_of
 
 if TYPE_CHECKING:
-    from policenotify.channel import Configured
+    from policenotify.channel import ChannelConfig
     from policenotify.settings import Settings
 
 
-def channels_in(settings: Settings) -> tuple[tuple[Configured, ...], str]:
+def channels_in(settings: Settings) -> tuple[tuple[ChannelConfig, ...], str]:
     """Return the channels, those too that cannot be used, and what is wrong between them (empty: nothing)."""
     try:
         return channels_of(settings, tolerant=True), ""
@@ -24,9 +24,9 @@ def channels_in(settings: Settings) -> tuple[tuple[Configured, ...], str]:
         return tuple(channel for one in alone for channel in channels_of(one, tolerant=True)), str(error)
 
 
-def noted(publications: Iterable[Publication], channels: Iterable[Configured]) -> tuple[Publication, ...]:
+def noted(publications: Iterable[Publication], channels: Iterable[ChannelConfig]) -> tuple[Publication, ...]:
     """The publications, whose receipts say where a gateway's yes is all that is known."""
-    unsure = {one.name for one in channels if one.abilities.acceptance == "unverified"}
+    unsure = {one.name for one in channels if one.capabilities.acceptance == "unverified"}
     return tuple(
         one.model_copy(update={"receipts": tuple(_noted(receipt, unsure) for receipt in one)}) for one in publications
     )

@@ -79,10 +79,12 @@ def moment_of(typed: str, now: datetime, *, option: str = "--older-than") -> dat
 def known_category(category: str | None, settings: Settings, opened: Journal) -> None:
     """Refuse a slip: a purge of nothing would look as if it were done. What the settings had once is no slip."""
     from policenotify.settings import profiles_of  # noqa: PLC0415 - help needs none
-    from policenotify.validation import nearest  # noqa: PLC0415 - likewise
+    from policenotify.validation import did_you_mean  # noqa: PLC0415 - likewise
 
     if category is None:
         return
     known = {*profiles_of(settings), *(one.category for one in opened.incidents(only_open=False))}
     if category not in known:
-        raise click.BadParameter(f"{category!r} is no category. {nearest(category, known)}", param_hint="--category")
+        raise click.BadParameter(
+            f"{category!r} is no category. {did_you_mean(category, known)}", param_hint="--category"
+        )

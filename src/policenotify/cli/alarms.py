@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.cli import incident_lines, output
 from policenotify.cli.commands.incidents import in_order
 from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
-from policenotify.errors import Blocked, Stopped
+from policenotify.errors import Blocked, PublishingStopped
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
 from policenotify.publishing.fault import Fault, fault_of
 
@@ -45,7 +45,7 @@ class Alarms:
     """
 
     now: datetime
-    stopped: Stopped | None
+    stopped: PublishingStopped | None
     seen: datetime | None
     waiting: Mapping[str, datetime]
     blocked: Mapping[str, Blocked]
@@ -57,7 +57,7 @@ class Alarms:
     faults: Mapping[str, Fault]
 
     @classmethod
-    def read(cls, journal: Journal, channels: Iterable[Configured], *, most: int | None = None) -> Alarms:
+    def read(cls, journal: Journal, channels: Iterable[ChannelConfig], *, most: int | None = None) -> Alarms:
         """Read them, and the lists of recipients; of the open incidents at most so many."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
         found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}

@@ -69,9 +69,9 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from policenotify.validation import nearest  # noqa: PLC0415 - only a slip needs it
+            from policenotify.validation import did_you_mean  # noqa: PLC0415 - only a slip needs it
 
-            ctx.fail(f"No such command {args[0]!r}. {nearest(args[0], COMMANDS, known='There are')}")
+            ctx.fail(f"No such command {args[0]!r}. {did_you_mean(args[0], COMMANDS, known='There are')}")
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(Call).command = name or ""
         return name, command, rest

@@ -13,7 +13,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.campaigns import Campaign, Planned
+from policenotify.campaigns import Campaign, ForecastEntry
 from policenotify.campaigns.runner import ahead, past_of
 from policenotify.campaigns.schedule import Occurrence
 from policenotify.cli import output
@@ -39,7 +39,7 @@ class Entry:
         at: When it stands in the calendar.
     """
 
-    planned: Planned
+    planned: ForecastEntry
     headline: str
     said: bool
     at: datetime
@@ -85,7 +85,7 @@ def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, la
         mine = named.get(said.campaign)
         if mine is not None and first <= mine.local(said.at).date() <= last:
             occurrence = Occurrence(campaign=mine.name, day=said.day, due=said.at)
-            planned = Planned(occurrence=occurrence, alternative=said.alternative, at=said.at)
+            planned = ForecastEntry(occurrence=occurrence, alternative=said.alternative, at=said.at)
             shown.append(_entry(planned, mine, said.words.partition("\n")[0], said=True))
     # From now on, whichever month is asked for: whose turn it is then, and what is deferred into it, follows from what
     # is said before.
@@ -98,7 +98,7 @@ def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, la
     return sorted(shown, key=lambda one: (one.at, one.planned.occurrence.campaign))
 
 
-def _entry(planned: Planned, campaign: Campaign, words: str, *, said: bool) -> Entry:
+def _entry(planned: ForecastEntry, campaign: Campaign, words: str, *, said: bool) -> Entry:
     headline = {one.name: one.message.headline for one in campaign.messages}.get(planned.alternative, words)
     return Entry(planned=planned, headline=headline, said=said, at=planned.at or planned.occurrence.due)
 

@@ -12,20 +12,20 @@ from pydantic import ValidationError
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import option_of
 from policenotify.errors import (
-    CannotFit,
-    IllegalCourse,
+    IdempotencyConflict,
+    InvalidTransition,
     JournalError,
     JournalMissing,
     JournalTakenAway,
-    KeyReused,
+    MessageRejected,
+    MessageTooLong,
     MissingExtra,
-    NewerVersion,
-    NotAllowed,
     NotHeld,
     PolicenotifyError,
+    UnsupportedVersion,
 )
 from policenotify.model.message import Message
-from policenotify.validation import slips
+from policenotify.validation import format_validation_errors
 
 SPEAKING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
@@ -90,7 +90,10 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
         case click.Abort():
             kind, text, exits, doubt = "Interrupted", "Interrupted.", Exit.INTERRUPTED, begun
         case ValidationError():
-            kind, text = "InvalidMessage", "\n".join(_in_words(slip, command) for slip in slips(error, Message))
+            kind, text = (
+                "InvalidMessage",
+                "\n".join(_in_words(slip, command) for slip in format_validation_errors(error, Message)),
+            )
             exits, doubt = Exit.NOT_PUBLISHED, False
         case JournalError():
             doubt = begun and error.published == "unknown"
@@ -98,7 +101,9 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
             if isinstance(error, JournalMissing) and error.instead:
                 text = f"{text} {command}"
             exits = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
-        case NewerVersion(what="journal"):  # to this release it is as good as none; the worker's unit is told the same
+        case UnsupportedVersion(
+            what="journal"
+        ):  # to this release it is as good as none; the worker's unit is told the same
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NO_JOURNAL, False
         case NotHeld():
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.USAGE, False
@@ -136,13 +141,13 @@ def _in_words(slip: str, command: str) -> str:
 
 def _more(error: BaseException) -> dict[str, object]:
     match error:
-        case NotAllowed():
+        case MessageRejected():
             return {"findings": [asdict(finding) for finding in error.findings], "publication": error.publication}
-        case IllegalCourse():
-            return {"incident": error.incident, "may_follow": list(error.may_follow)}
-        case KeyReused():
+        case InvalidTransition():
+            return {"incident": error.incident, "allowed_stages": list(error.allowed_stages)}
+        case IdempotencyConflict():
             return {"key": error.key, "first": error.first}
-        case CannotFit():
+        case MessageTooLong():
             return {"channel": error.channel, "used": error.used, "limit": error.limit}
         case MissingExtra():
             return {"extra": error.extra}

@@ -9,14 +9,14 @@ from rich.console import RenderableType
 
 from policenotify.cli import output
 from policenotify.journal.records import IncidentLine
-from policenotify.model.lifecycle import Course
+from policenotify.model.lifecycle import IncidentStatus
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
 
 def overdue(one: IncidentLine, now: datetime) -> timedelta | None:
     """For how long a word has been owed; `None`: none is owed yet."""
-    if one.course is not Course.OPEN or one.due_at is None or one.due_at > now:
+    if one.course is not IncidentStatus.OPEN or one.due_at is None or one.due_at > now:
         return None
     return now - one.due_at
 
@@ -57,7 +57,7 @@ def page(one: IncidentLine, now: datetime, zone: tzinfo) -> Iterator[RenderableT
     yield output.line(f"  {marks}{one.id} · {one.category}{where}")
     yield output.paragraph(one.headline)
     opened = f"Opened {output.moment(one.opened_at, zone)}."
-    if one.course is not Course.OPEN:
+    if one.course is not IncidentStatus.OPEN:
         yield output.paragraph(f"{opened} It is {one.course}.")
         return
     owed = ""

@@ -15,7 +15,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.networks.options import options_of, schema_of
 from policenotify.networks.registry import networks
-from policenotify.render.locales import Profile
+from policenotify.render.locales import CategoryProfile
 from policenotify.settings import Settings
 from policenotify.settings.language_schema import words_schema
 
@@ -64,11 +64,11 @@ def _settings() -> dict[str, Any]:
     made["properties"]["journal"] = _or_elsewhere(made["properties"]["journal"])
     tables = [_channel(name, options, channel, kinds) for name, options in _networks()]
     _of_each(made["properties"]["channels"], {"anyOf": tables})
-    profile = options_of(Profile).model_json_schema(ref_template="#/$defs/{model}")
+    profile = options_of(CategoryProfile).model_json_schema(ref_template="#/$defs/{model}")
     kinds.update(profile.pop("$defs", {}))
     profile["properties"].pop("code")
     profile.pop("required", None)  # what is not said stays as shipped
-    kinds["Profile"] = profile
+    kinds["CategoryProfile"] = profile
     _of_each(made["properties"]["categories"], {"$ref": "#/$defs/Profile"})
     return made
 

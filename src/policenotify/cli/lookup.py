@@ -6,7 +6,7 @@ from datetime import tzinfo
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from policenotify.errors import IllegalCourse
+from policenotify.errors import InvalidTransition
 from policenotify.model.history import History
 from policenotify.model.receipt import Publication
 
@@ -26,7 +26,7 @@ def meant(journal: Journal, which: str, zone: tzinfo) -> Publication:
             raise unknown(journal, which, history, zone)
         return named
     if named is not None and named.incident != which:
-        raise IllegalCourse(
+        raise InvalidTransition(
             f"{which!r} is an incident, and also the key of publication {named.id}, which is not of it. "
             f"Give the id of the publication, or that of the incident's last one: {history.entries[-1].publication}.",
             incident=which,
@@ -36,10 +36,10 @@ def meant(journal: Journal, which: str, zone: tzinfo) -> Publication:
     return last
 
 
-def unknown(journal: Journal, which: str, history: History, zone: tzinfo) -> IllegalCourse:
+def unknown(journal: Journal, which: str, history: History, zone: tzinfo) -> InvalidTransition:
     """The error that says that there is nothing of that name, what is near it, and what is open."""
     open_now = journal.incidents()
     near = get_close_matches(which, [one.id for one in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     known = history.known((one.in_zone(zone) for one in open_now), zone=zone)
-    return IllegalCourse(f"There is no incident, publication or key {which!r}.{hint} {known}", incident=which)
+    return InvalidTransition(f"There is no incident, publication or key {which!r}.{hint} {known}", incident=which)

@@ -16,7 +16,7 @@ from policenotify.cli.message_file import Given, given_file
 from policenotify.cli.options import OPTIONS, beginning, both, following, option_of
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
-from policenotify.errors import IllegalCourse
+from policenotify.errors import InvalidTransition
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, read
@@ -108,7 +108,7 @@ def _followed(stage: Stage, which: str, publisher: Publisher) -> Publication:
         return publisher.incident(which)
     found = meant(publisher.journal, which, publisher.zone)
     if stage is Stage.CANCELLATION and found.incident is not None and found.incident != which:
-        raise IllegalCourse(
+        raise InvalidTransition(
             f"Publication {found.id} belongs to incident {found.incident!r}, and a cancellation takes a whole incident "
             f'back. All of it: policenotify cancel {found.incident} "…"; only this: policenotify correct {which} "…".',
             incident=found.incident,

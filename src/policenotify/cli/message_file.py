@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 
 import click
 
-from policenotify.errors import NewerVersion, PolicenotifyError
+from policenotify.errors import PolicenotifyError, UnsupportedVersion
 from policenotify.model.lifecycle import Lifecycle
 from policenotify.model.message import SCHEMA_VERSION, Message
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 
 class InvalidMessage(PolicenotifyError):
@@ -40,11 +40,11 @@ class Given:
         """
         version = self.fields.get("schema_version", SCHEMA_VERSION)
         if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise NewerVersion("message", version, SCHEMA_VERSION)
+            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
         for name in self.fields:
             if name not in Message.model_fields:
                 raise InvalidMessage(
-                    f"Nothing was sent. {self.name}: {name}: is not known. {nearest(name, Message.model_fields)}"
+                    f"Nothing was sent. {self.name}: {name}: is not known. {did_you_mean(name, Message.model_fields)}"
                 )
 
     def check_agrees(self, stated: object, meant: Lifecycle) -> None:

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.channel import Abilities
+from policenotify.channel import Capabilities
 from policenotify.cli import output
 from policenotify.errors import SettingsError
 from policenotify.networks.options import claims_of, schema_of
@@ -61,7 +61,7 @@ class Shown:
         problem: Why it cannot be used; empty: it can.
         lacks: The libraries of it that are not installed.
         about: What it is, in its author's words.
-        abilities: What it can do; `None`: it does not say before it is configured.
+        capabilities: What it can do; `None`: it does not say before it is configured.
         learns: A channel asks its server what it can do. The abilities here are those of most servers.
         options: What it wants to know.
         schema: The same as JSON Schema.
@@ -71,7 +71,7 @@ class Shown:
     problem: str
     lacks: tuple[str, ...] = ()
     about: str = ""
-    abilities: Abilities | None = None
+    capabilities: Capabilities | None = None
     learns: bool = False
     options: tuple[Option, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Shown:
             "problem": self.problem,
             "lacks": list(self.lacks),
             "about": self.about,
-            "abilities": _document(self.abilities) if self.abilities else None,
+            "capabilities": _document(self.capabilities) if self.capabilities else None,
             "learns": self.learns,
             "options": [asdict(option) for option in self.options],
             "schema": self.schema,
@@ -109,8 +109,8 @@ class Shown:
             yield output.paragraph(f"pip install '{self.network.package}[{self.network.name}]'", "→ ")
         else:
             yield output.paragraph("Its library is installed.", "✔ ")
-        if self.abilities:
-            yield output.paragraph("; ".join(words_of(self.abilities)) + ".")
+        if self.capabilities:
+            yield output.paragraph("; ".join(words_of(self.capabilities)) + ".")
         if self.learns:
             yield output.paragraph("So do most of its servers; what its own can do, a channel learns by asking it.")
         if not whole:
@@ -149,31 +149,31 @@ def look(network: Network, problem: str) -> Shown:
     return Shown(network, "", lacks, " ".join(about.split()), claims_of(kind), learns, options, schema)
 
 
-def words_of(abilities: Abilities) -> Iterator[str]:
+def words_of(capabilities: Capabilities) -> Iterator[str]:
     """What a network can do, in words."""
-    budget = abilities.budget
+    budget = capabilities.budget
     yield f"{budget.limit} characters as it counts them" + (f", {budget.max_bytes} bytes" if budget.max_bytes else "")
-    yield "threads" if abilities.replies else "no threads"
-    yield f"up to {abilities.images} pictures" if abilities.images else "no pictures"
+    yield "threads" if capabilities.replies else "no threads"
+    yield f"up to {capabilities.images} pictures" if capabilities.images else "no pictures"
     yield from (word for has, word in (
-        (abilities.title, "a subject line"),
-        (abilities.html, "formatted text"),
-        (abilities.recipients, "an outcome for each person"),
-        (abilities.edits, "posts can be changed"),
-        (abilities.deletes, "posts can be taken back"),
+        (capabilities.title, "a subject line"),
+        (capabilities.html, "formatted text"),
+        (capabilities.recipients, "an outcome for each person"),
+        (capabilities.edits, "posts can be changed"),
+        (capabilities.deletes, "posts can be taken back"),
     ) if has)  # fmt: skip
-    if abilities.remembers_keys >= _FOR_EVER:
+    if capabilities.idempotency_window >= _FOR_EVER:
         yield "one key posts once, for ever"
-    elif abilities.remembers_keys:
-        yield f"one key posts once, within {abilities.remembers_keys}"
-    yield f"it {'cannot' if abilities.lookup_settles is None else 'can'} be asked whether a post is out"
-    if abilities.acceptance == "unverified":
+    elif capabilities.idempotency_window:
+        yield f"one key posts once, within {capabilities.idempotency_window}"
+    yield f"it {'cannot' if capabilities.lookup_delay is None else 'can'} be asked whether a post is out"
+    if capabilities.acceptance == "unverified":
         yield output.UNVERIFIED
 
 
-def _document(abilities: Abilities) -> dict[str, object]:
-    budget = abilities.budget
-    said = {name: getattr(abilities, name) for name in abilities.__slots__ if name != "budget"}
+def _document(capabilities: Capabilities) -> dict[str, object]:
+    budget = capabilities.budget
+    said = {name: getattr(capabilities, name) for name in capabilities.__slots__ if name != "budget"}
     plain: dict[str, object] = to_jsonable_python(said)
     return {"limit": budget.limit, "max_bytes": budget.max_bytes, **plain}
 

@@ -14,7 +14,7 @@ from policenotify.cli import output, typed_times
 from policenotify.cli.context import Call, printable_name
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import Typed, default_key, first_message, next_message, spans_of
-from policenotify.errors import KeyReused
+from policenotify.errors import IdempotencyConflict
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
@@ -48,7 +48,7 @@ def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: 
         call.begun = True
         try:
             publication = publisher.publish(message, key=key, actor=actor, to=to, wait=wait)
-        except KeyReused:
+        except IdempotencyConflict:
             first = publisher.publication(key)
             if typed["key"] is not None or first is None:
                 raise

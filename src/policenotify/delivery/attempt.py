@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from policenotify.channel import (
     Channel,
+    ChannelConfig,
     Clock,
-    Configured,
-    Deletes,
-    Edits,
-    Finds,
-    Mails,
     Operation,
     PostRef,
     Recipient,
     Request,
-    Sends,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
 )
 from policenotify.delivery.bulk_send import Handout, Lease
 from policenotify.errors import (
     Blocked,
     ChannelError,
-    InvalidPicture,
+    InvalidImage,
     JournalError,
+    PublishingStopped,
     Refused,
     SettingsError,
-    Stopped,
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import Claimed, Settlement, moment
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.transport import publishing_under
@@ -65,7 +65,7 @@ def patience(before: timedelta) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
+class DeliveryAttempt:
     """Brings claimed deliveries of one channel out, each as often as is safe and no oftener.
 
     Attributes:
@@ -80,13 +80,13 @@ class Attempts:
 
     journal: Journal
     channel: Channel
-    how: Configured
+    how: ChannelConfig
     clock: Clock
     lease: timedelta
     patience: Callable[[timedelta], timedelta] = patience
     may_go_on: Callable[[], bool] = lambda: True
 
-    def make(self, claimed: Claimed) -> None:
+    def make(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
 
         Raises:
@@ -98,7 +98,7 @@ class Attempts:
             return
         if claimed.doubt and claimed.operation is Operation.POST:  # the others may be said again: they add nothing
             found = self._settle_doubt(claimed)
-            if isinstance(found, Settlement):
+            if isinstance(found, AttemptResult):
                 self._store(claimed, found)
                 return
             claimed = found
@@ -113,48 +113,52 @@ class Attempts:
                 return
         self._say(claimed, request)
 
-    def _store(self, claimed: Claimed, became: Settlement) -> None:
+    def _store(self, claimed: ClaimedDelivery, became: AttemptResult) -> None:
         """Store what became of the attempt, then log it if the delivery is over."""
         _log_outcome(claimed, became.code, self.journal.settle(claimed, became))
 
     # --- whether this channel may say it at all
 
-    def _unfit(self, claimed: Claimed) -> str:
+    def _unfit(self, claimed: ClaimedDelivery) -> str:
         """Why the channel as it is set now cannot say what was worded for it; empty: it can."""
         if claimed.account != self.how.account:
             return f"It was worded for {claimed.account!r}; {self.how.name!r} is now {self.how.account!r}."
-        posts = Mails if claimed.mass else Sends
-        needed = {Operation.POST: posts, Operation.EDIT: Edits, Operation.DELETE: Deletes}[claimed.operation]
+        posts = SupportsBulkSend if claimed.mass else SupportsSend
+        needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}[
+            claimed.operation
+        ]
         if not isinstance(self.channel, needed):
             return f"The network of {self.how.name!r} cannot send it."
         return ""
 
-    def _cannot(self, claimed: Claimed, why: str) -> Settlement:
+    def _cannot(self, claimed: ClaimedDelivery, why: str) -> AttemptResult:
         if claimed.doubt:
             return self._held(claimed, f"An earlier attempt may be out. {why}")
-        return Settlement(outcome=Outcome.REFUSED, reason=why, remedy=_ANEW)
+        return AttemptResult(outcome=Outcome.REFUSED, reason=why, remedy=_ANEW)
 
     # --- doubt
 
-    def _settle_doubt(self, claimed: Claimed) -> Settlement | Claimed:
+    def _settle_doubt(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """What becomes of a post that may be out; else the delivery, to be said again."""
         claimed, now = self.journal.in_time(claimed)
         stale = claimed.not_after is not None and claimed.not_after <= now
         if self._same_key_counts(claimed, now) and not stale:
             return claimed
-        settles = self.channel.abilities.lookup_settles
-        if isinstance(self.channel, Finds) and settles is not None:
+        settles = self.channel.capabilities.lookup_delay
+        if isinstance(self.channel, SupportsLookup) and settles is not None:
             return self._look(self.channel, claimed, settles=settles, stale=stale)
         if self._holds(claimed) or stale:
             return self._held(claimed, "It may or may not be out, and the network cannot be asked.")
         return claimed
 
-    def _same_key_counts(self, claimed: Claimed, now: datetime) -> bool:
+    def _same_key_counts(self, claimed: ClaimedDelivery, now: datetime) -> bool:
         """Whether the network still knows the key, so that the same request again publishes nothing twice."""
         first = claimed.first_tried_at
-        return first is not None and now - first < self.channel.abilities.remembers_keys
+        return first is not None and now - first < self.channel.capabilities.idempotency_window
 
-    def _look(self, channel: Finds, claimed: Claimed, *, settles: timedelta, stale: bool) -> Settlement | Claimed:
+    def _look(
+        self, channel: SupportsLookup, claimed: ClaimedDelivery, *, settles: timedelta, stale: bool
+    ) -> AttemptResult | ClaimedDelivery:
         """Ask the network; the delivery without its doubt, if it is certainly not out.
 
         That is believed of two answers some seconds apart, the second one after the network's own delay.
@@ -168,7 +172,7 @@ class Attempts:
         first = None if claimed.clock_steps != asked.clock_steps else claimed.unseen_at
         believed_at = max((claimed.last_tried_at or now) + settles, (first or now) + _LOOKS_APART)
         if first is None or now < believed_at:
-            return Settlement(
+            return AttemptResult(
                 outcome=Outcome.UNCONFIRMED,
                 not_before=believed_at,
                 unseen_at=first or now,
@@ -176,10 +180,12 @@ class Attempts:
                 reason="It does not show on the network yet; that may take a while.",
             )
         if stale:
-            return Settlement(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
+            return AttemptResult(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
         return replace(claimed, doubt=False)
 
-    def _asked(self, channel: Finds, request: Request, since: datetime, claimed: Claimed) -> Settlement | None:
+    def _asked(
+        self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
+    ) -> AttemptResult | None:
         """What the network's answer means; `None`: it does not show the post."""
         try:
             ref = channel.find(request, since=since, known=self.journal.known_posts(claimed))
@@ -188,60 +194,62 @@ class Attempts:
             unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
             return self._after(_of_a_question(error, unanswered), claimed)
 
-    def _landed(self, claimed: Claimed, ref: PostRef) -> Settlement:
+    def _landed(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
         """The network says that the post is there; what is known as another delivery's post it never is."""
         if not self.journal.is_known(claimed, ref.id):
-            return Settlement(outcome=Outcome.POSTED, ref=ref)
+            return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         named = f"{self.how.name!r} names another message's post for it: {ref.url or ref.id}."
         return self._held(claimed, f"It may or may not be out. {named}")
 
-    def _refused_in_doubt(self, error: Refused, claimed: Claimed) -> Settlement:
+    def _refused_in_doubt(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """What a refusal means for a post of which an earlier attempt may be out."""
-        settles = self.channel.abilities.lookup_settles
-        if settles is None or not isinstance(self.channel, Finds):
+        settles = self.channel.capabilities.lookup_delay
+        if settles is None or not isinstance(self.channel, SupportsLookup):
             return self._held(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
         claimed, now = self.journal.in_time(claimed)
         found = self._look(self.channel, claimed, settles=settles, stale=False)
-        if isinstance(found, Claimed):
+        if isinstance(found, ClaimedDelivery):
             return self._refused(error, found)
         # If it is refused again then, as much time will have passed since the attempt before as "not there" needs.
         return replace(found, not_before=max(found.not_before or now, now + settles))
 
-    def _said_before(self, error: Refused, claimed: Claimed) -> Settlement:
+    def _said_before(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """What it means that the network has the very same words: an earlier attempt of ours, else another's post."""
         doubted = replace(claimed, doubt=True)
         if claimed.last_tried_at is not None:  # whatever was thought of that attempt since
             return self._refused_in_doubt(error, doubted)
         told = None
-        if isinstance(self.channel, Finds) and claimed.request and claimed.first_tried_at:  # a proxy may say it twice
+        if (
+            isinstance(self.channel, SupportsLookup) and claimed.request and claimed.first_tried_at
+        ):  # a proxy may say it twice
             told = self._asked(self.channel, claimed.request, claimed.first_tried_at, doubted)
         return self._refused(error, claimed) if told is None else told
 
-    def _holds(self, claimed: Claimed) -> bool:
+    def _holds(self, claimed: ClaimedDelivery) -> bool:
         return self.how.unknown_policy(severe=claimed.severe) == "hold"
 
-    def _held(self, claimed: Claimed, reason: str) -> Settlement:
+    def _held(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
         remedy = f"Look for it on {self.how.name!r}, then: policenotify resolve {claimed.id}"
-        return Settlement(outcome=Outcome.HELD, reason=reason, remedy=remedy)
+        return AttemptResult(outcome=Outcome.HELD, reason=reason, remedy=remedy)
 
     # --- saying it
 
-    def _answers(self, claimed: Claimed) -> tuple[PostRef, ...]:
+    def _answers(self, claimed: ClaimedDelivery) -> tuple[PostRef, ...]:
         """What it hangs under: our own posts or nothing, and nothing once the network refused it as an answer."""
         ours = all(ref.account == self.how.account for ref in claimed.answers)
-        hangs = self.channel.abilities.replies and ours and claimed.wording != "standalone"
+        hangs = self.channel.capabilities.replies and ours and claimed.wording != "standalone"
         return claimed.answers if hangs else ()
 
-    def _worded(self, claimed: Claimed) -> Claimed:
+    def _worded(self, claimed: ClaimedDelivery) -> ClaimedDelivery:
         if claimed.operation is Operation.DELETE:
             return claimed
         # What is edited stays where its readers have found it, and needs no word about what it refers to.
         if self._answers(claimed) or claimed.operation is Operation.EDIT:
             return replace(claimed, wording="reply")
         # Where nothing is ever answered, standing alone is nothing to remark on.
-        return replace(claimed, wording="standalone" if self.channel.abilities.replies else "")
+        return replace(claimed, wording="standalone" if self.channel.capabilities.replies else "")
 
-    def _prepared(self, claimed: Claimed) -> Request:
+    def _prepared(self, claimed: ClaimedDelivery) -> Request:
         """What will be said to the network, made from the wording chosen. Raises whatever the channel raises."""
         if claimed.operation is Operation.DELETE:
             if claimed.target is None:
@@ -252,7 +260,7 @@ class Attempts:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
         pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
-        if claimed.variant and post.distinct and self.channel.abilities.refuses_repeats:
+        if claimed.variant and post.distinct and self.channel.capabilities.refuses_repeats:
             post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
         answers = self._answers(claimed)
         try:
@@ -263,7 +271,7 @@ class Attempts:
         # What is edited stays where its readers have found it, also below posts that have been deleted since.
         return _a(Request, self.channel.prepare(post, ()))
 
-    def _say(self, claimed: Claimed, request: Request) -> None:
+    def _say(self, claimed: ClaimedDelivery, request: Request) -> None:
         people: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
         try:
@@ -274,9 +282,9 @@ class Attempts:
         except RateReached as reached:
             self._store(claimed, self._later(reached, claimed))
             return
-        except Stopped as stop:
+        except PublishingStopped as stop:
             waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
-            self._store(claimed, Settlement(outcome=waits, reason=str(stop)))
+            self._store(claimed, AttemptResult(outcome=waits, reason=str(stop)))
             return
         # What is in doubt is what was said before this attempt.
         before = claimed.at_steps(begun.clock_steps)
@@ -287,39 +295,39 @@ class Attempts:
         else:
             self._store(begun, self._send(lease, request))
 
-    def _later(self, reached: RateReached, claimed: Claimed) -> Settlement:
+    def _later(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
         waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
         reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
-        return Settlement(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
+        return AttemptResult(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
-    def _send(self, lease: Lease, request: Request) -> Settlement:
+    def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_unfit` has checked the channel
         try:
             with publishing_under(lease.allow):
                 lease.check_time()  # a network that does not check by itself is checked here
                 if claimed.operation is Operation.DELETE:
                     channel.delete(claimed.target)
-                    return Settlement(outcome=Outcome.WITHDRAWN, ref=claimed.target)
+                    return AttemptResult(outcome=Outcome.WITHDRAWN, ref=claimed.target)
                 edits = claimed.operation is Operation.EDIT
                 ref = _a(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
-            can = self.channel.abilities
-            adopts = not edits and (can.remembers_keys or can.lookup_settles is not None)  # what was there before
-            return self._landed(claimed, ref) if adopts else Settlement(outcome=Outcome.POSTED, ref=ref)
+            can = self.channel.capabilities
+            adopts = not edits and (can.idempotency_window or can.lookup_delay is not None)  # what was there before
+            return self._landed(claimed, ref) if adopts else AttemptResult(outcome=Outcome.POSTED, ref=ref)
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             if lease.unwritten:  # whatever the channel has made of it
                 return self._unsent(claimed)
             return self._after(error, claimed)
 
-    def _unsent(self, claimed: Claimed) -> Settlement:
+    def _unsent(self, claimed: ClaimedDelivery) -> AttemptResult:
         """Return what becomes of a delivery of which nothing was sent because its lease was too old.
 
         If another process has it, storing this raises `LostLease`.
         """
         waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
         reason = "The sending process was halted for too long; this attempt sent nothing."
-        return Settlement(outcome=waits, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
+        return AttemptResult(outcome=waits, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
-    def _after(self, error: Exception, claimed: Claimed) -> Settlement:
+    def _after(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
         """What a failure means for the delivery."""
         if not isinstance(error, ChannelError):
             _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
@@ -327,7 +335,7 @@ class Attempts:
         if isinstance(error, Refused):
             return self._after_refusal(error, claimed)
         now, backoff = self.journal.now(), self.patience(claimed.backoff)
-        waiting = Settlement(
+        waiting = AttemptResult(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
             not_before=now + backoff,
             backoff=backoff,
@@ -353,16 +361,16 @@ class Attempts:
                 became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
         return became
 
-    def _after_refusal(self, error: Refused, claimed: Claimed) -> Settlement:
+    def _after_refusal(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         if claimed.operation is Operation.POST and claimed.doubt:
             return self._refused_in_doubt(error, claimed)
         if claimed.operation is Operation.POST and error.fallback == "distinct":
             return self._said_before(error, claimed)
         return self._refused(error, claimed)
 
-    def _refused(self, error: Refused, claimed: Claimed) -> Settlement:
+    def _refused(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """What a refusal means for a post that certainly is not out."""
-        waits = Settlement(
+        waits = AttemptResult(
             outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
             not_before=self.journal.now(),
             backoff=claimed.backoff,
@@ -372,16 +380,16 @@ class Attempts:
         )
         return _otherwise(error, claimed, waits)
 
-    def _then(self, claimed: Claimed) -> str:
+    def _then(self, claimed: ClaimedDelivery) -> str:
         """What will become of a post that may be out, for who asks what to do."""
-        remembers = self.channel.abilities.remembers_keys > timedelta(0)
-        if remembers or self.channel.abilities.lookup_settles is not None or claimed.operation is not Operation.POST:
+        remembers = self.channel.capabilities.idempotency_window > timedelta(0)
+        if remembers or self.channel.capabilities.lookup_delay is not None or claimed.operation is not Operation.POST:
             return "Nothing: it will be found out, and said again only if it is not there."
         return "It will be held, to be looked for." if self._holds(claimed) else "It will be said again."
 
     # --- many people
 
-    def _next_people(self, claimed: Claimed) -> tuple[Recipient, ...]:
+    def _next_people(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
         hold = self._holds(claimed)
         return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
 
@@ -397,7 +405,7 @@ class Attempts:
                 may_go_on=self.may_go_on,
                 left=list(people),
             )
-            failure = handout.run(cast("Mails", self.channel), request)  # `_unfit` has checked the channel
+            failure = handout.run(cast("SupportsBulkSend", self.channel), request)  # `_unfit` has checked the channel
             at = self.clock.monotonic()
             if any(person.outcome == "posted" for person in handout.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it is not failing: the next wait is a short one
@@ -416,11 +424,11 @@ class Attempts:
         elif handout.reached:
             became = self._later(handout.reached, claimed)
         else:
-            became = Settlement(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=_CUT)
+            became = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=_CUT)
         self._store(claimed, replace(became, ref=_out(request)))
 
     def _next_or_settled(
-        self, claimed: Claimed, request: Request
+        self, claimed: ClaimedDelivery, request: Request
     ) -> tuple[tuple[Recipient, ...], Mapping[Outcome, int]]:
         """Return the next people; if there are none, settle the delivery and return how many have which outcome."""
         became = self._rest(claimed)
@@ -431,10 +439,10 @@ class Attempts:
             became = self._later(reached, claimed)
         return (), self.journal.settle(claimed, replace(became, ref=_out(request)))
 
-    def _rest(self, claimed: Claimed) -> Settlement:
+    def _rest(self, claimed: ClaimedDelivery) -> AttemptResult:
         """For those who still wait when everybody was written to: by an answer of their own."""
         backoff = self.patience(claimed.backoff)
-        return Settlement(outcome=Outcome.WAITING, not_before=self.journal.now() + backoff, backoff=backoff)
+        return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now() + backoff, backoff=backoff)
 
 
 def _out(request: Request) -> PostRef:
@@ -442,7 +450,7 @@ def _out(request: Request) -> PostRef:
     return PostRef(account=request.account, id=request.key)
 
 
-def _log_outcome(claimed: Claimed, code: str, counts: Mapping[Outcome, int]) -> None:
+def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
     """Log what a delivery has come to, without its words and its people; nothing while something of it waits."""
     if any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
         return
@@ -460,7 +468,7 @@ def _log_outcome(claimed: Claimed, code: str, counts: Mapping[Outcome, int]) -> 
     )
 
 
-def _otherwise(error: Refused, claimed: Claimed, waiting: Settlement) -> Settlement:
+def _otherwise(error: Refused, claimed: ClaimedDelivery, waiting: AttemptResult) -> AttemptResult:
     """How a post that was refused may still come out; else it is refused for good."""
     most = {"prepare": _MOST_VARIANTS, "distinct": 1}.get(error.fallback or "", 0)
     if claimed.variant < most:
@@ -482,7 +490,7 @@ def _certainly_not(error: Exception, otherwise: str) -> ChannelError:
             return Unavailable(error.reason, remedy=error.remedy, code=error.code)
         case SettingsError():
             return Blocked(str(error), remedy="Then: policenotify doctor")
-        case InvalidPicture():
+        case InvalidImage():
             return Refused(str(error), remedy=_ANEW)
         case JournalError():
             return Unavailable(str(error))

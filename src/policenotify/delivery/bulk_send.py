@@ -13,9 +13,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from policenotify.channel import Clock, Mails, Recipient, RecipientOutcome, Request
+from policenotify.channel import Clock, Recipient, RecipientOutcome, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, JournalError, LostLease, Refused, Unavailable
-from policenotify.journal.records import Claimed
+from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.rate import Rate, RateReached
 from policenotify.transport import publishing_under
 
@@ -46,7 +46,7 @@ class Lease:
     """
 
     journal: Journal
-    claimed: Claimed
+    claimed: ClaimedDelivery
     clock: Clock
     length: timedelta
     renewed_at: float
@@ -152,7 +152,7 @@ class Handout:
         """The outcomes that are not in the journal yet."""
         return {key: outcome for key, outcome in self.outcomes.items() if self._stored.get(key) != outcome}
 
-    def run(self, channel: Mails, request: Request) -> ChannelError | None:
+    def run(self, channel: SupportsBulkSend, request: Request) -> ChannelError | None:
         """Let the channel send to these people. Afterwards each asked person has an outcome.
 
         Returns:

@@ -14,11 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from policenotify.channel import Channel, Clock, Configured
-from policenotify.delivery.attempt import Attempts, patience
+from policenotify.channel import Channel, ChannelConfig, Clock
+from policenotify.delivery.attempt import DeliveryAttempt, patience
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
-from policenotify.journal.records import LEASE, Claimed, Settlement
+from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class _Slot:
 
 @dataclass(eq=False, slots=True)
 class _Time:
-    """How long the lists of one drain may go on: until it is up; of a worker, until `Delivery.finish`."""
+    """How long the lists of one drain may go on: until it is up; of a worker, until `Dispatcher.finish`."""
 
     until: float
 
 
 @dataclass(slots=True, kw_only=True)
-class Delivery:
+class Dispatcher:
     """Delivers what is due in the journal.
 
     Each channel has two slots; the second takes only what is Severe or more, so that a hanging routine post never
@@ -83,7 +83,7 @@ class Delivery:
     """
 
     journal: Journal
-    channels: dict[str, Configured]
+    channels: dict[str, ChannelConfig]
     clock: Clock
     lease: timedelta = LEASE
     patience: Callable[[timedelta], timedelta] = patience
@@ -115,7 +115,7 @@ class Delivery:
             publication: Return as soon as nothing of this publication can happen within the budget any more; without
                 a word of what is due next if all of it is settled.
             enough: Return as soon as this is so.
-            stays: Whoever asks will go on asking, until he says that he is leaving (`Journal.left_runner`).
+            stays: Whoever asks will go on asking, until he says that he is leaving (`Journal.stop_heartbeat`).
 
         Returns:
             When something is due next; `None`: nothing is.
@@ -135,7 +135,7 @@ class Delivery:
         while True:
             changes = self._changes
             if self.clock.monotonic() >= next_round:
-                self.journal.saw_runner(stays=stays)
+                self.journal.heartbeat(stays=stays)
                 self.journal.recover(self.lease)
                 next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
             if publication is not None and not self.journal.unsettled(publication):
@@ -322,7 +322,7 @@ class Delivery:
         channel: Channel | None = None
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         try:
-            while self._goes_on(slot) and (self._lists_have_time() or not how.abilities.recipients):
+            while self._goes_on(slot) and (self._lists_have_time() or not how.capabilities.recipients):
                 slot.wanted.clear()
                 claimed = self.journal.claim(
                     how.name, owner, lease=self.lease, severe_only=slot.severe_only, rate=how.rate
@@ -336,7 +336,7 @@ class Delivery:
                 channel = channel or self._open(how, claimed)
                 if channel is None:
                     return
-                Attempts(
+                DeliveryAttempt(
                     journal=self.journal,
                     channel=channel,
                     how=how,
@@ -381,7 +381,7 @@ class Delivery:
         with self._lock:
             self._resting[channel] = self.clock.monotonic() + _REST
 
-    def _open(self, how: Configured, claimed: Claimed) -> Channel | None:
+    def _open(self, how: ChannelConfig, claimed: ClaimedDelivery) -> Channel | None:
         """A channel object for this thread; where there is none to be had, the channel is blocked."""
         try:
             return how.open(self.clock, self.journal.keep(how.name))
@@ -391,7 +391,7 @@ class Delivery:
             if self.journal.block(how.name, blocked):
                 _log.error("%s %s", blocked.reason, blocked.remedy)  # a trace might hold an option
             waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
-            self.journal.settle(claimed, Settlement(outcome=waits, reason=blocked.reason, remedy=blocked.remedy))
+            self.journal.settle(claimed, AttemptResult(outcome=waits, reason=blocked.reason, remedy=blocked.remedy))
             return None
 
 

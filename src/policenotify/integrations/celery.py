@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from policenotify.integrations.host import EVERY, Hosted
+from policenotify.integrations.host import EVERY, ProcessPublisher
 from policenotify.journal.meta import OVERDUE
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
@@ -30,7 +30,7 @@ _PROMISE = "celery"
 _log = logging.getLogger("policenotify")
 
 
-class CeleryRunner(Hosted):
+class CeleryRunner(ProcessPublisher):
     """Puts the task `policenotify.drain` into the host's app, and its sweep into `beat_schedule`.
 
     Beat must run: the sweep finds what was lost with a killed worker or a broker, and what is due again later. The

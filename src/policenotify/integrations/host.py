@@ -15,7 +15,7 @@ EVERY = timedelta(seconds=30)
 """How often a runner looks for itself, and for how long it then delivers: what is due meanwhile goes out in time."""
 
 
-class Hosted:
+class ProcessPublisher:
     """Opens the publisher when it is first used in a process, and again in a process that was forked from it.
 
     Args:

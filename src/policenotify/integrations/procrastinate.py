@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from procrastinate import App, SyncPsycopgConnector
 
 from policenotify.errors import SettingsError
-from policenotify.integrations.host import EVERY, Hosted
+from policenotify.integrations.host import EVERY, ProcessPublisher
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 
@@ -26,7 +26,7 @@ DRAIN = "policenotify.drain"
 SWEEP = "policenotify.sweep"
 
 
-class ProcrastinateRunner(Hosted):
+class ProcrastinateRunner(ProcessPublisher):
     """Puts the tasks `policenotify.drain` and `policenotify.sweep` into the host's app.
 
     What is published is known to the app exactly when it is committed. All its workers deliver; the sweep finds what

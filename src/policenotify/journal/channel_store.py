@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
-from policenotify.channel import Kept
+from policenotify.channel import StoredValue
 from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.records import microseconds, span
@@ -24,20 +24,20 @@ _KEPT = select(_table.c.key_version, _table.c.sealed, _table.c.version).where(
 _PATIENCE = 0.05  # seconds between two looks at a lease that somebody else holds
 
 
-class JournalKeep:
+class JournalStateStore:
     """What one channel remembers between calls and processes."""
 
     def __init__(self, journal: Transactions, channel: str) -> None:
         self._journal = journal
         self._channel = channel
 
-    def load(self, name: str) -> Kept | None:
+    def load(self, name: str) -> StoredValue | None:
         """The value under *name*, or `None`."""
         with self._journal.reading() as connection:
             row = connection.execute(_KEPT, {"channel": self._channel, "name": name}).first()
         if row is None:
             return None
-        return Kept(self._journal.keys.unseal(self._purpose(name), row.key_version, row.sealed), row.version)
+        return StoredValue(self._journal.keys.unseal(self._purpose(name), row.key_version, row.sealed), row.version)
 
     def swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value, if nobody else has since."""

@@ -44,7 +44,7 @@ _PUT_RIGHT = (
 )
 
 
-def put_right(connection: Connection, now: int) -> int:
+def reschedule_after_clock_change(connection: Connection, now: int) -> int:
     """See to what waits although it was tried, or published, at a time that has not come yet; returns how many.
 
     It is due at once, and so is its channel: a network that wants to be left alone says so again. When a post in

@@ -11,7 +11,7 @@ from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course
+from policenotify.model.lifecycle import IncidentStatus
 
 _incident, _said, _delivery = schema.incident, schema.publication, schema.delivery
 _OUT = (Outcome.POSTED, Outcome.HELD)  # it is, or may be, where people read it
@@ -20,7 +20,7 @@ _OUT = (Outcome.POSTED, Outcome.HELD)  # it is, or may be, where people read it
 def owed(connection: Connection) -> tuple[tuple[datetime, int], ...]:
     """For each open incident: until when a word is owed, and which reminder of it was raised last."""
     query = select(_incident.c.due_at, _incident.c.reminders)
-    rows = connection.execute(query.where(_incident.c.course == Course.OPEN, _incident.c.due_at.is_not(None)))
+    rows = connection.execute(query.where(_incident.c.course == IncidentStatus.OPEN, _incident.c.due_at.is_not(None)))
     return tuple((moment(row.due_at), row.reminders) for row in rows)
 
 
@@ -28,7 +28,7 @@ def remind(connection: Connection, incident: str, due_at: datetime, level: int, 
     """Write down that a reminder is raised; `False`: somebody was faster, or a word was said meanwhile."""
     changed = connection.execute(
         update(_incident)
-        .where(_incident.c.id == incident, _incident.c.course == Course.OPEN)
+        .where(_incident.c.id == incident, _incident.c.course == IncidentStatus.OPEN)
         .where(_incident.c.due_at == microseconds(due_at), _incident.c.reminders < level)
         .values(reminders=level, reminded_at=microseconds(now))
     )
@@ -47,7 +47,7 @@ def carrying(connection: Connection) -> dict[str, tuple[str, ...]]:
         select(_delivery.c.channel, _incident.c.id)
         .join(_said, _said.c.id == _delivery.c.publication)
         .join(_incident, _incident.c.id == _said.c.incident)
-        .where(_incident.c.course == Course.OPEN, _said.c.state == "published")
+        .where(_incident.c.course == IncidentStatus.OPEN, _said.c.state == "published")
         .where(_delivery.c.operation == Operation.POST, or_(_delivery.c.state.in_(_OUT), _delivery.c.doubt))
         .distinct()
         .order_by(_delivery.c.channel, _incident.c.id)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Text, and_, delete, func, select, update
 
-from policenotify.channel import Keep, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked, JournalTakenAway, Stopped
+from policenotify.channel import Recipient, RecipientOutcome, Request, StateStore
+from policenotify.errors import Blocked, JournalTakenAway, PublishingStopped
 from policenotify.journal import (
     audit,
     clock_change,
@@ -24,10 +24,19 @@ from policenotify.journal import (
     takeovers,
     timekeeping,
 )
-from policenotify.journal.channel_store import JournalKeep
+from policenotify.journal.channel_store import JournalStateStore
 from policenotify.journal.leases import is_dead, this_process
 from policenotify.journal.ordering import lock_lane_of
-from policenotify.journal.records import LEASE, QUIET, Claimed, Settlement, Takeover, microseconds, moment, span
+from policenotify.journal.records import (
+    LEASE,
+    QUIET,
+    AttemptResult,
+    ClaimedDelivery,
+    Takeover,
+    microseconds,
+    moment,
+    span,
+)
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -51,7 +60,7 @@ class Delivering(Transactions):
             # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
-    def saw_runner(self, *, stays: bool = False) -> None:
+    def heartbeat(self, *, stays: bool = False) -> None:
         """Somebody is delivering; who *stays* goes on until he says that he is leaving."""
         owner, now = this_process(), microseconds(self.now())
         table = schema.runner
@@ -62,7 +71,7 @@ class Delivering(Transactions):
                 connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
                 schema.insert_new(connection, table, [{"owner": owner, **seen}])
 
-    def left_runner(self) -> None:
+    def stop_heartbeat(self) -> None:
         """Who stayed is leaving."""
         table = schema.runner
         with self.writing() as connection:
@@ -110,7 +119,7 @@ class Delivering(Transactions):
         """
         with self.writing(lasting=False) as connection:
             now = microseconds(self.now())
-            clock_change.put_right(connection, now)
+            clock_change.reschedule_after_clock_change(connection, now)
             return queue.recover(connection, now, lease)
 
     def taken_over_again(self) -> tuple[Takeover, ...]:
@@ -143,7 +152,7 @@ class Delivering(Transactions):
         with self.reading() as connection:
             return queue.severe_is_ready(connection, channel, microseconds(self.now()))
 
-    def _halted(self, connection: Connection, seen: int) -> Stopped | None:
+    def _halted(self, connection: Connection, seen: int) -> PublishingStopped | None:
         """Return why nothing may be sent now. Asked before each claim, and before anything leaves.
 
         Args:
@@ -161,7 +170,7 @@ class Delivering(Transactions):
 
     def claim(
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
-    ) -> Claimed | None:
+    ) -> ClaimedDelivery | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
         seen = self._newest_event
         with self.writing(lasting=False) as connection:
@@ -173,8 +182,14 @@ class Delivering(Transactions):
             return claimed and replace(claimed, clock_steps=steps)
 
     def begin(
-        self, claimed: Claimed, request: Request, wording: str, *, lease: timedelta = LEASE, rate: Rate | None = None
-    ) -> Claimed:
+        self,
+        claimed: ClaimedDelivery,
+        request: Request,
+        wording: str,
+        *,
+        lease: timedelta = LEASE,
+        rate: Rate | None = None,
+    ) -> ClaimedDelivery:
         """Write down that *request* is about to be said. Nothing may leave before this returns.
 
         The lease begins again.
@@ -192,7 +207,7 @@ class Delivering(Transactions):
             now = microseconds(self.now())
             return queue.begin(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
 
-    def confirm_lease(self, claimed: Claimed) -> None:
+    def confirm_lease(self, claimed: ClaimedDelivery) -> None:
         """Check that the delivery is still ours, by the store's clock.
 
         Raises:
@@ -201,7 +216,7 @@ class Delivering(Transactions):
         with self.reading() as connection:
             queue.confirm(connection, claimed, microseconds(self.now()))
 
-    def in_time(self, claimed: Claimed) -> tuple[Claimed, datetime]:
+    def in_time(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, datetime]:
         """The delivery, its times as the clock would have told them if it had always stood as it does, and the time.
 
         What has passed since an attempt is only to be told from these two together.
@@ -209,17 +224,17 @@ class Delivering(Transactions):
         with self.writing(lasting=False) as connection:
             return claimed.at_steps(timekeeping.total(connection)), self.now()
 
-    def known_posts(self, claimed: Claimed) -> frozenset[str]:
+    def known_posts(self, claimed: ClaimedDelivery) -> frozenset[str]:
         """The ids of the latest posts on its account that are known as other deliveries'."""
         with self.reading() as connection:
             return known_posts.posts_of_others(connection, claimed.id, claimed.account)
 
-    def is_known(self, claimed: Claimed, post: str) -> bool:
+    def is_known(self, claimed: ClaimedDelivery, post: str) -> bool:
         """Whether a post on its account is known as another delivery's."""
         with self.reading() as connection:
             return bool(known_posts.posts_of_others(connection, claimed.id, claimed.account, named=post))
 
-    def settle(self, claimed: Claimed, became: Settlement) -> Mapping[Outcome, int]:
+    def settle(self, claimed: ClaimedDelivery, became: AttemptResult) -> Mapping[Outcome, int]:
         """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
 
         Returns:
@@ -247,7 +262,7 @@ class Delivering(Transactions):
             results.pause(connection, channel, until)
 
     def next_people(
-        self, claimed: Claimed, limit: int, *, hold_doubt: bool, rate: Rate | None = None
+        self, claimed: ClaimedDelivery, limit: int, *, hold_doubt: bool, rate: Rate | None = None
     ) -> tuple[Recipient, ...]:
         """The next people of a delivery, marked for this attempt; empty while everything is stopped.
 
@@ -275,7 +290,7 @@ class Delivering(Transactions):
 
     def ask_person(
         self,
-        claimed: Claimed,
+        claimed: ClaimedDelivery,
         person: str,
         outcomes: Sequence[RecipientOutcome],
         *,
@@ -305,14 +320,14 @@ class Delivering(Transactions):
             return True
 
     def settle_people(
-        self, claimed: Claimed, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
+        self, claimed: ClaimedDelivery, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
     ) -> None:
         """Write down what became of some people, and keep the delivery a while longer."""
         with self.writing() as connection:
             lock_lane_of(connection, claimed.id)  # first, for the delivery may be settled in the same transaction
             results.settle_people(connection, claimed, outcomes, now=self.now(), hold_doubt=hold_doubt, lease=lease)
 
-    def settle_mass(self, claimed: Claimed, became: Settlement) -> Outcome:
+    def settle_mass(self, claimed: ClaimedDelivery, became: AttemptResult) -> Outcome:
         """Write down what a mass delivery has come to, from what became of its people.
 
         Args:
@@ -336,12 +351,12 @@ class Delivering(Transactions):
         with self.writing() as connection:
             return resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
 
-    def keep(self, channel: str) -> Keep:
+    def keep(self, channel: str) -> StateStore:
         """What one channel remembers between calls and processes."""
-        return JournalKeep(self, channel)
+        return JournalStateStore(self, channel)
 
 
-def _at_steps(became: Settlement, claimed: Claimed, steps: timedelta) -> Settlement:
+def _at_steps(became: AttemptResult, claimed: ClaimedDelivery, steps: timedelta) -> AttemptResult:
     """The settlement, its times moved if the clock was set while they were reckoned: rather early than an hour late."""
     step = steps - claimed.clock_steps
     if not step or became.not_before is None:

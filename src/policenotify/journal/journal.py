@@ -7,7 +7,7 @@ import secrets
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, Stopped
+from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta, results
 from policenotify.journal.archive import Records
 from policenotify.journal.deliveries import Delivering
@@ -88,7 +88,7 @@ class Journal(Saying, Telling, Delivering, Records):
             meta.resume(connection)
             audit.record(connection, self.now(), actor, "resumed", {})
 
-    def stopped(self) -> Stopped | None:
+    def stopped(self) -> PublishingStopped | None:
         """The error that says who stopped everything, while it is stopped."""
         with self.reading() as connection:
             return meta.stopped(connection, self.id)

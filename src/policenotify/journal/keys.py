@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from policenotify.errors import NewerVersion, SettingsError
+from policenotify.errors import SettingsError, UnsupportedVersion
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -55,9 +55,9 @@ _BITS = 5  # of one Crockford character
 class Keys:
     """The installation's keys.
 
-    Made by [`create`][policenotify.journal.keys.Keys.create] or [`load`][policenotify.journal.keys.Keys.load], never directly.
-    A *purpose* is a short constant naming what a value is for (`"recipient"`, `"keep"`): a value made for one purpose
-    is worth nothing for another.
+    Made by [`create`][policenotify.journal.keys.Keys.create] or [`load`][policenotify.journal.keys.Keys.load], never
+    directly. A *purpose* is a short constant naming what a value is for (`"recipient"`, `"keep"`): a value made for
+    one purpose is worth nothing for another.
     """
 
     __slots__ = ("_entropy", "_file")
@@ -71,7 +71,8 @@ class Keys:
         """Make the keys of a new installation.
 
         Args:
-            entropy: Where unpredictable bytes come from; kept for the nonces of [`seal`][policenotify.journal.keys.Keys.seal].
+            entropy: Where unpredictable bytes come from; kept for the nonces of
+            [`seal`][policenotify.journal.keys.Keys.seal].
         """
         return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
@@ -101,7 +102,7 @@ class Keys:
             )
         try:
             if (version := _Head.model_validate_json(text).schema_version) > 1:
-                raise NewerVersion("keys file", version, 1)
+                raise UnsupportedVersion("keys file", version, 1)
             return cls(_File.model_validate_json(text), entropy)
         except ValidationError:
             raise SettingsError(

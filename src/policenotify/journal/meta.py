@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, inspect, or_, select, update
 
-from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, NewerVersion, Stopped
+from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal import schema
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import span
@@ -95,7 +95,7 @@ def check(
             "Stop all that publishes and delivers, then run: policenotify migrate"
         )
     if found > known:
-        raise NewerVersion("journal", found, known)
+        raise UnsupportedVersion("journal", found, known)
     fingerprint = _get(connection, _KEYS)
     if fingerprint not in keys.fingerprints:
         raise JournalError(
@@ -132,7 +132,7 @@ def moved_to(connection: Connection) -> str | None:
     return _get(connection, MOVED)
 
 
-def stopped(connection: Connection, expected: str | None = None) -> Stopped | None:
+def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
     """Return the error that names who stopped everything, while it is stopped.
 
     Args:
@@ -153,7 +153,7 @@ def stopped(connection: Connection, expected: str | None = None) -> Stopped | No
     if not (said := found.get(_STOPPED)):
         return None
     actor, _, reason = said.partition("\n")
-    return Stopped(actor, reason)
+    return PublishingStopped(actor, reason)
 
 
 def _moved(where: str) -> JournalError:

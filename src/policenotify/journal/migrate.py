@@ -9,7 +9,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, func, select, text
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, NewerVersion
+from policenotify.errors import JournalError, UnsupportedVersion
 from policenotify.journal import audit, meta, schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -88,7 +88,7 @@ def migrate(  # the last two are for tests
                 meta.create(connection, keys, journal.entropy)
             after = schema.SCHEMA_VERSION if before is None else before
             if after > known:
-                raise NewerVersion("journal", after, known)
+                raise UnsupportedVersion("journal", after, known)
             while after < known:
                 steps[after](connection)
                 after += 1

@@ -61,7 +61,7 @@ def lock_lane_of(connection: Connection, delivery: int) -> str:
     return lane
 
 
-def opening_never_appeared(connection: Connection, lane: str) -> bool:
+def opening_not_posted(connection: Connection, lane: str) -> bool:
     """Whether no post of the lane is, may be, or is about to be out."""
     return connection.execute(select(_table.c.id).where(_table.c.lane == lane, _OUT).limit(1)).first() is None
 
@@ -82,10 +82,10 @@ def supersede(connection: Connection, lane: str, at: int) -> None:
     """Better silent than stale: what certainly is not out and is over is not sent any more."""
     unsent = select(_table).where(_table.c.lane == lane, _table.c.state == Outcome.WAITING, _table.c.doubt.is_(False))
     for row in connection.execute(unsent).all():
-        let_go(connection, row, Outcome.SUPERSEDED, OVER, at)
+        cancel_pending(connection, row, Outcome.SUPERSEDED, OVER, at)
 
 
-def inherit_urgency(connection: Connection, lane: str, urgent: int) -> None:
+def inherit_priority(connection: Connection, lane: str, urgent: int) -> None:
     """What an urgent message waits for is as urgent as it, also once it has come back from being sent."""
     connection.execute(
         update(_table)
@@ -95,16 +95,16 @@ def inherit_urgency(connection: Connection, lane: str, urgent: int) -> None:
     )
 
 
-def overtake(connection: Connection, lane: str, at: int) -> None:
+def supersede_partial_sends(connection: Connection, lane: str, at: int) -> None:
     """Who still waits for a mail of the lane that others may have already gets the newer one instead.
 
     A mailbox that asks to come back later must not hold up the next mail to everybody else.
     """
     for row in connection.execute(_OVERTAKEN, {"lane": lane}).all():
-        let_go(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
+        cancel_pending(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
 
 
-def let_go(connection: Connection, row: Row[Any], outcome: Outcome, why: str, at: int) -> None:
+def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, why: str, at: int) -> None:
     """Settle a waiting delivery that is not to be sent any more; people who may have it already are held."""
     if row.mass:
         waiting = update(_people).where(_people.c.delivery == row.id, _people.c.state == Outcome.WAITING)

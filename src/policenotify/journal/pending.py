@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, selec
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.keys import Keys
-from policenotify.journal.ordering import let_go, lock, overtake
+from policenotify.journal.ordering import cancel_pending, lock, supersede_partial_sends
 from policenotify.journal.publications import in_order, worded
 from policenotify.journal.recipients import store_addresses, store_recipients
-from policenotify.journal.records import Drafted, Unworded, microseconds
+from policenotify.journal.records import NewDelivery, Unworded, microseconds
 from policenotify.journal.tombstones import counted_not
 from policenotify.model.history import Outcome
 
@@ -39,7 +39,7 @@ def had_people(connection: Connection, channel: str) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Drafted], *, now: datetime) -> bool:
+def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[NewDelivery], *, now: datetime) -> bool:
     """Give a delivery its words; where they take several deliveries, these follow it in its lane.
 
     Returns:
@@ -60,7 +60,7 @@ def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Dr
         parts = [{**row._asdict(), **_columns(connection, part, at)} for part in more]
         connection.execute(insert(_table), [_without_id(columns) for columns in (*parts, *map(dict, later))])
     _store_people(connection, keys, one, drafted, lane, at)
-    overtake(connection, lane, at)
+    supersede_partial_sends(connection, lane, at)
     body = {"parts": len(drafted)}
     record(connection, now, RUNNER, "worded", body, publication=one.publication, delivery=delivery, channel=one.channel)
     return True
@@ -69,7 +69,7 @@ def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Dr
 def refuse(connection: Connection, one: Unworded, why: str, *, now: datetime) -> None:
     """Settle a delivery for which no words can be made."""
     if (row := _locked(connection, one)) is not None:
-        let_go(connection, row, Outcome.REFUSED, why, microseconds(now))
+        cancel_pending(connection, row, Outcome.REFUSED, why, microseconds(now))
 
 
 def _locked(connection: Connection, one: Unworded) -> Row[Any] | None:
@@ -85,7 +85,7 @@ def _without_id(row: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in row.items() if name != "id"}
 
 
-def _columns(connection: Connection, part: Drafted, at: int) -> dict[str, object]:
+def _columns(connection: Connection, part: NewDelivery, at: int) -> dict[str, object]:
     refused, skip = part.leg.refused, part.leg.skip
     state = Outcome.REFUSED if refused else Outcome.SKIPPED if skip else Outcome.WAITING
     columns = {**worded(connection, part), "state": state, "reason": refused or skip, "remedy": ""}
@@ -93,7 +93,7 @@ def _columns(connection: Connection, part: Drafted, at: int) -> dict[str, object
 
 
 def _store_people(
-    connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Drafted], lane: str, at: int
+    connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[NewDelivery], lane: str, at: int
 ) -> None:
     wanted = {part.post_key: part.addresses for part in drafted if part.addresses is not None}
     if not wanted:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from policenotify.channel import Picture
-from policenotify.errors import Blocked, InvalidPicture
+from policenotify.errors import Blocked, InvalidImage
 from policenotify.journal import deadlines, key_series, pending, queries, schema, summary, tombstones
 from policenotify.journal.records import ChannelSummary, IncidentLine, SaidUnder, Unworded
 from policenotify.journal.transactions import Transactions
@@ -144,7 +144,7 @@ class Telling(Transactions):
         with self.reading() as connection:
             row = connection.execute(select(schema.blob).where(schema.blob.c.digest == digest)).first()
         if row is None:
-            raise InvalidPicture(f"The journal has no picture {digest}. Give the picture itself, by path or data.")
+            raise InvalidImage(f"The journal has no picture {digest}. Give the picture itself, by path or data.")
         return Picture(
             digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
         )

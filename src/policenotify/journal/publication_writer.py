@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from policenotify.journal import meta, notify, pending, publications, tombstones
 from policenotify.journal.notify import Runner
-from policenotify.journal.records import Draft, Drafted, Unworded
+from policenotify.journal.records import NewDelivery, NewPublication, Unworded
 from policenotify.journal.transactions import Transactions
 from policenotify.model.message import Message
 
@@ -14,7 +14,7 @@ from policenotify.model.message import Message
 class Saying(Transactions):
     """Writes what is published."""
 
-    def publish(self, draft: Draft, runners: Iterable[Runner] = ()) -> str:
+    def publish(self, draft: NewPublication, runners: Iterable[Runner] = ()) -> str:
         """Write a publication with all its deliveries; returns its id, or that of the one its key already names.
 
         Args:
@@ -44,7 +44,7 @@ class Saying(Transactions):
             return first
         return draft.id
 
-    def word(self, one: Unworded, drafted: Sequence[Drafted]) -> bool:
+    def word(self, one: Unworded, drafted: Sequence[NewDelivery]) -> bool:
         """Give a delivery that waits without words its own; returns whether it still waited."""
         with self.writing() as connection:
             return pending.word(connection, self.keys, one, drafted, now=self.now())
@@ -54,7 +54,7 @@ class Saying(Transactions):
         with self.writing() as connection:
             pending.refuse(connection, one, why, now=self.now())
 
-    def keep_refused(self, draft: Draft) -> None:
+    def keep_refused(self, draft: NewPublication) -> None:
         """Keep a draft that a check refused."""
         with self.writing() as connection:
             publications.keep_refused(connection, draft)

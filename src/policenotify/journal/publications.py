@@ -8,17 +8,24 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
 from policenotify.channel import Operation
-from policenotify.errors import IllegalCourse
+from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding
 from policenotify.journal import schema
 from policenotify.journal.audit import record
 from policenotify.journal.keys import Keys
-from policenotify.journal.ordering import NOT_TOLD, inherit_urgency, lock, opening_never_appeared, overtake, supersede
+from policenotify.journal.ordering import (
+    NOT_TOLD,
+    inherit_priority,
+    lock,
+    opening_not_posted,
+    supersede,
+    supersede_partial_sends,
+)
 from policenotify.journal.recipients import store_addresses, store_recipients
-from policenotify.journal.records import Draft, Drafted, microseconds, priority
+from policenotify.journal.records import NewDelivery, NewPublication, microseconds, priority
 from policenotify.model.cap import Severity
-from policenotify.model.history import Leg, Outcome
-from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.history import Outcome, Target
+from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 
 _CLOSING = {Stage.END, Stage.CANCELLATION}
@@ -27,11 +34,11 @@ FINDINGS = TypeAdapter(tuple[Finding, ...])
 RULES = TypeAdapter(dict[str, str])
 
 
-class CourseChanged(IllegalCourse):
+class CourseChanged(InvalidTransition):
     """Another desk was faster: the incident is no longer where the history had it. Decide again."""
 
 
-def write(connection: Connection, draft: Draft, keys: Keys) -> None:
+def write(connection: Connection, draft: NewPublication, keys: Keys) -> None:
     """Write *draft*.
 
     Raises:
@@ -56,30 +63,30 @@ def write(connection: Connection, draft: Draft, keys: Keys) -> None:
     rows = []
     for drafted in in_order(draft.drafted):
         lane, skip = _lane(draft, drafted), drafted.leg.skip
-        if closing and opening_never_appeared(connection, lane):
+        if closing and opening_not_posted(connection, lane):
             supersede(connection, lane, at)
             if drafted.leg.channel in draft.skips_without_opening:
                 skip = skip or NOT_TOLD
         rows.append(_delivery(connection, draft, drafted, lane=lane, skip=skip))
     for lane in begun:
-        inherit_urgency(connection, lane, _priority(message))
+        inherit_priority(connection, lane, _priority(message))
     if rows:
         connection.execute(insert(schema.delivery), rows)
     _store_people(connection, draft, keys, begun)
     for lane in begun:
-        overtake(connection, lane, at)
+        supersede_partial_sends(connection, lane, at)
     body = {"stage": message.stage, "category": message.category, "digest": draft.digest, **draft.rules}
     record(connection, draft.at, draft.actor, "published", body, publication=draft.id)
 
 
-def keep_refused(connection: Connection, draft: Draft) -> None:
+def keep_refused(connection: Connection, draft: NewPublication) -> None:
     """Keep a draft that a check refused; the caller's key stays free."""
     connection.execute(insert(schema.publication).values(**_publication(draft, state="refused_by_check", key=None)))
     body = {"codes": [finding.code for finding in draft.findings if finding.blocks], "digest": draft.digest}
     record(connection, draft.at, draft.actor, "refused_by_check", body, publication=draft.id)
 
 
-def _publication(draft: Draft, *, state: str, key: str | None) -> dict[str, object]:
+def _publication(draft: NewPublication, *, state: str, key: str | None) -> dict[str, object]:
     lifecycle, published = draft.message.lifecycle, state == "published"
     return {
         "id": draft.id,
@@ -108,13 +115,13 @@ def _still_stands(connection: Connection, about: str) -> None:
         raise CourseChanged(f"Another desk has cancelled publication {about}, which is final.", incident=None)
 
 
-def _move_incident(connection: Connection, draft: Draft, incident: str) -> None:
+def _move_incident(connection: Connection, draft: NewPublication, incident: str) -> None:
     at, table = microseconds(draft.at), schema.incident
     due = microseconds(draft.due_at) if draft.due_at else None
     row = connection.execute(select(table).where(table.c.id == incident).with_for_update()).first()
     if (row.next_sequence if row else 1) != draft.expected_sequence:
         raise _overtaken(incident)
-    closed = at if draft.course in {Course.ENDED, Course.CANCELLED} else None
+    closed = at if draft.course in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
     moved: dict[str, object] = {"course": draft.course, "next_sequence": draft.expected_sequence + 1}
     if row is None:
         lifecycle = draft.message.lifecycle
@@ -145,12 +152,14 @@ def _priority(message: Message) -> int:
     return priority(message.severity or Severity.UNKNOWN)
 
 
-def _lane(draft: Draft, drafted: Drafted) -> str:
+def _lane(draft: NewPublication, drafted: NewDelivery) -> str:
     course = draft.message.incident or draft.message.lifecycle.corrects or draft.id
     return f"{course} {drafted.leg.channel}"
 
 
-def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: str, skip: str) -> dict[str, object]:
+def _delivery(
+    connection: Connection, draft: NewPublication, drafted: NewDelivery, *, lane: str, skip: str
+) -> dict[str, object]:
     leg, at = drafted.leg, microseconds(draft.at)
     state = Outcome.REFUSED if leg.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     return {
@@ -170,7 +179,7 @@ def _delivery(connection: Connection, draft: Draft, drafted: Drafted, *, lane: s
     }
 
 
-def worded(connection: Connection, drafted: Drafted) -> dict[str, object]:
+def worded(connection: Connection, drafted: NewDelivery) -> dict[str, object]:
     """Return the columns of a delivery that follow from its wording."""
     leg = drafted.leg
     return {
@@ -187,12 +196,12 @@ def worded(connection: Connection, drafted: Drafted) -> dict[str, object]:
     }
 
 
-def in_order(drafted: Iterable[Drafted]) -> list[Drafted]:
+def in_order(drafted: Iterable[NewDelivery]) -> list[NewDelivery]:
     """Return them in the order of their lane: posts first, by part. Delivery ids follow this order."""
     return sorted(drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part))
 
 
-def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[str]) -> None:
+def _store_people(connection: Connection, draft: NewPublication, keys: Keys, begun: set[str]) -> None:
     """Give those deliveries that have recipients theirs."""
     wanted = {one.post_key: one.addresses for one in draft.drafted if one.addresses is not None}
     table = schema.delivery
@@ -207,7 +216,7 @@ def _store_people(connection: Connection, draft: Draft, keys: Keys, begun: set[s
     store_recipients(connection, keys, people, lanes, microseconds(draft.at))
 
 
-def _target(connection: Connection, leg: Leg) -> int | None:
+def _target(connection: Connection, leg: Target) -> int | None:
     """The delivery whose post is edited or deleted."""
     table = schema.delivery
     query = select(table.c.id).where(
@@ -220,7 +229,7 @@ def _target(connection: Connection, leg: Leg) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _store_pictures(connection: Connection, draft: Draft) -> None:
+def _store_pictures(connection: Connection, draft: NewPublication) -> None:
     table = schema.blob
     if not draft.pictures:
         return

@@ -13,8 +13,8 @@ from policenotify.journal import schema, summary
 from policenotify.journal.publications import FINDINGS
 from policenotify.journal.recipients import counts
 from policenotify.journal.records import IncidentLine, moment, outcome_of
-from policenotify.model.history import Entry, History, Outcome, Said
-from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
+from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import read as read_message
 from policenotify.model.receipt import Publication, Receipt
 
@@ -64,9 +64,9 @@ def incidents(connection: Connection, *, only_open: bool, most: int | None = Non
         .order_by(table.c.opened_at.desc())
     )
     if only_open:
-        query = query.where(table.c.course == Course.OPEN)
+        query = query.where(table.c.course == IncidentStatus.OPEN)
     if most is not None:
-        first = select(table.c.id).where(table.c.course == Course.OPEN)
+        first = select(table.c.id).where(table.c.course == IncidentStatus.OPEN)
         first = first.order_by(table.c.due_at.is_(None), table.c.due_at, table.c.opened_at, table.c.id).limit(most)
         query = query.where(table.c.id.in_(first))
     return tuple(_line(row) for row in connection.execute(query))
@@ -107,7 +107,7 @@ def _line(row: Row[Any]) -> IncidentLine:
     return IncidentLine(
         id=row.id,
         category=row.category,
-        course=Course(row.course),
+        course=IncidentStatus(row.course),
         headline=message.headline,
         place=", ".join(filter(None, (town, place))),
         opened_at=moment(row.opened_at),
@@ -118,7 +118,7 @@ def _line(row: Row[Any]) -> IncidentLine:
     )
 
 
-def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Entry, ...]:
+def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryEntry, ...]:
     if not rows:
         return ()
     deliveries = connection.execute(
@@ -127,7 +127,7 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Entry, .
         .order_by(_delivery.c.id)
     ).all()
     return tuple(
-        Entry(
+        HistoryEntry(
             publication=row.id,
             sequence=row.sequence or number,
             message=read_message(row.message),
@@ -138,8 +138,8 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Entry, .
     )
 
 
-def _of(row: Row[Any]) -> Said:
-    return Said(
+def _of(row: Row[Any]) -> PostedPart:
+    return PostedPart(
         channel=row.channel,
         account=row.account,
         language=row.language,

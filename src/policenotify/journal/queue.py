@@ -12,14 +12,22 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from policenotify.channel import Operation, Post, PostRef, Request
-from policenotify.errors import LostLease, NewerVersion
+from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import rate_limiter, schema, takeovers
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.leases import is_dead, is_of_this_boot
-from policenotify.journal.ordering import BEGUN, NOT_TOLD, OVER, let_go, lock, opening_never_appeared, overtake
+from policenotify.journal.ordering import (
+    BEGUN,
+    NOT_TOLD,
+    OVER,
+    cancel_pending,
+    lock,
+    opening_not_posted,
+    supersede_partial_sends,
+)
 from policenotify.journal.rate_limiter import opens_at
 from policenotify.journal.recipients import release
-from policenotify.journal.records import Claimed, microseconds, moment, priority, span
+from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -158,7 +166,7 @@ def recover(connection: Connection, now: int, lease: timedelta) -> int:
             delivery=row.id,
             channel=row.channel,
         )
-        overtake(connection, row.lane, now)
+        supersede_partial_sends(connection, row.lane, now)
     return taken_back
 
 
@@ -180,7 +188,7 @@ def claim(
     lease: timedelta,
     severe_only: bool,
     rate: Rate | None = None,
-) -> Claimed | None:
+) -> ClaimedDelivery | None:
     """Take the channel's next delivery, or nothing; what was lost meanwhile is taken back first.
 
     What cannot be read stands in nobody's way: damaged, it is held for a person; of a newer policenotify, passed over.
@@ -193,12 +201,12 @@ def claim(
     if opens is None or opens > now:
         return None
     query, wanted = _MINE, {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
-    newer: NewerVersion | None = None
+    newer: UnsupportedVersion | None = None
     while (row := connection.execute(query, wanted).first()) is not None:
         if (instead := _not_any_more(connection, row, now)) is None:
             try:
                 return _take(connection, row, owner, now, lease)
-            except NewerVersion as error:  # another host may know it
+            except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
                 continue
             except ValueError:
@@ -206,7 +214,7 @@ def claim(
                 _log.warning(
                     "Channel %s: publication %s, delivery %s: held [damaged]", channel, row.publication, row.id
                 )
-        let_go(connection, row, *instead, now)
+        cancel_pending(connection, row, *instead, now)
     if newer is not None:
         raise newer
     return None
@@ -214,14 +222,14 @@ def claim(
 
 def begin(
     connection: Connection,
-    claimed: Claimed,
+    claimed: ClaimedDelivery,
     request: Request,
     wording: str,
     *,
     now: int,
     lease: timedelta,
     rate: Rate | None = None,
-) -> Claimed:
+) -> ClaimedDelivery:
     """Write down that *request* is about to be said. Nothing may leave before this is committed.
 
     The lease begins again: what came before (an upload, a renewed token) may have taken long.
@@ -257,13 +265,13 @@ def begin(
     )
 
 
-def still_ours(connection: Connection, claimed: Claimed) -> None:
+def still_ours(connection: Connection, claimed: ClaimedDelivery) -> None:
     """Raises `LostLease` when it is not."""
     if connection.execute(_STILL_OURS, _fenced(claimed)).first() is None:
         raise _lost(claimed)
 
 
-def confirm(connection: Connection, claimed: Claimed, now: int) -> None:
+def confirm(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
     """Check that the delivery is ours and its lease has not run out by the store's clock.
 
     Raises:
@@ -273,7 +281,7 @@ def confirm(connection: Connection, claimed: Claimed, now: int) -> None:
         raise _lost(claimed)
 
 
-def change(connection: Connection, claimed: Claimed, **new: object) -> None:
+def change(connection: Connection, claimed: ClaimedDelivery, **new: object) -> None:
     """Change the delivery; the values are those of its columns.
 
     Raises:
@@ -288,11 +296,11 @@ def _changing(columns: tuple[str, ...]) -> Update:
     return update(_table).where(_FENCE).values({name: bindparam(name) for name in columns})
 
 
-def _fenced(claimed: Claimed) -> dict[str, object]:
+def _fenced(claimed: ClaimedDelivery) -> dict[str, object]:
     return {"our_id": claimed.id, "our_owner": claimed.owner, "our_attempts": claimed.attempts}
 
 
-def _lost(claimed: Claimed) -> LostLease:
+def _lost(claimed: ClaimedDelivery) -> LostLease:
     return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
 
 
@@ -304,7 +312,7 @@ def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outc
         return Outcome.SUPERSEDED, "It had expired before it could be sent."
     if _continues_nothing(connection, row):
         return Outcome.SUPERSEDED, BEGUN
-    if not (row.needs_opening or _over(connection, row)) or not opening_never_appeared(connection, row.lane):
+    if not (row.needs_opening or _over(connection, row)) or not opening_not_posted(connection, row.lane):
         return None
     if row.needs_opening:
         return Outcome.SKIPPED, NOT_TOLD
@@ -331,14 +339,14 @@ def _over(connection: Connection, row: Row[Any]) -> bool:
     return connection.execute(_OVER, {"publication": row.publication}).first() is not None
 
 
-def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> Claimed:
+def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> ClaimedDelivery:
     claimed = _claimed(connection, row)  # may not be readable: nothing is changed yet
     connection.execute(_TAKE, {"its_id": row.id, "by": owner, "until": now + span(lease)})
     return replace(claimed, owner=owner)
 
 
-def _claimed(connection: Connection, row: Row[Any]) -> Claimed:
-    return Claimed(
+def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
+    return ClaimedDelivery(
         id=row.id,
         owner=row.owner,
         publication=row.publication,

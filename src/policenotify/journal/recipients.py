@@ -28,7 +28,7 @@ from policenotify.channel import Recipient
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course
+from policenotify.model.lifecycle import IncidentStatus
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them has closed."""
@@ -253,7 +253,7 @@ def erase(connection: Connection, now: int) -> int:
         .outerjoin(course, course.c.id == said.c.incident)
         .where(
             or_(
-                course.c.course == Course.OPEN,
+                course.c.course == IncidentStatus.OPEN,
                 func.coalesce(course.c.closed_at, said.c.created_at) > recent,
                 one.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
             )

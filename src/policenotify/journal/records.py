@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import Leg, Outcome
-from policenotify.model.lifecycle import Course
+from policenotify.model.history import Outcome, Target
+from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.text.timestamps import local_time
 
@@ -53,7 +53,7 @@ def priority(severity: Severity) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
+class NewDelivery:
     """One delivery about to be journalled.
 
     Attributes:
@@ -66,7 +66,7 @@ class Drafted:
         remedy: What to do then.
     """
 
-    leg: Leg
+    leg: Target
     post_key: str
     standalone: Post | None = None
     reply: Post | None = None
@@ -76,7 +76,7 @@ class Drafted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class NewPublication:
     """A publication about to be journalled.
 
     Attributes:
@@ -101,7 +101,7 @@ class Draft:
     key: str
     digest: str
     message: Message
-    course: Course
+    course: IncidentStatus
     expected_sequence: int
     actor: str
     at: datetime
@@ -109,7 +109,7 @@ class Draft:
     due_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
-    drafted: tuple[Drafted, ...] = ()
+    drafted: tuple[NewDelivery, ...] = ()
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
 
@@ -128,7 +128,7 @@ class Unworded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class ClaimedDelivery:
     """A delivery that is ours until the lease runs out.
 
     Attributes:
@@ -185,7 +185,7 @@ class Claimed:
     unseen_at: datetime | None = None
     clock_steps: timedelta = timedelta(0)
 
-    def at_steps(self, steps: timedelta) -> Claimed:
+    def at_steps(self, steps: timedelta) -> ClaimedDelivery:
         """The same, its times moved as the clock has been set since; tried first when either clock says so."""
         step = steps - self.clock_steps
         if not step:
@@ -201,7 +201,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class AttemptResult:
     """What became of an attempt, and so of its delivery.
 
     Attributes:
@@ -310,7 +310,7 @@ class IncidentLine:
 
     id: str
     category: str
-    course: Course
+    course: IncidentStatus
     headline: str
     place: str
     opened_at: datetime

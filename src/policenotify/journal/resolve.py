@@ -10,7 +10,7 @@ from policenotify.channel import Operation
 from policenotify.errors import NotHeld
 from policenotify.journal import schema
 from policenotify.journal.audit import record
-from policenotify.journal.ordering import OVERTAKEN, is_overtaken, let_go, lock_lane_of
+from policenotify.journal.ordering import OVERTAKEN, cancel_pending, is_overtaken, lock_lane_of
 from policenotify.journal.records import microseconds
 from policenotify.model.history import Outcome
 
@@ -70,5 +70,5 @@ def resolve(connection: Connection, delivery: int, actor: str, *, posted: bool, 
     )
     if posted or others or row.operation != Operation.POST or not is_overtaken(connection, row):
         return state
-    let_go(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
+    cancel_pending(connection, row, Outcome.SUPERSEDED, OVERTAKEN, at)
     return Outcome.SUPERSEDED

@@ -12,11 +12,11 @@ from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked
 from policenotify.journal import schema
 from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.ordering import lock_lane_of, overtake
+from policenotify.journal.ordering import lock_lane_of, supersede_partial_sends
 from policenotify.journal.queue import change
 from policenotify.journal.rate_limiter import ensure_channel
 from policenotify.journal.recipients import counts, of_people, suppress
-from policenotify.journal.records import Claimed, Settlement, microseconds, span, storable
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
 from policenotify.model.history import Outcome
 
 _table, _people, _attempt = schema.delivery, schema.recipient, schema.attempt
@@ -52,7 +52,7 @@ _WORST = (
 )
 
 
-def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime) -> None:
+def settle(connection: Connection, claimed: ClaimedDelivery, became: AttemptResult, *, now: datetime) -> None:
     """Write down what became of the attempt, and let the delivery go.
 
     Raises:
@@ -101,7 +101,7 @@ def settle(connection: Connection, claimed: Claimed, became: Settlement, *, now:
     )
 
 
-def _withdraw(connection: Connection, claimed: Claimed, now: datetime) -> None:
+def _withdraw(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
     """The post that a deletion was about is not out any more."""
     target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
     row = connection.execute(select(_table.c.id, _table.c.publication).where(_table.c.id == target)).one()
@@ -118,7 +118,9 @@ def _withdraw(connection: Connection, claimed: Claimed, now: datetime) -> None:
     )
 
 
-def end_attempt(connection: Connection, claimed: Claimed, outcome: Outcome, reason: str, code: str, at: int) -> None:
+def end_attempt(
+    connection: Connection, claimed: ClaimedDelivery, outcome: Outcome, reason: str, code: str, at: int
+) -> None:
     """Close the attempt's own row, if one is open."""
     those = {"its": claimed.id, "our": claimed.attempts}
     connection.execute(_END, {**those, "ended_at": at, "outcome": outcome, "reason": reason, "code": code})
@@ -126,7 +128,7 @@ def end_attempt(connection: Connection, claimed: Claimed, outcome: Outcome, reas
 
 def settle_people(
     connection: Connection,
-    claimed: Claimed,
+    claimed: ClaimedDelivery,
     outcomes: Iterable[RecipientOutcome],
     *,
     now: datetime,
@@ -198,7 +200,7 @@ def pause(connection: Connection, channel: str, until: datetime) -> None:
 
 
 def settle_mass(
-    connection: Connection, claimed: Claimed, became: Settlement, *, now: datetime
+    connection: Connection, claimed: ClaimedDelivery, became: AttemptResult, *, now: datetime
 ) -> Mapping[Outcome, int]:
     """Write down what a mass delivery has come to, from what became of its people; returns how many have which.
 
@@ -216,15 +218,17 @@ def settle_mass(
     total = of_people(people)
     told = _told(connection, claimed, became, people)
     settle(connection, claimed, told if total is Outcome.WAITING else _over(told, total), now=now)
-    overtake(connection, lane, microseconds(now))
+    supersede_partial_sends(connection, lane, microseconds(now))
     return people
 
 
-def _over(told: Settlement, total: Outcome) -> Settlement:
+def _over(told: AttemptResult, total: Outcome) -> AttemptResult:
     return replace(told, outcome=total, not_before=None)
 
 
-def _told(connection: Connection, claimed: Claimed, became: Settlement, people: Mapping[Outcome, int]) -> Settlement:
+def _told(
+    connection: Connection, claimed: ClaimedDelivery, became: AttemptResult, people: Mapping[Outcome, int]
+) -> AttemptResult:
     """The settlement with a word for those who fared worst, where it has none of its own."""
     everybody = sum(people.values())
     if (held := people.get(Outcome.HELD, 0)) and became.outcome is not Outcome.HELD:

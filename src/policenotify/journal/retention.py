@@ -16,7 +16,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import counted_not, counts_left, what_is_left, whole
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course, Stage
+from policenotify.model.lifecycle import IncidentStatus, Stage
 
 if TYPE_CHECKING:
     from policenotify.journal.archive import Records
@@ -132,7 +132,11 @@ def _busy(course: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _incidents(wanted: Wanted) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
-    over = [_incident.c.course != Course.OPEN, _incident.c.closed_at <= wanted.before, _over(_of_incident(), wanted)]
+    over = [
+        _incident.c.course != IncidentStatus.OPEN,
+        _incident.c.closed_at <= wanted.before,
+        _over(_of_incident(), wanted),
+    ]
     if wanted.category is not None:
         over.append(_incident.c.category == wanted.category)
     return _incident.c.id, and_(*over), _busy(_of_incident())

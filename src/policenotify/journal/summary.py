@@ -9,7 +9,7 @@ from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, sel
 from policenotify.journal import schema
 from policenotify.journal.records import ChannelSummary, moment, outcome_of
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course
+from policenotify.model.lifecycle import IncidentStatus
 
 _table, _said, _people = schema.delivery, schema.publication, schema.recipient
 _LEFT = (Outcome.WAITING, Outcome.SENDING)
@@ -36,7 +36,7 @@ _UNFINISHED: CompoundSelect[tuple[str, str]] = (
     .where(_table.c.state.in_([*_LEFT, Outcome.HELD]))
     .union(select(_table.c.publication, literal(Outcome.HELD)).where(_table.c.id.in_(_OF_HELD_PEOPLE)))
 )
-_OPEN = select(func.count()).select_from(schema.incident).where(schema.incident.c.course == Course.OPEN)
+_OPEN = select(func.count()).select_from(schema.incident).where(schema.incident.c.course == IncidentStatus.OPEN)
 _UNSETTLED = select(_table.c.id).where(_table.c.state.in_(_LEFT))
 _BECAME = select(_table.c.state, _table.c.doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 

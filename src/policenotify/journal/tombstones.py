@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select
 
-from policenotify.errors import IllegalCourse, KeyReused
+from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.publications import RULES
@@ -108,7 +108,7 @@ def repeated(connection: Connection, keys: Keys, key: str, digest: str) -> str |
     known = {row.key: row for row in connection.execute(_NAMED, {"keys": [key, purged_key(keys, key)]})}
     for name, row in known.items():
         if row.digest != (digest if name == key else keys.tag(_DIGEST, digest)):
-            raise KeyReused(key, row.id)
+            raise IdempotencyConflict(key, row.id)
         return str(row.id)
     return None
 
@@ -126,7 +126,7 @@ def refuse_purged(connection: Connection, message: Message) -> None:
     query = select(_said.c.rules).where(mine, _said.c.rules.like(f"{_MARK}%")).limit(1)
     if (at := purged_at(connection.execute(query).scalar() or "")) is not None:
         what = f"Incident {incident!r}" if incident is not None else f"Publication {corrects}"
-        raise IllegalCourse(
+        raise InvalidTransition(
             f"{what} is over, and its content was purged on {at[:10]}: it cannot be set right any more. Say it anew.",
             incident=incident,
         )

@@ -126,7 +126,7 @@ class Transactions:
             raise self._failure(error, "read") from error
 
     @contextmanager
-    def at_one_moment(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """Until this ends, all that this thread or task reads here is of one moment: one transaction that reads."""
         with self._reading() as connection, _under_way(self, connection, writes=False):
             yield

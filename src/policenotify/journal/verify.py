@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from policenotify.errors import JournalError, NewerVersion
+from policenotify.errors import JournalError, UnsupportedVersion
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -129,7 +129,7 @@ class _Reading:
 
     def _journal_line(self, said: Mapping[str, Any]) -> None:
         if said["form"] > FORM:
-            raise NewerVersion("exported journal", said["form"], FORM)
+            raise UnsupportedVersion("exported journal", said["form"], FORM)
         self._keys = {one["version"]: one["fingerprint"] for one in said["keys"]}
 
     def _event_line(self, said: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 
-from policenotify.model.lifecycle import Course, Stage, course_after
+from policenotify.model.lifecycle import IncidentStatus, Stage, status_after
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, Post, PostRef
 from policenotify.text.timestamps import local_time
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class PostedPart:
     """An earlier publication on one channel, in one language.
 
     Attributes:
@@ -60,7 +60,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """One publication of an incident.
 
     Attributes:
@@ -75,7 +75,7 @@ class Entry:
     sequence: int
     message: Message
     at: datetime
-    said: tuple[Said, ...] = ()
+    said: tuple[PostedPart, ...] = ()
 
     @property
     def stage(self) -> Stage:
@@ -93,19 +93,19 @@ class History:
     """
 
     incident: str | None = None
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[HistoryEntry, ...] = ()
 
     @property
-    def course(self) -> Course:
+    def course(self) -> IncidentStatus:
         """Where the incident stands, or the standalone message with its corrections."""
-        return course_after(entry.stage for entry in self.entries)
+        return status_after(entry.stage for entry in self.entries)
 
     @property
-    def opening(self) -> Entry | None:
+    def opening(self) -> HistoryEntry | None:
         """The publication that opened the incident."""
         return self.entries[0] if self.entries else None
 
-    def entry(self, publication: str) -> Entry | None:
+    def entry(self, publication: str) -> HistoryEntry | None:
         """One of the incident's publications."""
         return next((entry for entry in self.entries if entry.publication == publication), None)
 
@@ -124,7 +124,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Target:
     """What one channel is to say of a message, in one language.
 
     Attributes:
@@ -153,7 +153,7 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class RenderedPost:
     """How a leg reads: the post that answers, if there is something to answer, and the one that stands alone.
 
     Attributes:
@@ -162,14 +162,14 @@ class Wording:
         reply: Reads under our earlier posts; `None` where there is nothing to answer.
         further: Posts that go on where the first one ends, each under the one before, where all that must be said is
             too long for one.
-        gave_way: What was left out so that the rest fits, in plain words.
+        omitted: What was left out so that the rest fits, in plain words.
     """
 
-    leg: Leg
+    leg: Target
     standalone: Post
     reply: Post | None = None
     further: tuple[Post, ...] = ()
-    gave_way: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +182,6 @@ class Pending:
         remedy: What to do.
     """
 
-    leg: Leg
+    leg: Target
     reason: str
     remedy: str

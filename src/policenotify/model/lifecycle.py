@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-from policenotify.errors import IllegalCourse
+from policenotify.errors import InvalidTransition
 
 IncidentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """An incident's id: the caller's own (a dispatch number, say) or a generated one. It is never shown to readers."""
@@ -44,7 +44,7 @@ class Stage(StrEnum):
     STANDALONE = "standalone"
 
 
-class Course(StrEnum):
+class IncidentStatus(StrEnum):
     """Where an incident, or a message that belongs to none, stands."""
 
     UNKNOWN = "unknown"
@@ -54,17 +54,20 @@ class Course(StrEnum):
     STANDALONE = "standalone"
 
 
-_FOLLOWS: dict[Course, dict[Stage, Course]] = {
-    Course.UNKNOWN: {Stage.OPENING: Course.OPEN, Stage.STANDALONE: Course.STANDALONE},
-    Course.OPEN: {
-        Stage.UPDATE: Course.OPEN,
-        Stage.CORRECTION: Course.OPEN,
-        Stage.END: Course.ENDED,
-        Stage.CANCELLATION: Course.CANCELLED,
+_FOLLOWS: dict[IncidentStatus, dict[Stage, IncidentStatus]] = {
+    IncidentStatus.UNKNOWN: {Stage.OPENING: IncidentStatus.OPEN, Stage.STANDALONE: IncidentStatus.STANDALONE},
+    IncidentStatus.OPEN: {
+        Stage.UPDATE: IncidentStatus.OPEN,
+        Stage.CORRECTION: IncidentStatus.OPEN,
+        Stage.END: IncidentStatus.ENDED,
+        Stage.CANCELLATION: IncidentStatus.CANCELLED,
     },
-    Course.ENDED: {Stage.CORRECTION: Course.ENDED},
-    Course.CANCELLED: {},
-    Course.STANDALONE: {Stage.CORRECTION: Course.STANDALONE, Stage.CANCELLATION: Course.CANCELLED},
+    IncidentStatus.ENDED: {Stage.CORRECTION: IncidentStatus.ENDED},
+    IncidentStatus.CANCELLED: {},
+    IncidentStatus.STANDALONE: {
+        Stage.CORRECTION: IncidentStatus.STANDALONE,
+        Stage.CANCELLATION: IncidentStatus.CANCELLED,
+    },
 }
 _AN = frozenset({Stage.OPENING, Stage.UPDATE, Stage.END})  # which take "an", not "a", in an error's text
 
@@ -114,12 +117,12 @@ STANDALONE = Lifecycle()
 """The lifecycle of a message that belongs to no incident."""
 
 
-def may_follow(course: Course) -> tuple[Stage, ...]:
+def allowed_stages(course: IncidentStatus) -> tuple[Stage, ...]:
     """Which stages may follow where an incident stands."""
     return tuple(_FOLLOWS[course])
 
 
-def course_after(stages: Iterable[Stage]) -> Course:
+def status_after(stages: Iterable[Stage]) -> IncidentStatus:
     """Where an incident stands after these stages.
 
     Args:
@@ -128,13 +131,13 @@ def course_after(stages: Iterable[Stage]) -> Course:
     Raises:
         IllegalCourse: They do not follow one another.
     """
-    course = Course.UNKNOWN
+    course = IncidentStatus.UNKNOWN
     for stage in stages:
-        course = next_course(course, stage, incident=None)
+        course = next_status(course, stage, incident=None)
     return course
 
 
-def next_course(course: Course, stage: Stage, *, incident: str | None, known: str = "") -> Course:
+def next_status(course: IncidentStatus, stage: Stage, *, incident: str | None, known: str = "") -> IncidentStatus:
     """Where an incident will stand after one more stage.
 
     Args:
@@ -152,19 +155,21 @@ def next_course(course: Course, stage: Stage, *, incident: str | None, known: st
     after = _FOLLOWS[course].get(stage)
     if after is not None:
         return after
-    following = tuple(one for one in may_follow(course) if incident is None or one is not Stage.STANDALONE)
+    following = tuple(one for one in allowed_stages(course) if incident is None or one is not Stage.STANDALONE)
     subject = "The incident" if incident is None else f"Incident {incident!r}"
     said = {
-        Course.UNKNOWN: f"{subject} was never opened, and {_a(stage)} needs one that was.",
-        Course.OPEN: f"{subject} is already open.",
-        Course.ENDED: f"{subject} has ended.",
-        Course.CANCELLED: f"{'The message' if incident is None else subject} was cancelled, which is final.",
-        Course.STANDALONE: "The message stands alone and belongs to no incident.",
+        IncidentStatus.UNKNOWN: f"{subject} was never opened, and {_a(stage)} needs one that was.",
+        IncidentStatus.OPEN: f"{subject} is already open.",
+        IncidentStatus.ENDED: f"{subject} has ended.",
+        IncidentStatus.CANCELLED: f"{'The message' if incident is None else subject} was cancelled, which is final.",
+        IncidentStatus.STANDALONE: "The message stands alone and belongs to no incident.",
     }[course]
     may = f"What may follow: {', '.join(following)}." if following else "Nothing may follow."
     again = (
         f"If the danger has returned, open a new incident with follows={incident!r}."
-        if incident is not None and course in {Course.ENDED, Course.CANCELLED}
+        if incident is not None and course in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
         else ""
     )
-    raise IllegalCourse(" ".join(filter(None, (said, known, may, again))), incident=incident, may_follow=following)
+    raise InvalidTransition(
+        " ".join(filter(None, (said, known, may, again))), incident=incident, allowed_stages=following
+    )

@@ -28,7 +28,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from policenotify.errors import NewerVersion
+from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
@@ -377,7 +377,7 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
             return Message.model_validate_json(source)  # raises: it says best what is wrong with the JSON, and where
     if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
         if version > SCHEMA_VERSION:
-            raise NewerVersion("message", version, SCHEMA_VERSION)
+            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
         for step in range(version, SCHEMA_VERSION) if version > 0 else ():
             raw = _UPGRADES[step](raw)
     return Message.model_validate(raw)

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
-from policenotify.errors import NewerVersion
+from policenotify.errors import UnsupportedVersion
 from policenotify.model.lifecycle import Stage
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -54,7 +54,7 @@ class _Stored(BaseModel):
         """
         head = _Head.model_validate_json(text)
         if head.schema_version > 1:
-            raise NewerVersion(cls.__name__, head.schema_version, 1)
+            raise UnsupportedVersion(cls.__name__, head.schema_version, 1)
         return cls.model_validate_json(text)
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Course, Stage, next_course
+from policenotify.model.lifecycle import IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
 from policenotify.text.timestamps import local_time
@@ -21,7 +21,7 @@ class _Value(BaseModel):
 
 
 UNVERIFIED = "Accepted by the gateway, not verified."
-"""The note of what is posted through a network whose yes says no more (`Abilities.acceptance`)."""
+"""The note of what is posted through a network whose yes says no more (`Capabilities.acceptance`)."""
 
 
 class Receipt(_Value):
@@ -184,5 +184,5 @@ class Publication(_Value):
 
     def _next(self, stage: Stage, headline: str, fields: dict[str, object], *, corrects: str | None = None) -> Message:
         if self.incident is None:  # in words: what a Lifecycle says of it is for who builds one
-            next_course(Course.STANDALONE, stage, incident=None)
+            next_status(IncidentStatus.STANDALONE, stage, incident=None)
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)

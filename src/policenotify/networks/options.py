@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from policenotify.channel import Abilities, BySeverity, Clock, Keep, OnCorrection, OnUnknown
+from policenotify.channel import BySeverity, Capabilities, Clock, OnCorrection, OnUnknown, StateStore
 from policenotify.errors import SettingsError
 from policenotify.model.rate import Rate
 
@@ -20,8 +20,9 @@ from policenotify.model.rate import Rate
 def options_of(kind: type) -> type[BaseModel]:
     """The options of a network, as a pydantic model made from the signature of its constructor.
 
-    Parameters annotated [`Clock`][policenotify.channel.Clock] or [`Keep`][policenotify.channel.Keep] are handed in by
-    the house and are no options. [`schema_of`][policenotify.networks.options.schema_of] is their JSON Schema.
+    Parameters annotated [`Clock`][policenotify.channel.Clock] or [`StateStore`][policenotify.channel.StateStore] are
+    handed in by the house and are no options. [`schema_of`][policenotify.networks.options.schema_of] is their JSON
+    Schema.
 
     Raises:
         SettingsError: The constructor cannot be read so; for the network's author.
@@ -94,25 +95,25 @@ def _unreadable(kind: type, why: str) -> SettingsError:
 
 def handed_in(hint: object) -> type | None:
     """Which of the house's services a parameter of this annotation is given; `None`: it is an option."""
-    return next((wanted for wanted in (Clock, Keep) if hint is wanted or wanted in get_args(hint)), None)
+    return next((wanted for wanted in (Clock, StateStore) if hint is wanted or wanted in get_args(hint)), None)
 
 
-def claims_of(kind: type) -> Abilities | None:
+def claims_of(kind: type) -> Capabilities | None:
     """What a network can do before anything is configured; `None` where that depends on the account.
 
     A class whose abilities depend on its options may say in `usual` what most of its channels can do.
     """
-    claimed: Any = getattr(kind, "usual", None) or getattr(kind, "abilities", None)
+    claimed: Any = getattr(kind, "usual", None) or getattr(kind, "capabilities", None)
     if isinstance(claimed, property) and claimed.fget:
         try:
             claimed = claimed.fget(object.__new__(kind))
         except Exception:  # noqa: BLE001 - it needs what only a configured channel knows
             return None
-    return claimed if isinstance(claimed, Abilities) else None
+    return claimed if isinstance(claimed, Capabilities) else None
 
 
-class How(TypedDict, total=False):
-    """How a channel is used: the fields of the same names of [`Configured`][policenotify.channel.Configured]."""
+class ChannelOptions(TypedDict, total=False):
+    """How a channel is used: the fields of the same names of [`ChannelConfig`][policenotify.channel.ChannelConfig]."""
 
     languages: tuple[str, ...]
     tags: frozenset[str]
@@ -127,5 +128,5 @@ class How(TypedDict, total=False):
     rate: Rate | None
 
 
-OF_THE_CHANNEL = frozenset({"network", *How.__annotations__})
+OF_THE_CHANNEL = frozenset({"network", *ChannelOptions.__annotations__})
 _RESERVED = OF_THE_CHANNEL | {"options"}

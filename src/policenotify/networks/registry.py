@@ -20,10 +20,22 @@ from typing import Unpack
 
 from pydantic import BaseModel, ValidationError
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Deletes, Edits, Finds, Keep, Kept, Mails, Sends
+from policenotify.channel import (
+    Capabilities,
+    Channel,
+    ChannelConfig,
+    Clock,
+    StateStore,
+    StoredValue,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
+)
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
-from policenotify.networks.options import OF_THE_CHANNEL, How, handed_in, options_of, parameters, schema_of
-from policenotify.validation import nearest, path, secrets_in, slips, withheld
+from policenotify.networks.options import OF_THE_CHANNEL, ChannelOptions, handed_in, options_of, parameters, schema_of
+from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
 
 GROUP = "policenotify.networks"
 """The entry-point group in which packages offer networks."""
@@ -140,7 +152,7 @@ def network(name: str) -> Network:
     offered = networks()
     claims = sorted((one for one in offered if one.name == name), key=lambda one: one.problem)
     if not claims:
-        hint = nearest(name, {one.name for one in offered}, known="Installed")
+        hint = did_you_mean(name, {one.name for one in offered}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
     if claims[0].problem:
         raise SettingsError(claims[0].problem)
@@ -181,7 +193,9 @@ def _dispute(name: str, package: str, packages: list[str]) -> str:
     return f"The network {name!r} is offered by {named}: neither is used. Uninstall all but one."
 
 
-def configured(name: str, network_name: str, options: Mapping[str, object], **how: Unpack[How]) -> Configured:
+def configured(
+    name: str, network_name: str, options: Mapping[str, object], **how: Unpack[ChannelOptions]
+) -> ChannelConfig:
     """A channel as an installation uses it, made from plain options. No I/O.
 
     Args:
@@ -201,18 +215,18 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
     try:
         values = model.model_validate(given, extra="forbid")  # in tables within, too
     except ValidationError as error:
-        found = slips(error, model, at=at, also=OF_THE_CHANNEL, given=given)
+        found = format_validation_errors(error, model, at=at, also=OF_THE_CHANNEL, given=given)
         raise SettingsError("\n".join(found)) from None  # its cause would repeat an author's words about a secret
     named = {option: getattr(values, option) for option in model.model_fields}
     services = {parameter: wanted for parameter, hint, _ in parameters(kind) if (wanted := handed_in(hint))}
 
-    def opened(clock: Clock, keep: Keep) -> Channel:
-        house: dict[type, object] = {Clock: clock, Keep: keep}
+    def opened(clock: Clock, keep: StateStore) -> Channel:
+        house: dict[type, object] = {Clock: clock, StateStore: keep}
         return kind(**named, **{parameter: house[wanted] for parameter, wanted in services.items()})
 
     try:
         channel = opened(_NoClock(), _NoKeep())
-        abilities, account = channel.abilities, channel.account
+        capabilities, account = channel.capabilities, channel.account
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
         raise
@@ -220,19 +234,19 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
         if isinstance(error, ModuleNotFoundError) and offered.lacks_its_extra(error):
             raise MissingExtra(f"The network {network_name!r}", network_name, package=offered.package) from None
         raise SettingsError(_refused(error, at, model, given)) from None  # its cause may quote a secret
-    _check_claims(channel, abilities, account, f"{at}: the network {network_name!r}")
-    if abilities.recipients and how.get("recipients") is None:
+    _check_claims(channel, capabilities, account, f"{at}: the network {network_name!r}")
+    if capabilities.recipients and how.get("recipients") is None:
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
-    if not abilities.recipients and how.get("recipients") is not None:
+    if not capabilities.recipients and how.get("recipients") is not None:
         raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
     people, spell = how.get("recipients"), getattr(channel, "spell", None)
     if people is not None and spell is not None:
         how["recipients"] = lambda: tuple(dict.fromkeys(map(spell, people())))
-    return Configured(
+    return ChannelConfig(
         name=name,
         network=network_name,
         account=account,
-        abilities=abilities,
+        capabilities=capabilities,
         open=opened,
         learns=bool(getattr(kind, "learns", False)),
         **how,
@@ -241,25 +255,25 @@ def configured(name: str, network_name: str, options: Mapping[str, object], **ho
 
 def _refused(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
     """What a constructor said, at the option that it named first: `handle: must be a domain name`."""
-    secrets = secrets_in(model, given)
+    secrets = secret_values(model, given)
     option, colon, rest = str(error).partition(": ")
     where, said = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
     ours = isinstance(error, SettingsError)
-    return f"{where}: {withheld(said if ours else f'{type(error).__name__}: {said}', secrets, ours=ours)}"
+    return f"{where}: {redact(said if ours else f'{type(error).__name__}: {said}', secrets, ours=ours)}"
 
 
-def _check_claims(channel: object, abilities: object, account: object, what: str) -> None:
+def _check_claims(channel: object, capabilities: object, account: object, what: str) -> None:
     """Refuse a channel that claims what it has no method for, before it is relied upon."""
     if not isinstance(channel, Channel):
         raise SettingsError(f"{what} lacks one of abilities, account, prepare, whoami, close. Update its package.")
-    if not isinstance(abilities, Abilities) or not isinstance(account, str) or not account.strip():
+    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
         raise SettingsError(f"{what} does not say its Abilities, or not its account as a text. Update its package.")
     claims: list[tuple[object, type]] = [
-        (abilities.recipients, Mails),
-        (not abilities.recipients, Sends),
-        (abilities.lookup_settles is not None, Finds),
-        (abilities.edits, Edits),
-        (abilities.deletes, Deletes),
+        (capabilities.recipients, SupportsBulkSend),
+        (not capabilities.recipients, SupportsSend),
+        (capabilities.lookup_delay is not None, SupportsLookup),
+        (capabilities.edits, SupportsEdit),
+        (capabilities.deletes, SupportsDelete),
     ]
     for claimed, protocol in claims:
         if claimed and not isinstance(channel, protocol):
@@ -282,7 +296,7 @@ class _NoClock:
 class _NoKeep:
     """Nothing is kept while a channel is only looked at."""
 
-    def load(self, name: str) -> Kept | None:  # noqa: ARG002 - there is nothing under any name
+    def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
         return None
 
     def swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - the same

@@ -31,7 +31,10 @@ _Result = TypeVar("_Result")
 
 
 class AsyncPublisher:
-    """A [`Publisher`][policenotify.publishing.publisher.Publisher] whose methods are awaited; they mean and raise the same."""
+    """The methods of [`Publisher`][policenotify.publishing.publisher.Publisher], awaited.
+
+    They mean and raise the same.
+    """
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher

@@ -8,13 +8,13 @@ from policenotify.model.cap import Precision, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.render.locales.category import Profile
+from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.redaction import without_house_numbers
 
 
 def resolve(
     message: Message,
-    profile: Profile,
+    profile: CategoryProfile,
     *,
     sender: str,
     commune_name: str | None,

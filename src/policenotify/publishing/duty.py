@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from policenotify.channel import Configured
-from policenotify.errors import JournalError, KeyReused, PolicenotifyError, Stopped
-from policenotify.model.history import History, Leg
-from policenotify.model.lifecycle import Course
+from policenotify.channel import ChannelConfig
+from policenotify.errors import IdempotencyConflict, JournalError, PolicenotifyError, PublishingStopped
+from policenotify.model.history import History, Target
+from policenotify.model.lifecycle import IncidentStatus
 from policenotify.publishing.posts import worded
-from policenotify.publishing.preparation import Decided, Deciding
+from policenotify.publishing.preparation import PreparedPublication, Preparer
 from policenotify.publishing.reminders import Reminder, Reminders, duty_message, duty_profile
 from policenotify.render.locales import matching
 
@@ -25,7 +25,7 @@ _log = logging.getLogger("policenotify")
 
 
 @dataclass(slots=True, kw_only=True)
-class Duty:
+class DutyNotifier:
     """Reminds the desk of what it owes, and tells the duty channels.
 
     Attributes:
@@ -35,7 +35,7 @@ class Duty:
     """
 
     journal: Journal
-    deciding: Deciding
+    deciding: Preparer
     reminders: Reminders
     _done: frozenset[str] = field(default=frozenset(), init=False)  # what they have been told, or never will be
 
@@ -55,9 +55,9 @@ class Duty:
         try:
             if channels:
                 self._publish(reminder, channels)
-        except Stopped:
+        except PublishingStopped:
             return  # to be said when all goes on
-        except KeyReused:
+        except IdempotencyConflict:
             pass  # another process, with other settings, has said it
         except JournalError:
             raise
@@ -65,7 +65,7 @@ class Duty:
             _log.error("The duty channel is not told of %s: %s", reminder.incident, error)  # its trace tells nothing
         self._done |= {reminder.key}
 
-    def _publish(self, reminder: Reminder, channels: Sequence[Configured]) -> None:
+    def _publish(self, reminder: Reminder, channels: Sequence[ChannelConfig]) -> None:
         at, language = self.journal.now(), channels[0].languages[0]
         publication = self.deciding.ulid(at)
         reminding = self.reminders.reminding
@@ -76,16 +76,16 @@ class Duty:
         profile = duty_profile(reminding, reminder.level)
         message = self.deciding.resolved(message, profile, None, History())
         named = {one.name: one for one in channels}
-        meant = [Leg(channel=one.name, account=one.account, language=language) for one in channels]
+        meant = [Target(channel=one.name, account=one.account, language=language) for one in channels]
         legs, pending, readers = self.deciding.set_apart(meant, named, History())
         scene = partial(self.deciding.scene, message=message, profile=profile, history=History(), pictures=(), at=at)
         wordings, wordless = worded(legs, named, scene, publication, at, elsewhere=bool(pending))
-        made = Decided(
+        made = PreparedPublication(
             message=message,
             digest=message.digest(),
             profile=profile,
             history=History(),
-            course=Course.STANDALONE,
+            course=IncidentStatus.STANDALONE,
             sequence=0,
             findings=(),
             pictures=(),

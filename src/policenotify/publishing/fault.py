@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.errors import SettingsError
 
 _THEN = "What is meant for it waits, and then goes out by itself. To look: policenotify doctor"
@@ -27,7 +27,7 @@ class Fault:
         return f"{self.reason} {self.remedy}"
 
 
-def fault_of(channel: Configured, had_people: Callable[[str], bool]) -> Fault | None:
+def fault_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> Fault | None:
     """Return why a channel cannot be used at present, or `None` if it can. Reads its list of recipients.
 
     Args:
@@ -37,7 +37,7 @@ def fault_of(channel: Configured, had_people: Callable[[str], bool]) -> Fault | 
     return readers_of(channel, had_people)[1]
 
 
-def readers_of(channel: Configured, had_people: Callable[[str], bool]) -> tuple[tuple[str, ...], Fault | None]:
+def readers_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> tuple[tuple[str, ...], Fault | None]:
     """Return who is on the channel's list now, and why the channel cannot be used, if so.
 
     An emptied list is a fault, because a failed export looks like that. A list that never had people is not, nor is

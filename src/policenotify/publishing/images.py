@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
 from policenotify.channel import Picture
-from policenotify.errors import InvalidPicture, MissingExtra
+from policenotify.errors import InvalidImage, MissingExtra
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,14 +68,14 @@ def picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int 
         MissingExtra: Pillow is not installed.
     """
     if not alt.strip():
-        raise InvalidPicture("Nothing was sent: a picture has no description. Say in `alt` what it shows.")
+        raise InvalidImage("Nothing was sent: a picture has no description. Say in `alt` what it shows.")
     for media_type, encoded, (width, height) in _encodings(_decoded(data, max_side), max_side):
         if len(encoded) <= max_bytes:
             digest = hashlib.sha256(encoded).hexdigest()
             return Picture(
                 digest=digest, media_type=media_type, width=width, height=height, alt=alt.strip(), data=encoded
             )
-    raise InvalidPicture(f"Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.")
+    raise InvalidImage(f"Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.")
 
 
 def _decoded(data: bytes, max_side: int) -> Image.Image:
@@ -85,7 +85,7 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
     except ImportError as error:
         raise MissingExtra("A picture", "images") from error
     if len(data) > MAX_INPUT:
-        raise InvalidPicture(
+        raise InvalidImage(
             f"Nothing was sent: a picture has {len(data) // 1_000_000} MB, more than {MAX_INPUT // 1_000_000}. "
             "Save it smaller."
         )
@@ -98,15 +98,15 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
     except UnidentifiedImageError:
         known = next((kind for mark, kind in _KNOWN_OTHERS.items() if mark in data[:512]), "")
         it_is = f" (it is {known})" if known else ""
-        raise InvalidPicture(
+        raise InvalidImage(
             f"Nothing was sent: a file is no picture that can be read{it_is}. Save it as JPEG or PNG and give that."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidPicture(f"Nothing was sent: a picture has far too many pixels; {_TOO_LARGE}") from None
-    except InvalidPicture:
+        raise InvalidImage(f"Nothing was sent: a picture has far too many pixels; {_TOO_LARGE}") from None
+    except InvalidImage:
         raise
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise InvalidPicture(
+        raise InvalidImage(
             f"Nothing was sent: a picture is damaged or incomplete ({type(error).__name__}). Open it, save it as JPEG "
             "or PNG, and give that; if it was being copied, copy it again."
         ) from error
@@ -114,7 +114,7 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
 
 def _check_size(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise InvalidPicture(f"Nothing was sent: a picture has {image.width} x {image.height} pixels; {_TOO_LARGE}")
+        raise InvalidImage(f"Nothing was sent: a picture has {image.width} x {image.height} pixels; {_TOO_LARGE}")
 
 
 def _upright(image: Image.Image) -> Image.Image:

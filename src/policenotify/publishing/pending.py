@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from policenotify.channel import Clock, Configured
+from policenotify.channel import ChannelConfig, Clock
 from policenotify.errors import JournalError, PolicenotifyError
 from policenotify.publishing.fault import Fault, fault_of, readers_of
-from policenotify.publishing.preparation import Deciding
+from policenotify.publishing.preparation import Preparer
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -34,10 +34,10 @@ class PendingDeliveries:
     """
 
     journal: Journal
-    channels: dict[str, Configured]
-    deciding: Deciding
+    channels: dict[str, ChannelConfig]
+    deciding: Preparer
     clock: Clock
-    reopen: Callable[[str], Configured | None] | None = None
+    reopen: Callable[[str], ChannelConfig | None] | None = None
     _asked_at: float | None = field(default=None, init=False)
     _blocked: set[str] = field(default_factory=set, init=False)  # at the last look
 
@@ -68,7 +68,7 @@ class PendingDeliveries:
         for name in sorted(names & self.channels.keys()):
             self._make_again(self.channels[name], self.reopen(name))
 
-    def _make_again(self, channel: Configured, mended: Configured | None) -> None:
+    def _make_again(self, channel: ChannelConfig, mended: ChannelConfig | None) -> None:
         if mended is None or (channel.account and mended.account not in {"", channel.account}):
             return  # what was worded for one account is not for another
         others = (one for one in self.channels.values() if one.name != channel.name)

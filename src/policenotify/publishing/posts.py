@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from policenotify.channel import Configured, Operation
-from policenotify.errors import CannotFit
-from policenotify.model.history import Leg, Wording
-from policenotify.render import Scene, render
+from policenotify.channel import ChannelConfig, Operation
+from policenotify.errors import MessageTooLong
+from policenotify.model.history import RenderedPost, Target
+from policenotify.render import RenderContext, render
 
 
 def worded(
-    legs: Sequence[Leg],
-    channels: Mapping[str, Configured],
-    scene: Callable[[str], Scene],
+    legs: Sequence[Target],
+    channels: Mapping[str, ChannelConfig],
+    scene: Callable[[str], RenderContext],
     publication: str,
     at: datetime,
     *,
     elsewhere: bool = False,
-) -> tuple[tuple[Wording, ...], tuple[Leg, ...]]:
+) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
     """Word the legs; one on which the text does not fit silences no other.
 
     Args:
@@ -43,13 +43,13 @@ def worded(
     wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
     posts = [leg for leg in legs if leg not in wordless]
     scenes = {language: scene(language) for language in {leg.language for leg in posts}}
-    fitting: list[Wording] = []
-    unfit: dict[Leg, CannotFit] = {}
+    fitting: list[RenderedPost] = []
+    unfit: dict[Target, MessageTooLong] = {}
     for leg in posts:
         key = post_key(publication, leg)
         try:
             fitting.append(render(scenes[leg.language], leg, channel=channels[leg.channel], key=key))
-        except CannotFit as error:
+        except MessageTooLong as error:
             unfit[leg] = error
     deletes = any(leg.operation is Operation.DELETE for leg in wordless)
     if unfit and not (fitting or deletes or elsewhere):
@@ -58,7 +58,7 @@ def worded(
     return wordings, (*wordless, *_refused(unfit, wordings))
 
 
-def _refused(unfit: Mapping[Leg, CannotFit], wordings: Sequence[Wording]) -> tuple[Leg, ...]:
+def _refused(unfit: Mapping[Target, MessageTooLong], wordings: Sequence[RenderedPost]) -> tuple[Target, ...]:
     taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
     refused = []
     for leg, cannot in unfit.items():
@@ -72,7 +72,7 @@ def _refused(unfit: Mapping[Leg, CannotFit], wordings: Sequence[Wording]) -> tup
     return tuple(refused)
 
 
-def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tuple[Wording, ...]:
+def numbered(wordings: Sequence[RenderedPost], publication: str, at: datetime) -> tuple[RenderedPost, ...]:
     """The wordings, with the place of each post among those of its channel: where one goes on, the next ones move up.
 
     An edit that would go on in further posts is none: it is said below.
@@ -107,7 +107,7 @@ def numbered(wordings: Sequence[Wording], publication: str, at: datetime) -> tup
     return tuple(numbered)
 
 
-def post_key(publication: str, leg: Leg) -> str:
+def post_key(publication: str, leg: Target) -> str:
     """The key of a post: the same for the same words to the same account.
 
     The channel is named too, since two networks may call our account alike, and so may a channel that is gone.

@@ -12,14 +12,14 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policenotify.channel import Clock, Configured, Picture
-from policenotify.checks import Check, Draft, check
-from policenotify.errors import IllegalCourse, InvalidPicture, SettingsError
+from policenotify.channel import ChannelConfig, Clock, Picture
+from policenotify.checks import Check, CheckContext, check
+from policenotify.errors import InvalidImage, InvalidTransition, SettingsError
 from policenotify.findings import Finding
 from policenotify.journal import records
 from policenotify.model import places
-from policenotify.model.history import History, Leg, Pending, Wording
-from policenotify.model.lifecycle import Course, Stage, may_follow, next_course
+from policenotify.model.history import History, Pending, RenderedPost, Target
+from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.defaults import resolve
@@ -27,8 +27,8 @@ from policenotify.publishing.fault import Fault, readers_of
 from policenotify.publishing.images import picture
 from policenotify.publishing.posts import post_key, worded
 from policenotify.publishing.routing import Route, legs_on, plan, reached
-from policenotify.render import Scene
-from policenotify.render.locales import Profile, Words, matching, profile_of
+from policenotify.render import RenderContext
+from policenotify.render.locales import CategoryProfile, Locale, matching, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -39,7 +39,7 @@ _log = logging.getLogger("policenotify")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class LoadedMessage:
     """A message whose pictures have been read, once: they are named by digest."""
 
     message: Message
@@ -48,25 +48,25 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class PreparedPublication:
     """A message after steps 1 to 3, before anything is written."""
 
     message: Message
     digest: str
-    profile: Profile
+    profile: CategoryProfile
     history: History
-    course: Course
+    course: IncidentStatus
     sequence: int
     findings: tuple[Finding, ...]
     pictures: tuple[Picture, ...]
-    wordings: tuple[Wording, ...]
-    wordless: tuple[Leg, ...]
+    wordings: tuple[RenderedPost, ...]
+    wordless: tuple[Target, ...]
     pending: tuple[Pending, ...] = ()
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
-class Deciding:
+class Preparer:
     """Decides on messages; it reads the journal, and writes nothing.
 
     Attributes:
@@ -84,18 +84,18 @@ class Deciding:
     """
 
     journal: Journal
-    channels: Mapping[str, Configured]
+    channels: Mapping[str, ChannelConfig]
     duty: tuple[str, ...]
     routes: Sequence[Route]
-    profiles: Mapping[str, Profile]
-    words: Mapping[str, Words]
+    profiles: Mapping[str, CategoryProfile]
+    words: Mapping[str, Locale]
     zone: tzinfo
     sender: str
     clock: Clock
     checks: Sequence[Check]
     entropy: Callable[[int], bytes]
 
-    def given(self, message: Message) -> Given:
+    def given(self, message: Message) -> LoadedMessage:
         """The message with its pictures read, stripped and shrunk.
 
         Raises:
@@ -104,11 +104,11 @@ class Deciding:
         pictures = tuple(self._picture(image) for image in message.images)
         images = tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)
         message = message.model_copy(update={"images": images})
-        return Given(message=message, digest=message.digest(), pictures=pictures)
+        return LoadedMessage(message=message, digest=message.digest(), pictures=pictures)
 
     def decide(
-        self, given: Given, *, to: Sequence[str] | None, publication: str, at: datetime, anyway: bool = False
-    ) -> Decided:
+        self, given: LoadedMessage, *, to: Sequence[str] | None, publication: str, at: datetime, anyway: bool = False
+    ) -> PreparedPublication:
         """Steps 1 to 3; a message that a check forbids is planned and worded only where that is wanted *anyway*."""
         message, pictures = given.message, given.pictures
         history = self._history(message)
@@ -120,7 +120,7 @@ class Deciding:
         pictures = tuple(
             one.model_copy(update={"alt": image.alt}) for one, image in zip(pictures, resolved.images, strict=True)
         )
-        draft = Draft(
+        draft = CheckContext(
             message=resolved,
             profile=profile,
             history=history,
@@ -132,15 +132,15 @@ class Deciding:
             typed=message,
         )
         findings = check(draft, self.checks)
-        legs: tuple[Leg, ...] = ()
-        channels: dict[str, Configured] = {}
+        legs: tuple[Target, ...] = ()
+        channels: dict[str, ChannelConfig] = {}
         if anyway or not any(finding.blocks for finding in findings):
             channels = {name: self._public(self.learned(channel)) for name, channel in self.channels.items()}
             legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
         legs, pending, readers = self.set_apart(legs, channels, history)
         scene = partial(self.scene, message=resolved, profile=profile, history=history, pictures=pictures, at=at)
         wordings, wordless = worded(legs, channels, scene, publication, at, elsewhere=bool(pending))
-        return Decided(
+        return PreparedPublication(
             message=resolved,
             digest=given.digest,
             profile=profile,
@@ -156,8 +156,8 @@ class Deciding:
         )
 
     def late(
-        self, publication: Publication, channel: Configured, readers: tuple[str, ...]
-    ) -> tuple[records.Drafted, ...]:
+        self, publication: Publication, channel: ChannelConfig, readers: tuple[str, ...]
+    ) -> tuple[records.NewDelivery, ...]:
         """Word a publication for a channel that could not be used when it was published, as of that time.
 
         Raises:
@@ -179,14 +179,16 @@ class Deciding:
             *(self._unworded(publication.id, leg) for leg in wordless),
         )
 
-    def draft(self, made: Decided, publication: str, *, key: str, actor: str, at: datetime) -> records.Draft:
+    def draft(
+        self, made: PreparedPublication, publication: str, *, key: str, actor: str, at: datetime
+    ) -> records.NewPublication:
         """What is written into the journal of it."""
         message, stage = made.message, made.message.stage
         lifetime = at + made.profile.lifetime if made.profile.lifetime else None
         # An end, and what sets right or takes back, is owed however late; the rest would be stale.
         stale = lifetime if stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
         owed = message.next_update_at or lifetime or at + _OWED
-        return records.Draft(
+        return records.NewPublication(
             id=publication,
             key=key,
             digest=made.digest,
@@ -196,7 +198,7 @@ class Deciding:
             actor=actor,
             at=at,
             not_after=message.expires_at or stale,
-            due_at=owed if made.course is Course.OPEN else None,
+            due_at=owed if made.course is IncidentStatus.OPEN else None,
             findings=made.findings,
             rules={language: str(words.version) for language, words in sorted(self.words.items())},
             drafted=(
@@ -215,7 +217,7 @@ class Deciding:
         number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(self.entropy(10))
         return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
-    def resolved(self, message: Message, profile: Profile, incident: str | None, history: History) -> Message:
+    def resolved(self, message: Message, profile: CategoryProfile, incident: str | None, history: History) -> Message:
         """The message with what the profile, the tables of places and its incident know."""
         where = message.location
         commune = places.commune(where.commune) if where and where.commune else None
@@ -237,11 +239,11 @@ class Deciding:
         language: str,
         *,
         message: Message,
-        profile: Profile,
+        profile: CategoryProfile,
         history: History,
         pictures: tuple[Picture, ...],
         at: datetime,
-    ) -> Scene:
+    ) -> RenderContext:
         """All that decides how it reads in a language.
 
         Raises:
@@ -253,7 +255,7 @@ class Deciding:
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
                 f"Known: {', '.join(sorted(self.words))}."
             )
-        return Scene(
+        return RenderContext(
             message=message,
             language=language,
             words=words,
@@ -266,18 +268,18 @@ class Deciding:
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
         )
 
-    def learned(self, channel: Configured) -> Configured:
+    def learned(self, channel: ChannelConfig) -> ChannelConfig:
         """The channel with what it knows of its server by now; what cannot be read silences nobody."""
         if not channel.learns:
             return channel
         try:
             with closing(channel.open(self.clock, self.journal.keep(channel.name))) as opened:
-                return replace(channel, abilities=opened.abilities)
+                return replace(channel, capabilities=opened.capabilities)
         except Exception as error:  # noqa: BLE001 - a stranger's channel may fail in any way
             _log.warning("Channel %s is taken for what it claims at first: %s.", channel.name, type(error).__name__)
             return channel
 
-    def _public(self, channel: Configured) -> Configured:
+    def _public(self, channel: ChannelConfig) -> ChannelConfig:
         """The channel as the public's messages have it: nothing of theirs begins on a duty channel."""
         return replace(channel, retired=True) if channel.name in self.duty else channel
 
@@ -291,26 +293,26 @@ class Deciding:
         self.journal.refuse_purged(message)
         history = self.journal.history_of(corrects)
         if history is None:
-            raise IllegalCourse(f"There is no publication {corrects}.", incident=None)
+            raise InvalidTransition(f"There is no publication {corrects}.", incident=None)
         return history
 
-    def _course(self, message: Message, history: History, incident: str | None) -> Course:
+    def _course(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
         stage, corrects = message.stage, message.lifecycle.corrects
         if incident is None:
             first = history.opening
             if first is not None and first.stage is not Stage.STANDALONE:
-                raise IllegalCourse(
+                raise InvalidTransition(
                     f"Publication {first.publication} belongs to incident {first.message.incident!r}; name that one.",
                     incident=first.message.incident,
                 )
-            return next_course(history.course, stage, incident=None)
+            return next_status(history.course, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
-            raise IllegalCourse(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
-        if stage in may_follow(history.course):
-            return next_course(history.course, stage, incident=incident)
+            raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
+        if stage in allowed_stages(history.course):
+            return next_status(history.course, stage, incident=incident)
         open_now = (one.in_zone(self.zone) for one in self.journal.incidents())
         known = history.known(open_now, zone=self.zone)
-        return next_course(history.course, stage, incident=incident, known=known)
+        return next_status(history.course, stage, incident=incident, known=known)
 
     def _picture(self, image: Image) -> Picture:
         if image.digest is not None:
@@ -319,18 +321,18 @@ class Deciding:
             return picture(image.data or b"", image.alt)
         place = Path(image.path)
         if place.exists() and not (place.is_file() or place.is_dir()):  # a device or a pipe may never end
-            raise InvalidPicture(f"Nothing was sent: {image.path!r} is no file with a picture.")
+            raise InvalidImage(f"Nothing was sent: {image.path!r} is no file with a picture.")
         try:
             data = place.read_bytes()
         except OSError as error:
-            raise InvalidPicture(
+            raise InvalidImage(
                 f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
             ) from error
         return picture(data, image.alt)
 
     def set_apart(
-        self, legs: Sequence[Leg], channels: Mapping[str, Configured], history: History
-    ) -> tuple[tuple[Leg, ...], tuple[Pending, ...], dict[str, tuple[str, ...]]]:
+        self, legs: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
+    ) -> tuple[tuple[Target, ...], tuple[Pending, ...], dict[str, tuple[str, ...]]]:
         """Return the legs that can be worded, what waits for a channel, and who is to read it by channel."""
         readers: dict[str, tuple[str, ...]] = {}
         faults: dict[str, Fault] = {}
@@ -349,30 +351,30 @@ class Deciding:
         entries = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
         return replace(history, entries=entries)
 
-    def _drafted(self, wording: Wording, readers: Mapping[str, tuple[str, ...]]) -> Iterator[records.Drafted]:
+    def _drafted(self, wording: RenderedPost, readers: Mapping[str, tuple[str, ...]]) -> Iterator[records.NewDelivery]:
         how = self.channels[wording.leg.channel]
         for number, post in enumerate((wording.standalone, *wording.further)):
-            yield records.Drafted(
+            yield records.NewDelivery(
                 leg=replace(wording.leg, part=wording.leg.part + number),
                 post_key=post.key,
                 standalone=post,
                 reply=wording.reply if number == 0 else None,
-                addresses=readers[how.name] if how.abilities.recipients else None,
+                addresses=readers[how.name] if how.capabilities.recipients else None,
             )
 
     @staticmethod
-    def _unworded(publication: str, leg: Leg, reason: str = "", remedy: str = "") -> records.Drafted:
-        return records.Drafted(leg=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
+    def _unworded(publication: str, leg: Target, reason: str = "", remedy: str = "") -> records.NewDelivery:
+        return records.NewDelivery(leg=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
 
 
-def _pending(legs: Sequence[Leg], faults: Mapping[str, Fault]) -> Iterator[Pending]:
+def _pending(legs: Sequence[Target], faults: Mapping[str, Fault]) -> Iterator[Pending]:
     """Yield one for each channel that cannot be used now: how many posts it takes there is not known yet."""
-    first: dict[str, Leg] = {}
+    first: dict[str, Target] = {}
     for leg in legs:
         if leg.channel in faults and not leg.skip:
             first.setdefault(leg.channel, leg)
     for name, leg in first.items():
-        waits = Leg(channel=name, account="", language=leg.language)
+        waits = Target(channel=name, account="", language=leg.language)
         yield Pending(leg=waits, reason=faults[name].reason, remedy=faults[name].remedy)
 
 
@@ -388,4 +390,4 @@ def _refuse_mixed(message: Message, history: History) -> None:
     incident = first.message.incident
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
-    raise IllegalCourse(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
+    raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)

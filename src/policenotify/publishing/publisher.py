@@ -11,32 +11,32 @@ from datetime import datetime, timedelta, tzinfo
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from policenotify.channel import Clock, Configured
+from policenotify.channel import ChannelConfig, Clock
 from policenotify.checks import CHECKS, Check
 from policenotify.delivery.attempt import patience
-from policenotify.delivery.dispatcher import Delivery
+from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
-    IllegalCourse,
+    InvalidTransition,
     JournalError,
-    NotAllowed,
+    MessageRejected,
     SettingsError,
 )
 from policenotify.findings import Finding
 from policenotify.journal.records import LEASE
-from policenotify.model.history import Leg, Outcome, Pending, Wording
+from policenotify.model.history import Outcome, Pending, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
-from policenotify.publishing.duty import Duty
+from policenotify.publishing.duty import DutyNotifier
 from policenotify.publishing.fault import Fault, fault_of
 from policenotify.publishing.pending import PendingDeliveries
-from policenotify.publishing.preparation import Deciding, Given
+from policenotify.publishing.preparation import LoadedMessage, Preparer
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
-from policenotify.publishing.reminders import Reminder, Reminders, Reminding, duty_profile
+from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route
-from policenotify.render.locales import PROFILES, WORDS, Profile, Words
+from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
 from policenotify.text.timestamps import local_time
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -65,10 +65,10 @@ class Preview:
 
     message: Message
     findings: tuple[Finding, ...] = ()
-    wordings: tuple[Wording, ...] = ()
-    deletions: tuple[Leg, ...] = ()
+    wordings: tuple[RenderedPost, ...] = ()
+    deletions: tuple[Target, ...] = ()
     pending: tuple[Pending, ...] = ()
-    refusals: tuple[Leg, ...] = ()
+    refusals: tuple[Target, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -87,10 +87,10 @@ class Publisher:
         self,
         *,
         journal: Journal,
-        channels: Iterable[Configured],
+        channels: Iterable[ChannelConfig],
         routes: Sequence[Route] = (),
-        profiles: Mapping[str, Profile] = PROFILES,
-        words: Mapping[str, Words] = WORDS,
+        profiles: Mapping[str, CategoryProfile] = PROFILES,
+        words: Mapping[str, Locale] = WORDS,
         zone: tzinfo,
         sender: str,
         wait: timedelta = timedelta(seconds=20),
@@ -99,10 +99,10 @@ class Publisher:
         checks: Sequence[Check] = CHECKS,
         lease: timedelta = LEASE,
         patience: Callable[[timedelta], timedelta] = patience,
-        reminding: Reminding | None = None,
+        reminding: ReminderPolicy | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
-        reopen: Callable[[str], Configured | None] | None = None,
+        reopen: Callable[[str], ChannelConfig | None] | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -130,7 +130,7 @@ class Publisher:
             SettingsError: Two channels are the same account, or a duty channel is none.
         """
         self.journal = journal
-        self.channels: dict[str, Configured] = {channel.name: channel for channel in channels}
+        self.channels: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
         _refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
@@ -140,15 +140,15 @@ class Publisher:
         self.wait = wait
         self.clock: Clock = clock or journal.clock
         self.runners: list[Runner] = list(runners)
-        self._delivery = Delivery(
+        self._delivery = Dispatcher(
             journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
         )
-        reminding = reminding or Reminding()
+        reminding = reminding or ReminderPolicy()
         for name in reminding.to:
             if name not in self.channels:
-                raise SettingsError(f"reminders.to: {name!r} is no channel. {nearest(name, self.channels)}")
+                raise SettingsError(f"reminders.to: {name!r} is no channel. {did_you_mean(name, self.channels)}")
         self._reminders = Reminders(journal=journal, reminding=reminding, on_overdue=on_overdue)
-        self._deciding = Deciding(
+        self._deciding = Preparer(
             journal=journal,
             channels=self.channels,
             duty=reminding.to,
@@ -169,7 +169,7 @@ class Publisher:
             clock=self.clock,
             reopen=reopen,
         )
-        self._duty = Duty(journal=journal, deciding=self._deciding, reminders=self._reminders)
+        self._duty = DutyNotifier(journal=journal, deciding=self._deciding, reminders=self._reminders)
         self._worker = Worker(_Background(journal, self._delivery, self._look_after, self._next_at), clock=self.clock)
 
     def __enter__(self) -> Self:
@@ -266,17 +266,17 @@ class Publisher:
             self._pending.look_after()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
-                with self.journal.at_one_moment():
+                with self.journal.snapshot():
                     given = self._deciding.given(message)
                     first = self.journal.repeated(key, given.digest)
                 written, new = (first, False) if first else self._write(given, key=key, actor=actor, to=to)
             except JournalError as error:
                 error.certainly_not_published()
                 raise
-            except NotAllowed as error:
+            except MessageRejected as error:
                 if connection is None or error.publication is None:
                     raise
-                raise NotAllowed(error.findings, error.publication, in_transaction=True) from None
+                raise MessageRejected(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
                 return self._told(written, repeated=not new)
         if new:
@@ -294,7 +294,7 @@ class Publisher:
         history = self.journal.history(incident)
         if not history.entries:
             known = history.known((one.in_zone(self.zone) for one in self.incidents()), zone=self.zone)
-            raise IllegalCourse(f"There is no incident {incident!r}. {known}", incident=incident)
+            raise InvalidTransition(f"There is no incident {incident!r}. {known}", incident=incident)
         return self._told(history.entries[-1].publication)
 
     def publication(self, wanted: str) -> Publication | None:
@@ -350,7 +350,7 @@ class Publisher:
         """
         return self._worker
 
-    def _write(self, given: Given, *, key: str, actor: str, to: Sequence[str] | None) -> tuple[str, bool]:
+    def _write(self, given: LoadedMessage, *, key: str, actor: str, to: Sequence[str] | None) -> tuple[str, bool]:
         """Write it down; returns its id, and whether it is new: another process may just have said it."""
         from policenotify.journal.publications import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
 
@@ -358,17 +358,17 @@ class Publisher:
             at = self.journal.now()
             publication = self._deciding.ulid(at)
             try:
-                with self.journal.at_one_moment():
+                with self.journal.snapshot():
                     made = self._deciding.decide(given, to=to, publication=publication, at=at)
                     draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
-            except IllegalCourse:
+            except InvalidTransition:
                 # Another process may have said this very thing since the key was looked for.
                 if (first := self.journal.repeated(key, given.digest)) is None:
                     raise
                 return first, False
             if any(finding.blocks for finding in made.findings):
                 self.journal.keep_refused(draft)
-                raise NotAllowed(made.findings, publication)
+                raise MessageRejected(made.findings, publication)
             if not draft.drafted:
                 raise SettingsError(
                     f"Nothing was sent: no route takes this {made.message.category} message. "
@@ -387,7 +387,7 @@ class Publisher:
 
     def _told(self, wanted: str, *, repeated: bool = False) -> Publication:
         """The publication as the journal has it; what waits says who will send it."""
-        with self.journal.at_one_moment():
+        with self.journal.snapshot():
             found = self.journal.publication(wanted)
             if found is None:
                 raise KeyError(wanted)
@@ -410,7 +410,7 @@ class Publisher:
 
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)
-        told = channel is None or channel.abilities.acceptance == "verified"
+        told = channel is None or channel.capabilities.acceptance == "verified"
         return "" if told or receipt.outcome is not Outcome.POSTED else UNVERIFIED
 
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
@@ -446,7 +446,7 @@ class _Background:
     """What the worker does, and how it learns that there is something to do."""
 
     journal: Journal
-    delivery: Delivery
+    delivery: Dispatcher
     look_after: Callable[[], None]
     next_at: Callable[[], datetime | None]
 
@@ -464,11 +464,11 @@ class _Background:
     def finish(self, patience: float) -> bool:
         finished = self.delivery.finish(patience=patience)
         with suppress(JournalError):  # it will be seen by its silence
-            self.journal.left_runner()
+            self.journal.stop_heartbeat()
         return finished
 
 
-def _refuse_shared_accounts(channels: Iterable[Configured]) -> None:
+def _refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
     """Two channels of one account would say everything twice to the same readers."""
     names: dict[tuple[str, str], str] = {}
     for channel in channels:

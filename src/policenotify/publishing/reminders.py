@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
-from policenotify.render.locales import Profile, Words, matching
-from policenotify.render.locales.duty import DUTY, DutyWords
+from policenotify.render.locales import CategoryProfile, Locale, matching
+from policenotify.render.locales.duty import DUTY, ReminderPhrases
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -28,7 +28,7 @@ CATEGORY = "duty_reminder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reminding:
+class ReminderPolicy:
     """When the desk is reminded of a word that it owes, and where.
 
     Attributes:
@@ -43,7 +43,7 @@ class Reminding:
     after: tuple[timedelta, ...] = (timedelta(0), timedelta(minutes=15), timedelta(hours=1))
     every: timedelta = timedelta(hours=4)
     to: tuple[str, ...] = ()
-    words: Mapping[str, DutyWords] = field(default_factory=lambda: DUTY)
+    words: Mapping[str, ReminderPhrases] = field(default_factory=lambda: DUTY)
 
     def __post_init__(self) -> None:
         rising = all(one < other for one, other in zip(self.after, self.after[1:], strict=False))
@@ -129,7 +129,7 @@ class Reminders:
     """
 
     journal: Journal
-    reminding: Reminding
+    reminding: ReminderPolicy
     on_overdue: Callable[[Reminder], object] | None = None
 
     def next_at(self) -> datetime | None:
@@ -166,7 +166,7 @@ class Reminders:
 
 
 def duty_message(
-    reminder: Reminder, *, language: str, words: Words, phrases: Mapping[str, DutyWords], zone: tzinfo
+    reminder: Reminder, *, language: str, words: Locale, phrases: Mapping[str, ReminderPhrases], zone: tzinfo
 ) -> Message:
     """What the duty channel is told. The same reminder gives the same message, in every process."""
     said = matching(language, phrases) or DUTY["fr"]
@@ -184,9 +184,9 @@ def duty_message(
     )
 
 
-def duty_profile(reminding: Reminding, level: int) -> Profile:
+def duty_profile(reminding: ReminderPolicy, level: int) -> CategoryProfile:
     """How that message is worded; it is of no use any more once the next one is due."""
-    return Profile(
+    return CategoryProfile(
         code=CATEGORY,
         labels={language: said.label for language, said in reminding.words.items()} or {"fr": DUTY["fr"].label},
         emoji="⏰",

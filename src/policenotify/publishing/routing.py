@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from policenotify.channel import Configured, Operation
+from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
-from policenotify.model.history import Entry, History, Leg, Outcome, Said
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 Contains = Callable[[str, str], bool]
 """Whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with this INSEE code."""
@@ -55,12 +55,12 @@ class Route:
 def plan(
     message: Message,
     history: History,
-    channels: Sequence[Configured],
+    channels: Sequence[ChannelConfig],
     routes: Sequence[Route],
     *,
     contains: Contains,
     to: Sequence[str] | None = None,
-) -> tuple[Leg, ...]:
+) -> tuple[Target, ...]:
     """Decide where a message goes, in which languages, and what it answers there.
 
     - OPENING, STANDALONE: to the channels of all routes that take it; without routes, to every channel. An exercise
@@ -91,13 +91,13 @@ def plan(
     if isinstance(to, str):  # one name, not its letters, each of which may be another channel's
         to = (to,)
     heard = _heard(history, channels) if message.stage not in _BEGINS else {}
-    wanted: list[Configured] = []
+    wanted: list[ChannelConfig] = []
     if not heard or message.stage is Stage.UPDATE or to is not None:
         wanted = _wanted(message, channels, routes, contains, to)
     if not wanted and not heard:
         _refuse_silence(message, to)
     known = {channel.name for channel in channels}
-    legs: list[Leg] = []
+    legs: list[Target] = []
     for channel in channels:
         if channel.name in heard:
             legs += _following(message, history, channel, heard[channel.name])
@@ -106,7 +106,7 @@ def plan(
     for name, said in heard.items():
         if name not in known:
             legs += _numbered(
-                Leg(
+                Target(
                     channel=name,
                     account=was.account,
                     language=was.language,
@@ -117,7 +117,7 @@ def plan(
     return tuple(legs)
 
 
-def legs_on(message: Message, history: History, channel: Configured) -> tuple[Leg, ...]:
+def legs_on(message: Message, history: History, channel: ChannelConfig) -> tuple[Target, ...]:
     """Return the legs of a message on one channel that it is meant for, and what they answer there.
 
     As `plan` does, for one channel that could not be used when the message was published.
@@ -137,24 +137,24 @@ def legs_on(message: Message, history: History, channel: Configured) -> tuple[Le
     return tuple(replace(leg, skip=unfit) for leg in _beginning(message, channel))
 
 
-def reached(history: History, channel: Configured) -> bool:
+def reached(history: History, channel: ChannelConfig) -> bool:
     """Return whether something of the incident is, may be or will be with the channel's readers."""
     return any(
         _posted_as(was, channel) and was.outcome not in _NOT_OUT for entry in history.entries for was in entry.said
     )
 
 
-def _beginning(message: Message, channel: Configured) -> Iterator[Leg]:
+def _beginning(message: Message, channel: ChannelConfig) -> Iterator[Target]:
     return _numbered(_leg(channel, language) for language in _languages(message, channel))
 
 
 def _wanted(
     message: Message,
-    channels: Sequence[Configured],
+    channels: Sequence[ChannelConfig],
     routes: Sequence[Route],
     contains: Contains,
     to: Sequence[str] | None,
-) -> list[Configured]:
+) -> list[ChannelConfig]:
     """Whom a beginning goes to."""
     for number, route in enumerate(routes, start=1):
         _refuse_unknown(route.to, channels, f"routes: route {number}")
@@ -169,19 +169,19 @@ def _wanted(
     return [channel for channel in fit if _meant(channel, names)]
 
 
-def _meant(channel: Configured, names: Iterable[str]) -> bool:
+def _meant(channel: ChannelConfig, names: Iterable[str]) -> bool:
     return any(name == channel.name or name in channel.tags for name in names)
 
 
-def _refuse_unknown(names: Iterable[str], channels: Sequence[Configured], field: str) -> None:
+def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], field: str) -> None:
     known = {name for channel in channels for name in (channel.name, *channel.tags)}
     for name in names:
         if name not in known:
-            hint = nearest(name, known)
+            hint = did_you_mean(name, known)
             raise SettingsError(f"Nothing was sent. {field}: no channel has the name or tag {name!r}. {hint}")
 
 
-def _refuse_unfit(to: Iterable[str], channels: Iterable[Configured], message: Message) -> None:
+def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
     """Somebody who names a channel must hear that it cannot be had; a tag only means those that can."""
     for channel in channels:
         if channel.name not in to:
@@ -225,14 +225,14 @@ def _concerns(place: Location | None, area: str, contains: Contains) -> bool:
     return inside or (kind == "dept" and code in place.also_departments)
 
 
-def _heard(history: History, channels: Sequence[Configured]) -> dict[str, list[Said]]:
+def _heard(history: History, channels: Sequence[ChannelConfig]) -> dict[str, list[PostedPart]]:
     """Who got something of the incident: channels in the order in which they did, each language once.
 
     Those who read an account are the same by whatever name its channel goes now.
     """
     known = {channel.name for channel in channels}
     now = {channel.account: channel.name for channel in channels if not channel.problem}
-    heard: dict[str, dict[str, Said]] = {}
+    heard: dict[str, dict[str, PostedPart]] = {}
     for entry in history.entries:
         for said in entry.said:
             name = said.channel if said.channel in known else now.get(said.account, said.channel)
@@ -240,7 +240,9 @@ def _heard(history: History, channels: Sequence[Configured]) -> dict[str, list[S
     return {channel: list(languages.values()) for channel, languages in heard.items()}
 
 
-def _following(message: Message, history: History, channel: Configured, said: Sequence[Said]) -> Iterator[Leg]:
+def _following(
+    message: Message, history: History, channel: ChannelConfig, said: Sequence[PostedPart]
+) -> Iterator[Target]:
     """One leg for each language that the channel got; an update also in others that both speak by now."""
     if channel.exercise != message.exercise:
         now = "for exercises only" if channel.exercise else "not for exercises any more"
@@ -253,15 +255,15 @@ def _following(message: Message, history: History, channel: Configured, said: Se
         for language in dict.fromkeys((*spoken, *more))
     ]
     silent = [language for language in before if not message.wording(language)]
-    if message.stage is Stage.CORRECTION and channel.abilities.edits:
+    if message.stage is Stage.CORRECTION and channel.capabilities.edits:
         legs = _corrected(legs, message, history, channel)
-    if message.stage is Stage.CANCELLATION and channel.abilities.deletes:
+    if message.stage is Stage.CANCELLATION and channel.capabilities.deletes:
         legs = _taken_back(legs, history, channel)
     legs += [replace(_leg(channel, language), skip=f"The message does not speak {language!r}.") for language in silent]
     return _numbered(legs)
 
 
-def _corrected(legs: Sequence[Leg], message: Message, history: History, channel: Configured) -> list[Leg]:
+def _corrected(legs: Sequence[Target], message: Message, history: History, channel: ChannelConfig) -> list[Target]:
     """The legs of a correction on a channel that can edit: the posts, then the edits."""
     severe = (message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)
     how = channel.correction_policy(severe=severe)
@@ -272,7 +274,7 @@ def _corrected(legs: Sequence[Leg], message: Message, history: History, channel:
     return [*posts, *edits.values()]
 
 
-def _edit(leg: Leg, message: Message, history: History, channel: Configured) -> Leg | None:
+def _edit(leg: Target, message: Message, history: History, channel: ChannelConfig) -> Target | None:
     """The change of the post that was wrong; `None`: it is not out, or of several posts it may stand in any.
 
     A correction that was itself made by an edit has no post of its own: what it changed is changed again.
@@ -286,7 +288,7 @@ def _edit(leg: Leg, message: Message, history: History, channel: Configured) -> 
     return None
 
 
-def _taken_back(legs: Sequence[Leg], history: History, channel: Configured) -> list[Leg]:
+def _taken_back(legs: Sequence[Target], history: History, channel: ChannelConfig) -> list[Target]:
     """The legs of a cancellation on a channel that can delete: the posts, then the deletions, the newest first."""
     if channel.on_cancellation == "reply":
         return list(legs)
@@ -299,18 +301,18 @@ def _taken_back(legs: Sequence[Leg], history: History, channel: Configured) -> l
     return [*(replace(leg, answers=()) for leg in legs), *deletions]
 
 
-def _deletion(channel: Configured, entry: Entry, was: Said) -> Leg:
+def _deletion(channel: ChannelConfig, entry: HistoryEntry, was: PostedPart) -> Target:
     leg = replace(_leg(channel, was.language), operation=Operation.DELETE)
     return replace(leg, target=entry.publication, target_part=was.part)
 
 
-def _posted_as(said: Said, channel: Configured) -> bool:
+def _posted_as(said: PostedPart, channel: ChannelConfig) -> bool:
     return (said.channel, said.account) == (channel.name, channel.account)
 
 
-def _answers(message: Message, history: History, channel: Configured, language: str) -> tuple[str, ...]:
+def _answers(message: Message, history: History, channel: ChannelConfig, language: str) -> tuple[str, ...]:
     """The publications that this account has said in this language, up to the one that is set right, if any."""
-    if not channel.abilities.replies:
+    if not channel.capabilities.replies:
         return ()
     answers: list[str] = []
     for entry in history.entries:
@@ -321,18 +323,18 @@ def _answers(message: Message, history: History, channel: Configured, language: 
     return tuple(answers)
 
 
-def _ours(said: Said, channel: Configured, language: str) -> bool:
+def _ours(said: PostedPart, channel: ChannelConfig, language: str) -> bool:
     return _posted_as(said, channel) and said.language == language
 
 
-def _languages(message: Message, channel: Configured) -> list[str]:
+def _languages(message: Message, channel: ChannelConfig) -> list[str]:
     """What both the message and the channel's readers speak; at least the message's own language."""
     return [language for language in channel.languages if message.wording(language)] or [message.language]
 
 
-def _leg(channel: Configured, language: str) -> Leg:
-    return Leg(channel=channel.name, account=channel.account, language=language)
+def _leg(channel: ChannelConfig, language: str) -> Target:
+    return Target(channel=channel.name, account=channel.account, language=language)
 
 
-def _numbered(legs: Iterable[Leg]) -> Iterator[Leg]:
+def _numbered(legs: Iterable[Target]) -> Iterator[Target]:
     return (replace(leg, part=part) for part, leg in enumerate(legs))

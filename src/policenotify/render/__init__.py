@@ -1,6 +1,6 @@
 """How a message reads on one channel: the only place that words.
 
-A `Scene` draws together what is said in one language; `render` words it for
+A `RenderContext` draws together what is said in one language; `render` words it for
 one leg. Pure: the same arguments give the same text, on any host and on any day.
 
 A post on a short network reads, in this order:
@@ -19,7 +19,7 @@ to. Where what is required does not fit, it becomes a thread; where that cannot 
 what to do, and where the rest is.
 """
 
-from policenotify.render.context import Scene
+from policenotify.render.context import RenderContext
 from policenotify.render.renderer import render
 
-__all__ = ["Scene", "render"]
+__all__ = ["RenderContext", "render"]

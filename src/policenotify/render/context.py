@@ -13,11 +13,11 @@ from policenotify.channel import Picture
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
-from policenotify.render.locales.category import Profile
-from policenotify.render.locales.phrases import Words
+from policenotify.render.locales.category import CategoryProfile
+from policenotify.render.locales.phrases import Locale
 from policenotify.render.places import Place, place_of, tagged
 from policenotify.render.sentences import open_ended, paragraph, sentence, small
-from policenotify.render.times import Teller
+from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.folding import says
@@ -45,7 +45,7 @@ class Said:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Scene:
+class RenderContext:
     """A message in one language, with what it means and what came before it: what its wordings share.
 
     What is worked out for one channel is kept for the next ones, as long as the scene lives; nothing is worked out that
@@ -67,8 +67,8 @@ class Scene:
 
     message: Message
     language: str
-    words: Words
-    profile: Profile
+    words: Locale
+    profile: CategoryProfile
     now: datetime
     zone: tzinfo
     sender: str
@@ -78,7 +78,9 @@ class Scene:
     mentions: frozenset[str] = frozenset()
     _made: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
-    def once(self, make: Callable[Concatenate[Scene, _Told], _Made], *told: _Told.args, **more: _Told.kwargs) -> _Made:
+    def once(
+        self, make: Callable[Concatenate[RenderContext, _Told], _Made], *told: _Told.args, **more: _Told.kwargs
+    ) -> _Made:
         """What a function makes of the scene and of a few more values; it is called the first time only."""
         wanted = (make, told, *more.items())
         if wanted not in self._made:
@@ -86,7 +88,7 @@ class Scene:
         made: _Made = self._made[wanted]
         return made
 
-    def mentioning(self, mentions: frozenset[str]) -> Scene:
+    def mentioning(self, mentions: frozenset[str]) -> RenderContext:
         """The scene on a channel that may mention these accounts."""
         return self if mentions == self.mentions else replace(self, mentions=mentions)
 
@@ -139,9 +141,9 @@ class Scene:
         return place_of(self.message.location, self.words)
 
     @cached_property
-    def teller(self) -> Teller:
+    def teller(self) -> TimeFormatter:
         """Tells its times."""
-        return Teller(self.words, self.now, self.zone)
+        return TimeFormatter(self.words, self.now, self.zone)
 
     @cached_property
     def signature(self) -> str:
@@ -176,7 +178,7 @@ class Scene:
         return f"{self.named}, {self.words.time(self.now, self.zone)}"
 
     @cached_property
-    def first(self) -> Scene:
+    def first(self) -> RenderContext:
         """What opened the incident, or (when nothing is known) this."""
         opening = self.history.opening
         return self if opening is None or self.begins else replace(self, message=opening.message)

@@ -9,13 +9,13 @@ from typing import Literal
 from policenotify.channel import Picture
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.render.context import Scene
+from policenotify.render.context import RenderContext
 from policenotify.render.mail_format import MailParts, Tone, render_mail
 from policenotify.text.budget import Budget
 from policenotify.text.fit import Fitted, longest
 
 
-def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
+def mail_parts(scene: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
     """The pieces of a mail."""
     words, place = scene.words, scene.place
     label = scene.profile.label(scene.language)
@@ -38,7 +38,7 @@ def mail_parts(scene: Scene, pictures: tuple[Picture, ...], *, standalone: bool)
     )
 
 
-def subject(scene: Scene) -> str:
+def subject(scene: RenderContext) -> str:
     """Return the subject: stage, category, place and headline of this message.
 
     It says what holds now. Mailboxes keep an incident together by `References`. It is what a locked screen shows, so
@@ -65,19 +65,19 @@ def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitt
         budget: Of the text.
         sentences: Shorten the description at the end of a sentence only; the instruction never is elsewhere.
     """
-    gave_way: list[str] = []
+    omitted: list[str] = []
     text, html = render_mail(parts)
     if not budget.fits(text) and parts.description:
         shorter = longest(parts.description, _fitting(parts, "description", budget), sentences=sentences)
         parts = replace(parts, description=shorter)
-        gave_way.append(f"description {'shortened' if shorter else 'left out'}")
+        omitted.append(f"description {'shortened' if shorter else 'left out'}")
         text, html = render_mail(parts)
     if not budget.fits(text) and (
         shorter := longest(parts.instruction, _fitting(parts, "instruction", budget), sentences=True)
     ):
-        gave_way.append("instruction shortened")
+        omitted.append("instruction shortened")
         text, html = render_mail(replace(parts, instruction=shorter))
-    return Fitted(text, tuple(gave_way), *budget.use(text)), html
+    return Fitted(text, tuple(omitted), *budget.use(text)), html
 
 
 def _fitting(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:
@@ -88,7 +88,7 @@ def _fitting(parts: MailParts, field: Literal["description", "instruction"], bud
     return fits
 
 
-def _tone(scene: Scene) -> Tone:
+def _tone(scene: RenderContext) -> Tone:
     severity = scene.message.severity or scene.profile.severity
     if scene.message.stage is Stage.END:
         return "clear"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policenotify.model.location import Location, RoadRef
-from policenotify.render.locales.phrases import Words
+from policenotify.render.locales.phrases import Locale
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import one_line
 from policenotify.text.folding import says, unmarked
@@ -44,7 +44,7 @@ class Place:
         return ", ".join(filter(None, (self.name, *self.details)))
 
 
-def place_of(location: Location | None, words: Words) -> Place:
+def place_of(location: Location | None, words: Locale) -> Place:
     """The place in words, no finer than the location tells."""
     if location is None:
         return Place()
@@ -60,7 +60,7 @@ def place_of(location: Location | None, words: Words) -> Place:
     return Place(name, details, department if department != name else "")
 
 
-def _road(road: RoadRef | None, words: Words) -> list[str]:
+def _road(road: RoadRef | None, words: Locale) -> list[str]:
     if road is None:
         return []
     way = words.direction.format(direction=_safe(road.direction)) if road.direction else ""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from policenotify.channel import Configured, Picture, Post, Span
-from policenotify.errors import CannotFit
-from policenotify.model.history import Leg, Wording
-from policenotify.render.context import Scene
+from policenotify.channel import ChannelConfig, Picture, Post, Span
+from policenotify.errors import MessageTooLong
+from policenotify.model.history import RenderedPost, Target
+from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, mail_parts, subject
-from policenotify.render.short_post import Short
+from policenotify.render.short_post import ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import Fitted, Part, fit, thread
@@ -19,7 +19,7 @@ from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
 
-def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
+def render(scene: RenderContext, leg: Target, *, channel: ChannelConfig, key: str) -> RenderedPost:
     """Word a message for one leg: to stand alone and, where there is something to answer, to hang under it.
 
     Args:
@@ -29,13 +29,13 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
         key: The post's key; both wordings have it, since only one of them will go out.
 
     Returns:
-        The wording; `gave_way` says what had to be left out.
+        The wording; `omitted` says what had to be left out.
 
     Raises:
         CannotFit: What must be said does not fit: neither whole, nor in a thread, nor in its briefest form.
     """
-    scene = scene.once(Scene.mentioning, channel.mentions)
-    message, can = scene.message, channel.abilities
+    scene = scene.once(RenderContext.mentioning, channel.mentions)
+    message, can = scene.message, channel.capabilities
     shown = scene.once(_described)[: can.images]
     kept_out = len(scene.pictures) - len(shown)
     notes = [f"{kept_out} of {len(scene.pictures)} pictures left out"] if kept_out else []
@@ -47,13 +47,13 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
         texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
         if not texts or others is None:
             texts, others = _thread(scene, channel) or (texts, others)
-        if not texts and not channel.abilities.html:
+        if not texts and not channel.capabilities.html:
             fitted = _brief(scene, channel)
             texts = (fitted.text,) if fitted.fits else ()
         if others is None:  # words that are refused as a whole are better said briefly than not at all
             others = _distinct(scene, channel, lambda short: short.brief) or ()
         if not texts:
-            raise CannotFit(channel.name, fitted.used, fitted.limit)
+            raise MessageTooLong(channel.name, fitted.used, fitted.limit)
         post = Post(
             key=key,
             account=leg.account,
@@ -78,20 +78,20 @@ def render(scene: Scene, leg: Leg, *, channel: Configured, key: str) -> Wording:
             )
             for number, text in enumerate(texts[1:], 1)
         ]
-        return (post, *further), () if further else fitted.gave_way
+        return (post, *further), () if further else fitted.omitted
 
     (standalone, *further), left_alone = wording(standalone=True)
     (reply, *_), left_reply = wording(standalone=False) if leg.answers else ((None,), ())
-    gave_way = tuple(dict.fromkeys((*left_alone, *left_reply, *notes)))
-    return Wording(leg=leg, standalone=standalone, reply=reply, further=tuple(further), gave_way=gave_way)
+    omitted = tuple(dict.fromkeys((*left_alone, *left_reply, *notes)))
+    return RenderedPost(leg=leg, standalone=standalone, reply=reply, further=tuple(further), omitted=omitted)
 
 
 def _worded(
-    scene: Scene, channel: Configured, pictures: tuple[Picture, ...], *, standalone: bool
+    scene: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool
 ) -> tuple[Fitted, str, str]:
     """Text, title and HTML, as the network wants them."""
-    budget = channel.abilities.budget
-    if channel.abilities.html:
+    budget = channel.capabilities.budget
+    if channel.capabilities.html:
         parts_of_mail = mail_parts(scene, pictures, standalone=standalone)
         fitted, html = fit_mail(parts_of_mail, budget, sentences=scene.of_incident)
         return fitted, scene.once(subject), html
@@ -108,33 +108,35 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> Fitted:
     return replace(fitted, text=budget.spell(fitted.text))  # the mark of a cut is no letter either
 
 
-def _brief(scene: Scene, channel: Configured) -> Fitted:
+def _brief(scene: RenderContext, channel: ChannelConfig) -> Fitted:
     """The least that may be said, and all that gave way for it."""
     short = _short(scene, channel)
-    fitted = _fitted(short.brief, channel.abilities.budget)
+    fitted = _fitted(short.brief, channel.capabilities.budget)
     # The link is told as the place of the rest.
     left = [f"{part.name} left out" for part in short.standalone if part.name and part.name != "link"]
-    return replace(fitted, gave_way=(*left, *fitted.gave_way))
+    return replace(fitted, omitted=(*left, *fitted.omitted))
 
 
-def _short(scene: Scene, channel: Configured, *, distinct: bool = False) -> Short:
+def _short(scene: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
     """The pieces of a short post: the same ones for all channels that are alike."""
-    can = channel.abilities
+    can = channel.capabilities
     bracketed = can.hashtags and can.bracketed_hashtags
     named = scene.distinct if distinct else "" if can.replies else scene.named
-    return scene.once(Short, can.hashtags, bracketed, named, _hard_spaces(can.budget))
+    return scene.once(ShortPost, can.hashtags, bracketed, named, _hard_spaces(can.budget))
 
 
-def _distinct(scene: Scene, channel: Configured, parts: Callable[[Short], Sequence[Part]]) -> tuple[str, ...] | None:
+def _distinct(
+    scene: RenderContext, channel: ChannelConfig, parts: Callable[[ShortPost], Sequence[Part]]
+) -> tuple[str, ...] | None:
     """These parts with what tells them apart, where the network refuses repeated words; `None`: that does not fit."""
-    can = channel.abilities
+    can = channel.capabilities
     if not can.refuses_repeats or can.html:
         return ()
     fitted = _fitted(parts(_short(scene, channel, distinct=True)), can.budget)
     return (fitted.text,) if fitted.fits else None
 
 
-def _told_apart(scene: Scene, others: tuple[str, ...], number: int) -> dict[str, Any]:
+def _told_apart(scene: RenderContext, others: tuple[str, ...], number: int) -> dict[str, Any]:
     """The fields of a post that hold the text by which it is told from another one."""
     if not others:
         return {}
@@ -146,12 +148,12 @@ def _hard_spaces(budget: Budget) -> bool:
     return budget.spell is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
-def _thread(scene: Scene, channel: Configured) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+def _thread(scene: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     """The texts of several posts, and those that tell each apart; `None`: it cannot be said so.
 
     Both wordings have the same ones. Where there is no room for what tells them apart, there is none.
     """
-    can = channel.abilities
+    can = channel.capabilities
     if not can.replies or can.html:
         return None
     for behind in (f" {scene.distinct}", "") if can.refuses_repeats else ("",):
@@ -161,7 +163,7 @@ def _thread(scene: Scene, channel: Configured) -> tuple[tuple[str, ...], tuple[s
     return None
 
 
-def _lost(scene: Scene, budget: Budget) -> list[str]:
+def _lost(scene: RenderContext, budget: Budget) -> list[str]:
     """What of the desk's own words the network's alphabet has not."""
     if budget.loses is None:
         return []
@@ -170,11 +172,11 @@ def _lost(scene: Scene, budget: Budget) -> list[str]:
     return [f"“{sign}” cannot be written there" for sign in dict.fromkeys(lost)]
 
 
-def _spans(scene: Scene, text: str) -> tuple[Span, ...]:
+def _spans(scene: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**found._asdict()) for found in spans_of(text, scene.mentions))
 
 
-def _described(scene: Scene) -> tuple[Picture, ...]:
+def _described(scene: RenderContext) -> tuple[Picture, ...]:
     """The pictures with their descriptions in the language of the leg."""
     alts = scene.said.alts or tuple(picture.alt for picture in scene.pictures)
     return tuple(

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from policenotify.model.lifecycle import Stage
-from policenotify.render.context import Scene
+from policenotify.render.context import RenderContext
 from policenotify.render.places import tagged
 from policenotify.render.sentences import capital, sentence
 from policenotify.text.fit import Part, Rule, first_sentence
@@ -25,7 +25,7 @@ _STOPS: Final = ".,;:!?…"
 
 
 @dataclass(frozen=True, eq=False)
-class Short:
+class ShortPost:
     """A message on networks of short posts that are alike.
 
     Attributes:
@@ -36,7 +36,7 @@ class Short:
         hard_spaces: A space at which no line may break is made one that does not break.
     """
 
-    scene: Scene
+    scene: RenderContext
     hashtags: bool
     bracketed: bool
     named: str

@@ -8,15 +8,15 @@ from typing import Final
 
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.render.locales.category import Profile
-from policenotify.render.locales.phrases import Words
+from policenotify.render.locales.category import CategoryProfile
+from policenotify.render.locales.phrases import Locale
 from policenotify.text.folding import says
 
 _WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class TimeFormatter:
     """Tells times in one language, as seen from one moment in one zone.
 
     Attributes:
@@ -25,11 +25,11 @@ class Teller:
         zone: The readers' zone.
     """
 
-    words: Words
+    words: Locale
     now: datetime
     zone: tzinfo
 
-    def holds(self, message: Message, profile: Profile, headline: str) -> str:
+    def holds(self, message: Message, profile: CategoryProfile, headline: str) -> str:
         """Since, from or from when until when what is said holds, to go with the headline; empty when it says so.
 
         Where the headline says the time, but not of which other day, only the day is told. Only for what belongs to
@@ -46,7 +46,7 @@ class Teller:
             return self.words.tell_span(start, end, self.now, self.zone)
         return self._tell("starting" if start > self.now else "since", start)
 
-    def outlook(self, message: Message, profile: Profile, said: str, typed: str) -> str:
+    def outlook(self, message: Message, profile: CategoryProfile, said: str, typed: str) -> str:
         """When the desk will say more, else until when it holds; empty when that is said or does not apply.
 
         Args:
@@ -63,7 +63,7 @@ class Teller:
             return self._tell("until", until)
         return ""
 
-    def facts(self, message: Message, profile: Profile) -> tuple[tuple[str, str], ...]:
+    def facts(self, message: Message, profile: CategoryProfile) -> tuple[tuple[str, str], ...]:
         """All times with their labels, days named: for a mail, which may be read tomorrow."""
         words, timed = self.words, _timed(message, profile)
         ended = message.stage in {Stage.END, Stage.CANCELLATION}
@@ -101,5 +101,5 @@ class Teller:
         return not away or any(says(text, name) for name in named)
 
 
-def _timed(message: Message, profile: Profile) -> bool:
+def _timed(message: Message, profile: CategoryProfile) -> bool:
     return profile.opens_incident or message.incident is not None

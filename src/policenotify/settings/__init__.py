@@ -9,7 +9,7 @@ from __future__ import annotations
 from policenotify.settings.exposure import exposed
 from policenotify.settings.factory import channels_of, open_publisher, routes_of
 from policenotify.settings.init import IGNORED, TEMPLATE, write_settings
-from policenotify.settings.language_record import SpokenLanguage
+from policenotify.settings.language_record import LoadedLocale
 from policenotify.settings.languages import languages_of, unnamed, words_of
 from policenotify.settings.loader import profiles_of, read_settings
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
@@ -18,11 +18,11 @@ __all__ = [
     "IGNORED",
     "TEMPLATE",
     "ChannelSettings",
+    "LoadedLocale",
     "RecipientSettings",
     "ReminderSettings",
     "RouteSettings",
     "Settings",
-    "SpokenLanguage",
     "channels_of",
     "exposed",
     "languages_of",

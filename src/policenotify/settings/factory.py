@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
-from policenotify.errors import MissingExtra, NewerVersion, SettingsError, UnknownNetwork
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configured
 from policenotify.settings.languages import words_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from policenotify.publishing.routing import Route
 
 
-def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[Configured, ...]:
+def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
     """Return the channels of this installation, ready to be opened. No network is asked.
 
     Args:
@@ -35,7 +35,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[Configur
         SettingsError: Something is wrong with them, one line for each; or two are the same account.
         MissingExtra: A network's library is not installed.
     """
-    ready: list[Configured] = []
+    ready: list[ChannelConfig] = []
     wrong: list[str] = []
     for name in settings.channels:
         try:
@@ -65,7 +65,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[Configur
     return tuple(ready)
 
 
-def _channel(settings: Settings, name: str) -> Configured:
+def _channel(settings: Settings, name: str) -> ChannelConfig:
     if fault := settings.faults.get(name):
         raise SettingsError(fault)
     channel = settings.channels[name]
@@ -87,18 +87,18 @@ def _lines(name: str, error: SettingsError) -> list[str]:
     return [line if line.startswith(at) else f"{at}: {line}" for line in str(error).splitlines()]
 
 
-def _unusable(settings: Settings, name: str, problem: str) -> Configured:
+def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:
     """A channel that cannot be used now: as far as it is known, and able to do nothing."""
 
-    def opened(clock: Clock, keep: Keep) -> Channel:  # noqa: ARG001 - the form of `Configured.open`
+    def opened(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
         raise SettingsError(problem)
 
     channel = settings.channels[name]
-    return Configured(
+    return ChannelConfig(
         name=name,
         network=channel.network,
         account="",
-        abilities=Abilities(budget=Budget(0)),
+        capabilities=Capabilities(budget=Budget(0)),
         open=opened,
         problem=problem,
         **{**_how(channel), "tags": channel.likely_tags},
@@ -171,10 +171,10 @@ class _Reopening:
     def __init__(self, place: Path) -> None:
         self._place = place
 
-    def __call__(self, name: str) -> Configured | None:
+    def __call__(self, name: str) -> ChannelConfig | None:
         try:
             settings = read_settings(self._place, tolerant=True)
             channels = channels_of(settings, tolerant=True)
-        except (SettingsError, NewerVersion):  # being edited just now
+        except (SettingsError, UnsupportedVersion):  # being edited just now
             return None
         return next((one for one in channels if one.name == name), None)

@@ -13,17 +13,17 @@ from pydantic import ValidationError
 
 from policenotify.model.cap import Severity
 from policenotify.model.languages import tags_for
-from policenotify.render.locales import FR, PROFILES, WORDS, Words
+from policenotify.render.locales import FR, PROFILES, WORDS, Locale
 from policenotify.render.locales.toml_export import as_table
-from policenotify.settings.language_record import SpokenLanguage
+from policenotify.settings.language_record import LoadedLocale
 from policenotify.settings.language_schema import WordsFile, words_form, words_from
 from policenotify.text.spans import hashtag
-from policenotify.validation import nearest, path, slips
+from policenotify.validation import did_you_mean, format_validation_errors, path
 
 _WRITE = 'Write them, or say which language lends them: base = "en"'
 _SIGNS = "emojis"  # belong to no language: a file need not repeat them
 _TABLES = ("marks", _SIGNS)
-_USUAL = frozenset(field.name for field in fields(Words) if field.default is not MISSING)  # nothing is lacking there
+_USUAL = frozenset(field.name for field in fields(Locale) if field.default is not MISSING)  # nothing is lacking there
 
 
 def dropped_in(
@@ -31,10 +31,10 @@ def dropped_in(
     table: Mapping[str, Any],
     file: Path,
     *,
-    base: SpokenLanguage | None,
+    base: LoadedLocale | None,
     categories: Collection[str],
     named: Collection[str],
-) -> tuple[SpokenLanguage | None, list[str]]:
+) -> tuple[LoadedLocale | None, list[str]]:
     """The language that a file makes.
 
     Args:
@@ -56,7 +56,7 @@ def dropped_in(
     try:
         read = words_form().model_validate(_merged(lender, table))
     except ValidationError as error:
-        lines = slips(error, words_form())
+        lines = format_validation_errors(error, words_form())
         missing = [line.removesuffix(": is missing.") for line in lines if line.endswith(": is missing.")]
         found += [f"lacks {', '.join(missing)}. {_WRITE}"] if missing else []
         return None, [*found, *(line for line in lines if not line.endswith(": is missing."))]
@@ -70,7 +70,7 @@ def dropped_in(
     return replace(made, lent=tuple(name for name in wanted if name not in own) if base else ()), []
 
 
-def _made(tag: str, read: WordsFile, file: Path, base: SpokenLanguage | None, *, alike: bool) -> SpokenLanguage:
+def _made(tag: str, read: WordsFile, file: Path, base: LoadedLocale | None, *, alike: bool) -> LoadedLocale:
     """The language, with the base's names for the categories that the file does not name.
 
     A hashtag that is not said is made of the label that is, unless the base is the same language: then its own stays.
@@ -86,7 +86,7 @@ def _made(tag: str, read: WordsFile, file: Path, base: SpokenLanguage | None, *,
     words = words_from(read, tag)
     values = json.dumps([as_table(words), labels, hashtags, severities], ensure_ascii=False, sort_keys=True)
     digest = hashlib.sha256(values.encode()).hexdigest()[:12]
-    return SpokenLanguage(
+    return LoadedLocale(
         words=replace(words, version=digest if read.version is None else read.version),
         labels=labels,
         hashtags=hashtags,
@@ -109,7 +109,7 @@ def _unknown(table: Mapping[str, Any], categories: Collection[str]) -> Iterator[
         given = table.get(kind)
         for code in given if isinstance(given, dict) else ():
             if code not in categories:
-                yield f"{path(kind, code)}: there is no such category. {nearest(code, categories)}"
+                yield f"{path(kind, code)}: there is no such category. {did_you_mean(code, categories)}"
 
 
 def _names_in(table: Mapping[str, Any]) -> Iterator[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from policenotify.model.cap import Severity
-from policenotify.render.locales import PROFILES, WORDS, Words
+from policenotify.render.locales import PROFILES, WORDS, Locale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpokenLanguage:
+class LoadedLocale:
     """A language that an installation can speak.
 
     Attributes:
@@ -25,7 +25,7 @@ class SpokenLanguage:
         lent: What another language lends: names of fields, `labels.fire`. Empty where it is only another region's.
     """
 
-    words: Words
+    words: Locale
     labels: Mapping[str, str]
     hashtags: Mapping[str, tuple[str, ...]]
     severity_hashtags: Mapping[str, Mapping[Severity, str]]

@@ -23,7 +23,7 @@ from pydantic import (
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import CategoryCode, Language
-from policenotify.render.locales import FR, Phrase, Words
+from policenotify.render.locales import FR, Locale, Phrase
 from policenotify.render.locales.placeholders import wrong_in
 from policenotify.render.locales.toml_export import ABOUT
 from policenotify.text.characters import one_line
@@ -118,7 +118,7 @@ def _of_stages(name: str, stages: Mapping[Stage, str]) -> type[BaseModel]:
 
 
 def _kind(name: str, hint: object) -> object:
-    """How a field of `Words` stands in a file."""
+    """How a field of `Locale` stands in a file."""
     if name in _BY_STAGE:
         return _of_stages(name, getattr(FR, name))
     if hint is Phrase:
@@ -135,11 +135,11 @@ def _kind(name: str, hint: object) -> object:
 
 @cache
 def words_form() -> type[WordsFile]:
-    """The form of a file of words, with all fields of `Words`; made when the first file is read."""
-    hints = get_type_hints(Words)
+    """The form of a file of words, with all fields of `Locale`; made when the first file is read."""
+    hints = get_type_hints(Locale)
     own = {
         field.name: (_kind(field.name, hints[field.name]), ... if field.default is MISSING else field.default)
-        for field in fields(Words)
+        for field in fields(Locale)
         if field.name not in WordsFile.model_fields
     }
     return create_model("WordsFile", __base__=WordsFile, __doc__=WordsFile.__doc__, **cast("Any", own))
@@ -151,7 +151,7 @@ def words_schema() -> dict[str, Any]:
     made.pop("required", None)  # what another language lends need not stand in the file
     text, texts = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
     fields_of = made["properties"]
-    for name, hint in get_type_hints(Words).items():
+    for name, hint in get_type_hints(Locale).items():
         if hint is Phrase:
             fields_of[name] = {"anyOf": [text, {"$ref": fields_of[name]["$ref"]}]}
         if name in ABOUT and name not in WordsFile.model_fields:
@@ -165,12 +165,12 @@ def words_schema() -> dict[str, Any]:
     return made
 
 
-def words_from(file: WordsFile, language: str) -> Words:
+def words_from(file: WordsFile, language: str) -> Locale:
     """The phrases of a file that has been found right; their version is yet to be given."""
-    values: dict[str, Any] = {field.name: getattr(file, field.name) for field in fields(Words)}
+    values: dict[str, Any] = {field.name: getattr(file, field.name) for field in fields(Locale)}
     for name, value in values.items():
         if name in _BY_STAGE:
             values[name] = MappingProxyType({Stage(stage): text for stage, text in value.model_dump().items()})
         elif isinstance(value, BaseModel):
             values[name] = Phrase(**value.model_dump())
-    return Words(**{**values, "language": language, "version": ""})
+    return Locale(**{**values, "language": language, "version": ""})

@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from policenotify.model.languages import matching, tags_for
-from policenotify.render.locales import PROFILES, WORDS, Profile, Words
-from policenotify.settings.language_record import SpokenLanguage
+from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
+from policenotify.settings.language_record import LoadedLocale
 from policenotify.settings.model import Settings
-from policenotify.validation import nearest, path
+from policenotify.validation import did_you_mean, path
 
 _NAMES = ("labels", "hashtags", "severity_hashtags")
 
 
-def languages_of(settings: Settings) -> dict[str, SpokenLanguage]:
+def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
     """The languages of this installation, by BCP 47 tag. Reads their files anew.
 
     Raises:
         SettingsError: A file cannot be read, or something in it is missing or wrong; one line for each.
     """
-    spoken = {tag: SpokenLanguage.shipped(tag) for tag in WORDS}
+    spoken = {tag: LoadedLocale.shipped(tag) for tag in WORDS}
     if not settings.languages:
         return spoken
     from policenotify.settings.language_file import dropped_in  # noqa: PLC0415 - most have no such file
@@ -58,7 +58,7 @@ def languages_of(settings: Settings) -> dict[str, SpokenLanguage]:
     return spoken
 
 
-def words_of(settings: Settings) -> Mapping[str, Words]:
+def words_of(settings: Settings) -> Mapping[str, Locale]:
     """The fixed phrases of each language of this installation.
 
     Raises:
@@ -67,7 +67,7 @@ def words_of(settings: Settings) -> Mapping[str, Words]:
     return {tag: one.words for tag, one in languages_of(settings).items()} if settings.languages else WORDS
 
 
-def renamed(profiles: dict[str, Profile], settings: Settings) -> dict[str, Profile]:
+def renamed(profiles: dict[str, CategoryProfile], settings: Settings) -> dict[str, CategoryProfile]:
     """The profiles with their names in the languages that were dropped in; what the settings themselves say stays.
 
     Raises:
@@ -79,7 +79,7 @@ def renamed(profiles: dict[str, Profile], settings: Settings) -> dict[str, Profi
     return {code: _renamed(profile, files, settings) for code, profile in profiles.items()}
 
 
-def unnamed(profiles: Mapping[str, Profile], settings: Settings) -> Iterator[str]:
+def unnamed(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
     """Where a category has no label in a language that is spoken here, so that another language's stands in."""
     spoken = (tag for channel in settings.channels.values() for tag in channel.languages)
     for tag in dict.fromkeys((*spoken, *settings.languages)):
@@ -90,7 +90,7 @@ def unnamed(profiles: Mapping[str, Profile], settings: Settings) -> Iterator[str
         )
 
 
-def _renamed(profile: Profile, files: Mapping[str, SpokenLanguage], settings: Settings) -> Profile:
+def _renamed(profile: CategoryProfile, files: Mapping[str, LoadedLocale], settings: Settings) -> CategoryProfile:
     changes: dict[str, Any] = {}
     for kind in _NAMES:
         said = _said(settings, profile.code, kind)
@@ -141,7 +141,7 @@ def _bases(settings: Settings, tables: Mapping[str, Any], wrong: list[str]) -> I
         elif said in others:
             yield tag, str(said)
         else:
-            wrong.append(f"{at}: {said!r} is no other language here. {nearest(str(said), others)}")
+            wrong.append(f"{at}: {said!r} is no other language here. {did_you_mean(str(said), others)}")
 
 
 def _in_order(settings: Settings, bases: Mapping[str, str], wrong: list[str]) -> tuple[str, ...]:

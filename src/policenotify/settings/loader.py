@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from policenotify.errors import NewerVersion, SettingsError
+from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.networks.options import options_of
-from policenotify.render.locales import PROFILES, Profile
+from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.environment import PREFIX, override, resolve, withhold
 from policenotify.settings.languages import renamed
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, wrong
-from policenotify.validation import nearest, slips
+from policenotify.validation import did_you_mean, format_validation_errors
 
 SCHEMA_VERSION = 1
 """Version of the settings that this release reads."""
@@ -56,7 +56,7 @@ def read_settings(
     origins, problems = override(table, environ, known=frozenset(Settings.model_fields), apart={FILE_VARIABLE})
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise NewerVersion("settings file", version, SCHEMA_VERSION)
+        raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
     faults: dict[str, list[str]] = {}
     if secrets:
         faults = resolve(table, place.parent, environ, ours=OF_THE_CHANNEL)
@@ -70,30 +70,32 @@ def read_settings(
     return settings
 
 
-def profiles_of(settings: Settings) -> dict[str, Profile]:
+def profiles_of(settings: Settings) -> dict[str, CategoryProfile]:
     """What each category means in this installation: the shipped profiles, changed and added to.
 
     Raises:
         SettingsError: A field is unknown, missing or wrong; or a file of words is.
     """
-    model = options_of(Profile)
+    model = options_of(CategoryProfile)
     profiles, found = dict(PROFILES), []
     for code, changes in settings.categories.items():
         shipped = _values(PROFILES[code]) if code in PROFILES else {}
         try:
             values = model.model_validate({**_merged(shipped, changes), "code": code})
         except ValidationError as error:
-            found += slips(error, model, at=f"categories.{code}")
+            found += format_validation_errors(error, model, at=f"categories.{code}")
             if not shipped:
-                found.append(f"categories.{code}: is no built-in category, and so a new one. {nearest(code, PROFILES)}")
+                found.append(
+                    f"categories.{code}: is no built-in category, and so a new one. {did_you_mean(code, PROFILES)}"
+                )
             continue
-        profiles[code] = Profile(**{name: getattr(values, name) for name in model.model_fields})
+        profiles[code] = CategoryProfile(**{name: getattr(values, name) for name in model.model_fields})
     if found:
         raise settings.error(found)
     return renamed(profiles, settings)
 
 
-def _values(profile: Profile) -> dict[str, Any]:
+def _values(profile: CategoryProfile) -> dict[str, Any]:
     return {field.name: getattr(profile, field.name) for field in fields(profile)}
 
 

@@ -34,10 +34,10 @@ from policenotify.model.cap import Severity
 from policenotify.model.languages import matching
 from policenotify.model.message import CategoryCode, Language, Sentence
 from policenotify.model.rate import EXAMPLES, Rate
-from policenotify.publishing.reminders import Reminding
+from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES, WORDS
 from policenotify.text.spans import mentioned
-from policenotify.validation import nearest, path, sentence, slips
+from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
 
 _SEVERITIES = ("severe", "minor")  # the fields of BySeverity
 
@@ -190,7 +190,7 @@ class RecipientSettings(_Part):
 
 
 class ChannelSettings(_Part):
-    """One account of ours: how it is used ([`Configured`][policenotify.channel.Configured]) and its network's options.
+    """One account and its network's options: see [`ChannelConfig`][policenotify.channel.ChannelConfig].
 
     Attributes:
         network: Which network it is on.
@@ -267,7 +267,7 @@ _Span = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class ReminderSettings(_Part):
-    """When the desk is reminded of a word that it owes: see [`Reminding`][policenotify.publishing.reminders.Reminding].
+    """Reminders of overdue words: see [`ReminderPolicy`][policenotify.publishing.reminders.ReminderPolicy].
 
     Attributes:
         after: How long after the deadline each reminder is raised.
@@ -275,8 +275,8 @@ class ReminderSettings(_Part):
         to: The duty channels, which carry nothing else.
     """
 
-    after: tuple[_Span, ...] = Reminding().after
-    every: _Span = Reminding().every
+    after: tuple[_Span, ...] = ReminderPolicy().after
+    every: _Span = ReminderPolicy().every
     to: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
 
     @model_validator(mode="after")
@@ -284,9 +284,9 @@ class ReminderSettings(_Part):
         self.reminding()
         return self
 
-    def reminding(self) -> Reminding:
+    def reminding(self) -> ReminderPolicy:
         """It as the publisher takes it."""
-        return Reminding(after=self.after, every=self.every, to=self.to)
+        return ReminderPolicy(after=self.after, every=self.every, to=self.to)
 
 
 class Settings(_Part):
@@ -334,10 +334,10 @@ class Settings(_Part):
         wrong += self._duty_is_apart()
         for number, route in enumerate(self.routes):
             for name in sorted(set(route.to) - known):
-                hint = nearest(name, known)
+                hint = did_you_mean(name, known)
                 wrong += [f"routes[{number}].to: {name!r} is no channel and no tag. {hint}"]
             for code in sorted(route.categories - categories):
-                hint = nearest(code, categories)
+                hint = did_you_mean(code, categories)
                 wrong += [f"routes[{number}].categories: there is no category {code!r}. {hint}"]
         if wrong:
             raise ValueError("\n".join(wrong))
@@ -346,7 +346,7 @@ class Settings(_Part):
     def _duty_is_apart(self) -> Iterator[str]:
         for name in self.reminders.to:
             if name not in self.channels:
-                yield f"reminders.to: {name!r} is no channel. {nearest(name, self.channels)}"
+                yield f"reminders.to: {name!r} is no channel. {did_you_mean(name, self.channels)}"
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} & {*self.reminders.to}):
                 yield f"routes[{number}].to: {name!r} is a duty channel (reminders.to); it carries nothing else."
@@ -412,7 +412,7 @@ class Settings(_Part):
         try:
             settings = cls.model_validate(table if known is None else _with_sound_channels(table, known))
         except ValidationError as error:
-            lines = [*slips(error, cls), *chain.from_iterable((known or {}).values())]
+            lines = [*format_validation_errors(error, cls), *chain.from_iterable((known or {}).values())]
             raise wrong(place, lines, origins) from None  # its cause may quote a value
         settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
         settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
@@ -446,7 +446,7 @@ def _wordless(name: str, channel: ChannelSettings, spoken: Iterable[str]) -> Ite
     for language in channel.languages:
         if matching(language, known) is None:
             drop = f'Drop them in: [languages] {language} = "words/{language}.toml"'
-            hint = nearest(language, known)
+            hint = did_you_mean(language, known)
             yield f"channels.{name}.languages: there are no words for {language!r}. {hint} {drop}"
 
 
@@ -463,7 +463,7 @@ def _with_sound_channels(table: Mapping[str, object], faults: dict[str, list[str
             lines = list(_wordless(name, ChannelSettings.model_validate(given), spoken))
             bad = {"languages"} if lines else set()
         except ValidationError as error:
-            lines = slips(error, ChannelSettings, at=path("channels", name))
+            lines = format_validation_errors(error, ChannelSettings, at=path("channels", name))
             bad = {str(slip["loc"][0]) for slip in error.errors(include_url=False, include_input=False) if slip["loc"]}
         if lines:
             faults[name] = [*lines, *faults.get(name, ())]

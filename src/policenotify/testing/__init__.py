@@ -4,7 +4,7 @@ Applications test with [`recorded`][policenotify.testing.recording.recorded]: wh
 
 Names are imported when they are first used: the stands need no pytest, and only
 [`ChannelContract`][policenotify.testing.contract.suite.ChannelContract] and
-[`MailStand`][policenotify.testing.servers.mail.MailStand] need the extra `policenotify[testing]`.
+[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
@@ -16,62 +16,70 @@ from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
     from policenotify.testing.contract.suite import ChannelContract
-    from policenotify.testing.contract.wires import Call, HttpWire, MailsWire, OneCallWire, Shown, Trouble, Wire
-    from policenotify.testing.fakes import FakeClock, MemoryKeep
+    from policenotify.testing.contract.wires import (
+        Call,
+        Fault,
+        HttpWire,
+        MailsWire,
+        NetworkFixture,
+        OneCallWire,
+        VisiblePost,
+    )
+    from policenotify.testing.fakes import FakeClock, InMemoryStateStore
     from policenotify.testing.recorder import RecordedPost
     from policenotify.testing.recording import Recording, recorded
-    from policenotify.testing.servers.bluesky import BlueskyStand
-    from policenotify.testing.servers.http import Answer, Hang, HangUp, Seen, Stand
-    from policenotify.testing.servers.mail import Mail, MailStand
-    from policenotify.testing.servers.mastodon import MastodonStand
-    from policenotify.testing.servers.push import PushStand, SeenPush
-    from policenotify.testing.servers.sms import SeenSms, SmsStand
-    from policenotify.testing.servers.x import XStand
+    from policenotify.testing.servers.bluesky import FakeBlueskyServer
+    from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
+    from policenotify.testing.servers.mail import FakeMailServer, Mail
+    from policenotify.testing.servers.mastodon import FakeMastodonServer
+    from policenotify.testing.servers.push import FakePushServer, SeenPush
+    from policenotify.testing.servers.sms import FakeSmsServer, SeenSms
+    from policenotify.testing.servers.x import FakeXServer
 
 _HOMES = {
-    "servers.bluesky": ("BlueskyStand",),
+    "servers.bluesky": ("FakeBlueskyServer",),
     "contract.suite": ("ChannelContract",),
-    "fakes": ("FakeClock", "MemoryKeep"),
-    "servers.mail": ("Mail", "MailStand"),
-    "servers.mastodon": ("MastodonStand",),
-    "servers.push": ("PushStand", "SeenPush"),
+    "fakes": ("FakeClock", "InMemoryStateStore"),
+    "servers.mail": ("Mail", "FakeMailServer"),
+    "servers.mastodon": ("FakeMastodonServer",),
+    "servers.push": ("FakePushServer", "SeenPush"),
     "recorder": ("RecordedPost",),
     "recording": ("Recording", "recorded"),
-    "servers.sms": ("SeenSms", "SmsStand"),
-    "servers.http": ("Answer", "Hang", "HangUp", "Seen", "Stand"),
-    "contract.wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "Shown", "Trouble", "Wire"),
-    "servers.x": ("XStand",),
+    "servers.sms": ("SeenSms", "FakeSmsServer"),
+    "servers.http": ("Answer", "NoResponse", "Disconnect", "RecordedRequest", "FakeServer"),
+    "contract.wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "VisiblePost", "Fault", "NetworkFixture"),
+    "servers.x": ("FakeXServer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _OF_THE_EXTRA = {"pytest", "hypothesis"}
 
 __all__ = [
     "Answer",
-    "BlueskyStand",
     "Call",
     "ChannelContract",
+    "Disconnect",
+    "FakeBlueskyServer",
     "FakeClock",
-    "Hang",
-    "HangUp",
+    "FakeMailServer",
+    "FakeMastodonServer",
+    "FakePushServer",
+    "FakeServer",
+    "FakeSmsServer",
+    "FakeXServer",
+    "Fault",
     "HttpWire",
+    "InMemoryStateStore",
     "Mail",
-    "MailStand",
     "MailsWire",
-    "MastodonStand",
-    "MemoryKeep",
+    "NetworkFixture",
+    "NoResponse",
     "OneCallWire",
-    "PushStand",
     "RecordedPost",
+    "RecordedRequest",
     "Recording",
-    "Seen",
     "SeenPush",
     "SeenSms",
-    "Shown",
-    "SmsStand",
-    "Stand",
-    "Trouble",
-    "Wire",
-    "XStand",
+    "VisiblePost",
     "recorded",
 ]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from policenotify.channel import Abilities, Channel, Clock, Configured, Keep
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError
-from policenotify.networks.options import How, claims_of
+from policenotify.networks.options import ChannelOptions, claims_of
 from policenotify.networks.registry import configured, network
 from policenotify.settings import Settings, profiles_of, routes_of, words_of
 from policenotify.settings.environment import WITHHELD
@@ -31,7 +31,7 @@ _STAND_INS: Final = {
 """Values that have a form, by network and option."""
 
 
-def channels_from(given: Iterable[str | Configured] | Mapping[str, Abilities]) -> list[Configured]:
+def channels_from(given: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
     """The channels that a test names.
 
     Raises:
@@ -40,11 +40,11 @@ def channels_from(given: Iterable[str | Configured] | Mapping[str, Abilities]) -
     if isinstance(given, str):
         given = (given,)
     if isinstance(given, Mapping):
-        return [_channel(name, name, abilities) for name, abilities in given.items()]
+        return [_channel(name, name, capabilities) for name, capabilities in given.items()]
     return [_channel(one, one, _usual(one, network(one).load())) if isinstance(one, str) else one for one in given]
 
 
-def installation(settings: Settings) -> tuple[list[Configured], dict[str, Any]]:
+def installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
     """The channels of an installation, and what else its publisher is made of.
 
     Raises:
@@ -62,8 +62,10 @@ def installation(settings: Settings) -> tuple[list[Configured], dict[str, Any]]:
     }
 
 
-def _of_settings(name: str, said: ChannelSettings) -> Configured:
-    how: dict[str, Any] = {field: getattr(said, field) for field in How.__annotations__ if field != "recipients"}
+def _of_settings(name: str, said: ChannelSettings) -> ChannelConfig:
+    how: dict[str, Any] = {
+        field: getattr(said, field) for field in ChannelOptions.__annotations__ if field != "recipients"
+    }
     given = {
         option: _STAND_INS.get((said.network, option), WITHHELD) if value == WITHHELD else value
         for option, value in said.options.items()
@@ -73,7 +75,7 @@ def _of_settings(name: str, said: ChannelSettings) -> Configured:
         recipients = None if said.recipients is None else tuple
         one = configured(name, said.network, given, recipients=recipients, **how)
         if not one.learns:  # what it claims before it has asked its server is less
-            return _channel(name, said.network, one.abilities, **how)
+            return _channel(name, said.network, one.capabilities, **how)
     except MissingExtra:
         pass
     except SettingsError:
@@ -82,19 +84,19 @@ def _of_settings(name: str, said: ChannelSettings) -> Configured:
     return _channel(name, said.network, _usual(said.network, kind), **how)
 
 
-def _usual(name: str, kind: type[Channel]) -> Abilities:
+def _usual(name: str, kind: type[Channel]) -> Capabilities:
     if usual := claims_of(kind):
         return usual
     raise SettingsError(f"What {name!r} can do is not known without its account: say it, as channels={{{name!r}: …}}.")
 
 
-def _channel(name: str, on: str, abilities: Abilities, **how: Any) -> Configured:  # noqa: ANN401 - as How
+def _channel(name: str, on: str, capabilities: Capabilities, **how: Any) -> ChannelConfig:  # noqa: ANN401 - as How
     people = PEOPLE.get(on, PEOPLE[""])
-    recipients = (lambda: people) if abilities.recipients else None
-    return Configured(
-        name=name, network=on, account=name, abilities=abilities, open=_never, recipients=recipients, **how
+    recipients = (lambda: people) if capabilities.recipients else None
+    return ChannelConfig(
+        name=name, network=on, account=name, capabilities=capabilities, open=_never, recipients=recipients, **how
     )
 
 
-def _never(_clock: Clock, _keep: Keep) -> Channel:
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
     raise NotImplementedError  # pragma: no cover - a recording puts its own in this place

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from policenotify.channel import Kept
+from policenotify.channel import StoredValue
 from policenotify.errors import JournalError
 
 
@@ -60,20 +60,22 @@ class FakeClock:
         self._set_on += timedelta(seconds=seconds)
 
 
-class MemoryKeep:
-    """A [`Keep`][policenotify.channel.Keep] in memory; channel objects and threads may share it, as processes do.
+class InMemoryStateStore:
+    """A [`StateStore`][policenotify.channel.StateStore] in memory.
+
+    Channel objects and threads may share it, as processes do.
 
     Attributes:
         leases: How often each name has been leased.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[str, StoredValue] = {}
         self._lock = Lock()
         self._leased: defaultdict[str, Lock] = defaultdict(Lock)
         self.leases: defaultdict[str, int] = defaultdict(int)
 
-    def load(self, name: str) -> Kept | None:
+    def load(self, name: str) -> StoredValue | None:
         """The value under *name*, or `None`."""
         with self._lock:
             return self._kept.get(name)
@@ -84,7 +86,7 @@ class MemoryKeep:
             kept = self._kept.get(name)
             if (kept.version if kept else None) != version:
                 return False
-            self._kept[name] = Kept(value, (version or 0) + 1)
+            self._kept[name] = StoredValue(value, (version or 0) + 1)
             return True
 
     @contextmanager

@@ -12,12 +12,11 @@ from threading import Lock
 from typing import Final, Literal
 
 from policenotify.channel import (
-    Abilities,
     Account,
+    Capabilities,
     Channel,
+    ChannelConfig,
     Clock,
-    Configured,
-    Keep,
     Operation,
     Picture,
     Post,
@@ -25,6 +24,7 @@ from policenotify.channel import (
     Recipient,
     RecipientOutcome,
     Request,
+    StateStore,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
@@ -193,12 +193,12 @@ class Recorder:
                 self._said.append(replace(last, operation=Operation.DELETE, at=self._clock.now()))
 
 
-def opener(recorder: Recorder, how: Configured) -> Callable[[Clock, Keep], Channel]:
+def opener(recorder: Recorder, how: ChannelConfig) -> Callable[[Clock, StateStore], Channel]:
     """What opens channel objects that record what *how* would say."""
-    kind = _Mailing if how.abilities.recipients else _Posting
+    kind = _Mailing if how.capabilities.recipients else _Posting
 
-    def opened(_clock: Clock, _keep: Keep) -> Channel:
-        return kind(recorder, how.name, how.network, how.abilities)
+    def opened(_clock: Clock, _keep: StateStore) -> Channel:
+        return kind(recorder, how.name, how.network, how.capabilities)
 
     return opened
 
@@ -210,7 +210,7 @@ class _Recording:
     recorder: Recorder = field(repr=False)
     account: str
     network: str
-    abilities: Abilities
+    capabilities: Capabilities
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
         body = {"post": post.model_dump(mode="json"), "answers": [ref.id for ref in answers]}
@@ -223,7 +223,7 @@ class _Recording:
         """Nothing is open."""
 
     def _as_said(self, request: Request, operation: Operation = Operation.POST, post_id: str = "") -> RecordedPost:
-        post, can = Post.model_validate(request.body["post"]), self.abilities
+        post, can = Post.model_validate(request.body["post"]), self.capabilities
         answers = request.body["answers"]
         assert isinstance(answers, list)  # noqa: S101 - for the type checker: `prepare` made it
         return RecordedPost(
@@ -252,7 +252,7 @@ class _Posting(_Recording):
 
     def send(self, request: Request) -> PostRef:
         with self._may_fail():
-            known = self.recorder.said(self.account, request.key) if self.abilities.remembers_keys else None
+            known = self.recorder.said(self.account, request.key) if self.capabilities.idempotency_window else None
             said = known or self.recorder.add(self._as_said(request))
         return self._ref(said.id)
 

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from policenotify.channel import Abilities, Clock, Configured
+from policenotify.channel import Capabilities, ChannelConfig, Clock
 from policenotify.errors import ChannelError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
@@ -32,7 +32,7 @@ from policenotify.settings import read_settings
 from policenotify.testing._likeness import FIVE, channels_from, installation
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import Fault, RecordedPost, Recorder, opener
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 AGAIN = timedelta(minutes=10)
 """When what failed is tried again: later than any application waits, so that a test sees what one try has come to."""
@@ -95,7 +95,7 @@ class Recording:
             ValueError: No network could fail like that.
         """
         self._check(channel)
-        people = self.publisher.channels[channel].abilities.recipients
+        people = self.publisher.channels[channel].capabilities.recipients
         fault = Fault(error=error, published=published, recipient=recipient, people=people)
         self._recorder.faults[channel] += [fault] * times
 
@@ -124,12 +124,12 @@ class Recording:
 
     def _check(self, channel: str) -> None:
         if channel not in self.publisher.channels:
-            raise KeyError(f"There is no channel {channel!r} here. {nearest(channel, self.publisher.channels)}")
+            raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channels)}")
 
 
 @contextmanager
 def recorded(
-    channels: Iterable[str | Configured] | Mapping[str, Abilities] | None = None,
+    channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities] | None = None,
     *,
     settings: str | os.PathLike[str] | None = None,
     routes: Sequence[Route] | None = None,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from policenotify.channel import PostRef
 from policenotify.model import places
-from policenotify.model.history import Entry, History, Outcome, Said
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
@@ -59,11 +59,11 @@ class Sample:
             incident=self.message.incident,
         )
 
-    def entry(self, sequence: int) -> Entry:
+    def entry(self, sequence: int) -> HistoryEntry:
         """The message as the journal would hold it once it was posted everywhere."""
         publication = f"01J{self.at:%Y%m%d%H%M%S}{sequence:09d}"
         said = tuple(
-            Said(
+            PostedPart(
                 channel=channel,
                 account=account,
                 language=self.message.language,
@@ -72,7 +72,7 @@ class Sample:
             )
             for channel, account in ACCOUNTS.items()
         )
-        return Entry(publication=publication, sequence=sequence, message=self.resolved, at=self.at, said=said)
+        return HistoryEntry(publication=publication, sequence=sequence, message=self.resolved, at=self.at, said=said)
 
 
 def _at(day: int, hour: int, minute: int = 0) -> datetime:

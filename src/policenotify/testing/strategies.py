@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
-from policenotify.model.history import Entry, History, Outcome, Said
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point, RoadRef
 from policenotify.model.message import Category, Message, Translation
@@ -170,13 +170,13 @@ def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any
 
 
 @st.composite
-def histories(draw: st.DrawFn, message: Message, channels: tuple[Configured, ...]) -> History:
+def histories(draw: st.DrawFn, message: Message, channels: tuple[ChannelConfig, ...]) -> History:
     """What may have been said of a message's incident before: nothing, or an opening and updates on some channels."""
     entries = []
     for sequence in range(1, draw(st.integers(1, 4))):
         stage = Stage.OPENING if sequence == 1 else Stage.UPDATE
         said = [
-            Said(
+            PostedPart(
                 channel=draw(st.sampled_from([channel.name for channel in channels] + ["gone"])),
                 account=draw(st.sampled_from([channel.account for channel in channels])),
                 language=draw(st.sampled_from(("fr", "en"))),
@@ -192,5 +192,7 @@ def histories(draw: st.DrawFn, message: Message, channels: tuple[Configured, ...
         )
         publication = f"{sequence:026d}"
         at = NOW - timedelta(minutes=100 - sequence)
-        entries.append(Entry(publication=publication, sequence=sequence, message=earlier, at=at, said=tuple(said)))
+        entries.append(
+            HistoryEntry(publication=publication, sequence=sequence, message=earlier, at=at, said=tuple(said))
+        )
     return History(incident=message.incident, entries=tuple(entries))

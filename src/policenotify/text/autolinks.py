@@ -24,7 +24,7 @@ _NO_SENTENCE: Final = frozenset(f"{_SIGNS}/")  # in an address, of mail or of th
 _CLOSING: Final = frozenset(')]»”"')
 
 
-class Mended(NamedTuple):
+class Fix(NamedTuple):
     """A part of a text that was set right.
 
     Attributes:
@@ -51,7 +51,7 @@ class Repaired(NamedTuple):
     """
 
     text: str
-    mended: tuple[Mended, ...]
+    mended: tuple[Fix, ...]
 
 
 class _Slip(NamedTuple):
@@ -80,10 +80,10 @@ def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repaired:
     if not _MAY_NEED.search(text):
         return Repaired(text, ())
     was, back = text, list(range(len(text) + 1))  # where each character was in the text as it came
-    mended: list[Mended] = []
+    mended: list[Fix] = []
     while slips := list(_strangers(text, mentions)) or list(_glued(text)):
         mended += [
-            Mended(slip.kind, start, end, was[start:end], _edited(text, slip.edits, slip.start, slip.end))
+            Fix(slip.kind, start, end, was[start:end], _edited(text, slip.edits, slip.start, slip.end))
             for slip in slips
             for start, end in [(back[slip.start], back[slip.end])]
         ]

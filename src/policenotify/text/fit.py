@@ -79,13 +79,13 @@ class Fitted:
 
     Attributes:
         text: The parts that stayed, one space between them.
-        gave_way: What was shortened or left out, in plain words.
+        omitted: What was shortened or left out, in plain words.
         used: How much it takes, in the network's count.
         limit: How much it may take. Where `used` is more than that, the required parts alone are too long.
     """
 
     text: str
-    gave_way: tuple[str, ...]
+    omitted: tuple[str, ...]
     used: int
     limit: int
 
@@ -104,7 +104,7 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
     unit, or at another space at which no line breaks.
     """
     kept = list(parts)
-    gave_way: list[str] = []
+    omitted: list[str] = []
     yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
     whole = _joined(kept)
     used, limit = budget.use(whole)
@@ -116,11 +116,11 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
         sentences = part.rule == "sentences"
         shorter = "" if part.rule == "droppable" else longest(part.text, fits, sentences=sentences)
         kept[index] = replace(part, text=shorter)
-        gave_way.append(f"{part.name} {'shortened' if shorter else 'left out'}")
+        omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         if budget.fits(_joined(kept)):
             break
     text = _joined(kept)
-    return Fitted(text, tuple(gave_way), *budget.use(text))
+    return Fitted(text, tuple(omitted), *budget.use(text))
 
 
 def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:

@@ -5,10 +5,10 @@ import json
 import requests
 from pydantic import SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.errors import SettingsError
 from policenotify.text import Budget, utf8_bytes
-from policenotify.transport import error_for_exception, error_for_status, is_safe
+from policenotify.transport import error_for_exception, error_for_status, is_secure_url
 
 
 class Ntfy:
@@ -25,12 +25,14 @@ class Ntfy:
         SettingsError: The token would go over the network in the clear.
     """
 
-    abilities = Abilities(budget=Budget(4095, utf8_bytes), title=True, hashtags=False)  # a longer one becomes a file
+    capabilities = Capabilities(
+        budget=Budget(4095, utf8_bytes), title=True, hashtags=False
+    )  # a longer one becomes a file
 
     def __init__(
         self, *, topic: str, token: SecretStr, server: str = "https://ntfy.sh", timeout: float = 10.0, clock: Clock
     ) -> None:
-        if not is_safe(server):
+        if not is_secure_url(server):
             raise SettingsError("server: must be https://…, for the token is sent there")
         self._server, self._topic = server.rstrip("/"), topic
         self.account = f"{self._server}/{topic}"

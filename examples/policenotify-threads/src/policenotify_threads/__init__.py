@@ -10,10 +10,10 @@ from typing import Any, Final
 import regex
 from pydantic import SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.text import Budget
-from policenotify.transport import is_safe, publishing_nothing
+from policenotify.transport import is_secure_url, without_side_effects
 from policenotify_threads._graph import WHERE, Graph
 
 _LONGEST = 500  # Threads API, "Posts", "Limitations"
@@ -51,12 +51,14 @@ class Threads:
         SettingsError: The token would go over the network in the clear.
     """
 
-    abilities: Final = Abilities(  # pictures: none, for Meta takes them from a public address only ("Posts", image_url)
-        budget=Budget(_LONGEST, length),
-        replies=True,
-        lookup_settles=_SETTLES,
-        deletes=True,
-        hashtags=False,  # "Posts", "Topic Tags": one for each post
+    capabilities: Final = (
+        Capabilities(  # pictures: none, for Meta takes them from a public address only ("Posts", image_url)
+            budget=Budget(_LONGEST, length),
+            replies=True,
+            lookup_delay=_SETTLES,
+            deletes=True,
+            hashtags=False,  # "Posts", "Topic Tags": one for each post
+        )
     )
 
     def __init__(
@@ -67,9 +69,9 @@ class Threads:
         server: str = "https://graph.threads.net",
         timeout: float = 20.0,
         clock: Clock,
-        keep: Keep,
+        keep: StateStore,
     ) -> None:
-        if not is_safe(server):
+        if not is_secure_url(server):
             raise SettingsError("server: must be https://…, for the token is sent there")
         self.account = username.removeprefix("@").lower()
         self._clock = clock
@@ -83,8 +85,8 @@ class Threads:
             Refused: It is too long, or Threads does not take it. With `fallback="standalone"`: what it answers is gone.
             ChannelError: Threads could not be asked, or does not accept the token.
         """
-        if not self.abilities.budget.fits(post.text):
-            used, limit = self.abilities.budget.use(post.text)
+        if not self.capabilities.budget.fits(post.text):
+            used, limit = self.capabilities.budget.use(post.text)
             raise Refused(f"The text takes {used} of {limit} characters.", remedy="Shorten it.")
         self._ours = self._ours or self.whoami()
         body = {"media_type": "TEXT", "text": post.text}
@@ -110,7 +112,7 @@ class Threads:
             Unavailable: The container is not ready yet, Threads could not be reached, or asks us to wait.
             Unconfirmed: No readable answer came.
         """
-        with publishing_nothing(WHERE, "looking whether the post is ready"):
+        with without_side_effects(WHERE, "looking whether the post is ready"):
             status = self._status(request)
         if status == "PUBLISHED":  # an earlier attempt, whose answer was lost
             if ref := self._shown(request, datetime.fromisoformat(str(request.body["made_at"]))):
@@ -203,7 +205,7 @@ class Threads:
         return Unavailable("Threads is still making the post ready.", retry_at=now + _SOON, code=code)
 
     def _is_gone(self, post_id: str) -> bool:
-        with publishing_nothing(WHERE, "looking whether a post is there"):
+        with without_side_effects(WHERE, "looking whether a post is there"):
             try:
                 self._graph.ask("GET", post_id, fields="id")
             except Refused:

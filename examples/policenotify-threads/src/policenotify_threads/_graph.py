@@ -13,9 +13,9 @@ from typing import Any
 import requests
 from pydantic import SecretStr
 
-from policenotify.channel import Clock, Keep
+from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.transport import error_for_exception, error_for_status, retry_at, silencer
+from policenotify.transport import error_for_exception, error_for_status, mute_loggers, retry_at
 
 WHERE = "Threads"
 
@@ -30,7 +30,7 @@ _OLD_ENOUGH = timedelta(hours=24)
 _AGAIN = timedelta(hours=1)  # ours: after a renewal that failed; the token is still good for weeks
 
 # A token goes in the address (Threads API, every "Example Request"), which urllib3 writes into its log.
-_hush = silencer(logging.getLogger("urllib3.connectionpool"))
+_hush = mute_loggers(logging.getLogger("urllib3.connectionpool"))
 
 
 class Graph:
@@ -44,7 +44,7 @@ class Graph:
         keep: Where the token lives, shared by all processes.
     """
 
-    def __init__(self, *, server: str, token: SecretStr, timeout: float, clock: Clock, keep: Keep) -> None:
+    def __init__(self, *, server: str, token: SecretStr, timeout: float, clock: Clock, keep: StateStore) -> None:
         self._server, self._first, self._timeout, self._clock, self._keep = server, token, timeout, clock, keep
         self._http = requests.Session()
 

@@ -58,11 +58,11 @@ def check(call: Call, files: tuple[str, ...]) -> Exit:
     Examples:
       policenotify campaign check campaigns/ete.toml campaigns/route.toml
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
     from policenotify.cli.commands.campaign_check import checked  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
-        campaigns = read_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, partly=True)
         found = checked(campaigns, publisher)
         document = {
             "in_order": not found.problems,
@@ -101,13 +101,13 @@ def calendar(call: Call, files: tuple[str, ...], month: str | None, months: int,
       policenotify campaign calendar campaigns --month 2026-07 --months 2
       policenotify campaign calendar campaigns --months 12 --ics campaigns.ics
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
     from policenotify.campaigns.ics import ics as written  # noqa: PLC0415 - likewise
     from policenotify.cli.campaign_calendar import entries, month_of, pages_of  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
-        campaigns = read_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, partly=True)
         first, last = month_of(month, months, now.astimezone(publisher.zone).date())
         shown = entries(publisher, campaigns, first, last)
         if ics is not None:
@@ -148,15 +148,17 @@ def preview(call: Call, files: tuple[str, ...], message: str | None) -> Exit:
     Examples:
       policenotify campaign preview campaigns/ete.toml --message otv
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
     from policenotify.cli.commands.preview import document, page  # noqa: PLC0415 - likewise
-    from policenotify.validation import nearest  # noqa: PLC0415 - likewise
+    from policenotify.validation import did_you_mean  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
-        campaigns = read_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, partly=True)
         names = {alternative.name for one in campaigns for alternative in one.messages}
         if message is not None and message not in names:
-            raise click.BadParameter(f"{message!r} is no message. {nearest(message, names)}", param_hint="--message")
+            raise click.BadParameter(
+                f"{message!r} is no message. {did_you_mean(message, names)}", param_hint="--message"
+            )
         told: list[RenderableType] = []
         documents = []
         for one in campaigns:

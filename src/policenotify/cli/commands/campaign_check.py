@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from policenotify.campaigns import Campaign, Planned
+from policenotify.campaigns import Campaign, ForecastEntry
 from policenotify.campaigns.runner import Texts, ahead, alike
 from policenotify.cli import output
-from policenotify.errors import CannotFit, InvalidPicture, SettingsError
+from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 from policenotify.publishing.publisher import Publisher
 
 _AHEAD = timedelta(days=366)  # for which a calendar is checked: every public holiday once
@@ -55,7 +55,7 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
             named = f"{one.name} · {alternative.name}"
             try:
                 seen = publisher.preview(alternative.message, to=one.to or None)
-            except (CannotFit, InvalidPicture, SettingsError) as error:
+            except (MessageTooLong, InvalidImage, SettingsError) as error:
                 found.problems.append(f"{named}: {error}")
                 continue
             if not seen.wordings and not seen.pending:
@@ -66,7 +66,7 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
             found.problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
             remarks += [f"{named}: waits on {one.leg.channel}: {one.reason} {one.remedy}" for one in seen.pending]
-            remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.gave_way]
+            remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.omitted]
     found.remarks += dict.fromkeys(remarks)
 
 
@@ -78,13 +78,13 @@ def _unknown(campaigns: Sequence[Campaign]) -> Iterator[str]:
             yield f"{one.name}: yields to {name!r}, which is not checked with it."
 
 
-def _year(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[Planned, ...]:
+def _year(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[ForecastEntry, ...]:
     today = publisher.journal.now().astimezone(publisher.zone).date()
     first = max(today, min(one.start for one in campaigns))
     return ahead(publisher, campaigns, first, first + _AHEAD)
 
 
-def _find_room(campaigns: Sequence[Campaign], planned: Sequence[Planned], found: Checked) -> None:
+def _find_room(campaigns: Sequence[Campaign], planned: Sequence[ForecastEntry], found: Checked) -> None:
     """What finds no room in the calendar, and what is moved."""
     for one in campaigns:
         mine = [plan for plan in planned if plan.occurrence.campaign == one.name]

@@ -16,13 +16,20 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import Call, Seconds, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
-from policenotify.errors import JournalError, JournalTakenAway, NewerVersion, PolicenotifyError, SettingsError, Stopped
+from policenotify.errors import (
+    JournalError,
+    JournalTakenAway,
+    PolicenotifyError,
+    PublishingStopped,
+    SettingsError,
+    UnsupportedVersion,
+)
 from policenotify.model.history import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policenotify.campaigns import Campaign, Round
+    from policenotify.campaigns import Campaign, RunResult
     from policenotify.publishing.publisher import Publisher
 
 _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files)
@@ -46,11 +53,11 @@ def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
     Examples:
       policenotify campaign run campaigns
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import read_campaigns, run  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns import load_campaigns, run  # noqa: PLC0415 - help needs none
 
     with closing(call.publisher()) as publisher:
         wrong: dict[str, str] = {}
-        campaigns, actor = read_campaigns(files, wrong=wrong), call.actor
+        campaigns, actor = load_campaigns(files, wrong=wrong), call.actor
         call.begun = True
         waits = None if wait is None else timedelta(seconds=wait)
         done = run(publisher, campaigns, actor=actor, wait=waits)
@@ -85,11 +92,11 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
     Examples:
       policenotify campaign serve campaigns
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import read_campaigns  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
 
     actor, told, supervisor = call.actor, dict[str, str](), Supervisor()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
-        campaigns = read_campaigns(files)
+        campaigns = load_campaigns(files)
         call.begun = True
         running = publisher.worker()
         running.on_failure = signals.wake
@@ -100,9 +107,9 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
             if supervisor.watch(running, signals, every) or running.failure is not None:
                 break
             try:
-                campaigns = read_campaigns(files)
+                campaigns = load_campaigns(files)
                 told.pop("files", None)
-            except (SettingsError, NewerVersion) as error:
+            except (SettingsError, UnsupportedVersion) as error:
                 _trouble(call, "files", error, told)
         supervisor.tell("STOPPING=1")
         failure = running.failure
@@ -121,7 +128,7 @@ def _look(call: Call, publisher: Publisher, campaigns: tuple[Campaign, ...], act
         document = _document(done)
     except JournalTakenAway:
         raise
-    except (JournalError, Stopped) as error:
+    except (JournalError, PublishingStopped) as error:
         _trouble(call, "journal", error, told)
         return
     found = json.dumps([document["waiting"], document["problems"]])
@@ -143,7 +150,7 @@ def _say(call: Call, document: dict[str, object], page: Iterator[RenderableType]
         call.tell(document, *page)
 
 
-def _document(done: Round) -> dict[str, object]:
+def _document(done: RunResult) -> dict[str, object]:
     waiting, never = _told(done, "wait"), [*_told(done, "skip"), *_told(done, "merge")]
     return {
         "said": [output.document(one) for one in done.said],
@@ -154,7 +161,7 @@ def _document(done: Round) -> dict[str, object]:
     }
 
 
-def _told(done: Round, verdict: str) -> list[dict[str, object]]:
+def _told(done: RunResult, verdict: str) -> list[dict[str, object]]:
     return [
         {
             "campaign": one.occurrence.campaign,
@@ -168,7 +175,7 @@ def _told(done: Round, verdict: str) -> list[dict[str, object]]:
     ]
 
 
-def _page(done: Round, zone: tzinfo) -> Iterator[RenderableType]:
+def _page(done: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
     for publication in done.said:
         yield output.heading(publication, zone)
         yield from output.receipts(publication, zone)
@@ -188,7 +195,7 @@ def _page(done: Round, zone: tzinfo) -> Iterator[RenderableType]:
 _BECAME = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 
 
-def _exit(done: Round) -> Exit:
+def _exit(done: RunResult) -> Exit:
     bad = {Outcome.REFUSED, Outcome.HELD}
     acts = any(receipt.outcome in bad or receipt.unworded for publication in done.said for receipt in publication)
     return worst(Exit.NOT_PUBLISHED if done.problems else Exit.IN_ORDER, Exit.ATTENTION if acts else Exit.IN_ORDER)

@@ -19,7 +19,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
 from policenotify.publishing.fault import Fault
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
@@ -122,7 +122,7 @@ def resume(call: Call, channel: str | None, reason: str) -> Exit:
     actor = call.actor
     with call.journal() as (settings, journal):
         if channel is not None and channel not in settings.channels:
-            raise SettingsError(f"{channel!r} is no channel. {nearest(channel, settings.channels)}")
+            raise SettingsError(f"{channel!r} is no channel. {did_you_mean(channel, settings.channels)}")
         halted = journal.stopped() is not None if channel is None else channel in journal.blocked()
         journal.resume(actor, channel)
         if reason:

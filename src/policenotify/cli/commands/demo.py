@@ -19,7 +19,7 @@ from rich.panel import Panel
 from rich.text import Text
 from rich.tree import Tree
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.cli.exit_codes import exit_codes
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
@@ -72,7 +72,7 @@ class Network:
         shows: What a reader finds there by now, the oldest first.
     """
 
-    channel: Configured
+    channel: ChannelConfig
     shows: Callable[[], Sequence[Seen]]
 
     @property
@@ -86,9 +86,9 @@ Start: TypeAlias = Callable[[ExitStack, StoryClock], Network]
 
 
 def _x(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.x import XStand  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.x import FakeXServer  # noqa: PLC0415 - only the demo starts stands
 
-    stand = opened.enter_context(XStand("police34", now=clock.now))
+    stand = opened.enter_context(FakeXServer("police34", now=clock.now))
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     secrets_ = dict(zip(names, (*stand.consumer, *stand.access), strict=True))
     return Network(
@@ -98,9 +98,9 @@ def _x(opened: ExitStack, clock: StoryClock) -> Network:
 
 
 def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.mastodon import MastodonStand  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.mastodon import FakeMastodonServer  # noqa: PLC0415 - only the demo starts stands
 
-    stand = opened.enter_context(MastodonStand("police34", now=clock.now))
+    stand = opened.enter_context(FakeMastodonServer("police34", now=clock.now))
     return Network(
         configured("mastodon", "mastodon", {"server": stand.url, "handle": stand.handle, "token": stand.token}),
         lambda: [Seen(id=one.id, text=one.text, parent=one.parent, warning=one.warning) for one in stand.posts],
@@ -108,9 +108,9 @@ def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
 
 
 def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.bluesky import BlueskyStand  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.bluesky import FakeBlueskyServer  # noqa: PLC0415 - only the demo starts stands
 
-    stand = opened.enter_context(BlueskyStand("police34.example", now=clock.now))
+    stand = opened.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
     options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
     return Network(
         configured("bluesky", "bluesky", options),
@@ -119,9 +119,9 @@ def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
 
 
 def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
-    from policenotify.testing.servers.sms import SmsStand  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.sms import FakeSmsServer  # noqa: PLC0415 - only the demo starts stands
 
-    stand = opened.enter_context(SmsStand())
+    stand = opened.enter_context(FakeSmsServer())
     gateway = stand.url.replace("http://", f"json://{stand.user}:{stand.password}@")
     options = {"url": f"{gateway}{stand.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
     return Network(
@@ -131,9 +131,9 @@ def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
 
 
 def _mail(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.mail import Mail, MailStand  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.mail import FakeMailServer, Mail  # noqa: PLC0415 - only the demo starts stands
 
-    stand = opened.enter_context(MailStand(now=clock.now))
+    stand = opened.enter_context(FakeMailServer(now=clock.now))
     options = {
         "url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure",
         "list_id": "alerte.police34.example",

@@ -11,13 +11,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from policenotify.channel import Configured
+from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.acceptance import channels_in
 from policenotify.cli.alarms import Alarms
 from policenotify.cli.context import Call, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
-from policenotify.errors import JournalError, NewerVersion, PolicenotifyError, SettingsError
+from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import survey
@@ -79,7 +79,7 @@ def _document(line: Line) -> dict[str, object]:
 def _examined(call: Call) -> Iterator[Line]:
     try:
         settings = read_settings(call.settings, tolerant=True)
-    except (SettingsError, NewerVersion) as error:
+    except (SettingsError, UnsupportedVersion) as error:
         yield Line("settings", "WRONG", str(error), Exit.NOT_PUBLISHED)
         yield from _networks(frozenset())
         return
@@ -90,14 +90,14 @@ def _examined(call: Call) -> Iterator[Line]:
     yield from _networks({channel.network for channel in settings.channels.values()})
     try:
         keys = Keys.load(settings.keys_path)
-    except (SettingsError, NewerVersion) as error:
+    except (SettingsError, UnsupportedVersion) as error:
         yield Line("keys", "WRONG", str(error), Exit.NOT_PUBLISHED)
         return
     mode = stat.S_IMODE(settings.keys_path.stat().st_mode)
     yield Line("keys", "ok", f"fingerprint {keys.fingerprint} (the same on every host), file mode {mode:04o}")
     try:
         journal = open_journal(settings.journal_url, keys=keys)
-    except (JournalError, NewerVersion) as error:
+    except (JournalError, UnsupportedVersion) as error:
         yield Line("journal", "WRONG", str(error), Exit.NO_JOURNAL)
         return
     try:
@@ -144,7 +144,7 @@ def _journal(journal: Journal) -> Iterator[Line]:
     yield Line("journal", "ok", f"opens, and can be read; {sealed} sealed batches, all unchanged")
 
 
-def _channels(channels: Iterable[Configured], journal: Journal, actor: str) -> Iterator[Line]:
+def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[Line]:
     blocked = journal.blocked()
     for how in channels:
         people, fault = readers_of(how, journal.had_people)
@@ -156,7 +156,7 @@ def _channels(channels: Iterable[Configured], journal: Journal, actor: str) -> I
             yield _recipients(how.name, people, fault)
 
 
-def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
+def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
     what = f"channel {how.name}"
     try:
         channel = how.open(journal.clock, journal.keep(how.name))
@@ -170,7 +170,7 @@ def _asked(how: Configured, journal: Journal, actor: str, *, was_blocked: bool) 
         told = f"Unexpected: {type(error).__name__}. Report it to the author of the network {how.network!r}."
         return Line(what, "WRONG", told, Exit.ATTENTION)
     named = " ".join(filter(None, (f"is {account.name} on {how.network}", account.url and f"({account.url})")))
-    if how.abilities.acceptance == "unverified":
+    if how.capabilities.acceptance == "unverified":
         named += f"; what it posts is {output.UNVERIFIED}"
     if was_blocked:
         journal.resume(actor, how.name)

@@ -12,7 +12,7 @@ from policenotify.cli import incident_lines
 from policenotify.cli.context import Call, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.journal.records import IncidentLine
-from policenotify.model.lifecycle import Course
+from policenotify.model.lifecycle import IncidentStatus
 
 
 @click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))
@@ -47,7 +47,7 @@ def incidents(call: Call, /, *, overdue: bool, everything: bool) -> Exit:
     none = "No incident is open."
     if overdue or everything:
         none = "No incident is overdue." if overdue else "There was no incident yet."
-    still = sum(one.course is Course.OPEN for one in found)
+    still = sum(one.course is IncidentStatus.OPEN for one in found)
     told = f"{len(late)} of {still} open incidents overdue:" if late else f"{still} open, none overdue:"
     lines = (part for one in shown for part in incident_lines.page(one, now, zone))
     call.tell(document, Text(told if shown else none, style="bold"), *lines)
@@ -57,7 +57,7 @@ def incidents(call: Call, /, *, overdue: bool, everything: bool) -> Exit:
 def in_order(found: Sequence[IncidentLine], now: datetime) -> list[IncidentLine]:
     """Overdue ones first, the longest first; then by what is owed next; then what is over, the last one first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
-    still = [one for one in found if one.course is Course.OPEN]
-    over = [one for one in found if one.course is not Course.OPEN]
+    still = [one for one in found if one.course is IncidentStatus.OPEN]
+    over = [one for one in found if one.course is not IncidentStatus.OPEN]
     still.sort(key=lambda one: (one.due_at or never, one.opened_at))
     return [*still, *sorted(over, key=lambda one: one.opened_at, reverse=True)]

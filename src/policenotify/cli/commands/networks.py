@@ -16,7 +16,7 @@ from policenotify.cli.network_info import Shown, look
 from policenotify.errors import UnknownNetwork
 from policenotify.networks.registry import networks as networks_offered
 from policenotify.networks.registry import survey
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 
 class _Networks(click.Group):
@@ -72,7 +72,7 @@ def one(call: Call, name: str) -> Exit:
     found = networks_offered()
     shown = [look(network, "") for network in found if network.name == name]  # no other is imported
     if not shown:
-        hint = nearest(name, {network.name for network in found}, known="Installed")
+        hint = did_you_mean(name, {network.name for network in found}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
     call.tell(_documents(shown), *(part for each in shown for part in each.page(whole=True)))
     return Exit.IN_ORDER if any(each.ready for each in shown) else Exit.NOT_PUBLISHED

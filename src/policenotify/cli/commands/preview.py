@@ -23,7 +23,7 @@ from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.source import Told
 from policenotify.cli.typed_times import Understood
-from policenotify.model.history import Wording
+from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Preview, Publisher
@@ -103,7 +103,7 @@ def _message(typed: Typed, publisher: Publisher) -> Message:
     return next_message(_FOLLOWING[named[0]], typed[named[0]], typed["headline"], typed, publisher)
 
 
-def _kinds(wording: Wording) -> Iterator[tuple[str, Post]]:
+def _kinds(wording: RenderedPost) -> Iterator[tuple[str, Post]]:
     if wording.reply is not None:
         yield "reply", wording.reply
     yield "standalone", wording.standalone
@@ -111,29 +111,31 @@ def _kinds(wording: Wording) -> Iterator[tuple[str, Post]]:
         yield "further", post
 
 
-def _post(wording: Wording, publisher: Publisher) -> dict[str, object]:
+def _post(wording: RenderedPost, publisher: Publisher) -> dict[str, object]:
     wordings = []
     for kind, post in _kinds(wording):
-        used, limit = publisher.channels[wording.leg.channel].abilities.budget.use(post.text)
+        used, limit = publisher.channels[wording.leg.channel].capabilities.budget.use(post.text)
         dumped = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
         wordings.append({"kind": kind, "used": used, "limit": limit, "post": dumped})
     leg = wording.leg
-    return {"channel": leg.channel, "language": leg.language, "gave_way": wording.gave_way, "wordings": wordings}
+    return {"channel": leg.channel, "language": leg.language, "omitted": wording.omitted, "wordings": wordings}
 
 
 def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     """Each post as its readers would read it, and what the checks remark."""
     for wording in seen.wordings:
         for kind, post in _kinds(wording):
-            abilities = publisher.channels[wording.leg.channel].abilities
+            capabilities = publisher.channels[wording.leg.channel].capabilities
             how = f" · {_KINDS[kind]}" if wording.reply is not None or wording.further else ""
-            title = f"{wording.leg.channel} · {wording.leg.language}{how} · {output.use(abilities.budget, post.text)}"
+            title = (
+                f"{wording.leg.channel} · {wording.leg.language}{how} · {output.use(capabilities.budget, post.text)}"
+            )
             # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
             body = _body(post, wording.leg.channel, publisher)
             yield Panel(body, title=Text(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
-        if publisher.channels[wording.leg.channel].abilities.acceptance == "unverified":
+        if publisher.channels[wording.leg.channel].capabilities.acceptance == "unverified":
             yield output.paragraph(f"What is posted here is {output.UNVERIFIED}.")
-        for what in wording.gave_way:
+        for what in wording.omitted:
             yield output.paragraph(what, "left out: ")
     for leg in seen.refusals:
         yield output.line(f"✘ {leg.channel} · {leg.language}")
@@ -152,7 +154,7 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
 
 
 def _body(post: Post, channel: str, publisher: Publisher) -> Text:
-    titled = publisher.channels[channel].abilities.title
+    titled = publisher.channels[channel].capabilities.title
     subject = f"{plain(post.title)}\n\n" if post.title and titled else ""
     card = f"\n[link card: {plain(post.title)}]" if post.title and post.link and not titled else ""
     pictures = "".join(f"\n[picture: {plain(one.alt)}]" for one in post.pictures)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
-from policenotify.channel import Configured, Operation, Post
+from policenotify.channel import ChannelConfig, Operation, Post
 from policenotify.cli.context import plain
 from policenotify.cli.report.mail_frame import letter
 from policenotify.cli.report.networks import Look
@@ -16,7 +16,7 @@ from policenotify.cli.report.pieces import image, link_card, pieces
 from policenotify.cli.report.source import Seen, Told
 from policenotify.cli.report.values import Answer, Card, LinkCard, Meter, Moment, Tone, Verdict
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, Wording
+from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt
@@ -52,7 +52,7 @@ def tone(message: Message) -> Tone:
 class Thread:
     """The posts of one channel in one section: it knows where on the page each of them is."""
 
-    def __init__(self, channel: Configured, look: Look, device: str, zone: tzinfo) -> None:
+    def __init__(self, channel: ChannelConfig, look: Look, device: str, zone: tzinfo) -> None:
         self._channel = channel
         self._look = look
         self.device = device
@@ -60,7 +60,7 @@ class Thread:
         self._places: dict[str, Card] = {}
         self.cards: list[Card] = []
 
-    def add(self, told: Told, wording: Wording, seen: Seen | None) -> None:
+    def add(self, told: Told, wording: RenderedPost, seen: Seen | None) -> None:
         """Put a wording there: what went out, or, where nothing did, each of its two forms."""
         receipt = told.receipt(wording)
         for post, which in _forms(wording, receipt):
@@ -86,7 +86,7 @@ class Thread:
             )
         )
 
-    def _card(self, told: Told, wording: Wording, post: Post, receipt: Receipt | None, seen: Seen | None) -> Card:
+    def _card(self, told: Told, wording: RenderedPost, post: Post, receipt: Receipt | None, seen: Seen | None) -> Card:
         look = self._look
         text = seen.text if seen else post.text
         html = seen.html if seen else post.html
@@ -98,7 +98,7 @@ class Thread:
             at=Moment(at=told.at.astimezone(self._zone)),
             language=post.language,
             out=receipt is not None and receipt.outcome is Outcome.POSTED,
-            title=plain(subject) if self._channel.abilities.title else "",
+            title=plain(subject) if self._channel.capabilities.title else "",
             # Where the network changed the text, the places of its links are not known.
             pieces=pieces(text, post.spans if text == post.text else ()),
             segments=tuple(plain(part) for part in sms(text).parts) if look.form == "phone" else (),
@@ -107,20 +107,20 @@ class Thread:
             link=_link(look, post, seen),
             warning=plain(seen.warning) if seen else "",
             meter=self._meter(text),
-            gave_way=wording.gave_way,
+            omitted=wording.omitted,
             verdict=self._verdict(receipt),
         )
 
     def _verdict(self, receipt: Receipt | None) -> Verdict | None:
-        return verdict(receipt, self._zone, self._channel.abilities) if receipt else None
+        return verdict(receipt, self._zone, self._channel.capabilities) if receipt else None
 
     def _meter(self, text: str) -> Meter:
-        budget = self._channel.abilities.budget
+        budget = self._channel.capabilities.budget
         used, limit = budget.use(text)
         note = budget.describe(text) if budget.describe else ""
         return Meter(used=used, limit=limit, unit=self._look.unit, note=note)
 
-    def _answers(self, wording: Wording, post: Post, seen: Seen | None) -> Answer | None:
+    def _answers(self, wording: RenderedPost, post: Post, seen: Seen | None) -> Answer | None:
         if seen is not None:
             above = seen.parent
         elif post is wording.reply:
@@ -136,7 +136,7 @@ class Thread:
         return f"{self.device}-{len(self.cards) + 1}"
 
 
-def _forms(wording: Wording, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
+def _forms(wording: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
     if wording.reply is None or wording.reply is wording.standalone:
         yield wording.standalone, ""
     elif receipt is not None:

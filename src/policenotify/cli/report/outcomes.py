@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Final
 
-from policenotify.channel import Abilities, Operation
+from policenotify.channel import Capabilities, Operation
 from policenotify.cli import output
 from policenotify.cli.context import plain
 from policenotify.cli.report.values import State, Verdict
@@ -36,18 +36,18 @@ _DONE: Final[dict[Operation, tuple[State, str, str]]] = {
 }
 
 
-def verdict(receipt: Receipt, zone: tzinfo, abilities: Abilities) -> Verdict:
+def verdict(receipt: Receipt, zone: tzinfo, capabilities: Capabilities) -> Verdict:
     """What a receipt says.
 
     Args:
         receipt: The receipt.
         zone: In whose time.
-        abilities: What the channel can do: what its yes is worth, and whether anything can be answered there.
+        capabilities: What the channel can do: what its yes is worth, and whether anything can be answered there.
     """
-    state, label, meaning = _words(receipt, verified=abilities.acceptance == "verified")
+    state, label, meaning = _words(receipt, verified=capabilities.acceptance == "verified")
     people = ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
     notes = []
-    if receipt.standalone and receipt.ref and abilities.replies:
+    if receipt.standalone and receipt.ref and capabilities.replies:
         notes.append("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.retry_at and not receipt.outcome.settled:
         notes.append(f"Not before {output.moment(receipt.retry_at, zone)}.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from policenotify.channel import Operation
-from policenotify.model.history import Leg, Outcome, Wording
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.publisher import Preview
@@ -59,7 +59,7 @@ class Told:
         return self.publication.message if self.publication else self.preview.message
 
     @property
-    def worded(self) -> tuple[tuple[Wording, Seen | None], ...]:
+    def worded(self) -> tuple[tuple[RenderedPost, Seen | None], ...]:
         """Each wording, with what readers have of it, if that can be told: as many posts as were to come."""
         posts = self._posts
         count = Counter(one.leg.channel for one in posts if _is_post(one))
@@ -73,12 +73,12 @@ class Told:
         worded = {_leg(one.leg) for one in self._posts}
         return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
 
-    def receipt(self, wording: Wording) -> Receipt | None:
+    def receipt(self, wording: RenderedPost) -> Receipt | None:
         """What became of a wording."""
         return next((one for one in self._receipts if _leg(one) == _leg(wording.leg)), None)
 
     @property
-    def _posts(self) -> tuple[Wording, ...]:
+    def _posts(self) -> tuple[RenderedPost, ...]:
         """The wordings, each post that goes on where one ends as a wording of its own, which hangs under that."""
         return tuple(
             replace(
@@ -129,9 +129,9 @@ class Told:
         return (*refusals, *pending)
 
 
-def _is_post(wording: Wording) -> bool:
+def _is_post(wording: RenderedPost) -> bool:
     return wording.leg.operation is Operation.POST
 
 
-def _leg(of: Leg | Receipt) -> tuple[str, str, Operation, int]:
+def _leg(of: Target | Receipt) -> tuple[str, str, Operation, int]:
     return of.channel, of.language, of.operation, of.part

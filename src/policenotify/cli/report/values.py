@@ -168,7 +168,7 @@ class Card:
         warning: Its content warning.
         answers: What it answers.
         meter: How much of its budget it takes; `None`: nothing was worded.
-        gave_way: What was left out so that the rest fits.
+        omitted: What was left out so that the rest fits.
         verdict: What became of it; `None`: it was not sent, this is a preview.
     """
 
@@ -188,13 +188,13 @@ class Card:
     warning: str = ""
     answers: Answer | None = None
     meter: Meter | None = None
-    gave_way: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
     verdict: Verdict | None = None
 
     @property
     def wants_a_look(self) -> bool:
         """Whether somebody should see it before the rest."""
-        return bool(self.gave_way) or (self.verdict is not None and self.verdict.state not in {"good", "none"})
+        return bool(self.omitted) or (self.verdict is not None and self.verdict.state not in {"good", "none"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

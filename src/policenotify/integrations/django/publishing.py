@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from policenotify import settings as installation
 from policenotify.integrations.django.database import journal_url
-from policenotify.integrations.host import Hosted
+from policenotify.integrations.host import ProcessPublisher
 from policenotify.journal.external import borrowed
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
@@ -39,7 +39,7 @@ def open_publisher() -> Publisher:
     return installation.open_publisher(configured("SETTINGS"), journal=journal_url(alias()))
 
 
-_own = Hosted(open_publisher)
+_own = ProcessPublisher(open_publisher)
 
 
 def close() -> None:

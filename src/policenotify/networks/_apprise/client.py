@@ -44,7 +44,7 @@ _DOCTOR = "then: policenotify doctor"
 
 
 @dataclass(slots=True)
-class Heard:
+class CapturedLog:
     """What a plugin said of one call. Holds numbers and secrets: nothing of it goes anywhere as it is.
 
     Attributes:
@@ -64,7 +64,7 @@ class Heard:
     wait: float = 0.0
 
 
-Reading = Callable[[Heard], ChannelError | None]
+Reading = Callable[[CapturedLog], ChannelError | None]
 """Reads out of what was heard what the status alone does not tell; `None`: nothing."""
 
 
@@ -73,11 +73,11 @@ class _Ear(logging.Logger):
 
     def __init__(self) -> None:
         super().__init__("policenotify.networks.apprise.channel")
-        self.heard = Heard()
+        self.heard = CapturedLog()
         self._outer: BaseException | None = None
 
-    def listen(self) -> Heard:
-        self.heard, self._outer = Heard(), sys.exception()
+    def listen(self) -> CapturedLog:
+        self.heard, self._outer = CapturedLog(), sys.exception()
         return self.heard
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: ARG002, N802 - the interface of logging
@@ -237,7 +237,7 @@ def say(
     return problem
 
 
-def _words(service: Any, heard: Heard, *said: str) -> str:  # noqa: ANN401 - as above
+def _words(service: Any, heard: CapturedLog, *said: str) -> str:  # noqa: ANN401 - as above
     """Return the words of a service that is called by a generic URL; of others the plugin knows what they answer."""
     if not schemes(type(service), "protocol", "secure_protocol") & GENERIC:
         return ""
@@ -251,7 +251,7 @@ def _words(service: Any, heard: Heard, *said: str) -> str:  # noqa: ANN401 - as 
     return words_of(heard.body, filter(None, (service.user, service.password, *said, *values, *tokens)))
 
 
-def _judged(heard: Heard, *, where: str, now: datetime, words: str) -> ChannelError:
+def _judged(heard: CapturedLog, *, where: str, now: datetime, words: str) -> ChannelError:
     if heard.wait:
         at = now + min(timedelta(seconds=heard.wait), _LONGEST_WAIT)
         return Unavailable(f"{where} asks us to wait.", retry_at=at, whole_channel=True, code="429")

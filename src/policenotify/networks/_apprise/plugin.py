@@ -15,7 +15,7 @@ from apprise.logger import logger
 from apprise.plugins.base import NotifyBase
 
 from policenotify.errors import Blocked
-from policenotify.transport import silencer
+from policenotify.transport import mute_loggers
 
 Service = TypeVar("Service", bound=NotifyBase)
 
@@ -35,7 +35,7 @@ ASSET = AppriseAsset(
 _LOUD = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.util.retry", "smpplib.Client")))
 
 
-hush = silencer(*_LOUD)
+hush = mute_loggers(*_LOUD)
 """Keep apprise from logging what this thread makes it do."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
 from policenotify.networks._apprise.gateways import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
@@ -88,13 +88,13 @@ class Apprise:
         self._timeout = timeout
         self._clock = clock
         self._service: Any = None
-        self._abilities: Abilities | None = None
+        self._abilities: Capabilities | None = None
 
     def __repr__(self) -> str:
         return f"Apprise({self.account})"
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What the service can do, as its plugin says. Loads the plugin; reaches no network.
 
         Raises:
@@ -197,14 +197,14 @@ class Apprise:
         return self._service
 
 
-def _abilities(scheme: str, service: Any) -> Abilities:  # noqa: ANN401 - as above
+def _abilities(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - as above
     titled = service.title_maxlen >= _HEADLINE and scheme not in _UNTITLED
     if scheme in {"ntfy", "ntfys"}:
         budget = Budget(_NTFY_JSON, _in_json, max_bytes=_NTFY_TEXT)
     else:
         joined = service.title_maxlen + _GLUE if titled and service.overflow_amalgamate_title else 0
         budget = Budget(max(service.body_maxlen - joined, 1), _utf16)
-    return Abilities(budget=budget, title=titled, hashtags=scheme in _HASHTAGS, acceptance="unverified")
+    return Capabilities(budget=budget, title=titled, hashtags=scheme in _HASHTAGS, acceptance="unverified")
 
 
 def _in_json(text: str) -> int:

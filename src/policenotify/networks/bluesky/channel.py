@@ -11,24 +11,24 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue, SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Keep, Picture, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.networks.bluesky.client import Answer, Xrpc, judge, publishing_nothing
+from policenotify.networks.bluesky.client import Answer, Xrpc, judge, without_side_effects
 from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, check, record, record_key
 from policenotify.networks.bluesky.session import Session, Sessions, renamed
 from policenotify.networks.bluesky.thread import Thread
-from policenotify.transport import is_safe
+from policenotify.transport import is_secure_url
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
 _CID = re.compile(r"b[a-z2-7]{8,}")  # atproto.com/specs/data-model: CIDv1 in base 32
 
-_ABILITIES = Abilities(
+_ABILITIES = Capabilities(
     budget=BUDGET,
     replies=True,
     images=IMAGES,
-    remembers_keys=timedelta(days=36_500),  # a record key is taken for as long as its record exists
-    lookup_settles=timedelta(0),  # the server that holds the account answers from what it has stored
+    idempotency_window=timedelta(days=36_500),  # a record key is taken for as long as its record exists
+    lookup_delay=timedelta(0),  # the server that holds the account answers from what it has stored
     deletes=True,
 )
 
@@ -66,13 +66,13 @@ class Bluesky:
         service: str = "https://bsky.social",
         timeout: float = 10.0,
         clock: Clock,
-        keep: Keep,
+        keep: StateStore,
     ) -> None:
         self._handle = handle.removeprefix("@")
         self._service = service.rstrip("/")
         if not _HANDLE.fullmatch(self._handle):
             raise SettingsError("handle: a Bluesky handle is a domain name, such as 'police.example' (no mail address)")
-        if not is_safe(self._service):
+        if not is_secure_url(self._service):
             raise SettingsError("service: must be https://…, without user and password: an app password is sent there")
         if not timeout > 0:
             raise SettingsError("timeout: must be a number of seconds above 0")
@@ -93,7 +93,7 @@ class Bluesky:
         return f"Bluesky({self.account})"
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What Bluesky can do (lexicons `app.bsky.feed.post`, `com.atproto.repo.putRecord`)."""
         return _ABILITIES
 
@@ -115,7 +115,7 @@ class Bluesky:
             Unavailable: Bluesky could not be asked.
         """
         check(post)
-        with publishing_nothing("preparing the post"):
+        with without_side_effects("preparing the post"):
             session = self._sessions.current()
             reply = self._thread().reply_to([ref for ref in answers if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
@@ -140,7 +140,7 @@ class Bluesky:
         """
         body = request.body
         self._check_account(self._sessions.current(), request)
-        with publishing_nothing("looking for the post to answer"):
+        with without_side_effects("looking for the post to answer"):
             self._thread().check(body["record"])
         place = {"repo": body["did"], "collection": body["collection"], "rkey": body["rkey"]}
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
@@ -164,7 +164,7 @@ class Bluesky:
             Unavailable: The account's records could not be read; the doubt stays.
             Blocked: Bluesky has closed the account.
         """
-        with publishing_nothing("looking the post up"):
+        with without_side_effects("looking the post up"):
             answer = self._get(request)
             if answer.error == "RecordNotFound":
                 return None
@@ -199,7 +199,7 @@ class Bluesky:
             Blocked: Bluesky does not accept the password, or has closed the account.
             Unavailable: It could not be asked.
         """
-        with publishing_nothing("asking who we are"):
+        with without_side_effects("asking who we are"):
             answer = self._sessions.ask(
                 lambda session: self._xrpc.get(session.host, "com.atproto.server.getSession", {}, token=session.access)
             )

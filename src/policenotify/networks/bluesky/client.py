@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from atproto import Client
 
 WHERE = "Bluesky"
-publishing_nothing = partial(transport.publishing_nothing, WHERE)
+without_side_effects = partial(transport.without_side_effects, WHERE)
 
 # com.atproto.server.createSession, com.atproto.sync.getRepoStatus: why an account does not write
 CLOSED = {

@@ -1,8 +1,9 @@
 """Bluesky's sessions: logged in once, kept for all processes, renewed only when the server asks for it.
 
 Logins are rationed (30 in 5 minutes and 300 a day for one account: docs.bsky.app, *Rate limits*), and a lost session
-must not start a race of logins. So the session lives in the channel's [`Keep`][policenotify.channel.Keep], only the
-holder of its lease renews it, and an attempt refreshes once and logs in once, never in a loop.
+must not start a race of logins. So the session lives in the channel's
+[`StateStore`][policenotify.channel.StateStore], only the holder of its lease renews it, and an attempt refreshes
+once and logs in once, never in a loop.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from policenotify.channel import Clock, Keep
+from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks._loading import loading
-from policenotify.networks.bluesky.client import CLOSED, Answer, Xrpc, judge, publishing_nothing
-from policenotify.transport import is_safe, quoted
+from policenotify.networks.bluesky.client import CLOSED, Answer, Xrpc, judge, without_side_effects
+from policenotify.transport import is_secure_url, quoted
 
 _NAME = "session"
 _NO_SUCH_LOGIN = "AuthenticationRequired"  # com.atproto.server.createSession: this name and password do not go together
@@ -55,7 +56,15 @@ class Sessions:
     """The session of one account, shared through the keep."""
 
     def __init__(
-        self, *, handle: str, password: SecretStr, service: str, account: str, xrpc: Xrpc, clock: Clock, keep: Keep,
+        self,
+        *,
+        handle: str,
+        password: SecretStr,
+        service: str,
+        account: str,
+        xrpc: Xrpc,
+        clock: Clock,
+        keep: StateStore,
         lease: float,
     ) -> None:  # fmt: skip
         self._handle = handle
@@ -120,7 +129,7 @@ class Sessions:
             ) from None
 
     def _refreshed(self, session: Session) -> Session | None:
-        with publishing_nothing("renewing the session"):
+        with without_side_effects("renewing the session"):
             answer = self._xrpc.post(session.host, "com.atproto.server.refreshSession", token=session.refresh)
             if answer.ok:
                 return self._session(answer)
@@ -130,7 +139,7 @@ class Sessions:
 
     def _logged_in(self, known: Session | None) -> Session:
         """Log in by the account's unchanging id where it is known, since its handle may be another one by now."""
-        with publishing_nothing("logging in"):
+        with without_side_effects("logging in"):
             answer = self._login(known.did if known else self._handle)
             if known and answer.error == _NO_SUCH_LOGIN:  # the handle may have moved to another account
                 answer = self._login(self._handle)
@@ -192,7 +201,7 @@ def _host(service: str, document: object) -> str:
         endpoint = DidDocument(**document).get_pds_endpoint() if isinstance(document, dict) else None
     except (ValueError, TypeError):
         return service
-    if endpoint is None or not is_safe(endpoint):
+    if endpoint is None or not is_secure_url(endpoint):
         return service
     elsewhere = urlsplit(endpoint).scheme == "http" and urlsplit(endpoint).hostname != urlsplit(service).hostname
     return service if elsewhere else endpoint.rstrip("/")

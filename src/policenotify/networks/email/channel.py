@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import MissingExtra, Refused, SettingsError
 from policenotify.networks._loading import loading
 from policenotify.networks.email import mime
@@ -19,9 +19,9 @@ from policenotify.networks.email.replies import judged
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
-    from policenotify.networks.email.smtp import Line, Session
+    from policenotify.networks.email.smtp import Connection, Session
 
-_ABILITIES = Abilities(
+_ABILITIES = Capabilities(
     budget=Budget(100_000, shown=mime.plain),  # ours: no standard limits a text; patience does, far earlier
     title=True,
     html=True,
@@ -89,7 +89,7 @@ class Email:
         self._plain_is_meant = options.get("mode", "").lower() == "insecure"
         self._unsubscribe = unsubscribe
         self._timeout = timeout
-        self._letterhead = mime.Letterhead(
+        self._letterhead = mime.SenderHeaders(
             sender=sender,
             domain=domain or sender.address.rpartition("@")[2],
             reply_to=_mailbox("reply_to", reply_to) if reply_to else None,
@@ -97,11 +97,11 @@ class Email:
         )
         self._clock = clock
         self._service: Any = None
-        self._line: Line | None = None
+        self._line: Connection | None = None
         self._said_at = 0.0
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What mail can do."""
         return _ABILITIES
 
@@ -148,13 +148,13 @@ class Email:
             Unavailable: The server cannot be reached, or takes no mail now.
         """
         with loading():
-            from policenotify.networks.email.smtp import Line  # noqa: PLC0415 - loads apprise
+            from policenotify.networks.email.smtp import Connection  # noqa: PLC0415 - loads apprise
 
         mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
         served, aside, domains = False, list[RecipientOutcome](), set[str]()
         if self._line is not None and self._clock.monotonic() - self._said_at > _IDLE:
             self._line.hang_up()
-        self._line = self._line or Line(self._open, self._letterhead.sender.address)
+        self._line = self._line or Connection(self._open, self._letterhead.sender.address)
         line, done = self._line, False
         try:
             for recipient in recipients:

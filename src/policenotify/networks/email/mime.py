@@ -64,7 +64,7 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letterhead:
+class SenderHeaders:
     """What all mails of a channel have in common.
 
     Attributes:
@@ -110,7 +110,7 @@ def is_domain(text: str) -> bool:
     return _DOMAIN.fullmatch(text) is not None
 
 
-def compose(post: Post, letterhead: Letterhead) -> str:
+def compose(post: Post, letterhead: SenderHeaders) -> str:
     """Render the mail without what is each person's own: pure ASCII, lines ended by CR LF.
 
     Args:

@@ -207,7 +207,7 @@ class Session(AppriseSMTPController):
         self.drop()  # the reply stands; the next mail gets a new session
 
 
-class Line:
+class Connection:
     """The way to the server for a number of mails: a session, and another one when the server ends it.
 
     Args:

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._threads import is_connected, newest_connected
 from policenotify.networks.mastodon import options
-from policenotify.networks.mastodon.client import Answer, Api, judge, publishing_nothing
+from policenotify.networks.mastodon.client import Answer, Api, judge, without_side_effects
 from policenotify.networks.mastodon.images import Pictures
 from policenotify.networks.mastodon.instance import Instance, Instances
 from policenotify.networks.mastodon.post import VISIBILITY, Visibility, check, is_id, media_of, ref_of, status
@@ -51,7 +51,7 @@ class Mastodon:
     """
 
     learns = True
-    usual: ClassVar[Abilities] = Instance(software="mastodon", major=4).abilities("")
+    usual: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Mastodon:
         sensitive: tuple[str, ...] = (),
         timeout: float = 20.0,
         clock: Clock,
-        keep: Keep,
+        keep: StateStore,
     ) -> None:
         url, self._host = options.address(server)
         self._handle = options.username(handle)
@@ -95,9 +95,9 @@ class Mastodon:
         return f"Mastodon({self.account})"
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What the server can do, as far as it is known: at first 500 characters, four pictures, and no key kept."""
-        return self._instances.known().abilities(self._longest_warning)
+        return self._instances.known().capabilities(self._longest_warning)
 
     @property
     def account(self) -> str:
@@ -144,7 +144,7 @@ class Mastodon:
         body = request.body
         parent = body.get("in_reply_to_id")
         if is_id(parent):
-            with publishing_nothing("looking for the post to answer"):
+            with without_side_effects("looking for the post to answer"):
                 there = is_connected(str(parent), self._statuses.parent_of)
             if not there:
                 raise _deleted_parent()
@@ -230,7 +230,7 @@ class Mastodon:
         self._api.close()
 
     def _parent(self, thread: list[PostRef]) -> PostRef | None:
-        with publishing_nothing("looking for the post to answer"):
+        with without_side_effects("looking for the post to answer"):
             newest = newest_connected(thread, self._statuses.parent_of)
         if thread and newest is None:
             raise Refused(
@@ -283,7 +283,7 @@ class Mastodon:
         raise Unconfirmed(unanswered.reason, code=unanswered.code)
 
     def _is_gone(self, parent: str) -> bool:
-        with publishing_nothing("looking for the post to answer"):  # the post was refused all the same
+        with without_side_effects("looking for the post to answer"):  # the post was refused all the same
             return self._statuses.gone(parent)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Client: TypeAlias = mastodon.Mastodon
 
 WHERE = "Mastodon"
-publishing_nothing = partial(transport.publishing_nothing, WHERE)
+without_side_effects = partial(transport.without_side_effects, WHERE)
 
 _VISIBLE = frozenset({"status_post", "status_update", "status_delete"})  # the calls that change what readers see
 _CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more

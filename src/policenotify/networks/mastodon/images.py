@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from policenotify.channel import Clock, Picture
 from policenotify.errors import Refused, Unavailable, Unconfirmed
-from policenotify.networks.mastodon.client import Answer, Api, judge, publishing_nothing
+from policenotify.networks.mastodon.client import Answer, Api, judge, without_side_effects
 from policenotify.networks.mastodon.post import is_id
 
 # Seconds between two looks at a picture that the server still works on: half a minute in all. Most are ready at once.
@@ -38,7 +38,7 @@ class Pictures:
             Refused: The server does not take it.
             Unavailable: The server could not be asked, or works on it for too long.
         """
-        with publishing_nothing("uploading a picture"):
+        with without_side_effects("uploading a picture"):
             answer = self._api.ask(
                 "media_post",
                 picture.data,
@@ -70,7 +70,7 @@ class Pictures:
         if not refused.refused or refused.status not in {400, 422}:
             return
         for one in media:
-            with publishing_nothing("asking for the post's pictures"):
+            with without_side_effects("asking for the post's pictures"):
                 answer = self._api.ask("media", one["id"])
             if answer.status in _AT_WORK:
                 raise Unavailable(_TOO_EARLY, code=str(refused.status), remedy="It will be tried again.")

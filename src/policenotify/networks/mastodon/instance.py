@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from policenotify.channel import Abilities, Clock, Keep
+from policenotify.channel import Capabilities, Clock, StateStore
 from policenotify.errors import JournalError
-from policenotify.networks.mastodon.client import Api, judge, publishing_nothing
+from policenotify.networks.mastodon.client import Api, judge, without_side_effects
 from policenotify.text import Budget, mastodon_length
 
 Software = Literal["mastodon", "gotosocial", "snac", "other", "unknown"]
@@ -90,19 +90,19 @@ class Instance(BaseModel):
         ways = {"mastodon": (False,), "unknown": (False,), "gotosocial": (True,)}
         return Count(url=self.url_length, code_points=ways.get(self.software, (False, True)))
 
-    def abilities(self, warning: str) -> Abilities:
+    def capabilities(self, warning: str) -> Capabilities:
         """What a channel on this server can do.
 
         Args:
             warning: The longest content warning that may stand above a post, and counts with it.
         """
         mastodon = self.software == "mastodon"
-        return Abilities(
+        return Capabilities(
             budget=Budget(min(self.max_characters, _LONGEST) - self.count("", warning), self.count),
             replies=True,
             images=min(self.max_media, _MOST_PICTURES),
-            remembers_keys=_KEYS_LIVE if mastodon else timedelta(0),
-            lookup_settles=_SETTLES,
+            idempotency_window=_KEYS_LIVE if mastodon else timedelta(0),
+            lookup_delay=_SETTLES,
             # Since 4.0. Elsewhere an edit may reset the language (GoToSocial) or the visibility (takahe).
             edits=mastodon and self.major >= 4,  # noqa: PLR2004 - Mastodon 4
             deletes=self.software != "snac",
@@ -136,7 +136,7 @@ class Instances:
         keep: Where it is kept.
     """
 
-    def __init__(self, api: Api, clock: Clock, keep: Keep) -> None:
+    def __init__(self, api: Api, clock: Clock, keep: StateStore) -> None:
         self._api = api
         self._clock = clock
         self._keep = keep
@@ -189,7 +189,7 @@ class Instances:
 
     def _ask(self) -> Mapping[str, Any] | None:
         for ask in ("instance_v2", "instance_v1"):
-            with publishing_nothing("asking the server for its limits"):
+            with without_side_effects("asking the server for its limits"):
                 answer = self._api.ask(ask)
             if answer.status == 429:  # noqa: PLR2004 - RFC 6585, section 4
                 raise judge(answer, now=self._clock.now())

@@ -12,9 +12,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from policenotify.channel import Clock, Keep, PostRef, Request
+from policenotify.channel import Clock, PostRef, Request, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
-from policenotify.networks.mastodon.client import RENEW, Answer, Api, judge, publishing_nothing
+from policenotify.networks.mastodon.client import RENEW, Answer, Api, judge, without_side_effects
 from policenotify.networks.mastodon.instance import Instances
 from policenotify.networks.mastodon.post import is_id, may_be, plain, plain_html, ref_of
 from policenotify.transport import quoted
@@ -43,7 +43,9 @@ class Timeline:
         keep: Where it is kept what we have posted.
     """
 
-    def __init__(self, *, account: str, handle: str, api: Api, instances: Instances, clock: Clock, keep: Keep) -> None:
+    def __init__(
+        self, *, account: str, handle: str, api: Api, instances: Instances, clock: Clock, keep: StateStore
+    ) -> None:
         self._account = account
         self._handle = handle
         self._api = api
@@ -59,7 +61,7 @@ class Timeline:
             Blocked: The token is not accepted, or belongs to another account.
             Unavailable: The server could not be asked.
         """
-        with publishing_nothing("asking who we are"):
+        with without_side_effects("asking who we are"):
             answer = self._api.ask("account_verify_credentials")
             said = answer.object
             if not (answer.ok and is_id(said.get("id")) and isinstance(said.get("username"), str)):
@@ -130,7 +132,7 @@ class Timeline:
             Unavailable: The timeline could not be read.
             Blocked: The token is not accepted.
         """
-        with publishing_nothing("looking the post up"):
+        with without_side_effects("looking the post up"):
             self._id = self._id or self._own_id()
             keys, _ = self._posted()
             found: PostRef | None = None

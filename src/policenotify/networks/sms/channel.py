@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks._apprise.gateways import VERIFIED, NumberFormat, gateway
 from policenotify.networks._loading import loading
@@ -66,7 +66,7 @@ class Sms:
     segments. A text is one SMS, however many segments it has; nothing is ever cut or split.
 
     Each person gets a request of his own, and has an outcome of his own. What a "yes" of the gateway is worth is in
-    `abilities.acceptance`; that an SMS has arrived, no gateway can tell at once.
+    `capabilities.acceptance`; that an SMS has arrived, no gateway can tell at once.
 
     Args:
         url: The gateway, in apprise's words (<https://appriseit.com/services/>), with `{recipient}` where the person's
@@ -90,7 +90,7 @@ class Sms:
         MissingExtra: apprise is not installed.
     """
 
-    usual: ClassVar[Abilities] = Abilities(
+    usual: ClassVar[Capabilities] = Capabilities(
         budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False, acceptance="unverified"
     )
 
@@ -136,7 +136,7 @@ class Sms:
         return f"Sms({self.account})"
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What SMS can do. No replies: a telephone shows messages of one sender in their order."""
         return self._abilities
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from policenotify.errors import Refused
-from policenotify.networks._apprise.client import Heard, Reading
+from policenotify.networks._apprise.client import CapturedLog, Reading
 
 _NAME = re.compile(r"[A-Z_]{3,60}")  # infobip.com/docs/essentials/response-status-and-error-codes
 _SFR = re.compile(r"server_error=(?!UNKNOWN)([\w-]{1,40}),")
@@ -23,21 +23,21 @@ def _refused(code: str = "") -> Refused:
     return Refused("The SMS gateway refused the message for this person.", code=code)
 
 
-def _sfr(heard: Heard) -> Refused | None:
+def _sfr(heard: CapturedLog) -> Refused | None:
     found = next(filter(None, map(_SFR.search, heard.said)), None)
     return _refused(found[1]) if found else None
 
 
-def _cm(heard: Heard) -> Refused | None:
+def _cm(heard: CapturedLog) -> Refused | None:
     return _refused() if any(map(_CM.match, heard.said)) else None
 
 
-def _serwersms(heard: Heard) -> Refused | None:
+def _serwersms(heard: CapturedLog) -> Refused | None:
     found = next(filter(None, map(_SERWERSMS.search, heard.said)), None)
     return _refused(found[1]) if found else None
 
 
-def _infobip(heard: Heard) -> Refused | None:
+def _infobip(heard: CapturedLog) -> Refused | None:
     if heard.status != 200:  # noqa: PLR2004 - else the status tells; a 200 is complained of only for a refusal in it
         return None
     try:

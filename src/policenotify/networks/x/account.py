@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from policenotify.channel import Account, Clock, Keep
+from policenotify.channel import Account, Clock, StateStore
 from policenotify.errors import Blocked, JournalError, Unavailable
-from policenotify.networks.x.answer import Answer, judge, publishing_nothing
+from policenotify.networks.x.answer import Answer, judge, without_side_effects
 from policenotify.networks.x.credentials import Credentials, fingerprint
 from policenotify.networks.x.post import is_id
 
@@ -37,7 +37,7 @@ class Identity:
         credentials: Credentials,
         ask: Callable[..., Answer],
         clock: Clock,
-        keep: Keep,
+        keep: StateStore,
     ) -> None:
         self._handle = handle
         self._seal = f"{account} {fingerprint(credentials)}"
@@ -74,7 +74,7 @@ class Identity:
             Blocked: They are another account's, or X does not accept them.
             Unavailable: X could not be asked.
         """
-        with publishing_nothing("asking who we are"):
+        with without_side_effects("asking who we are"):
             answer = self._ask("get_me")
             number, handle = answer.data.get("id"), answer.data.get("username")
             if not (is_id(number) and isinstance(handle, str)):

@@ -20,7 +20,7 @@ from policenotify.networks.x.errors import CLOCK, CREDITS, ON_X, REASONS, Reason
 from policenotify.transport import error_for_status, quoted, retry_at
 
 WHERE = "X"
-publishing_nothing = partial(transport.publishing_nothing, WHERE)
+without_side_effects = partial(transport.without_side_effects, WHERE)
 
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
 _APART = timedelta(minutes=2)  # no clock that is set is so far from X's; how far one may be, X does not say

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue, SecretStr
 
-from policenotify.channel import Abilities, Account, Clock, Keep, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import (
     ChannelError,
     MissingExtra,
@@ -22,7 +22,7 @@ from policenotify.errors import (
 )
 from policenotify.networks._loading import loading
 from policenotify.networks.x.account import Identity
-from policenotify.networks.x.answer import Answer, judge, publishing_nothing
+from policenotify.networks.x.answer import Answer, judge, without_side_effects
 from policenotify.networks.x.credentials import Credentials
 from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT
 from policenotify.networks.x.media import upload
@@ -38,12 +38,12 @@ from policenotify.networks.x.post import (
     reads_same,
 )
 from policenotify.networks.x.timeline import Shown, posts_since
-from policenotify.networks.x.tokens import Rotation
+from policenotify.networks.x.tokens import TokenStore
 from policenotify.text import Budget, x_weight
-from policenotify.transport import is_safe
+from policenotify.transport import is_secure_url
 
 if TYPE_CHECKING:
-    from policenotify.networks.x.client import Line
+    from policenotify.networks.x.client import Client
 
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your handle"
 _SDKS = ("tweepy", "requests_oauthlib")
@@ -92,11 +92,11 @@ class X:
         MissingExtra: tweepy is not installed.
     """
 
-    usual: ClassVar[Abilities] = Abilities(
+    usual: ClassVar[Capabilities] = Capabilities(
         budget=Budget(SHORT, x_weight),
         replies=True,
         images=IMAGES,
-        lookup_settles=_SETTLES,
+        lookup_delay=_SETTLES,
         deletes=True,
         refuses_repeats=True,
     )
@@ -117,7 +117,7 @@ class X:
         service: str = f"https://{_OURS}",
         timeout: float = 10.0,
         clock: Clock,
-        keep: Keep,
+        keep: StateStore,
     ) -> None:
         if not all(map(find_spec, _SDKS)):
             raise MissingExtra("The network 'x'", "x")
@@ -125,7 +125,7 @@ class X:
         self._service = service.rstrip("/")
         if not _HANDLE.fullmatch(self._handle):
             raise SettingsError("handle: an X handle has 1 to 15 letters, digits and _, such as 'police34'")
-        if not is_safe(self._service):
+        if not is_secure_url(self._service):
             raise SettingsError("service: must be https://…, without user and password: tokens are sent there")
         if not timeout > 0:
             raise SettingsError("timeout: must be a number of seconds above 0")
@@ -144,10 +144,10 @@ class X:
         self._timeout = timeout
         self._clock = clock
         self._ahead: timedelta | None = None  # how far X's clock is ahead of ours; unknown before its first answer
-        self._opened: Line | None = None
-        self._tokens: Rotation | None = None
+        self._opened: Client | None = None
+        self._tokens: TokenStore | None = None
         if not self._credentials.keys:
-            self._tokens = Rotation(
+            self._tokens = TokenStore(
                 account=self.account,
                 credentials=self._credentials,
                 form=lambda *form: self._line().form(*form),
@@ -168,7 +168,7 @@ class X:
         return f"X({self.account})"
 
     @property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """What X can do."""
         return self._abilities
 
@@ -190,7 +190,7 @@ class X:
         """
         check(post, self._abilities.budget)
         self._identity.number()
-        with publishing_nothing("uploading a picture"):
+        with without_side_effects("uploading a picture"):
             media = [upload(picture, ask=self._ask, clock=self._clock) for picture in post.pictures]
         thread = [ref for ref in answers if self._abilities.replies and self._is_ours(ref)]
         body: dict[str, JsonValue] = {
@@ -227,7 +227,7 @@ class X:
             Unavailable: The timeline could not be read; the doubt stays.
             Blocked: X does not accept the credentials, or has closed the account.
         """
-        with publishing_nothing("looking the post up"):
+        with without_side_effects("looking the post up"):
             said = _said(request)
             alike = (each for each in self._alike(request, since) if answers_same(said, each))
             first = min((each["id"] for each in alike if each["id"] not in known), key=int, default=None)
@@ -260,13 +260,13 @@ class X:
         if self._opened is not None:
             self._opened.close()
 
-    def _line(self) -> Line:
+    def _line(self) -> Client:
         if self._opened is None:
             with loading():
-                from policenotify.networks.x.client import Line  # noqa: PLC0415 - loads tweepy, when it is first used
+                from policenotify.networks.x.client import Client  # noqa: PLC0415 - loads tweepy, when it is first used
 
             keys = tuple(key.get_secret_value() for key in self._credentials.keys)
-            self._opened = Line(self._service, self._timeout, keys, self._credentials.secrets)
+            self._opened = Client(self._service, self._timeout, keys, self._credentials.secrets)
         return self._opened
 
     def _ask(self, method: str, *args: object, **what: object) -> Answer:

@@ -22,7 +22,7 @@ import tweepy
 from policenotify.errors import ChannelError, JournalError, Unconfirmed
 from policenotify.networks._http import LeaseAdapter
 from policenotify.networks.x.answer import WHERE, Answer, read
-from policenotify.transport import error_for_exception, silencer
+from policenotify.transport import error_for_exception, mute_loggers
 
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
 _LOGGERS = (
@@ -35,11 +35,11 @@ _LOGGERS = (
 
 _VISIBLE = frozenset({"create_tweet", "delete_tweet"})  # the calls that change what readers see
 
-hush = silencer(*map(logging.getLogger, _LOGGERS))
+hush = mute_loggers(*map(logging.getLogger, _LOGGERS))
 """Keep tweepy and what signs for it from logging what this thread makes them do: keys, tokens, signatures."""
 
 
-class Line:
+class Client:
     """A line to X.
 
     Args:

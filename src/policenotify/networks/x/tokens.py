@@ -1,8 +1,8 @@
 """X's OAuth 2 tokens: an access token of two hours, and a refresh token that is used up when it brings the next pair.
 
 A lost pair is lost for good: only a person can authorise the app again. So the tokens live in the channel's
-[`Keep`][policenotify.channel.Keep], only the holder of its lease renews them, and a new pair is stored before it is
-used.
+[`StateStore`][policenotify.channel.StateStore], only the holder of its lease renews them, and a new pair is stored
+before it is used.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
-from policenotify.channel import Clock, Keep
+from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, LostLease, Unavailable
-from policenotify.networks.x.answer import Answer, judge, publishing_nothing
+from policenotify.networks.x.answer import Answer, judge, without_side_effects
 from policenotify.networks.x.credentials import Credentials, fingerprint
 
 _NAME = "tokens"
@@ -47,7 +47,7 @@ class _Form(Protocol):
     def __call__(self, path: str, fields: dict[str, str], login: tuple[str, str] | None) -> Answer: ...
 
 
-class Rotation:
+class TokenStore:
     """The tokens of one account, shared through the keep.
 
     Args:
@@ -60,7 +60,7 @@ class Rotation:
     """
 
     def __init__(
-        self, *, account: str, credentials: Credentials, form: _Form, clock: Clock, keep: Keep, lease: float
+        self, *, account: str, credentials: Credentials, form: _Form, clock: Clock, keep: StateStore, lease: float
     ) -> None:
         self._account = account
         self._client_id = credentials.client_id
@@ -128,7 +128,7 @@ class Rotation:
     def _refreshed(self, refresh: str) -> Tokens:
         fields = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self._client_id}
         login = (self._client_id, self._client_secret) if self._client_secret else None
-        with publishing_nothing("renewing the tokens"):
+        with without_side_effects("renewing the tokens"):
             answer = self._form(_PATH, fields, login)
             if not answer.ok:
                 raise self._error(answer)

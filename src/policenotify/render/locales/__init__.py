@@ -1,8 +1,9 @@
 """What a category means, and the fixed phrases of a language: data only.
 
-French and English are shipped. An installation adds a language as one more [`Words`][policenotify.render.locales.Words] value,
-mostly from a file (`policenotify.render.locales.toml_export.words_as_toml` writes one to begin with), and a
-category as one more [`Profile`][policenotify.render.locales.Profile]; nothing else needs to know.
+French and English are shipped. An installation adds a language as one more
+[`Locale`][policenotify.render.locales.Locale] value, mostly from a file
+(`policenotify.render.locales.toml_export.words_as_toml` writes one to begin with), and a category as one more
+[`CategoryProfile`][policenotify.render.locales.CategoryProfile]; nothing else needs to know.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Final
 
 from policenotify.model.languages import matching
 from policenotify.render.locales.categories import PROFILES
-from policenotify.render.locales.category import Profile, profile_of
+from policenotify.render.locales.category import CategoryProfile, profile_of
 from policenotify.render.locales.en import EN
 from policenotify.render.locales.fr import FR
-from policenotify.render.locales.phrases import Phrase, Words
+from policenotify.render.locales.phrases import Locale, Phrase
 
-WORDS: Final[Mapping[str, Words]] = MappingProxyType({"fr": FR, "en": EN})
+WORDS: Final[Mapping[str, Locale]] = MappingProxyType({"fr": FR, "en": EN})
 """The languages shipped, by BCP 47 tag."""
 
-__all__ = ["EN", "FR", "PROFILES", "WORDS", "Phrase", "Profile", "Words", "matching", "profile_of"]
+__all__ = ["EN", "FR", "PROFILES", "WORDS", "CategoryProfile", "Locale", "Phrase", "matching", "profile_of"]

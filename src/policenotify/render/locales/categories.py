@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Final
 
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
-from policenotify.render.locales.category import Profile
+from policenotify.render.locales.category import CategoryProfile
 
 _SHIPPED: Final = (
-    Profile(
+    CategoryProfile(
         code="traffic_accident",
         labels={"fr": "Accident", "en": "Road accident"},
         hashtags={"fr": ("Accident", "Circulation"), "en": ("RoadAccident",)},
@@ -31,7 +31,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(minutes=90),
         precision=Precision.EXACT,
     ),
-    Profile(
+    CategoryProfile(
         code="road_closure",
         labels={"fr": "Route fermée", "en": "Road closed"},
         hashtags={"fr": ("Circulation", "RouteFermée"), "en": ("RoadClosed",)},
@@ -46,7 +46,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=4),
         precision=Precision.EXACT,
     ),
-    Profile(
+    CategoryProfile(
         code="traffic_disruption",
         labels={"fr": "Info trafic", "en": "Traffic"},
         hashtags={"fr": ("InfoTrafic",), "en": ("Traffic",)},
@@ -61,7 +61,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=2),
         precision=Precision.EXACT,
     ),
-    Profile(
+    CategoryProfile(
         code="bomb_disposal",
         labels={"fr": "Colis suspect", "en": "Suspicious package"},
         hashtags={"fr": ("ColisSuspect", "Déminage"), "en": ("SuspiciousPackage",)},
@@ -77,7 +77,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(minutes=60),
         precision=Precision.STREET,
     ),
-    Profile(
+    CategoryProfile(
         code="police_operation",
         labels={"fr": "Intervention de police", "en": "Police operation"},
         hashtags={"fr": ("Intervention", "OpérationDePolice"), "en": ("PoliceOperation",)},
@@ -93,7 +93,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(minutes=60),
         precision=Precision.STREET,
     ),
-    Profile(
+    CategoryProfile(
         code="armed_threat",
         labels={"fr": "Alerte police", "en": "Police alert"},
         hashtags={"fr": ("AlertePolice",), "en": ("PoliceAlert",)},
@@ -108,7 +108,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(minutes=20),
         precision=Precision.STREET,
     ),
-    Profile(
+    CategoryProfile(
         code="arrest",
         labels={"fr": "Interpellation", "en": "Arrest"},
         hashtags={"fr": ("Interpellation",), "en": ("Arrest",)},
@@ -121,7 +121,7 @@ _SHIPPED: Final = (
         certainty=Certainty.OBSERVED,
         precision=Precision.COMMUNE,
     ),
-    Profile(
+    CategoryProfile(
         code="fire",
         labels={"fr": "Incendie", "en": "Fire"},
         hashtags={"fr": ("Incendie", "FeuDeForêt"), "en": ("Fire",)},
@@ -137,7 +137,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=2),
         precision=Precision.EXACT,
     ),
-    Profile(
+    CategoryProfile(
         code="demonstration",
         labels={"fr": "Manifestation", "en": "Demonstration"},
         hashtags={"fr": ("Manifestation",), "en": ("Demonstration",)},
@@ -152,7 +152,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=6),
         precision=Precision.STREET,
     ),
-    Profile(
+    CategoryProfile(
         code="planned_event",
         labels={"fr": "Info circulation", "en": "Planned event"},
         hashtags={"fr": ("InfoCirculation",), "en": ("TrafficInfo",)},
@@ -167,7 +167,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=24),
         precision=Precision.STREET,
     ),
-    Profile(
+    CategoryProfile(
         code="missing_person",
         labels={"fr": "Appel à témoins", "en": "Missing person"},
         hashtags={"fr": ("AppelÀTémoins", "DisparitionInquiétante"), "en": ("MissingPerson",)},
@@ -183,7 +183,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=24),
         precision=Precision.DISTRICT,
     ),
-    Profile(
+    CategoryProfile(
         code="witness_appeal",
         labels={"fr": "Appel à témoins", "en": "Appeal for witnesses"},
         hashtags={"fr": ("AppelÀTémoins",), "en": ("AppealForWitnesses",)},
@@ -198,7 +198,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(days=7),
         precision=Precision.STREET,
     ),
-    Profile(
+    CategoryProfile(
         # An alerte enlèvement holds for three hours unless the prosecutor renews it.
         code="child_abduction_relay",
         labels={"fr": "Alerte enlèvement", "en": "Child abduction alert"},
@@ -215,7 +215,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=3),
         precision=Precision.COMMUNE,
     ),
-    Profile(
+    CategoryProfile(
         # The colours and their severity are those of Météo-France's own CAP messages.
         code="weather_relay",
         labels={"fr": "Vigilance météo", "en": "Weather warning"},
@@ -243,7 +243,7 @@ _SHIPPED: Final = (
         lifetime=timedelta(hours=24),
         precision=Precision.COMMUNE,
     ),
-    Profile(
+    CategoryProfile(
         code="scam_cyber",
         labels={"fr": "Arnaque", "en": "Scam"},
         hashtags={"fr": ("Arnaque", "Cyber", "Prévention"), "en": ("Scam", "CyberSafety")},
@@ -256,7 +256,7 @@ _SHIPPED: Final = (
         certainty=Certainty.LIKELY,
         precision=Precision.DEPARTMENT,
     ),
-    Profile(
+    CategoryProfile(
         code="burglary_prevention",
         labels={"fr": "Cambriolages", "en": "Burglary prevention"},
         hashtags={"fr": ("Cambriolage", "OTV"), "en": ("BurglaryPrevention",)},
@@ -269,7 +269,7 @@ _SHIPPED: Final = (
         certainty=Certainty.LIKELY,
         precision=Precision.COMMUNE,
     ),
-    Profile(
+    CategoryProfile(
         # No finer than the department: art. L130-11 of the Code de la route lets the places of controls be hidden.
         code="road_safety",
         labels={"fr": "Sécurité routière", "en": "Road safety"},
@@ -283,7 +283,7 @@ _SHIPPED: Final = (
         certainty=Certainty.LIKELY,
         precision=Precision.DEPARTMENT,
     ),
-    Profile(
+    CategoryProfile(
         # Where people are invited to come is told to the house number.
         code="recruitment",
         labels={"fr": "Recrutement", "en": "Recruitment"},
@@ -296,7 +296,7 @@ _SHIPPED: Final = (
         certainty=Certainty.LIKELY,
         precision=Precision.EXACT,
     ),
-    Profile(
+    CategoryProfile(
         code="fact_check",
         labels={"fr": "Info officielle", "en": "Official information"},
         hashtags={"fr": ("InfoOfficielle", "StopFakeNews"), "en": ("OfficialInformation",)},
@@ -311,5 +311,5 @@ _SHIPPED: Final = (
     ),
 )
 
-PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({profile.code: profile for profile in _SHIPPED})
+PROFILES: Final[Mapping[str, CategoryProfile]] = MappingProxyType({profile.code: profile for profile in _SHIPPED})
 """The categories shipped, by code."""

@@ -10,13 +10,13 @@ from typing import TypeVar
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.model.languages import tags_for
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 _Text = TypeVar("_Text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class CategoryProfile:
     """What a category means: its words, its defaults, and the life of its incidents.
 
     Texts by language are looked up by BCP 47 tag; for a language that is missing, the first one given stands in.
@@ -32,7 +32,7 @@ class Profile:
         event_code: Code in the *OASIS Event Terms List* 1.2, such as `OET-167`; empty: it is not exported to CAP.
         response_types: CAP 1.2 `responseType`, the usual one first.
         severity: Unless the message says otherwise.
-        urgency: Unless the message says otherwise; an end is always `Past`.
+        urgency: Unless the message says otherwise; an end is always `PastPublication`.
         certainty: Unless the message says otherwise.
         opens_incident: It opens incidents, whose end is owed; else it is said once (prevention, results, recruitment).
         ongoing: An opening without a word of its own for it says that the event is under way.
@@ -75,7 +75,7 @@ class Profile:
         return self.severity_emojis.get(severity or self.severity, self.emoji)
 
 
-def profile_of(code: str, profiles: Mapping[str, Profile]) -> Profile:
+def profile_of(code: str, profiles: Mapping[str, CategoryProfile]) -> CategoryProfile:
     """The profile of a category.
 
     Raises:
@@ -83,7 +83,7 @@ def profile_of(code: str, profiles: Mapping[str, Profile]) -> Profile:
     """
     if code in profiles:
         return profiles[code]
-    raise SettingsError(f"Nothing was sent. category: {code!r} is no category here. {nearest(code, profiles)}")
+    raise SettingsError(f"Nothing was sent. category: {code!r} is no category here. {did_you_mean(code, profiles)}")
 
 
 def _in(texts: Mapping[str, _Text], language: str, otherwise: _Text) -> _Text:

@@ -9,7 +9,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DutyWords:
+class ReminderPhrases:
     """The phrases of a reminder in one language; names in braces are filled in.
 
     Attributes:
@@ -25,15 +25,15 @@ class DutyWords:
     instruction: str
 
 
-DUTY: Final[Mapping[str, DutyWords]] = MappingProxyType(
+DUTY: Final[Mapping[str, ReminderPhrases]] = MappingProxyType(
     {
-        "fr": DutyWords(
+        "fr": ReminderPhrases(
             label="Rappel",
             headline="Incident {incident}, nouvelles attendues depuis le {since}",
             description="Rappel n° {number} : {headline}{place}",
             instruction="Publiez la fin ou un point de situation.",
         ),
-        "en": DutyWords(
+        "en": ReminderPhrases(
             label="Reminder",
             headline="Incident {incident}, news owed since {since}",
             description="Reminder {number}: {headline}{place}",

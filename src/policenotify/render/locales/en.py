@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Final
 
 from policenotify.model.lifecycle import Stage
-from policenotify.render.locales.phrases import Phrase, Words
+from policenotify.render.locales.phrases import Locale, Phrase
 
-EN: Final = Words(
+EN: Final = Locale(
     language="en",
     version=3,
     marks=MappingProxyType(

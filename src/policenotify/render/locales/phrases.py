@@ -23,7 +23,7 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Locale:
     """The fixed phrases of one language. Values only; names in braces are filled in.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Final
 from policenotify.render.locales.en import EN
 from policenotify.render.locales.fr import FR
 from policenotify.render.locales.phrases import Phrase
-from policenotify.validation import nearest
+from policenotify.validation import did_you_mean
 
 # What the shipped languages hold must stand in all others, but for this; and this may stand there as well.
 _MAY_BE_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -32,7 +32,7 @@ def wrong_in(field: str, form: str, part: str = "") -> list[str]:
     """What is wrong with the names in braces of a phrase.
 
     Args:
-        field: A field of [`Words`][policenotify.render.locales.Words].
+        field: A field of [`Locale`][policenotify.render.locales.Locale].
         form: How it is to read.
         part: `today` or `other_day`, where the field is a [`Phrase`][policenotify.render.locales.Phrase].
 
@@ -49,7 +49,9 @@ def wrong_in(field: str, form: str, part: str = "") -> list[str]:
         may |= {name for shipped in _shipped(field, "other_day") for name, _ in _names(shipped)}
     must -= _MAY_BE_LEFT_OUT.get(field, frozenset())
     wrong = [
-        f"{{{name}}} is not filled in here. {nearest(name, may)}" for name, _ in dict(found).items() if name not in may
+        f"{{{name}}} is not filled in here. {did_you_mean(name, may)}"
+        for name, _ in dict(found).items()
+        if name not in may
     ]
     wrong += [
         f"{{{name}}} is written {' or '.join(_written(name))}, not {{{name}{told}}}."

@@ -11,18 +11,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from policenotify.render.locales.categories import PROFILES
-from policenotify.render.locales.category import Profile
-from policenotify.render.locales.phrases import Phrase, Words
+from policenotify.render.locales.category import CategoryProfile
+from policenotify.render.locales.phrases import Locale, Phrase
 
 ABOUT: Final[Mapping[str, str]] = MappingProxyType(
     {
         name: " ".join(about.split())
         for name, about in re.findall(
-            r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.cleandoc(Words.__doc__ or ""), re.MULTILINE
+            r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.cleandoc(Locale.__doc__ or ""), re.MULTILINE
         )
     }
 )
-"""What each field of `Words` is, as its documentation says; empty where Python runs without documentation (`-OO`)."""
+"""What each field of `Locale` is, as its documentation says; empty where Python runs without documentation (`-OO`)."""
 
 _HEAD: Final = """\
 # A language of policenotify: its fixed phrases, and what categories are called. Names in braces are filled in.
@@ -33,7 +33,7 @@ _VERSION: Final = """\
 """
 
 
-def words_as_toml(words: Words, profiles: Mapping[str, Profile] = PROFILES) -> str:
+def words_as_toml(words: Locale, profiles: Mapping[str, CategoryProfile] = PROFILES) -> str:
     """A language as the file that an installation would drop in for it.
 
     Read again, it is the same but for the version, which a copy gives anew.
@@ -54,7 +54,7 @@ def words_as_toml(words: Words, profiles: Mapping[str, Profile] = PROFILES) -> s
     return "\n".join([*lines, *_categories(words.language, profiles), ""])
 
 
-def as_table(words: Words) -> dict[str, Any]:
+def as_table(words: Locale) -> dict[str, Any]:
     """The phrases as the table that a file would hold; without language and version."""
     return {
         field.name: _plain(getattr(words, field.name))
@@ -71,7 +71,7 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _categories(language: str, profiles: Mapping[str, Profile]) -> Iterator[str]:
+def _categories(language: str, profiles: Mapping[str, CategoryProfile]) -> Iterator[str]:
     yield from ("", "[labels]   # what the public calls each category, short")
     yield from (f"{code} = {_toml(one.labels[language])}" for code, one in profiles.items() if language in one.labels)
     yield from ("", "[hashtags]   # the first one is that of the category")

@@ -9,37 +9,37 @@ from datetime import timedelta
 from typing import Final, cast
 
 from policenotify.channel import (
-    Abilities,
+    Capabilities,
     Channel,
-    Deletes,
-    Edits,
-    Finds,
-    Mails,
     PostRef,
     Recipient,
     RecipientOutcome,
     Request,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
 from policenotify.testing.contract.fixtures import SLOTS, Bench, asked_of
 from policenotify.testing.contract.texts import PEOPLE, say
-from policenotify.testing.contract.wires import Call, MailsWire, Trouble, Wire
+from policenotify.testing.contract.wires import Call, Fault, MailsWire, NetworkFixture
 
-_AS_SEND: Final[dict[Trouble, type[ChannelError]]] = {
-    Trouble.REFUSED: Refused,
-    Trouble.LATER: Unavailable,
-    Trouble.NOBODY: Unavailable,
-    Trouble.DENIED: Blocked,
-    Trouble.CUT: Unconfirmed,
-    Trouble.PAGE: Unconfirmed,
-    Trouble.BROKEN: Unconfirmed,
+_AS_SEND: Final[dict[Fault, type[ChannelError]]] = {
+    Fault.REFUSED: Refused,
+    Fault.LATER: Unavailable,
+    Fault.NOBODY: Unavailable,
+    Fault.DENIED: Blocked,
+    Fault.CUT: Unconfirmed,
+    Fault.PAGE: Unconfirmed,
+    Fault.BROKEN: Unconfirmed,
 }
 _FOR_EVER = timedelta(days=3_650)  # longer than any incident
 
 
-def _remembers(can: Abilities) -> bool:
-    return bool(can.remembers_keys)
+def _remembers(can: Capabilities) -> bool:
+    return bool(can.idempotency_window)
 
 
 def _nearly(remembers: timedelta) -> tuple[float, ...]:
@@ -47,27 +47,27 @@ def _nearly(remembers: timedelta) -> tuple[float, ...]:
     return (remembers.total_seconds() - 1,) if timedelta(seconds=1) < remembers < _FOR_EVER else ()
 
 
-def _finds(can: Abilities) -> bool:
-    return can.lookup_settles is not None
+def _finds(can: Capabilities) -> bool:
+    return can.lookup_delay is not None
 
 
-def _replies(can: Abilities) -> bool:
+def _replies(can: Capabilities) -> bool:
     return can.replies
 
 
-def _images(can: Abilities) -> bool:
+def _images(can: Capabilities) -> bool:
     return can.images > 0
 
 
-def _edits(can: Abilities) -> bool:
+def _edits(can: Capabilities) -> bool:
     return can.edits
 
 
-def _deletes(can: Abilities) -> bool:
+def _deletes(can: Capabilities) -> bool:
     return can.deletes
 
 
-def _mails(can: Abilities) -> bool:
+def _mails(can: Capabilities) -> bool:
     return can.recipients
 
 
@@ -77,14 +77,14 @@ class AskedOfThoseWhoClaim(Bench):
     # --- remembers_keys
 
     @asked_of(_remembers)
-    def test_a_key_publishes_once(self, channel: Channel, wire: Wire) -> None:
+    def test_a_key_publishes_once(self, channel: Channel, wire: NetworkFixture) -> None:
         """The same `Request` said again, after a lost answer and as long as it is remembered, publishes no more."""
         request = self.request(channel, text="Une clef")
-        wire.fail_next(Trouble.CUT_AFTER)
+        wire.fail_next(Fault.CUT_AFTER)
         self.error_of(wire, lambda: say(channel, request))
         wire.recover()
         first = say(channel, request)
-        for later in (0.0, *_nearly(channel.abilities.remembers_keys)):
+        for later in (0.0, *_nearly(channel.capabilities.idempotency_window)):
             wire.clock.pass_by(later)
             with closing(self.open(wire)) as other:
                 again = say(other, Request.read(request.model_dump_json()))
@@ -92,7 +92,7 @@ class AskedOfThoseWhoClaim(Bench):
             assert first.id == again.id, f"The same request has landed at {first.id!r} and at {again.id!r}."
 
     @asked_of(_remembers)
-    def test_a_key_publishes_once_from_many_threads(self, channel: Channel, wire: Wire) -> None:
+    def test_a_key_publishes_once_from_many_threads(self, channel: Channel, wire: NetworkFixture) -> None:
         """The same `Request` said by several threads at once publishes once, and all learn where."""
         request = self.request(channel, text="Une clef")
 
@@ -107,58 +107,60 @@ class AskedOfThoseWhoClaim(Bench):
     # --- lookup_settles
 
     @asked_of(_finds)
-    def test_what_is_out_is_found(self, channel: Channel, wire: Wire) -> None:
+    def test_what_is_out_is_found(self, channel: Channel, wire: NetworkFixture) -> None:
         """`find` says where a post is, also when its answer was lost, and also to another channel object."""
         since = wire.clock.now()
         told, lost = self.request(channel, text="Dite"), self.request(channel, text="Perdue")
         ref = say(channel, told)
-        wire.fail_next(Trouble.CUT_AFTER)
+        wire.fail_next(Fault.CUT_AFTER)
         self.error_of(wire, lambda: say(channel, lost))
         wire.recover()
         with closing(self.open(wire)) as other:
-            found = [cast("Finds", each).find(told, since=since) for each in (channel, other)]
-            after = cast("Finds", other).find(lost, since=since)
+            found = [cast("SupportsLookup", each).find(told, since=since) for each in (channel, other)]
+            after = cast("SupportsLookup", other).find(lost, since=since)
         assert found == [ref, ref], f"find must return the same PostRef as send, {ref!r}, not {found!r}."
         assert after is not None, "find does not find a post that is out, whose answer was lost."
         shown = self.shown_once(wire, "Perdue")
         assert not shown.id or after.id == shown.id, f"find names {after.id!r}; the post is {shown.id!r}."
 
     @asked_of(_finds)
-    def test_what_is_not_out_is_not_found(self, channel: Channel, wire: Wire) -> None:
+    def test_what_is_not_out_is_not_found(self, channel: Channel, wire: NetworkFixture) -> None:
         """`find` returns `None` for what was never published, though a post like it is *known* as another's."""
         since = wire.clock.now()
         other = say(channel, self.request(channel, text="Deux fois"))
-        found = cast("Finds", channel).find(self._lost(channel, wire), since=since, known=frozenset({other.id}))
+        found = cast("SupportsLookup", channel).find(
+            self._lost(channel, wire), since=since, known=frozenset({other.id})
+        )
         assert found is None, f"find has found {found!r} for a post that is not out: it would never be said again."
 
     @asked_of(_finds)
-    def test_what_was_out_before_is_not_found(self, channel: Channel, wire: Wire) -> None:
+    def test_what_was_out_before_is_not_found(self, channel: Channel, wire: NetworkFixture) -> None:
         """`find` returns `None` for what was never published, though a post like it was there before *since*."""
         say(channel, self.request(channel, text="Deux fois"))
         wire.clock.pass_by(60)
         since = wire.clock.now()
-        found = cast("Finds", channel).find(self._lost(channel, wire), since=since)
+        found = cast("SupportsLookup", channel).find(self._lost(channel, wire), since=since)
         assert found is None, f"find has found {found!r}, which was there a minute before the post was said."
 
-    def _lost(self, channel: Channel, wire: Wire) -> Request:
+    def _lost(self, channel: Channel, wire: NetworkFixture) -> Request:
         """A request that never reached the network."""
         lost = self.request(channel, text="Deux fois")
-        wire.fail_next(Trouble.CUT)
+        wire.fail_next(Fault.CUT)
         self.error_of(wire, lambda: say(channel, lost))
         wire.recover()
         return lost
 
     @asked_of(_finds)
-    def test_what_cannot_be_read_stays_in_doubt(self, channel: Channel, wire: Wire, unread: Trouble) -> None:
+    def test_what_cannot_be_read_stays_in_doubt(self, channel: Channel, wire: NetworkFixture, unread: Fault) -> None:
         """`find` raises where the network cannot be read; only a readable "not there" is `None`."""
         request = self.request(channel)
         ref, since = say(channel, request), wire.clock.now()
 
         def look() -> PostRef | None:
-            return cast("Finds", channel).find(request, since=since)
+            return cast("SupportsLookup", channel).find(request, since=since)
 
         wire.fail_next(unread, "find")
-        if unread is Trouble.DENIED:  # which lasts: who looks where everybody may is not denied
+        if unread is Fault.DENIED:  # which lasts: who looks where everybody may is not denied
             with suppress(ChannelError):
                 assert look() == ref, "find must raise where it is denied, or find the post: it would be said again."
                 return
@@ -168,7 +170,7 @@ class AskedOfThoseWhoClaim(Bench):
     # --- replies
 
     @asked_of(_replies)
-    def test_a_thread_hangs_together(self, channel: Channel, wire: Wire) -> None:
+    def test_a_thread_hangs_together(self, channel: Channel, wire: NetworkFixture) -> None:
         """An update answers the opening, and the end answers the update in the opening's thread."""
         opening = say(channel, self.request(channel, text="Début"))
         update = say(channel, self.request(channel, opening, text="Suite"))
@@ -182,7 +184,7 @@ class AskedOfThoseWhoClaim(Bench):
         )
 
     @asked_of(_replies)
-    def test_a_strangers_post_is_not_answered(self, channel: Channel, wire: Wire) -> None:
+    def test_a_strangers_post_is_not_answered(self, channel: Channel, wire: NetworkFixture) -> None:
         """A post of another account is passed over: ours then starts a thread."""
         stranger = say(channel, self.request(channel)).model_copy(update={"account": "another@elsewhere.example"})
         say(channel, self.request(channel, stranger, text="Seule"))
@@ -192,10 +194,13 @@ class AskedOfThoseWhoClaim(Bench):
     # --- images
 
     @asked_of(_images)
-    def test_pictures_arrive_with_their_words(self, channel: Channel, wire: Wire) -> None:
+    def test_pictures_arrive_with_their_words(self, channel: Channel, wire: NetworkFixture) -> None:
         """As many pictures as claimed arrive, in order, unchanged, each with its alternative text."""
-        text, pictures = "Voir les images", tuple(texts.picture(number) for number in range(channel.abilities.images))
-        html = texts.formatted(text, pictures) if channel.abilities.html else ""
+        text, pictures = (
+            "Voir les images",
+            tuple(texts.picture(number) for number in range(channel.capabilities.images)),
+        )
+        html = texts.formatted(text, pictures) if channel.capabilities.html else ""
         say(channel, self.request(channel, text=text, pictures=pictures, html=html))
         got = self.shown_once(wire, text).pictures
         assert [alt for alt, _ in got] == [each.alt for each in pictures], "Alternative texts are lost or changed."
@@ -204,10 +209,10 @@ class AskedOfThoseWhoClaim(Bench):
     # --- edits, deletes
 
     @asked_of(_edits)
-    def test_an_edit_replaces_the_post(self, channel: Channel, wire: Wire) -> None:
+    def test_an_edit_replaces_the_post(self, channel: Channel, wire: NetworkFixture) -> None:
         """`edit` replaces what readers see, in the same place; in trouble it raises as `send` does."""
         ref = say(channel, self.request(channel, text="Faux"))
-        request, edits = self.request(channel, text="Juste"), cast("Edits", channel)
+        request, edits = self.request(channel, text="Juste"), cast("SupportsEdit", channel)
         self._raises_as_send(wire, "edit", lambda: edits.edit(ref, request))
         edited = edits.edit(ref, request)
         assert len(wire.shown) == 1, "An edit makes no further post."
@@ -215,25 +220,25 @@ class AskedOfThoseWhoClaim(Bench):
         assert not shown.id or edited.id == shown.id, f"edit returns {edited.id!r}; the post is {shown.id!r}."
 
     @asked_of(_deletes)
-    def test_what_is_deleted_is_gone(self, channel: Channel, wire: Wire) -> None:
+    def test_what_is_deleted_is_gone(self, channel: Channel, wire: NetworkFixture) -> None:
         """`delete` takes one post back, and only it; one that is gone already is no error; else it raises as `send`."""
         ref = say(channel, self.request(channel, text="À retirer"))
         say(channel, self.request(channel, text="À garder"))
-        deletes = cast("Deletes", channel)
+        deletes = cast("SupportsDelete", channel)
         self._raises_as_send(wire, "delete", lambda: deletes.delete(ref))
         deletes.delete(ref)
         deletes.delete(ref)
         self.shown_once(wire, "À garder")
         assert len(wire.shown) == 1, "What was deleted is still shown."
 
-    def _raises_as_send(self, wire: Wire, call: Call, do: Callable[[], object]) -> None:
+    def _raises_as_send(self, wire: NetworkFixture, call: Call, do: Callable[[], object]) -> None:
         for trouble, kind in _AS_SEND.items():
             if trouble not in wire.troubles:
                 continue
             wire.fail_next(trouble, call)
             error = self.error_of(wire, do)
             self.is_kind(kind, error, trouble)
-            if isinstance(error, Unavailable) and trouble is Trouble.LATER:
+            if isinstance(error, Unavailable) and trouble is Fault.LATER:
                 at = wire.clock.now() + wire.wait if wire.wait else None
                 assert error.retry_at == at, f"{call}: retry_at is {error.retry_at}, the network says {at}."
             wire.recover()
@@ -255,7 +260,7 @@ class AskedOfThoseWhoClaim(Bench):
     def test_one_who_is_refused_costs_nobody_else_the_post(self, channel: Channel, wire: MailsWire) -> None:
         """A person whom the network refuses is told as `refused`, without his address; the others get the post."""
         wire.refuse_person(PEOPLE[1].address)
-        mails = cast("Mails", channel)
+        mails = cast("SupportsBulkSend", channel)
         outcomes = {each.key: each for each in mails.send_each(self.request(channel), PEOPLE)}
         refused = outcomes.pop(PEOPLE[1].key)
         assert refused.outcome == "refused", f"A person who is refused for good is told as {refused.outcome!r}."
@@ -266,7 +271,7 @@ class AskedOfThoseWhoClaim(Bench):
     @asked_of(_mails)
     def test_a_doubt_about_one_is_a_doubt_about_one(self, channel: Channel, wire: MailsWire) -> None:
         """Where one person's answer is lost, he is `unconfirmed`, the others are served, and nobody gets it twice."""
-        wire.fail_next(Trouble.CUT_AFTER)
+        wire.fail_next(Fault.CUT_AFTER)
         outcomes = self._mail(channel, self.request(channel))
         told = sorted(outcomes.values())
         assert told == ["posted"] * (len(PEOPLE) - 1) + ["unconfirmed"], (
@@ -277,30 +282,30 @@ class AskedOfThoseWhoClaim(Bench):
     @asked_of(_mails)
     def test_who_was_not_reached_is_not_in_doubt(self, channel: Channel, wire: MailsWire) -> None:
         """Where the network goes away halfway, `Unavailable` is raised for those who are left; they heard nothing."""
-        mails = iter(cast("Mails", channel).send_each(self.request(channel), PEOPLE))
+        mails = iter(cast("SupportsBulkSend", channel).send_each(self.request(channel), PEOPLE))
         first = next(mails)
-        wire.fail_next(Trouble.NOBODY)
+        wire.fail_next(Fault.NOBODY)
         error = self.error_of(wire, lambda: list(mails))
-        self.is_kind(Unavailable, error, Trouble.NOBODY)
+        self.is_kind(Unavailable, error, Fault.NOBODY)
         self._received(wire, *(person for person in PEOPLE if person.key == first.key))
 
     @asked_of(_mails)
     def test_a_list_may_end_early(self, channel: Channel, wire: MailsWire) -> None:
         """A list that ends after any person ends as after the last: the others hear from the next call, and once."""
         request = self.request(channel)
-        mails, first, others = cast("Mails", channel), PEOPLE[:1], PEOPLE[1:]
+        mails, first, others = cast("SupportsBulkSend", channel), PEOPLE[:1], PEOPLE[1:]
         for people in (first, others, ()):
             told = [each.key for each in mails.send_each(request, iter(people))]
             assert sorted(told) == sorted(person.key for person in people), f"Handed {people}, it has told of {told}."
         self._received(wire, *PEOPLE)
 
     def _mail(self, channel: Channel, request: Request) -> dict[str, str]:
-        told: list[RecipientOutcome] = list(cast("Mails", channel).send_each(request, PEOPLE))
+        told: list[RecipientOutcome] = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE))
         keys = sorted(each.key for each in told)
         assert keys == sorted(each.key for each in PEOPLE), f"Yield one outcome for each recipient; keys were {keys}."
         return {each.key: each.outcome for each in told}
 
-    def _received(self, wire: Wire, *people: Recipient) -> None:
+    def _received(self, wire: NetworkFixture, *people: Recipient) -> None:
         got = sorted(shown.reader.partition("@")[0] for shown in wire.shown)
         expected = sorted(person.address.partition("@")[0] for person in people)
         assert got == expected, f"The post reached {got} in place of {expected}."

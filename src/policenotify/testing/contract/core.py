@@ -15,12 +15,22 @@ from functools import partial
 import pytest
 from hypothesis import Phase, given, settings
 
-from policenotify.channel import Channel, Deletes, Edits, Finds, Mails, Post, PostRef, Request, Sends
+from policenotify.channel import (
+    Channel,
+    Post,
+    PostRef,
+    Request,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
+)
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
 from policenotify.testing.contract.fixtures import SLOTS, Bench, may_be_struck_out
 from policenotify.testing.contract.texts import say
-from policenotify.testing.contract.wires import OUT, Trouble, Wire
+from policenotify.testing.contract.wires import OUT, Fault, NetworkFixture
 
 
 class AskedOfAll(Bench):
@@ -40,28 +50,30 @@ class AskedOfAll(Bench):
         monkeypatch.setattr(socket, "getaddrinfo", reach)
         with closing(self.open(wire)) as one, closing(self.open(wire)) as two:
             assert one is not two, "`open` must make a new object at each call."
-            assert one.abilities == one.abilities == two.abilities, "The abilities change; make them a constant."
+            assert one.capabilities == one.capabilities == two.capabilities, (
+                "The abilities change; make them a constant."
+            )
             assert one.account == one.account == two.account != "", "The account's name changes, or is empty."
 
     def test_it_can_do_what_it_claims(self, channel: Channel) -> None:
         """A channel has the methods of what it claims, and claims no nonsense."""
-        can = channel.abilities
+        can = channel.capabilities
         claims: list[tuple[object, type]] = [
             (True, Channel),
-            (can.recipients, Mails),
-            (not can.recipients, Sends),
-            (can.lookup_settles is not None, Finds),
-            (can.edits, Edits),
-            (can.deletes, Deletes),
+            (can.recipients, SupportsBulkSend),
+            (not can.recipients, SupportsSend),
+            (can.lookup_delay is not None, SupportsLookup),
+            (can.edits, SupportsEdit),
+            (can.deletes, SupportsDelete),
         ]
         lacks = [protocol.__name__ for claimed, protocol in claims if claimed and not isinstance(channel, protocol)]
         assert not lacks, f"It claims what it has no method for: {', '.join(lacks)} of policenotify.channel."
-        spans = (can.remembers_keys, can.lookup_settles or timedelta(0))
+        spans = (can.idempotency_window, can.lookup_delay or timedelta(0))
         assert can.budget.limit > 0, "A budget for no text makes no sense."
         assert can.images >= 0, "A negative number of pictures makes no sense."
         assert min(spans) >= timedelta(0), "A negative time makes no sense."
 
-    def test_no_secret_is_told(self, wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    def test_no_secret_is_told(self, wire: NetworkFixture, caplog: pytest.LogCaptureFixture) -> None:
         """No password, token or reader's address stands in a channel's repr or answers, or in a log, even at DEBUG."""
         with caplog.at_level(1), closing(self.open(wire)) as channel:
             account = channel.whoami()
@@ -81,20 +93,20 @@ class AskedOfAll(Bench):
         logged = "\n".join(f"{each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
         self.tells_no_secret(wire, logged, "the log")
 
-    def _does_what_it_claims(self, wire: Wire, channel: Channel, ref: PostRef, request: Request) -> None:
+    def _does_what_it_claims(self, wire: NetworkFixture, channel: Channel, ref: PostRef, request: Request) -> None:
         """Find, edit and delete a post; how that ends is asked elsewhere."""
-        can = channel.abilities
+        can = channel.capabilities
         with suppress(Exception):
-            if can.lookup_settles is not None and isinstance(channel, Finds):
+            if can.lookup_delay is not None and isinstance(channel, SupportsLookup):
                 channel.find(request, since=wire.clock.now())
         with suppress(Exception):
-            if can.edits and isinstance(channel, Edits):
+            if can.edits and isinstance(channel, SupportsEdit):
                 channel.edit(ref, request)
         with suppress(Exception):
-            if can.deletes and isinstance(channel, Deletes):
+            if can.deletes and isinstance(channel, SupportsDelete):
                 channel.delete(ref)
 
-    def test_closing_it_is_always_possible(self, wire: Wire) -> None:
+    def test_closing_it_is_always_possible(self, wire: NetworkFixture) -> None:
         """A channel may be closed twice: unused, used, and after every trouble."""
         for trouble in (None, *sorted(wire.troubles)):
             unused, used = self.open(wire), self.open(wire)
@@ -116,7 +128,7 @@ class AskedOfAll(Bench):
             with self.make_wire() as wire:
                 channel = self.open(wire)
                 request = self.request(channel)
-                wire.fail_next(Trouble.CUT)
+                wire.fail_next(Fault.CUT)
                 with suppress(ChannelError):
                     say(channel, request)
                 wire.recover()
@@ -131,7 +143,7 @@ class AskedOfAll(Bench):
         alive = [thread.name for thread in left if thread.is_alive()]
         assert not alive, f"close() must end the threads that the channel started; running: {alive}"
 
-    def test_asking_who_we_are_posts_nothing(self, channel: Channel, wire: Wire) -> None:
+    def test_asking_who_we_are_posts_nothing(self, channel: Channel, wire: NetworkFixture) -> None:
         """`whoami` names the account, and readers see nothing of it."""
         account = channel.whoami()
         assert account.id, "The Account that whoami returns has no id."
@@ -139,9 +151,9 @@ class AskedOfAll(Bench):
         assert not wire.shown, "whoami has posted something."
 
     @may_be_struck_out
-    def test_asking_who_we_are_proves_the_credentials(self, channel: Channel, wire: Wire) -> None:
+    def test_asking_who_we_are_proves_the_credentials(self, channel: Channel, wire: NetworkFixture) -> None:
         """`whoami` raises `Blocked` where the credentials are not accepted, `Unavailable` where nobody listens."""
-        for trouble, kind in ((Trouble.DENIED, Blocked), (Trouble.NOBODY, Unavailable)):
+        for trouble, kind in ((Fault.DENIED, Blocked), (Fault.NOBODY, Unavailable)):
             wire.fail_next(trouble)
             self.is_kind(kind, self.error_of(wire, channel.whoami), trouble)
             wire.recover()
@@ -149,13 +161,13 @@ class AskedOfAll(Bench):
 
     # --- preparing
 
-    def test_preparing_shows_nothing(self, channel: Channel, wire: Wire) -> None:
+    def test_preparing_shows_nothing(self, channel: Channel, wire: NetworkFixture) -> None:
         """`prepare` may upload, but no reader sees anything before `send`."""
-        pictures = tuple(texts.picture(number) for number in range(channel.abilities.images))
+        pictures = tuple(texts.picture(number) for number in range(channel.capabilities.images))
         self.request(channel, pictures=pictures)
         assert not wire.shown, "prepare has published something; only send may."
 
-    def test_preparing_again_says_the_same(self, channel: Channel, wire: Wire) -> None:
+    def test_preparing_again_says_the_same(self, channel: Channel, wire: NetworkFixture) -> None:
         """The same post and answers make an equal `Request` on every object; stored and read back it is sent."""
         first = self.request(channel)
         post = self.post(channel)
@@ -178,9 +190,9 @@ class AskedOfAll(Bench):
         say(channel, read)
         assert len(wire.shown) == 2, "The request that was stored and read back was not published."
 
-    def test_preparing_tells_of_trouble(self, channel: Channel, wire: Wire) -> None:
+    def test_preparing_tells_of_trouble(self, channel: Channel, wire: NetworkFixture) -> None:
         """Where the network is away or denies us, `prepare` needs it not, or raises `Unavailable` or `Blocked`."""
-        for trouble, kind in ((Trouble.NOBODY, Unavailable), (Trouble.DENIED, Blocked)):
+        for trouble, kind in ((Fault.NOBODY, Unavailable), (Fault.DENIED, Blocked)):
             wire.fail_next(trouble)
             try:
                 self.request(channel)
@@ -190,23 +202,23 @@ class AskedOfAll(Bench):
             wire.recover()
 
     @pytest.mark.parametrize("text", texts.TEXTS.values(), ids=texts.TEXTS)
-    def test_a_text_arrives_as_it_was_written(self, channel: Channel, wire: Wire, text: str) -> None:
+    def test_a_text_arrives_as_it_was_written(self, channel: Channel, wire: NetworkFixture, text: str) -> None:
         """Readers get text, title and formatted text to the last character, whatever is in them."""
         self._arrives(channel, wire, text, f"Titre : {' '.join(text.split())}")
 
-    def test_any_text_arrives(self, channel: Channel, wire: Wire) -> None:
+    def test_any_text_arrives(self, channel: Channel, wire: NetworkFixture) -> None:
         """The same for whatever else Hypothesis finds in a text that the rendering lets through."""
 
         # no shrinking: over a real network it takes minutes, and what was found is short enough
         @settings(max_examples=30, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
-        @given(text=texts.legal_texts(channel.abilities.budget), title=texts.legal_titles())
+        @given(text=texts.legal_texts(channel.capabilities.budget), title=texts.legal_titles())
         def arrives(text: str, title: str) -> None:
             self._arrives(channel, wire, text, title)
 
         arrives()
 
-    def _arrives(self, channel: Channel, wire: Wire, text: str, title: str) -> None:
-        post = self.post(channel, text, **({"title": title} if channel.abilities.title else {}))
+    def _arrives(self, channel: Channel, wire: NetworkFixture, text: str, title: str) -> None:
+        post = self.post(channel, text, **({"title": title} if channel.capabilities.title else {}))
         say(channel, channel.prepare(post, ()))
         shown = wire.shown[-1]
         for what, wrote in {"text": post.text, "title": post.title, "formatted text": post.html}.items():
@@ -215,52 +227,54 @@ class AskedOfAll(Bench):
                 got, wanted = tuple(each.replace("\n", " ") for each in got), wrote.replace("\n", " ")
             assert not wanted or wanted in got, f"The {what} {wanted!r} did not arrive as it was; readers get {got!r}."
 
-    def test_a_post_at_the_limit_arrives_whole(self, channel: Channel, wire: Wire) -> None:
+    def test_a_post_at_the_limit_arrives_whole(self, channel: Channel, wire: NetworkFixture) -> None:
         """A text that fills the budget to the last character is taken, and nothing of it is lost."""
-        text = texts.longest(channel.abilities.budget)
+        text = texts.longest(channel.capabilities.budget)
         say(channel, self.request(channel, text=text))
         words = [shown.split() for shown in wire.shown[-1].texts]  # a network may break lines anew
         assert text.split() in words, f"A text of {len(text)} characters, which the budget takes, did not arrive whole."
 
     # --- sending
 
-    def test_a_post_is_out_once_and_says_where(self, channel: Channel, wire: Wire) -> None:
+    def test_a_post_is_out_once_and_says_where(self, channel: Channel, wire: NetworkFixture) -> None:
         """`send` publishes once, and returns a `PostRef` with our account and the network's id."""
         request = self.request(channel, text="Une fois")
         ref = say(channel, request)
         shown = self.shown_once(wire, "Une fois")
         assert ref.account == channel.account, f"PostRef.account is {ref.account!r}, not the channel's account."
         assert ref.id, "PostRef.id is empty; without it nobody can answer, find or delete the post."
-        if shown.id and not channel.abilities.recipients:
+        if shown.id and not channel.capabilities.recipients:
             assert ref.id == shown.id, f"PostRef.id is {ref.id!r}; on the network the post is {shown.id!r}."
 
-    def test_a_refusal_is_final(self, channel: Channel, wire: Wire) -> None:
+    def test_a_refusal_is_final(self, channel: Channel, wire: NetworkFixture) -> None:
         """Where the network refuses the content, `send` raises `Refused`, and nothing is out."""
-        self._goes_wrong(channel, wire, Trouble.REFUSED, Refused)
+        self._goes_wrong(channel, wire, Fault.REFUSED, Refused)
 
     @may_be_struck_out
-    def test_a_limit_is_waited_for(self, channel: Channel, wire: Wire) -> None:
+    def test_a_limit_is_waited_for(self, channel: Channel, wire: NetworkFixture) -> None:
         """Where the network asks us to wait, `send` raises `Unavailable` with its time, and does not wait itself."""
-        error = self._goes_wrong(channel, wire, Trouble.LATER, Unavailable)
+        error = self._goes_wrong(channel, wire, Fault.LATER, Unavailable)
         at = wire.clock.now() + wire.wait if wire.wait else None
         told = error.retry_at if isinstance(error, Unavailable) else None
         assert told == at, f"retry_at is {told}, the network says {at}. See policenotify.transport.retry_at."
         assert not wire.clock.slept, "The channel slept; only the house waits."
 
-    def test_where_nobody_listens_nothing_was_posted(self, channel: Channel, wire: Wire) -> None:
+    def test_where_nobody_listens_nothing_was_posted(self, channel: Channel, wire: NetworkFixture) -> None:
         """Where the call certainly never arrived, `send` raises `Unavailable`: it may be said again without a doubt."""
-        self._goes_wrong(channel, wire, Trouble.NOBODY, Unavailable)
+        self._goes_wrong(channel, wire, Fault.NOBODY, Unavailable)
 
     @may_be_struck_out
-    def test_wrong_credentials_block_the_channel(self, channel: Channel, wire: Wire) -> None:
+    def test_wrong_credentials_block_the_channel(self, channel: Channel, wire: NetworkFixture) -> None:
         """Where the network does not accept the credentials, `send` raises `Blocked`, until a person acts."""
-        self._goes_wrong(channel, wire, Trouble.DENIED, Blocked)
+        self._goes_wrong(channel, wire, Fault.DENIED, Blocked)
 
-    def test_a_doubt_is_told(self, channel: Channel, wire: Wire, doubt: Trouble) -> None:
+    def test_a_doubt_is_told(self, channel: Channel, wire: NetworkFixture, doubt: Fault) -> None:
         """Where no readable answer comes, `send` raises `Unconfirmed`, soon, and tries nothing again by itself."""
         self._goes_wrong(channel, wire, doubt, Unconfirmed)
 
-    def _goes_wrong(self, channel: Channel, wire: Wire, trouble: Trouble, kind: type[ChannelError]) -> ChannelError:
+    def _goes_wrong(
+        self, channel: Channel, wire: NetworkFixture, trouble: Fault, kind: type[ChannelError]
+    ) -> ChannelError:
         request = self.request(channel)
         wire.fail_next(trouble)
         began = time.perf_counter()
@@ -276,7 +290,7 @@ class AskedOfAll(Bench):
         )
         return error
 
-    def test_after_trouble_it_works_again(self, channel: Channel, wire: Wire, trouble: Trouble) -> None:
+    def test_after_trouble_it_works_again(self, channel: Channel, wire: NetworkFixture, trouble: Fault) -> None:
         """Whatever went wrong, the same channel object posts as soon as the network is well."""
         wire.fail_next(trouble)
         with suppress(ChannelError):
@@ -285,7 +299,7 @@ class AskedOfAll(Bench):
         say(channel, self.request(channel, text="Après"))
         self.shown_once(wire, "Après")
 
-    def test_several_objects_work_side_by_side(self, wire: Wire) -> None:
+    def test_several_objects_work_side_by_side(self, wire: NetworkFixture) -> None:
         """Several channel objects of the account, each in its own thread, post each its own."""
         with closing(self.open(wire)) as channel:
             posts = [self.post(channel, f"File {number}") for number in range(SLOTS)]

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import pytest
 
-from policenotify.channel import Abilities, Channel, Post, PostRef, Request
+from policenotify.channel import Capabilities, Channel, Post, PostRef, Request
 from policenotify.errors import ChannelError
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.contract import texts
 from policenotify.testing.contract.texts import PEOPLE
-from policenotify.testing.contract.wires import DOUBTS, UNREAD, OneCallWire, Shown, Trouble, Wire
+from policenotify.testing.contract.wires import DOUBTS, UNREAD, Fault, NetworkFixture, OneCallWire, VisiblePost
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer
 
@@ -32,7 +32,7 @@ SLOTS: Final = 4
 """How many channel objects work at once: more than the two that the house opens at least for each channel."""
 
 
-def asked_of(claims: Callable[[Abilities], object]) -> Callable[[_Test], _Test]:
+def asked_of(claims: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
     """Ask a promise only of channels that make it: for others the test does not exist."""
 
     def mark(test: _Test) -> _Test:
@@ -63,7 +63,7 @@ class Bench:
         """
         raise NotImplementedError(f"{type(self).__name__}.open: return a channel object on the wire.")
 
-    def make_wire(self) -> Wire:
+    def make_wire(self) -> NetworkFixture:
         """Make the network on the loopback; override it for one that has a state."""
         return OneCallWire(self.accepts)
 
@@ -72,17 +72,17 @@ class Bench:
         if cls.open is Bench.open:
             return
         with closing(cls().open(cls().make_wire())) as channel:
-            abilities = channel.abilities
+            capabilities = channel.capabilities
         found = (each for kind in cls.__mro__ for each in vars(kind).items())
         promises = {name: test for name, test in found if hasattr(test, "asked_of")}
         for name, test in promises.items():
             if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author has his own, or has struck it out
-                setattr(cls, name, test if test.asked_of(abilities) else NOT_CLAIMED)
+                setattr(cls, name, test if test.asked_of(capabilities) else NOT_CLAIMED)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Ask of each trouble that the network can suffer."""
         can = self.make_wire().troubles
-        for name, troubles in {"doubt": DOUBTS, "unread": UNREAD, "trouble": tuple(Trouble)}.items():
+        for name, troubles in {"doubt": DOUBTS, "unread": UNREAD, "trouble": tuple(Fault)}.items():
             if name in metafunc.fixturenames:
                 metafunc.parametrize(name, [each for each in troubles if each in can], ids=str)
 
@@ -93,7 +93,7 @@ class Bench:
             yield wire
 
     @pytest.fixture
-    def channel(self, wire: Wire) -> Iterator[Channel]:
+    def channel(self, wire: NetworkFixture) -> Iterator[Channel]:
         """A channel object on it, closed at the end."""
         with closing(self.open(wire)) as channel:
             yield channel
@@ -101,7 +101,7 @@ class Bench:
     def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
         """Make another post, later than all before; with what the channel claims."""
         self._said += 1
-        can = channel.abilities
+        can = channel.capabilities
         fields = {
             "key": f"{self._said:064x}",
             "account": channel.account,
@@ -119,19 +119,19 @@ class Bench:
         """Prepare another post."""
         return channel.prepare(self.post(channel, **post), answers)
 
-    def error_of(self, wire: Wire, call: Callable[[], object]) -> ChannelError:
+    def error_of(self, wire: NetworkFixture, call: Callable[[], object]) -> ChannelError:
         """The error of a call that must fail; it tells no secret."""
         error = texts.error_of(call)
         self._is_told_well(wire, error)
         return error
 
-    def _is_told_well(self, wire: Wire, error: ChannelError) -> None:
+    def _is_told_well(self, wire: NetworkFixture, error: ChannelError) -> None:
         """An error gives a reason, and neither it nor what is behind it tells a secret."""
         told = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
         self.tells_no_secret(wire, told, f"the {type(error).__name__} that was raised, or an error behind it")
         assert error.reason, f"{type(error).__name__} gives no reason: say what happened, in an officer's words."
 
-    def tells_no_secret(self, wire: Wire, told: str, where: str) -> None:
+    def tells_no_secret(self, wire: NetworkFixture, told: str, where: str) -> None:
         """No password, token or reader's address stands there."""
         hidden = (*self.secrets, *wire.secrets, *(person.address for person in PEOPLE))
         found = [number for number, secret in enumerate(hidden, 1) if secret in told]
@@ -140,13 +140,13 @@ class Bench:
             "`raise … from None` drops what is behind an error."
         )
 
-    def is_kind(self, kind: type[ChannelError], error: ChannelError, trouble: Trouble) -> None:
+    def is_kind(self, kind: type[ChannelError], error: ChannelError, trouble: Fault) -> None:
         """The error tells the truth about the trouble."""
         assert isinstance(error, kind), (
             f"After {trouble.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
         )
 
-    def shown_once(self, wire: Wire, text: str) -> Shown:
+    def shown_once(self, wire: NetworkFixture, text: str) -> VisiblePost:
         """The post with this text, which readers see exactly once."""
         found = [each for each in wire.shown if text in each.texts]
         assert len(found) == 1, f"Readers see the post {len(found)} times, not once."

@@ -9,9 +9,9 @@ from policenotify.testing.contract.core import AskedOfAll
 class ChannelContract(AskedOfAll, AskedOfThoseWhoClaim):
     """Every promise of a channel, tried on the wire. Inherit it; the promises are the tests' docstrings.
 
-    What the channel does not claim in its [`Abilities`][policenotify.channel.Abilities] is not asked: such tests are
-    not collected, so that a test report lists what was proven, and nothing else. A promise that a network cannot keep
-    is struck out in so many words, with the reason: `test_asking_who_we_are_proves_the_credentials = None`.
+    What the channel does not claim in its [`Capabilities`][policenotify.channel.Capabilities] is not asked: such
+    tests are not collected, so that a test report lists what was proven, and nothing else. A promise that a network
+    cannot keep is struck out in so many words, with the reason: `test_asking_who_we_are_proves_the_credentials = None`.
 
     The test of a network for topics on ntfy servers, whole; the network itself, about 25 lines, is in
     `examples/policenotify-ntfy` of our repository, a package to start yours from:

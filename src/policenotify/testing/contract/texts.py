@@ -11,7 +11,16 @@ from typing import Final, TypeVar, cast
 
 from hypothesis import strategies as st
 
-from policenotify.channel import Channel, Mails, Picture, PostRef, Recipient, RecipientOutcome, Request, Sends
+from policenotify.channel import (
+    Channel,
+    Picture,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    SupportsBulkSend,
+    SupportsSend,
+)
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.strategies import one_liners, prose
 from policenotify.text import Budget
@@ -90,9 +99,9 @@ def say(channel: Channel, request: Request) -> PostRef:
     Raises:
         ChannelError: As `send` does.
     """
-    if not channel.abilities.recipients:
-        return cast("Sends", channel).send(request)
-    outcomes = list(cast("Mails", channel).send_each(request, PEOPLE[:1]))
+    if not channel.capabilities.recipients:
+        return cast("SupportsSend", channel).send(request)
+    outcomes = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE[:1]))
     if [each.key for each in outcomes] != [PEOPLE[0].key]:
         raise AssertionError(f"send_each: yield one outcome for each recipient, under his key; got {outcomes}.")
     return _ref_or_error(outcomes[0], PostRef(account=request.account, id=request.key))

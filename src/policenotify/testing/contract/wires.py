@@ -1,8 +1,8 @@
 """How the contract suite scripts a network on the loopback: what goes wrong with the next call, and what readers see.
 
 A plain HTTP network (one request, one post) needs nothing of this:
-[`OneCallWire`][policenotify.testing.contract.wires.OneCallWire] does it. One with a state of its own has a stand of its own, and
-a small subclass of [`HttpWire`][policenotify.testing.contract.wires.HttpWire] that reads it.
+[`OneCallWire`][policenotify.testing.contract.wires.OneCallWire] does it. One with a state of its own has a stand of
+its own, and a small subclass of [`HttpWire`][policenotify.testing.contract.wires.HttpWire] that reads it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, Protocol, Self, TypeAlias
 
-from policenotify.testing.fakes import FakeClock, MemoryKeep
-from policenotify.testing.servers.http import Answer, Hang, HangUp, Reply, Seen, Stand
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
 Call: TypeAlias = Literal["post", "find", "edit", "delete"]
 """What is done on the network when trouble comes. `post` is the call that publishes, not what makes ready for it."""
@@ -23,7 +23,7 @@ Call: TypeAlias = Literal["post", "find", "edit", "delete"]
 _SILENT = 5.0  # seconds: longer than the patience of the contract
 
 
-class Trouble(StrEnum):
+class Fault(StrEnum):
     """What may go wrong with a call."""
 
     REFUSED = "refused"
@@ -48,18 +48,18 @@ class Trouble(StrEnum):
     """The network answers that it is broken (HTTP 500). Nothing was published."""
 
 
-DOUBTS: Final = (Trouble.SILENCE, Trouble.CUT, Trouble.CUT_AFTER, Trouble.HALF, Trouble.PAGE, Trouble.BROKEN)
+DOUBTS: Final = (Fault.SILENCE, Fault.CUT, Fault.CUT_AFTER, Fault.HALF, Fault.PAGE, Fault.BROKEN)
 """What leaves a doubt whether the post is out."""
 
-UNREAD: Final = tuple(trouble for trouble in Trouble if trouble is not Trouble.CUT_AFTER)
+UNREAD: Final = tuple(trouble for trouble in Fault if trouble is not Fault.CUT_AFTER)
 """What leaves unread whether the post is out, when we look for it. A cut question has no effect, after it or not."""
 
-OUT: Final = frozenset({Trouble.CUT_AFTER, Trouble.HALF})
+OUT: Final = frozenset({Fault.CUT_AFTER, Fault.HALF})
 """After these it is out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class VisiblePost:
     """A post as a reader has it.
 
     Attributes:
@@ -83,7 +83,7 @@ class Shown:
     whole: bytes = field(default=b"", repr=False)
 
 
-class Wire(Protocol):
+class NetworkFixture(Protocol):
     """A network on the loopback, as the contract suite scripts it.
 
     It listens within `with`. Before, it has an address all the same (port 0 will do), for a channel that is only
@@ -96,12 +96,12 @@ class Wire(Protocol):
         ...
 
     @property
-    def keep(self) -> MemoryKeep:
+    def keep(self) -> InMemoryStateStore:
         """What all channel objects of the account share."""
         ...
 
     @property
-    def troubles(self) -> frozenset[Trouble]:
+    def troubles(self) -> frozenset[Fault]:
         """What this network can suffer."""
         ...
 
@@ -116,11 +116,11 @@ class Wire(Protocol):
         ...
 
     @property
-    def shown(self) -> Sequence[Shown]:
+    def shown(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
         ...
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
         """Let the next call of this kind go wrong; where that cannot be told apart, all until `recover()`."""
         ...
 
@@ -133,7 +133,7 @@ class Wire(Protocol):
     def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
 
 
-class MailsWire(Wire, Protocol):
+class MailsWire(NetworkFixture, Protocol):
     """The same for a network with recipients."""
 
     def refuse_person(self, address: str) -> None:
@@ -142,10 +142,13 @@ class MailsWire(Wire, Protocol):
 
 
 class HttpWire:
-    """A network of HTTP calls on a [`Stand`][policenotify.testing.servers.http.Stand]; a subclass tells what readers see.
+    """A network of HTTP calls on a [`FakeServer`][policenotify.testing.servers.http.FakeServer].
+
+    A subclass tells what readers see.
 
     Attributes:
-        routes: Method and path of each kind of call, as in [`Stand.on`][policenotify.testing.servers.http.Stand.on].
+        routes: Method and path of each kind of call, as in
+            [`FakeServer.on`][policenotify.testing.servers.http.FakeServer.on].
         troubles: All of them.
         wait: How long the network asks us to wait; `None`: it does not say.
         limit: How it asks us to wait; `None`: with 429, and `wait` in `Retry-After`.
@@ -164,16 +167,16 @@ class HttpWire:
         "edit": ("PUT", "*"),
         "delete": ("DELETE", "*"),
     }
-    troubles: frozenset[Trouble] = frozenset(Trouble)
+    troubles: frozenset[Fault] = frozenset(Fault)
     wait: timedelta | None = timedelta(seconds=90)
     limit: ClassVar[Answer | None] = None
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
 
-    def __init__(self, stand: Stand, clock: FakeClock | None = None) -> None:
+    def __init__(self, stand: FakeServer, clock: FakeClock | None = None) -> None:
         self.stand = stand
         self.clock: FakeClock = clock or FakeClock()
-        self.keep: MemoryKeep = MemoryKeep()
+        self.keep: InMemoryStateStore = InMemoryStateStore()
 
     def __enter__(self) -> Self:
         self.stand.__enter__()
@@ -193,15 +196,15 @@ class HttpWire:
         return ()
 
     @property
-    def shown(self) -> Sequence[Shown]:
+    def shown(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
         raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
 
-    def fail_next(self, trouble: Trouble, call: Call = "post") -> None:
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
         """Let the next call of this kind go wrong; nobody and denied: all until `recover()`."""
-        if trouble is Trouble.NOBODY:
+        if trouble is Fault.NOBODY:
             self.stand.refuse_connections()
-        elif trouble is Trouble.DENIED:
+        elif trouble is Fault.DENIED:
             self.stand.always(self.denial)
         else:
             self.stand.fail_next(*self.routes[call], self._reply(trouble), effect=trouble in OUT)
@@ -210,17 +213,17 @@ class HttpWire:
         """End every trouble."""
         self.stand.recover()
 
-    def _reply(self, trouble: Trouble) -> Reply:
-        replies: dict[Trouble, Reply] = {
-            Trouble.REFUSED: self.refusal,
-            Trouble.LATER: self.limit
+    def _reply(self, trouble: Fault) -> Reply:
+        replies: dict[Fault, Reply] = {
+            Fault.REFUSED: self.refusal,
+            Fault.LATER: self.limit
             or Answer.rate_limited(retry_after=int(self.wait.total_seconds()) if self.wait else None),
-            Trouble.SILENCE: Hang(_SILENT),
-            Trouble.CUT: HangUp(),
-            Trouble.CUT_AFTER: HangUp(),
-            Trouble.HALF: HangUp("half"),
-            Trouble.PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
-            Trouble.BROKEN: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
+            Fault.SILENCE: NoResponse(_SILENT),
+            Fault.CUT: Disconnect(),
+            Fault.CUT_AFTER: Disconnect(),
+            Fault.HALF: Disconnect("half"),
+            Fault.PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
+            Fault.BROKEN: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
         }
         return replies[trouble]
 
@@ -237,23 +240,23 @@ class OneCallWire(HttpWire):
     """
 
     def __init__(self, accepts: Answer, *, post: tuple[str, str] = ("POST", "*")) -> None:
-        super().__init__(Stand(Answer.json({})))
+        super().__init__(FakeServer(Answer.json({})))
         self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
         self._accepts = accepts
-        self._taken: list[Seen] = []
+        self._taken: list[RecordedRequest] = []
         self.stand.on(*post, self._take)
 
     @property
-    def shown(self) -> Sequence[Shown]:
+    def shown(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
-        return [Shown(texts=tuple(_texts(seen))) for seen in list(self._taken)]
+        return [VisiblePost(texts=tuple(_texts(seen))) for seen in list(self._taken)]
 
-    def _take(self, seen: Seen) -> Answer:
+    def _take(self, seen: RecordedRequest) -> Answer:
         self._taken.append(seen)
         return self._accepts
 
 
-def _texts(seen: Seen) -> Iterator[str]:
+def _texts(seen: RecordedRequest) -> Iterator[str]:
     body = seen.body.decode("utf-8", "replace")
     try:
         yield from _strings(json.loads(body))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from typing import Any, Final, Literal
 
-from policenotify.testing.servers.http import Seen
+from policenotify.testing.servers.http import RecordedRequest
 from policenotify.text import mastodon_length
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
@@ -158,7 +158,7 @@ class Window:
 def instance(rules: Rules, *, newer: bool) -> dict[str, Any]:
     """What the server says of itself, in the newer form or the older one."""
     said: dict[str, Any] = {
-        "title": "Stand",
+        "title": "FakeServer",
         "version": rules.version,
         "configuration": {
             "statuses": {
@@ -199,7 +199,7 @@ def language(rules: Rules, said: str | None, default: str) -> str | None:
     return None if rules.refusal == 400 else default  # noqa: PLR2004 - GoToSocial is strict
 
 
-def fields(seen: Seen) -> dict[str, Any]:
+def fields(seen: RecordedRequest) -> dict[str, Any]:
     """A request's fields by name, sent as JSON, as a form, or as a form with a file in it (RFC 7578).
 
     A value is a text, or a list of them where the name ends in `[]`, which is taken off. A file is a pair of its type
@@ -222,7 +222,7 @@ def flag(value: object) -> bool:
     return json.dumps(value).strip('"').lower() in {"1", "true"}
 
 
-def _parts(seen: Seen) -> list[bytes]:
+def _parts(seen: RecordedRequest) -> list[bytes]:
     boundary = b"--" + str(seen.headers.get_param("boundary")).encode()
     return [part.removeprefix(b"\r\n").removesuffix(b"\r\n") for part in seen.body.split(boundary)[1:-1]]
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Literal
 from urllib.parse import urlencode
 
-from policenotify.testing.servers.http import Answer, Seen
+from policenotify.testing.servers.http import Answer, RecordedRequest
 
 State = Literal["good", "used", "revoked"]
 
@@ -46,7 +46,7 @@ class Signatures:
         self._now = now
         self._nonces: set[str] = set()
 
-    def accepts(self, seen: Seen, url: str) -> bool:
+    def accepts(self, seen: RecordedRequest, url: str) -> bool:
         """Whether a request is signed for this address with our keys."""
         from oauthlib.oauth1.rfc5849 import signature, utils  # noqa: PLC0415 - only who signs needs it
 
@@ -104,7 +104,7 @@ class Tokens:
         in_force = found is not None and found.kind == "access" and found.state == "good"
         return in_force and found is not None and found.ends is not None and self._now() < found.ends
 
-    def renew(self, seen: Seen) -> Answer:
+    def renew(self, seen: RecordedRequest) -> Answer:
         """Answer `POST /2/oauth2/token`."""
         form = {name: values[0] for name, values in seen.form().items()}
         login = base64.b64encode(":".join(self.client).encode()).decode()

@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from policenotify.testing.servers._bluesky_reader import Link, SeenImage, SeenPost, read_post
 from policenotify.testing.servers._bluesky_rules import blobs, key_refusal, post_refusal
-from policenotify.testing.servers.http import Answer, Seen, Stand
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
-__all__ = ["BlueskyStand", "Link", "SeenImage", "SeenPost"]
+__all__ = ["FakeBlueskyServer", "Link", "SeenImage", "SeenPost"]
 
 _POSTS = "app.bsky.feed.post"
 _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
@@ -34,8 +34,8 @@ _CLOSED = {
 }
 
 
-class BlueskyStand(Stand):
-    """A fake of the server that holds one account (a PDS), on which faults can be laid as on any `Stand`.
+class FakeBlueskyServer(FakeServer):
+    """A fake of the server that holds one account (a PDS), on which faults can be laid as on any `FakeServer`.
 
     Args:
         handle: The account's handle.
@@ -162,10 +162,10 @@ class BlueskyStand(Stand):
         with self._lock:
             return self.password, self.email, *self._tokens
 
-    def _guarded(self, answer: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
+    def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
         """Lay the limits' headers over an answer, and turn a refusal into one."""
 
-        def answered(seen: Seen) -> Answer:
+        def answered(seen: RecordedRequest) -> Answer:
             with self._lock:
                 self._requests += 1
                 try:
@@ -192,10 +192,10 @@ class BlueskyStand(Stand):
         with self._lock:
             self._tokens = {token: as_ if is_ == kind else is_ for token, is_ in self._tokens.items()}
 
-    def _describe(self, _: Seen) -> Answer:
+    def _describe(self, _: RecordedRequest) -> Answer:
         return Answer.json({"did": "did:web:127.0.0.1", "availableUserDomains": [], "blobUploadLimit": _BLOB_LIMIT})
 
-    def _create_session(self, seen: Seen) -> Answer:
+    def _create_session(self, seen: RecordedRequest) -> Answer:
         self.logins += 1
         self.logins_left -= 1
         if self.logins_left < 0:
@@ -207,7 +207,7 @@ class BlueskyStand(Stand):
             raise _No(401, *_CLOSED[self.closed])
         return self._session()
 
-    def _refresh_session(self, seen: Seen) -> Answer:
+    def _refresh_session(self, seen: RecordedRequest) -> Answer:
         if seen.body:
             raise _No(400, "InvalidRequest", "A request body was provided when none was expected")
         self._check_token(seen, "refresh")
@@ -223,7 +223,7 @@ class BlueskyStand(Stand):
             | {"didDoc": self._document()}
         )
 
-    def _get_session(self, seen: Seen) -> Answer:
+    def _get_session(self, seen: RecordedRequest) -> Answer:
         self._check_token(seen, "access")
         return Answer.json(self._who())
 
@@ -250,7 +250,7 @@ class BlueskyStand(Stand):
         self._tokens[token] = kind
         return token
 
-    def _check_token(self, seen: Seen, kind: Literal["access", "refresh"]) -> None:
+    def _check_token(self, seen: RecordedRequest, kind: Literal["access", "refresh"]) -> None:
         scheme, _, token = (seen.headers["Authorization"] or "").partition(" ")
         if scheme != "Bearer":
             raise _No(401, "AuthMissing", "Authentication Required")
@@ -262,7 +262,7 @@ class BlueskyStand(Stand):
         if found != kind:
             raise _No(400, "InvalidToken", "Token could not be verified")
 
-    def _check_write(self, seen: Seen, cost: int) -> dict[str, Any]:
+    def _check_write(self, seen: RecordedRequest, cost: int) -> dict[str, Any]:
         """The body of a write by the account's owner; a refused one has its price too."""
         self._check_token(seen, "access")
         if self.closed:
@@ -275,13 +275,13 @@ class BlueskyStand(Stand):
             raise _No(403, "AccountNotFound", "Account not found")
         return asked
 
-    def _resolve_handle(self, seen: Seen) -> Answer:
+    def _resolve_handle(self, seen: RecordedRequest) -> Answer:
         did = {**self.handles, self.handle: self.did}.get(seen.query["handle"][0])
         if did is None:
             raise _No(400, "HandleNotFound", "Unable to resolve handle")
         return Answer.json({"did": did})
 
-    def _upload_blob(self, seen: Seen) -> Answer:
+    def _upload_blob(self, seen: RecordedRequest) -> Answer:
         self._check_token(seen, "access")
         if len(seen.body) > _BLOB_LIMIT:
             raise _No(413, "PayloadTooLarge", "request entity too large")
@@ -292,7 +292,7 @@ class BlueskyStand(Stand):
         blob = {"$type": "blob", "ref": {"$link": cid}, "mimeType": kind, "size": len(seen.body)}
         return Answer.json({"blob": blob})
 
-    def _put_record(self, seen: Seen) -> Answer:
+    def _put_record(self, seen: RecordedRequest) -> Answer:
         asked = self._check_write(seen, 2)
         rkey, record = asked["rkey"], {"$type": asked["collection"], **asked["record"]}
         refusal = key_refusal(rkey) or post_refusal(record)
@@ -314,7 +314,7 @@ class BlueskyStand(Stand):
         self._records[uri] = record
         return Answer.json({**landed, "commit": self._commit(uri)})
 
-    def _get_record(self, seen: Seen) -> Answer:
+    def _get_record(self, seen: RecordedRequest) -> Answer:
         repo, collection, rkey = (seen.query[name][0] for name in ("repo", "collection", "rkey"))
         if repo not in {self.did, self.handle} or self.closed:
             raise _No(400, "InvalidRequest", "Could not locate record")
@@ -324,7 +324,7 @@ class BlueskyStand(Stand):
             raise _No(400, "RecordNotFound", f"Could not locate record: {uri}")
         return Answer.json({"uri": uri, "cid": _record_cid(record), "value": record})
 
-    def _delete_record(self, seen: Seen) -> Answer:
+    def _delete_record(self, seen: RecordedRequest) -> Answer:
         asked = self._check_write(seen, 1)
         uri = f"at://{self.did}/{asked['collection']}/{asked['rkey']}"
         gone = self._records.pop(uri, None)

@@ -1,9 +1,9 @@
 """A scripted HTTP server on the loopback, to drive an unmodified SDK against and to fail on demand.
 
 ```python
-with Stand() as stand:
+with FakeServer() as stand:
     stand.on("POST", "/api/v1/statuses", Answer.json({"id": "1"}))
-    stand.fail_next("POST", "/api/v1/statuses", HangUp(), effect=True)   # it is out there, nobody says so
+    stand.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=True)   # it is out there, nobody says so
     ...                                                                  # the SDK, pointed at stand.url
     assert stand.requests[0].json()["status"] == "Route barrée"
 ```
@@ -33,7 +33,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @dataclass(frozen=True)
-class Seen:
+class RecordedRequest:
     """One request as it arrived.
 
     Attributes:
@@ -109,18 +109,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Hang:
+class NoResponse:
     """Silence: the connection stays open without an answer, then closes.
 
     Attributes:
-        seconds: How long; `Stand.close()` ends it at once.
+        seconds: How long; `FakeServer.close()` ends it at once.
     """
 
     seconds: float = 60.0
 
 
 @dataclass(frozen=True)
-class HangUp:
+class Disconnect:
     """The connection is closed before the client has the whole answer. The request was read in full.
 
     Attributes:
@@ -135,12 +135,12 @@ class HangUp:
     of: Answer = field(default_factory=lambda: Answer.json({"stand": "this answer is cut short"}))
 
 
-Reply: TypeAlias = Answer | Hang | HangUp
-Turn: TypeAlias = Reply | Callable[[Seen], Reply]
+Reply: TypeAlias = Answer | NoResponse | Disconnect
+Turn: TypeAlias = Reply | Callable[[RecordedRequest], Reply]
 Behaviour: TypeAlias = Turn | Sequence[Turn]
 
 
-class Stand:
+class FakeServer:
     """A scripted HTTP/1.1 server on 127.0.0.1, at a free port, in daemon threads.
 
     Callables run one at a time, so a stateful fake needs no lock of its own. One that raises is answered
@@ -149,7 +149,7 @@ class Stand:
 
     Args:
         answer: What is answered where no route matches; else a 404 in JSON that names the path.
-        now: The stand's clock: where `Seen.at` and the `Date` of its answers come from.
+        now: The stand's clock: where `RecordedRequest.at` and the `Date` of its answers come from.
 
     Attributes:
         latency: Seconds from a request's arrival to the first byte of its answer, as on a far network; it has taken
@@ -163,10 +163,10 @@ class Stand:
     ) -> None:
         self._now = now
         self._changed = Condition(RLock())
-        self._seen: list[Seen] = []
+        self._seen: list[RecordedRequest] = []
         self._routes = [_Route("*", "*", _not_found if answer is None else answer)]
         self._faults: list[_Fault] = []
-        self._choose: Callable[[Seen], tuple[Reply, bool] | None] | None = None
+        self._choose: Callable[[RecordedRequest], tuple[Reply, bool] | None] | None = None
         self._broken: list[BaseException] = []
         self._port = 0
         self._started = False
@@ -205,12 +205,12 @@ class Stand:
         return f"http://127.0.0.1:{self._port}"
 
     @property
-    def requests(self) -> list[Seen]:
+    def requests(self) -> list[RecordedRequest]:
         """Every request so far, in order of arrival: a copy."""
         with self._changed:
             return list(self._seen)
 
-    def wait_for(self, count: int, timeout: float = 5.0) -> list[Seen]:
+    def wait_for(self, count: int, timeout: float = 5.0) -> list[RecordedRequest]:
         """Wait until `count` requests have arrived, for a client in another thread or process.
 
         Raises:
@@ -229,7 +229,7 @@ class Stand:
             path: As sent, without query. A `*` stands for one segment (`/api/v1/statuses/*/context`); `"*"`
                 alone for any path.
             behaviour: A value, a sequence of them (one for each request, the last one stays), or a callable
-                from the `Seen` request to a value.
+                from the `RecordedRequest` request to a value.
         """
         with self._changed:
             self._routes.insert(0, _Route(method, path, behaviour))
@@ -252,7 +252,7 @@ class Stand:
         with self._changed:
             self._faults.insert(0, _Fault("*", "*", fault, effect, None))
 
-    def disturb(self, choose: Callable[[Seen], tuple[Reply, bool] | None]) -> None:
+    def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:
         """Let *choose* say of each request how it goes wrong, until `recover()`: fault and `effect`, or `None`.
 
         It is asked where no other fault meets the request, once for each, one request at a time.
@@ -290,7 +290,7 @@ class Stand:
         url = urlsplit(target)
         query = parse_qs(url.query, keep_blank_values=True)
         with self._changed:
-            seen = Seen(method, url.path, query, headers, body, self._now())
+            seen = RecordedRequest(method, url.path, query, headers, body, self._now())
             self._seen.append(seen)
             self._changed.notify_all()
             fault = next((each for each in self._faults if _matches(each.method, each.path, seen)), None)
@@ -304,17 +304,17 @@ class Stand:
             if not fault.effect:
                 return fault.reply
             own = self._run(seen)
-            if isinstance(fault.reply, HangUp) and isinstance(own, Answer):
+            if isinstance(fault.reply, Disconnect) and isinstance(own, Answer):
                 return replace(fault.reply, of=own)
             return fault.reply
 
-    def _run(self, seen: Seen) -> Reply:
+    def _run(self, seen: RecordedRequest) -> Reply:
         turn = next(route for route in self._routes if _matches(route.method, route.path, seen)).turn()
         if not callable(turn):
             return turn
         try:
             reply = turn(seen)
-            if not isinstance(reply, Answer | Hang | HangUp):
+            if not isinstance(reply, Answer | NoResponse | Disconnect):
                 raise TypeError(f"{seen.method} {seen.path} was answered with {reply!r}.")  # noqa: TRY301 - kept as any other
         except Exception as error:  # noqa: BLE001 - a fake may break in any way; __exit__ raises it
             self._broken.append(error)
@@ -420,10 +420,10 @@ class _Conversation(BaseHTTPRequestHandler):
             case Answer():
                 self._pause(reply.delay)
                 self._send(reply, len(reply.body), len(reply.body))
-            case Hang():
+            case NoResponse():
                 self._pause(reply.seconds)
                 self.close_connection = True
-            case HangUp():
+            case Disconnect():
                 self._hang_up(reply)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the parent's names
@@ -460,7 +460,7 @@ class _Conversation(BaseHTTPRequestHandler):
         if not bodiless and self.command != "HEAD":
             self.wfile.write(answer.body[:sent])
 
-    def _hang_up(self, fault: HangUp) -> None:
+    def _hang_up(self, fault: Disconnect) -> None:
         self.close_connection = True
         if fault.after != "nothing":
             sent = len(fault.of.body) // 2 if fault.after == "half" else 0
@@ -472,12 +472,12 @@ class _Conversation(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _matches(method: str, path: str, seen: Seen) -> bool:
+def _matches(method: str, path: str, seen: RecordedRequest) -> bool:
     pattern = re.escape(path).replace(r"\*", "[^/]+")
     return method in {"*", seen.method} and (path == "*" or re.fullmatch(pattern, seen.path) is not None)
 
 
-def _not_found(seen: Seen) -> Answer:
+def _not_found(seen: RecordedRequest) -> Answer:
     return Answer.json({"error": "NotFound", "message": f"The stand has no {seen.method} {seen.path}."}, 404)
 
 

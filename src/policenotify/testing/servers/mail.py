@@ -1,7 +1,7 @@
 """A scripted SMTP server on the loopback, to send mail to with unmodified clients and to fail on demand.
 
 ```python
-with MailStand(login=("desk", "secret")) as mail:
+with FakeMailServer(login=("desk", "secret")) as mail:
     mail.refuse("gone@a.example")                                     # 550, for good
     mail.refuse("*@b.example", 451, "4.7.1 greylisted", times=1)
     mail.hang_up("DATA", delivered=True)                              # it is in the mailbox, nobody says so
@@ -62,7 +62,7 @@ class Mail:
         return f"<Mail {str(self.message['Subject'])!r} at {self.at:%H:%M:%S}>"
 
 
-class MailStand:
+class FakeMailServer:
     """A scripted SMTP server on 127.0.0.1, at a free port, in a daemon thread.
 
     Args:
@@ -91,7 +91,7 @@ class MailStand:
         try:
             from aiosmtpd import smtp  # noqa: PLC0415 - only who makes a MailStand needs the extra
         except ImportError as error:
-            raise MissingExtra("MailStand", "testing") from error
+            raise MissingExtra("FakeMailServer", "testing") from error
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd logs every address there
         self._smtp = smtp
         self.login = login

@@ -17,9 +17,9 @@ from typing import Any, Literal
 from policenotify.testing.servers._mastodon_reader import SeenImage, SeenPost, SeenVersion, html
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
 from policenotify.testing.servers._mastodon_store import Media, Status, iso
-from policenotify.testing.servers.http import Answer, Seen, Stand
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
-__all__ = ["MastodonStand", "SeenImage", "SeenPost", "SeenVersion"]
+__all__ = ["FakeMastodonServer", "SeenImage", "SeenPost", "SeenVersion"]
 
 _KEY_LIVES = timedelta(hours=1)  # PostStatusService
 _NOT_FOUND = 404
@@ -27,8 +27,8 @@ _IMAGE_LIMIT = 16 * 1024 * 1024  # MediaAttachment
 _PAGE, _LONGEST_PAGE = 20, 40  # docs.joinmastodon.org/methods/accounts, "Get account's statuses"
 
 
-class MastodonStand(Stand):
-    """A fake of a server with one account, on which faults can be laid as on any `Stand`.
+class FakeMastodonServer(FakeServer):
+    """A fake of a server with one account, on which faults can be laid as on any `FakeServer`.
 
     Args:
         handle: The account's name on the server.
@@ -173,11 +173,11 @@ class MastodonStand(Stand):
     # --- calls
 
     def _guarded(
-        self, answer: Callable[[Seen], Answer], *, scope: str | None, family: str = "all"
-    ) -> Callable[[Seen], Answer]:
+        self, answer: Callable[[RecordedRequest], Answer], *, scope: str | None, family: str = "all"
+    ) -> Callable[[RecordedRequest], Answer]:
         """Check token, scope and limit; turn a refusal into an answer; lay the limits' headers over it."""
 
-        def answered(seen: Seen) -> Answer:
+        def answered(seen: RecordedRequest) -> Answer:
             with self._lock:
                 try:
                     self._take(family)
@@ -213,8 +213,8 @@ class MastodonStand(Stand):
             "X-RateLimit-Reset": window.reset(now),
         }
 
-    def _slashed(self, guarded: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
-        def answered(seen: Seen) -> Answer:
+    def _slashed(self, guarded: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
+        def answered(seen: RecordedRequest) -> Answer:
             match self.rules.slash:
                 case "same":
                     return guarded(replace(seen, path=seen.path.rstrip("/")))
@@ -225,7 +225,7 @@ class MastodonStand(Stand):
 
         return answered
 
-    def _check_token(self, seen: Seen, scope: str | None) -> None:
+    def _check_token(self, seen: RecordedRequest, scope: str | None) -> None:
         if seen.headers["Authorization"] != f"Bearer {self.token}":
             raise _BadToken if self.rules.bad_token else _No(401, "The access token is invalid")
         if scope and not self.scopes & {scope, scope.partition(":")[0]}:
@@ -233,20 +233,20 @@ class MastodonStand(Stand):
         if self.disabled:
             raise _No(403, "Your login is currently disabled")
 
-    def _instance_v1(self, _: Seen) -> Answer:
+    def _instance_v1(self, _: RecordedRequest) -> Answer:
         if self.closed:
             raise _No(403, "Forbidden")
         return Answer.json(instance(self.rules, newer=False))
 
-    def _instance_v2(self, _: Seen) -> Answer:
+    def _instance_v2(self, _: RecordedRequest) -> Answer:
         if self.closed or not self.rules.newer:
             raise _No(404, "Not found")
         return Answer.json(instance(self.rules, newer=True))
 
-    def _whose(self, _: Seen) -> Answer:
+    def _whose(self, _: RecordedRequest) -> Answer:
         return Answer.json(self._account())
 
-    def _timeline(self, seen: Seen) -> Answer:
+    def _timeline(self, seen: RecordedRequest) -> Answer:
         if seen.path.split("/")[-2] != self._account()["id"]:
             raise _missing()
         size = min(int(seen.query.get("limit", [str(_PAGE)])[0]), _LONGEST_PAGE)
@@ -259,17 +259,17 @@ class MastodonStand(Stand):
         link = {"Link": f'<{self.url}{seen.path}?limit={size}&max_id={last}>; rel="next"'} if page else {}
         return Answer.json([self._said(status) for status in page], headers=link)
 
-    def _status(self, seen: Seen) -> Status:
+    def _status(self, seen: RecordedRequest) -> Status:
         found = self._statuses.get(seen.path.split("/")[4])
         if found is None:
             raise _missing()
         return found
 
-    def _source(self, seen: Seen) -> Answer:
+    def _source(self, seen: RecordedRequest) -> Answer:
         status = self._status(seen)
         return Answer.json({"id": status.id, "text": status.text, "spoiler_text": status.warning})
 
-    def _history(self, seen: Seen) -> Answer:
+    def _history(self, seen: RecordedRequest) -> Answer:
         status = self._status(seen)
         if not self.rules.history:
             raise _missing()
@@ -281,7 +281,7 @@ class MastodonStand(Stand):
             ]
         )
 
-    def _upload(self, seen: Seen) -> Answer:
+    def _upload(self, seen: RecordedRequest) -> Answer:
         sent = fields(seen)
         kind, data = sent["file"]
         alt = sent.get("description", "")
@@ -294,7 +294,7 @@ class MastodonStand(Stand):
         self._media[media.id] = media
         return Answer.json(media.said(self.url), 202 if media.polls else 200)
 
-    def _uploaded(self, seen: Seen) -> Answer:
+    def _uploaded(self, seen: RecordedRequest) -> Answer:
         media = self._media.get(seen.path.split("/")[4])
         if media is None or media.status:
             raise _missing()
@@ -305,7 +305,7 @@ class MastodonStand(Stand):
             raise _No(422, "Error processing thumbnail for uploaded media")
         return Answer.json(media.said(self.url))
 
-    def _post(self, seen: Seen) -> Answer:
+    def _post(self, seen: RecordedRequest) -> Answer:
         sent, key = fields(seen), seen.headers["Idempotency-Key"]
         known = self._keys.get(key or "")
         if known and self.rules.keys and self._clock() - known[1] < _KEY_LIVES:
@@ -343,7 +343,7 @@ class MastodonStand(Stand):
             self._keys[key] = (made.id, self._clock())
         return Answer.json(self._said(made))
 
-    def _edit(self, seen: Seen) -> Answer:
+    def _edit(self, seen: RecordedRequest) -> Answer:
         status, sent = self._status(seen), fields(seen)
         if not self.rules.forgets:
             shown = [media.id for media in status.media]
@@ -358,7 +358,7 @@ class MastodonStand(Stand):
         status.change(self._clock(), text=text, warning=warning, sensitive=sensitive, media=media, alts=alts)
         return Answer.json(self._said(status))
 
-    def _delete(self, seen: Seen) -> Answer:
+    def _delete(self, seen: RecordedRequest) -> Answer:
         if not self.rules.deletes:
             raise _missing()
         status = self._status(seen)

@@ -1,7 +1,7 @@
 """Services that push messages to their readers, on the loopback: ntfy, Gotify, Mattermost and Matrix, by their paths.
 
 ```python
-with PushStand() as stand:
+with FakePushServer() as stand:
     ...                                    # the client, at stand.url
     assert stand.messages[0].title == "Route barrée"
 ```
@@ -16,7 +16,7 @@ from threading import RLock
 from typing import Any
 from urllib.parse import unquote
 
-from policenotify.testing.servers.http import Answer, Seen, Stand
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")  # docs.ntfy.sh
 _MATRIX = "/_matrix/client/v3/"  # spec.matrix.org, "Client-Server API"
@@ -43,8 +43,8 @@ class SeenPush:
     place: str = ""
 
 
-class PushStand(Stand):
-    """The four services with one account each, on which faults can be laid as on any `Stand`.
+class FakePushServer(FakeServer):
+    """The four services with one account each, on which faults can be laid as on any `FakeServer`.
 
     Attributes:
         user: The user on ntfy and on Matrix.
@@ -92,7 +92,7 @@ class PushStand(Stand):
             self._messages.append(SeenPush(service, number, str(title or ""), str(text or ""), place))
             return number
 
-    def _ntfy(self, seen: Seen) -> Answer:
+    def _ntfy(self, seen: RecordedRequest) -> Answer:
         """Publishing as JSON (docs.ntfy.sh)."""
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         if seen.headers["Authorization"] not in {f"Basic {login}", f"Bearer {self.token}"}:
@@ -108,7 +108,7 @@ class PushStand(Stand):
         number = self._keep("ntfy", asked.get("title"), text, topic)
         return Answer.json({"id": number, "event": "message", "topic": topic, "message": text})
 
-    def _gotify(self, seen: Seen) -> Answer:
+    def _gotify(self, seen: RecordedRequest) -> Answer:
         """`POST /message` (gotify.net/api-docs)."""
         if seen.headers["X-Gotify-Key"] != self.application:
             told = "you need to provide a valid access token or user credentials to access this api"
@@ -120,7 +120,7 @@ class PushStand(Stand):
         number = self._keep("gotify", asked.get("title"), asked["message"])
         return Answer.json({"id": int(number), "appid": 1, "message": asked["message"], "title": asked.get("title")})
 
-    def _matrix_login(self, seen: Seen) -> Answer:
+    def _matrix_login(self, seen: RecordedRequest) -> Answer:
         """Logging in by password, as Synapse 1.163 has it."""
         asked = seen.json()
         if (asked["identifier"]["user"], asked["password"]) != (self.user, self.password):
@@ -128,7 +128,7 @@ class PushStand(Stand):
         user = {"user_id": f"@{self.user}:matrix.example", "device_id": "STAND", "home_server": "matrix.example"}
         return Answer.json({**user, "access_token": self.token})
 
-    def _matrix(self, seen: Seen) -> Answer:
+    def _matrix(self, seen: RecordedRequest) -> Answer:
         """Joining a room, and messages to it, without encryption."""
         what, room = [unquote(part) for part in seen.path.removeprefix(_MATRIX).split("/")][:2]
         if seen.headers["Authorization"] != f"Bearer {self.token}":
@@ -142,7 +142,7 @@ class PushStand(Stand):
         number = self._keep("matrix", "", asked.get("formatted_body", asked["body"]), found)
         return Answer.json({"event_id": f"${number}"})
 
-    def _mattermost(self, seen: Seen) -> Answer:
+    def _mattermost(self, seen: RecordedRequest) -> Answer:
         """An incoming webhook (docs.mattermost.com)."""
         text = str(seen.json().get("text", ""))
         if seen.path != f"/hooks/{self.webhook}":

@@ -1,7 +1,7 @@
 """SMS gateways on the loopback: what they take, and what each telephone then shows.
 
 ```python
-with SmsStand() as stand:
+with FakeSmsServer() as stand:
     stand.refuse("+33600000002")
     ...                                    # the client, at stand.url (Kannel, JSON) or led there by stand.environment
     assert stand.phone("+33600000001")[0].text == "Route barree"
@@ -10,7 +10,7 @@ with SmsStand() as stand:
 Several gateways stand at one address, told apart by their paths: Kannel's `sendsms`, jasmin's `send` and a JSON call,
 whose addresses are in the client's hands, and octopush, infobip, cm, seven and sfr, whose true addresses the client has
 built in. These are reached through a proxy; see
-[`environment`][policenotify.testing.servers.sms.SmsStand.environment].
+[`environment`][policenotify.testing.servers.sms.FakeSmsServer.environment].
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from policenotify.testing.servers._tls_tunnel import TlsTunnel
-from policenotify.testing.servers.http import Answer, Seen, Stand
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import sms
 
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
@@ -75,8 +75,8 @@ class SeenSms:
         return f"<SeenSms by {self.gateway}, {self.encoding}, {self.segments} segments>"
 
 
-class SmsStand(Stand):
-    """Gateways that take messages from one account, on which faults can be laid as on any `Stand`.
+class FakeSmsServer(FakeServer):
+    """Gateways that take messages from one account, on which faults can be laid as on any `FakeServer`.
 
     Attributes:
         user: Kannel's, jasmin's, sfr's and the JSON call's user.
@@ -110,7 +110,7 @@ class SmsStand(Stand):
         self._refused: set[str] = set()
         self._lock = RLock()
         self._tunnel: TlsTunnel | None = None
-        gateways: tuple[tuple[str, Callable[[Seen], Answer]], ...] = (
+        gateways: tuple[tuple[str, Callable[[RecordedRequest], Answer]], ...] = (
             (self.KANNEL, self._kannel),
             (self.JASMIN, self._jasmin),
             (self.JSON, self._json),
@@ -198,7 +198,7 @@ class SmsStand(Stand):
             self._messages.append(seen)
         return seen
 
-    def _kannel(self, seen: Seen) -> Answer:
+    def _kannel(self, seen: RecordedRequest) -> Answer:
         """The `sendsms` of Kannel 1.4.5 (user guide, chapter 6)."""
         asked = seen.query if seen.method == "GET" else seen.form()
         given = {name: values[0] for name, values in asked.items()}
@@ -219,7 +219,7 @@ class SmsStand(Stand):
             return Answer(400, b"Number(s) has/have been denied by white- and/or black-lists.")
         return Answer(202, b"0: Accepted for delivery")
 
-    def _jasmin(self, seen: Seen) -> Answer:
+    def _jasmin(self, seen: RecordedRequest) -> Answer:
         """The HTTP API of jasmin 0.11.1: one status for a wrong password, a limit and an empty account."""
         asked = seen.query if seen.method == "GET" else seen.form()
         given = {name: values[0] for name, values in asked.items()}
@@ -243,7 +243,7 @@ class SmsStand(Stand):
         self.credit = None if self.credit is None else self.credit - 1
         return Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"')
 
-    def _json(self, seen: Seen) -> Answer:
+    def _json(self, seen: RecordedRequest) -> Answer:
         """A call as gateways without a plugin have it: JSON, and a login in the head (RFC 7617)."""
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         if seen.headers["Authorization"] != f"Basic {login}":
@@ -255,7 +255,7 @@ class SmsStand(Stand):
             return Answer.json({"error": "invalid recipient"}, 400)
         return Answer.json({"status": "queued"})
 
-    def _octopush(self, seen: Seen) -> Answer:
+    def _octopush(self, seen: RecordedRequest) -> Answer:
         if (seen.headers["api-login"], seen.headers["api-key"]) != (self.login, self.key):
             return Answer.json({"code": 101, "message": "Wrong credentials."}, 401)
         if self.credit == 0:
@@ -274,7 +274,7 @@ class SmsStand(Stand):
         ticket = {"sms_ticket": "sms_1", "number_of_contacts": 1, "number_of_sms_needed": taken.segments}
         return Answer.json(ticket, 201)
 
-    def _infobip(self, seen: Seen) -> Answer:
+    def _infobip(self, seen: RecordedRequest) -> Answer:
         if seen.headers["Authorization"] != f"App {self.key}":
             why = {"messageId": "UNAUTHORIZED", "text": "Invalid login details"}
             return Answer.json({"requestError": {"serviceException": why}}, 401)
@@ -289,7 +289,7 @@ class SmsStand(Stand):
         told = {"messageId": "1", "destination": number, "status": status}
         return Answer.json({"bulkId": "1", "messages": [told]})
 
-    def _cm(self, seen: Seen) -> Answer:
+    def _cm(self, seen: RecordedRequest) -> Answer:
         if seen.headers["X-CM-PRODUCTTOKEN"] != self.token:
             return Answer.json({"details": "Authentication failed", "errorCode": 101, "messages": []}, 401)
         (message,) = seen.json()["messages"]["msg"]
@@ -306,7 +306,7 @@ class SmsStand(Stand):
         code = 0 if told["status"] == "Accepted" else 201
         return Answer.json({"details": "Created 1 message(s)", "errorCode": code, "messages": [told]})
 
-    def _seven(self, seen: Seen) -> Answer:
+    def _seven(self, seen: RecordedRequest) -> Answer:
         """Says no with a success (docs.seven.io, "Status codes": 900, 202)."""
         asked = seen.json()
         if seen.headers["X-Api-Key"] != self.key:
@@ -317,7 +317,7 @@ class SmsStand(Stand):
             return Answer.json({"success": "202", "messages": []})
         return Answer.json({"success": "100", "messages": [{"success": True}]})
 
-    def _sfr(self, seen: Seen) -> Answer:
+    def _sfr(self, seen: RecordedRequest) -> Answer:
         """Says no with a success, too, but in a field that is read; takes what `media` has room for."""
         login, asked = (json.loads(seen.query[name][0]) for name in ("authenticate", "messageUnitaire"))
         if (login["serviceId"], login["servicePassword"], login["spaceId"]) != (self.user, self.password, self.space):
@@ -337,10 +337,10 @@ class _No(Exception):
     """The message is not taken."""
 
 
-def _guarded(answer: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
+def _guarded(answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
     """Answer what no gateway understands with a 400, and not as if the stand were broken."""
 
-    def answered(seen: Seen) -> Answer:
+    def answered(seen: RecordedRequest) -> Answer:
         try:
             return answer(seen)
         except (ValueError, LookupError, TypeError, AttributeError):

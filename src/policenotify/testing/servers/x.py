@@ -30,10 +30,10 @@ from policenotify.testing.servers._x_rules import (
     refusal,
     unfit,
 )
-from policenotify.testing.servers.http import Answer, Seen, Stand
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import x_weight
 
-__all__ = ["SeenImage", "SeenPost", "XStand"]
+__all__ = ["FakeXServer", "SeenImage", "SeenPost"]
 
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # docs.x.com, "X IDs"
 _WINDOW = timedelta(minutes=15)
@@ -53,8 +53,8 @@ class _Media:
     used: bool = False
 
 
-class XStand(Stand):
-    """A fake of X with one account, on which faults can be laid as on any `Stand`.
+class FakeXServer(FakeServer):
+    """A fake of X with one account, on which faults can be laid as on any `FakeServer`.
 
     Both ways in are open: calls signed with the four strings `consumer` and `access`, and bearer tokens, of which
     `refresh_token` brings the first.
@@ -191,12 +191,12 @@ class XStand(Stand):
         with self._lock:
             self._media = {number: media for number, media in self._media.items() if media.used}
 
-    def _token(self, seen: Seen) -> Answer:
+    def _token(self, seen: RecordedRequest) -> Answer:
         with self._lock:
             return invalid_token() if self.nobody else self._tokens.renew(seen)
 
-    def _guarded(self, answer: Callable[[Seen], Answer]) -> Callable[[Seen], Answer]:
-        def answered(seen: Seen) -> Answer:
+    def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
+        def answered(seen: RecordedRequest) -> Answer:
             with self._lock:
                 if not self._lets_in(seen):
                     return self._in_form(problem(401, "Unauthorized", title="Unauthorized"))
@@ -209,16 +209,16 @@ class XStand(Stand):
     def _in_form(self, answer: Answer) -> Answer:
         return as_code(answer) if self.errors == "code" else answer
 
-    def _lets_in(self, seen: Seen) -> bool:
+    def _lets_in(self, seen: RecordedRequest) -> bool:
         scheme, _, token = (seen.headers["Authorization"] or "").partition(" ")
         if self.nobody or scheme not in {"OAuth", "Bearer"}:
             return False
         return self._tokens.accepts(token) if scheme == "Bearer" else self._signatures.accepts(seen, self.url)
 
-    def _me(self, _: Seen) -> Answer:
+    def _me(self, _: RecordedRequest) -> Answer:
         return Answer.json({"data": {"id": self.number, "name": "Police", "username": self.handle}})
 
-    def _timeline(self, seen: Seen) -> Answer:
+    def _timeline(self, seen: RecordedRequest) -> Answer:
         asked = {name: frozenset(seen.query[name][0].split(",")) for name in seen.query if name.endswith(".fields")}
         have = {"post.fields": _NEW_FIELDS, "tweet.fields": _FIELDS}
         for name, fields in asked.items():
@@ -240,7 +240,7 @@ class XStand(Stand):
         data = [shown(post, self.handle, fields) for post in posts[first : first + size]]
         return Answer.json({"data": data, "meta": meta | {"newest_id": data[0]["id"], "oldest_id": data[-1]["id"]}})
 
-    def _create(self, seen: Seen) -> Answer:
+    def _create(self, seen: RecordedRequest) -> Answer:
         limits = self._limits()
         if limits is not None:
             return limits
@@ -288,7 +288,7 @@ class XStand(Stand):
         self._posts[number] = post
         return post
 
-    def _delete(self, seen: Seen) -> Answer:
+    def _delete(self, seen: RecordedRequest) -> Answer:
         number = seen.path.rpartition("/")[2]
         if self._posts.pop(number, None) is None:
             return problem(
@@ -296,7 +296,7 @@ class XStand(Stand):
             )
         return Answer.json({"data": {"deleted": True}})
 
-    def _upload(self, seen: Seen) -> Answer:
+    def _upload(self, seen: RecordedRequest) -> Answer:
         asked = seen.json()
         if asked.keys() != {"media", "media_category"} or asked["media_category"] != "tweet_image":
             return invalid("media_category", "$.media_category: is missing or unknown")
@@ -311,7 +311,7 @@ class XStand(Stand):
         self._media[number] = _Media(data, self._clock() + _MEDIA_LIVES, self.polls)
         return self._processing(number)
 
-    def _status(self, seen: Seen) -> Answer:
+    def _status(self, seen: RecordedRequest) -> Answer:
         number = seen.query["media_id"][0]
         if number not in self._media:
             return invalid("media_id", "Invalid media id")
@@ -335,7 +335,7 @@ class XStand(Stand):
             about["processing_info"] = {"state": "succeeded", "progress_percent": 100}
         return Answer.json({"data": about})
 
-    def _describe(self, seen: Seen) -> Answer:
+    def _describe(self, seen: RecordedRequest) -> Answer:
         asked = seen.json()
         alt = asked.get("metadata", {}).get("alt_text", {}).get("text")
         if asked.get("id") not in self._media:
