@@ -21,7 +21,7 @@ opening = Message(
 
 with open_publisher() as publisher:
     for wording in publisher.preview(opening).wordings:
-        print(f"--- {wording.leg.channel}\n{wording.standalone.text}\n")
+        print(f"--- {wording.target.channel}\n{wording.standalone.text}\n")
 
     opened = publisher.publish(opening, key=f"{INCIDENT} opening", actor="dispatch")
     updated = publisher.publish(

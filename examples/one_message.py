@@ -16,9 +16,9 @@ with open_publisher() as publisher:
     for finding in preview.findings:
         print(finding)
     for wording in preview.wordings:
-        budget = publisher.channels[wording.leg.channel].capabilities.budget
+        budget = publisher.channels[wording.target.channel].capabilities.budget
         used, limit = budget.use(wording.standalone.text)
-        print(f"--- {wording.leg.channel} ({used}/{limit})\n{wording.standalone.text}\n")
+        print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 
     # The key names this message for ever: run the program again, and nothing is said twice.
     publication = publisher.publish(TIP, key="prevention-faux-conseiller-2026-11", actor="prevention")

@@ -167,7 +167,7 @@ def suffer(five: Five, network: str, way: str) -> Suffered:
 def journalled(publisher: Publisher, delivery: int) -> Held:
     """What the journal holds of a delivery."""
     attempts, people, table = schema.attempt, schema.recipient, schema.delivery
-    with publisher.journal.reading() as connection:
+    with publisher.journal.read() as connection:
         row = connection.execute(select(table).where(table.c.id == delivery)).one()
         unended = connection.execute(
             select(attempts).where(attempts.c.delivery == delivery, attempts.c.ended_at.is_(None))
@@ -204,7 +204,7 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     publisher = five.publisher(lost=network, astray=lambda _network: options, patience=later)
     stand = _stand(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
-        channel = publisher.channels[network].open(five.clock, publisher.journal.keep(network))
+        channel = publisher.channels[network].open(five.clock, publisher.journal.state_store(network))
         channel.whoami()
         channel.close()
         stand.expire_access()

@@ -107,5 +107,5 @@ _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
     "one key posts once": _remembers,
     "a post can be looked for, and its absence believed": _settles,
     "its yes": lambda one: one.capabilities.acceptance,
-    "it learns more of its server": lambda one: _yes(one.learns),
+    "it learns more of its server": lambda one: _yes(one.discovers_capabilities),
 }

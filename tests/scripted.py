@@ -237,14 +237,14 @@ class Book:
                 distinct=distinct,
             )
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
-            leg = Target(channel=channel, account=account, language=language, part=part, answers=answers)
+            leg = Target(channel=channel, account=account, language=language, part=part, reply_to=answers)
             drafted.append(
                 NewDelivery(
-                    leg=leg,
+                    target=leg,
                     post_key=post.key,
                     standalone=None if wordless else post,
                     reply=reply,
-                    addresses=None if people is None else tuple(people),
+                    recipients=None if people is None else tuple(people),
                 )
             )
         return self.journal.publish(
@@ -253,12 +253,12 @@ class Book:
                 key=publication,
                 digest=message.digest(),
                 message=message,
-                course=IncidentStatus.OPEN if incident else IncidentStatus.STANDALONE,
+                status=IncidentStatus.OPEN if incident else IncidentStatus.STANDALONE,
                 expected_sequence=len(before) + 1 if incident else 0,
                 actor="desk",
                 at=at,
                 not_after=at + lives if lives else None,
-                drafted=tuple(drafted),
+                deliveries=tuple(drafted),
                 pictures=tuple(pictures) if keeps_pictures else (),
             )
         )

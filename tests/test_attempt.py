@@ -61,7 +61,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None) -> DeliveryAttempt:
     how = how or network.configured("sky")
-    channel = network.open(book.clock, book.journal.keep("sky"))
+    channel = network.open(book.clock, book.journal.state_store("sky"))
     return DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
 
 
@@ -84,7 +84,7 @@ def doubted(book: Book, network: Scripted, how: ChannelConfig | None = None, **p
 
 
 def kinds(book: Book) -> list[str]:
-    with book.journal.reading() as connection:
+    with book.journal.read() as connection:
         return list(connection.execute(select(schema.event.c.kind).order_by(schema.event.c.id)).scalars())
 
 
@@ -100,7 +100,7 @@ def test_what_is_said_is_journalled_before_it_leaves(book: Book) -> None:
     network, seen = Scripted(), []
 
     def look(request: Request) -> PostRef:
-        with book.journal.reading() as connection:
+        with book.journal.read() as connection:
             row = connection.execute(select(schema.delivery)).one()
             seen.append((row.state, row.attempts, Request.read(row.request) == request))
         return network.ref(request)
@@ -301,7 +301,7 @@ def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str)
         claimed = book.claim()
         assert claimed is not None
         how = network.configured("sky", rate=Rate(1, HOUR))
-        with book.journal.writing() as connection:  # another process has just sent something
+        with book.journal.write() as connection:  # another process has just sent something
             rate_limiter.take(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
         attempts(book, network, how).make(claimed)
         assert "rate" in book.receipt(published).reason
@@ -878,7 +878,7 @@ def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
     book.publish("sky")
     claimed = book.claim()
     assert claimed is not None
-    attempts(book, network).make(replace(claimed, doubt=True))
+    attempts(book, network).make(replace(claimed, in_doubt=True))
     assert (network.asked, len(network.said)) == ([], 1)
 
 
@@ -917,7 +917,7 @@ def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None
         if attempt(book, network):
             continue
         receipt = book.receipt(published)
-        if receipt.outcome.settled:
+        if receipt.outcome.is_final:
             break
         book.pass_by(retry_in(book, receipt).total_seconds())
     assert book.receipt(published).outcome is Outcome.REFUSED
@@ -1074,7 +1074,7 @@ def test_who_is_taken_over_while_sending_has_no_say(book: Book) -> None:
     with pytest.raises(LostLease):
         attempt(book, network)
     [other] = others
-    assert other.doubt
+    assert other.in_doubt
     attempts(book, network).make(other)
     assert book.receipt(published).outcome is Outcome.POSTED
     assert network.said[0] == network.said[1]
@@ -1324,7 +1324,7 @@ def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
     assert not attempt(book, network)
     receipt = book.receipt(second)
     assert (receipt.outcome, receipt.recipients) == (Outcome.SKIPPED, {Outcome.SUPPRESSED: 2})
-    assert receipt.in_order
+    assert receipt.ok
 
 
 def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:

@@ -128,7 +128,7 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
         lambda: publisher.incident("2026-4711"),
         lambda: publisher.journal.latest(5),
         publisher.journal.unfinished,
-        lambda: publisher.journal.said_under("open", datetime(2020, 1, 1, tzinfo=UTC)),
+        lambda: publisher.journal.publications_by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),
         lambda: list(publisher.journal.export()),
         lambda: publisher.publish(accident(), key="next", actor="desk"),
     ]
@@ -179,7 +179,7 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
         publisher.drain(timedelta(seconds=1))
     _refused(desk, drained.value, "another process does not let go of it")
     backup.close()
-    assert publisher.publish(other, key="other", actor="desk").in_order
+    assert publisher.publish(other, key="other", actor="desk").ok
     assert len(desk.bluesky.posts) >= 1
 
 
@@ -199,7 +199,7 @@ def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
     """SQLite's own limit stands for the disk's: the page that does not fit is the one the publication needs."""
     _journalled(desk)
     publisher = desk.publisher()
-    with publisher.journal.reading() as connection:
+    with publisher.journal.read() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError) as caught:  # noqa: PT012 - which of them fails is SQLite's affair
@@ -209,13 +209,13 @@ def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
             )
             publisher.publish(message, key=f"open {number}", actor="desk", wait=timedelta(0))
     _refused(desk, caught.value, "the disk is full. Make room, then try again")
-    with publisher.journal.reading() as connection:
+    with publisher.journal.read() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     publisher.drain(timedelta(seconds=20))
     told = publisher.publication("open")
     assert told is not None
-    assert told.in_order
+    assert told.ok
 
 
 _LIMITS = (0, 8_192, 60_000, 110_000)  # bytes: within the log of the journal, at any point of publishing

@@ -433,7 +433,7 @@ def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) 
     second = book.publish("news", people=["a@press.example"])
     delivery.drain(NOW, stays=True)  # a worker: its lists have time
     until = time.monotonic() + 10
-    while not book.receipt(second, "news").outcome.settled and time.monotonic() < until:
+    while not book.receipt(second, "news").outcome.is_final and time.monotonic() < until:
         delivery.drain(NOW, stays=True)
         time.sleep(0.01)
     assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
@@ -459,7 +459,7 @@ def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: 
     delivery.drain(timedelta(seconds=60), publication=other)
     go_on.set()
     until = time.monotonic() + 10
-    while not book.receipt(first, "news").outcome.settled and time.monotonic() < until:
+    while not book.receipt(first, "news").outcome.is_final and time.monotonic() < until:
         time.sleep(0.01)
     assert book.receipt(first, "news").attempts == 1
     assert book.receipt(first, "news").outcome is Outcome.POSTED
@@ -654,7 +654,7 @@ def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     strange, other = book.publish("sky"), book.publish("sms")
-    with book.journal.writing() as connection:
+    with book.journal.write() as connection:
         newer = '{"schema_version": 99}'
         connection.execute(update(schema.delivery).where(schema.delivery.c.channel == "sky").values(standalone=newer))
     delivery = delivers(sky=Scripted(), sms=Scripted())

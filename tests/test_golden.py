@@ -149,7 +149,7 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Channe
                 channel=network,
                 account=channel.account,
                 language=language,
-                answers=(FIRST,) if channel.capabilities.replies and not begins else (),
+                reply_to=(FIRST,) if channel.capabilities.replies and not begins else (),
             ),
             channel=channel,
             key="0" * 64,

@@ -41,7 +41,7 @@ def list_network(**more: Any) -> Scripted:
 
 
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
-    channel = network.open(book.clock, book.journal.keep("sky"))
+    channel = network.open(book.clock, book.journal.state_store("sky"))
     return DeliveryAttempt(
         journal=book.journal,
         channel=channel,
@@ -179,7 +179,7 @@ def test_after_a_power_cut_all_who_may_have_been_asked_are_in_doubt(book: Book) 
 
 def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    channel: Any = network.open(book.clock, book.journal.keep("sky"))
+    channel: Any = network.open(book.clock, book.journal.state_store("sky"))
 
     def first_only(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
         yield RecipientOutcome(key=next(iter(recipients)).key, outcome="posted")
@@ -299,7 +299,7 @@ def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None
 
     network.sends.append(halted(book, network, taken_over=False))
     published = book.publish("sky")
-    channel = network.open(book.clock, book.journal.keep("sky"))
+    channel = network.open(book.clock, book.journal.state_store("sky"))
     how = network.configured("sky")
     DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=Still(), lease=LEASE).make(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
@@ -359,7 +359,7 @@ def test_a_second_take_over_within_one_lease_is_an_alarm(
     (alarm,) = book.journal.taken_over_again()
     assert (alarm.channel, alarm.publication) == ("sky", published)
     assert [record.levelno for record in caplog.records if "taken over" in record.message] == [logging.ERROR]
-    with book.journal.reading() as connection:
+    with book.journal.read() as connection:
         kinds = connection.execute(select(schema.event.c.kind)).scalars().all()
     assert kinds.count("taken_over_again") == 1
     book.pass_by(3601)
@@ -395,7 +395,7 @@ def test_what_becomes_of_a_post_in_the_background_is_logged_without_its_words(
         network.sends.append(step)
     published = book.publish("sky")
     attempts(book, network).make(claim(book))
-    while (claimed := book.claim()) or not book.receipt(published).outcome.settled:
+    while (claimed := book.claim()) or not book.receipt(published).outcome.is_final:
         if claimed is not None:
             attempts(book, network).make(claimed)
         book.pass_by(60)
@@ -429,7 +429,7 @@ def test_what_becomes_of_a_list_is_logged_without_its_people(
 
 def test_what_is_held_because_the_journal_is_damaged_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:
     published = book.publish("sky")
-    with book.journal.writing() as connection:
+    with book.journal.write() as connection:
         connection.execute(schema.delivery.update().values(standalone="{"))
     assert book.claim() is None
     assert [record.levelno for record in caplog.records if published in record.message] == [logging.WARNING]

@@ -39,7 +39,7 @@ def test_the_diagram_has_the_states_of_the_code() -> None:
     assert f"`{Outcome.SUPPRESSED}`" in TEXT
     # What is left by itself is not settled; of what is settled only a person, or what takes it back, makes another.
     unsettled = {Outcome(start) for start, _ in arrows if start != "[*]"} - {Outcome.HELD, Outcome.POSTED}
-    assert unsettled == {one for one in Outcome if not one.settled}
+    assert unsettled == {one for one in Outcome if not one.is_final}
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_its_commands_lead_a_desk_out_of_doubt(
         assert {code for code, _ in said.values()} == {0}, said
         with open_publisher("policenotify.toml") as publisher:
             publisher.drain(timedelta(seconds=10))
-            assert all(told is not None and told.in_order for told in map(publisher.publication, ("open 1", "open 2")))
+            assert all(told is not None and told.ok for told in map(publisher.publication, ("open 1", "open 2")))
         assert len(desk.mail.mailbox(ADDRESSES[0])) == 2, "one was out, the other was said again"
 
 

@@ -75,7 +75,7 @@ def _history(*publications: tuple[PostedPart, ...]) -> History:
             sequence=number + 1,
             message=_message("update" if number else "opening"),
             at=AT,
-            said=said,
+            posts=said,
         )
         for number, said in enumerate(publications)
     )
@@ -99,7 +99,7 @@ def _names(legs: tuple[Target, ...]) -> list[str]:
 def test_without_routes_what_begins_goes_everywhere_but_to_the_retired_and_exercises(stage: str) -> None:
     legs = _plan(_message(stage))
     assert _names(legs) == ["bluesky", "mail", "expats"]
-    assert all(not leg.answers and not leg.skip for leg in legs)
+    assert all(not leg.reply_to and not leg.skip for leg in legs)
     assert [leg.account for leg in legs] == ["bluesky.example", "mail.example", "expats.example"]
 
 
@@ -205,20 +205,20 @@ def test_what_follows_goes_to_whoever_got_the_beginning(stage: str, outcome: Out
     history = _history((_said(BLUESKY), _said(OLD, outcome)))
     legs = _plan(_message(stage), history, ALL, Route(to=("bluesky",)))
     assert _names(legs) == ["bluesky", "old"]
-    assert [leg.answers for leg in legs] == [(IDS[0],), (IDS[0],)]
+    assert [leg.reply_to for leg in legs] == [(IDS[0],), (IDS[0],)]
 
 
 def test_only_an_update_reaches_further_and_stands_alone_there() -> None:
     history = _history((_said(BLUESKY),))
     update, end = (_plan(_message(stage), history, ALL, Route(to=("press",))) for stage in ("update", "end"))
-    assert [(leg.channel, leg.answers) for leg in update] == [("bluesky", (IDS[0],)), ("mail", ())]
+    assert [(leg.channel, leg.reply_to) for leg in update] == [("bluesky", (IDS[0],)), ("mail", ())]
     assert _names(end) == ["bluesky"]
 
 
 def test_who_joined_with_an_update_gets_the_end_in_answer_to_it() -> None:
     history = _history((_said(BLUESKY),), (_said(BLUESKY), _said(EXPATS)))
     legs = _plan(_message("end"), history)
-    assert [(leg.channel, leg.language, leg.answers) for leg in legs] == [
+    assert [(leg.channel, leg.language, leg.reply_to) for leg in legs] == [
         ("bluesky", "fr", IDS[:2]),
         ("expats", "fr", IDS[1:2]),
     ]
@@ -237,7 +237,7 @@ def test_where_replies_are_impossible_or_the_account_is_another_nothing_is_answe
     moved = _channel("bluesky", account="elsewhere.example")
     history = _history((_said(BLUESKY), _said(MAIL)))
     legs = _plan(_message("end"), history, (moved, MAIL))
-    assert [(leg.channel, leg.account, leg.answers) for leg in legs] == [
+    assert [(leg.channel, leg.account, leg.reply_to) for leg in legs] == [
         ("bluesky", "elsewhere.example", ()),
         ("mail", "mail.example", ()),
     ]
@@ -246,18 +246,18 @@ def test_where_replies_are_impossible_or_the_account_is_another_nothing_is_answe
 def test_a_correction_answers_what_it_sets_right() -> None:
     history = _history((_said(BLUESKY),), (_said(BLUESKY),), (_said(BLUESKY),))
     (leg,) = _plan(_message("correction", corrects=IDS[1]), history)
-    assert leg.answers == IDS[:2]
+    assert leg.reply_to == IDS[:2]
 
 
 def test_the_correction_of_a_standalone_message_goes_where_that_went() -> None:
     alone = HistoryEntry(
-        publication=IDS[0], sequence=1, message=_message("standalone"), at=AT, said=(_said(MAIL), _said(BLUESKY))
+        publication=IDS[0], sequence=1, message=_message("standalone"), at=AT, posts=(_said(MAIL), _said(BLUESKY))
     )
     correction = Message.model_validate(
         {"category": "road_safety", "headline": "x", "lifecycle": {"stage": "correction", "corrects": IDS[0]}}
     )
     legs = _plan(correction, History(entries=(alone,)))
-    assert [(leg.channel, leg.answers) for leg in legs] == [("bluesky", (IDS[0],)), ("mail", ())]
+    assert [(leg.channel, leg.reply_to) for leg in legs] == [("bluesky", (IDS[0],)), ("mail", ())]
 
 
 def test_a_channel_that_is_gone_or_changed_sides_says_so() -> None:
@@ -285,7 +285,7 @@ def test_a_channel_that_has_another_name_by_now_still_owes_its_readers_the_end()
     ]
     after = _history((_said(BLUESKY), _said(MAIL)), (_said(renamed), _said(MAIL)))
     (leg, _) = _plan(_message("end"), after, (renamed, MAIL))
-    assert (leg.channel, leg.answers) == ("sky", IDS[1:2])
+    assert (leg.channel, leg.reply_to) == ("sky", IDS[1:2])
 
 
 def test_each_language_is_a_part_of_its_own() -> None:
@@ -305,18 +305,18 @@ def test_readers_of_no_language_that_it_speaks_get_the_message_in_its_own() -> N
 def test_each_language_follows_its_own_thread() -> None:
     history = _history((_said(EXPATS), _said(EXPATS, language="en")))
     silent = _plan(_message("end"), history, (EXPATS,))
-    assert [(leg.language, leg.answers, leg.skip) for leg in silent] == [
+    assert [(leg.language, leg.reply_to, leg.skip) for leg in silent] == [
         ("fr", (IDS[0],), ""),
         ("en", (), "The message does not speak 'en'."),
     ]
     speaking = _plan(_message("end", translations=[ENGLISH]), history, (EXPATS,))
-    assert [(leg.language, leg.part, leg.answers) for leg in speaking] == [("fr", 0, (IDS[0],)), ("en", 1, (IDS[0],))]
+    assert [(leg.language, leg.part, leg.reply_to) for leg in speaking] == [("fr", 0, (IDS[0],)), ("en", 1, (IDS[0],))]
 
 
 def test_an_update_may_begin_to_speak_another_language_and_an_end_does_not() -> None:
     history = _history((_said(EXPATS),))
     update, end = (_plan(_message(stage, translations=[ENGLISH]), history, (EXPATS,)) for stage in ("update", "end"))
-    assert [(leg.language, leg.answers) for leg in update] == [("fr", (IDS[0],)), ("en", ())]
+    assert [(leg.language, leg.reply_to) for leg in update] == [("fr", (IDS[0],)), ("en", ())]
     assert [leg.language for leg in end] == ["fr"]
 
 
@@ -352,7 +352,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
     assert len({(leg.channel, leg.part) for leg in legs}) == len(legs)
     assert len({(leg.channel, leg.language) for leg in legs}) == len(legs)
     if message.stage not in {Stage.OPENING, Stage.STANDALONE}:
-        heard = {(said.channel, said.account) for entry in history.entries for said in entry.said}
+        heard = {(said.channel, said.account) for entry in history.entries for said in entry.posts}
         accounts = {channel.account for channel in channels}
         told = {leg.channel for leg in legs} | {leg.account for leg in legs}
         assert all(channel in told or (account in accounts and account in told) for channel, account in heard)
@@ -403,7 +403,7 @@ def test_nothing_begins_on_a_channel_that_turns_out_not_to_be_for_it(
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
-    gone = {Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.WITHDRAWN}
+    gone = {Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED}
     assert reached(_history((_said(MAIL, outcome),)), MAIL) == (outcome not in gone)
     assert not reached(_history((_said(BLUESKY, outcome),)), MAIL)
     assert not reached(NOTHING, MAIL)

@@ -131,7 +131,7 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert before == 0
     assert publisher.journal.latest(9) == ()
     publisher.publish(accident(), key="open", actor="desk")
-    texts = {wording.leg.channel: wording.standalone.text for wording in preview.wordings}
+    texts = {wording.target.channel: wording.standalone.text for wording in preview.wordings}
     assert [post.text for post in desk.bluesky.posts] == [texts["bluesky"]]
     body = desk.mail.mailbox(ADDRESSES[0])[0].message.get_body(("plain",))
     assert body is not None
@@ -336,7 +336,7 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
     trouble = publication.on("bluesky")
     assert trouble.outcome is outcome
     assert trouble.reason
-    assert not trouble.in_order
+    assert not trouble.ok
     if down == "429":
         assert trouble.retry_at is not None
         assert trouble.retry_at > datetime.now(UTC) + timedelta(seconds=30)
@@ -463,7 +463,7 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
         publisher.publish(mixed, key="mixed", actor="desk")
     assert (len(desk.bluesky.posts), len(desk.mail.mails)) == before
     assert [one.id for one in publisher.incidents()] == [INCIDENT]
-    assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").in_order
+    assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").ok
 
 
 def test_a_standalone_exercise_is_set_right_as_one(desk: Desk) -> None:
@@ -576,7 +576,7 @@ def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publ
     other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
     corrects = said.id if stage is Stage.CORRECTION else None
     then = said.message.followed_by(stage, headline="Une voie rouverte", incident=INCIDENT, corrects=corrects)
-    assert other.preview(then).wordings[0].leg.channel == "sky"
+    assert other.preview(then).wordings[0].target.channel == "sky"
     assert [(one.channel, one.outcome) for one in other.publish(then, key="then", actor="desk")] == [
         ("presse", Outcome.POSTED),
         ("sky", Outcome.POSTED),
@@ -607,7 +607,7 @@ def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
     written = publisher.publish(TIP, key="later", actor="desk", wait=0)
     assert {receipt.outcome for receipt in written} == {Outcome.WAITING}
     assert not desk.bluesky.posts
-    assert publisher.publish(TIP, key="later", actor="desk", wait=10.0).in_order
+    assert publisher.publish(TIP, key="later", actor="desk", wait=10.0).ok
 
 
 @pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])

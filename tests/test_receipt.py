@@ -77,13 +77,13 @@ def publication(message: Message, *receipts: Receipt) -> Publication:
         ("held", True, False),
         ("superseded", True, True),
         ("skipped", True, True),
-        ("withdrawn", True, True),
+        ("deleted", True, True),
         ("suppressed", True, True),
     ],
 )
 def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: bool) -> None:  # noqa: FBT001 - a table
-    assert (Outcome(outcome).settled, Outcome(outcome).in_order) == (settled, in_order)
-    assert receipt(Outcome(outcome)).in_order is in_order
+    assert (Outcome(outcome).is_final, Outcome(outcome).ok) == (settled, in_order)
+    assert receipt(Outcome(outcome)).ok is in_order
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_a_receipt_reads_well(one: Receipt, text: str) -> None:
 
 
 def test_a_receipt_is_not_in_order_while_one_person_was_missed() -> None:
-    assert receipt(recipients={Outcome.POSTED: 3, Outcome.SUPPRESSED: 1, Outcome.REFUSED: 0}).in_order
-    assert not receipt(recipients={Outcome.POSTED: 3, Outcome.REFUSED: 1}).in_order
-    assert not receipt(recipients={Outcome.WAITING: 1}).in_order
-    assert receipt(recipients={}).in_order
+    assert receipt(recipients={Outcome.POSTED: 3, Outcome.SUPPRESSED: 1, Outcome.REFUSED: 0}).ok
+    assert not receipt(recipients={Outcome.POSTED: 3, Outcome.REFUSED: 1}).ok
+    assert not receipt(recipients={Outcome.WAITING: 1}).ok
+    assert receipt(recipients={}).ok
 
 
 def test_where_readers_find_it() -> None:
@@ -159,11 +159,11 @@ def test_the_receipt_of_a_channel() -> None:
 
 
 def test_failures_are_raised_on_request() -> None:
-    assert publication(said(), GOOD).in_order
+    assert publication(said(), GOOD).ok
     publication(said(), GOOD).raise_for_failures()
     publication(said()).raise_for_failures()
     both = publication(said(), GOOD, BAD)
-    assert not both.in_order
+    assert not both.ok
     with pytest.raises(PublicationFailed) as failed:
         both.raise_for_failures()
     assert failed.value.receipts == (BAD,)
@@ -233,25 +233,25 @@ def entry(number: int, message: Message, at: datetime = AT) -> HistoryEntry:
 def test_the_history_of_an_incident() -> None:
     opened, updated = entry(1, said()), entry(2, said("update"))
     history = History(incident="142", entries=(opened, updated))
-    assert history.course is IncidentStatus.OPEN
+    assert history.status is IncidentStatus.OPEN
     assert history.opening is opened
     assert updated.stage is Stage.UPDATE
     assert history.entry(updated.publication) is updated
     assert history.entry("no such one") is None
-    assert History().course is IncidentStatus.UNKNOWN
+    assert History().status is IncidentStatus.UNKNOWN
     assert History().opening is None
 
 
 def test_the_history_of_a_standalone_message_has_a_course_too() -> None:
     alone, corrected = entry(1, said("standalone", None)), entry(2, said("correction", None, corrects=f"{ULID[:-1]}1"))
-    assert History(entries=(alone, corrected)).course is IncidentStatus.STANDALONE
+    assert History(entries=(alone, corrected)).status is IncidentStatus.STANDALONE
     cancelled = entry(3, said("cancellation", None, corrects=f"{ULID[:-1]}1"))
-    assert History(entries=(alone, corrected, cancelled)).course is IncidentStatus.CANCELLED
+    assert History(entries=(alone, corrected, cancelled)).status is IncidentStatus.CANCELLED
 
 
 def test_a_history_that_cannot_be_is_refused() -> None:
     with pytest.raises(InvalidTransition, match="The incident has ended"):
-        _ = History(incident="142", entries=(entry(1, said()), entry(2, said("end")), entry(3, said("end")))).course
+        _ = History(incident="142", entries=(entry(1, said()), entry(2, said("end")), entry(3, said("end")))).status
 
 
 @pytest.mark.parametrize(

@@ -137,5 +137,5 @@ def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -
         publisher.journal.publish(drafts[1])
     assert raised.value.incident == INCIDENT
     told = trouble(raised.value, begun=True, command="update")
-    assert (told.exit, told.published) == (Exit.NOT_PUBLISHED, "no")
+    assert (told.exit, told.published) == (Exit.REJECTED, "no")
     assert told.text.startswith("Nothing was sent. Other desks keep publishing")

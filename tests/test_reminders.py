@@ -60,7 +60,7 @@ class House:
             one.drain(LONG)
 
     def overdue_events(self, publisher: Publisher) -> list[str]:
-        with publisher.journal.reading() as connection:
+        with publisher.journal.read() as connection:
             query = select(schema.event.c.body).where(schema.event.c.kind == "overdue").order_by(schema.event.c.id)
             return list(connection.execute(query).scalars())
 
@@ -132,7 +132,7 @@ def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: 
         f'{{"due_at":"{due.isoformat()}","incident":"{INCIDENT}","level":{level}}}' for level in range(1, 6)
     ]
     [line] = one.incidents()
-    assert (line.course, line.reminders, line.reminded_at) == (
+    assert (line.status, line.reminders, line.reminded_at) == (
         IncidentStatus.OPEN,
         5,
         told[-1].at,
@@ -200,7 +200,7 @@ def test_who_was_faster_has_raised_it(house: House) -> None:
     assert not publisher.journal.remind(INCIDENT, due, 1)
     assert not publisher.journal.remind(INCIDENT, due - MINUTE, 2)  # of a word that was said meanwhile
     assert line.reminders == 0
-    assert slow.standing()[0].level == 1
+    assert slow.raise_due()[0].level == 1
     assert told == []
     assert slow.next_at() == due + 15 * MINUTE
 
@@ -260,7 +260,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
     [reminder] = publisher.journal.unfinished()
     outcomes = {"small": Outcome.REFUSED, "duty": Outcome.WAITING}
     assert {one.channel: one.outcome for one in reminder} == {name: outcomes[name] for name in names}
-    assert reminder.on("duty").unworded
+    assert reminder.on("duty").unrendered
     assert (house.duty.said, small.said) == ([], [])
 
 
@@ -330,13 +330,13 @@ def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(house: Ho
     before = house.publisher(channels=[house.sky.configured("sky"), press])
     _open(before)
     now = house.publisher(channels=[house.sky.configured("sky", retired=True), house.duty.configured("duty")])
-    assert now.journal.carrying() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
+    assert now.journal.channels_with_open_incidents() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
     over = now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert {receipt.channel: (receipt.outcome.value, receipt.reason) for receipt in over} == {
         "sky": ("posted", ""),
         "press": ("skipped", "'press' is not configured any more."),
     }
-    assert now.journal.carrying() == {}
+    assert now.journal.channels_with_open_incidents() == {}
 
 
 def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(house: House) -> None:

@@ -79,7 +79,7 @@ def _render(
             pictures=pictures,
             reference=reference,
         ),
-        Target(channel=channel.name, account=channel.account, language=language, answers=answers),
+        Target(channel=channel.name, account=channel.account, language=language, reply_to=answers),
         channel=channel,
         key=KEY,
     )
@@ -580,7 +580,7 @@ def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
     message = _message(description=LONG, instruction=instruction, link="https://police.example/gaz", exercise=True)
     picture = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
     wording = _render(message, pictures=(picture,))
-    posts = (wording.standalone, *wording.further)
+    posts = (wording.standalone, *wording.continuations)
     assert len(posts) > 2
     assert wording.omitted == ()
     for number, post in enumerate(posts, 1):

@@ -146,7 +146,7 @@ def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
         wording = _render(message, SHORT, history)
     except MessageTooLong:
         return
-    for post in (wording.standalone, *wording.further):
+    for post in (wording.standalone, *wording.continuations):
         assert not post.text.lstrip().startswith(("@", "＠"))
         assert not set(post.text) & {"\ufffe", "\uffff"}
         assert mentioned(post.text) == ()

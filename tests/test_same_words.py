@@ -57,7 +57,7 @@ class Office:
     def wait(self, key: str) -> Publication:
         """Let time pass until all of it is settled: from one moment at which something is due to the next."""
         for _ in range(30):
-            if all(receipt.outcome.settled for receipt in self.told(key)):
+            if all(receipt.outcome.is_final for receipt in self.told(key)):
                 break
             due = self.publisher.drain(timedelta(milliseconds=1))
             if due is not None and due > self.clock.now():
@@ -299,7 +299,7 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: Fa
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
     [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).wordings
-    for post in (wording.standalone, *wording.further):
+    for post in (wording.standalone, *wording.continuations):
         assert x_weight(post.text) <= 280
         assert x_weight(post.distinct) <= 280
         assert "Réf. " in post.distinct
@@ -311,7 +311,7 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: Fa
         told = office.wait(f"{incident}-opening")
         assert {receipt.outcome for receipt in told} == {Outcome.POSTED}
         office.clock.pass_by(600)
-    assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.further))
+    assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
 
 
 @pytest.mark.parametrize("sentences", range(6, 10))

@@ -148,7 +148,7 @@ class Station:
         publisher.drain(timedelta(seconds=10))
         told = publisher.publication(said.id)
         assert told is not None
-        assert all(receipt.outcome.settled for receipt in told), [str(receipt) for receipt in told]
+        assert all(receipt.outcome.is_final for receipt in told), [str(receipt) for receipt in told]
         return told
 
 
@@ -314,13 +314,13 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
 
     cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
     assert not station.board.posts
-    assert [(one.operation, one.outcome) for one in cancelled] == [("delete", "withdrawn")] * 2
+    assert [(one.operation, one.outcome) for one in cancelled] == [("delete", "deleted")] * 2
     assert [one.ref for one in cancelled] == [updated.on("board").ref, opened.on("board").ref]
-    assert cancelled.in_order
+    assert cancelled.ok
     for earlier in (opened, updated):
         told = publisher.publication(earlier.id)
         assert told is not None
-        assert told.on("board").outcome is Outcome.WITHDRAWN
+        assert told.on("board").outcome is Outcome.DELETED
     assert publisher.journal.seal() > 0
 
 
@@ -408,7 +408,7 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     publisher.channels["board"] = how
     long = accident(description="Circulation très difficile. " * 30)
     assert 400 < len(publisher.preview(long).wordings[0].standalone.text) <= 500
-    assert publisher.journal.keep("board").swap("limit", "300", version=None)
+    assert publisher.journal.state_store("board").compare_and_swap("limit", "300", version=None)
     assert len(publisher.preview(long).wordings[0].standalone.text) <= 300
 
 

@@ -82,7 +82,7 @@ def test_one_network_down(five: Five, network: str, way: str) -> None:
     receipt, people = suffered.said.on(network), PEOPLE.get(network, ("everybody",))
 
     assert (BLOCKED if suffered.held.blocked else worst(receipt)) == first, str(receipt)
-    if first is not SAID or not receipt.in_order:
+    if first is not SAID or not receipt.ok:
         assert receipt.reason, "what happened"
         assert receipt.remedy, "what to do now"
     _holds(suffered, first, receipt)
@@ -93,14 +93,14 @@ def test_one_network_down(five: Five, network: str, way: str) -> None:
     # When it is well again nothing was doubled, and what is missing is told of.
     texts, told = suffered.alone
     assert len(texts) == alone, str(told)
-    assert alone == len(people) or not told.in_order or told.note or network == "sms", str(told)
+    assert alone == len(people) or not told.ok or told.note or network == "sms", str(told)
     # When a person has done what the receipt says, nothing was lost.
     texts, settled = suffered.after
     if way in {"no such name", "not trusted"}:
         assert settled.outcome is WAITS, "the name and the certificate are still the same"
     elif not (way == "redirect" and network == "email") and (network, way) not in _LOST:
         assert len(texts) == len(people), str(settled)
-        assert settled.in_order
+        assert settled.ok
     if way in {"clock ahead", "clock behind"} and network == "x":
         assert ("clock" in receipt.reason) is (way == "clock ahead")
     _tells(network, way, receipt, len(suffered.alone[0]), suffered.alone[1])
@@ -159,7 +159,7 @@ def _no_room() -> Iterator[None]:
 @pytest.mark.slow
 def test_a_full_disk_when_it_is_published(five: Five) -> None:
     publisher, message = five.publisher(patience=later), accident(severity=Severity.MODERATE)
-    with publisher.journal.reading() as connection:  # SQLite's own limit stands for the disk's
+    with publisher.journal.read() as connection:  # SQLite's own limit stands for the disk's
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError) as caught:
@@ -168,10 +168,10 @@ def test_a_full_disk_when_it_is_published(five: Five) -> None:
     assert publisher.publication("open") is None
     assert not any(five.read(network) for network in NETWORKS)
 
-    with publisher.journal.reading() as connection:
+    with publisher.journal.read() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
     said = publisher.publish(message, key="open", actor="desk", wait=timedelta(seconds=30))
-    assert said.in_order
+    assert said.ok
     assert not said.repeated
     for network in NETWORKS:
         assert len(five.read(network)) == _DISK["disk, before"][NETWORKS.index(network)][1]
@@ -242,7 +242,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
     publisher.drain(timedelta(seconds=8))
     settled = publisher.publication("open")
     assert settled is not None
-    assert settled.in_order
+    assert settled.ok
     assert [len(five.read(network)) for network in NETWORKS] == [1, 1, 1, 3, 3]
     assert five.bluesky.commits == 1
 

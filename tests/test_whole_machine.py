@@ -211,7 +211,7 @@ class WholeMachine(RuleBasedStateMachine):
         network, how = self.networks[channel], self.hows[channel]
         network.sends = deque([lambda request: self._answer(channel, answer, request)])
         network.finds = deque([lambda request: self._find(channel, request, readable=readable)] * 2)
-        opened = how.open(self.clock, self.book.journal.keep(channel))
+        opened = how.open(self.clock, self.book.journal.state_store(channel))
         with suppress(Killed):
             DeliveryAttempt(
                 journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE
@@ -252,7 +252,7 @@ class WholeMachine(RuleBasedStateMachine):
         return PostRef(account=request.account, id=request.key) if there else None
 
     def _deliveries(self) -> list[Row[Any]]:
-        with self.book.journal.reading() as connection:
+        with self.book.journal.read() as connection:
             return list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
 
 

@@ -29,8 +29,8 @@ from hypothesis import strategies as st
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.servers.http import Disconnect, FakeServer, NoResponse
 from policenotify.transport import (
-    ahead,
     causes,
+    clock_skew,
     error_for_exception,
     error_for_status,
     is_secure_url,
@@ -565,8 +565,8 @@ def test_a_time_of_the_networks_clock_is_told_by_ours(hours: int, form: str) -> 
     ],
 )
 def test_how_far_the_networks_clock_is_ahead(date: str, seconds: int) -> None:
-    assert ahead({"date": date}, now=NOW) == timedelta(seconds=seconds)
-    assert ahead({}, now=NOW) == timedelta(0)
+    assert clock_skew({"date": date}, now=NOW) == timedelta(seconds=seconds)
+    assert clock_skew({}, now=NOW) == timedelta(0)
 
 
 def test_the_first_header_that_can_be_read_counts() -> None:
@@ -614,5 +614,5 @@ def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureF
 @pytest.mark.parametrize("value", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999"])
 def test_a_time_beyond_all_calendars_tells_nothing(value: str) -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
-    assert ahead({"date": value}, now=now) == timedelta(0)
+    assert clock_skew({"date": value}, now=now) == timedelta(0)
     assert retry_at({"Retry-After": value}, now=now) is None

@@ -85,13 +85,13 @@ def _render(
         history=History(incident=INCIDENT, entries=entries),
         reference="K7Q2M",
     )
-    leg = Target(channel=channel.name, account=channel.account, language=language, answers=answers)
+    leg = Target(channel=channel.name, account=channel.account, language=language, reply_to=answers)
     return render(scene, leg, channel=channel, key="0" * 64)
 
 
 def _read(wording: RenderedPost) -> str:
     """All that readers may see of a wording."""
-    posts = filter(None, (wording.standalone, wording.reply, *wording.further))
+    posts = filter(None, (wording.standalone, wording.reply, *wording.continuations))
     return "\n".join(f"{post.title}\n{post.text}\n{post.html}" for post in posts)
 
 
@@ -217,11 +217,13 @@ def test_no_post_ends_inside_a_sentence_of_an_incident(
     except MessageTooLong:
         assert not channel.capabilities.replies
         return
-    for post in (wording.standalone, *wording.further):
+    for post in (wording.standalone, *wording.continuations):
         parted = list(_parted(post.text, sentences))
         # Only in a thread, where the next post goes on, and only what no post holds.
-        assert not [one for one in parted if channel.capabilities.budget.fits(f"{one} (9/9)") or not wording.further]
-    told = " ".join(_whole(" ".join(post.text for post in (wording.standalone, *wording.further))).split())
+        assert not [
+            one for one in parted if channel.capabilities.budget.fits(f"{one} (9/9)") or not wording.continuations
+        ]
+    told = " ".join(_whole(" ".join(post.text for post in (wording.standalone, *wording.continuations))).split())
     if [number for number in range(len(description)) if f" S{number} " not in f" {told} "]:
         assert {"description shortened", "description left out"} & set(wording.omitted)
 
@@ -371,7 +373,7 @@ def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
     seen = publisher.preview(message)
     assert {one.field for one in seen.findings if one.code == "PN210"} == {"images.0.alt", "translations.en.alts.0"}
     said = publisher.publish(message, key="1", actor="desk")
-    assert said.in_order
+    assert said.ok
     [post] = desk.bluesky.posts
     shown = str(post) + "".join(map(str, desk.mail.mails)) + said.message.model_dump_json()
     assert "rue Foch" in shown
@@ -419,9 +421,9 @@ def test_what_is_too_long_for_one_channel_shortens_there_and_goes_out_whole_else
     with open_five(tmp_path) as five:
         publisher = five.publisher()
         order = accident(instruction=ORDER, description="", link="https://police.example/gaz")
-        seen = {wording.leg.channel: wording for wording in publisher.preview(order).wordings}
+        seen = {wording.target.channel: wording for wording in publisher.preview(order).wordings}
         said = publisher.publish(order, key="1", actor="desk")
-        assert said.in_order, "\n".join(map(str, said))
+        assert said.ok, "\n".join(map(str, said))
         text = seen["sms"].standalone.text
         assert five.sms.messages[0].text == text
         assert "Quittez immédiatement les lieux" in text
@@ -438,10 +440,10 @@ def test_whatever_the_instruction_its_first_sentence_is_said_or_the_channel_alon
     sentences = [f"N{number} {'mot ' * length}fin." for number in range(count)]
     message = _message(Stage.OPENING, instruction=" ".join(sentences), link=link)
     wording = _render(message, channel)  # the first sentence fits each network
-    texts = [" ".join(post.text.split()) for post in (wording.standalone, *wording.further)]
+    texts = [" ".join(post.text.split()) for post in (wording.standalone, *wording.continuations)]
     first = " ".join(sentences[0].split())
     assert first.rstrip(".") in " ".join(texts)
-    if not wording.further and f"N{count - 1} " not in texts[0]:
+    if not wording.continuations and f"N{count - 1} " not in texts[0]:
         assert any("instruction" in what for what in wording.omitted)
         assert (link or SENDER.rstrip(".")) in texts[0] or not channel.capabilities.hashtags
 
@@ -459,7 +461,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     order = accident(instruction="Quittez les lieux " * 30)
     seen = publisher.preview(order)
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
-    assert [wording.leg.channel for wording in seen.wordings] == ["presse"]
+    assert [wording.target.channel for wording in seen.wordings] == ["presse"]
     reason = seen.refusals[0].refused
     assert document(seen, publisher)["refusals"] == [{"channel": "bluesky", "language": "fr", "reason": reason}]
     assert "the first thing to do take" in printed(page(seen, publisher))
@@ -489,13 +491,13 @@ def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(
     publisher = desk.publisher([narrow, mail])
     seen = publisher.preview(order)
     assert [leg.channel for leg in seen.refusals] == ["bluesky"]
-    assert [one.leg.channel for one in seen.pending] == ["presse"]
+    assert [one.target.channel for one in seen.pending] == ["presse"]
     for shown in (printed(page(seen, publisher)), str(draw("preview", [Told(at=NOW, preview=seen)], publisher))):
         assert "the first thing to do take" in shown
         assert "the file is empty" in shown
     said = publisher.publish(order, key="1", actor="desk", wait=0)
     assert said.on("bluesky").outcome is Outcome.REFUSED
-    assert (said.on("presse").outcome, said.on("presse").unworded) == (Outcome.WAITING, True)
+    assert (said.on("presse").outcome, said.on("presse").unrendered) == (Outcome.WAITING, True)
 
 
 def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: Desk) -> None:
@@ -505,12 +507,12 @@ def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: 
     english = Translation(language="en", headline="Accident", instruction="Leave the area.")
     order = accident(instruction="Quittez les lieux " * 30, translations=(english,))
     waits = desk.publisher([broken, desk.by_mail()]).publish(order, key="1", actor="desk", wait=0)
-    assert waits.on("bluesky").unworded
+    assert waits.on("bluesky").unrendered
     publisher = desk.publisher([narrow, desk.by_mail()])
     publisher.drain(timedelta(seconds=10))
     said = publisher.publication("1")
     assert said is not None
-    became = {one.language: (one.outcome, one.unworded) for one in said if one.channel == "bluesky"}
+    became = {one.language: (one.outcome, one.unrendered) for one in said if one.channel == "bluesky"}
     assert became == {"fr": (Outcome.REFUSED, False), "en": (Outcome.POSTED, False)}
     assert any("the first thing to do take" in one.reason for one in said)
     [post] = desk.bluesky.posts

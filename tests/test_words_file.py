@@ -314,7 +314,7 @@ def _render(stage: Stage, settings: Settings, capabilities: Capabilities = SHORT
             channel="c", account="a", language="de", outcome=Outcome.POSTED, ref=PostRef(account="a", id="1")
         )  # fmt: skip
         entry = HistoryEntry(
-            publication="0" * 26, sequence=1, message=first, at=NOW - timedelta(minutes=30), said=(said,)
+            publication="0" * 26, sequence=1, message=first, at=NOW - timedelta(minutes=30), posts=(said,)
         )
         history = History(incident="i1", entries=(entry,))
     return render(
@@ -328,7 +328,7 @@ def _render(stage: Stage, settings: Settings, capabilities: Capabilities = SHORT
             sender="Police nationale",
             history=history,
         ),
-        Target(channel="c", account="a", language="de", answers=tuple(one.publication for one in history.entries)),
+        Target(channel="c", account="a", language="de", reply_to=tuple(one.publication for one in history.entries)),
         channel=ChannelConfig(name="c", network="n", account="a", capabilities=capabilities, open=_never),
         key="0" * 64,
     ).standalone

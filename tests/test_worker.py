@@ -211,7 +211,7 @@ def test_it_delivers_what_this_and_another_process_publish(publishers: Callable[
     publisher, other = publishers(), publishers()
     with publisher.worker():
         told = publisher.publish(accident(), key="here", actor="desk", wait=timedelta(0))
-        waiting = {receipt.note for receipt in told if not receipt.outcome.settled}
+        waiting = {receipt.note for receipt in told if not receipt.outcome.is_final}
         assert all(note.startswith(("A worker sends it; it ", "It is being sent now.")) for note in waiting)
         assert _soon(lambda: _posted(publisher, "here"))
         over = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")

@@ -181,7 +181,7 @@ class StateStore(Protocol):
         """The value under *name*, or `None`."""
         ...
 
-    def swap(self, name: str, value: str, *, version: int | None) -> bool:
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value, if nobody else has since.
 
         Args:
@@ -386,7 +386,7 @@ class ChannelConfig:
         on_cancellation: What a cancellation does: `reply`, `delete` what was posted, or `both`. Where a post cannot be
             deleted, or may be out unseen, it always says so in a post.
         mentions: Accounts that its posts may mention, without `@`; any other is named without it.
-        learns: Its abilities are refined by what it has left in its keep.
+        discovers_capabilities: Its abilities are refined by what it has left in its keep.
         recipients: The addresses of those who want to hear from it now, for a channel with recipients.
         rate: How fast it may go at most, all processes of the installation together: posts, edits and deletions, each
             attempt; on a channel with recipients every person who is written to. What is more severe goes first.
@@ -408,7 +408,7 @@ class ChannelConfig:
     on_correction: OnCorrection | BySeverity[OnCorrection] = USUAL_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[str] = frozenset()
-    learns: bool = False
+    discovers_capabilities: bool = False
     recipients: Callable[[], Iterable[str]] | None = field(default=None, repr=False)
     rate: Rate | None = None
     problem: str = ""

@@ -284,7 +284,7 @@ def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
     and X): a slip in one answer must not silence a channel for years.
     """
     lower = {name.lower(): value.strip() for name, value in headers.items()}
-    apart = ahead(lower, now=now)
+    apart = clock_skew(lower, now=now)
     there = now + apart
     for name in _LATER_AT:
         if (value := lower.get(name)) and (at := _time(value, there)) is not None:
@@ -292,7 +292,7 @@ def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
     return None
 
 
-def ahead(headers: Mapping[str, str], *, now: datetime) -> timedelta:
+def clock_skew(headers: Mapping[str, str], *, now: datetime) -> timedelta:
     """By how much the network's clock is ahead of ours, as far as its answer tells.
 
     Args:

@@ -80,7 +80,7 @@ class Pigeons:
     def whoami(self) -> Account:
         kept = self._keep.load("ring")
         assert_type(kept, StoredValue | None)
-        if kept and not self._keep.swap("ring", self._token.get_secret_value(), version=kept.version):
+        if kept and not self._keep.compare_and_swap("ring", self._token.get_secret_value(), version=kept.version):
             raise Blocked("Somebody else was faster.")
         with self._keep.lease("ring", seconds=1.5):
             return Account(id="1", name=self.account)

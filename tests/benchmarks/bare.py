@@ -27,10 +27,10 @@ class Bare:
         list(self._threads.map(self._say, wordings))
 
     def _say(self, wording: RenderedPost) -> None:
-        channel = self._channels[wording.leg.channel]
+        channel = self._channels[wording.target.channel]
         request = channel.prepare(wording.standalone, ())
         if isinstance(channel, SupportsBulkSend):
-            addresses = ADDRESSES if wording.leg.channel == "email" else NUMBERS
+            addresses = ADDRESSES if wording.target.channel == "email" else NUMBERS
             people = tuple(Recipient(key=f"{number:064d}", address=one) for number, one in enumerate(addresses))
             assert all(told.outcome == "posted" for told in channel.send_each(request, people))
         else:

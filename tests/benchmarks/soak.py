@@ -108,7 +108,7 @@ class Soak:
         """Return how many deliveries are not settled."""
         table = schema.delivery
         query = select(func.count()).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             return int(connection.execute(query).scalar() or 0)
 
     def drain(self, *, seconds: float, share: float = 1.0, workers: int = 2) -> Drained:
@@ -171,7 +171,7 @@ def soaking(folder: Path) -> Iterator[Soak]:
 def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     """Write all publications; all but the last ones are delivered."""
     began = SystemClock().now() - OUTAGE
-    with journal.as_one():
+    with journal.transaction():
         for number in range(PUBLICATIONS):
             journal.publish(_draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS)))
             if number + 1 == PUBLICATIONS - WAITING:
@@ -181,7 +181,7 @@ def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
 def _settle_all(journal: Journal) -> None:
     table, people = schema.delivery, schema.recipient
     ref = PostRef(account="police34.example", id="before").model_dump_json()
-    with journal.writing() as connection:
+    with journal.write() as connection:
         connection.execute(update(table).values(state=Outcome.POSTED, attempts=1, ref=ref, settled_at=1))
         connection.execute(update(people).values(state=Outcome.POSTED, attempts=1))
 
@@ -200,12 +200,12 @@ def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewP
         key=f"key {number}",
         digest=message.digest(),
         message=message,
-        course=IncidentStatus.OPEN if in_course else IncidentStatus.STANDALONE,
+        status=IncidentStatus.OPEN if in_course else IncidentStatus.STANDALONE,
         expected_sequence=place + 1 if in_course else 0,
         actor="desk",
         at=at,
         due_at=at + timedelta(hours=8) if in_course else None,
-        drafted=tuple(_drafted(channel, publication, message, answers, at) for channel in channels),
+        deliveries=tuple(_drafted(channel, publication, message, answers, at) for channel in channels),
     )
 
 
@@ -223,11 +223,11 @@ def _drafted(
         created_at=at,
     )
     return NewDelivery(
-        leg=Target(channel=channel.name, account=channel.account, language="fr", answers=answers),
+        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=answers),
         post_key=post.key,
         standalone=post,
         reply=post if answers else None,
-        addresses=tuple(_PEOPLE[channel.name]) if channel.name in _PEOPLE else None,
+        recipients=tuple(_PEOPLE[channel.name]) if channel.name in _PEOPLE else None,
     )
 
 

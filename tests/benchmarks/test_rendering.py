@@ -54,7 +54,7 @@ def _scene(sample: Sample, message: Message) -> RenderContext:
 
 def _worded(scene: RenderContext, channel: ChannelConfig) -> RenderedPost:
     answers = tuple(entry.publication for entry in scene.history.entries) if channel.capabilities.replies else ()
-    leg = Target(channel=channel.name, account=channel.account, language="fr", answers=answers)
+    leg = Target(channel=channel.name, account=channel.account, language="fr", reply_to=answers)
     return render(scene, leg, channel=channel, key="0" * 64)
 
 

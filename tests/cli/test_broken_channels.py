@@ -262,7 +262,7 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
     with _opened(desk) as publisher:
         assert publisher.faults() == {}
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
-    assert ended.in_order
+    assert ended.ok
     # What was over before it could be sent is not sent: the end goes out, and stands alone.
     [post] = desk.bluesky.posts
     assert "TERMINÉ" in post.text
@@ -278,9 +278,9 @@ def test_what_waited_hangs_together_once_the_channel_is_mended(desk: Desk) -> No
         publisher.drain(timedelta(seconds=20))
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
         opened = publisher.publication("open")
-    assert ended.in_order
+    assert ended.ok
     assert opened is not None
-    assert opened.in_order
+    assert opened.ok
     first, *rest = desk.bluesky.posts
     assert "Accident de la circulation" in first.text
     assert ["une voie rouverte" in rest[0].text.lower(), "TERMINÉ" in rest[1].text] == [True, True]
@@ -293,7 +293,7 @@ def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: D
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
-    assert ended.on("bluesky").unworded
+    assert ended.on("bluesky").unrendered
     assert ended.on("presse").outcome is Outcome.POSTED
     _mended(desk)
     with _opened(desk) as publisher:
@@ -318,7 +318,7 @@ def test_what_was_posted_is_taken_back_once_the_channel_is_mended(desk: Desk) ->
         publisher.drain(timedelta(seconds=20))
         cancelled = publisher.publication("cancel")
     assert cancelled is not None
-    assert cancelled.on("bluesky").outcome is Outcome.WITHDRAWN
+    assert cancelled.on("bluesky").outcome is Outcome.DELETED
     assert not desk.bluesky.posts
 
 
@@ -342,7 +342,7 @@ def test_several_posts_of_one_message_keep_their_place_before_the_next(desk: Des
 
 def test_the_words_are_those_of_the_time_at_which_it_was_published(desk: Desk) -> None:
     with _opened(desk) as publisher:
-        [usual] = [one for one in publisher.preview(accident()).wordings if one.leg.channel == "bluesky"]
+        [usual] = [one for one in publisher.preview(accident()).wordings if one.target.channel == "bluesky"]
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
         said = publisher.publish(accident(), key="open", actor="desk")
@@ -417,11 +417,11 @@ def test_a_process_with_the_right_secret_sends_what_another_could_not(
         monkeypatch.delenv("SKY")
         with _opened(desk) as broken:
             said = broken.publish(accident(), key="open", actor="desk")
-            assert said.on("bluesky").unworded
+            assert said.on("bluesky").unrendered
         sound.drain(timedelta(seconds=20))
         opened = sound.publication("open")
     assert opened is not None
-    assert opened.in_order
+    assert opened.ok
     assert len(desk.bluesky.posts) == 1
 
 
@@ -466,7 +466,7 @@ def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk)
 def test_what_turns_out_not_to_be_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, told: str) -> None:
     _change(desk, "handle =", f'{use} = "perhaps"\nhandle =')
     with _opened(desk) as publisher:
-        assert publisher.publish(accident(), key="open", actor="desk").on("bluesky").unworded
+        assert publisher.publish(accident(), key="open", actor="desk").on("bluesky").unrendered
     _change(desk, f'{use} = "perhaps"', f"{use} = true")
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
@@ -489,7 +489,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> 
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
         [reminder] = publisher.journal.unfinished()
-        assert reminder.on("duty").unworded
+        assert reminder.on("duty").unrendered
     assert desk.mail.mailbox(chief) == []
     (desk.folder / "duty").write_text(desk.mail_url, encoding="utf-8")
     with _opened(desk) as publisher:

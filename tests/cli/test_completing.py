@@ -156,7 +156,7 @@ def test_whatever_is_wrong_there_is_no_suggestion_and_no_word(complete: Offered,
 def test_a_journal_that_another_process_holds_is_not_waited_for(complete: Offered, desk: Desk, run: Run) -> None:
     run("publish", *ACCIDENT)
     journal = desk.publisher().journal
-    with journal.writing():
+    with journal.write():
         assert list(complete("end ")) == ["2026-4711"]
 
 

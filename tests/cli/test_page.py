@@ -151,7 +151,7 @@ def test_every_outcome_is_told_in_words() -> None:
         told = verdict(Receipt(channel="x", language="fr", outcome=outcome, delivery=1), PARIS, POSTS)
         assert told.label
         assert told.meaning.endswith(".")
-        assert (told.state == "bad") == (not outcome.in_order and outcome.settled)
+        assert (told.state == "bad") == (not outcome.ok and outcome.is_final)
 
 
 def test_a_receipt_is_told_with_reason_remedy_and_counts_never_people() -> None:
@@ -390,8 +390,8 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
         clock.put_to(SAMPLE["accident/opening"].at)
         first = said(publisher, SAMPLE["accident/opening"].message, "first")
         [wording] = first.preview.wordings
-        leg = replace(wording.leg, operation=Operation.EDIT)
-        edit = replace(first.preview, wordings=(RenderedPost(leg=leg, standalone=wording.standalone),))
+        leg = replace(wording.target, operation=Operation.EDIT)
+        edit = replace(first.preview, wordings=(RenderedPost(target=leg, standalone=wording.standalone),))
         told = Told(at=first.at, preview=edit, seen={"x": (Seen(id="1", text="neu"),)})
         [card] = draw("preview", [told], publisher).sections[0].devices[0].cards
     assert card.wording == "Changes the earlier post"

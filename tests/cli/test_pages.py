@@ -28,20 +28,20 @@ def _publication(*outcomes: tuple[Operation, Outcome]) -> Publication:
 
 def test_what_was_done_is_said_where_it_was_no_post() -> None:
     done = _publication(
-        (Operation.POST, Outcome.POSTED), (Operation.EDIT, Outcome.POSTED), (Operation.DELETE, Outcome.WITHDRAWN)
+        (Operation.POST, Outcome.POSTED), (Operation.EDIT, Outcome.POSTED), (Operation.DELETE, Outcome.DELETED)
     )
     assert printed(receipts(done, UTC)).splitlines() == [
         "  ✔ x (fr): posted",
         "  ✔ x (fr) · edit: posted",
-        "  ✔ x (fr) · delete: withdrawn",
+        "  ✔ x (fr) · delete: deleted",
     ]
 
 
 @pytest.mark.parametrize(
     ("became", "told"),
     [
-        ([(Operation.DELETE, Outcome.WITHDRAWN)], "yes"),
-        ([(Operation.POST, Outcome.WITHDRAWN)], "no"),
+        ([(Operation.DELETE, Outcome.DELETED)], "yes"),
+        ([(Operation.POST, Outcome.DELETED)], "no"),
         ([(Operation.EDIT, Outcome.POSTED), (Operation.POST, Outcome.REFUSED)], "partly"),
         ([(Operation.DELETE, Outcome.UNCONFIRMED)], "unknown"),
         ([(Operation.DELETE, Outcome.WAITING)], "no"),

@@ -126,9 +126,9 @@ def test_asking_for_help_opens_no_sql_toolkit() -> None:
 
 
 def test_the_worst_exit_is_told() -> None:
-    assert worst() is Exit.IN_ORDER
-    assert worst(Exit.ATTENTION, Exit.OVERDUE, Exit.NOBODY) is Exit.NOBODY
-    assert worst(Exit.NOBODY, Exit.NO_JOURNAL) is Exit.NO_JOURNAL
+    assert worst() is Exit.OK
+    assert worst(Exit.ATTENTION, Exit.OVERDUE, Exit.NO_WORKER) is Exit.NO_WORKER
+    assert worst(Exit.NO_WORKER, Exit.NO_JOURNAL) is Exit.NO_JOURNAL
 
 
 def test_what_an_error_means_for_a_script() -> None:
@@ -150,7 +150,7 @@ def test_what_an_error_means_for_a_script() -> None:
 
 def test_a_library_that_is_missing_while_a_command_runs_is_told_as_one() -> None:
     lacking = trouble(ModuleNotFoundError("x", name="aiosmtpd.controller"), begun=False, command="demo")
-    assert (lacking.kind, lacking.exit, lacking.more) == ("MissingExtra", Exit.NOT_PUBLISHED, {"extra": "all"})
+    assert (lacking.kind, lacking.exit, lacking.more) == ("MissingExtra", Exit.REJECTED, {"extra": "all"})
     assert "The command 'demo' (aiosmtpd.controller is not installed)" in lacking.text
     ours = trouble(ModuleNotFoundError("x", name="policenotify.gone"), begun=False, command="demo")
     assert ours.kind == "ModuleNotFoundError"

@@ -133,7 +133,7 @@ def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, d
     publisher = desk.publisher([quick])
     for number in range(101):
         tip = accident(category="road_safety", headline=f"Conseil {number}", lifecycle={})
-        assert publisher.publish(tip, key=str(number), actor="desk").in_order
+        assert publisher.publish(tip, key=str(number), actor="desk").ok
     ran = run("status", "--last", "3")
     assert ran.code == 3
     _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
@@ -156,7 +156,7 @@ def test_what_is_held_for_some_readers_is_found_too(run: Run, desk: Desk) -> Non
     first = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
     publisher = desk.publisher()
     tip = accident(category="road_safety", headline="Conseil", lifecycle={})
-    assert publisher.publish(tip, key="tip", actor="desk").in_order
+    assert publisher.publish(tip, key="tip", actor="desk").ok
     ran = run("status", "--last", "1", "--json")
     assert [one["id"] for one in ran.document["unfinished"]] == [first]
 
@@ -267,7 +267,7 @@ def test_all_is_shown_in_full_on_demand(run: Run, desk: Desk) -> None:
 
 def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk) -> None:
     _backlog(desk, 12)
-    with desk.publisher().journal.writing() as connection:
+    with desk.publisher().journal.write() as connection:
         held = update(schema.delivery).where(
             schema.delivery.c.channel == "presse", schema.delivery.c.lane.like("I004 %")
         )
@@ -278,7 +278,7 @@ def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk)
 
 def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk: Desk) -> None:
     _backlog(desk, 12)
-    with desk.publisher().journal.writing() as connection:
+    with desk.publisher().journal.write() as connection:
         connection.execute(update(schema.delivery).values(state=Outcome.POSTED))
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))

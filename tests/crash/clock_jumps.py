@@ -116,10 +116,15 @@ class Scene:
         """A process that takes the next delivery, may have said it, and is seen no more; its lease must run out."""
         journal, how = self.publisher.journal, self.publisher.channels[self.network]
         claimed = journal.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
-        if claimed is None or claimed.doubt or claimed.operation is not Operation.POST or claimed.request is not None:
+        if (
+            claimed is None
+            or claimed.in_doubt
+            or claimed.operation is not Operation.POST
+            or claimed.request is not None
+        ):
             return
         self.counted["killed"] += 1
-        channel = how.open(self.clock, journal.keep(how.name))
+        channel = how.open(self.clock, journal.state_store(how.name))
         assert isinstance(channel, SupportsSend)
         assert claimed.standalone is not None
         request = channel.prepare(claimed.standalone, ())

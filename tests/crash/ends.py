@@ -210,7 +210,7 @@ class Scene:
         return len(self.sms.messages) + len(self.mail.mails) + len(self.x.posts)
 
     def attempts(self) -> int:
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             return int(connection.execute(select(func.count()).select_from(schema.attempt)).scalar_one())
 
     def halt(self, process: int) -> None:
@@ -281,7 +281,7 @@ class Scene:
 
     def _only_held(self) -> bool:
         table = schema.delivery
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             some = select(table.c.id).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING])).limit(1)
             return connection.execute(some).first() is None
 
@@ -320,7 +320,7 @@ class Scene:
             .join(one, one.c.id == person.c.delivery)
             .join(said, said.c.id == one.c.publication)
         )
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             rows = connection.execute(query).all()
         for row in rows:
             _, incident, point = row.turn.split()
@@ -344,7 +344,7 @@ class Scene:
     def _posts_are_out_once(self, counted: Counter[str]) -> None:
         """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""
         table = schema.delivery
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             rows = connection.execute(select(table.c.state, table.c.ref).where(table.c.channel == "x")).all()
         refs = Counter(PostRef.read(row.ref).id for row in rows if row.state == Outcome.POSTED)
         counted |= Counter(f"x {row.state}" for row in rows)
@@ -516,7 +516,7 @@ def twins(played: Scene, ends: int) -> str:
     for process in alive:
         played.end(process)
     played.finish()
-    with played.journal.reading() as connection:
+    with played.journal.read() as connection:
         taken = connection.execute(
             select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
         ).scalar_one()

@@ -186,7 +186,7 @@ class Hands:
     # --- what is true in the end
 
     def _judge(self) -> None:
-        with self.publisher.journal.reading() as connection:
+        with self.publisher.journal.read() as connection:
             query = select(schema.delivery, schema.publication.c.key.label("said")).join(
                 schema.publication, schema.publication.c.id == schema.delivery.c.publication
             )
@@ -275,7 +275,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         publisher = stack.enter_context(
             Publisher(journal=journal, channels=ready, zone=PARIS, sender=SENDER, clock=clock)
         )
-        channels = {how.name: how.open(clock, journal.keep(how.name)) for how in ready}
+        channels = {how.name: how.open(clock, journal.state_store(how.name)) for how in ready}
         for channel in channels.values():
             stack.callback(channel.close)
         yield Hands(seed, publisher, clock, stands, channels, random.Random(seed))  # noqa: S311 - a test's dice

@@ -61,7 +61,7 @@ class _Verdict:
             self.wrong.append(what)
 
     def _read(self) -> None:
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             said = connection.execute(select(schema.publication)).all()
             self.deliveries = list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
             for row in connection.execute(select(schema.attempt).order_by(schema.attempt.c.number)).all():
@@ -166,7 +166,7 @@ class _Verdict:
 
     def _one_person(self, row: Row[Any], key: str, address: str, copies: int) -> int:
         table = schema.recipient
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             query = select(table).where(table.c.delivery == row.id, table.c.key == key)
             person = connection.execute(query).one()
         named = f"{self._named(row)} to {address}"

@@ -75,7 +75,7 @@ def _work(installation: Installation, alarms: str, user: int) -> int:
     worker.on_failure = ended.set
     with worker:
         ended.wait(_FOREVER)
-        return Exit.TAKEN_AWAY if worker.failure is not None else Exit.NOT_PUBLISHED
+        return Exit.TAKEN_AWAY if worker.failure is not None else Exit.REJECTED
 
 
 def _main(installation: Installation) -> None:

@@ -99,7 +99,7 @@ class Desk:
         answers = tuple(entry.publication for entry in before.entries) if before else ()
         course = IncidentStatus.STANDALONE if stage is Stage.STANDALONE else IncidentStatus.UNKNOWN
         if before:
-            course = next_status(before.course, stage, incident=incident)
+            course = next_status(before.status, stage, incident=incident)
         elif corrects:
             answers, course = (
                 (corrects,),
@@ -114,7 +114,7 @@ class Desk:
                 language=language,
                 operation=Operation.POST,
                 part=part,
-                answers=answers,
+                reply_to=answers,
                 skip=skip,
             )
             post = Post(
@@ -129,11 +129,11 @@ class Desk:
             mass = (people or {}).get(channel)
             drafted.append(
                 NewDelivery(
-                    leg=leg,
+                    target=leg,
                     post_key=post.key,
                     standalone=post,
                     reply=post if answers else None,
-                    addresses=None if mass is None else tuple(mass),
+                    recipients=None if mass is None else tuple(mass),
                 )
             )
         return NewPublication(
@@ -141,7 +141,7 @@ class Desk:
             key=key or f"key {publication}",
             digest=message.digest(),
             message=message,
-            course=course,
+            status=course,
             expected_sequence=len(answers) + 1 if incident else 0,
             actor="cne Roux",
             at=at,
@@ -149,7 +149,7 @@ class Desk:
             due_at=at + timedelta(hours=2) if course is IncidentStatus.OPEN else None,
             findings=findings,
             rules={"fr": "1"},
-            drafted=tuple(drafted),
+            deliveries=tuple(drafted),
             pictures=pictures,
             skips_without_opening=frozenset(skips),
         )
@@ -170,7 +170,7 @@ class Desk:
         return claimed
 
     def begin(self, claimed: ClaimedDelivery, *, rate: Rate | None = None) -> ClaimedDelivery:
-        wording = claimed.wording or ("reply" if claimed.reply and claimed.answers else "standalone")
+        wording = claimed.wording or ("reply" if claimed.reply and claimed.reply_to else "standalone")
         request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
         return self.journal.begin(claimed, request, wording, rate=rate)
 
@@ -230,12 +230,12 @@ class Desk:
             .join(one, one.c.id == person.c.delivery)
             .where(one.c.publication == publication, person.c.key == recipient_key(self.keys, address))
         )
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             state = connection.execute(query).scalar()
         return Outcome(state) if state else None
 
     def dump(self, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the tables (by default of every table), to see whether anything changed."""
         wanted = [schema.metadata.tables[name] for name in tables] if tables else schema.metadata.sorted_tables
-        with self.journal.reading() as connection:
+        with self.journal.read() as connection:
             return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in wanted}

@@ -64,7 +64,7 @@ def test_a_mail_for_nobody_is_skipped(desk: Desk, stage: Stage) -> None:
 
 
 def test_a_mail_for_nobody_but_the_suppressed_is_skipped(desk: Desk) -> None:
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         recipients.suppress(connection, [recipient_key(desk.keys, A)], "Wants no more.", 0)
     said = desk.publish(channels=("mail",), people={"mail": [A]})
     assert desk.outcome(said, "mail") is Outcome.SKIPPED
@@ -111,7 +111,7 @@ def test_of_people(found: dict[Outcome, int], total: Outcome) -> None:
 
 @given(st.dictionaries(st.sampled_from(Outcome), st.integers(0, 3)))
 def test_a_mass_delivery_waits_exactly_while_somebody_does(found: dict[Outcome, int]) -> None:
-    waits = any(count and not outcome.settled for outcome, count in found.items())
+    waits = any(count and not outcome.is_final for outcome, count in found.items())
     assert (of_people(found) is Outcome.WAITING) is waits
 
 
@@ -123,7 +123,7 @@ def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     address = "Jeanne.Vraisemblable+alerte@mairie-introuvable.example"
     said = desk.publish(channels=("mail",), people={"mail": [address, A]})
     desk.mail({address: "unavailable"})
-    desk.journal.keep("mail").swap("session", "Vraisemblable", version=None)
+    desk.journal.state_store("mail").compare_and_swap("session", "Vraisemblable", version=None)
     files = sorted(Path(desk.path).parent.glob("journal.db*"))
     assert {file.name for file in files} >= {"journal.db", "journal.db-wal"}
     for file in files:

@@ -58,8 +58,8 @@ def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
         key=claimed.key,
         operation=Operation.POST,
         severe=True,
-        mass=False,
-        doubt=False,
+        has_recipients=False,
+        in_doubt=False,
         attempts=0,
         first_tried_at=None,
         last_tried_at=None,
@@ -68,9 +68,9 @@ def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
         standalone=claimed.standalone,
         reply=None,
         wording="",
-        variant=0,
+        request_version=0,
         request=None,
-        answers=(),
+        reply_to=(),
         target=None,
     )
     assert claimed.standalone is not None
@@ -171,7 +171,7 @@ def test_what_has_expired_in_doubt_is_claimed_to_be_settled(desk: Desk) -> None:
     desk.publish(lives=SOON)
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     desk.clock.pass_by(SOON.total_seconds())
-    assert desk.take().doubt
+    assert desk.take().in_doubt
 
 
 # --- due
@@ -217,8 +217,8 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     assert desk.journal.recover() == 2
     assert desk.journal.recover() == 0
     begun, claimed = desk.take(), desk.take()
-    assert (begun.incident, begun.doubt, begun.attempts) == ("begun", True, 1)
-    assert (claimed.incident, claimed.doubt, claimed.attempts) == ("claimed", False, 0)
+    assert (begun.incident, begun.in_doubt, begun.attempts) == ("begun", True, 1)
+    assert (claimed.incident, claimed.in_doubt, claimed.attempts) == ("claimed", False, 0)
     [attempt] = desk.dump("pn_attempt")["pn_attempt"]
     assert attempt[5:] == ("unconfirmed", "The sending process stopped.", "interrupted")
 
@@ -258,9 +258,9 @@ def test_a_doubt_outlives_a_second_interruption(desk: Desk) -> None:
     desk.publish()
     desk.begin(desk.take())
     desk.clock.pass_by(121)
-    assert desk.take().doubt
+    assert desk.take().in_doubt
     desk.clock.pass_by(121)  # silent again, before anything was begun
-    assert desk.take().doubt
+    assert desk.take().in_doubt
 
 
 def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
@@ -274,7 +274,7 @@ def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
     found = desk.journal.publication(said)
     assert found is not None
     assert found.on("mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.WAITING: 2}
-    assert not desk.take("mail").doubt  # the people are, one by one
+    assert not desk.take("mail").in_doubt  # the people are, one by one
 
 
 def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program: Program, desk: Desk) -> None:
@@ -297,7 +297,7 @@ def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program:
     assert desk.journal.recover() == 0  # of another host nothing is known: it may be sending
     desk.clock.pass_by(1)
     mine = desk.begin(desk.take())
-    assert (mine.doubt, mine.attempts) == (True, 2)
+    assert (mine.in_doubt, mine.attempts) == (True, 2)
     desk.settle(mine)
     assert process.communicate("\n", timeout=30)[0] == "lost\n"
     assert desk.outcome(said) is Outcome.POSTED
@@ -348,14 +348,14 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
     desk.journal.recover()
     assert desk.journal.due(["sky"]) == {"sky": now}
     claimed = {one.publication: one for one in (desk.take(), desk.take(), desk.take())}
-    assert [(claimed[said].doubt, claimed[said].first_tried_at) for said in (tried, doubtful, never)] == [
+    assert [(claimed[said].in_doubt, claimed[said].first_tried_at) for said in (tried, doubtful, never)] == [
         (False, now),
         (True, now - timedelta(days=1)),
         (False, None),
     ]
     assert {one.last_tried_at for one in claimed.values()} == {now, None}
     desk.journal.recover()
-    [told] = desk.journal.recorded("clock_set_back", now)  # once put right, it is right
+    [told] = desk.journal.events_of_kind("clock_set_back", now)  # once put right, it is right
     assert told == {"deliveries": [1, 2, 3]}
 
 
@@ -379,7 +379,7 @@ def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -
     following = desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     for channel in ("sky", "mail"):
         assert desk.take(channel).publication == following
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         rows = connection.execute(select(schema.delivery).where(schema.delivery.c.publication == damaged)).all()
     assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal has of it, or ")] * 2
     desk.journal.resolve(rows[0].id, "cne Roux", posted=True)
@@ -449,50 +449,50 @@ def test_answers_run_from_the_opening_to_the_last_that_landed(desk: Desk) -> Non
     desk.publish(Stage.UPDATE)
     desk.deliver(outcome=Outcome.REFUSED)
     desk.publish(Stage.END)
-    assert desk.take().answers == (desk.ref(opening), desk.ref(update_))
+    assert desk.take().reply_to == (desk.ref(opening), desk.ref(update_))
 
 
 def test_without_the_opening_there_is_no_thread(desk: Desk) -> None:
     desk.publish()
     desk.deliver(outcome=Outcome.REFUSED)
     desk.publish(Stage.UPDATE)
-    assert desk.take().answers == ()
+    assert desk.take().reply_to == ()
 
 
 def test_an_account_answers_only_itself(desk: Desk) -> None:
     desk.publish()
     desk.deliver()
     desk.publish(Stage.UPDATE, account="police66.example")
-    assert desk.take().answers == ()
+    assert desk.take().reply_to == ()
 
 
 def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     desk.publish(languages=("fr", "en"))
     french = desk.deliver()
     english = desk.take()
-    assert english.answers == (desk.ref(french),)
+    assert english.reply_to == (desk.ref(french),)
     desk.settle(desk.begin(english))
     desk.publish(Stage.UPDATE, languages=("fr", "en"))
     update_ = desk.begin(desk.take())
-    assert update_.answers == (desk.ref(french),)
+    assert update_.reply_to == (desk.ref(french),)
     desk.settle(update_)
     # Everything hangs under the thread's first post; the last is what it answers.
-    assert desk.take().answers == (desk.ref(french), desk.ref(english), desk.ref(update_))
+    assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
 
 
 def test_a_second_language_stands_alone_where_the_first_did_not_land(desk: Desk) -> None:
     desk.publish(languages=("fr", "en"))
     desk.deliver(outcome=Outcome.REFUSED)
     english = desk.deliver()
-    assert english.answers == ()
+    assert english.reply_to == ()
     desk.publish(Stage.UPDATE, languages=("fr", "en"))
-    assert desk.take().answers == (desk.ref(english),)
+    assert desk.take().reply_to == (desk.ref(english),)
 
 
 def test_a_second_mail_is_no_answer_to_the_first(desk: Desk) -> None:
     desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": ["a@x.example"]})
     desk.mail()
-    assert desk.take("mail").answers == ()
+    assert desk.take("mail").reply_to == ()
 
 
 @pytest.mark.parametrize("landed", [True, False])
@@ -500,7 +500,7 @@ def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
     desk.publish()
     opening = desk.deliver(outcome=Outcome.POSTED if landed else Outcome.REFUSED)
     desk.publish(Stage.STANDALONE)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         table = schema.delivery
         connection.execute(update(table).where(table.c.id != opening.id).values(target=opening.id, operation="edit"))
     claimed = desk.take()

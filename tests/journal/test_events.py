@@ -202,5 +202,5 @@ def test_the_number_of_a_removed_event_is_not_given_again(desk: Desk) -> None:
 
 
 def test_the_desks_of_these_tests_would_see_a_change(desk: Desk) -> None:
-    with pytest.raises(AssertionError, match="UPDATE pn_event"), desk.journal.writing() as connection:
+    with pytest.raises(AssertionError, match="UPDATE pn_event"), desk.journal.write() as connection:
         connection.execute(schema.event.update().values(actor="nobody"))

@@ -32,7 +32,7 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
     begun, go, done = threading.Event(), threading.Event(), list[str]()
 
     def write() -> None:
-        with desk.journal.writing() as connection:
+        with desk.journal.write() as connection:
             connection.exec_driver_sql("UPDATE pn_meta SET value = value")
             begun.set()
             go.wait(10)
@@ -56,6 +56,6 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
 
 
 def test_who_forks_within_his_own_transaction_waits_for_nobody(desk: Desk) -> None:
-    with desk.journal.reading():
+    with desk.journal.read():
         assert _fork(lambda: None) == 0
     assert (_gate.shut, _gate.inside) == (False, {})

@@ -29,11 +29,11 @@ def test_an_incident_is_read_back_in_order(desk: Desk) -> None:
         desk.journal.publish(drafts[-1])
         desk.clock.pass_by(60)
     history = desk.journal.history("I1")
-    assert (history.incident, history.course) == ("I1", IncidentStatus.ENDED)
+    assert (history.incident, history.status) == ("I1", IncidentStatus.ENDED)
     for number, (entry, draft) in enumerate(zip(history.entries, drafts, strict=True), 1):
         assert (entry.publication, entry.sequence, entry.at) == (draft.id, number, draft.at)
         assert entry.message == draft.message
-        assert [said.channel for said in entry.said] == ["sky", "mail"]
+        assert [said.channel for said in entry.posts] == ["sky", "mail"]
 
 
 def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
@@ -41,7 +41,7 @@ def test_what_became_of_each_post_is_read_back(desk: Desk) -> None:
     french = desk.deliver()
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     [entry] = desk.journal.history("I1").entries
-    assert entry.said == (
+    assert entry.posts == (
         PostedPart(
             channel="sky",
             account="police34.example",
@@ -58,7 +58,7 @@ def test_an_unknown_incident_has_no_history_and_what_is_open_is_told_in_lines(de
     desk.publish(incident="I2", location=Location(department="34", department_name="Hérault"))
     desk.publish(incident="I3", location=Location(department="34"))
     history = desk.journal.history("I9")
-    assert (history.entries, history.course) == ((), IncidentStatus.UNKNOWN)
+    assert (history.entries, history.status) == ((), IncidentStatus.UNKNOWN)
     assert tuple(map(str, desk.journal.incidents())) == (
         "I1 (traffic_accident, Montpellier, Avenue de Toulouse, opened 2026-03-02 06:30 UTC)",
         "I2 (traffic_accident, Hérault, opened 2026-03-02 06:30 UTC)",
@@ -73,7 +73,7 @@ def test_incidents_are_listed_the_latest_first(desk: Desk) -> None:
     desk.publish(Stage.END, "I2")
     assert [line.id for line in desk.journal.incidents()] == ["I3", "I1"]
     everything = desk.journal.incidents(only_open=False)
-    assert [(line.id, line.course, line.headline) for line in everything] == [
+    assert [(line.id, line.status, line.headline) for line in everything] == [
         ("I3", IncidentStatus.OPEN, "Accident I3"),
         ("I2", IncidentStatus.ENDED, "Accident I2"),
         ("I1", IncidentStatus.OPEN, "Accident I1"),

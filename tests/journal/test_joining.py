@@ -130,7 +130,7 @@ def test_what_fails_leaves_the_transaction_usable(publisher: Publisher, host: En
         _note(connection, INCIDENT)
         publish(opened.end("Circulation rétablie"), "end")
     assert _noted(host) == [INCIDENT]
-    assert [one.course for one in publisher.incidents(only_open=False)] == ["ended"]
+    assert [one.status for one in publisher.incidents(only_open=False)] == ["ended"]
     with host.connect() as connection:
         draft = text("SELECT state FROM pn_publication WHERE id = :id")
         kept = connection.execute(draft, {"id": refused.value.publication}).scalar()
@@ -150,7 +150,7 @@ def test_what_the_database_refuses_leaves_it_usable_and_shows_no_value(publisher
 
 
 def _break(publisher: Publisher) -> None:
-    with publisher.journal.writing() as connection:
+    with publisher.journal.write() as connection:
         connection.execute(text("INSERT INTO pn_meta (name) VALUES (:name)"), {"name": "geheim"})
 
 
@@ -193,7 +193,7 @@ def test_only_a_transaction_on_the_journal_is_joined(
 def test_what_cannot_be_joined_says_why(publisher: Publisher, host: Engine, url: str) -> None:
     on_server = url.startswith("post")
     host = host if on_server else create_engine(f"{url}?timeout=0.05")
-    with host.connect() as connection, publisher.journal.writing():
+    with host.connect() as connection, publisher.journal.write():
         if on_server:
             with pytest.raises(DBAPIError):
                 connection.execute(text("SELECT 1 / 0"))
@@ -226,12 +226,12 @@ class Told:
         self.woke = 0
         self.fails = False
 
-    def kick(self, connection: Connection) -> None:
+    def enqueue(self, connection: Connection) -> None:
         _note(connection, "kicked")
         if self.fails:
             connection.execute(text("INSERT INTO nowhere VALUES (1)"))
 
-    def woken(self) -> None:
+    def on_commit(self) -> None:
         self.woke += 1
         if self.fails:
             raise OSError("geheim")
@@ -267,13 +267,13 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
 ) -> None:
     clock = FakeClock()
     journal = open_journal(place or str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-    assert [journal.promise("celery") for _ in range(2)] == [True, False]
-    journal.keep_promise("celery")
-    assert [journal.promise("celery") for _ in range(2)] == [True, False]
+    assert [journal.request_drain("celery") for _ in range(2)] == [True, False]
+    journal.acknowledge_drain("celery")
+    assert [journal.request_drain("celery") for _ in range(2)] == [True, False]
     clock.pass_by(OVERDUE.total_seconds())
-    assert [journal.promise("celery") for _ in range(2)] == [True, False]
-    with journal.writing() as connection:  # two at once
-        assert not meta.promise(connection, "celery", microseconds(clock.now()))
+    assert [journal.request_drain("celery") for _ in range(2)] == [True, False]
+    with journal.write() as connection:  # two at once
+        assert not meta.request_drain(connection, "celery", microseconds(clock.now()))
     journal.close()
 
 

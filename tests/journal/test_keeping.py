@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 
 def test_a_value_is_stored_and_replaced_by_its_version(journal: Journal) -> None:
-    keep = journal.keep("sky")
+    keep = journal.state_store("sky")
     assert keep.load("session") is None
-    assert keep.swap("session", "one", version=None)
+    assert keep.compare_and_swap("session", "one", version=None)
     assert keep.load("session") == StoredValue("one", 1)
-    assert not keep.swap("session", "other", version=None)
-    assert not keep.swap("session", "other", version=7)
-    assert keep.swap("session", "two", version=1)
+    assert not keep.compare_and_swap("session", "other", version=None)
+    assert not keep.compare_and_swap("session", "other", version=7)
+    assert keep.compare_and_swap("session", "two", version=1)
     assert keep.load("session") == StoredValue("two", 2)
-    assert not keep.swap("session", "late", version=1)
+    assert not keep.compare_and_swap("session", "late", version=1)
     assert keep.load("session") == StoredValue("two", 2)
 
 
 def test_channels_and_names_are_apart(journal: Journal) -> None:
-    assert journal.keep("sky").swap("session", "one", version=None)
-    assert journal.keep("sky").load("other") is None
-    assert journal.keep("mail").load("session") is None
+    assert journal.state_store("sky").compare_and_swap("session", "one", version=None)
+    assert journal.state_store("sky").load("other") is None
+    assert journal.state_store("mail").load("session") is None
 
 
 def test_a_lease_alone_stores_nothing(journal: Journal) -> None:
-    keep = journal.keep("sky")
+    keep = journal.state_store("sky")
     with keep.lease("session", seconds=30):
         assert keep.load("session") is None
-        assert keep.swap("session", "one", version=None)
+        assert keep.compare_and_swap("session", "one", version=None)
     assert keep.load("session") == StoredValue("one", 1)
 
 
 def test_of_eight_threads_one_wins_each_round(desk: Desk) -> None:
     rounds, threads = 5, 8
-    keep = desk.journal.keep("sky")
-    assert keep.swap("count", "0", version=None)
+    keep = desk.journal.state_store("sky")
+    assert keep.compare_and_swap("count", "0", version=None)
     wins: list[int] = []
     start = threading.Barrier(threads)
 
@@ -59,7 +59,7 @@ def test_of_eight_threads_one_wins_each_round(desk: Desk) -> None:
             kept = keep.load("count")
             assert kept is not None
             start.wait()
-            if keep.swap("count", str(int(kept.value) + 1), version=kept.version):
+            if keep.compare_and_swap("count", str(int(kept.value) + 1), version=kept.version):
                 wins.append(kept.version)
 
     workers = [threading.Thread(target=run) for _ in range(threads)]
@@ -72,8 +72,8 @@ def test_of_eight_threads_one_wins_each_round(desk: Desk) -> None:
 
 
 def test_no_update_is_lost_where_the_loser_tries_again(desk: Desk) -> None:
-    keep = desk.journal.keep("sky")
-    assert keep.swap("count", "0", version=None)
+    keep = desk.journal.state_store("sky")
+    assert keep.compare_and_swap("count", "0", version=None)
 
     def run() -> None:
         for _ in range(5):
@@ -81,7 +81,7 @@ def test_no_update_is_lost_where_the_loser_tries_again(desk: Desk) -> None:
             while not done:
                 kept = keep.load("count")
                 assert kept is not None
-                done = keep.swap("count", str(int(kept.value) + 1), version=kept.version)
+                done = keep.compare_and_swap("count", str(int(kept.value) + 1), version=kept.version)
 
     workers = [threading.Thread(target=run) for _ in range(8)]
     for worker in workers:
@@ -112,7 +112,7 @@ def test_a_lease_keeps_other_processes_out(together: Callable[..., list[str]], d
 
 
 def test_a_holder_who_dies_loses_it_after_its_time(desk: Desk) -> None:
-    keep = desk.journal.keep("sky")
+    keep = desk.journal.state_store("sky")
     start = desk.clock.monotonic()
     with _abandoned(desk), keep.lease("session", seconds=30):
         assert desk.clock.monotonic() - start == pytest.approx(30, abs=0.1)
@@ -120,7 +120,7 @@ def test_a_holder_who_dies_loses_it_after_its_time(desk: Desk) -> None:
 
 
 def test_a_holder_who_comes_back_late_frees_nobody_elses(desk: Desk) -> None:
-    keep = desk.journal.keep("sky")
+    keep = desk.journal.state_store("sky")
     first = keep.lease("session", seconds=30)
     first.__enter__()
     with keep.lease("session", seconds=30):
@@ -130,7 +130,7 @@ def test_a_holder_who_comes_back_late_frees_nobody_elses(desk: Desk) -> None:
 
 
 def test_who_waits_too_long_is_told(desk: Desk) -> None:
-    keep = desk.journal.keep("sky")
+    keep = desk.journal.state_store("sky")
     with keep.lease("session", seconds=3600), pytest.raises(JournalError) as caught, keep.lease("session", seconds=10):
         pytest.fail("two hold it")
     assert str(caught.value) == (
@@ -139,7 +139,7 @@ def test_who_waits_too_long_is_told(desk: Desk) -> None:
 
 
 def test_a_failure_inside_frees_it(desk: Desk) -> None:
-    keep = desk.journal.keep("sky")
+    keep = desk.journal.state_store("sky")
     with pytest.raises(ZeroDivisionError), keep.lease("session", seconds=30):
         raise ZeroDivisionError
     with keep.lease("session", seconds=30):
@@ -149,7 +149,7 @@ def test_a_failure_inside_frees_it(desk: Desk) -> None:
 @contextmanager
 def _abandoned(desk: Desk) -> Iterator[None]:
     """A lease whose holder died: taken, and given back only after the test."""
-    held = desk.journal.keep("sky").lease("session", seconds=30)
+    held = desk.journal.state_store("sky").lease("session", seconds=30)
     held.__enter__()
     yield
     held.__exit__(None, None, None)
@@ -157,18 +157,18 @@ def _abandoned(desk: Desk) -> Iterator[None]:
 
 @pytest.mark.sqlite
 def test_values_rest_encrypted_and_bound_to_their_place(desk: Desk) -> None:
-    keep = desk.journal.keep("sky")
-    assert keep.swap("session", "refresh-token-geheim", version=None)
+    keep = desk.journal.state_store("sky")
+    assert keep.compare_and_swap("session", "refresh-token-geheim", version=None)
     for file in desk.path.parent.glob("journal.db*"):
         assert b"geheim" not in file.read_bytes()
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.exec_driver_sql("UPDATE pn_keep SET channel = 'mail'")
     with pytest.raises(SettingsError, match="does not open"):
-        desk.journal.keep("mail").load("session")
+        desk.journal.state_store("mail").load("session")
 
 
 def test_another_opening_of_the_journal_reads_it(desk: Desk) -> None:
-    assert desk.journal.keep("sky").swap("session", "one", version=None)
+    assert desk.journal.state_store("sky").compare_and_swap("session", "one", version=None)
     other = open_journal(desk.url, keys=desk.keys, clock=SystemClock())
-    assert other.keep("sky").load("session") == StoredValue("one", 1)
+    assert other.state_store("sky").load("session") == StoredValue("one", 1)
     other.close()

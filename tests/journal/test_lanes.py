@@ -71,7 +71,7 @@ def test_doubt_blocks_until_it_is_settled(desk: Desk) -> None:
 
 def test_parts_keep_their_order_whatever_the_order_of_the_draft(desk: Desk) -> None:
     draft = desk.draft(languages=("fr", "en", "de"))
-    object.__setattr__(draft, "drafted", draft.drafted[::-1])
+    object.__setattr__(draft, "drafted", draft.deliveries[::-1])
     desk.journal.publish(draft)
     languages = []
     for _ in range(3):
@@ -142,7 +142,7 @@ def test_an_opening_that_never_appeared_is_silent_once_it_is_over(desk: Desk, st
     assert (receipt.outcome, receipt.reason, receipt.remedy, receipt.code) == (Outcome.SUPERSEDED, OVER, "", "")
     assert desk.outcome(update) is Outcome.SUPERSEDED
     claimed = desk.take()
-    assert (claimed.publication, claimed.answers) == (end, ())
+    assert (claimed.publication, claimed.reply_to) == (end, ())
 
 
 def test_a_channel_may_skip_the_end_of_what_it_did_not_tell(desk: Desk) -> None:

@@ -153,7 +153,7 @@ class Lanes(RuleBasedStateMachine):
     def what_is_settled_stays(self) -> None:
         table = schema.delivery
         self._see_superseded()
-        with self.desk.journal.reading() as connection:
+        with self.desk.journal.read() as connection:
             rows = connection.execute(select(table.c.id, table.c.state, table.c.owner, table.c.priority)).all()
         assert len(rows) == len(self.priority)
         for row in rows:
@@ -179,7 +179,7 @@ class Lanes(RuleBasedStateMachine):
     def _see_superseded(self) -> None:
         """Superseded is only what belongs to a closed incident, and never its last word."""
         table = schema.delivery
-        with self.desk.journal.reading() as connection:
+        with self.desk.journal.read() as connection:
             rows = connection.execute(select(table.c.id).where(table.c.state == Outcome.SUPERSEDED)).scalars().all()
         for delivery in rows:
             if delivery not in self.settled:

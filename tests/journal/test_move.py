@@ -83,7 +83,7 @@ def _lived_in(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, headline="Été – “prudence” 🚒", channels=("sky", "mail"), people={"mail": PEOPLE})
     desk.journal.keep_refused(desk.draft(Stage.STANDALONE))
     desk.journal.pause("sky", desk.clock.now() + timedelta(hours=1))
-    assert desk.journal.keep("sky").swap("session", "très secret", version=None)
+    assert desk.journal.state_store("sky").compare_and_swap("session", "très secret", version=None)
     desk.as_a_stranger("INSERT INTO pn_suppression (key, reason, at) VALUES ('someone', 'wants no more', 1)")
     desk.journal.heartbeat()
     desk.journal.record("cne Roux", "noted", {"of": opening})
@@ -105,7 +105,7 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     after["pn_event"].remove(event)
     assert after == before
     assert new.journal.verify() == 1
-    kept = new.journal.keep("sky").load("session")
+    kept = new.journal.state_store("sky").load("session")
     assert kept is not None
     assert kept.value == "très secret"
     assert new.journal.picture("a" * 64, "x").data == PICTURE.data
@@ -113,7 +113,7 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     new.journal.resume("cne Roux")
     new.journal.resume("cne Roux", "sky")
     assert sorted(new.mail()) == sorted(PEOPLE)  # their addresses open
-    assert new.take().doubt
+    assert new.take().in_doubt
     said = new.publish(Stage.STANDALONE)
     numbers = [row[0] for row in new.dump("pn_delivery")["pn_delivery"]]
     assert sorted(numbers) == [*sorted(row[0] for row in before["pn_delivery"]), max(numbers)]
@@ -142,12 +142,12 @@ def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
 def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) -> None:
     said = desk.publish()
     there = Journal.reach(to, keys=desk.keys, create=True)
-    with desk.journal.writing() as connection:  # all that is written between the two commits
+    with desk.journal.write() as connection:  # all that is written between the two commits
         meta.move(connection, shown(to))
     with pytest.raises(JournalError, match="was moved to"):
         move(desk.url, f"{desk.path.parent}/elsewhere.db", keys=desk.keys, actor="adm", clock=desk.clock)
     assert _move(desk, to).rows["pn_delivery"] == 1
-    with there.writing() as connection:
+    with there.write() as connection:
         assert meta.moved_to(connection) is None
     found = there.publication(said)
     assert found is not None
@@ -176,7 +176,7 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
     assert _rows(desk) == before
     desk.as_a_stranger("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
     there = Journal.reach(to, keys=desk.keys)
-    with there.reading() as connection:
+    with there.read() as connection:
         assert meta.version(connection) is None
     there.close()
 
@@ -185,7 +185,7 @@ def test_what_arrives_changed_is_found_out(desk: Desk, to: str, keys: Keys, way:
     _lived_in(desk)
     migrate(to, keys=keys, actor="adm")
     there = Journal.reach(to, keys=keys)
-    with there.writing() as connection:
+    with there.write() as connection:
         if way[1] == "file":
             does = "UPDATE pn_suppression SET reason = 'x'; END"
             connection.execute(text(f"CREATE TRIGGER t AFTER INSERT ON pn_suppression BEGIN {does}"))
@@ -193,7 +193,7 @@ def test_what_arrives_changed_is_found_out(desk: Desk, to: str, keys: Keys, way:
             connection.execute(text("CREATE RULE t AS ON INSERT TO pn_suppression DO INSTEAD NOTHING"))
     with pytest.raises(JournalError, match="What arrived in pn_suppression is not what was sent"):
         _move(desk, to)
-    with there.reading() as connection:
+    with there.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM pn_publication")).scalar() == 0
     there.close()
 

@@ -19,7 +19,7 @@ HOURS = timedelta(hours=2)  # in which the desk of these tests owes the next wor
 def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
     desk.publish()
     due = desk.clock.now() + HOURS
-    assert desk.journal.owed() == ((due, 0),)
+    assert desk.journal.deadlines() == ((due, 0),)
     together, raised = threading.Barrier(4), list[int]()
 
     def run() -> None:
@@ -35,30 +35,30 @@ def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
             thread.start()
             ended.callback(thread.join)
     assert raised == [1, 2, 4]
-    assert desk.journal.owed() == ((due, 4),)
-    with desk.journal.reading() as connection:
+    assert desk.journal.deadlines() == ((due, 4),)
+    with desk.journal.read() as connection:
         events = select(func.count()).where(schema.event.c.kind == "overdue", schema.event.c.publication == f"{1:026d}")
         assert connection.execute(events).scalar() == 3
     desk.clock.pass_by(60)
     desk.publish(Stage.UPDATE)
-    assert desk.journal.owed() == ((due + timedelta(minutes=1), 0),)
+    assert desk.journal.deadlines() == ((due + timedelta(minutes=1), 0),)
     assert not desk.journal.remind("I1", due, 5)  # that word has been said
     desk.publish(Stage.END)
-    assert desk.journal.owed() == ()
+    assert desk.journal.deadlines() == ()
     assert not desk.journal.remind("I1", due, 5)
 
 
 def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
     desk.publish(channels=("sky", "sms", "mail"))
     desk.publish(incident="I2", channels=("sky",))
-    assert desk.journal.carrying() == {}
+    assert desk.journal.channels_with_open_incidents() == {}
     desk.deliver("sky")
     desk.deliver("sky")
     desk.deliver("sms", Outcome.UNCONFIRMED)
     desk.deliver("mail", Outcome.REFUSED)
-    assert desk.journal.carrying() == {"sky": ("I1", "I2"), "sms": ("I1",)}
+    assert desk.journal.channels_with_open_incidents() == {"sky": ("I1", "I2"), "sms": ("I1",)}
     desk.publish(Stage.END, channels=("sky",))
-    assert desk.journal.carrying() == {"sky": ("I2",)}
+    assert desk.journal.channels_with_open_incidents() == {"sky": ("I2",)}
 
 
 def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk) -> None:

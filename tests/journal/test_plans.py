@@ -69,13 +69,13 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "unfinished ids": lambda desk: desk.journal.unfinished_ids(),
     "channel summaries": lambda desk: desk.journal.channel_summaries(),
     "most urgent": lambda desk: desk.journal.most_urgent(3),
-    "open incidents": lambda desk: (desk.journal.count_open(), desk.journal.owed()),
+    "open incidents": lambda desk: (desk.journal.count_open(), desk.journal.deadlines()),
     "outcomes": lambda desk: desk.journal.outcomes_of(desk.journal.unsettled_deliveries()),
     "publication": lambda desk: desk.journal.publication(f"{1:026d}"),
     "latest": lambda desk: desk.journal.latest(3),
     "history": lambda desk: desk.journal.history("I1"),
     "history_of": lambda desk: desk.journal.history_of(f"{1:026d}"),
-    "keep": lambda desk: desk.journal.keep("sky").swap("session", "x", version=None),
+    "keep": lambda desk: desk.journal.state_store("sky").compare_and_swap("session", "x", version=None),
     "seal": lambda desk: desk.journal.seal(),
 }
 
@@ -98,7 +98,7 @@ def test_no_query_reads_a_whole_table(desk: Desk, name: str) -> None:
     event.remove(desk.journal._engine, "before_cursor_execute", remember)
     assert seen
     for statement, parameters in seen:
-        with desk.journal.reading() as connection:
+        with desk.journal.read() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
         names = {alias: table for table, alias in _aliased.findall(statement)}
         for step in plan:

@@ -17,7 +17,7 @@ from journal.postgres import GUARDED, Server
 from sqlalchemy import Connection, create_engine, event, insert, select, text, update
 
 from policenotify.channel import RecipientOutcome
-from policenotify.cli.context import Call
+from policenotify.cli.context import CliContext
 from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
 from policenotify.journal import open_journal, schema
 from policenotify.journal.clock import SystemClock
@@ -84,7 +84,7 @@ def _whole(error: BaseException | None) -> str:
 def test_what_another_is_just_claiming_is_passed_over(desk: Desk, other: Desk) -> None:
     for incident in ("I1", "I2"):
         desk.publish(incident=incident)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         first = connection.execute(
             select(schema.delivery.c.id).order_by(schema.delivery.c.id).limit(1).with_for_update()
         ).scalar_one()
@@ -113,7 +113,7 @@ def test_what_is_settled_meanwhile_is_not_taken_back(desk: Desk, other: Desk) ->
     claimed = desk.begin(desk.take())
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     found: list[int] = []
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(  # the settling, not committed yet
             update(schema.delivery)
             .where(schema.delivery.c.id == claimed.id)
@@ -151,7 +151,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
     """It must see that the opening is under way, not supersede it behind its back."""
     opening = desk.publish()
     draft = other.draft(Stage.END)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(
             update(schema.delivery).values(state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=2**60)
         )
@@ -176,7 +176,7 @@ def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publ
         for one in desk.journal.next_people(claimed, 25, hold_doubt=True)
     ]
     draft = other.draft(Stage.END, **mail)
-    with desk.journal.as_one():
+    with desk.journal.transaction():
         desk.journal.settle_people(claimed, told, hold_doubt=True, lease=LEASE)
         late = threading.Thread(target=other.journal.publish, args=(draft,))
         late.start()
@@ -192,7 +192,7 @@ def _until_somebody_waits(desk: Desk) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     for _ in range(2_000):
-        with desk.journal.reading() as connection:
+        with desk.journal.read() as connection:
             if connection.execute(query).scalar():
                 return
     pytest.fail("nobody waits for the lock")
@@ -211,7 +211,7 @@ def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: 
         except CourseChanged as error:
             told.append(error)
 
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         from policenotify.journal import publications  # noqa: PLC0415 - the door of a race that lasts milliseconds
 
         publications.write(connection, first, desk.keys)
@@ -270,7 +270,7 @@ def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -
     from policenotify.journal import publications  # noqa: PLC0415 - as above
 
     draft = desk.draft(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example"]})
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         publications.write(connection, draft, desk.keys)
         assert other.journal.erase_addresses() == 1
     assert desk.mail() == ["a@x.example"]
@@ -288,12 +288,12 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
 
     def forget() -> None:
-        with other.writing() as connection:
+        with other.write() as connection:
             done = retention._forget(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
             forgotten.append(done["messages"])
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         publications.write(connection, draft, desk.keys)
         late = threading.Thread(target=forget)
         late.start()
@@ -323,7 +323,7 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
         except InvalidTransition as error:
             told.append(error)
 
-    with other.writing() as connection:
+    with other.write() as connection:
         wanted = retention.Wanted(before=microseconds(desk.clock.now()))
         retention._forget(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
         late = threading.Thread(target=set_right)
@@ -345,7 +345,7 @@ def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
     event.listen(desk.journal._engine, "before_cursor_execute", ask)
     desk.journal.vacuum()
     assert set(told) == {"0"}
-    with desk.journal.reading() as connection:  # the same connection
+    with desk.journal.read() as connection:  # the same connection
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
 
 
@@ -355,7 +355,7 @@ def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
 def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
     desk.journal.record("adm", "one", {})
     sealed: list[int] = []
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         from policenotify.journal import audit  # noqa: PLC0415 - as above
 
         audit.record(connection, desk.clock.now(), "adm", "two", {})
@@ -389,13 +389,13 @@ def test_every_session_is_set_for_safety(desk: Desk) -> None:
         "transaction_isolation",
         "application_name",
     )
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         told = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names}
     assert list(told.values()) == ["on", "30s", "1min", "1min", "read committed", "policenotify"]
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
         assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
-    with desk.journal.writing() as connection:  # the same connection
+    with desk.journal.write() as connection:  # the same connection
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
 
 
@@ -407,7 +407,7 @@ def test_without_a_clock_the_servers_counts(desk: Desk) -> None:
     assert told.tzinfo is UTC
     way_back = timedelta(milliseconds=100)  # of an answer, by which the time counted on is late
     assert before - way_back <= told <= _clock(journal)
-    with journal.writing() as connection:
+    with journal.write() as connection:
         # In a session that lives elsewhere the moment is the same.
         connection.exec_driver_sql("SET LOCAL TimeZone = 'Asia/Tokyo'")
         journal.clock.ask(connection)
@@ -416,7 +416,7 @@ def test_without_a_clock_the_servers_counts(desk: Desk) -> None:
 
 
 def _clock(journal: Journal) -> datetime:
-    with journal.reading() as connection:
+    with journal.read() as connection:
         at: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
     return at
 
@@ -463,7 +463,7 @@ def test_what_an_installation_says_is_said_when_the_server_says(
         said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
     after = _clock(desk.journal)
     assert before <= seen.wordings[0].standalone.created_at <= said.at <= after
-    with Call(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
+    with CliContext(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
         assert before <= journal.now()
         assert isinstance(journal.clock, DatabaseClock)
 
@@ -519,7 +519,7 @@ def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> No
 
     from policenotify.journal import meta  # noqa: PLC0415 - as a later release would ask
 
-    with desk.journal.reading() as connection, pytest.raises(JournalError) as caught:
+    with desk.journal.read() as connection, pytest.raises(JournalError) as caught:
         meta.check(connection, desk.keys, known=newest)
     assert str(caught.value) == (
         f"The journal's tables are of version {newest - 1}; this policenotify needs version {newest}. "
@@ -527,7 +527,7 @@ def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> No
     )
     done = migrate(desk.url, keys=desk.keys, actor="adm", clock=desk.clock, steps={newest - 1: step}, known=newest)
     assert done == Migrated(newest - 1, newest)
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
     [written] = desk.dump("pn_event")["pn_event"]
     assert written[2:4] == ("adm", "migrated")
@@ -546,7 +546,7 @@ def test_a_step_that_fails_leaves_it_as_it_was(desk: Desk) -> None:
     with pytest.raises(JournalError, match="42P01"):
         migrate(desk.url, keys=desk.keys, actor="adm", steps={newest - 1: step}, known=newest)
     assert migrate(desk.url, keys=desk.keys, actor="adm").before == newest - 1
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         columns = connection.execute(text("SELECT * FROM pn_channel")).keys()
     assert "colour" not in columns
 
@@ -564,7 +564,7 @@ def test_a_database_of_another_encoding_is_refused(server: Server, keys: Keys) -
 def test_a_lock_that_does_not_end(desk: Desk) -> None:
     desk.publish()
     other = open_journal(_impatient(desk.url, lock_timeout="50ms"), keys=desk.keys, clock=desk.clock)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(select(schema.incident).with_for_update()).all()
         draft = desk.draft(Stage.UPDATE)
         with pytest.raises(JournalError) as caught:
@@ -584,7 +584,7 @@ def test_who_stands_still_in_the_middle_loses_his_locks(desk: Desk, other: Desk)
     )
 
     def stand_still() -> None:
-        with frozen.writing() as connection:
+        with frozen.write() as connection:
             connection.execute(select(schema.incident).with_for_update()).all()
             other.publish(Stage.UPDATE)  # waits no longer than that
             connection.execute(select(schema.incident)).all()
@@ -596,13 +596,13 @@ def test_who_stands_still_in_the_middle_loses_his_locks(desk: Desk, other: Desk)
 
 
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
-    with pytest.raises(JournalError) as caught, desk.journal.writing() as connection:
+    with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
         connection.execute(insert(schema.publication).values(id="geheim", actor="geheim"))
     assert "NotNullViolation (23502)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
-    with pytest.raises(JournalError) as caught, desk.journal.writing() as connection:
+    with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
         connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
     assert "UniqueViolation (23505, pn_suppression_pkey)" in str(caught.value)
     assert "geheim" not in _whole(caught.value)
@@ -611,7 +611,7 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
 
 
 def _read(journal: Journal, statement: str) -> None:
-    with journal.reading() as connection:
+    with journal.read() as connection:
         connection.execute(text(statement))
 
 
@@ -620,7 +620,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
     claimed = desk.begin(desk.take())
 
     def restart() -> None:
-        with desk.journal.writing() as connection:
+        with desk.journal.write() as connection:
             connection.execute(update(schema.incident).values(course="ended"))
             server.stop()
             try:
@@ -635,7 +635,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
     assert str(server.folder) not in _whole(caught.value)
     desk.settle(claimed)  # the pool finds its way back by itself
     assert desk.outcome(first) is Outcome.POSTED
-    assert [one.course for one in desk.journal.incidents()] == ["open"]
+    assert [one.status for one in desk.journal.incidents()] == ["open"]
 
 
 def test_nobody_there(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:

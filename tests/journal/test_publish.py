@@ -143,13 +143,13 @@ def test_the_incident_moves_with_its_messages(desk: Desk) -> None:
     opened = desk.clock.now()
     desk.publish(exercise=True)
     [line] = desk.journal.incidents()
-    assert (line.course, line.opened_at, line.exercise) == (IncidentStatus.OPEN, opened, True)
+    assert (line.status, line.opened_at, line.exercise) == (IncidentStatus.OPEN, opened, True)
     assert line.due_at is not None
     desk.clock.pass_by(60)
     desk.publish(Stage.END)
     assert desk.journal.incidents() == ()
     [ended] = desk.journal.incidents(only_open=False)
-    assert (ended.course, ended.due_at) == (IncidentStatus.ENDED, None)
+    assert (ended.status, ended.due_at) == (IncidentStatus.ENDED, None)
     closed_at = desk.dump("pn_incident")["pn_incident"][0][7]
     desk.clock.pass_by(60)
     desk.publish(Stage.CORRECTION, corrects=desk.journal.history("I1").entries[0].publication)
@@ -192,13 +192,13 @@ def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> No
 
 def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     draft = desk.draft(channels=("sky", "mail"))
-    twice = (draft.drafted[0], draft.drafted[0])
+    twice = (draft.deliveries[0], draft.deliveries[0])
     before = desk.dump()
     with pytest.raises(
         JournalError,
         match=r"UNIQUE constraint failed: pn_delivery\.post_key|UniqueViolation \(23505, pn_delivery_post_key_key\)",
     ):
-        desk.journal.publish(replace(draft, drafted=twice))
+        desk.journal.publish(replace(draft, deliveries=twice))
     assert desk.dump() == before
 
 

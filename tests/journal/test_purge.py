@@ -96,12 +96,12 @@ def test_no_word_and_nobody_is_left(desk: Desk) -> None:
         assert found is not None
         assert found.message.headline == f"Contenu effacé le {desk.clock.now():%Y-%m-%d} (fin de conservation)."
         assert (found.message.stage, found.message.category, found.incident) == (stage, "traffic_accident", "I1")
-        assert (found.actor, found.findings, found.in_order) == ("cne Roux", (), False)
+        assert (found.actor, found.findings, found.ok) == ("cne Roux", (), False)
         assert (found.on("sky").outcome, found.on("sky").attempts, found.on("sky").ref) == (Outcome.POSTED, 1, None)
         assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
         assert found in desk.journal.latest(2)
     history = desk.journal.history("I1")
-    assert (history.course, [entry.publication for entry in history.entries]) == (IncidentStatus.ENDED, [opening, end])
+    assert (history.status, [entry.publication for entry in history.entries]) == (IncidentStatus.ENDED, [opening, end])
     [line] = desk.journal.incidents(only_open=False)
     assert line.headline.startswith("Contenu effacé le ")
     assert desk.journal.unfinished() == ()
@@ -166,7 +166,7 @@ def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
 def _stands(desk: Desk, said: str, state: str) -> None:
     """The first delivery, and that of a publication, are in another state."""
     one = schema.delivery
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(update(one).where(or_(one.c.id == 1, one.c.publication == said)).values(state=state))
 
 
@@ -184,7 +184,7 @@ def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> 
 
 def test_one_person_who_is_held_keeps_all_of_it(desk: Desk) -> None:
     opening, _ = _incident(desk)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         person = schema.recipient
         connection.execute(update(person).where(person.c.key == recipient_key(desk.keys, A)).values(state="held"))
     desk.clock.pass_by(YEAR)
@@ -264,7 +264,7 @@ def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
 def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
     one = _picture("one")
     desk.publish(Stage.STANDALONE, **_shows(one))
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         assert retention._shown_since(connection, 0) == {one.digest}
         assert retention._shown_since(connection, 1) == set()
 
@@ -279,7 +279,7 @@ def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
     rows = [
         {"delivery": 1, "key": f"{number:064d}", "state": Outcome.POSTED} for number in range(retention._PEOPLE + 5)
     ]
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(insert(schema.recipient), rows)
     desk.clock.pass_by(YEAR)
     done = _purge(desk)
@@ -294,11 +294,11 @@ def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
     [_, end] = _incident(desk)
     desk.clock.pass_by(YEAR)
     wanted = retention.Wanted(before=microseconds(_year_ago(desk)))
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         page = retention._page(connection, "incidents", wanted, "")
     assert page == ["I1"]
     desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         done = retention._forget(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
     assert sum(done.values()) == 0
     assert SECRET in repr(desk.dump("pn_publication"))

@@ -57,7 +57,7 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
     assert _receipt(desk, said, "mail").reason == "2 of 2: not ? now"
 
 
-@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.WITHDRAWN])
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.DELETED])
 def test_what_is_settled_is_never_claimed_again(desk: Desk, outcome: Outcome) -> None:
     said = desk.publish()
     desk.deliver(outcome=outcome, reason="Why.", remedy="Do this.", code="422")
@@ -77,7 +77,7 @@ def test_what_waits_is_tried_again_with_the_same_request(desk: Desk, outcome: Ou
     assert (receipt.outcome, receipt.reason, receipt.retry_at) == (outcome, "Busy.", desk.clock.now() + SOON)
     desk.clock.pass_by(300)
     again = desk.take()
-    assert (again.doubt, again.attempts, again.request, again.wording) == (doubt, 1, first.request, "standalone")
+    assert (again.in_doubt, again.attempts, again.request, again.wording) == (doubt, 1, first.request, "standalone")
     begun = desk.begin(again)
     assert begun.first_tried_at == desk.clock.now() - SOON
     assert begun.last_tried_at == desk.clock.now()
@@ -91,7 +91,7 @@ def test_another_request_is_asked_for(desk: Desk) -> None:
     for variant in (1, 2):
         desk.deliver(outcome=Outcome.WAITING, variant=True)
         claimed = desk.take()
-        assert (claimed.request, claimed.variant) == (None, variant)
+        assert (claimed.request, claimed.request_version) == (None, variant)
         desk.settle(claimed, Outcome.WAITING)
 
 
@@ -137,7 +137,7 @@ def test_people_have_an_outcome_each(desk: Desk) -> None:
     receipt = _receipt(desk, said, "mail")
     assert receipt.outcome is Outcome.POSTED
     assert receipt.recipients == {Outcome.POSTED: 2, Outcome.REFUSED: 1, Outcome.HELD: 1}
-    assert not receipt.in_order
+    assert not receipt.ok
 
 
 def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
@@ -288,7 +288,7 @@ def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted:
     assert receipt.reason == "cne Roux has settled who was held; the others still wait."
     desk.clock.pass_by(SOON.total_seconds())
     assert len(desk.mail()) == (1 if posted else 2)
-    assert _receipt(desk, said, "mail").in_order
+    assert _receipt(desk, said, "mail").ok
 
 
 def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) -> None:
@@ -300,7 +300,7 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
     done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
     desk.journal.settle_people(claimed, done, hold_doubt=True, lease=SOON)
     assert desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING)) is Outcome.POSTED
-    assert _receipt(desk, said, "mail").in_order
+    assert _receipt(desk, said, "mail").ok
 
 
 # --- what was held, and is to be said again

@@ -61,7 +61,7 @@ def test_an_empty_or_absent_file_becomes_a_journal(
 
 def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
     journal = open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=1.5", keys=keys, clock=clock, create=True)
-    with journal.reading() as connection:
+    with journal.read() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
     journal.close()
     assert (tmp_path / "journal.db").exists()
@@ -69,7 +69,7 @@ def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> 
 
 @pytest.mark.sqlite
 def test_every_connection_is_set_for_safety(journal: Journal) -> None:
-    with journal.reading() as connection:
+    with journal.read() as connection:
         told = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
@@ -173,7 +173,7 @@ def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> No
     from policenotify.journal import meta  # noqa: PLC0415 - the door of a race that lasts microseconds
 
     desk.publish()
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         meta.create(connection, keys, os.urandom)
     assert len(desk.journal.latest(9)) == 1
 
@@ -311,7 +311,7 @@ def test_rotated_keys_open_it_and_the_earlier_ones_no_more(desk: Desk, keys: Key
 
 
 def _meta(desk: Desk, name: str, value: str) -> None:
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(update(schema.meta).where(schema.meta.c.name == name).values(value=value))
 
 
@@ -321,7 +321,7 @@ def _meta(desk: Desk, name: str, value: str) -> None:
 @pytest.mark.sqlite
 def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     other = open_journal(f"sqlite:///{desk.path}?timeout=0.05", keys=keys, clock=clock)
-    with desk.journal.writing():
+    with desk.journal.write():
         with pytest.raises(JournalError) as caught:
             other.stop("cne Roux")
         assert other.stopped() is None  # readers are not kept waiting
@@ -352,7 +352,7 @@ def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
 @pytest.mark.sqlite
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
     table = schema.publication
-    with pytest.raises(JournalError) as caught, desk.journal.writing() as connection:
+    with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
         connection.execute(insert(table).values(id="geheim", actor="geheim"))
     assert str(caught.value).startswith("The journal could not be written: NOT NULL constraint failed: pn_publication")
     assert "geheim" not in repr(caught.value)
@@ -362,7 +362,7 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
 
 
 def _read(desk: Desk, statement: str) -> None:
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         connection.execute(text(statement))
 
 
@@ -374,7 +374,7 @@ def test_what_is_not_the_databases_failure_passes_and_rolls_back(desk: Desk) -> 
 
 
 def _fail_in_the_middle(desk: Desk) -> None:
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(insert(schema.meta).values(name="x", value="y"))
         raise ZeroDivisionError
 
@@ -424,10 +424,10 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
 
 
 def test_what_a_fork_does_is_to_forget(journal: Journal) -> None:
-    with journal.reading() as connection:
+    with journal.read() as connection:
         before = connection.connection.dbapi_connection
     engine._forget_connections()
-    with journal.reading() as connection:
+    with journal.read() as connection:
         assert connection.connection.dbapi_connection is not before
     assert before is not None
     before.close()
@@ -462,7 +462,7 @@ def test_stop_halts_everything_until_resume(desk: Desk) -> None:
 
 def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: FakeClock) -> None:
     assert desk.journal.runner_seen() is None
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         connection.execute(insert(schema.runner).values(owner="long gone", seen_at=1))
     desk.journal.heartbeat()
     clock.pass_by(60)
@@ -500,9 +500,9 @@ def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:
 
 @pytest.mark.sqlite
 def test_foreign_rows_are_refused(desk: Desk) -> None:
-    with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"), desk.journal.writing() as connection:
+    with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"), desk.journal.write() as connection:
         connection.execute(insert(schema.recipient).values(delivery=99, key="x", state="waiting"))
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         assert connection.execute(select(schema.recipient)).first() is None
 
 
@@ -510,12 +510,12 @@ def test_foreign_rows_are_refused(desk: Desk) -> None:
 def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(desk: Desk) -> None:
     """The last connection that goes takes SQLite's write-ahead file with it."""
     path = Path(str(make_url(str(desk.journal._engine.url)).database))
-    with desk.journal.writing() as connection:
+    with desk.journal.write() as connection:
         desk.journal.close()
         connection.execute(insert(schema.meta).values(name="late", value="written"))
         assert path.with_name(f"{path.name}-wal").exists()
     assert not path.with_name(f"{path.name}-wal").exists()
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         late = connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "late")).scalar()
     assert late == "written"
     assert not path.with_name(f"{path.name}-wal").exists()
@@ -523,11 +523,11 @@ def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(des
 
 def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     with closing(open_journal(desk.url, keys=keys, clock=clock)) as other:
-        marks = [other.mark()]
+        marks = [other.change_token()]
         for step in (desk.publish, desk.deliver, lambda: desk.journal.stop("adm")):
             step()
-            marks.append(other.mark())
-            assert other.mark() == marks[-1]  # a look leaves none
+            marks.append(other.change_token())
+            assert other.change_token() == marks[-1]  # a look leaves none
         assert len(set(marks)) == len(marks)
 
 

@@ -46,7 +46,7 @@ def attempt(book: Book, network: Scripted) -> bool:
     if claimed is None:
         return False
     how = network.configured("sky")
-    channel = network.open(book.clock, book.journal.keep("sky"))
+    channel = network.open(book.clock, book.journal.state_store("sky"))
     DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
     return True
 
@@ -141,13 +141,13 @@ def test_a_rate_is_what_it_was(book: Book, clock: FakeClock, seconds: float) -> 
 
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, clock: FakeClock, seconds: float) -> None:
-    with book.journal.writing() as connection:
+    with book.journal.write() as connection:
         until = int((clock.now() + timedelta(seconds=30)).timestamp() * 1e6)
         row = {"channel": "sky", "name": "tokens", "version": 0, "lease_owner": "other", "lease_until": until}
         schema.insert_new(connection, schema.keep, [row])
     clock.jump(seconds)
     book.journal.recover()
-    with book.journal.reading() as connection:
+    with book.journal.read() as connection:
         held = connection.execute(select(schema.keep.c.lease_until)).scalar_one()
     assert held - int(clock.now().timestamp() * 1e6) == pytest.approx(30e6, abs=1e6)
 
@@ -155,14 +155,14 @@ def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, cl
 @pytest.mark.parametrize("seconds", [-3600, -60, 3600])
 def test_a_worker_is_seen_and_a_promise_is_kept_as_before(book: Book, clock: FakeClock, seconds: float) -> None:
     book.journal.heartbeat(stays=True)
-    assert book.journal.promise("celery")
+    assert book.journal.request_drain("celery")
     book.pass_by(10)
     clock.jump(seconds)
     book.journal.recover()
     assert book.journal.worker_seen() is not None
-    assert not book.journal.promise("celery")  # it is still to come
+    assert not book.journal.request_drain("celery")  # it is still to come
     book.pass_by(21)
-    assert book.journal.promise("celery")  # it is overdue
+    assert book.journal.request_drain("celery")  # it is overdue
     book.pass_by(100)
     assert book.journal.worker_seen() is None
 
@@ -279,7 +279,7 @@ def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book,
         for each in (other, book.journal, other, book.journal):
             each.recover()
             assert each.due(["sky"]) == {"sky": until + timedelta(hours=1)}
-    with book.journal.reading() as connection:
+    with book.journal.read() as connection:
         kinds = list(connection.execute(select(schema.event.c.kind)).scalars())
     assert kinds.count("clock_set") == 1
 
@@ -345,7 +345,7 @@ def test_a_clock_of_which_nothing_is_known_is_believed(tmp_path: Path) -> None:
         clock.jump(3600)
         book.publish("sky")
         assert attempt(book, Scripted())
-        with book.journal.reading() as connection:
+        with book.journal.read() as connection:
             names = list(connection.execute(select(schema.meta.c.name)).scalars())
     assert not [name for name in names if name.startswith("clock")]
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from journal.bench import Desk
 
-from policenotify.journal.records import NewDelivery, NewPublication, Unworded
+from policenotify.journal.records import NewDelivery, NewPublication, UnrenderedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
@@ -19,18 +19,18 @@ PEOPLE = ("a@desk.example", "b@desk.example")
 def _unworded(draft: NewPublication) -> NewPublication:
     """The same, where no channel can be used."""
     drafted = tuple(
-        replace(one, leg=replace(one.leg, account="", answers=()), standalone=None, reply=None, addresses=None,
+        replace(one, target=replace(one.target, account="", reply_to=()), standalone=None, reply=None, recipients=None,
                 reason="The token cannot be read.", remedy="Mend it.")
-        for one in draft.drafted
-        if one.leg.part == 0
+        for one in draft.deliveries
+        if one.target.part == 0
     )  # fmt: skip
-    return replace(draft, drafted=drafted)
+    return replace(draft, deliveries=drafted)
 
 
-def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[Unworded, Sequence[NewDelivery]]:
+def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, Sequence[NewDelivery]]:
     draft = desk.draft(stage, **how)  # type: ignore[arg-type]  # as `Desk.draft` takes it
     desk.journal.publish(_unworded(draft))
-    return Unworded(publication=draft.id, channel=draft.drafted[0].leg.channel), draft.drafted
+    return UnrenderedDelivery(publication=draft.id, channel=draft.deliveries[0].target.channel), draft.deliveries
 
 
 def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: Desk) -> None:
@@ -42,7 +42,7 @@ def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: D
     found = desk.journal.publication(one.publication)
     assert found is not None
     [receipt] = found
-    assert (receipt.outcome, receipt.unworded, receipt.retry_at) == (Outcome.WAITING, True, None)
+    assert (receipt.outcome, receipt.unrendered, receipt.retry_at) == (Outcome.WAITING, True, None)
     assert (receipt.reason, receipt.remedy) == ("The token cannot be read.", "Mend it.")
 
 
@@ -55,7 +55,7 @@ def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
     assert desk.outcome(one.publication) is Outcome.POSTED
     found = desk.journal.publication(one.publication)
     assert found is not None
-    assert [(receipt.unworded, receipt.reason) for receipt in found] == [(False, "")]
+    assert [(receipt.unrendered, receipt.reason) for receipt in found] == [(False, "")]
 
 
 def test_what_follows_waits_behind_it_and_behind_all_its_parts(desk: Desk) -> None:
@@ -111,7 +111,7 @@ def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
 
 def test_a_part_that_is_left_out_is_told_so(desk: Desk) -> None:
     one, drafted = _wait(desk)
-    left_out = replace(drafted[0], leg=replace(drafted[0].leg, skip="It does not speak it."), standalone=None)
+    left_out = replace(drafted[0], target=replace(drafted[0].target, skip="It does not speak it."), standalone=None)
     desk.journal.word(one, [left_out])
     assert desk.outcome(one.publication) is Outcome.SKIPPED
 

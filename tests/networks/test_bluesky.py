@@ -528,7 +528,7 @@ def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
     request = channel.prepare(a_post(), ())
 
     def taken(_: object) -> Answer:
-        keep.swap("session", "lost", version=1)
+        keep.compare_and_swap("session", "lost", version=1)
         stand.logins_left = 0
         return xrpc(400, "InvalidSwap", "Record was at bafy")
 
@@ -844,7 +844,7 @@ def test_a_kept_session_that_is_not_ours_is_replaced(
     channel: Bluesky, stand: FakeBlueskyServer, keep: InMemoryStateStore, kept: str | None
 ) -> None:
     other = {"account": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
-    keep.swap("session", kept or json.dumps(other), version=None)
+    keep.compare_and_swap("session", kept or json.dumps(other), version=None)
     assert channel.whoami().id == stand.did
     assert stand.logins == 1
 
@@ -859,7 +859,7 @@ def test_somebody_who_renews_for_too_long(opened: Open, keep: InMemoryStateStore
 
 def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
     class Broken(InMemoryStateStore):
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
 
     request = opened().prepare(a_post(), ())
@@ -870,11 +870,11 @@ def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open
 
 def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, stand: FakeBlueskyServer) -> None:
     class Overtaken(InMemoryStateStore):
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if version is None:
-                super().swap(name, value, version=None)  # the other one's, and it stands
+                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
                 return False
-            return super().swap(name, value, version=version)
+            return super().compare_and_swap(name, value, version=version)
 
     keep = Overtaken()
     assert opened(keep=keep).whoami().id == stand.did

@@ -403,7 +403,7 @@ def test_the_limits_are_read_once_a_day(
 
 @pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
 def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, keep: InMemoryStateStore, value: str) -> None:
-    keep.swap("instance", value, version=None)
+    keep.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
     channel.prepare(a_post(), ())

@@ -33,7 +33,7 @@ class MastodonWire(HttpWire):
         if known:
             rules = RULES[software]
             said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
-            self.keep.swap("instance", said.model_dump_json(), version=None)
+            self.keep.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -234,7 +234,7 @@ def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, stand: FakeMasto
 
 
 def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, keep: InMemoryStateStore) -> None:
-    keep.swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
+    keep.compare_and_swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
     channel.send(channel.prepare(a_post(), ()))
     kept = keep.load("posts")
     assert kept is not None
@@ -244,8 +244,8 @@ def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, keep: InMem
 
 def test_somebody_who_is_always_faster_costs_only_the_memory(stand: FakeMastodonServer, clock: FakeClock) -> None:
     class Contended(InMemoryStateStore):
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
-            return name != "posts" and super().swap(name, value, version=version)
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            return name != "posts" and super().compare_and_swap(name, value, version=version)
 
     keep = Contended()
     channel = opened(stand, clock, keep)

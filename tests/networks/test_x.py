@@ -1036,10 +1036,10 @@ def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: FakeXServ
     used: list[int] = []
 
     class Watched(InMemoryStateStore):
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens":
                 used.append(len(calls(stand, ME)))
-            return super().swap(name, value, version=version)
+            return super().compare_and_swap(name, value, version=version)
 
     rotating(keep=Watched()).whoami()
     assert used == [0]
@@ -1137,7 +1137,7 @@ def test_kept_tokens_that_are_not_ours_are_replaced(
     rotating: Open, stand: FakeXServer, keep: InMemoryStateStore, kept: str | None
 ) -> None:
     other = {"account": "other", "seed": "x", "access": "a", "refresh": "r"}
-    keep.swap("tokens", kept or json.dumps(other), version=None)
+    keep.compare_and_swap("tokens", kept or json.dumps(other), version=None)
     assert rotating().whoami().id == stand.number
 
 
@@ -1153,11 +1153,11 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Op
     class Stumbling(InMemoryStateStore):
         stumbles = 1
 
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if self.stumbles:
                 self.stumbles -= 1
                 raise JournalError("the disk is full")
-            return super().swap(name, value, version=version)
+            return super().compare_and_swap(name, value, version=version)
 
     keep = Stumbling()
     channel = rotating(keep=keep)
@@ -1172,11 +1172,11 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Op
 
 def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, stand: FakeXServer) -> None:
     class Overtaken(InMemoryStateStore):
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             if name == "tokens" and version is None:
-                super().swap(name, value, version=None)  # the other one's, and it stands
+                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
                 return False
-            return super().swap(name, value, version=version)
+            return super().compare_and_swap(name, value, version=version)
 
     keep = Overtaken()
     assert rotating(keep=keep).whoami().id == stand.number
@@ -1195,7 +1195,7 @@ def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand:
 
         def supersede_partial_sends(self, _: object) -> Answer:
             kept = self.load("tokens")
-            self.swap("tokens", self.waiting.pop(), version=kept.version if kept else None)
+            self.compare_and_swap("tokens", self.waiting.pop(), version=kept.version if kept else None)
             return Answer.json({"error": "invalid_request"}, 400)
 
     keep = Late()

@@ -15,5 +15,5 @@ def say_incident(publisher: Publisher) -> list[Publication]:
     end = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
     said.append(publisher.publish(end, key="end", actor="desk"))
     for each in said:
-        assert each.in_order, "\n".join(map(str, each))
+        assert each.ok, "\n".join(map(str, each))
     return said

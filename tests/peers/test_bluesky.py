@@ -145,7 +145,7 @@ def test_a_picture_keeps_its_words_and_its_shape(
 ) -> None:
     shown = Image(data=picture(7).data, alt="Route barrée à l’entrée du « pont »")
     said = new_publisher(on_bluesky(account, pds.url)).publish(accident(images=[shown]), key="1", actor="desk")
-    assert said.in_order, str(said.on("bluesky"))
+    assert said.ok, str(said.on("bluesky"))
     [post] = pds.posts(account)
     [image] = post.images
     assert (image.alt, image.width, image.height) == (shown.alt, 1, 1)
@@ -158,7 +158,7 @@ def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(
     opened = publisher.publish(accident(), key="1", actor="desk")
     [post] = pds.posts(account)
     said = publisher.publish(opened.cancel("Fausse alerte"), key="2", actor="desk")
-    assert said.in_order, str(said.on("bluesky"))
+    assert said.ok, str(said.on("bluesky"))
     assert pds.posts(account) == []
     with pytest.raises(Refusal, match="RecordNotFound"):
         pds.record(post.uri)
@@ -214,7 +214,7 @@ def test_a_session_that_ran_out_is_renewed_and_one_that_cannot_be_is_opened_anew
         assert kept is not None
         session = json.loads(kept.value)
         session |= {name: pds.aged(session[name]) for name in stale}
-        assert keep.swap("session", json.dumps(session), version=kept.version)
+        assert keep.compare_and_swap("session", json.dumps(session), version=kept.version)
         asked = len(gateway.requests)
         assert channel.whoami().id == account.did
         calls = [each.path.rpartition(".")[2] for each in gateway.requests[asked:]]

@@ -87,7 +87,7 @@ def test_an_incident_is_one_thread(server: Fediverse, account: Account, new_publ
 def test_a_picture_keeps_its_words(account: Account, new_publisher: NewPublisher) -> None:
     shown = Image(data=picture(7).data, alt="Route barrée à l’entrée du « pont »")
     said = new_publisher(on_mastodon(account)).publish(accident(images=[shown]), key="1", actor="desk")
-    assert said.in_order, str(said.on("mastodon"))
+    assert said.ok, str(said.on("mastodon"))
     [post] = account.posts
     assert [alt for alt, _ in post.pictures] == [shown.alt]
 
@@ -96,7 +96,7 @@ def test_a_correction_edits_the_post(on_mock: Account, new_publisher: NewPublish
     publisher = new_publisher(on_mastodon(on_mock))
     opened = publisher.publish(accident(severity=Severity.MINOR), key="1", actor="desk")
     said = publisher.publish(opened.correct("Le secteur est celui de la gare"), key="2", actor="desk")
-    assert said.in_order, str(said.on("mastodon"))
+    assert said.ok, str(said.on("mastodon"))
     [post] = on_mock.posts
     assert "celui de la gare" in post.text
     assert post.edited
@@ -207,7 +207,7 @@ class FediverseWire(HttpWire):
         self.account = Account("", "police", "-")  # another one once it listens
         rules = RULES[software]
         said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
-        self.keep.swap("instance", said.model_dump_json(), version=None)
+        self.keep.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     def __enter__(self) -> Self:
         self.account = self.server.account(new_handle())

@@ -138,7 +138,7 @@ def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
 
 def _begun(desk: Publisher) -> list[datetime]:
     """When each attempt was begun, by the journal."""
-    with desk.journal.reading() as connection:
+    with desk.journal.read() as connection:
         return [moment(at) for at in connection.execute(select(schema.attempt.c.started_at)).scalars()]
 
 

@@ -56,10 +56,10 @@ class Runner:
         opened.runners[:] = [self]
         return opened
 
-    def kick(self, connection: Any) -> None:
+    def enqueue(self, connection: Any) -> None:
         """Nothing: it is told after the commit."""
 
-    def woken(self) -> None:
+    def on_commit(self) -> None:
         self.woke += 1
 
 

@@ -35,14 +35,14 @@ def test_the_clock_remembers_who_slept_and_never_goes_back() -> None:
 def test_only_the_version_that_was_read_can_be_replaced() -> None:
     keep: StateStore = InMemoryStateStore()
     assert keep.load("session") is None
-    assert not keep.swap("session", "a", version=1)
-    assert keep.swap("session", "a", version=None)
-    assert not keep.swap("session", "b", version=None)
+    assert not keep.compare_and_swap("session", "a", version=1)
+    assert keep.compare_and_swap("session", "a", version=None)
+    assert not keep.compare_and_swap("session", "b", version=None)
     kept = keep.load("session")
     assert kept is not None
     assert (kept.value, kept.version) == ("a", 1)
-    assert keep.swap("session", "b", version=1)
-    assert not keep.swap("session", "c", version=1)
+    assert keep.compare_and_swap("session", "b", version=1)
+    assert not keep.compare_and_swap("session", "c", version=1)
     assert keep.load("other") is None
 
 

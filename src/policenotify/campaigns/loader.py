@@ -27,7 +27,7 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
 
     Raises:
         SettingsError: It cannot be read, or something is wrong with it; one line for each.
-        NewerVersion: It was written for a newer policenotify.
+        UnsupportedVersion: It was written for a newer policenotify.
     """
     place = Path(path)
     table = _table(place)
@@ -59,7 +59,7 @@ def load_campaigns(
 
     Raises:
         SettingsError: One is wrong, they do not go together, or there is none.
-        NewerVersion: One was written for a newer policenotify.
+        UnsupportedVersion: One was written for a newer policenotify.
     """
     files: list[Path] = []
     for path in map(Path, paths):

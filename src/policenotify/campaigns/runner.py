@@ -22,7 +22,7 @@ from policenotify.campaigns.scheduler import (
     window,
 )
 from policenotify.errors import IdempotencyConflict, InvalidImage, MessageRejected, MessageTooLong, SettingsError
-from policenotify.journal.records import SaidUnder
+from policenotify.journal.records import PublicationSummary
 from policenotify.model import places
 from policenotify.model.history import RenderedPost
 from policenotify.model.message import Message
@@ -73,7 +73,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
             publisher.
 
     Raises:
-        Stopped: Everything is stopped; nothing was said.
+        PublishingStopped: Everything is stopped; nothing was said.
         JournalError: The journal is not available; nothing was said that is not in it.
     """
     journal = publisher.journal
@@ -82,7 +82,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         raise stopped
     problems: dict[str, str] = {}
     ids: list[str] = []
-    with journal.keep("campaign run").lease("run", seconds=_ALONE):
+    with journal.state_store("campaign run").lease("run", seconds=_ALONE):
         due, past, notes = window(campaigns, now), past_of(publisher, now), notes_of(publisher, campaigns, now)
         reach = reach_of(publisher)
         sound = _sound(campaigns, due, past, notes, reach, problems, now)
@@ -151,7 +151,7 @@ def reach_of(publisher: Publisher) -> Reach:
                 )
             if campaign.conduct.repeat_after and (same := alike(campaign, alternative, seen.wordings, texts)):
                 raise SettingsError(same)
-            legs = (*(wording.leg for wording in seen.wordings), *(one.leg for one in seen.pending))
+            legs = (*(wording.target for wording in seen.wordings), *(one.target for one in seen.pending))
             known[named] = frozenset(leg.channel for leg in legs)
         return known[named]
 
@@ -170,8 +170,8 @@ def alike(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedP
         texts: How the others read; this one is added.
     """
     for wording in wordings:
-        for post in (wording.standalone, *wording.further):
-            leg = wording.leg
+        for post in (wording.standalone, *wording.continuations):
+            leg = wording.target
             first = texts.setdefault((campaign.name, leg.channel, post.title, post.text), alternative.name)
             if first != alternative.name:
                 return (
@@ -183,7 +183,7 @@ def alike(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedP
 
 def past_of(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
     """What was said of all campaigns, as the journal has it."""
-    return tuple(filter(None, map(_past, publisher.journal.said_under(KEY, now - MEMORY))))
+    return tuple(filter(None, map(_past, publisher.journal.publications_by_key_prefix(KEY, now - MEMORY))))
 
 
 def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
@@ -195,7 +195,7 @@ def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime)
             day=date.fromisoformat(str(body["day"])),
             verdict=Verdict(str(body["became"])),
         )
-        for body in publisher.journal.recorded(REMARK, now - back)
+        for body in publisher.journal.events_of_kind(REMARK, now - back)
         if body.get("became") in {Verdict.WAIT, Verdict.SKIP, Verdict.MERGE}
     )
 
@@ -225,7 +225,7 @@ def key_parts(key: str) -> tuple[str, date, str] | None:
         return None
 
 
-def _past(said: SaidUnder) -> PastPublication | None:
+def _past(said: PublicationSummary) -> PastPublication | None:
     parts = key_parts(said.key)
     if parts is None:
         return None

@@ -63,7 +63,7 @@ class Alarms:
         found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
         faults = {name: fault for name, fault in found.items() if fault is not None}
         mended = {one.channel: now for one in journal.unworded(known.keys() - faults.keys())}
-        carried = journal.carrying()
+        carried = journal.channels_with_open_incidents()
         awaited = {one.name for one in journal.channel_summaries() if one.oldest is not None}
         due = journal.due(name for name, channel in known.items() if not channel.problem)
         return cls(
@@ -74,7 +74,7 @@ class Alarms:
             blocked=journal.blocked(),
             incidents=tuple(in_order(journal.incidents() if most is None else journal.most_urgent(most), now)),
             open=journal.count_open(),
-            late=sum(due_at <= now for due_at, _ in journal.owed()),
+            late=sum(due_at <= now for due_at, _ in journal.deadlines()),
             gone={name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - known.keys())},
             faults=faults,
             contested=journal.taken_over_again(),
@@ -115,11 +115,9 @@ class Alarms:
     def exit(self) -> Exit:
         """How a command that reports them exits."""
         return worst(
-            Exit.NOBODY if self.nobody else Exit.IN_ORDER,
-            Exit.OVERDUE if self.late else Exit.IN_ORDER,
-            Exit.ATTENTION
-            if self.stopped or self.blocked or self.gone or self.contested or self.faults
-            else Exit.IN_ORDER,
+            Exit.NO_WORKER if self.nobody else Exit.OK,
+            Exit.OVERDUE if self.late else Exit.OK,
+            Exit.ATTENTION if self.stopped or self.blocked or self.gone or self.contested or self.faults else Exit.OK,
         )
 
     def document(self) -> dict[str, object]:

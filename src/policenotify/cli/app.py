@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import Call, common, plain
+from policenotify.cli.context import CliContext, common, plain
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.errors import MissingExtra
 
@@ -73,7 +73,7 @@ class _Commands(click.Group):
 
             ctx.fail(f"No such command {args[0]!r}. {did_you_mean(args[0], COMMANDS, known='There are')}")
         name, command, rest = super().resolve_command(ctx, args)
-        ctx.ensure_object(Call).command = name or ""
+        ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
@@ -120,14 +120,14 @@ def run(args: Sequence[str]) -> int:
     Returns:
         How to exit: an [`Exit`][policenotify.cli.exit_codes.Exit].
     """
-    call = Call(json="--json" in args, debug="--debug" in args)
+    call = CliContext(json="--json" in args, debug="--debug" in args)
     try:
         done = program.main(
             list(args), prog_name="policenotify", complete_var=COMPLETE_VARIABLE, obj=call, standalone_mode=False
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told calmly
         if COMPLETE_VARIABLE in os.environ:
-            return Exit.NOT_PUBLISHED  # an officer who pressed the key reads no error in the midst of his line
+            return Exit.REJECTED  # an officer who pressed the key reads no error in the midst of his line
         from policenotify.cli.errors import trouble  # noqa: PLC0415 - where all is well nobody needs it
 
         if call.debug:
@@ -139,7 +139,7 @@ def run(args: Sequence[str]) -> int:
         else:
             click.echo(in_words, err=True)
         return found.exit
-    return done if isinstance(done, int) else Exit.IN_ORDER
+    return done if isinstance(done, int) else Exit.OK
 
 
 def _out(document: str, *, otherwise: str) -> None:

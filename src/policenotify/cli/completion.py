@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import Call
+from policenotify.cli.context import CliContext
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -31,13 +31,13 @@ Offer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[Completi
 """What click asks for the values of an option."""
 
 
-def _offer(found: Callable[[Call, click.Context, str], Iterable[tuple[str, str]]]) -> Offer:
+def _offer(found: Callable[[CliContext, click.Context, str], Iterable[tuple[str, str]]]) -> Offer:
     """Make an `Offer` of a function that yields values, each with its meaning."""
 
     @wraps(found)
     def offer(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem[str]]:
         items: list[CompletionItem[str]] = []
-        call = context.ensure_object(Call)
+        call = context.ensure_object(CliContext)
 
         def ask() -> None:
             with suppress(Exception):  # see above
@@ -61,7 +61,7 @@ def files(_context: click.Context, _parameter: click.Parameter, begun: str) -> l
 
 
 @_offer
-def categories(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def categories(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The category codes: those shipped, and those of the installation."""
     from policenotify.render.locales import PROFILES  # noqa: PLC0415 - help has no time to import it
 
@@ -76,7 +76,7 @@ def categories(call: Call, _context: click.Context, begun: str) -> Iterator[tupl
 
 
 @_offer
-def communes(_call: Call, context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def communes(_call: CliContext, context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """Communes: by code where digits were typed, else by name, written so that a shell takes it as one word."""
     from policenotify.model import places  # noqa: PLC0415 - help has no time to import it
 
@@ -117,7 +117,7 @@ def _plain(text: str) -> str:
 
 
 @_offer
-def departments(_call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def departments(_call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The departments."""
     from policenotify.model import places  # noqa: PLC0415 - help has no time to import it
 
@@ -127,7 +127,7 @@ def departments(_call: Call, _context: click.Context, begun: str) -> Iterator[tu
 
 
 @_offer
-def channels(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def channels(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The channels of the installation."""
     for name, channel in _settings(call).channels.items():
         if name.startswith(begun):
@@ -135,7 +135,7 @@ def channels(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[
 
 
 @_offer
-def channels_and_tags(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def channels_and_tags(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The channels of the installation, and their tags."""
     known = _settings(call).channels
     tags = {tag: [name for name, one in known.items() if tag in one.tags] for one in known.values() for tag in one.tags}
@@ -147,7 +147,7 @@ def channels_and_tags(call: Call, _context: click.Context, begun: str) -> Iterat
 
 
 @_offer
-def networks(_call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def networks(_call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The networks that installed packages offer."""
     from policenotify.networks.registry import networks as offered  # noqa: PLC0415 - help has no time to import it
 
@@ -157,18 +157,18 @@ def networks(_call: Call, _context: click.Context, begun: str) -> Iterator[tuple
 
 
 @_offer
-def open_incidents(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def open_incidents(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The open incidents."""
     yield from _incidents(call, begun, only_open=True)
 
 
 @_offer
-def ended_incidents(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def ended_incidents(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The last incidents, open or not."""
     yield from _incidents(call, begun, only_open=False)
 
 
-def _incidents(call: Call, begun: str, *, only_open: bool) -> Iterator[tuple[str, str]]:
+def _incidents(call: CliContext, begun: str, *, only_open: bool) -> Iterator[tuple[str, str]]:
     with _journal(call) as journal:
         found = [one for one in journal.incidents(only_open=only_open) if one.id.startswith(begun)]
     for one in found[:_MOST]:
@@ -176,7 +176,7 @@ def _incidents(call: Call, begun: str, *, only_open: bool) -> Iterator[tuple[str
 
 
 @_offer
-def held_deliveries(call: Call, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
+def held_deliveries(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The deliveries that a person must settle."""
     from policenotify.cli.held import held  # noqa: PLC0415 - help has no time to import it
 
@@ -189,13 +189,13 @@ def held_deliveries(call: Call, _context: click.Context, begun: str) -> Iterator
                 yield str(receipt.delivery), f"{receipt.channel}, {publication.message.headline}"
 
 
-def _settings(call: Call) -> Settings:
+def _settings(call: CliContext) -> Settings:
     from policenotify.settings import read_settings  # noqa: PLC0415 - help has no time to import it
 
     return read_settings(call.settings, tolerant=True)
 
 
 @contextmanager
-def _journal(call: Call) -> Iterator[Journal]:
+def _journal(call: CliContext) -> Iterator[Journal]:
     with call.journal(patience=_SERVER) as (_, journal):
         yield journal

@@ -46,7 +46,7 @@ class Seconds(click.FloatRange):
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class CliContext:
     """One call of the command line.
 
     Attributes:
@@ -104,7 +104,7 @@ class Call:
         finally:
             journal.close()
 
-    def tell(self, document: Mapping[str, object], *page: RenderableType) -> None:
+    def emit(self, document: Mapping[str, object], *page: RenderableType) -> None:
         """Answer: the document where JSON is wanted, else the page."""
         from policenotify.cli.console import out, printed  # noqa: PLC0415 - brings rich
 
@@ -133,7 +133,7 @@ def printable_name(option: str, value: str) -> str:
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
     if value and parameter.name:
-        setattr(context.ensure_object(Call), parameter.name, value)
+        setattr(context.ensure_object(CliContext), parameter.name, value)
 
 
 def _option(*names: str, **how: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
@@ -157,5 +157,5 @@ def common(command: _Command) -> _Command:
     return command
 
 
-pass_call = click.make_pass_decorator(Call, ensure=True)
+pass_call = click.make_pass_decorator(CliContext, ensure=True)
 """Hand a command its `Call`."""

@@ -61,7 +61,7 @@ class Trouble:
     kind: str
     text: str
     published: Literal["no", "unknown"] = "no"
-    exit: Exit = Exit.NOT_PUBLISHED
+    exit: Exit = Exit.REJECTED
     more: Mapping[str, object] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
@@ -94,7 +94,7 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
                 "InvalidMessage",
                 "\n".join(_in_words(slip, command) for slip in format_validation_errors(error, Message)),
             )
-            exits, doubt = Exit.NOT_PUBLISHED, False
+            exits, doubt = Exit.REJECTED, False
         case JournalError():
             doubt = begun and error.published == "unknown"
             kind, text = type(error).__name__, error.cause if doubt else str(error)
@@ -108,7 +108,7 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
         case NotHeld():
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.USAGE, False
         case PolicenotifyError():
-            kind, text, exits, doubt = type(error).__name__, str(error), Exit.NOT_PUBLISHED, False
+            kind, text, exits, doubt = type(error).__name__, str(error), Exit.REJECTED, False
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":
             lacks = MissingExtra(f"The command {command!r} ({name} is not installed)", "all")
             return trouble(lacks, begun=begun, command=command)
@@ -116,7 +116,7 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
             # Its own text is not repeated: it may hold what must not be shown.
             kind, doubt = type(error).__name__, begun
             text = f"Unexpected: {kind}. Show where: policenotify --debug {command}".rstrip() + " …; then report it."
-            exits = Exit.ATTENTION if begun else Exit.NOT_PUBLISHED
+            exits = Exit.ATTENTION if begun else Exit.REJECTED
     return Trouble(kind=kind, text=text, published="unknown" if doubt else "no", exit=exits, more=_more(error))
 
 

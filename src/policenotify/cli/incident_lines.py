@@ -16,7 +16,7 @@ _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta
 
 def overdue(one: IncidentLine, now: datetime) -> timedelta | None:
     """For how long a word has been owed; `None`: none is owed yet."""
-    if one.course is not IncidentStatus.OPEN or one.due_at is None or one.due_at > now:
+    if one.status is not IncidentStatus.OPEN or one.due_at is None or one.due_at > now:
         return None
     return now - one.due_at
 
@@ -36,7 +36,7 @@ def document(one: IncidentLine, now: datetime) -> dict[str, object]:
     return {
         "id": one.id,
         "category": one.category,
-        "course": one.course,
+        "course": one.status,
         "headline": one.headline,
         "place": one.place,
         "opened_at": one.opened_at.isoformat(),
@@ -57,8 +57,8 @@ def page(one: IncidentLine, now: datetime, zone: tzinfo) -> Iterator[RenderableT
     yield output.line(f"  {marks}{one.id} · {one.category}{where}")
     yield output.paragraph(one.headline)
     opened = f"Opened {output.moment(one.opened_at, zone)}."
-    if one.course is not IncidentStatus.OPEN:
-        yield output.paragraph(f"{opened} It is {one.course}.")
+    if one.status is not IncidentStatus.OPEN:
+        yield output.paragraph(f"{opened} It is {one.status}.")
         return
     owed = ""
     if one.due_at:

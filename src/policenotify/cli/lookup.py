@@ -18,7 +18,7 @@ def meant(journal: Journal, which: str, zone: tzinfo) -> Publication:
     """The publication of that id or key; of an incident: its last one. An incident comes first.
 
     Raises:
-        IllegalCourse: There is none, or the name means two.
+        InvalidTransition: There is none, or the name means two.
     """
     history, named = journal.history(which), journal.publication(which)
     if not history.entries:

@@ -77,7 +77,7 @@ def next_message(stage: Stage, which: str, headline: str | None, typed: Typed, p
         publisher: The installation's.
 
     Raises:
-        IllegalCourse: There is no such incident or publication.
+        InvalidTransition: There is no such incident or publication.
         click.UsageError: An option is wrong, or a field is given twice.
         InvalidMessage: The file holds no message.
         pydantic.ValidationError: A field is wrong.

@@ -36,7 +36,7 @@ class Given:
 
         Raises:
             InvalidMessage: A field is not known.
-            NewerVersion: A newer policenotify wrote it.
+            UnsupportedVersion: A newer policenotify wrote it.
         """
         version = self.fields.get("schema_version", SCHEMA_VERSION)
         if isinstance(version, int) and version > SCHEMA_VERSION:

@@ -20,7 +20,7 @@ from policenotify.text import Budget
 from policenotify.text.timestamps import local_time
 
 _INDENT = (0, 0, 0, 4)
-_OUT = frozenset({Outcome.POSTED, Outcome.WITHDRAWN, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
+_OUT = frozenset({Outcome.POSTED, Outcome.DELETED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
 _DOUBT = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
 
 
@@ -56,7 +56,7 @@ def published(publication: Publication) -> Published:
 
 
 def _outcomes(receipt: Receipt) -> set[Outcome]:
-    if receipt.operation is Operation.DELETE and receipt.outcome is Outcome.WITHDRAWN:
+    if receipt.operation is Operation.DELETE and receipt.outcome is Outcome.DELETED:
         return {Outcome.POSTED}  # what was to be done is done, for readers to see
     return {receipt.outcome, *(outcome for outcome, count in (receipt.recipients or {}).items() if count)}
 
@@ -67,7 +67,7 @@ def document(publication: Publication) -> dict[str, object]:
         **publication.model_dump(mode="json", exclude_none=True),
         "stage": publication.message.stage,
         "published": published(publication),
-        "in_order": publication.in_order,
+        "in_order": publication.ok,
     }
 
 
@@ -103,10 +103,10 @@ def in_short(publication: Publication) -> str:
     for receipt in publication:
         channels.setdefault(receipt.outcome, []).append(receipt.channel)
     told = [
-        f"{len(names)} {outcome}" + ("" if outcome.in_order else f" ({', '.join(names)})")
+        f"{len(names)} {outcome}" + ("" if outcome.ok else f" ({', '.join(names)})")
         for outcome, names in channels.items()
     ]
-    return f"{'✔' if publication.in_order else '✘'} {', '.join(told)}"
+    return f"{'✔' if publication.ok else '✘'} {', '.join(told)}"
 
 
 def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:
@@ -117,7 +117,7 @@ def findings(found: tuple[Finding, ...]) -> Iterator[RenderableType]:
 
 def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
     people = ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
-    mark = "✔" if receipt.in_order else "✘"
+    mark = "✔" if receipt.ok else "✘"
     done = "" if receipt.operation is Operation.POST else f" · {receipt.operation}"
     named = f"  {mark} {receipt.channel} ({receipt.language}){done}: {receipt.outcome}"
     told = [named, f"({people})" if people else ""]
@@ -128,7 +128,7 @@ def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
         yield paragraph("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.reason:
         yield paragraph(f"{receipt.reason}{f' [{receipt.code}]' if receipt.code else ''}")
-    if receipt.retry_at and not receipt.outcome.settled:
+    if receipt.retry_at and not receipt.outcome.is_final:
         yield paragraph(f"Not before {moment(receipt.retry_at, zone)}.")
     if receipt.remedy:
         yield paragraph(receipt.remedy, "→ ")

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import output, typed_times
-from policenotify.cli.context import Call, printable_name
+from policenotify.cli.context import CliContext, printable_name
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import Typed, default_key, first_message, next_message, spans_of
 from policenotify.errors import IdempotencyConflict
@@ -28,17 +28,19 @@ _TOLD = {
 }
 
 
-def say_first(call: Call, typed: Typed, to: tuple[str, ...]) -> Exit:
+def say_first(call: CliContext, typed: Typed, to: tuple[str, ...]) -> Exit:
     """Publish an opening or a standalone message."""
     return _say(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
-def say_next(call: Call, stage: Stage, which: str, headline: str | None, typed: Typed) -> Exit:
+def say_next(call: CliContext, stage: Stage, which: str, headline: str | None, typed: Typed) -> Exit:
     """Publish what follows."""
     return _say(call, typed, lambda publisher: next_message(stage, which, headline, typed, publisher))
 
 
-def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None) -> Exit:
+def _say(
+    call: CliContext, typed: Typed, made: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
+) -> Exit:
     with closing(call.publisher()) as publisher:
         message = made(publisher)
         moments = typed_times.understood(typed, message, now=publisher.journal.now(), zone=publisher.zone)
@@ -64,15 +66,15 @@ def _say(call: Call, typed: Typed, made: Callable[[Publisher], Message], *, to: 
         }
         told = () if publication.repeated else typed_times.page(moments)
         # A receipt tells by itself what keeps it waiting.
-        waiting = {receipt.channel for receipt in publication if receipt.unworded}
+        waiting = {receipt.channel for receipt in publication if receipt.unrendered}
         more = [output.paragraph(str(fault), "! ") for name, fault in faults.items() if name not in waiting]
-        call.tell(document, *_page(publication, publisher), *more, *told)
-    return Exit.IN_ORDER if publication.in_order and not faults else Exit.ATTENTION
+        call.emit(document, *_page(publication, publisher), *more, *told)
+    return Exit.OK if publication.ok and not faults else Exit.ATTENTION
 
 
 def _page(publication: Publication, publisher: Publisher) -> list[RenderableType]:
     told = _TOLD[output.published(publication)]
-    if output.published(publication) == "no" and all(receipt.outcome.settled for receipt in publication):
+    if output.published(publication) == "no" and all(receipt.outcome.is_final for receipt in publication):
         told = "Written down, but it goes out on no channel."
     if publication.repeated:
         told = (

@@ -96,7 +96,7 @@ class DeliveryAttempt:
         if why := self._unfit(claimed):
             self._store(claimed, self._cannot(claimed, why))
             return
-        if claimed.doubt and claimed.operation is Operation.POST:  # the others may be said again: they add nothing
+        if claimed.in_doubt and claimed.operation is Operation.POST:  # the others may be said again: they add nothing
             found = self._settle_doubt(claimed)
             if isinstance(found, AttemptResult):
                 self._store(claimed, found)
@@ -123,7 +123,7 @@ class DeliveryAttempt:
         """Why the channel as it is set now cannot say what was worded for it; empty: it can."""
         if claimed.account != self.how.account:
             return f"It was worded for {claimed.account!r}; {self.how.name!r} is now {self.how.account!r}."
-        posts = SupportsBulkSend if claimed.mass else SupportsSend
+        posts = SupportsBulkSend if claimed.has_recipients else SupportsSend
         needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}[
             claimed.operation
         ]
@@ -132,7 +132,7 @@ class DeliveryAttempt:
         return ""
 
     def _cannot(self, claimed: ClaimedDelivery, why: str) -> AttemptResult:
-        if claimed.doubt:
+        if claimed.in_doubt:
             return self._held(claimed, f"An earlier attempt may be out. {why}")
         return AttemptResult(outcome=Outcome.REFUSED, reason=why, remedy=_ANEW)
 
@@ -164,7 +164,7 @@ class DeliveryAttempt:
         That is believed of two answers some seconds apart, the second one after the network's own delay.
         """
         if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
-            return replace(claimed, doubt=False)  # nothing was ever said
+            return replace(claimed, in_doubt=False)  # nothing was ever said
         if (told := self._asked(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
             return told
         asked, (claimed, now) = claimed, self.journal.in_time(claimed)
@@ -181,7 +181,7 @@ class DeliveryAttempt:
             )
         if stale:
             return AttemptResult(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
-        return replace(claimed, doubt=False)
+        return replace(claimed, in_doubt=False)
 
     def _asked(
         self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
@@ -215,7 +215,7 @@ class DeliveryAttempt:
 
     def _said_before(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """What it means that the network has the very same words: an earlier attempt of ours, else another's post."""
-        doubted = replace(claimed, doubt=True)
+        doubted = replace(claimed, in_doubt=True)
         if claimed.last_tried_at is not None:  # whatever was thought of that attempt since
             return self._refused_in_doubt(error, doubted)
         told = None
@@ -236,9 +236,9 @@ class DeliveryAttempt:
 
     def _answers(self, claimed: ClaimedDelivery) -> tuple[PostRef, ...]:
         """What it hangs under: our own posts or nothing, and nothing once the network refused it as an answer."""
-        ours = all(ref.account == self.how.account for ref in claimed.answers)
+        ours = all(ref.account == self.how.account for ref in claimed.reply_to)
         hangs = self.channel.capabilities.replies and ours and claimed.wording != "standalone"
-        return claimed.answers if hangs else ()
+        return claimed.reply_to if hangs else ()
 
     def _worded(self, claimed: ClaimedDelivery) -> ClaimedDelivery:
         if claimed.operation is Operation.DELETE:
@@ -259,8 +259,8 @@ class DeliveryAttempt:
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
         pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
-        post = post.model_copy(update={"variant": claimed.variant, "pictures": pictures})
-        if claimed.variant and post.distinct and self.channel.capabilities.refuses_repeats:
+        post = post.model_copy(update={"variant": claimed.request_version, "pictures": pictures})
+        if claimed.request_version and post.distinct and self.channel.capabilities.refuses_repeats:
             post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
         answers = self._answers(claimed)
         try:
@@ -275,28 +275,28 @@ class DeliveryAttempt:
         people: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
         try:
-            with self.journal.as_one():
+            with self.journal.transaction():
                 begun = self.journal.begin(claimed, request, claimed.wording, lease=self.lease, rate=self.how.rate)
-                if begun.mass:
+                if begun.has_recipients:
                     people = self._next_people(begun)
         except RateReached as reached:
             self._store(claimed, self._later(reached, claimed))
             return
         except PublishingStopped as stop:
-            waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+            waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
             self._store(claimed, AttemptResult(outcome=waits, reason=str(stop)))
             return
         # What is in doubt is what was said before this attempt.
         before = claimed.at_steps(begun.clock_steps)
-        begun = replace(begun, doubt=claimed.doubt, last_tried_at=before.last_tried_at)
+        begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
-        if begun.mass:
+        if begun.has_recipients:
             self._mail(lease, request, people)
         else:
             self._store(begun, self._send(lease, request))
 
     def _later(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-        waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+        waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
         reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
         return AttemptResult(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
@@ -307,7 +307,7 @@ class DeliveryAttempt:
                 lease.check_time()  # a network that does not check by itself is checked here
                 if claimed.operation is Operation.DELETE:
                     channel.delete(claimed.target)
-                    return AttemptResult(outcome=Outcome.WITHDRAWN, ref=claimed.target)
+                    return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)
                 edits = claimed.operation is Operation.EDIT
                 ref = _a(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
             can = self.channel.capabilities
@@ -323,7 +323,7 @@ class DeliveryAttempt:
 
         If another process has it, storing this raises `LostLease`.
         """
-        waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+        waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
         reason = "The sending process was halted for too long; this attempt sent nothing."
         return AttemptResult(outcome=waits, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
@@ -336,7 +336,7 @@ class DeliveryAttempt:
             return self._after_refusal(error, claimed)
         now, backoff = self.journal.now(), self.patience(claimed.backoff)
         waiting = AttemptResult(
-            outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
+            outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING,
             not_before=now + backoff,
             backoff=backoff,
             reason=error.reason,
@@ -362,7 +362,7 @@ class DeliveryAttempt:
         return became
 
     def _after_refusal(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        if claimed.operation is Operation.POST and claimed.doubt:
+        if claimed.operation is Operation.POST and claimed.in_doubt:
             return self._refused_in_doubt(error, claimed)
         if claimed.operation is Operation.POST and error.fallback == "distinct":
             return self._said_before(error, claimed)
@@ -371,7 +371,7 @@ class DeliveryAttempt:
     def _refused(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """What a refusal means for a post that certainly is not out."""
         waits = AttemptResult(
-            outcome=Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING,
+            outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING,
             not_before=self.journal.now(),
             backoff=claimed.backoff,
             reason=error.reason,
@@ -409,7 +409,7 @@ class DeliveryAttempt:
             at = self.clock.monotonic()
             if any(person.outcome == "posted" for person in handout.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it is not failing: the next wait is a short one
-            with self.journal.as_one():
+            with self.journal.transaction():
                 outcomes = tuple(handout.unstored.values())
                 self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
                 if failure or handout.cut or not self.may_go_on():
@@ -454,7 +454,9 @@ def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, i
     """Log what a delivery has come to, without its words and its people; nothing while something of it waits."""
     if any(counts.get(outcome) for outcome in (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)):
         return
-    shown = ", ".join(f"{count} {outcome}" if claimed.mass else outcome for outcome, count in counts.items() if count)
+    shown = ", ".join(
+        f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
+    )
     alarming = counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD)
     level = logging.WARNING if alarming else logging.INFO
     _log.log(
@@ -471,10 +473,10 @@ def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, i
 def _otherwise(error: Refused, claimed: ClaimedDelivery, waiting: AttemptResult) -> AttemptResult:
     """How a post that was refused may still come out; else it is refused for good."""
     most = {"prepare": _MOST_VARIANTS, "distinct": 1}.get(error.fallback or "", 0)
-    if claimed.variant < most:
-        return replace(waiting, variant=True)
+    if claimed.request_version < most:
+        return replace(waiting, new_request=True)
     if claimed.operation is Operation.EDIT:  # people must learn what was wrong, if not there then below it
-        return replace(waiting, outcome=Outcome.WAITING, instead=True)
+        return replace(waiting, outcome=Outcome.WAITING, resend_as_post=True)
     # Also where preparing it anew did not help: what is in the way may be what it answers.
     if error.fallback is not None and claimed.wording == "reply":
         return replace(waiting, standalone=True)

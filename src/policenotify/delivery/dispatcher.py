@@ -332,7 +332,7 @@ class Dispatcher:
                         return
                     continue
                 slot.word(self.clock, busy=True)
-                slot.publication, slot.in_list = claimed.publication, claimed.mass
+                slot.publication, slot.in_list = claimed.publication, claimed.has_recipients
                 channel = channel or self._open(how, claimed)
                 if channel is None:
                     return
@@ -384,13 +384,13 @@ class Dispatcher:
     def _open(self, how: ChannelConfig, claimed: ClaimedDelivery) -> Channel | None:
         """A channel object for this thread; where there is none to be had, the channel is blocked."""
         try:
-            return how.open(self.clock, self.journal.keep(how.name))
+            return how.open(self.clock, self.journal.state_store(how.name))
         except Exception as error:  # noqa: BLE001 - a stranger's constructor may raise anything
             said = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
             blocked = Blocked(f"The channel {how.name!r} cannot be opened{said}", remedy="Then: policenotify doctor")
             if self.journal.block(how.name, blocked):
                 _log.error("%s %s", blocked.reason, blocked.remedy)  # a trace might hold an option
-            waits = Outcome.UNCONFIRMED if claimed.doubt else Outcome.WAITING
+            waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
             self.journal.settle(claimed, AttemptResult(outcome=waits, reason=blocked.reason, remedy=blocked.remedy))
             return None
 

@@ -61,7 +61,7 @@ class CeleryRunner(ProcessPublisher):
 
         @app.task(name=DRAIN, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
         def drain() -> None:
-            self.publisher.journal.keep_promise(_PROMISE)
+            self.publisher.journal.acknowledge_drain(_PROMISE)
             self.drain(every)
 
         self._drain = drain
@@ -71,18 +71,18 @@ class CeleryRunner(ProcessPublisher):
         for ends in (signals.worker_process_shutdown, signals.worker_shutdown):
             ends.connect(self._end, **here)
 
-    def kick(self, connection: Connection) -> None:
+    def enqueue(self, connection: Connection) -> None:
         """Nothing yet: a broker knows no transaction of ours."""
 
-    def woken(self) -> None:
+    def on_commit(self) -> None:
         """Ask for a drain, unless one has been asked for that has not begun."""
         journal = self.publisher.journal
-        if not journal.promise(_PROMISE):
+        if not journal.request_drain(_PROMISE):
             return
         try:
             self._drain.apply_async(expires=OVERDUE.total_seconds(), retry=False, **self._queue)
         except BaseException:
-            journal.keep_promise(_PROMISE)  # the next one asks again
+            journal.acknowledge_drain(_PROMISE)  # the next one asks again
             raise
 
     def _see_to_the_sweep(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service

@@ -67,12 +67,12 @@ class ProcrastinateRunner(ProcessPublisher):
         def sweep(timestamp: int) -> None:  # noqa: ARG001 - for when it was meant
             self.drain(every)
 
-    def kick(self, connection: Connection) -> None:
+    def enqueue(self, connection: Connection) -> None:
         """A job, in the transaction that publishes."""
         if connection.dialect.name != "postgresql":
             raise SettingsError("Procrastinate can only be told of a journal in its own database, on PostgreSQL.")
         raw = connection.connection.dbapi_connection
         self._kicks.configure_task(DRAIN, queue=self._queue, connection=raw).defer()
 
-    def woken(self) -> None:
+    def on_commit(self) -> None:
         """Nothing more: the database has told the workers."""

@@ -38,7 +38,7 @@ def open_journal(
     Raises:
         JournalError: It cannot be opened, or was made with other keys; names what to do.
         JournalMissing: There is none.
-        NewerVersion: A newer policenotify made it.
+        UnsupportedVersion: A newer policenotify made it.
         MissingExtra: It is on PostgreSQL, and the driver is not installed.
     """
     from policenotify.journal.journal import Journal  # noqa: PLC0415 - brings the SQL toolkit

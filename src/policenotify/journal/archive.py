@@ -18,29 +18,29 @@ class Records(Transactions):
 
     def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
         """Add an event."""
-        with self.writing() as connection:
+        with self.write() as connection:
             audit.record(connection, self.now(), actor, kind, body, channel=channel)
 
     def seal(self) -> int:
         """Close and sign the events since the last seal; returns how many there were."""
-        with self.writing() as connection:
+        with self.write() as connection:
             return audit.seal(connection, self.keys, self.now())
 
     def sealed(self) -> str:
         """The digest of the last seal, to be kept elsewhere; empty: there is none."""
         table = schema.seal
-        with self.reading() as connection:
+        with self.read() as connection:
             last = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
         return last or ""
 
     def verify(self) -> int:
         """Check every sealed batch; returns how many there are. Raises `JournalError` where one was changed."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return audit.verify(connection, self.keys)
 
     def erase_addresses(self) -> int:
         """Erase the addresses that nothing needs any more; returns how many."""
-        with self.writing() as connection:
+        with self.write() as connection:
             return recipients.erase(connection, microseconds(self.now()))
 
     def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
@@ -53,7 +53,7 @@ class Records(Transactions):
         wanted = None
         if before is not None or category is not None:
             wanted = Wanted(before=microseconds(before or self.now()), category=category)
-        with self.reading() as connection:
+        with self.read() as connection:
             yield from export.lines(connection, self.keys, wanted)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:

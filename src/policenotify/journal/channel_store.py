@@ -33,16 +33,16 @@ class JournalStateStore:
 
     def load(self, name: str) -> StoredValue | None:
         """The value under *name*, or `None`."""
-        with self._journal.reading() as connection:
+        with self._journal.read() as connection:
             row = connection.execute(_KEPT, {"channel": self._channel, "name": name}).first()
         if row is None:
             return None
         return StoredValue(self._journal.keys.unseal(self._purpose(name), row.key_version, row.sealed), row.version)
 
-    def swap(self, name: str, value: str, *, version: int | None) -> bool:
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value, if nobody else has since."""
         key_version, sealed = self._journal.keys.seal(self._purpose(name), value)
-        with self._journal.writing() as connection:
+        with self._journal.write() as connection:
             self._ensure(connection, name)
             changed = connection.execute(
                 update(_table)
@@ -70,7 +70,7 @@ class JournalStateStore:
         try:
             yield
         finally:
-            with self._journal.writing() as connection:
+            with self._journal.write() as connection:
                 connection.execute(
                     update(_table)
                     .where(self._is(name), _table.c.lease_owner == mine)
@@ -79,7 +79,7 @@ class JournalStateStore:
 
     def _acquire(self, name: str, mine: str, seconds: float) -> bool:
         now = microseconds(self._journal.now())
-        with self._journal.writing() as connection:
+        with self._journal.write() as connection:
             self._ensure(connection, name)
             free = or_(_table.c.lease_until.is_(None), _table.c.lease_until <= now)
             changed = connection.execute(

@@ -17,7 +17,7 @@ _incident, _said, _delivery = schema.incident, schema.publication, schema.delive
 _OUT = (Outcome.POSTED, Outcome.HELD)  # it is, or may be, where people read it
 
 
-def owed(connection: Connection) -> tuple[tuple[datetime, int], ...]:
+def deadlines(connection: Connection) -> tuple[tuple[datetime, int], ...]:
     """For each open incident: until when a word is owed, and which reminder of it was raised last."""
     query = select(_incident.c.due_at, _incident.c.reminders)
     rows = connection.execute(query.where(_incident.c.course == IncidentStatus.OPEN, _incident.c.due_at.is_not(None)))
@@ -41,7 +41,7 @@ def remind(connection: Connection, incident: str, due_at: datetime, level: int, 
     return True
 
 
-def carrying(connection: Connection) -> dict[str, tuple[str, ...]]:
+def channels_with_open_incidents(connection: Connection) -> dict[str, tuple[str, ...]]:
     """The channels where something of an open incident is out, or may be: and which incidents."""
     query = (
         select(_delivery.c.channel, _incident.c.id)

@@ -47,13 +47,13 @@ _FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again i
 class Delivering(Transactions):
     """Hands deliveries out, and writes down what became of them."""
 
-    def mark(self) -> str:
+    def change_token(self) -> str:
         """Another text than before, once anybody has written down that something was said, settled or decided.
 
         It costs next to nothing, so that whoever waits may ask every second.
         """
         seen = self._newest_event
-        with self.reading() as connection:
+        with self.read() as connection:
             self._halted(connection, seen)
             if self._in_a_file:  # writers come one after the other, so that the last event is the newest
                 return str(self._newest_event)
@@ -65,7 +65,7 @@ class Delivering(Transactions):
         owner, now = this_process(), microseconds(self.now())
         table = schema.runner
         seen = {"seen_at": now, "stays": True} if stays else {"seen_at": now}
-        with self.writing(lasting=False) as connection:
+        with self.write(lasting=False) as connection:
             changed = connection.execute(update(table).where(table.c.owner == owner).values(**seen))
             if not changed.rowcount:
                 connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
@@ -74,7 +74,7 @@ class Delivering(Transactions):
     def stop_heartbeat(self) -> None:
         """Who stayed is leaving."""
         table = schema.runner
-        with self.writing() as connection:
+        with self.write() as connection:
             connection.execute(update(table).where(table.c.owner == this_process()).values(stays=False))
 
     def worker_seen(self) -> datetime | None:
@@ -82,33 +82,33 @@ class Delivering(Transactions):
         table, now = schema.runner, microseconds(self.now())
         lately = and_(table.c.seen_at > now - span(QUIET), table.c.seen_at <= now + span(clock_change.APART))
         query = select(table).where(table.c.stays, lately).order_by(table.c.seen_at.desc())
-        with self.reading() as connection:
+        with self.read() as connection:
             rows = connection.execute(query).all()
         return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
 
     def runner_seen(self) -> datetime | None:
         """When somebody was last delivering, in the last days; what a clock said that was since set back is no sign."""
         table, until = schema.runner, microseconds(self.now()) + span(clock_change.APART)
-        with self.reading() as connection:
+        with self.read() as connection:
             seen = connection.execute(select(func.max(table.c.seen_at)).where(table.c.seen_at <= until)).scalar()
         return moment(seen) if seen is not None else None
 
-    def promise(self, runner: str) -> bool:
+    def request_drain(self, runner: str) -> bool:
         """Whether a runner is to be asked to come: nobody has promised that it will. From now on somebody has.
 
         One promise is enough until it is [kept][policenotify.journal.journal.Journal.keep_promise], or is overdue.
         """
         now = microseconds(self.now())
-        with self.reading() as connection:
-            if meta.is_promised(connection, runner, now):
+        with self.read() as connection:
+            if meta.drain_requested(connection, runner, now):
                 return False
-        with self.writing() as connection:
-            return meta.promise(connection, runner, now)
+        with self.write() as connection:
+            return meta.request_drain(connection, runner, now)
 
-    def keep_promise(self, runner: str) -> None:
+    def acknowledge_drain(self, runner: str) -> None:
         """The runner has come: for what is written from now on, it is to be asked again."""
-        with self.writing() as connection:
-            meta.keep_promise(connection, runner)
+        with self.write() as connection:
+            meta.acknowledge_drain(connection, runner)
 
     def recover(self, lease: timedelta = LEASE) -> int:
         """Take back what dead or silent runners held; returns how many deliveries.
@@ -117,24 +117,24 @@ class Delivering(Transactions):
 
         What waits for a time that was one of a clock since set back is due at once.
         """
-        with self.writing(lasting=False) as connection:
+        with self.write(lasting=False) as connection:
             now = microseconds(self.now())
             clock_change.reschedule_after_clock_change(connection, now)
             return queue.recover(connection, now, lease)
 
     def taken_over_again(self) -> tuple[Takeover, ...]:
         """Return the deliveries of the last hour that were taken over twice within one lease."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return takeovers.recent(connection, microseconds(self.now()))
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
         """When each channel has something to do next; nothing while everything is stopped."""
-        with self.reading() as connection:
+        with self.read() as connection:
             stepped = timekeeping.stepped(connection, self.clock)
         if stepped:
-            with self.writing(lasting=False):
+            with self.write(lasting=False):
                 pass  # which follows it
-        with self.reading() as connection:
+        with self.read() as connection:
             if meta.stopped(connection, self.id) is not None:
                 return {}
             given = rates or {}
@@ -142,14 +142,14 @@ class Delivering(Transactions):
 
     def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
         """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
-        with self.reading() as connection:
+        with self.read() as connection:
             now = microseconds(self.now())
             opens = rate_limiter.opens_at(connection, rates, now)
         return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
 
     def severe_is_ready(self, channel: str) -> bool:
         """Whether something Severe or more waits on the channel, to be sent now."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return queue.severe_is_ready(connection, channel, microseconds(self.now()))
 
     def _halted(self, connection: Connection, seen: int) -> PublishingStopped | None:
@@ -173,7 +173,7 @@ class Delivering(Transactions):
     ) -> ClaimedDelivery | None:
         """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
         seen = self._newest_event
-        with self.writing(lasting=False) as connection:
+        with self.write(lasting=False) as connection:
             if self._halted(connection, seen) is not None:
                 return None
             steps = timekeeping.total(connection)
@@ -197,10 +197,10 @@ class Delivering(Transactions):
         Raises:
             LostLease: The delivery is no longer ours.
             RateReached: Others were faster since it was claimed, and the channel's rate lets nothing out yet.
-            Stopped: Everything was stopped meanwhile.
+            PublishingStopped: Everything was stopped meanwhile.
         """
         seen = self._newest_event
-        with self.writing() as connection:
+        with self.write() as connection:
             if (error := self._halted(connection, seen)) is not None:
                 raise error
             claimed = claimed.at_steps(timekeeping.total(connection))
@@ -213,7 +213,7 @@ class Delivering(Transactions):
         Raises:
             LostLease: It is not.
         """
-        with self.reading() as connection:
+        with self.read() as connection:
             queue.confirm(connection, claimed, microseconds(self.now()))
 
     def in_time(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, datetime]:
@@ -221,17 +221,17 @@ class Delivering(Transactions):
 
         What has passed since an attempt is only to be told from these two together.
         """
-        with self.writing(lasting=False) as connection:
+        with self.write(lasting=False) as connection:
             return claimed.at_steps(timekeeping.total(connection)), self.now()
 
     def known_posts(self, claimed: ClaimedDelivery) -> frozenset[str]:
         """The ids of the latest posts on its account that are known as other deliveries'."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return known_posts.posts_of_others(connection, claimed.id, claimed.account)
 
     def is_known(self, claimed: ClaimedDelivery, post: str) -> bool:
         """Whether a post on its account is known as another delivery's."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return bool(known_posts.posts_of_others(connection, claimed.id, claimed.account, named=post))
 
     def settle(self, claimed: ClaimedDelivery, became: AttemptResult) -> Mapping[Outcome, int]:
@@ -243,22 +243,22 @@ class Delivering(Transactions):
         Raises:
             LostLease: It is no longer ours to say.
         """
-        with self.writing() as connection:
+        with self.write() as connection:
             steps = timekeeping.total(connection)
             became = _at_steps(became, claimed, steps)
-            if claimed.mass:
+            if claimed.has_recipients:
                 return results.settle_mass(connection, claimed, became, now=self.now())
             results.settle(connection, claimed.at_steps(steps), became, now=self.now())
         return {became.outcome: 1}
 
     def block(self, channel: str, error: Blocked) -> bool:
         """Let nothing more out on a channel until a person acts; returns whether that is news."""
-        with self.writing() as connection:
+        with self.write() as connection:
             return results.block(connection, channel, error, now=self.now())
 
     def pause(self, channel: str, until: datetime) -> None:
         """The network asked the account to wait."""
-        with self.writing() as connection:
+        with self.write() as connection:
             results.pause(connection, channel, until)
 
     def next_people(
@@ -272,7 +272,7 @@ class Delivering(Transactions):
             LostLease: The delivery is no longer ours.
             RateReached: The channel's rate, which counts people, lets nobody be written to yet.
         """
-        with self.writing() as connection:
+        with self.write() as connection:
             if meta.stopped(connection, self.id) is not None:
                 return ()
 
@@ -309,7 +309,7 @@ class Delivering(Transactions):
             LostLease: The delivery is no longer ours.
             RateReached: The channel's rate lets nobody be written to yet; the outcomes are not stored.
         """
-        with self.writing(lasting=False) as connection:
+        with self.write(lasting=False) as connection:
             now = self.now()
             results.settle_people(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
             if meta.stopped(connection, self.id) is not None:
@@ -323,7 +323,7 @@ class Delivering(Transactions):
         self, claimed: ClaimedDelivery, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
     ) -> None:
         """Write down what became of some people, and keep the delivery a while longer."""
-        with self.writing() as connection:
+        with self.write() as connection:
             lock_lane_of(connection, claimed.id)  # first, for the delivery may be settled in the same transaction
             results.settle_people(connection, claimed, outcomes, now=self.now(), hold_doubt=hold_doubt, lease=lease)
 
@@ -348,10 +348,10 @@ class Delivering(Transactions):
         Raises:
             NotHeld: Nothing of this delivery is held, or there is none.
         """
-        with self.writing() as connection:
+        with self.write() as connection:
             return resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
 
-    def keep(self, channel: str) -> StateStore:
+    def state_store(self, channel: str) -> StateStore:
         """What one channel remembers between calls and processes."""
         return JournalStateStore(self, channel)
 

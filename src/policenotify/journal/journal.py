@@ -64,24 +64,24 @@ class Journal(Saying, Telling, Delivering, Records):
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or of other keys; *create*: make those of an empty file."""
         if create and self._in_a_file:
-            with self.writing(keeps_time=False) as connection:
+            with self.write(keeps_time=False) as connection:
                 meta.create(connection, self.keys, self.entropy)
-        with self.reading() as connection:
+        with self.read() as connection:
             newest = meta.check(connection, self.keys)
             self.id: str | None = meta.id_of(connection)
         if not newest:
-            with self.writing() as connection:
+            with self.write() as connection:
                 meta.take_new_keys(connection, self.keys)
 
     def stop(self, actor: str, reason: str = "") -> None:
         """Halt everything at once, in all processes, until `resume`."""
-        with self.writing() as connection:
+        with self.write() as connection:
             meta.stop(connection, actor, reason)
             audit.record(connection, self.now(), actor, "stopped", {"reason": reason})
 
     def resume(self, actor: str, channel: str | None = None) -> None:
         """Go on after `stop`, or with one channel that was blocked."""
-        with self.writing() as connection:
+        with self.write() as connection:
             if channel is not None:
                 results.unblock(connection, channel, actor, now=self.now())
                 return
@@ -90,5 +90,5 @@ class Journal(Saying, Telling, Delivering, Records):
 
     def stopped(self) -> PublishingStopped | None:
         """The error that says who stopped everything, while it is stopped."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return meta.stopped(connection, self.id)

@@ -11,28 +11,28 @@ from sqlalchemy import Connection, select
 
 from policenotify.channel import PostRef
 from policenotify.journal import schema
-from policenotify.journal.records import SaidOn, SaidUnder, microseconds, moment
+from policenotify.journal.records import DeliverySummary, PublicationSummary, microseconds, moment
 from policenotify.model.history import Outcome
 from policenotify.model.message import read as read_message
 
 _said, _delivery = schema.publication, schema.delivery
 
 
-def said_under(connection: Connection, prefix: str, since: datetime) -> tuple[SaidUnder, ...]:
+def publications_by_key_prefix(connection: Connection, prefix: str, since: datetime) -> tuple[PublicationSummary, ...]:
     """The publications since a moment whose key begins so, the oldest first."""
     mine = (_said.c.key.startswith(prefix, autoescape=True), _said.c.created_at >= microseconds(since))
-    deliveries: defaultdict[str, list[SaidOn]] = defaultdict(list)
+    deliveries: defaultdict[str, list[DeliverySummary]] = defaultdict(list)
     columns = (_delivery.c.publication, _delivery.c.channel, _delivery.c.language, _delivery.c.state, _delivery.c.ref)
     for row in connection.execute(
         select(*columns).join(_said, _said.c.id == _delivery.c.publication).where(*mine).order_by(_delivery.c.id)
     ):
         ref = PostRef.read(row.ref) if row.ref else None
         deliveries[row.publication].append(
-            SaidOn(channel=row.channel, language=row.language, outcome=Outcome(row.state), ref=ref)
+            DeliverySummary(channel=row.channel, language=row.language, outcome=Outcome(row.state), ref=ref)
         )
     rows = connection.execute(select(_said).where(*mine).order_by(_said.c.created_at, _said.c.id))
     return tuple(
-        SaidUnder(
+        PublicationSummary(
             publication=row.id,
             key=row.key,
             at=moment(row.created_at),
@@ -44,7 +44,7 @@ def said_under(connection: Connection, prefix: str, since: datetime) -> tuple[Sa
     )
 
 
-def recorded(connection: Connection, kind: str, since: datetime) -> tuple[dict[str, Any], ...]:
+def events_of_kind(connection: Connection, kind: str, since: datetime) -> tuple[dict[str, Any], ...]:
     """The bodies of the events of a kind since a moment, the oldest first; not of those that were purged."""
     table = schema.event
     rows = connection.execute(

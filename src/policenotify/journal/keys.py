@@ -84,7 +84,7 @@ class Keys:
 
         Raises:
             SettingsError: It is missing, not a keys file, or open to others. Nothing of its content is told.
-            NewerVersion: A newer policenotify wrote it.
+            UnsupportedVersion: A newer policenotify wrote it.
         """
         place = Path(path)
         try:

@@ -82,7 +82,7 @@ def check(
         moved_to: It may have been moved there.
 
     Raises:
-        NewerVersion: Its tables are of a newer policenotify.
+        UnsupportedVersion: Its tables are of a newer policenotify.
         JournalError: It has none, they are of an older one, it is damaged, it was moved away, or it was made with
             other keys.
     """
@@ -163,22 +163,22 @@ def _moved(where: str) -> JournalError:
     )
 
 
-def is_promised(connection: Connection, runner: str, now: int) -> bool:
+def drain_requested(connection: Connection, runner: str, now: int) -> bool:
     """Whether somebody has promised that the runner comes, and it is not overdue."""
     return int(_get(connection, _promised(runner)) or 0) > now - span(OVERDUE)
 
 
-def promise(connection: Connection, runner: str, now: int) -> bool:
+def request_drain(connection: Connection, runner: str, now: int) -> bool:
     """Promise that the runner comes; `False`: somebody else has."""
     schema.insert_new(connection, _table, [{"name": _promised(runner), "value": "0"}])
     connection.execute(select(_table.c.name).where(_table.c.name == _promised(runner)).with_for_update()).all()
-    if is_promised(connection, runner, now):
+    if drain_requested(connection, runner, now):
         return False
     _set(connection, _promised(runner), str(now))
     return True
 
 
-def keep_promise(connection: Connection, runner: str) -> None:
+def acknowledge_drain(connection: Connection, runner: str) -> None:
     """It has come."""
     _set(connection, _promised(runner), "0")
 

@@ -77,11 +77,11 @@ def migrate(  # the last two are for tests
 
     Raises:
         JournalError: It cannot be done; names why and what to do. Nothing was changed.
-        NewerVersion: The tables are of a newer policenotify.
+        UnsupportedVersion: The tables are of a newer policenotify.
     """
     journal = Journal.reach(url, keys=keys, clock=clock, create=True)
     try:
-        with journal.writing(keeps_time=False) as connection:
+        with journal.write(keeps_time=False) as connection:
             alone(connection)
             before = meta.version(connection)
             if before is None:

@@ -17,28 +17,28 @@ class Runner(Protocol):
     It also looks for itself now and then, so that a word that is lost, or said twice, does no harm.
     """
 
-    def kick(self, connection: Connection) -> None:
+    def enqueue(self, connection: Connection) -> None:
         """Something is to be delivered; what is written on *connection* is committed together with it."""
 
-    def woken(self) -> None:
+    def on_commit(self) -> None:
         """It was committed."""
 
 
-def kick(connection: Connection, runners: Iterable[Runner]) -> None:
+def enqueue(connection: Connection, runners: Iterable[Runner]) -> None:
     """Tell the runners inside the transaction; one that fails keeps nothing from being published."""
     for runner in runners:
         try:
             with connection.begin_nested():
-                runner.kick(connection)
+                runner.enqueue(connection)
         except Exception as error:  # noqa: BLE001 - a host's engine may fail in any way
             _not_told(runner, error)
 
 
-def wake(runners: Iterable[Runner]) -> None:
+def notify_runners(runners: Iterable[Runner]) -> None:
     """Tell the runners after the commit; the message is safe, whatever becomes of the word."""
     for runner in runners:
         try:
-            runner.woken()
+            runner.on_commit()
         except Exception as error:  # noqa: BLE001 - the same
             _not_told(runner, error)
 

@@ -35,7 +35,7 @@ _OVERTAKEN = select(_table).where(
     _table.c.lane == bindparam("lane"),
 )
 _OUT = or_(
-    _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.WITHDRAWN]),
+    _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.DELETED]),
     _table.c.doubt,
     exists().where(
         _people.c.delivery == _table.c.id,

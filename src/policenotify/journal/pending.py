@@ -17,7 +17,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.ordering import cancel_pending, lock, supersede_partial_sends
 from policenotify.journal.publications import in_order, worded
 from policenotify.journal.recipients import store_addresses, store_recipients
-from policenotify.journal.records import NewDelivery, Unworded, microseconds
+from policenotify.journal.records import NewDelivery, UnrenderedDelivery, microseconds
 from policenotify.journal.tombstones import counted_not
 from policenotify.model.history import Outcome
 
@@ -25,11 +25,11 @@ _table, _people = schema.delivery, schema.recipient
 _UNWORDED = and_(_table.c.state == Outcome.WAITING, _table.c.account == "")
 
 
-def unworded(connection: Connection, channels: Iterable[str]) -> tuple[Unworded, ...]:
+def unworded(connection: Connection, channels: Iterable[str]) -> tuple[UnrenderedDelivery, ...]:
     """Return what waits without words on these channels, in the order of its publication."""
     query = select(_table.c.publication, _table.c.channel).where(_UNWORDED, _table.c.channel.in_(list(channels)))
     rows = connection.execute(query.order_by(_table.c.id)).all()
-    return tuple(Unworded(publication=row.publication, channel=row.channel) for row in rows)
+    return tuple(UnrenderedDelivery(publication=row.publication, channel=row.channel) for row in rows)
 
 
 def had_people(connection: Connection, channel: str) -> bool:
@@ -39,7 +39,9 @@ def had_people(connection: Connection, channel: str) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[NewDelivery], *, now: datetime) -> bool:
+def word(
+    connection: Connection, keys: Keys, one: UnrenderedDelivery, drafted: Sequence[NewDelivery], *, now: datetime
+) -> bool:
     """Give a delivery its words; where they take several deliveries, these follow it in its lane.
 
     Returns:
@@ -49,7 +51,7 @@ def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Ne
     if row is None:
         return False
     delivery, lane = row.id, row.lane
-    store_addresses(connection, keys, {address for part in drafted for address in part.addresses or ()}, at)
+    store_addresses(connection, keys, {address for part in drafted for address in part.recipients or ()}, at)
     first, *more = in_order(drafted)
     connection.execute(update(_table).where(_table.c.id == delivery).values(**_columns(connection, first, at)))
     if more:
@@ -66,13 +68,13 @@ def word(connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[Ne
     return True
 
 
-def refuse(connection: Connection, one: Unworded, why: str, *, now: datetime) -> None:
+def refuse(connection: Connection, one: UnrenderedDelivery, why: str, *, now: datetime) -> None:
     """Settle a delivery for which no words can be made."""
     if (row := _locked(connection, one)) is not None:
         cancel_pending(connection, row, Outcome.REFUSED, why, microseconds(now))
 
 
-def _locked(connection: Connection, one: Unworded) -> Row[Any] | None:
+def _locked(connection: Connection, one: UnrenderedDelivery) -> Row[Any] | None:
     """Return the delivery, with its lane locked; `None`: it waits without words no longer."""
     query = select(_table).where(_UNWORDED, _table.c.publication == one.publication, _table.c.channel == one.channel)
     if (seen := connection.execute(query).first()) is None:
@@ -86,16 +88,16 @@ def _without_id(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _columns(connection: Connection, part: NewDelivery, at: int) -> dict[str, object]:
-    refused, skip = part.leg.refused, part.leg.skip
+    refused, skip = part.target.refused, part.target.skip
     state = Outcome.REFUSED if refused else Outcome.SKIPPED if skip else Outcome.WAITING
     columns = {**worded(connection, part), "state": state, "reason": refused or skip, "remedy": ""}
     return {**columns, "settled_at": None if state is Outcome.WAITING else at}
 
 
 def _store_people(
-    connection: Connection, keys: Keys, one: Unworded, drafted: Sequence[NewDelivery], lane: str, at: int
+    connection: Connection, keys: Keys, one: UnrenderedDelivery, drafted: Sequence[NewDelivery], lane: str, at: int
 ) -> None:
-    wanted = {part.post_key: part.addresses for part in drafted if part.addresses is not None}
+    wanted = {part.post_key: part.recipients for part in drafted if part.recipients is not None}
     if not wanted:
         return
     query = select(_table.c.id, _table.c.post_key).where(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from policenotify.journal import meta, notify, pending, publications, tombstones
 from policenotify.journal.notify import Runner
-from policenotify.journal.records import NewDelivery, NewPublication, Unworded
+from policenotify.journal.records import NewDelivery, NewPublication, UnrenderedDelivery
 from policenotify.journal.transactions import Transactions
 from policenotify.model.message import Message
 
@@ -22,13 +22,13 @@ class Saying(Transactions):
             runners: Who is told of it, inside the transaction.
 
         Raises:
-            KeyReused: The key names another content.
-            IllegalCourse: It follows what was purged.
+            IdempotencyConflict: The key names another content.
+            InvalidTransition: It follows what was purged.
             publish.CourseChanged: The incident moved on since its history was read.
-            Stopped: Everything is stopped.
+            PublishingStopped: Everything is stopped.
         """
         try:
-            with self.writing() as connection:
+            with self.write() as connection:
                 if (error := meta.stopped(connection, self.id)) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, self.keys, draft.key, draft.digest)) is not None:
@@ -36,7 +36,7 @@ class Saying(Transactions):
                 publications.write(connection, draft, self.keys)
                 # Now that its course is locked: a purge may have come first, for which the lock was waited.
                 tombstones.refuse_purged(connection, draft.message)
-                notify.kick(connection, runners)
+                notify.enqueue(connection, runners)
         except publications.CourseChanged:
             # Who was faster may have said this very thing.
             if (first := self.repeated(draft.key, draft.digest)) is None:
@@ -44,31 +44,31 @@ class Saying(Transactions):
             return first
         return draft.id
 
-    def word(self, one: Unworded, drafted: Sequence[NewDelivery]) -> bool:
+    def word(self, one: UnrenderedDelivery, drafted: Sequence[NewDelivery]) -> bool:
         """Give a delivery that waits without words its own; returns whether it still waited."""
-        with self.writing() as connection:
+        with self.write() as connection:
             return pending.word(connection, self.keys, one, drafted, now=self.now())
 
-    def refuse_unworded(self, one: Unworded, why: str) -> None:
+    def refuse_unworded(self, one: UnrenderedDelivery, why: str) -> None:
         """Settle a delivery for which no words can be made."""
-        with self.writing() as connection:
+        with self.write() as connection:
             pending.refuse(connection, one, why, now=self.now())
 
     def keep_refused(self, draft: NewPublication) -> None:
         """Keep a draft that a check refused."""
-        with self.writing() as connection:
+        with self.write() as connection:
             publications.keep_refused(connection, draft)
 
     def repeated(self, key: str, digest: str) -> str | None:
         """The publication that the caller's key already names, if it says the same; see `publish`."""
-        with self.reading() as connection:
+        with self.read() as connection:
             return tombstones.repeated(connection, self.keys, key, digest)
 
     def refuse_purged(self, message: Message) -> None:
         """Refuse what follows something that was purged.
 
         Raises:
-            IllegalCourse: There are no words left to set right, and no post to answer.
+            InvalidTransition: There are no words left to set right, and no post to answer.
         """
-        with self.reading() as connection:
+        with self.read() as connection:
             tombstones.refuse_purged(connection, message)

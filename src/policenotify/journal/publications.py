@@ -55,17 +55,17 @@ def write(connection: Connection, draft: NewPublication, keys: Keys) -> None:
             f"Another desk is publishing with the key {draft.key!r}. Try again.", incident=message.incident
         )
     _store_pictures(connection, draft)
-    store_addresses(connection, keys, {one for drafted in draft.drafted for one in drafted.addresses or ()}, at)
+    store_addresses(connection, keys, {one for drafted in draft.deliveries for one in drafted.recipients or ()}, at)
     # In the lanes of what begins there is nothing yet.
     follows = draft.expected_sequence > 1 or message.lifecycle.corrects is not None
-    begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.drafted}) if follows else set()
+    begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.deliveries}) if follows else set()
     closing = message.stage in _CLOSING
     rows = []
-    for drafted in in_order(draft.drafted):
-        lane, skip = _lane(draft, drafted), drafted.leg.skip
+    for drafted in in_order(draft.deliveries):
+        lane, skip = _lane(draft, drafted), drafted.target.skip
         if closing and opening_not_posted(connection, lane):
             supersede(connection, lane, at)
-            if drafted.leg.channel in draft.skips_without_opening:
+            if drafted.target.channel in draft.skips_without_opening:
                 skip = skip or NOT_TOLD
         rows.append(_delivery(connection, draft, drafted, lane=lane, skip=skip))
     for lane in begun:
@@ -121,8 +121,8 @@ def _move_incident(connection: Connection, draft: NewPublication, incident: str)
     row = connection.execute(select(table).where(table.c.id == incident).with_for_update()).first()
     if (row.next_sequence if row else 1) != draft.expected_sequence:
         raise _overtaken(incident)
-    closed = at if draft.course in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
-    moved: dict[str, object] = {"course": draft.course, "next_sequence": draft.expected_sequence + 1}
+    closed = at if draft.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
+    moved: dict[str, object] = {"course": draft.status, "next_sequence": draft.expected_sequence + 1}
     if row is None:
         lifecycle = draft.message.lifecycle
         opened = {
@@ -154,13 +154,13 @@ def _priority(message: Message) -> int:
 
 def _lane(draft: NewPublication, drafted: NewDelivery) -> str:
     course = draft.message.incident or draft.message.lifecycle.corrects or draft.id
-    return f"{course} {drafted.leg.channel}"
+    return f"{course} {drafted.target.channel}"
 
 
 def _delivery(
     connection: Connection, draft: NewPublication, drafted: NewDelivery, *, lane: str, skip: str
 ) -> dict[str, object]:
-    leg, at = drafted.leg, microseconds(draft.at)
+    leg, at = drafted.target, microseconds(draft.at)
     state = Outcome.REFUSED if leg.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     return {
         **worded(connection, drafted),
@@ -181,7 +181,7 @@ def _delivery(
 
 def worded(connection: Connection, drafted: NewDelivery) -> dict[str, object]:
     """Return the columns of a delivery that follow from its wording."""
-    leg = drafted.leg
+    leg = drafted.target
     return {
         "account": leg.account,
         "language": leg.language,
@@ -189,8 +189,8 @@ def worded(connection: Connection, drafted: NewDelivery) -> dict[str, object]:
         "operation": leg.operation,
         "target": _target(connection, leg) if leg.target else None,
         "post_key": drafted.post_key,
-        "mass": drafted.addresses is not None,
-        "answers": " ".join(leg.answers),
+        "mass": drafted.recipients is not None,
+        "answers": " ".join(leg.reply_to),
         "standalone": drafted.standalone.model_dump_json() if drafted.standalone else None,
         "reply": drafted.reply.model_dump_json() if drafted.reply else None,
     }
@@ -198,12 +198,12 @@ def worded(connection: Connection, drafted: NewDelivery) -> dict[str, object]:
 
 def in_order(drafted: Iterable[NewDelivery]) -> list[NewDelivery]:
     """Return them in the order of their lane: posts first, by part. Delivery ids follow this order."""
-    return sorted(drafted, key=lambda one: (one.leg.operation is not Operation.POST, one.leg.part))
+    return sorted(drafted, key=lambda one: (one.target.operation is not Operation.POST, one.target.part))
 
 
 def _store_people(connection: Connection, draft: NewPublication, keys: Keys, begun: set[str]) -> None:
     """Give those deliveries that have recipients theirs."""
-    wanted = {one.post_key: one.addresses for one in draft.drafted if one.addresses is not None}
+    wanted = {one.post_key: one.recipients for one in draft.deliveries if one.recipients is not None}
     table = schema.delivery
     if not wanted:
         return

@@ -107,7 +107,7 @@ def _line(row: Row[Any]) -> IncidentLine:
     return IncidentLine(
         id=row.id,
         category=row.category,
-        course=IncidentStatus(row.course),
+        status=IncidentStatus(row.course),
         headline=message.headline,
         place=", ".join(filter(None, (town, place))),
         opened_at=moment(row.opened_at),
@@ -132,7 +132,7 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryE
             sequence=row.sequence or number,
             message=read_message(row.message),
             at=moment(row.created_at),
-            said=tuple(_of(one) for one in deliveries if one.publication == row.id),
+            posts=tuple(_of(one) for one in deliveries if one.publication == row.id),
         )
         for number, row in enumerate(rows, 1)
     )
@@ -193,5 +193,5 @@ def _receipt(row: Row[Any], people: dict[Outcome, int], channel: Row[Any] | None
         attempts=row.attempts,
         standalone=row.wording == "standalone" and in_course not in {Stage.OPENING, Stage.STANDALONE},
         recipients=people if row.mass else None,
-        unworded=unworded,
+        unrendered=unworded,
     )

@@ -194,7 +194,7 @@ def claim(
     What cannot be read stands in nobody's way: damaged, it is held for a person; of a newer policenotify, passed over.
 
     Raises:
-        NewerVersion: There is nothing but what a newer policenotify wrote.
+        UnsupportedVersion: There is nothing but what a newer policenotify wrote.
     """
     recover(connection, now, lease)
     opens = opens_at(connection, {channel: rate}, now)[channel]
@@ -238,7 +238,7 @@ def begin(
         LostLease: The delivery is no longer ours.
         RateReached: Others were faster since it was claimed. Of a mass delivery it is the people that count.
     """
-    if rate is not None and not claimed.mass:
+    if rate is not None and not claimed.has_recipients:
         rate_limiter.take(connection, claimed.channel, rate, now)
     number = claimed.attempts + 1
     text = request.model_dump_json()
@@ -356,8 +356,8 @@ def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
         key=row.post_key,
         operation=Operation(row.operation),
         severe=row.priority <= _SEVERE,
-        mass=row.mass,
-        doubt=row.doubt,
+        has_recipients=row.mass,
+        in_doubt=row.doubt,
         attempts=row.attempts,
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
@@ -367,9 +367,9 @@ def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
         standalone=Post.read(row.standalone) if row.standalone else None,
         reply=Post.read(row.reply) if row.reply else None,
         wording=row.wording,
-        variant=row.variant,
+        request_version=row.variant,
         request=Request.read(row.request) if row.request else None,
-        answers=_answers(connection, row),
+        reply_to=_answers(connection, row),
         target=_ref(connection, row.target),
     )
 

@@ -57,20 +57,20 @@ class NewDelivery:
     """One delivery about to be journalled.
 
     Attributes:
-        leg: Where it goes, or why it does not.
+        target: Where it goes, or why it does not.
         post_key: Names the post for ever.
         standalone: The wording that reads alone; `None` for a skipped leg.
         reply: The wording that answers, if there is something to answer.
-        addresses: For a channel with recipients: who wants to hear it now. `None` for other channels.
+        recipients: For a channel with recipients: who wants to hear it now. `None` for other channels.
         reason: Why its channel cannot be used now, so that it waits without words; empty: it can.
         remedy: What to do then.
     """
 
-    leg: Target
+    target: Target
     post_key: str
     standalone: Post | None = None
     reply: Post | None = None
-    addresses: tuple[str, ...] | None = field(default=None, repr=False)
+    recipients: tuple[str, ...] | None = field(default=None, repr=False)
     reason: str = ""
     remedy: str = ""
 
@@ -84,7 +84,7 @@ class NewPublication:
         key: The caller's key.
         digest: Of the message as the caller gave it.
         message: As it was resolved.
-        course: Where the incident will stand after it.
+        status: Where the incident will stand after it.
         expected_sequence: Its place in the incident as the history had it, from 1; 0 outside incidents.
         actor: Who says it.
         at: When.
@@ -92,7 +92,7 @@ class NewPublication:
         due_at: When the desk will owe the next word; `None`: no more is owed.
         findings: What the checks remarked.
         rules: Versions of what resolved and worded it.
-        drafted: Its deliveries.
+        deliveries: Its deliveries.
         pictures: Its pictures, with their bytes.
         skips_without_opening: Channels that skip the end of what certainly never appeared there.
     """
@@ -101,7 +101,7 @@ class NewPublication:
     key: str
     digest: str
     message: Message
-    course: IncidentStatus
+    status: IncidentStatus
     expected_sequence: int
     actor: str
     at: datetime
@@ -109,13 +109,13 @@ class NewPublication:
     due_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
-    drafted: tuple[NewDelivery, ...] = ()
+    deliveries: tuple[NewDelivery, ...] = ()
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unworded:
+class UnrenderedDelivery:
     """What waits for a channel without words, since that could not be used when it was published.
 
     Attributes:
@@ -141,8 +141,8 @@ class ClaimedDelivery:
         key: Names its post for ever.
         operation: What is done.
         severe: It weighs Severe or more.
-        mass: It has recipients.
-        doubt: An earlier attempt may have succeeded.
+        has_recipients: It has recipients.
+        in_doubt: An earlier attempt may have succeeded.
         attempts: How often it was tried before.
         first_tried_at: When it was first said to the network.
         last_tried_at: When last.
@@ -153,9 +153,9 @@ class ClaimedDelivery:
         standalone: The wording that reads alone.
         reply: The wording that answers.
         wording: Which of the two was chosen: `reply`, `standalone`, or empty: not yet, or the network has no replies.
-        variant: How often the network has asked for another request.
+        request_version: How often the network has asked for another request.
         request: What was said to the network; `None`: not prepared yet.
-        answers: Where the posts to answer have landed: from the opening to the last.
+        reply_to: Where the posts to answer have landed: from the opening to the last.
         target: For an edit or delete: where the post landed.
     """
 
@@ -168,8 +168,8 @@ class ClaimedDelivery:
     key: str
     operation: Operation
     severe: bool
-    mass: bool
-    doubt: bool
+    has_recipients: bool
+    in_doubt: bool
     attempts: int
     first_tried_at: datetime | None
     last_tried_at: datetime | None
@@ -178,9 +178,9 @@ class ClaimedDelivery:
     standalone: Post | None
     reply: Post | None
     wording: str
-    variant: int
+    request_version: int
     request: Request | None
-    answers: tuple[PostRef, ...]
+    reply_to: tuple[PostRef, ...]
     target: PostRef | None
     unseen_at: datetime | None = None
     clock_steps: timedelta = timedelta(0)
@@ -214,8 +214,8 @@ class AttemptResult:
         remedy: What to do now.
         code: The network's own code.
         standalone: The next attempt uses the wording that reads alone.
-        variant: The next attempt asks for another request.
-        instead: What could not be edited is said in a post of its own by the next attempt.
+        new_request: The next attempt asks for another request.
+        resend_as_post: What could not be edited is said in a post of its own by the next attempt.
     """
 
     outcome: Outcome
@@ -227,8 +227,8 @@ class AttemptResult:
     remedy: str = ""
     code: str = ""
     standalone: bool = False
-    variant: bool = False
-    instead: bool = False
+    new_request: bool = False
+    resend_as_post: bool = False
 
     def __post_init__(self) -> None:
         for name in ("reason", "remedy", "code"):
@@ -236,7 +236,7 @@ class AttemptResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaidOn:
+class DeliverySummary:
     """What became of a publication on one channel, in short.
 
     Attributes:
@@ -253,7 +253,7 @@ class SaidOn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaidUnder:
+class PublicationSummary:
     """A publication, as a series of messages knows it again.
 
     Attributes:
@@ -268,7 +268,7 @@ class SaidUnder:
     key: str
     at: datetime
     message: Message
-    deliveries: tuple[SaidOn, ...]
+    deliveries: tuple[DeliverySummary, ...]
 
 
 def outcome_of(state: str, *, doubt: bool) -> Outcome:
@@ -298,7 +298,7 @@ class IncidentLine:
     Attributes:
         id: Its id.
         category: What it is about.
-        course: Where it stands.
+        status: Where it stands.
         headline: What its opening said.
         place: Where, in short.
         opened_at: When it was opened.
@@ -310,7 +310,7 @@ class IncidentLine:
 
     id: str
     category: str
-    course: IncidentStatus
+    status: IncidentStatus
     headline: str
     place: str
     opened_at: datetime

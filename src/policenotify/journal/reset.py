@@ -21,7 +21,7 @@ def empty(url: str, *, keys: Keys) -> None:
     """
     journal = Journal.open(url, keys=keys)
     try:
-        with journal.writing() as connection:
+        with journal.write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
                 if table is schema.meta:
                     connection.execute(delete(table).where(table.c.name.not_in(meta.OF_A_NEW_ONE)))

@@ -78,14 +78,14 @@ def settle(connection: Connection, claimed: ClaimedDelivery, became: AttemptResu
         new["ref"] = became.ref.model_dump_json()
     if became.standalone:
         new |= {"request": None, "wording": "standalone"}
-    if became.variant:
-        new |= {"request": None, "variant": claimed.variant + 1}
-    if became.instead:  # what was in doubt was the edit
+    if became.new_request:
+        new |= {"request": None, "variant": claimed.request_version + 1}
+    if became.resend_as_post:  # what was in doubt was the edit
         new |= {"request": None, "wording": "", "variant": 0, "operation": Operation.POST, "doubt": False}
-    if became.outcome is Outcome.WITHDRAWN:
+    if became.outcome is Outcome.DELETED:
         lock_lane_of(connection, claimed.id)
     change(connection, claimed, **new)
-    if became.outcome is Outcome.WITHDRAWN and claimed.target is not None:
+    if became.outcome is Outcome.DELETED and claimed.target is not None:
         _withdraw(connection, claimed, now)
     end_attempt(connection, claimed, became.outcome, became.reason, became.code, at)
     body = {"outcome": became.outcome, "code": became.code, "attempt": claimed.attempts}
@@ -105,12 +105,12 @@ def _withdraw(connection: Connection, claimed: ClaimedDelivery, now: datetime) -
     """The post that a deletion was about is not out any more."""
     target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
     row = connection.execute(select(_table.c.id, _table.c.publication).where(_table.c.id == target)).one()
-    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.WITHDRAWN))
+    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.DELETED))
     record(
         connection,
         now,
         RUNNER,
-        "withdrawn",
+        "deleted",
         {"by": claimed.publication},
         publication=row.publication,
         delivery=row.id,

@@ -80,7 +80,7 @@ class Wanted:
 def purge(journal: Records, before: datetime, actor: str, *, category: str | None, dry_run: bool) -> Purged:
     """Forget what was over by *before*; see [`Journal.purge`][policenotify.journal.journal.Journal.purge]."""
     wanted = Wanted(before=microseconds(before), category=category)
-    with journal.reading() as connection:
+    with journal.read() as connection:
         planned = _planned(connection, wanted)
     if dry_run or planned.nothing:
         return planned
@@ -91,13 +91,13 @@ def purge(journal: Records, before: datetime, actor: str, *, category: str | Non
     for kind in _DUE:
         after = ""
         while True:
-            with journal.reading() as connection:
+            with journal.read() as connection:
                 page = _page(connection, kind, wanted, after)
             if not page:
                 break
             after = page[-1]
             done["people"] += _forget_people(journal, kind, page)
-            with journal.writing() as connection:
+            with journal.write() as connection:
                 done.update(_forget(connection, journal.keys, kind, wanted, page, journal.now()))
     done["pictures"] = _forget_pictures(journal)
     journal.erase_addresses()
@@ -203,7 +203,7 @@ def _count(connection: Connection, what: Any, *where: ColumnElement[bool]) -> in
 
 def _forget_people(journal: Records, kind: str, page: Sequence[str]) -> int:
     """Forget who the mails of some courses went to; how many had which outcome stays with the delivery."""
-    with journal.reading() as connection:
+    with journal.read() as connection:
         query = select(_delivery.c.id).where(_delivery.c.publication.in_(_parts(kind, page)), _delivery.c.mass)
         deliveries = list(connection.execute(query).scalars())
     gone = 0
@@ -214,7 +214,7 @@ def _forget_people(journal: Records, kind: str, page: Sequence[str]) -> int:
 
 
 def _forget_some(journal: Records, one: int) -> int:
-    with journal.writing() as connection:
+    with journal.write() as connection:
         keys = select(_people.c.key).where(_people.c.delivery == one).order_by(_people.c.key).limit(_PEOPLE)
         if not (some := connection.execute(keys).scalars().all()):
             return 0
@@ -285,12 +285,12 @@ def _unused(connection: Connection, going: Iterable[str] = ()) -> set[str]:
 
 
 def _forget_pictures(journal: Records) -> int:
-    with journal.reading() as connection:
+    with journal.read() as connection:
         last = audit.newest_event(connection)
         unused = sorted(_unused(connection))
     gone, blob = 0, schema.blob
     for start in range(0, len(unused), _PICTURES):
-        with journal.writing() as connection:
+        with journal.write() as connection:
             some = set(unused[start : start + _PICTURES]) - _shown_since(connection, last - _UNCOMMITTED)
             gone += connection.execute(delete(blob).where(blob.c.digest.in_(some))).rowcount
     return gone

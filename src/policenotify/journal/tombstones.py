@@ -103,7 +103,7 @@ def repeated(connection: Connection, keys: Keys, key: str, digest: str) -> str |
     """The publication that the caller's key names, if it says the same, or said it before it was purged.
 
     Raises:
-        KeyReused: It says something else.
+        IdempotencyConflict: It says something else.
     """
     known = {row.key: row for row in connection.execute(_NAMED, {"keys": [key, purged_key(keys, key)]})}
     for name, row in known.items():
@@ -117,7 +117,7 @@ def refuse_purged(connection: Connection, message: Message) -> None:
     """Nothing can follow what was forgotten: there are no words to set right, and no post to answer.
 
     Raises:
-        IllegalCourse: The message follows something that was purged.
+        InvalidTransition: The message follows something that was purged.
     """
     incident, corrects = message.incident, message.lifecycle.corrects
     if message.stage is Stage.OPENING or (incident is None and corrects is None):

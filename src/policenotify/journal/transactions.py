@@ -78,12 +78,12 @@ class Transactions:
     def now(self) -> datetime:
         """The store's time: on PostgreSQL the server's, unless a clock was handed in."""
         if self._server_clock is not None and not self._server_clock.fresh:
-            with self.reading():
+            with self.read():
                 pass  # which asks the server
         return self.clock.now()
 
     @contextmanager
-    def writing(self, *, lasting: bool = True, keeps_time: bool = True) -> Iterator[Connection]:
+    def write(self, *, lasting: bool = True, keeps_time: bool = True) -> Iterator[Connection]:
         """One transaction that writes.
 
         Args:
@@ -110,7 +110,7 @@ class Transactions:
             raise failure from error
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Connection]:
         """One transaction that reads."""
         with self._reading() as connection, _undamaged("read", ValueError):
             yield connection
@@ -132,9 +132,9 @@ class Transactions:
             yield
 
     @contextmanager
-    def as_one(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Until this ends, all that this thread or task writes and reads here is one transaction, which lasts."""
-        with self.writing() as connection, _under_way(self, connection, writes=True):
+        with self.write() as connection, _under_way(self, connection, writes=True):
             yield
 
     @contextmanager

@@ -57,7 +57,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     Raises:
         JournalError: It cannot be done; names why and what to do. Nothing was changed, but if the very last step, the
             new place's commit, fails: then the old journal is closed, and the same call again completes it.
-        NewerVersion: One of them was made by a newer policenotify.
+        UnsupportedVersion: One of them was made by a newer policenotify.
     """
     where = shown(to)
     if shown(url) == where:
@@ -70,10 +70,10 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         raise
     try:
         # Of the two the old one is committed first: at no moment could somebody deliver from both.
-        with new.writing(keeps_time=False) as target:
+        with new.write(keeps_time=False) as target:
             alone(target)
             _made(target, keys, new.entropy)
-            with old.writing(keeps_time=False) as source:
+            with old.write(keeps_time=False) as source:
                 _held_still(source, keys, where)
                 _nobody_sends(source, microseconds(old.now()))
                 if meta.moved_to(source) is None:

@@ -76,7 +76,7 @@ def prove(lines: Iterable[bytes], pem: str) -> Proven:
 
     Raises:
         JournalError: It was changed, cut, or signed with other keys; names the line.
-        NewerVersion: A newer policenotify wrote it.
+        UnsupportedVersion: A newer policenotify wrote it.
     """
     reading = _Reading(public_keys(pem))
     number = 0

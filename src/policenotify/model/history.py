@@ -24,18 +24,18 @@ class Outcome(StrEnum):
     HELD = "held"  # in doubt, and nobody can be asked: a person decides (`policenotify resolve`)
     SUPERSEDED = "superseded"  # the incident had ended before it could be sent: better silent than stale
     SKIPPED = "skipped"  # not for this channel, by a setting
-    WITHDRAWN = "withdrawn"  # was posted, and taken back
+    DELETED = "deleted"  # was posted, and taken back
     SUPPRESSED = "suppressed"  # a person who is not to be written to
 
     @property
-    def settled(self) -> bool:
+    def is_final(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self not in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}
 
     @property
-    def in_order(self) -> bool:
+    def ok(self) -> bool:
         """Whether nobody needs to act."""
-        return self in {Outcome.POSTED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.SUPPRESSED}
+        return self in {Outcome.POSTED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.DELETED, Outcome.SUPPRESSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +68,14 @@ class HistoryEntry:
         sequence: Its place in the incident, from 1.
         message: The resolved message.
         at: When it was journalled.
-        said: What became of its posts.
+        posts: What became of its posts.
     """
 
     publication: str
     sequence: int
     message: Message
     at: datetime
-    said: tuple[PostedPart, ...] = ()
+    posts: tuple[PostedPart, ...] = ()
 
     @property
     def stage(self) -> Stage:
@@ -96,7 +96,7 @@ class History:
     entries: tuple[HistoryEntry, ...] = ()
 
     @property
-    def course(self) -> IncidentStatus:
+    def status(self) -> IncidentStatus:
         """Where the incident stands, or the standalone message with its corrections."""
         return status_after(entry.stage for entry in self.entries)
 
@@ -133,7 +133,7 @@ class Target:
         language: BCP 47.
         operation: What is done.
         part: Number of the post among those of the same channel, from 0: a second language is a post of its own.
-        answers: The incident's earlier publications, from the opening to the one to answer.
+        reply_to: The incident's earlier publications, from the opening to the one to answer.
         target: For an edit or a deletion: the publication whose post it is about.
         target_part: And which of its posts on the channel.
         skip: Why nothing is said here although the incident was opened here; empty: it is said.
@@ -145,7 +145,7 @@ class Target:
     language: str
     operation: Operation = Operation.POST
     part: int = 0
-    answers: tuple[str, ...] = ()
+    reply_to: tuple[str, ...] = ()
     target: str = ""
     target_part: int = 0
     skip: str = ""
@@ -157,18 +157,18 @@ class RenderedPost:
     """How a leg reads: the post that answers, if there is something to answer, and the one that stands alone.
 
     Attributes:
-        leg: Where it goes.
+        target: Where it goes.
         standalone: Reads alone.
         reply: Reads under our earlier posts; `None` where there is nothing to answer.
-        further: Posts that go on where the first one ends, each under the one before, where all that must be said is
-            too long for one.
+        continuations: Posts that continue the first one, each as a reply to the one before, where the text is too
+            long for one post.
         omitted: What was left out so that the rest fits, in plain words.
     """
 
-    leg: Target
+    target: Target
     standalone: Post
     reply: Post | None = None
-    further: tuple[Post, ...] = ()
+    continuations: tuple[Post, ...] = ()
     omitted: tuple[str, ...] = ()
 
 
@@ -177,11 +177,11 @@ class Pending:
     """A message that waits for a channel that cannot be used: it has no wording until then.
 
     Attributes:
-        leg: Where it goes.
+        target: Where it goes.
         reason: Why the channel cannot be used now, in an officer's words.
         remedy: What to do.
     """
 
-    leg: Target
+    target: Target
     reason: str
     remedy: str

@@ -129,7 +129,7 @@ def status_after(stages: Iterable[Stage]) -> IncidentStatus:
         stages: The stages published so far, in order.
 
     Raises:
-        IllegalCourse: They do not follow one another.
+        InvalidTransition: They do not follow one another.
     """
     course = IncidentStatus.UNKNOWN
     for stage in stages:
@@ -150,7 +150,7 @@ def next_status(course: IncidentStatus, stage: Stage, *, incident: str | None, k
         Where it will stand.
 
     Raises:
-        IllegalCourse: The stage may not follow; the text says what is open and what may follow.
+        InvalidTransition: The stage may not follow; the text says what is open and what may follow.
     """
     after = _FOLLOWS[course].get(stage)
     if after is not None:

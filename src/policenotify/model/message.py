@@ -365,7 +365,7 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
         source: JSON text, or what `json.loads` made of it. A missing `schema_version` is read as this release's.
 
     Raises:
-        NewerVersion: A newer policenotify wrote it.
+        UnsupportedVersion: A newer policenotify wrote it.
         pydantic.ValidationError: It is no message; the text names each wrong field.
     """
     if isinstance(source, Mapping):

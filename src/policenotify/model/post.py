@@ -49,7 +49,7 @@ class _Stored(BaseModel):
         """Read a stored value back.
 
         Raises:
-            NewerVersion: A newer policenotify wrote it.
+            UnsupportedVersion: A newer policenotify wrote it.
             pydantic.ValidationError: It is no such value.
         """
         head = _Head.model_validate_json(text)

@@ -43,7 +43,7 @@ class Receipt(_Value):
         standalone: It was worded to stand alone although it belongs to an incident and the network has replies.
         recipients: For a channel with recipients: how many people have which outcome.
         note: Who will send what is waiting, and when a runner was last seen; of what is posted, how far that is known.
-        unworded: Its channel could not be used when it was published: it is worded, and sent, once the channel can.
+        unrendered: Its channel could not be used when it was published: it is worded, and sent, once the channel can.
     """
 
     channel: str
@@ -61,7 +61,7 @@ class Receipt(_Value):
     standalone: bool = False
     recipients: Mapping[Outcome, int] | None = None
     note: str = ""
-    unworded: bool = False
+    unrendered: bool = False
 
     @property
     def url(self) -> str | None:
@@ -69,16 +69,16 @@ class Receipt(_Value):
         return self.ref.url if self.ref else None
 
     @property
-    def in_order(self) -> bool:
+    def ok(self) -> bool:
         """Whether nobody needs to act."""
-        missed = any(count for outcome, count in (self.recipients or {}).items() if not outcome.in_order)
-        return self.outcome.in_order and not missed
+        missed = any(count for outcome, count in (self.recipients or {}).items() if not outcome.ok)
+        return self.outcome.ok and not missed
 
     def __str__(self) -> str:
         people = ", ".join(f"{count} {outcome}" for outcome, count in (self.recipients or {}).items() if count)
         told = [f"{self.channel}: {self.outcome}", f"({people})" if people else "", self.url or ""]
         again = ""
-        if self.retry_at and not self.outcome.settled:
+        if self.retry_at and not self.outcome.is_final:
             again = f"Not before {local_time(self.retry_at, self.retry_at.tzinfo)}."
         why = [self.reason, f"[{self.code}]" if self.code else "", self.remedy, again, self.note]
         return " ".join(filter(None, (*told, *why)))
@@ -127,9 +127,9 @@ class Publication(_Value):
         return self.message.incident
 
     @property
-    def in_order(self) -> bool:
+    def ok(self) -> bool:
         """Whether nobody needs to act on any channel."""
-        return all(receipt.in_order for receipt in self.receipts)
+        return all(receipt.ok for receipt in self.receipts)
 
     def __iter__(self) -> Iterator[Receipt]:  # type: ignore[override]  # a publication is read as its receipts
         return iter(self.receipts)
@@ -151,14 +151,14 @@ class Publication(_Value):
         Raises:
             PublicationFailed: Its `receipts` are those where somebody may need to act.
         """
-        if failed := [receipt for receipt in self.receipts if not receipt.in_order]:
+        if failed := [receipt for receipt in self.receipts if not receipt.ok]:
             raise PublicationFailed(failed)
 
     def update(self, headline: str, **fields: object) -> Message:
         """The next message of the incident: the situation has changed.
 
         Raises:
-            IllegalCourse: It belongs to no incident.
+            InvalidTransition: It belongs to no incident.
         """
         return self._next(Stage.UPDATE, headline, fields)
 
@@ -166,7 +166,7 @@ class Publication(_Value):
         """The last message of the incident: it is over.
 
         Raises:
-            IllegalCourse: It belongs to no incident.
+            InvalidTransition: It belongs to no incident.
         """
         return self._next(Stage.END, headline, fields)
 

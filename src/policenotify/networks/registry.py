@@ -248,7 +248,7 @@ def configured(
         account=account,
         capabilities=capabilities,
         open=opened,
-        learns=bool(getattr(kind, "learns", False)),
+        discovers_capabilities=bool(getattr(kind, "learns", False)),
         **how,
     )
 
@@ -299,7 +299,7 @@ class _NoKeep:
     def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
         return None
 
-    def swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - the same
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - the same
         return False
 
     def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - the same

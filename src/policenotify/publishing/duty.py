@@ -39,9 +39,9 @@ class DutyNotifier:
     reminders: Reminders
     _done: frozenset[str] = field(default=frozenset(), init=False)  # what they have been told, or never will be
 
-    def look_after(self) -> None:
+    def run(self) -> None:
         """Raise each reminder that is due, and journal the messages; they are delivered like all others."""
-        standing = self.reminders.standing()
+        standing = self.reminders.raise_due()
         for reminder in standing:
             if reminder.key not in self._done:
                 self._tell(reminder)

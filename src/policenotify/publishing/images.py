@@ -64,7 +64,7 @@ def picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int 
         The picture, with its bytes in `data`.
 
     Raises:
-        InvalidPicture: It is none, is damaged or too large, or has no description.
+        InvalidImage: It is none, is damaged or too large, or has no description.
         MissingExtra: Pillow is not installed.
     """
     if not alt.strip():

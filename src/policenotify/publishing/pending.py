@@ -14,7 +14,7 @@ from policenotify.publishing.preparation import Preparer
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import Unworded
+    from policenotify.journal.records import UnrenderedDelivery
 
 _log = logging.getLogger("policenotify")
 _ANEW = "If it is still true, publish it again with another key."
@@ -79,7 +79,7 @@ class PendingDeliveries:
             _log.warning("Channel %s can be used again.", channel.name)
         self.channels[channel.name] = mended
 
-    def _word(self, one: Unworded) -> bool:
+    def _word(self, one: UnrenderedDelivery) -> bool:
         """Word a delivery; returns whether its channel can be used."""
         channel = self.channels[one.channel]
         readers, fault = readers_of(channel, self.journal.had_people)

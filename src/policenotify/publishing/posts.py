@@ -38,7 +38,7 @@ def worded(
         numbered behind the posts of their channel.
 
     Raises:
-        CannotFit: It fits on none of the channels, and nothing else is to be done.
+        MessageTooLong: It fits on none of the channels, and nothing else is to be done.
     """
     wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
     posts = [leg for leg in legs if leg not in wordless]
@@ -59,7 +59,9 @@ def worded(
 
 
 def _refused(unfit: Mapping[Target, MessageTooLong], wordings: Sequence[RenderedPost]) -> tuple[Target, ...]:
-    taken = Counter(wording.leg.channel for wording in wordings for _ in (wording.standalone, *wording.further))
+    taken = Counter(
+        wording.target.channel for wording in wordings for _ in (wording.standalone, *wording.continuations)
+    )
     refused = []
     for leg, cannot in unfit.items():
         reason = (
@@ -77,20 +79,20 @@ def numbered(wordings: Sequence[RenderedPost], publication: str, at: datetime) -
 
     An edit that would go on in further posts is none: it is said below.
     """
-    posts = [wording for wording in wordings if wording.leg.operation is Operation.POST]
-    said = {(wording.leg.channel, wording.leg.language) for wording in posts}
+    posts = [wording for wording in wordings if wording.target.operation is Operation.POST]
+    said = {(wording.target.channel, wording.target.language) for wording in posts}
     for wording in wordings:
-        leg = wording.leg
-        if leg.operation is Operation.EDIT and not wording.further:
+        leg = wording.target
+        if leg.operation is Operation.EDIT and not wording.continuations:
             posts.append(wording)
         elif leg.operation is Operation.EDIT and (leg.channel, leg.language) not in said:
-            posts.append(replace(wording, leg=replace(leg, operation=Operation.POST, target="")))
+            posts.append(replace(wording, target=replace(leg, operation=Operation.POST, target="")))
     taken: dict[str, int] = {}
     numbered = []
     for wording in posts:
-        part = taken.get(wording.leg.channel, 0)
-        taken[wording.leg.channel] = part + 1 + len(wording.further)
-        leg = replace(wording.leg, part=part)
+        part = taken.get(wording.target.channel, 0)
+        taken[wording.target.channel] = part + 1 + len(wording.continuations)
+        leg = replace(wording.target, part=part)
         standalone, *further = (
             post.model_copy(
                 update={
@@ -99,11 +101,11 @@ def numbered(wordings: Sequence[RenderedPost], publication: str, at: datetime) -
                     "created_at": at + timedelta(milliseconds=part + number),
                 }
             )
-            for number, post in enumerate((wording.standalone, *wording.further))
+            for number, post in enumerate((wording.standalone, *wording.continuations))
         )
         same = {"key": standalone.key, "created_at": standalone.created_at}
         reply = wording.reply and wording.reply.model_copy(update=same)
-        numbered.append(replace(wording, leg=leg, standalone=standalone, reply=reply, further=tuple(further)))
+        numbered.append(replace(wording, target=leg, standalone=standalone, reply=reply, continuations=tuple(further)))
     return tuple(numbered)
 
 

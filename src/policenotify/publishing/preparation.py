@@ -99,7 +99,7 @@ class Preparer:
         """The message with its pictures read, stripped and shrunk.
 
         Raises:
-            InvalidPicture: One cannot be used.
+            InvalidImage: One cannot be used.
         """
         pictures = tuple(self._picture(image) for image in message.images)
         images = tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)
@@ -161,7 +161,7 @@ class Preparer:
         """Word a publication for a channel that could not be used when it was published, as of that time.
 
         Raises:
-            CannotFit: The text fits the channel in no language.
+            MessageTooLong: The text fits the channel in no language.
             SettingsError: Its category or language is not known here any more.
         """
         message, history = publication.message, self._before(publication)
@@ -193,7 +193,7 @@ class Preparer:
             key=key,
             digest=made.digest,
             message=message,
-            course=made.course,
+            status=made.course,
             expected_sequence=made.sequence,
             actor=actor,
             at=at,
@@ -201,10 +201,10 @@ class Preparer:
             due_at=owed if made.course is IncidentStatus.OPEN else None,
             findings=made.findings,
             rules={language: str(words.version) for language, words in sorted(self.words.items())},
-            drafted=(
+            deliveries=(
                 *(drafted for wording in made.wordings for drafted in self._drafted(wording, made.readers)),
                 *(self._unworded(publication, leg) for leg in made.wordless),
-                *(self._unworded(publication, one.leg, one.reason, one.remedy) for one in made.pending),
+                *(self._unworded(publication, one.target, one.reason, one.remedy) for one in made.pending),
             ),
             pictures=made.pictures,
             skips_without_opening=frozenset(
@@ -270,10 +270,10 @@ class Preparer:
 
     def learned(self, channel: ChannelConfig) -> ChannelConfig:
         """The channel with what it knows of its server by now; what cannot be read silences nobody."""
-        if not channel.learns:
+        if not channel.discovers_capabilities:
             return channel
         try:
-            with closing(channel.open(self.clock, self.journal.keep(channel.name))) as opened:
+            with closing(channel.open(self.clock, self.journal.state_store(channel.name))) as opened:
                 return replace(channel, capabilities=opened.capabilities)
         except Exception as error:  # noqa: BLE001 - a stranger's channel may fail in any way
             _log.warning("Channel %s is taken for what it claims at first: %s.", channel.name, type(error).__name__)
@@ -305,14 +305,14 @@ class Preparer:
                     f"Publication {first.publication} belongs to incident {first.message.incident!r}; name that one.",
                     incident=first.message.incident,
                 )
-            return next_status(history.course, stage, incident=None)
+            return next_status(history.status, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
-        if stage in allowed_stages(history.course):
-            return next_status(history.course, stage, incident=incident)
+        if stage in allowed_stages(history.status):
+            return next_status(history.status, stage, incident=incident)
         open_now = (one.in_zone(self.zone) for one in self.journal.incidents())
         known = history.known(open_now, zone=self.zone)
-        return next_status(history.course, stage, incident=incident, known=known)
+        return next_status(history.status, stage, incident=incident, known=known)
 
     def _picture(self, image: Image) -> Picture:
         if image.digest is not None:
@@ -352,19 +352,19 @@ class Preparer:
         return replace(history, entries=entries)
 
     def _drafted(self, wording: RenderedPost, readers: Mapping[str, tuple[str, ...]]) -> Iterator[records.NewDelivery]:
-        how = self.channels[wording.leg.channel]
-        for number, post in enumerate((wording.standalone, *wording.further)):
+        how = self.channels[wording.target.channel]
+        for number, post in enumerate((wording.standalone, *wording.continuations)):
             yield records.NewDelivery(
-                leg=replace(wording.leg, part=wording.leg.part + number),
+                target=replace(wording.target, part=wording.target.part + number),
                 post_key=post.key,
                 standalone=post,
                 reply=wording.reply if number == 0 else None,
-                addresses=readers[how.name] if how.capabilities.recipients else None,
+                recipients=readers[how.name] if how.capabilities.recipients else None,
             )
 
     @staticmethod
     def _unworded(publication: str, leg: Target, reason: str = "", remedy: str = "") -> records.NewDelivery:
-        return records.NewDelivery(leg=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
+        return records.NewDelivery(target=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
 
 
 def _pending(legs: Sequence[Target], faults: Mapping[str, Fault]) -> Iterator[Pending]:
@@ -375,14 +375,14 @@ def _pending(legs: Sequence[Target], faults: Mapping[str, Fault]) -> Iterator[Pe
             first.setdefault(leg.channel, leg)
     for name, leg in first.items():
         waits = Target(channel=name, account="", language=leg.language)
-        yield Pending(leg=waits, reason=faults[name].reason, remedy=faults[name].remedy)
+        yield Pending(target=waits, reason=faults[name].reason, remedy=faults[name].remedy)
 
 
 def _refuse_mixed(message: Message, history: History) -> None:
     """An exercise's messages are all marked as such, and no other is: the public would read an exercise as true.
 
     Raises:
-        IllegalCourse: What it follows is an exercise, and it is none; or the other way round.
+        InvalidTransition: What it follows is an exercise, and it is none; or the other way round.
     """
     first = history.opening
     if first is None or first.message.exercise == message.exercise:

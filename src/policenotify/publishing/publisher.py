@@ -192,9 +192,9 @@ class Publisher:
         """Exactly what `publish` would send now, without writing or sending anything.
 
         Raises:
-            IllegalCourse: Its stage may not follow in its incident.
-            CannotFit: What must be said fits none of the channels.
-            InvalidPicture: A picture cannot be used.
+            InvalidTransition: Its stage may not follow in its incident.
+            MessageTooLong: What must be said fits none of the channels.
+            InvalidImage: A picture cannot be used.
             SettingsError: No channel is meant, or an unknown one.
         """
         at = self.journal.now()
@@ -245,12 +245,12 @@ class Publisher:
         Raises:
             ValueError: The key or the actor has no name, *wait* is no time, or there is something to wait for in your
                 own transaction.
-            NotAllowed: A check forbids it; the draft is kept.
-            IllegalCourse: Its stage may not follow in its incident, or another desk was faster.
-            KeyReused: The key names another message.
-            CannotFit: What must be said fits none of the channels.
-            InvalidPicture: A picture cannot be used.
-            Stopped: Everything is stopped.
+            MessageRejected: A check forbids it; the draft is kept.
+            InvalidTransition: Its stage may not follow in its incident, or another desk was faster.
+            IdempotencyConflict: The key names another message.
+            MessageTooLong: What must be said fits none of the channels.
+            InvalidImage: A picture cannot be used.
+            PublishingStopped: Everything is stopped.
             SettingsError: No channel is meant, or an unknown one.
             JournalError: The journal cannot be written; nothing was sent that is not in it. If it fails only after the
                 message was written, the message waits there: ask again with the same key.
@@ -289,7 +289,7 @@ class Publisher:
         """The last publication of an incident, perhaps of another process a week ago: builds what may follow.
 
         Raises:
-            IllegalCourse: There is no such incident; says which are open.
+            InvalidTransition: There is no such incident; says which are open.
         """
         history = self.journal.history(incident)
         if not history.entries:
@@ -322,7 +322,7 @@ class Publisher:
         from policenotify.journal import notify  # noqa: PLC0415 - brings the SQL toolkit
 
         self._worker.wake()
-        notify.wake(self.runners)
+        notify.notify_runners(self.runners)
 
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long; returns when something is due next. For timers and cron.
@@ -337,7 +337,7 @@ class Publisher:
         """Do what precedes each drain: word what waited for a channel, erase addresses, remind of what is owed."""
         self._pending.look_after()
         self.journal.erase_addresses()
-        self._duty.look_after()
+        self._duty.run()
 
     def _next_at(self) -> datetime | None:
         """When something is to be delivered, or the desk to be reminded, next; `None`: nothing waits and is owed."""
@@ -369,7 +369,7 @@ class Publisher:
             if any(finding.blocks for finding in made.findings):
                 self.journal.keep_refused(draft)
                 raise MessageRejected(made.findings, publication)
-            if not draft.drafted:
+            if not draft.deliveries:
                 raise SettingsError(
                     f"Nothing was sent: no route takes this {made.message.category} message. "
                     "Add a route for it, or name the channels in 'to'."
@@ -391,7 +391,7 @@ class Publisher:
             found = self.journal.publication(wanted)
             if found is None:
                 raise KeyError(wanted)
-            waiting = {receipt.channel for receipt in found.receipts if not receipt.outcome.settled}
+            waiting = {receipt.channel for receipt in found.receipts if not receipt.outcome.is_final}
             notes = self._waiting_notes(waiting) if waiting else {}
         receipts = []
         for receipt in found.receipts:
@@ -404,9 +404,9 @@ class Publisher:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
         channel = self.channels.get(receipt.channel)
-        if receipt.unworded and (channel is None or fault_of(channel, self.journal.had_people)):
+        if receipt.unrendered and (channel is None or fault_of(channel, self.journal.had_people)):
             return ""  # the reason and the remedy are enough
-        return self._how_far_known(receipt) if receipt.outcome.settled else waiting[receipt.channel]
+        return self._how_far_known(receipt) if receipt.outcome.is_final else waiting[receipt.channel]
 
     def _how_far_known(self, receipt: Receipt) -> str:
         channel = self.channels.get(receipt.channel)
@@ -459,7 +459,7 @@ class _Background:
         return None if due is None else (due - self.journal.now()).total_seconds()
 
     def mark(self) -> object:
-        return self.journal.mark()
+        return self.journal.change_token()
 
     def finish(self, patience: float) -> bool:
         finished = self.delivery.finish(patience=patience)

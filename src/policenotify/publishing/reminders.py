@@ -134,15 +134,15 @@ class Reminders:
 
     def next_at(self) -> datetime | None:
         """When one is due next; `None`: nothing is owed."""
-        return min((due + self.reminding.late(level + 1) for due, level in self.journal.owed()), default=None)
+        return min((due + self.reminding.late(level + 1) for due, level in self.journal.deadlines()), default=None)
 
-    def standing(self) -> tuple[Reminder, ...]:
+    def raise_due(self) -> tuple[Reminder, ...]:
         """Raise what is due; returns for each overdue incident the last reminder that was raised, by whomever.
 
         What fell due while nobody was delivering is raised once, at the level that it has reached by now.
         """
         now = self.journal.now()
-        if not any(due + self.reminding.after[0] <= now for due, _ in self.journal.owed()):
+        if not any(due + self.reminding.after[0] <= now for due, _ in self.journal.deadlines()):
             return ()
         found = []
         for line in self.journal.incidents():

@@ -23,7 +23,7 @@ Contains = Callable[[str, str], bool]
 """Whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with this INSEE code."""
 
 _BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
-_NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.WITHDRAWN})
+_NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ def legs_on(message: Message, history: History, channel: ChannelConfig) -> tuple
 def reached(history: History, channel: ChannelConfig) -> bool:
     """Return whether something of the incident is, may be or will be with the channel's readers."""
     return any(
-        _posted_as(was, channel) and was.outcome not in _NOT_OUT for entry in history.entries for was in entry.said
+        _posted_as(was, channel) and was.outcome not in _NOT_OUT for entry in history.entries for was in entry.posts
     )
 
 
@@ -234,7 +234,7 @@ def _heard(history: History, channels: Sequence[ChannelConfig]) -> dict[str, lis
     now = {channel.account: channel.name for channel in channels if not channel.problem}
     heard: dict[str, dict[str, PostedPart]] = {}
     for entry in history.entries:
-        for said in entry.said:
+        for said in entry.posts:
             name = said.channel if said.channel in known else now.get(said.account, said.channel)
             heard.setdefault(name, {}).setdefault(said.language, said)
     return {channel: list(languages.values()) for channel, languages in heard.items()}
@@ -251,7 +251,7 @@ def _following(
     spoken = [language for language in before if message.wording(language)] or [message.language]
     more = _languages(message, channel) if message.stage is Stage.UPDATE else []
     legs = [
-        replace(_leg(channel, language), answers=_answers(message, history, channel, language))
+        replace(_leg(channel, language), reply_to=_answers(message, history, channel, language))
         for language in dict.fromkeys((*spoken, *more))
     ]
     silent = [language for language in before if not message.wording(language)]
@@ -281,7 +281,7 @@ def _edit(leg: Target, message: Message, history: History, channel: ChannelConfi
     """
     about = message.lifecycle.corrects
     while about and (entry := history.entry(about)):
-        said = [was for was in entry.said if _ours(was, channel, leg.language)]
+        said = [was for was in entry.posts if _ours(was, channel, leg.language)]
         if [was.outcome for was in said] == [Outcome.POSTED]:
             return replace(leg, operation=Operation.EDIT, target=about, target_part=said[0].part)
         about = None if said else entry.message.lifecycle.corrects
@@ -292,13 +292,13 @@ def _taken_back(legs: Sequence[Target], history: History, channel: ChannelConfig
     """The legs of a cancellation on a channel that can delete: the posts, then the deletions, the newest first."""
     if channel.on_cancellation == "reply":
         return list(legs)
-    ours = [(entry, was) for entry in history.entries for was in entry.said if _posted_as(was, channel)]
+    ours = [(entry, was) for entry in history.entries for was in entry.posts if _posted_as(was, channel)]
     deletions = [_deletion(channel, entry, was) for entry, was in reversed(ours) if was.outcome is Outcome.POSTED]
     known = all(was.outcome in _NOT_OUT | {Outcome.POSTED} for _, was in ours)
     if channel.on_cancellation == "delete" and deletions and known:
         return deletions
     # What it would hang under is going to be gone.
-    return [*(replace(leg, answers=()) for leg in legs), *deletions]
+    return [*(replace(leg, reply_to=()) for leg in legs), *deletions]
 
 
 def _deletion(channel: ChannelConfig, entry: HistoryEntry, was: PostedPart) -> Target:
@@ -316,7 +316,7 @@ def _answers(message: Message, history: History, channel: ChannelConfig, languag
         return ()
     answers: list[str] = []
     for entry in history.entries:
-        if any(_ours(was, channel, language) for was in entry.said):
+        if any(_ours(was, channel, language) for was in entry.posts):
             answers.append(entry.publication)
         if entry.publication == message.lifecycle.corrects:
             break

@@ -93,7 +93,7 @@ class RenderContext:
         return self if mentions == self.mentions else replace(self, mentions=mentions)
 
     @cached_property
-    def said(self) -> Said:
+    def text(self) -> Said:
         """The message's words in the language, or in its own when it does not speak that; they link nothing unmeant."""
         words = spoken(self.message, self.language)
         description, instruction = self._safe(clean(words.description)), self._safe(clean(words.instruction))
@@ -108,12 +108,12 @@ class RenderContext:
     @cached_property
     def description(self) -> str:
         """More about it, as running text."""
-        return paragraph(self.said.description)
+        return paragraph(self.text.description)
 
     @cached_property
     def instruction(self) -> str:
         """What to do, as running text."""
-        return paragraph(self.said.instruction)
+        return paragraph(self.text.instruction)
 
     @cached_property
     def plain(self) -> str:
@@ -151,7 +151,7 @@ class RenderContext:
         return one_line(self.message.sender or self.sender)
 
     @cached_property
-    def begins(self) -> bool:
+    def is_opening(self) -> bool:
         """Whether nothing was said of it before."""
         return self.message.stage in {Stage.OPENING, Stage.STANDALONE}
 
@@ -181,7 +181,7 @@ class RenderContext:
     def first(self) -> RenderContext:
         """What opened the incident, or (when nothing is known) this."""
         opening = self.history.opening
-        return self if opening is None or self.begins else replace(self, message=opening.message)
+        return self if opening is None or self.is_opening else replace(self, message=opening.message)
 
     @property
     def exercise(self) -> str:
@@ -195,7 +195,7 @@ class RenderContext:
         What was wrong or should not have been said is never said again: not by what takes it back, nor later.
         """
         opening, corrects = self.history.opening, self.message.lifecycle.corrects
-        if self.begins:
+        if self.is_opening:
             return ""
         if opening is not None and self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
             wrong = (self.history.entry(corrects) if corrects else None) or opening

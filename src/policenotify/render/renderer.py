@@ -32,7 +32,7 @@ def render(scene: RenderContext, leg: Target, *, channel: ChannelConfig, key: st
         The wording; `omitted` says what had to be left out.
 
     Raises:
-        CannotFit: What must be said does not fit: neither whole, nor in a thread, nor in its briefest form.
+        MessageTooLong: What must be said does not fit: neither whole, nor in a thread, nor in its briefest form.
     """
     scene = scene.once(RenderContext.mentioning, channel.mentions)
     message, can = scene.message, channel.capabilities
@@ -59,7 +59,7 @@ def render(scene: RenderContext, leg: Target, *, channel: ChannelConfig, key: st
             account=leg.account,
             stage=message.stage,
             category=message.category,
-            language=scene.said.language,
+            language=scene.text.language,
             text=texts[0],
             title=title,
             html=html,
@@ -81,9 +81,9 @@ def render(scene: RenderContext, leg: Target, *, channel: ChannelConfig, key: st
         return (post, *further), () if further else fitted.omitted
 
     (standalone, *further), left_alone = wording(standalone=True)
-    (reply, *_), left_reply = wording(standalone=False) if leg.answers else ((None,), ())
+    (reply, *_), left_reply = wording(standalone=False) if leg.reply_to else ((None,), ())
     omitted = tuple(dict.fromkeys((*left_alone, *left_reply, *notes)))
-    return RenderedPost(leg=leg, standalone=standalone, reply=reply, further=tuple(further), omitted=omitted)
+    return RenderedPost(target=leg, standalone=standalone, reply=reply, continuations=tuple(further), omitted=omitted)
 
 
 def _worded(
@@ -167,7 +167,7 @@ def _lost(scene: RenderContext, budget: Budget) -> list[str]:
     """What of the desk's own words the network's alphabet has not."""
     if budget.loses is None:
         return []
-    said = scene.said
+    said = scene.text
     lost = budget.loses(f"{scene.headline} {said.description} {said.instruction}")
     return [f"“{sign}” cannot be written there" for sign in dict.fromkeys(lost)]
 
@@ -178,7 +178,7 @@ def _spans(scene: RenderContext, text: str) -> tuple[Span, ...]:
 
 def _described(scene: RenderContext) -> tuple[Picture, ...]:
     """The pictures with their descriptions in the language of the leg."""
-    alts = scene.said.alts or tuple(picture.alt for picture in scene.pictures)
+    alts = scene.text.alts or tuple(picture.alt for picture in scene.pictures)
     return tuple(
         picture.model_copy(update={"alt": one_line(alt) or picture.alt})
         for picture, alt in zip(scene.pictures, alts, strict=False)

@@ -131,7 +131,7 @@ class ShortPost:
         named, detail, times = self._named(scene.plain, scene.tagged), scene.detail, scene.times
         where = "" if named or not place.name else self._tag(place.tag) or place.name
         headline = named or scene.plain
-        if scene.begins:
+        if scene.is_opening:
             tail = self._happening(headline, detail, times, untouched=not named and detail == ", ".join(place.details))
             lead = f"{where}{words.dash}{tail}" if where else tail
         else:
@@ -186,7 +186,7 @@ class ShortPost:
     @property
     def _sign(self) -> str:
         scene = self.scene
-        own = scene.profile.sign(scene.message.severity) if scene.begins else ""
+        own = scene.profile.sign(scene.message.severity) if scene.is_opening else ""
         return own or scene.words.emojis[scene.message.stage]
 
     @property

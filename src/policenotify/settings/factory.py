@@ -135,7 +135,7 @@ def open_publisher(
 
     Raises:
         SettingsError: The settings are wrong as a whole, or the keys are.
-        NewerVersion: The settings, the keys or the journal were made by a newer policenotify.
+        UnsupportedVersion: The settings, the keys or the journal were made by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
     from policenotify.journal import open_journal  # noqa: PLC0415 - who only reads settings needs no journal

@@ -49,7 +49,7 @@ def read_settings(
 
     Raises:
         SettingsError: There are none, or something is wrong with them; one line for each.
-        NewerVersion: They were written for a newer policenotify.
+        UnsupportedVersion: They were written for a newer policenotify.
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
     table = _table(place)

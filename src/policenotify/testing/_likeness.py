@@ -74,7 +74,7 @@ def _of_settings(name: str, said: ChannelSettings) -> ChannelConfig:
     try:
         recipients = None if said.recipients is None else tuple
         one = configured(name, said.network, given, recipients=recipients, **how)
-        if not one.learns:  # what it claims before it has asked its server is less
+        if not one.discovers_capabilities:  # what it claims before it has asked its server is less
             return _channel(name, said.network, one.capabilities, **how)
     except MissingExtra:
         pass

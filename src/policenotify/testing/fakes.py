@@ -80,7 +80,7 @@ class InMemoryStateStore:
         with self._lock:
             return self._kept.get(name)
 
-    def swap(self, name: str, value: str, *, version: int | None) -> bool:
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value if its version is still *version*."""
         with self._lock:
             kept = self._kept.get(name)

@@ -174,7 +174,10 @@ def recorded(
     said_of, how = installation(said) if said else (channels_from(FIVE if channels is None else channels), {})
     how = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **how}
     recorder = Recorder(told, order=[one.name for one in said_of])
-    silent = [replace(one, account=one.name, open=opener(recorder, one), learns=False, rate=None) for one in said_of]
+    silent = [
+        replace(one, account=one.name, open=opener(recorder, one), discovers_capabilities=False, rate=None)
+        for one in said_of
+    ]
     # No secrets: a public reference that follows from them is then the same at each run.
     invented = Keys.create(random.Random(0).randbytes)  # noqa: S311 - the same
     keys = Keys.load(said.keys_path) if said and journal else invented

@@ -72,7 +72,7 @@ class Sample:
             )
             for channel, account in ACCOUNTS.items()
         )
-        return HistoryEntry(publication=publication, sequence=sequence, message=self.resolved, at=self.at, said=said)
+        return HistoryEntry(publication=publication, sequence=sequence, message=self.resolved, at=self.at, posts=said)
 
 
 def _at(day: int, hour: int, minute: int = 0) -> datetime:

@@ -193,6 +193,6 @@ def histories(draw: st.DrawFn, message: Message, channels: tuple[ChannelConfig, 
         publication = f"{sequence:026d}"
         at = NOW - timedelta(minutes=100 - sequence)
         entries.append(
-            HistoryEntry(publication=publication, sequence=sequence, message=earlier, at=at, said=tuple(said))
+            HistoryEntry(publication=publication, sequence=sequence, message=earlier, at=at, posts=tuple(said))
         )
     return History(incident=message.incident, entries=tuple(entries))

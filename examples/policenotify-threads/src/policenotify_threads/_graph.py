@@ -141,4 +141,4 @@ class Graph:
         first = sha256(self._first.get_secret_value().encode()).hexdigest()
         kept = self._keep.load("token")
         value = json.dumps({"first": first, "token": token, "renew_at": renew_at.isoformat()})
-        self._keep.swap("token", value, version=kept.version if kept else None)
+        self._keep.compare_and_swap("token", value, version=kept.version if kept else None)

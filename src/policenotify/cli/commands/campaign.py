@@ -13,14 +13,14 @@ from rich.text import Text
 
 from policenotify.cli import age_filter, completion, output
 from policenotify.cli.commands.campaign_run import run, serve
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policenotify.journal.records import SaidUnder
+    from policenotify.journal.records import PublicationSummary
 
 _SHOWN = 20  # remarks; the rest is counted
 
@@ -51,7 +51,7 @@ _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=Tr
 @_files
 @common
 @pass_call
-def check(call: Call, files: tuple[str, ...]) -> Exit:
+def check(call: CliContext, files: tuple[str, ...]) -> Exit:
     """Check campaigns before the first word leaves: every message on every channel, and a year of their calendar.
 
     \b
@@ -72,8 +72,8 @@ def check(call: Call, files: tuple[str, ...]) -> Exit:
             "remarks": found.remarks,
         }
         told = f"{len(campaigns)} campaigns, {found.occurrences} occurrences in the year ahead."
-        call.tell(document, Text(told, style="bold"), *_lines("✘ ", found.problems), *_lines("· ", found.remarks))
-    return Exit.NOT_PUBLISHED if found.problems else Exit.IN_ORDER
+        call.emit(document, Text(told, style="bold"), *_lines("✘ ", found.problems), *_lines("· ", found.remarks))
+    return Exit.REJECTED if found.problems else Exit.OK
 
 
 def _lines(mark: str, told: Sequence[str]) -> list[Text]:
@@ -92,7 +92,7 @@ def _lines(mark: str, told: Sequence[str]) -> list[Text]:
 @once("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
 @common
 @pass_call
-def calendar(call: Call, files: tuple[str, ...], month: str | None, months: int, ics: str | None) -> Exit:
+def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months: int, ics: str | None) -> Exit:
     """Show what was said and what will be, month by month, if no incident comes between.
 
     \b
@@ -119,8 +119,8 @@ def calendar(call: Call, files: tuple[str, ...], month: str | None, months: int,
             "ics": ics,
         }
         made = [Text(f"Written: {ics}")] if ics is not None else []
-        call.tell(document, *pages_of(shown, campaigns, first, last), *made)
-    return Exit.IN_ORDER
+        call.emit(document, *pages_of(shown, campaigns, first, last), *made)
+    return Exit.OK
 
 
 def _write(path: str, data: bytes) -> None:
@@ -141,7 +141,7 @@ def _write(path: str, data: bytes) -> None:
 @once("--message", metavar="NAME", help="Only the message of this name.")
 @common
 @pass_call
-def preview(call: Call, files: tuple[str, ...], message: str | None) -> Exit:
+def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Exit:
     """Show each message of the campaigns as its readers would read it. Nothing is sent, nothing is written down.
 
     \b
@@ -168,15 +168,15 @@ def preview(call: Call, files: tuple[str, ...], message: str | None) -> Exit:
                     named = {"campaign": one.name, "alternative": alternative.name}
                     documents.append({**named, **document(seen, publisher)})
                     told += [Text(f"{one.name} · {alternative.name}", style="bold"), *page(seen, publisher)]
-        call.tell({"previews": documents}, *told)
-    return Exit.IN_ORDER if all(one["allowed"] for one in documents) else Exit.NOT_PUBLISHED
+        call.emit({"previews": documents}, *told)
+    return Exit.OK if all(one["allowed"] for one in documents) else Exit.REJECTED
 
 
 @campaign.command("report", short_help="Show what was said where.", epilog=exit_codes("6 no journal"))
 @once("--since", metavar="AGE", help=f"Not of before: {age_filter.HELP}.  [default: a year]")
 @common
 @pass_call
-def report(call: Call, since: str | None) -> Exit:
+def report(call: CliContext, since: str | None) -> Exit:
     """Show what campaigns said where, the share of each theme, and what became of what was not said on time.
 
     \b
@@ -188,8 +188,10 @@ def report(call: Call, since: str | None) -> Exit:
 
     with call.journal() as (settings, journal):
         after = age_filter.moment_of(since or "1y", journal.now(), option="--since")
-        said = [one for one in journal.said_under(KEY, after) if key_parts(one.key)]
-        remarks = Counter((str(body["campaign"]), str(body["became"])) for body in journal.recorded(REMARK, after))
+        said = [one for one in journal.publications_by_key_prefix(KEY, after) if key_parts(one.key)]
+        remarks = Counter(
+            (str(body["campaign"]), str(body["became"])) for body in journal.events_of_kind(REMARK, after)
+        )
         zone = settings.zone
     themes, channels, campaigns = _shares(said), _channels(said), _campaigns(said, remarks)
     document = {
@@ -205,14 +207,14 @@ def report(call: Call, since: str | None) -> Exit:
     for one in campaigns:
         became = ", ".join(f"{one[name]} {name}" for name in _BECAME if one[name])
         rows.append(f"  {one['name']}: {one['said']} said{f'; {became}' if became else ''}")
-    call.tell(document, head, *(output.line(row) for row in rows))
-    return Exit.IN_ORDER
+    call.emit(document, head, *(output.line(row) for row in rows))
+    return Exit.OK
 
 
 _BECAME = {"late": "late", "waited": "wait", "skipped": "skip", "merged": "merge"}
 
 
-def _shares(said: Sequence[SaidUnder]) -> list[dict[str, object]]:
+def _shares(said: Sequence[PublicationSummary]) -> list[dict[str, object]]:
     counts = Counter(str(one.message.category) for one in said)
     return [
         {"category": category, "publications": count, "share": count / len(said)}
@@ -220,13 +222,13 @@ def _shares(said: Sequence[SaidUnder]) -> list[dict[str, object]]:
     ]
 
 
-def _channels(said: Sequence[SaidUnder]) -> list[dict[str, object]]:
+def _channels(said: Sequence[PublicationSummary]) -> list[dict[str, object]]:
     posts = Counter(each.channel for one in said for each in one.deliveries)
     posted = Counter(each.channel for one in said for each in one.deliveries if each.outcome == "posted")
     return [{"channel": name, "posts": posts[name], "posted": posted[name]} for name in sorted(posts)]
 
 
-def _campaigns(said: Sequence[SaidUnder], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
+def _campaigns(said: Sequence[PublicationSummary], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
     from policenotify.campaigns.runner import key_parts  # noqa: PLC0415 - help needs none
 
     counts = Counter(parts[0] for one in said if (parts := key_parts(one.key)))

@@ -65,8 +65,8 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
             found.problems += [f"{named}: {leg.channel}: {leg.refused}" for leg in seen.refusals]
             found.problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
-            remarks += [f"{named}: waits on {one.leg.channel}: {one.reason} {one.remedy}" for one in seen.pending]
-            remarks += [f"{named}: left out on {w.leg.channel}: {what}" for w in seen.wordings for what in w.omitted]
+            remarks += [f"{named}: waits on {one.target.channel}: {one.reason} {one.remedy}" for one in seen.pending]
+            remarks += [f"{named}: left out on {w.target.channel}: {what}" for w in seen.wordings for what in w.omitted]
     found.remarks += dict.fromkeys(remarks)
 
 

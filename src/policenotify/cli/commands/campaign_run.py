@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import Call, Seconds, common, pass_call, plain
+from policenotify.cli.context import CliContext, Seconds, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import (
@@ -44,7 +44,7 @@ _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=Tr
 @click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="How long to deliver.")
 @common
 @pass_call
-def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
+def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     """Say what is due now, each occurrence once: for cron and timers, every minute or every quarter of an hour.
 
     One campaign that is wrong silences no other; nothing of it is lost.
@@ -62,7 +62,7 @@ def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
         waits = None if wait is None else timedelta(seconds=wait)
         done = run(publisher, campaigns, actor=actor, wait=waits)
         done = replace(done, problems={**wrong, **done.problems})
-        call.tell(_document(done), *_page(done, publisher.zone))
+        call.emit(_document(done), *_page(done, publisher.zone))
     return _exit(done)
 
 
@@ -82,7 +82,7 @@ def run(call: Call, files: tuple[str, ...], wait: float | None) -> Exit:
 )
 @common
 @pass_call
-def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
+def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
     """Stay, say what is due on time, and deliver what waits, until SIGTERM or Ctrl-C; then end what is under way.
 
     The files are read again each time; while one is wrong, the last right ones hold. It tells what it does; with
@@ -116,10 +116,12 @@ def serve(call: Call, files: tuple[str, ...], every: float) -> Exit:
         finished = running.stop(patience=GRACE)
     if failure is not None:
         raise failure
-    return Exit.IN_ORDER if finished else Exit.ATTENTION
+    return Exit.OK if finished else Exit.ATTENTION
 
 
-def _look(call: Call, publisher: Publisher, campaigns: tuple[Campaign, ...], actor: str, told: dict[str, str]) -> None:
+def _look(
+    call: CliContext, publisher: Publisher, campaigns: tuple[Campaign, ...], actor: str, told: dict[str, str]
+) -> None:
     """One look; what would be told again and again is told once."""
     from policenotify.campaigns import run  # noqa: PLC0415 - help needs none
 
@@ -137,17 +139,17 @@ def _look(call: Call, publisher: Publisher, campaigns: tuple[Campaign, ...], act
     told["journal"] = found
 
 
-def _trouble(call: Call, about: str, error: PolicenotifyError, told: dict[str, str]) -> None:
+def _trouble(call: CliContext, about: str, error: PolicenotifyError, told: dict[str, str]) -> None:
     if told.get(about) != str(error):
         _say(call, {"error": {"kind": type(error).__name__, "text": str(error)}}, iter([Text(plain(str(error)))]))
     told[about] = str(error)
 
 
-def _say(call: Call, document: dict[str, object], page: Iterator[RenderableType]) -> None:
+def _say(call: CliContext, document: dict[str, object], page: Iterator[RenderableType]) -> None:
     if call.json:
         click.echo(json.dumps(document, ensure_ascii=False))  # a line at once, for whoever reads along
     else:
-        call.tell(document, *page)
+        call.emit(document, *page)
 
 
 def _document(done: RunResult) -> dict[str, object]:
@@ -197,5 +199,5 @@ _BECAME = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 
 def _exit(done: RunResult) -> Exit:
     bad = {Outcome.REFUSED, Outcome.HELD}
-    acts = any(receipt.outcome in bad or receipt.unworded for publication in done.said for receipt in publication)
-    return worst(Exit.NOT_PUBLISHED if done.problems else Exit.IN_ORDER, Exit.ATTENTION if acts else Exit.IN_ORDER)
+    acts = any(receipt.outcome in bad or receipt.unrendered for publication in done.said for receipt in publication)
+    return worst(Exit.REJECTED if done.problems else Exit.OK, Exit.ATTENTION if acts else Exit.OK)

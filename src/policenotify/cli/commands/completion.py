@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from policenotify.cli.app import COMPLETE_VARIABLE, program
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
 
@@ -22,7 +22,7 @@ SHELLS = {
 @click.argument("shell", type=OneOf(list(SHELLS)), metavar=f"[{'|'.join(SHELLS)}]")
 @common
 @pass_call
-def completion(call: Call, shell: str) -> Exit:
+def completion(call: CliContext, shell: str) -> Exit:
     """Print the script by which your shell completes commands, options and their values.
 
     Values are category codes, communes, departments, channels, tags, networks, open incidents and held deliveries.
@@ -38,4 +38,4 @@ def completion(call: Call, shell: str) -> Exit:
         raise click.UsageError(f"This click knows no completion for {shell}.")
     script = kind(program, {}, "policenotify", COMPLETE_VARIABLE).source()
     call.answer({"shell": shell, "script": script, "put_into": SHELLS[shell]}, script)
-    return Exit.IN_ORDER
+    return Exit.OK

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import Call, Seconds, common, pass_call, plain
+from policenotify.cli.context import CliContext, Seconds, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
@@ -38,7 +38,7 @@ _BUDGET = 50.0  # seconds: a timer that fires every minute never meets itself
 )
 @common
 @pass_call
-def drain(call: Call, budget: float) -> Exit:
+def drain(call: CliContext, budget: float) -> Exit:
     """Deliver what is due: for cron and timers, once a minute.
 
     What is tried again later is in order; it exits with 3 only where a person must act.
@@ -64,9 +64,9 @@ def drain(call: Call, budget: float) -> Exit:
             "blocked": sorted(blocked),
             "faults": {name: asdict(fault) for name, fault in faults.items()},
         }
-        call.tell(document, *_drained(became, due, publisher, sorted(blocked), faults))
+        call.emit(document, *_drained(became, due, publisher, sorted(blocked), faults))
     acts = blocked or faults or became[Outcome.REFUSED] or became[Outcome.HELD]
-    return Exit.ATTENTION if acts else Exit.IN_ORDER
+    return Exit.ATTENTION if acts else Exit.OK
 
 
 def _drained(
@@ -89,7 +89,7 @@ def _drained(
 @click.option("--reason", default="", metavar="TEXT", help="Shown to everybody whom it stops.")
 @common
 @pass_call
-def stop(call: Call, reason: str) -> Exit:
+def stop(call: CliContext, reason: str) -> Exit:
     """Halt everything at once, in all processes, until `policenotify resume`.
 
     What waits stays in the journal; nothing new is published meanwhile.
@@ -102,8 +102,8 @@ def stop(call: Call, reason: str) -> Exit:
     with call.journal() as (_, journal):
         journal.stop(actor, " ".join(reason.split()))
     told = f"Everything is stopped by {actor}. What is under way this moment may still go out. Go on with: "
-    call.tell({"stopped": True, "actor": actor, "reason": reason}, Text(f"{told}policenotify resume"))
-    return Exit.IN_ORDER
+    call.emit({"stopped": True, "actor": actor, "reason": reason}, Text(f"{told}policenotify resume"))
+    return Exit.OK
 
 
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
@@ -111,7 +111,7 @@ def stop(call: Call, reason: str) -> Exit:
 @click.option("--reason", default="", metavar="TEXT", help="Written down with it.")
 @common
 @pass_call
-def resume(call: Call, channel: str | None, reason: str) -> Exit:
+def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
     """Go on after `policenotify stop`; with a CHANNEL, let that one go on after it was blocked.
 
     \b
@@ -132,8 +132,8 @@ def resume(call: Call, channel: str | None, reason: str) -> Exit:
     nothing = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
     told = f"{what} goes on." if halted else nothing
     more = [Text(plain(f"But: {stopped}"))] if stopped else []
-    call.tell({"resumed": halted, "channel": channel, "actor": actor}, Text(told), *more)
-    return Exit.ATTENTION if more else Exit.IN_ORDER
+    call.emit({"resumed": halted, "channel": channel, "actor": actor}, Text(told), *more)
+    return Exit.ATTENTION if more else Exit.OK
 
 
 @click.command("resolve", epilog=exit_codes("2 nothing of it is held; 6 no journal"))
@@ -141,7 +141,7 @@ def resume(call: Call, channel: str | None, reason: str) -> Exit:
 @click.option("--posted/--not-posted", default=None, required=True, help="It is out; or it is not: say it again.")
 @common
 @pass_call
-def resolve(call: Call, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+def resolve(call: CliContext, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Say what became of a post that is held: nobody could tell whether it is out, and you have looked.
 
     The number of the DELIVERY is in its receipt. Who said so is written down.
@@ -157,8 +157,8 @@ def resolve(call: Call, delivery: int, posted: bool) -> Exit:  # noqa: FBT001 - 
     told = "counts as posted" if posted else "is said again by the next publish or drain"
     if outcome is Outcome.SUPERSEDED:
         told = "is not said again: a newer message of its incident is out by now"
-    call.tell(
+    call.emit(
         {"delivery": delivery, "posted": posted, "actor": actor, "outcome": outcome},
         Text(f"Delivery {delivery} {told}."),
     )
-    return Exit.IN_ORDER
+    return Exit.OK

@@ -239,7 +239,7 @@ def demo(*, html: str | None, as_json: bool) -> None:
         if file:
             file.write(draw("demo", [told for _, told in story], on.publisher))
             click.echo(f"\n{file}", err=as_json)
-    if not all(one.in_order for one, _ in story):
+    if not all(one.ok for one, _ in story):
         raise SystemExit(3)
 
 
@@ -252,7 +252,7 @@ def _page(publication: Publication, told: Told, on: Stage) -> Group:
     return Group(
         head,
         *(_panel(seen, network.name) for network in on.networks for seen in told.seen[network.channel.name]),
-        *(Text(f"  {'✔' if receipt.in_order else '✘'} {receipt}") for receipt in publication.receipts),
+        *(Text(f"  {'✔' if receipt.ok else '✘'} {receipt}") for receipt in publication.receipts),
     )
 
 

@@ -15,7 +15,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.acceptance import channels_in
 from policenotify.cli.alarms import Alarms
-from policenotify.cli.context import Call, common, pass_call, plain
+from policenotify.cli.context import CliContext, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
@@ -45,13 +45,13 @@ class Line:
     what: str
     state: Literal["ok", "note", "WRONG"]
     told: str
-    exit: Exit = Exit.IN_ORDER
+    exit: Exit = Exit.OK
 
 
 @click.command("doctor", epilog=_EXITS)
 @common
 @pass_call
-def doctor(call: Call) -> Exit:
+def doctor(call: CliContext) -> Exit:
     """Prove the installation: settings, keys, journal, every channel's credentials. Nothing is posted.
 
     A channel that was blocked and works again is let go on.
@@ -66,9 +66,9 @@ def doctor(call: Call) -> Exit:
     table = Table("what", "state", "more", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in lines:
         table.add_row(plain(line.what), line.state, Text(plain(line.told), overflow="fold"))
-    told = "All in order." if found is Exit.IN_ORDER else "Not all is in order: see what is marked WRONG."
-    document = {"in_order": found is Exit.IN_ORDER, "lines": [_document(line) for line in lines]}
-    call.tell(document, table, Text(told, style="bold"))
+    told = "All in order." if found is Exit.OK else "Not all is in order: see what is marked WRONG."
+    document = {"in_order": found is Exit.OK, "lines": [_document(line) for line in lines]}
+    call.emit(document, table, Text(told, style="bold"))
     return found
 
 
@@ -76,11 +76,11 @@ def _document(line: Line) -> dict[str, object]:
     return {**asdict(line), "exit": int(line.exit)}
 
 
-def _examined(call: Call) -> Iterator[Line]:
+def _examined(call: CliContext) -> Iterator[Line]:
     try:
         settings = read_settings(call.settings, tolerant=True)
     except (SettingsError, UnsupportedVersion) as error:
-        yield Line("settings", "WRONG", str(error), Exit.NOT_PUBLISHED)
+        yield Line("settings", "WRONG", str(error), Exit.REJECTED)
         yield from _networks(frozenset())
         return
     yield Line("settings", "ok", str(settings.place))
@@ -91,7 +91,7 @@ def _examined(call: Call) -> Iterator[Line]:
     try:
         keys = Keys.load(settings.keys_path)
     except (SettingsError, UnsupportedVersion) as error:
-        yield Line("keys", "WRONG", str(error), Exit.NOT_PUBLISHED)
+        yield Line("keys", "WRONG", str(error), Exit.REJECTED)
         return
     mode = stat.S_IMODE(settings.keys_path.stat().st_mode)
     yield Line("keys", "ok", f"fingerprint {keys.fingerprint} (the same on every host), file mode {mode:04o}")
@@ -104,7 +104,7 @@ def _examined(call: Call) -> Iterator[Line]:
         yield from _journal(journal)
         channels, wrong = channels_in(settings)
         if wrong:
-            yield Line("channels", "WRONG", wrong, Exit.NOT_PUBLISHED)
+            yield Line("channels", "WRONG", wrong, Exit.REJECTED)
         yield from _channels(channels, journal, call.actor)
         yield from _running(Alarms.read(journal, channels), settings)
     except JournalError as error:
@@ -135,7 +135,7 @@ def _networks(used: Iterable[str]) -> Iterator[Line]:
 
 
 def _journal(journal: Journal) -> Iterator[Line]:
-    with journal.reading() as connection:
+    with journal.read() as connection:
         # It answers "ok" or with what is wrong (sqlite.org/pragma.html#pragma_quick_check).
         sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
     if not sound:
@@ -159,7 +159,7 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
 def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
     what = f"channel {how.name}"
     try:
-        channel = how.open(journal.clock, journal.keep(how.name))
+        channel = how.open(journal.clock, journal.state_store(how.name))
         try:
             account = channel.whoami()
         finally:
@@ -191,7 +191,7 @@ def _running(alarms: Alarms, settings: Settings) -> Iterator[Line]:
     seen = f"last seen {output.moment(alarms.seen, settings.zone)}" if alarms.seen else "never seen"
     if alarms.nobody:
         told = f"deliveries wait, and nobody delivers ({seen}). Run: policenotify drain, from a timer"
-        yield Line("runner", "WRONG", told, Exit.NOBODY)
+        yield Line("runner", "WRONG", told, Exit.NO_WORKER)
     else:
         yield Line("runner", "ok", f"{seen}; {'it is delivering' if alarms.waiting else 'nothing is due'}")
     for name in alarms.gone:

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from policenotify.cli import incident_lines
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.journal.records import IncidentLine
 from policenotify.model.lifecycle import IncidentStatus
@@ -20,7 +20,7 @@ from policenotify.model.lifecycle import IncidentStatus
 @click.option("--all", "everything", is_flag=True, help="Ended and cancelled ones too.")
 @common
 @pass_call
-def incidents(call: Call, /, *, overdue: bool, everything: bool) -> Exit:
+def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     """Show the open incidents, overdue ones first: where, since when, and until when a word is owed.
 
     With --overdue it is one for a monitor: it exits with 4 if any is overdue, and with 0 if none is.
@@ -47,17 +47,17 @@ def incidents(call: Call, /, *, overdue: bool, everything: bool) -> Exit:
     none = "No incident is open."
     if overdue or everything:
         none = "No incident is overdue." if overdue else "There was no incident yet."
-    still = sum(one.course is IncidentStatus.OPEN for one in found)
+    still = sum(one.status is IncidentStatus.OPEN for one in found)
     told = f"{len(late)} of {still} open incidents overdue:" if late else f"{still} open, none overdue:"
     lines = (part for one in shown for part in incident_lines.page(one, now, zone))
-    call.tell(document, Text(told if shown else none, style="bold"), *lines)
-    return Exit.OVERDUE if overdue and late else Exit.IN_ORDER
+    call.emit(document, Text(told if shown else none, style="bold"), *lines)
+    return Exit.OVERDUE if overdue and late else Exit.OK
 
 
 def in_order(found: Sequence[IncidentLine], now: datetime) -> list[IncidentLine]:
     """Overdue ones first, the longest first; then by what is owed next; then what is over, the last one first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
-    still = [one for one in found if one.course is IncidentStatus.OPEN]
-    over = [one for one in found if one.course is not IncidentStatus.OPEN]
+    still = [one for one in found if one.status is IncidentStatus.OPEN]
+    over = [one for one in found if one.status is not IncidentStatus.OPEN]
     still.sort(key=lambda one: (one.due_at or never, one.opened_at))
     return [*still, *sorted(over, key=lambda one: one.opened_at, reverse=True)]

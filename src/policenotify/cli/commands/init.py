@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from policenotify.cli import output
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.settings import write_settings
 
@@ -18,7 +18,7 @@ from policenotify.settings import write_settings
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
 @common
 @pass_call
-def init(call: Call, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Make a new installation: its settings, keys and journal, and a place for passwords.
 
     Nothing that is there is written over.
@@ -43,5 +43,5 @@ def init(call: Call, directory: str, django: bool) -> Exit:  # noqa: FBT001 - cl
     made = [output.line(f"  {path}") for path in written]
     to_do = [output.paragraph(step, f"{number}. ") for number, step in enumerate(steps, 1)]
     document = {"written": written, "next": steps}
-    call.tell(document, Text("Made:", style="bold"), *made, Text("Next:", style="bold"), *to_do)
-    return Exit.IN_ORDER
+    call.emit(document, Text("Made:", style="bold"), *made, Text("Next:", style="bold"), *to_do)
+    return Exit.OK

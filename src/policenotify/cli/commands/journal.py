@@ -12,7 +12,7 @@ from policenotify.cli import output
 from policenotify.cli.age_filter import chosen, known_category, moment_of
 from policenotify.cli.commands.journal_export import UNCHANGED, export, public_key, verify
 from policenotify.cli.commands.journal_transfer import move
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def journal() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say how much it would be.")
 @common
 @pass_call
-def purge(call: Call, /, *, older_than: str, category: str | None, dry_run: bool) -> Exit:
+def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run: bool) -> Exit:
     """Forget the words, recipients and pictures of what is older than an age; this cannot be undone.
 
     Only of closed incidents whose last word is that old, of messages outside
@@ -66,8 +66,8 @@ def purge(call: Call, /, *, older_than: str, category: str | None, dry_run: bool
     said = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     what = "Would be forgotten" if dry_run else "Forgotten"
     head = Text(f"{what}, of before {output.moment(before, zone)}:", style="bold")
-    call.tell(said, head, *(output.line(f"  {line}") for line in _purged(done)), *_left(done))
-    return Exit.ATTENTION if done.left else Exit.IN_ORDER
+    call.emit(said, head, *(output.line(f"  {line}") for line in _purged(done)), *_left(done))
+    return Exit.ATTENTION if done.left else Exit.OK
 
 
 def _purged(done: Purged) -> list[str]:
@@ -91,7 +91,7 @@ def _left(done: Purged) -> list[Text]:
 )
 @common
 @pass_call
-def vacuum(call: Call) -> Exit:
+def vacuum(call: CliContext) -> Exit:
     """Give the room of what was purged back to the disk. Best when nobody is at work.
 
     On SQLite others wait meanwhile, for some seconds; on PostgreSQL nobody does.
@@ -103,14 +103,14 @@ def vacuum(call: Call) -> Exit:
     with call.journal() as (_, opened):
         before, after = opened.vacuum()
     told = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
-    call.tell({"before": before, "after": after}, Text(told))
-    return Exit.IN_ORDER
+    call.emit({"before": before, "after": after}, Text(told))
+    return Exit.OK
 
 
 @journal.command("seal", short_help="Close and sign the events so far.", epilog=exit_codes(UNCHANGED))
 @common
 @pass_call
-def seal(call: Call) -> Exit:
+def seal(call: CliContext) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
     Keep the digest of the last seal elsewhere: it shows whether the newest batches were cut off.
@@ -123,8 +123,8 @@ def seal(call: Call) -> Exit:
         events = opened.seal()
         digest = opened.sealed()
     told = [output.line(f"The last seal: {digest}")] if digest else []
-    call.tell({"events": events, "digest": digest}, Text(f"{events} events sealed."), *told)
-    return Exit.IN_ORDER
+    call.emit({"events": events, "digest": digest}, Text(f"{events} events sealed."), *told)
+    return Exit.OK
 
 
 for _one in (export, verify, public_key, move):

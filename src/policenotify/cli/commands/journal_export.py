@@ -15,7 +15,7 @@ from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.age_filter import chosen, known_category, moment_of
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 
@@ -33,7 +33,7 @@ UNCHANGED = "6 no journal, or what was sealed was changed"
 @chosen(required=False)
 @common
 @pass_call
-def export(call: Call, file: str, older_than: str | None, category: str | None) -> Exit:
+def export(call: CliContext, file: str, older_than: str | None, category: str | None) -> Exit:
     """Write the journal to a new FILE of JSON Lines, or with - to standard output.
 
     It holds every event, the seals of their batches, what was said and what
@@ -68,8 +68,8 @@ def export(call: Call, file: str, older_than: str | None, category: str | None) 
     if file == _STANDARD:
         click.echo(told, err=True)
     else:
-        call.tell({"file": file, **said, "actor": actor}, Text(f"Exported to {file}:"), output.line(told))
-    return Exit.IN_ORDER
+        call.emit({"file": file, **said, "actor": actor}, Text(f"Exported to {file}:"), output.line(told))
+    return Exit.OK
 
 
 class _Counted:
@@ -116,7 +116,7 @@ def _there(path: Path) -> SettingsError:
 @click.option("--public-key", metavar="PEM", help="The file of the installation's public keys; by default, our own.")
 @common
 @pass_call
-def verify(call: Call, file: str | None, public_key: str | None) -> Exit:
+def verify(call: CliContext, file: str | None, public_key: str | None) -> Exit:
     """Prove the journal, or an exported FILE (- is standard input): that nothing sealed was changed.
 
     With --public-key no settings are needed: so do strangers.
@@ -134,8 +134,8 @@ def verify(call: Call, file: str | None, public_key: str | None) -> Exit:
             batches, digest = opened.verify(), opened.sealed()
         told = f"{batches} sealed batches, all unchanged."
         more = [output.line(f"The last seal: {digest}")] if digest else []
-        call.tell({"batches": batches, "digest": digest}, Text(told), *more)
-        return Exit.IN_ORDER
+        call.emit({"batches": batches, "digest": digest}, Text(told), *more)
+        return Exit.OK
     from policenotify.journal.verify import prove  # noqa: PLC0415 - help needs none
 
     pem = _read(public_key) if public_key is not None else _ours(call)
@@ -148,14 +148,14 @@ def verify(call: Call, file: str | None, public_key: str | None) -> Exit:
         f"Proven: {proven.batches} sealed batches of {proven.events} events, {proven.unsealed} events not sealed yet, "
         f"{proven.publications} publications. {proven.bodies} events tell what they said."
     )
-    call.tell(asdict(proven), Text(told))
-    return Exit.IN_ORDER
+    call.emit(asdict(proven), Text(told))
+    return Exit.OK
 
 
 @click.command("public-key", short_help="Print the keys by which strangers prove it.", epilog=exit_codes("1 no keys"))
 @common
 @pass_call
-def public_key(call: Call) -> Exit:
+def public_key(call: CliContext) -> Exit:
     """Print the public keys by which strangers prove what was exported, one for each version of the keys.
 
     Give them away on another way than the exported file.
@@ -169,10 +169,10 @@ def public_key(call: Call) -> Exit:
     pem = _ours(call)
     keys = [{"fingerprint": name, "public_key": one} for name, one in public_keys(pem).items()]
     call.answer({"keys": keys}, pem)
-    return Exit.IN_ORDER
+    return Exit.OK
 
 
-def _ours(call: Call) -> str:
+def _ours(call: CliContext) -> str:
     from policenotify.journal.keys import Keys  # noqa: PLC0415 - help needs none
     from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from policenotify.cli import output
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 
 
@@ -20,7 +20,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 @click.argument("to")
 @common
 @pass_call
-def move(call: Call, to: str) -> Exit:
+def move(call: CliContext, to: str) -> Exit:
     """Move the journal TO a path or URL that holds none, with all that is in it.
 
     As a whole or not at all: every row is read back and compared, and the
@@ -52,5 +52,5 @@ def move(call: Call, to: str) -> Exit:
     if done.stopped:
         told.append(Text("Everything is stopped, as it was. To go on: policenotify resume"))
     document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
-    call.tell(document, *told)
-    return Exit.IN_ORDER
+    call.emit(document, *told)
+    return Exit.OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate as bring_up
@@ -15,7 +15,7 @@ from policenotify.settings import read_settings
 @click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
 @common
 @pass_call
-def migrate(call: Call) -> Exit:
+def migrate(call: CliContext) -> Exit:
     """Make the journal's tables, or bring older ones to this version; what is right stays as it is.
 
     Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not made: on
@@ -34,5 +34,5 @@ def migrate(call: Call) -> Exit:
         told = f"The journal's tables are of version {done.after} already: nothing was to be done."
     else:
         told = f"The journal's tables were brought from version {done.before} to {done.after}."
-    call.tell({"before": done.before, "after": done.after}, Text(told))
-    return Exit.IN_ORDER
+    call.emit({"before": done.before, "after": done.after}, Text(told))
+    return Exit.OK

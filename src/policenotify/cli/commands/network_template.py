@@ -14,7 +14,7 @@ import click
 from rich.text import Text
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.networks.registry import RESERVED, networks
@@ -30,7 +30,7 @@ _LONGEST: Final = 20  # characters: the module's name is written several times o
 )
 @common
 @pass_call
-def new(call: Call, /, *, name: str, folder: str | None) -> Exit:
+def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
     """Write the package of a network of your own: it builds, is typed, and keeps the contract as it stands.
 
     It speaks JSON to a server that nobody has: put your network's words in
@@ -53,8 +53,8 @@ def new(call: Call, /, *, name: str, folder: str | None) -> Exit:
     made = [output.line(f"  {place / one}") for one in written]
     to_do = [output.paragraph(step, f"{number}. ") for number, step in enumerate(steps, 1)]
     document = {"written": [str(place / one) for one in written], "next": steps}
-    call.tell(document, Text("Made:", style="bold"), *made, Text("Next:", style="bold"), *to_do)
-    return Exit.IN_ORDER
+    call.emit(document, Text("Made:", style="bold"), *made, Text("Next:", style="bold"), *to_do)
+    return Exit.OK
 
 
 def check_name(name: str) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from policenotify.cli import completion
 from policenotify.cli.commands.network_template import new
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.network_info import Shown, look
 from policenotify.errors import UnknownNetwork
@@ -43,7 +43,7 @@ class _Networks(click.Group):
 @common
 @pass_call
 @click.pass_context
-def networks(context: click.Context, call: Call) -> Exit:
+def networks(context: click.Context, call: CliContext) -> Exit:
     """Show every network that installed packages offer: what it can do, and whether its library is installed.
 
     With a NAME: only that, with its options. No settings are needed, and nothing is asked of any network.
@@ -56,26 +56,26 @@ def networks(context: click.Context, call: Call) -> Exit:
       policenotify networks new radio
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     if context.invoked_subcommand is not None:
-        return Exit.IN_ORDER  # the subcommand says how it went
+        return Exit.OK  # the subcommand says how it went
     shown = [look(network, problem) for network, problem in survey()]
     more = Text("\nThe options of one: policenotify networks NAME")
-    call.tell(_documents(shown), *(part for each in shown for part in each.page(whole=False)), more)
-    return Exit.IN_ORDER
+    call.emit(_documents(shown), *(part for each in shown for part in each.page(whole=False)), more)
+    return Exit.OK
 
 
 @click.command("networks", help=networks.help, epilog=networks.epilog)
 @click.argument("name")
 @common
 @pass_call
-def one(call: Call, name: str) -> Exit:
+def one(call: CliContext, name: str) -> Exit:
     """Show one, with its options."""
     found = networks_offered()
     shown = [look(network, "") for network in found if network.name == name]  # no other is imported
     if not shown:
         hint = did_you_mean(name, {network.name for network in found}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
-    call.tell(_documents(shown), *(part for each in shown for part in each.page(whole=True)))
-    return Exit.IN_ORDER if any(each.ready for each in shown) else Exit.NOT_PUBLISHED
+    call.emit(_documents(shown), *(part for each in shown for part in each.page(whole=True)))
+    return Exit.OK if any(each.ready for each in shown) else Exit.REJECTED
 
 
 networks.add_command(new)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from policenotify.channel import Post
 from policenotify.cli import completion, output, typed_times
-from policenotify.cli.context import Call, common, pass_call, plain
+from policenotify.cli.context import CliContext, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import Typed, first_message, next_message
 from policenotify.cli.options import beginning, once, to_option
@@ -45,7 +45,7 @@ _WIDTH = 80
 @html_option
 @common
 @pass_call
-def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Show each post as its readers would read it. Nothing is sent, nothing is written down.
 
     It exits with 1 if a check forbids the message, and with 3 if a channel that it is meant for cannot be used now.
@@ -65,13 +65,13 @@ def preview(call: Call, /, to: tuple[str, ...], html: str | None, **typed: Any) 
         message = _message(typed, publisher)
         moments = typed_times.understood(typed, message, now=publisher.journal.now(), zone=publisher.zone)
         seen = publisher.preview(message, to=to or None)
-        call.tell(document(seen, publisher, moments), *page(seen, publisher), *typed_times.page(moments))
+        call.emit(document(seen, publisher, moments), *page(seen, publisher), *typed_times.page(moments))
         if file:
             file.write(draw("preview", [Told(at=publisher.journal.now(), preview=seen)], publisher))
             click.echo(f"\n{file}", err=call.json)
     if not seen.allowed:
-        return Exit.NOT_PUBLISHED
-    return Exit.ATTENTION if seen.pending else Exit.IN_ORDER
+        return Exit.REJECTED
+    return Exit.ATTENTION if seen.pending else Exit.OK
 
 
 def document(seen: Preview, publisher: Publisher, moments: Sequence[Understood] = ()) -> dict[str, object]:
@@ -82,7 +82,7 @@ def document(seen: Preview, publisher: Publisher, moments: Sequence[Understood] 
         "findings": [asdict(finding) for finding in seen.findings],
         "posts": [_post(wording, publisher) for wording in seen.wordings],
         "pending": [
-            {"channel": one.leg.channel, "language": one.leg.language, "reason": one.reason, "remedy": one.remedy}
+            {"channel": one.target.channel, "language": one.target.language, "reason": one.reason, "remedy": one.remedy}
             for one in seen.pending
         ],
         "refusals": [
@@ -107,17 +107,17 @@ def _kinds(wording: RenderedPost) -> Iterator[tuple[str, Post]]:
     if wording.reply is not None:
         yield "reply", wording.reply
     yield "standalone", wording.standalone
-    for post in wording.further:
+    for post in wording.continuations:
         yield "further", post
 
 
 def _post(wording: RenderedPost, publisher: Publisher) -> dict[str, object]:
     wordings = []
     for kind, post in _kinds(wording):
-        used, limit = publisher.channels[wording.leg.channel].capabilities.budget.use(post.text)
+        used, limit = publisher.channels[wording.target.channel].capabilities.budget.use(post.text)
         dumped = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
         wordings.append({"kind": kind, "used": used, "limit": limit, "post": dumped})
-    leg = wording.leg
+    leg = wording.target
     return {"channel": leg.channel, "language": leg.language, "omitted": wording.omitted, "wordings": wordings}
 
 
@@ -125,15 +125,14 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     """Each post as its readers would read it, and what the checks remark."""
     for wording in seen.wordings:
         for kind, post in _kinds(wording):
-            capabilities = publisher.channels[wording.leg.channel].capabilities
-            how = f" · {_KINDS[kind]}" if wording.reply is not None or wording.further else ""
-            title = (
-                f"{wording.leg.channel} · {wording.leg.language}{how} · {output.use(capabilities.budget, post.text)}"
-            )
+            capabilities = publisher.channels[wording.target.channel].capabilities
+            how = f" · {_KINDS[kind]}" if wording.reply is not None or wording.continuations else ""
+            target, length = wording.target, output.use(capabilities.budget, post.text)
+            title = f"{target.channel} · {target.language}{how} · {length}"
             # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
-            body = _body(post, wording.leg.channel, publisher)
+            body = _body(post, wording.target.channel, publisher)
             yield Panel(body, title=Text(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
-        if publisher.channels[wording.leg.channel].capabilities.acceptance == "unverified":
+        if publisher.channels[wording.target.channel].capabilities.acceptance == "unverified":
             yield output.paragraph(f"What is posted here is {output.UNVERIFIED}.")
         for what in wording.omitted:
             yield output.paragraph(what, "left out: ")
@@ -143,7 +142,7 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     for leg in seen.deletions:
         yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
     for one in seen.pending:
-        yield Text(plain(f"✘ {one.leg.channel} · {one.leg.language} · it would wait"), style="bold")
+        yield Text(plain(f"✘ {one.target.channel} · {one.target.language} · it would wait"), style="bold")
         yield output.paragraph(one.reason)
         yield output.paragraph(one.remedy, "→ ")
     if not (seen.wordings or seen.deletions or seen.pending or seen.refusals):

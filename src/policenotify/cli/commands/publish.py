@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from policenotify.cli import completion
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import beginning, following, how, to_option
 
@@ -20,7 +20,7 @@ _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal"
 @how
 @common
 @pass_call
-def publish(call: Call, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Say a first message: it opens an incident, or stands alone, as its category has it.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
@@ -51,7 +51,7 @@ def publish(call: Call, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: 
 @how
 @common
 @pass_call
-def update(call: Call, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def update(call: CliContext, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Say that the situation of an incident has changed.
 
     It goes to every channel that got the opening, into its thread. Place, category and severity stay unless you
@@ -78,7 +78,7 @@ def update(call: Call, /, incident: str, headline: str | None, **typed: Any) -> 
 @how
 @common
 @pass_call
-def end(call: Call, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def end(call: CliContext, /, incident: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Say that an incident is over, to everybody who got its opening.
 
     \b
@@ -101,7 +101,7 @@ def end(call: Call, /, incident: str, headline: str | None, **typed: Any) -> Exi
 @how
 @common
 @pass_call
-def correct(call: Call, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def correct(call: CliContext, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Set right what was said, to everybody who got it.
 
     An incident's id means its last publication; any other is named by its own id or key (see: policenotify status).
@@ -128,7 +128,7 @@ def correct(call: Call, /, which: str, headline: str | None, **typed: Any) -> Ex
 @how
 @common
 @pass_call
-def cancel(call: Call, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
+def cancel(call: CliContext, /, which: str, headline: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - what was typed
     """Take back what should not have been said: a whole incident, or a publication that stands alone.
 
     It is final: nothing may follow. Where the network can delete, earlier posts are taken back, as their channel is

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from policenotify.cli.context import Call, common, pass_call
+from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
 
@@ -17,7 +17,7 @@ NAMES = ("message", "settings", "words", "publication", "receipt", "post")
 @click.argument("name", type=OneOf(list(NAMES)), metavar=f"[{'|'.join(NAMES)}]")
 @common
 @pass_call
-def schema(call: Call, name: str) -> Exit:
+def schema(call: CliContext, name: str) -> Exit:
     """Print a JSON Schema (2020-12), for editors and for other systems.
 
     \b
@@ -38,4 +38,4 @@ def schema(call: Call, name: str) -> Exit:
 
     document = made(name)
     call.answer(document, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-    return Exit.IN_ORDER
+    return Exit.OK

@@ -13,7 +13,7 @@ from rich.text import Text
 from policenotify.cli import completion, output
 from policenotify.cli.acceptance import channels_in, noted
 from policenotify.cli.alarms import Alarms
-from policenotify.cli.context import Call, common, pass_call, plain
+from policenotify.cli.context import CliContext, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import unknown
 from policenotify.journal.records import ChannelSummary
@@ -38,7 +38,7 @@ _SHORT = 2  # lines
 @click.option("--all", "everything", is_flag=True, help="All open incidents, and all that is not settled, in full.")
 @common
 @pass_call
-def status(call: Call, /, which: str | None, last: int, *, everything: bool) -> Exit:
+def status(call: CliContext, /, which: str | None, last: int, *, everything: bool) -> Exit:
     """Show open incidents (overdue ones first), what waits, the last publications, and what became of them.
 
     However long ago it was published: what still waits, is held or in doubt is counted, and the most pressing of it is
@@ -75,23 +75,23 @@ def status(call: Call, /, which: str | None, last: int, *, everything: bool) -> 
     }
     settings_wrong = [Text(plain(wrong), style="bold")] if wrong else []
     top = [*settings_wrong, *alarms.page(zone), *_counts(summaries, zone), Text()]
-    call.tell(document, *top, *_last(shown, older, len(ids), zone, None if everything else _SCREEN - len(top)))
-    unwell = Exit.IN_ORDER if all(one.in_order for one in shown) and not ids else Exit.ATTENTION
-    return worst(alarms.exit, unwell, Exit.NOT_PUBLISHED if wrong else Exit.IN_ORDER)
+    call.emit(document, *top, *_last(shown, older, len(ids), zone, None if everything else _SCREEN - len(top)))
+    unwell = Exit.OK if all(one.ok for one in shown) and not ids else Exit.ATTENTION
+    return worst(alarms.exit, unwell, Exit.REJECTED if wrong else Exit.OK)
 
 
-def _one(call: Call, which: str) -> Exit:
+def _one(call: CliContext, which: str) -> Exit:
     with call.journal() as (settings, journal):
         channels, _ = channels_in(settings)
         alarms = Alarms.read(journal, channels, most=0)
         shown = noted(_found(journal, which, settings.zone), channels)
         zone = settings.zone
-    waits = any(not receipt.outcome.settled for one in shown for receipt in one)
+    waits = any(not receipt.outcome.is_final for one in shown for receipt in one)
     document = {"nobody_delivering": alarms.nobody and waits, "publications": [output.document(one) for one in shown]}
-    call.tell(document, *_publications(shown, zone, None))
+    call.emit(document, *_publications(shown, zone, None))
     if alarms.nobody and waits:
-        return Exit.NOBODY
-    return Exit.IN_ORDER if all(one.in_order for one in shown) else Exit.ATTENTION
+        return Exit.NO_WORKER
+    return Exit.OK if all(one.ok for one in shown) else Exit.ATTENTION
 
 
 def _found(journal: Journal, which: str, zone: tzinfo) -> tuple[Publication, ...]:
@@ -122,7 +122,7 @@ def _counts(channels: Sequence[ChannelSummary], zone: tzinfo) -> Iterator[Render
     if channels:
         yield Text("\nDeliveries:", style="bold")
     for one in channels:
-        pressing = sorted(one.outcomes.items(), key=lambda item: item[0].in_order)
+        pressing = sorted(one.outcomes.items(), key=lambda item: item[0].ok)
         counts = ", ".join(f"{count:,} {outcome}" for outcome, count in pressing)
         since = f"; the oldest waits since {output.moment(one.oldest, zone)}" if one.oldest else ""
         yield output.line(f"  {one.name}: {counts}{since}")

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from policenotify.cli.alarms import Alarms
-from policenotify.cli.context import Call, Seconds, common, pass_call, plain
+from policenotify.cli.context import CliContext, Seconds, common, pass_call, plain
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 
@@ -26,7 +26,7 @@ from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 )
 @common
 @pass_call
-def worker(call: Call, grace: float) -> Exit:
+def worker(call: CliContext, grace: float) -> Exit:
     """Deliver what is due, all the time, until SIGTERM or Ctrl-C: for systemd and the like.
 
     It then takes nothing new, and lets what is under way finish. A second signal ends it at once; whoever delivers
@@ -56,9 +56,9 @@ def worker(call: Call, grace: float) -> Exit:
         failure = running.failure
         finished = running.stop(patience=grace)
     if failure is not None:  # the journal's own alarm, in the log, says what to do
-        call.tell({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.what}"))
+        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.what}"))
         return Exit.TAKEN_AWAY
     left = "What was under way has finished." if finished else f"Something was still under way after {grace:g} s."
     document = {"ended_by": ended_by, "finished": finished}
-    call.tell(document, Text(f"Ended by {ended_by}. {left} What waits is sent by whoever delivers next."))
-    return Exit.IN_ORDER if finished else Exit.ATTENTION
+    call.emit(document, Text(f"Ended by {ended_by}. {left} What waits is sent by whoever delivers next."))
+    return Exit.OK if finished else Exit.ATTENTION

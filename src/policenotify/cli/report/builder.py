@@ -154,7 +154,7 @@ def _devices(section: str, group: Sequence[Told], publisher: Publisher) -> tuple
 
     for told in group:
         for wording, seen in told.worded:
-            thread(wording.leg.channel).add(told, wording, seen)
+            thread(wording.target.channel).add(told, wording, seen)
         for receipt in told.unworded:
             thread(receipt.channel).add_unworded(told, receipt.operation, receipt.language, receipt)
         for leg in () if told.publication else told.preview.deletions:

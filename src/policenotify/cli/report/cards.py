@@ -66,10 +66,10 @@ class Thread:
         for post, which in _forms(wording, receipt):
             card = self._card(told, wording, post, receipt, seen)
             answers = self._answers(wording, post, seen)
-            doing = _DOING[wording.leg.operation]
+            doing = _DOING[wording.target.operation]
             self.cards.append(replace(card, wording=which or doing, answers=answers))
         publication = told.publication.id if told.publication else ""
-        for name in filter(None, (f"{publication}/{wording.leg.language}", seen.id if seen else "")):
+        for name in filter(None, (f"{publication}/{wording.target.language}", seen.id if seen else "")):
             self._places[name] = self.cards[-1]
 
     def add_unworded(self, told: Told, operation: Operation, language: str, receipt: Receipt | None) -> None:
@@ -124,7 +124,7 @@ class Thread:
         if seen is not None:
             above = seen.parent
         elif post is wording.reply:
-            above = f"{wording.leg.answers[-1]}/{wording.leg.language}"
+            above = f"{wording.target.reply_to[-1]}/{wording.target.language}"
         else:
             above = None
         if above is None:

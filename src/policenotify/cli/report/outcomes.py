@@ -25,7 +25,7 @@ _WORDS: Final[dict[Outcome, tuple[State, str, str]]] = {
         "The incident had ended before it could go out: better silent than stale.",
     ),
     Outcome.SKIPPED: ("none", "Left out", "It is not for this channel, by a setting."),
-    Outcome.WITHDRAWN: ("none", "Taken back", "It was out, and is no more."),
+    Outcome.DELETED: ("none", "Taken back", "It was out, and is no more."),
     Outcome.SUPPRESSED: ("none", "Suppressed", "Nobody here is to be written to."),
 }
 _ACCEPTED: Final[tuple[State, str, str]] = ("none", "Accepted", "The gateway took it.")
@@ -49,7 +49,7 @@ def verdict(receipt: Receipt, zone: tzinfo, capabilities: Capabilities) -> Verdi
     notes = []
     if receipt.standalone and receipt.ref and capabilities.replies:
         notes.append("It stands alone: there was nothing to answer, or it could not be answered.")
-    if receipt.retry_at and not receipt.outcome.settled:
+    if receipt.retry_at and not receipt.outcome.is_final:
         notes.append(f"Not before {output.moment(receipt.retry_at, zone)}.")
     if receipt.note:
         notes.append(plain(receipt.note))
@@ -68,6 +68,6 @@ def verdict(receipt: Receipt, zone: tzinfo, capabilities: Capabilities) -> Verdi
 def _words(receipt: Receipt, *, verified: bool) -> tuple[State, str, str]:
     if receipt.outcome is not Outcome.POSTED:
         return _WORDS[receipt.outcome]
-    if not receipt.in_order:
+    if not receipt.ok:
         return _PARTLY
     return _DONE.get(receipt.operation, _WORDS[Outcome.POSTED] if verified else _ACCEPTED)

@@ -62,20 +62,20 @@ class Told:
     def worded(self) -> tuple[tuple[RenderedPost, Seen | None], ...]:
         """Each wording, with what readers have of it, if that can be told: as many posts as were to come."""
         posts = self._posts
-        count = Counter(one.leg.channel for one in posts if _is_post(one))
+        count = Counter(one.target.channel for one in posts if _is_post(one))
         new = {name: self.seen.get(name, ()) for name in count}
         sure = {name: iter(seen if len(seen) == count[name] else ()) for name, seen in new.items()}
-        return tuple((one, next(sure[one.leg.channel], None) if _is_post(one) else None) for one in posts)
+        return tuple((one, next(sure[one.target.channel], None) if _is_post(one) else None) for one in posts)
 
     @property
     def unworded(self) -> tuple[Receipt, ...]:
         """The receipts of what has no words: what is left out, does not fit, takes an earlier post back, or waits."""
-        worded = {_leg(one.leg) for one in self._posts}
+        worded = {_leg(one.target) for one in self._posts}
         return tuple(receipt for receipt in self._receipts if _leg(receipt) not in worded)
 
     def receipt(self, wording: RenderedPost) -> Receipt | None:
         """What became of a wording."""
-        return next((one for one in self._receipts if _leg(one) == _leg(wording.leg)), None)
+        return next((one for one in self._receipts if _leg(one) == _leg(wording.target)), None)
 
     @property
     def _posts(self) -> tuple[RenderedPost, ...]:
@@ -83,15 +83,17 @@ class Told:
         return tuple(
             replace(
                 wording,
-                leg=replace(wording.leg, part=wording.leg.part + number, answers=(*wording.leg.answers, self._id)),
+                target=replace(
+                    wording.target, part=wording.target.part + number, reply_to=(*wording.target.reply_to, self._id)
+                ),
                 standalone=post,
                 reply=post,
-                further=(),
+                continuations=(),
             )
             if number
-            else replace(wording, further=())
+            else replace(wording, continuations=())
             for wording in self.preview.wordings
-            for number, post in enumerate((wording.standalone, *wording.further))
+            for number, post in enumerate((wording.standalone, *wording.continuations))
         )
 
     @property
@@ -116,13 +118,13 @@ class Told:
         )
         pending = (
             Receipt(
-                channel=one.leg.channel,
-                language=one.leg.language,
+                channel=one.target.channel,
+                language=one.target.language,
                 outcome=Outcome.WAITING,
                 delivery=0,
                 reason=one.reason,
                 remedy=one.remedy,
-                unworded=True,
+                unrendered=True,
             )
             for one in self.preview.pending
         )
@@ -130,7 +132,7 @@ class Told:
 
 
 def _is_post(wording: RenderedPost) -> bool:
-    return wording.leg.operation is Operation.POST
+    return wording.target.operation is Operation.POST
 
 
 def _leg(of: Target | Receipt) -> tuple[str, str, Operation, int]:

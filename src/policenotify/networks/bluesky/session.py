@@ -119,7 +119,7 @@ class Sessions:
                 if kept is not None and kept != stale:  # somebody was faster
                     return kept
                 fresh = (kept and self._refreshed(kept)) or self._logged_in(kept)
-                if not self._keep.swap(_NAME, json.dumps(asdict(fresh)), version=version):
+                if not self._keep.compare_and_swap(_NAME, json.dumps(asdict(fresh)), version=version):
                     return self._load()[0] or fresh  # our lease ran out, and somebody else renewed it
                 return fresh
         except JournalError:

@@ -96,7 +96,7 @@ class Answer:
 
     def ahead(self, now: datetime) -> timedelta:
         """By how much the server's clock is ahead of ours, as far as its answer tells."""
-        return transport.ahead(self.headers, now=now)
+        return transport.clock_skew(self.headers, now=now)
 
 
 class Api:

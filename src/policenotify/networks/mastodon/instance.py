@@ -164,7 +164,7 @@ class Instances:
             self._known = Instance.of(said, at=self._clock.now())
             # Without having kept it we only ask again; another process that was faster has kept the same.
             with suppress(JournalError):
-                self._keep.swap(_NAME, self._known.model_dump_json(), version=version)
+                self._keep.compare_and_swap(_NAME, self._known.model_dump_json(), version=version)
         return self._known
 
     def answers(self) -> bool:

@@ -101,7 +101,7 @@ class Timeline:
                 raise
             return
         with suppress(JournalError):  # else it is only asked again
-            self._keep.swap(_OWNER, seal, version=kept.version if kept else None)
+            self._keep.compare_and_swap(_OWNER, seal, version=kept.version if kept else None)
 
     def remember(self, ref: PostRef, key: str) -> None:
         """Keep under which key a post is out. Where that fails, only looking up becomes less sure."""
@@ -111,7 +111,7 @@ class Timeline:
                 if known.get(ref.id) == key:
                     return
                 latest = list({**known, ref.id: key}.items())[-_REMEMBERED:]
-                if self._keep.swap(_NAME, json.dumps(latest), version=version):
+                if self._keep.compare_and_swap(_NAME, json.dumps(latest), version=version):
                     return
 
     def find(

@@ -61,7 +61,7 @@ class Identity:
             if seal != self._seal:
                 number = self.asked().id
                 # whoever is faster says the same
-                self._keep.swap(_NAME, f"{self._seal} {number}", version=kept.version if kept else None)
+                self._keep.compare_and_swap(_NAME, f"{self._seal} {number}", version=kept.version if kept else None)
         except JournalError:
             raise Unavailable("What is kept of X is not to be read.", remedy="It will be tried again.") from None
         self._number = number

@@ -79,7 +79,7 @@ class Answer:
 
     def ahead(self, now: datetime) -> timedelta:
         """By how much X's clock is ahead of ours, as far as the answer tells."""
-        return transport.ahead(self.headers, now=now)
+        return transport.clock_skew(self.headers, now=now)
 
     def gives(self, reason: Reason) -> bool:
         """Whether it gives this reason for a refusal."""

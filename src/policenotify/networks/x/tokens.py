@@ -121,7 +121,7 @@ class TokenStore:
                     raise
                 return other
             self._unsaved = fresh  # should the keep fail now, the next call stores it: the old pair is used up
-            stored = self._keep.swap(_NAME, json.dumps(asdict(fresh)), version=version)
+            stored = self._keep.compare_and_swap(_NAME, json.dumps(asdict(fresh)), version=version)
             self._unsaved = None
             return fresh if stored else self._load()[0] or fresh
 
