@@ -30,8 +30,6 @@ postcode, and not Alfortville.
 The same input and the same Python give the same bytes. zlib and zlib-ng pack differently, so `--check` compares texts.
 """
 
-# ruff: noqa: INP001  a script, and no package
-
 from __future__ import annotations
 
 import argparse

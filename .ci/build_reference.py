@@ -3,8 +3,6 @@
 Below its marker each page is written from the code. `--check` compares instead, and exits with 1 if a page is old.
 """
 
-# ruff: noqa: INP001  a script, and no package
-
 from __future__ import annotations
 
 import dataclasses
@@ -85,7 +83,7 @@ def main() -> int:
             if not check:
                 page.write_text(after, "utf-8")
     if check and old:
-        print(f"Old: {', '.join(old)}. Run: python .ci/build_reference.py")  # noqa: T201 - its output
+        print(f"Old: {', '.join(old)}. Run: python .ci/build_reference.py")
     return int(check and bool(old))
 
 

@@ -14,8 +14,6 @@ For a later day: change `IANA` and `DIGEST` below, and run.
 JavaScript's strings are UTF-16: the emoji's expression is rewritten from surrogate pairs to code points.
 """
 
-# ruff: noqa: INP001  a script, and no package
-
 from __future__ import annotations
 
 import argparse

@@ -1,7 +1,5 @@
 """A hook of MkDocs: a link to a file outside `docs/` becomes that file's path, since the site does not hold it."""
 
-# ruff: noqa: INP001  a script, and no package
-
 from __future__ import annotations
 
 import posixpath
