@@ -202,9 +202,9 @@ class Loud:
     capabilities = Capabilities(budget=Budget(300))
     account = "desk.example"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         return Request(
-            account=self.account, key=post.key, body={"text": post.text, "under": [ref.id for ref in answers]}
+            account=self.account, key=post.key, body={"text": post.text, "under": [ref.id for ref in reply_to]}
         )
 
     def send(self, request: Request) -> PostRef:

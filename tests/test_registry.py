@@ -78,7 +78,7 @@ class Board:
     def __init__(self, *, room: str, code: SecretStr, size: int = 3) -> None:
         self.room, self.code, self.size = room, code, size
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         raise NotImplementedError
 
     def send(self, request: Request) -> PostRef:

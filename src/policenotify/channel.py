@@ -205,11 +205,12 @@ class Channel(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the network can do. No network is asked.
+        """What the network can do.
 
-        A channel may refine them by what it has learned of its server and left in its `StateStore`; its class then says
-        `learns = True`. What it claims before it has learned anything must be safe. A class whose abilities depend on
-        its options may tell those of most accounts in `usual`, for documentation and for tests of applications.
+        No I/O. A channel may refine the claims by facts about its server that it has put into its `StateStore`. Its
+        class then sets `discovers_capabilities = True`. Before any fact is known, the claims must be safe. A class
+        whose capabilities depend on its options may name the most common ones in the class attribute
+        `default_capabilities`, for documentation and for tests of applications.
         """
         ...
 
@@ -218,18 +219,18 @@ class Channel(Protocol):
         """Names the account by what the installation knows of it (a handle, an address). No I/O; never changes."""
         ...
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Turn *post* into the network's own words. May upload, and make ready; makes nothing visible.
 
         Whatever escapes is taken for `Unavailable`: nothing is out.
 
         Args:
             post: What to say.
-            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty. A
+            reply_to: Our earlier posts of the incident here, from the opening to the one to answer; may be empty. A
                 person may have deleted some of them.
 
         Raises:
-            ChannelError: One of its four kinds. `Refused(fallback="standalone")`: none of *answers* can be answered.
+            ChannelError: One of its four kinds. `Refused(fallback="standalone")`: none of *reply_to* can be answered.
         """
         ...
 

@@ -248,7 +248,7 @@ def configured(
         account=account,
         capabilities=capabilities,
         open=opened,
-        discovers_capabilities=bool(getattr(kind, "learns", False)),
+        discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
         **how,
     )
 

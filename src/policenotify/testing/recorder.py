@@ -212,8 +212,8 @@ class _Recording:
     network: str
     capabilities: Capabilities
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        body = {"post": post.model_dump(mode="json"), "answers": [ref.id for ref in answers]}
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        body = {"post": post.model_dump(mode="json"), "answers": [ref.id for ref in reply_to]}
         return Request(account=self.account, key=post.key, body=body)
 
     def whoami(self) -> Account:

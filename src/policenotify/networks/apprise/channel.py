@@ -112,7 +112,7 @@ class Apprise:
         """The label; else the URL's scheme, and its host where it names one."""
         return self._account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - nothing is answered
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - nothing is answered
         """Take over text and title.
 
         Raises:
