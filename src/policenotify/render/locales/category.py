@@ -32,7 +32,7 @@ class CategoryProfile:
         event_code: Code in the *OASIS Event Terms List* 1.2, such as `OET-167`; empty: it is not exported to CAP.
         response_types: CAP 1.2 `responseType`, the usual one first.
         severity: Unless the message says otherwise.
-        urgency: Unless the message says otherwise; an end is always `PastPublication`.
+        urgency: Unless the message says otherwise; an end is always `Past`.
         certainty: Unless the message says otherwise.
         opens_incident: It opens incidents, whose end is owed; else it is said once (prevention, results, recruitment).
         ongoing: An opening without a word of its own for it says that the event is under way.
