@@ -192,7 +192,7 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
         assert "deadbeef" not in text
     kept = StoredValue(value="refresh-token", version=3)
     for text in (repr(kept), f"{kept}"):
-        assert text == "Kept(<13 characters>, version=3)"
+        assert text == "StoredValue(<13 characters>, version=3)"
     assert (recipient.address, kept.value) == ("ana@home.example", "refresh-token")
 
 

@@ -54,7 +54,7 @@ EVERY = [
     UnknownNetwork("No installed package offers 'bleusky'."),
     MissingExtra("The network 'bluesky'", "bluesky"),
     JournalError("The journal is read-only.", published="unknown"),
-    JournalMissing("There is no journal here. Run the command there:", instead="manage.py policenotify"),
+    JournalMissing("There is no journal here. Run the command there:", hint="manage.py policenotify"),
     JournalTakenAway("The journal was deleted while it was in use."),
     LostLease("Delivery 7 was taken over."),
     PublicationFailed([RECEIPT]),

@@ -29,7 +29,7 @@ from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale, Phrase, matching
+from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale, Phrase, best_match
 from policenotify.render.locales.placeholders import wrong_in
 from policenotify.render.locales.toml_export import ABOUT, as_table, words_as_toml
 from policenotify.settings import Settings, languages_of, open_publisher, profiles_of, read_settings, unnamed, words_of
@@ -673,8 +673,8 @@ def test_a_channel_s_language_without_words_is_told_at_the_start(install: Instal
 )
 def test_a_region_gives_way_and_a_script_does_not(language: str, tags: list[str]) -> None:
     assert list(tags_for(language)) == tags
-    assert matching(language, dict.fromkeys(tags[-1:], 1)) == 1
-    assert matching(language, {"xx": 1}) is None
+    assert best_match(language, dict.fromkeys(tags[-1:], 1)) == 1
+    assert best_match(language, {"xx": 1}) is None
 
 
 # --- for editors, and what it costs

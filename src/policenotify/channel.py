@@ -167,7 +167,7 @@ class StoredValue:
     version: int
 
     def __repr__(self) -> str:
-        return f"Kept(<{len(self.value)} characters>, version={self.version})"
+        return f"StoredValue(<{len(self.value)} characters>, version={self.version})"
 
 
 class StateStore(Protocol):
@@ -358,10 +358,10 @@ class BySeverity(Generic[_Choice_co]):
     minor: _Choice_co
 
 
-USUAL_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")
+DEFAULT_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")
 """A severe post in doubt is posted again, since readers can bear to read it twice. Any other one is held."""
 
-USUAL_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor="edit")
+DEFAULT_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor="edit")
 """A severe correction also answers, so that those who read the wrong post learn of it. Any other one only edits."""
 
 
@@ -405,8 +405,8 @@ class ChannelConfig:
     exercise: bool = False
     retired: bool = False
     without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: OnUnknown | BySeverity[OnUnknown] = USUAL_ON_UNKNOWN
-    on_correction: OnCorrection | BySeverity[OnCorrection] = USUAL_ON_CORRECTION
+    on_unknown: OnUnknown | BySeverity[OnUnknown] = DEFAULT_ON_UNKNOWN
+    on_correction: OnCorrection | BySeverity[OnCorrection] = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[str] = frozenset()
     discovers_capabilities: bool = False

@@ -22,12 +22,12 @@ from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.render.locales import WORDS, Locale, matching
+from policenotify.render.locales import WORDS, Locale, best_match
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.redaction import house_numbers
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
-from policenotify.text.folding import affirmed, folded
+from policenotify.text.comparison import affirms, fold
 
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
@@ -135,7 +135,7 @@ def _action_given(draft: CheckContext) -> Iterator[Finding]:
     spoken = {"instruction": draft.message.instruction}
     spoken |= {f"translations.{words.language}.instruction": words.instruction for words in draft.message.translations}
     for field, instruction in spoken.items():
-        if not folded(instruction):
+        if not fold(instruction):
             yield Finding(
                 code="PN103",
                 level=level,
@@ -150,7 +150,7 @@ def _time_stated(draft: CheckContext) -> Iterator[Finding]:
     told = message.starts_at or message.expires_at or message.next_update_at
     if draft.of_incident and message.stage in _CALLS and not told:
         # What people must do is never held back for want of an hour.
-        advises = bool(folded(message.instruction)) or not draft.severity.at_least(Severity.SEVERE)
+        advises = bool(fold(message.instruction)) or not draft.severity.at_least(Severity.SEVERE)
         usual = draft.now + NEXT_UPDATE
         yield Finding(
             code="PN104",
@@ -164,7 +164,7 @@ def _time_stated(draft: CheckContext) -> Iterator[Finding]:
 
 def _picture_described(draft: CheckContext) -> Iterator[Finding]:
     for field, alt in _described(draft.message):
-        if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(folded(alt).split()) <= _NOTHING:
+        if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(fold(alt).split()) <= _NOTHING:
             yield Finding(
                 code="PN105",
                 level=Level.ERROR,
@@ -178,8 +178,8 @@ def _hazard_named(draft: CheckContext) -> Iterator[Finding]:
     message, profile = draft.message, draft.profile
     if not draft.of_incident or profile.hashtag(message.language, message.severity):
         return
-    beginning = folded(message.headline[:HAZARD_WITHIN]).split()
-    if not set(folded(profile.label(message.language)).split()) & set(beginning):
+    beginning = fold(message.headline[:HAZARD_WITHIN]).split()
+    if not set(fold(profile.label(message.language)).split()) & set(beginning):
         yield Finding(
             code="PN106",
             level=Level.WARNING,
@@ -253,7 +253,7 @@ def _update_is_ahead(draft: CheckContext) -> Iterator[Finding]:
 
 def _end_gives_clear(draft: CheckContext) -> Iterator[Finding]:
     message = draft.message
-    words = matching(message.language, draft.words)
+    words = best_match(message.language, draft.words)
     if message.stage is not Stage.END or words is None or not words.all_clear:
         return
     said = f"{message.headline}\n{message.description}\n{message.instruction}"
@@ -271,7 +271,7 @@ def _end_is_the_end(draft: CheckContext) -> Iterator[Finding]:
     if draft.message.stage is not Stage.END:
         return
     for language, field, text in _worded(draft.message):
-        words = matching(language, draft.words)
+        words = best_match(language, draft.words)
         denied = [phrase for phrase, said in (_all_clears(text, words) if words else {}).items() if said is False]
         if denied:
             yield Finding(
@@ -286,7 +286,7 @@ def _end_is_the_end(draft: CheckContext) -> Iterator[Finding]:
 def _all_clears(text: str, words: Locale) -> dict[str, bool | None]:
     """Return for each all-clear of the language whether the text says it, denies it, or neither."""
     return {
-        phrase: affirmed(text, phrase, negations=words.negations, conjunctions=words.conjunctions)
+        phrase: affirms(text, phrase, negations=words.negations, conjunctions=words.conjunctions)
         for phrase in words.all_clear
     }
 
@@ -318,7 +318,7 @@ def _headline_read(draft: CheckContext) -> Iterator[Finding]:
     spoken = {"headline": draft.message.headline}
     spoken |= {f"translations.{words.language}.headline": words.headline for words in draft.message.translations}
     for field, headline in spoken.items():
-        if not folded(headline):
+        if not fold(headline):
             yield Finding(
                 code="PN112",
                 level=Level.ERROR,
@@ -330,13 +330,13 @@ def _headline_read(draft: CheckContext) -> Iterator[Finding]:
 
 def _spaces_after_stops(draft: CheckContext) -> Iterator[Finding]:
     for field, one, span in _mended(draft, "space"):
-        typed = one.was[one.was.rfind(".") + 1 :]
+        typed = one.original[one.original.rfind(".") + 1 :]
         yield Finding(
             code="PN113",
             level=Level.WARNING if typed.islower() else Level.INFO,
             field=field,
-            reason=f"In “{one.was}” a space is missing, and networks may make it a link to a stranger's site. "
-            f"It goes out as “{one.reads}”.",
+            reason=f"In “{one.original}” a space is missing, and networks may make it a link to a stranger's site. "
+            f"It goes out as “{one.replacement}”.",
             remedy="Put the space after the full stop; or, if it is an address, write https:// before it.",
             span=span,
         )
@@ -348,7 +348,7 @@ def _nobody_called(draft: CheckContext) -> Iterator[Finding]:
             code="PN114",
             level=Level.INFO,
             field=field,
-            reason=f"“{one.was}” would call that account. It goes out as “{one.reads.strip()}”.",
+            reason=f"“{one.original}” would call that account. It goes out as “{one.replacement.strip()}”.",
             remedy="Leave out the @; or list the account under mentions in the settings of the channel.",
             span=span,
         )
@@ -361,11 +361,11 @@ def _mended(
     for field, text in _spoken(draft.message):
         shown = clean(text)
         mentions = frozenset() if field.startswith("location.") else draft.mentions
-        for one in repair(shown, mentions).mended:
+        for one in repair(shown, mentions).fixes:
             if one.kind == kind:
                 # what nobody sees is taken out before: then the place is where the same stands in the text as typed
-                start = one.start if shown == text else text.find(one.was)
-                yield field, one, (start, start + len(one.was)) if start >= 0 else None
+                start = one.start if shown == text else text.find(one.original)
+                yield field, one, (start, start + len(one.original)) if start >= 0 else None
 
 
 def _spoken(message: Message) -> Iterator[tuple[str, str]]:

@@ -219,7 +219,7 @@ class JournalError(PolicenotifyError):
     def __str__(self) -> str:
         return self.cause + (self._unknown if self.published == "unknown" else self._known)
 
-    def certainly_not_published(self) -> None:
+    def mark_not_published(self) -> None:
         """Note that the call had stored nothing before this error, if the error itself leaves no doubt."""
         if self.published == "unknown" and not self.at_commit:
             self.published = "no"
@@ -230,12 +230,12 @@ class JournalMissing(JournalError):
     """There is no journal where the settings name one. Only `policenotify init` and `migrate` make one.
 
     Attributes:
-        instead: The program whose commands find the journal, if it is not `policenotify`.
+        hint: The program whose commands find the journal, if it is not `policenotify`.
     """
 
-    def __init__(self, text: str, *, instead: str = "") -> None:
-        self.instead = instead
-        super().__init__(f"{text} {instead}" if instead else text)
+    def __init__(self, text: str, *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(f"{text} {hint}" if hint else text)
 
 
 class JournalTakenAway(JournalError):

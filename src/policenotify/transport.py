@@ -242,7 +242,7 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
 
 
 def error_for_status(
-    status: int, headers: Mapping[str, str], *, now: datetime, where: str, code: str = "", said: str = ""
+    status: int, headers: Mapping[str, str], *, now: datetime, where: str, code: str = "", detail: str = ""
 ) -> ChannelError:
     """Judge an answer that is not a success, as far as HTTP itself tells (RFC 9110, section 15; RFC 6585, section 4).
 
@@ -252,10 +252,10 @@ def error_for_status(
         now: The time, for answers that give a delay.
         where: Whom we called.
         code: The network's own code for the error.
-        said: The network's own words, if they are known to hold nothing secret.
+        detail: The network's own words, if they are known to hold nothing secret.
     """
     told = f"{status} {code}".strip()
-    words = quoted(said)
+    words = quoted(detail)
     if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
         at = retry_at(headers, now=now)
         return Unavailable(f"{where} asks us to wait{words}", retry_at=at, whole_channel=True, code=told)
@@ -269,9 +269,9 @@ def error_for_status(
     return Refused(f"{where} refused the post{words}", code=told)
 
 
-def quoted(said: str) -> str:
+def quoted(text: str) -> str:
     """Return a server's own words as the end of a sentence: after a colon, and with a full stop."""
-    words = said.strip()
+    words = text.strip()
     return f": {sentence(words)}" if words else "."
 
 

@@ -627,7 +627,7 @@ def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> N
         assert can.budget.limit == min(rules.max_characters or 5000, 5000)
         assert can.images == rules.max_media
         link = "https://www.police.fr/" + "a" * 110
-        assert can.budget.use(link)[0] == (23 if software == "mastodon" else len(link))
+        assert can.budget.usage(link)[0] == (23 if software == "mastodon" else len(link))
         assert not any(seen.path.endswith("/") for seen in stand.requests)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
 
 from policenotify.model.lifecycle import IncidentStatus, Stage, status_after
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, Post, PostRef
-from policenotify.text.timestamps import local_time
 
 
 class Outcome(StrEnum):
@@ -108,19 +106,6 @@ class History:
     def entry(self, publication: str) -> HistoryEntry | None:
         """One of the incident's publications."""
         return next((entry for entry in self.entries if entry.publication == publication), None)
-
-    def known(self, open_now: Iterable[str] = (), *, zone: tzinfo = UTC) -> str:
-        """What the journal knows, in a sentence or two, for the text of an error; *open_now*: the incidents."""
-        lines = "; ".join(open_now)
-        told = []
-        if self.entries:
-            last = self.entries[-1]
-            told.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
-        if lines:
-            told.append(f"Open now: {lines}.")
-        elif not self.entries:
-            told.append("No incident is open.")
-        return " ".join(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

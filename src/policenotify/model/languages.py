@@ -23,6 +23,6 @@ def tags_for(language: str) -> tuple[str, ...]:
     return (language,) if wider == language else (language, wider)
 
 
-def matching(language: str, values: Mapping[str, _Value]) -> _Value | None:
+def best_match(language: str, values: Mapping[str, _Value]) -> _Value | None:
     """What there is for a language, by BCP 47 tag; `None`: nothing."""
     return next((values[tag] for tag in tags_for(language) if tag in values), None)

@@ -117,9 +117,9 @@ STANDALONE = Lifecycle()
 """The lifecycle of a message that belongs to no incident."""
 
 
-def allowed_stages(course: IncidentStatus) -> tuple[Stage, ...]:
+def allowed_stages(status: IncidentStatus) -> tuple[Stage, ...]:
     """Which stages may follow where an incident stands."""
-    return tuple(_FOLLOWS[course])
+    return tuple(_FOLLOWS[status])
 
 
 def status_after(stages: Iterable[Stage]) -> IncidentStatus:
@@ -131,20 +131,20 @@ def status_after(stages: Iterable[Stage]) -> IncidentStatus:
     Raises:
         InvalidTransition: They do not follow one another.
     """
-    course = IncidentStatus.UNKNOWN
+    status = IncidentStatus.UNKNOWN
     for stage in stages:
-        course = next_status(course, stage, incident=None)
-    return course
+        status = next_status(status, stage, incident=None)
+    return status
 
 
-def next_status(course: IncidentStatus, stage: Stage, *, incident: str | None, known: str = "") -> IncidentStatus:
+def next_status(status: IncidentStatus, stage: Stage, *, incident: str | None, details: str = "") -> IncidentStatus:
     """Where an incident will stand after one more stage.
 
     Args:
-        course: Where it stands.
+        status: Where it stands.
         stage: What is to follow.
         incident: The incident's id, for the error's text; `None` outside incidents.
-        known: One sentence for the error's text: what the journal knows of this incident and of the open ones.
+        details: One sentence for the error's text: what the journal knows of this incident and of the open ones.
 
     Returns:
         Where it will stand.
@@ -152,24 +152,24 @@ def next_status(course: IncidentStatus, stage: Stage, *, incident: str | None, k
     Raises:
         InvalidTransition: The stage may not follow; the text says what is open and what may follow.
     """
-    after = _FOLLOWS[course].get(stage)
+    after = _FOLLOWS[status].get(stage)
     if after is not None:
         return after
-    following = tuple(one for one in allowed_stages(course) if incident is None or one is not Stage.STANDALONE)
+    following = tuple(one for one in allowed_stages(status) if incident is None or one is not Stage.STANDALONE)
     subject = "The incident" if incident is None else f"Incident {incident!r}"
-    said = {
+    reason = {
         IncidentStatus.UNKNOWN: f"{subject} was never opened, and {_a(stage)} needs one that was.",
         IncidentStatus.OPEN: f"{subject} is already open.",
         IncidentStatus.ENDED: f"{subject} has ended.",
         IncidentStatus.CANCELLED: f"{'The message' if incident is None else subject} was cancelled, which is final.",
         IncidentStatus.STANDALONE: "The message stands alone and belongs to no incident.",
-    }[course]
+    }[status]
     may = f"What may follow: {', '.join(following)}." if following else "Nothing may follow."
     again = (
         f"If the danger has returned, open a new incident with follows={incident!r}."
-        if incident is not None and course in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
+        if incident is not None and status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
         else ""
     )
     raise InvalidTransition(
-        " ".join(filter(None, (said, known, may, again))), incident=incident, allowed_stages=following
+        " ".join(filter(None, (reason, details, may, again))), incident=incident, allowed_stages=following
     )

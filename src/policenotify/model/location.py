@@ -19,18 +19,18 @@ from pydantic import (
 )
 
 from policenotify.model.cap import Precision
-from policenotify.text.house_numbers import without_house_number
+from policenotify.text.house_numbers import remove_house_numbers
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def one_line(value: object) -> object:
+def collapse_whitespace(value: object) -> object:
     """A text in one line: all white space between words becomes one space. Anything else is left to its type."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
-def printable(value: str) -> str:
+def require_printable(value: str) -> str:
     """Refuse a text that holds what no network shows and no database keeps.
 
     Raises:
@@ -52,7 +52,10 @@ EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 """The SIREN number of an intercommunal body (EPCI)."""
 
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
 """Words of one line, of at most 200 characters."""
 
@@ -279,7 +282,7 @@ class Location(_Value):
                 hidden[field] = None
         for field in _ADDRESSES if at_most is not Precision.EXACT else ():
             if words := hidden.get(field, getattr(self, field)):
-                hidden[field] = without_house_number(str(words)).text or None
+                hidden[field] = remove_house_numbers(str(words)).text or None
         if self.commune and not self.department and "commune" in hidden:
             hidden["department"] = _department_in(self.commune)
         hidden["point"] = self.point.snapped(at_most) if self.point else None

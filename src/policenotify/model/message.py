@@ -32,7 +32,7 @@ from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
-from policenotify.model.location import Location, one_line, printable
+from policenotify.model.location import Location, collapse_whitespace, require_printable
 
 SCHEMA_VERSION = 1
 """Version of the message's JSON that this release writes."""
@@ -132,28 +132,37 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{
 """A BCP 47 tag of language, script and region: `fr`, `oc`, `zh-Hant`, `pt-BR`."""
 
 Headline = Annotated[
-    str, StringConstraints(min_length=1, max_length=160), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=160),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
 """One line; CAP 1.2, section 3.2.2 (`headline`): about 160 characters at the most."""
 
-Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), AfterValidator(printable)]
+Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), AfterValidator(require_printable)]
 Sentence = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
 Alt = Annotated[
-    str, StringConstraints(min_length=1, max_length=1_500), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=1_500),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
 Hashtag = Annotated[
     str,
     StringConstraints(max_length=64),
     BeforeValidator(_tag),
-    AfterValidator(printable),
+    AfterValidator(require_printable),
     AfterValidator(_one_tag),
 ]
 Link = Annotated[
     str,
     StringConstraints(max_length=2_000),
-    AfterValidator(printable),
+    AfterValidator(require_printable),
     AfterValidator(_web_address),
     Field(json_schema_extra={"format": "iri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
 ]
@@ -167,7 +176,7 @@ FileBytes = Annotated[
     PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
-FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(printable)]
+FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(require_printable)]
 
 
 class _Value(BaseModel):

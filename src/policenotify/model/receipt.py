@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
 from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -13,7 +14,6 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
-from policenotify.text.timestamps import local_time
 
 
 class _Value(BaseModel):
@@ -186,3 +186,13 @@ class Publication(_Value):
         if self.incident is None:  # in words: what a Lifecycle says of it is for who builds one
             next_status(IncidentStatus.STANDALONE, stage, incident=None)
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)
+
+
+def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> str:
+    """Return a time in the zone of the installation.
+
+    Only UTC is named, so that it is not taken for the time on the wall.
+    """
+    at = at.astimezone(zone)
+    shown = f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
+    return f"{shown} UTC" if at.tzname() == "UTC" else shown

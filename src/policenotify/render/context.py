@@ -20,8 +20,8 @@ from policenotify.render.sentences import open_ended, paragraph, sentence, small
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
-from policenotify.text.folding import says
-from policenotify.text.french_spacing import set_spaces
+from policenotify.text.comparison import contains_words
+from policenotify.text.french_spacing import set_no_break_spaces
 
 _Told = ParamSpec("_Told")
 _Made = TypeVar("_Made")
@@ -199,12 +199,14 @@ class RenderContext:
             return ""
         if opening is not None and self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
             wrong = (self.history.entry(corrects) if corrects else None) or opening
-            named = self.message.stage is Stage.CORRECTION and says(self.headline, self.words.time(wrong.at, self.zone))
+            named = self.message.stage is Stage.CORRECTION and contains_words(
+                self.headline, self.words.time(wrong.at, self.zone)
+            )
             return "" if named else sentence(self.teller.withdraws(self.message.stage, wrong.at))
         corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
         if opening is None or self.profile.discreet or opening.publication in corrected:
             return sentence(self.words.context_unknown.format(label=self.profile.label(self.language)))
-        if says(self.headline, self.first.plain):
+        if contains_words(self.headline, self.first.plain):
             return ""
         ongoing = rf" {re.escape(self.words.ongoing)}(?=[.,;:!?…]*(?:\s|\Z))"  # as a word; nothing else is joined by it
         headline = re.sub(ongoing, "", self.first.plain) if self.words.ongoing else self.first.plain
@@ -215,7 +217,7 @@ class RenderContext:
 
     def set(self, text: str) -> str:
         """The text with the spaces that its language wants, for the finished text."""
-        return set_spaces(text) if self.words.sets_spaces else text
+        return set_no_break_spaces(text) if self.words.sets_spaces else text
 
     def after_colon(self, text: str, names: str) -> str:
         """The text as it goes on after a colon in this language."""

@@ -12,7 +12,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.mail_format import MailParts, Tone, render_mail
 from policenotify.text.budget import Budget
-from policenotify.text.fit import Fitted, longest
+from policenotify.text.fit import FitResult, truncate
 
 
 def mail_parts(scene: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
@@ -57,7 +57,7 @@ def subject(scene: RenderContext) -> str:
     return scene.words.dash.join(filter(None, (*marks, stem)))
 
 
-def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitted, str]:
+def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[FitResult, str]:
     """The text within the budget, and its HTML: the description is shortened or left out, then the instruction cut.
 
     Args:
@@ -68,16 +68,16 @@ def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitt
     omitted: list[str] = []
     text, html = render_mail(parts)
     if not budget.fits(text) and parts.description:
-        shorter = longest(parts.description, _fitting(parts, "description", budget), sentences=sentences)
+        shorter = truncate(parts.description, _fitting(parts, "description", budget), sentences=sentences)
         parts = replace(parts, description=shorter)
         omitted.append(f"description {'shortened' if shorter else 'left out'}")
         text, html = render_mail(parts)
     if not budget.fits(text) and (
-        shorter := longest(parts.instruction, _fitting(parts, "instruction", budget), sentences=True)
+        shorter := truncate(parts.instruction, _fitting(parts, "instruction", budget), sentences=True)
     ):
         omitted.append("instruction shortened")
         text, html = render_mail(replace(parts, instruction=shorter))
-    return Fitted(text, tuple(omitted), *budget.use(text)), html
+    return FitResult(text, tuple(omitted), *budget.usage(text)), html
 
 
 def _fitting(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:

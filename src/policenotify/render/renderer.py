@@ -14,7 +14,7 @@ from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fit import Fitted, Part, fit, thread
+from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
@@ -88,7 +88,7 @@ def render(scene: RenderContext, leg: Target, *, channel: ChannelConfig, key: st
 
 def _worded(
     scene: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool
-) -> tuple[Fitted, str, str]:
+) -> tuple[FitResult, str, str]:
     """Text, title and HTML, as the network wants them."""
     budget = channel.capabilities.budget
     if channel.capabilities.html:
@@ -100,15 +100,15 @@ def _worded(
     return _fitted(parts, budget), scene.headline, ""
 
 
-def _fitted(parts: Sequence[Part], budget: Budget) -> Fitted:
+def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """The parts in the alphabet of the network, made to fit."""
-    if budget.spell is None:
+    if budget.transliterate is None:
         return fit(parts, budget)
-    fitted = fit([Part(budget.spell(part.text), part.rule, part.order, part.name) for part in parts], budget)
-    return replace(fitted, text=budget.spell(fitted.text))  # the mark of a cut is no letter either
+    fitted = fit([Part(budget.transliterate(part.text), part.rule, part.order, part.name) for part in parts], budget)
+    return replace(fitted, text=budget.transliterate(fitted.text))  # the mark of a cut is no letter either
 
 
-def _brief(scene: RenderContext, channel: ChannelConfig) -> Fitted:
+def _brief(scene: RenderContext, channel: ChannelConfig) -> FitResult:
     """The least that may be said, and all that gave way for it."""
     short = _short(scene, channel)
     fitted = _fitted(short.brief, channel.capabilities.budget)
@@ -145,7 +145,7 @@ def _told_apart(scene: RenderContext, others: tuple[str, ...], number: int) -> d
 
 def _hard_spaces(budget: Budget) -> bool:
     """Whether a space at which no line breaks costs no more than another; an alphabet that lacks it has none."""
-    return budget.spell is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
+    return budget.transliterate is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _thread(scene: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -157,18 +157,18 @@ def _thread(scene: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ..
     if not can.replies or can.html:
         return None
     for behind in (f" {scene.distinct}", "") if can.refuses_repeats else ("",):
-        budget = can.budget.behind(behind) if behind else can.budget
-        if texts := thread(_short(scene, channel).reply, budget, again=scene.exercise):
+        budget = can.budget.reserve(behind) if behind else can.budget
+        if texts := split_thread(_short(scene, channel).reply, budget, again=scene.exercise):
             return texts, tuple(f"{text}{behind}" for text in texts) if behind else ()
     return None
 
 
 def _lost(scene: RenderContext, budget: Budget) -> list[str]:
     """What of the desk's own words the network's alphabet has not."""
-    if budget.loses is None:
+    if budget.find_losses is None:
         return []
     said = scene.text
-    lost = budget.loses(f"{scene.headline} {said.description} {said.instruction}")
+    lost = budget.find_losses(f"{scene.headline} {said.description} {said.instruction}")
     return [f"“{sign}” cannot be written there" for sign in dict.fromkeys(lost)]
 
 

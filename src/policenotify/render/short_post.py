@@ -11,8 +11,8 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.places import tagged
 from policenotify.render.sentences import capital, sentence
+from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.folding import says
 from policenotify.text.spans import hashtag, spans_of
 
 MAX_TAGS: Final = 3
@@ -149,7 +149,9 @@ class ShortPost:
         """
         scene, words, start = self.scene, self.scene.words, self.scene.message.starts_at
         one_clause = not any(stop in headline for stop in _STOPS)
-        live = scene.profile.ongoing and not (start and start > scene.now) and not says(headline, words.ongoing)
+        live = (
+            scene.profile.ongoing and not (start and start > scene.now) and not contains_words(headline, words.ongoing)
+        )
         told = " ".join(filter(None, (headline, words.ongoing if live and one_clause and untouched else "", times)))
         if not detail:
             return told

@@ -10,7 +10,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.phrases import Locale
-from policenotify.text.folding import says
+from policenotify.text.comparison import contains_words
 
 _WEEK: Final = 7
 
@@ -38,7 +38,7 @@ class TimeFormatter:
         start, end = message.starts_at, message.expires_at
         if start is None or not _timed(message, profile):
             return ""
-        if says(headline, self.words.time(start, self.zone)):
+        if contains_words(headline, self.words.time(start, self.zone)):
             return "" if self._day_said(start, headline) else self.words.date(start, self.now, self.zone)
         if message.stage is Stage.END:
             return self._tell("over", start)
@@ -90,7 +90,7 @@ class TimeFormatter:
         return self.words.tell(getattr(self.words, phrase), moment, self.now, self.zone, **more)
 
     def _said(self, moment: datetime, text: str) -> bool:
-        return says(text, self.words.time(moment, self.zone)) and self._day_said(moment, text)
+        return contains_words(text, self.words.time(moment, self.zone)) and self._day_said(moment, text)
 
     def _day_said(self, moment: datetime, text: str) -> bool:
         """Whether readers know the day: it is today, or the text names it, or only its weekday in the days around."""
@@ -98,7 +98,7 @@ class TimeFormatter:
         away = abs((there.date() - self.now.astimezone(self.zone).date()).days)
         weekday, date = self.words.weekdays[there.weekday()], self.words.date(moment, self.now, self.zone)
         named = (date, date.replace(weekday, ""), *([weekday] if away < _WEEK else ()))
-        return not away or any(says(text, name) for name in named)
+        return not away or any(contains_words(text, name) for name in named)
 
 
 def _timed(message: Message, profile: CategoryProfile) -> bool:

@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from policenotify.model.languages import matching, tags_for
+from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
 from policenotify.settings.language_record import LoadedLocale
 from policenotify.settings.model import Settings
@@ -86,7 +86,7 @@ def unnamed(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iter
         yield from (
             path("categories", code, "labels", tag)
             for code, profile in profiles.items()
-            if matching(tag, profile.labels) is None
+            if best_match(tag, profile.labels) is None
         )
 
 

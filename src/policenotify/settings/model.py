@@ -28,15 +28,15 @@ from pydantic import (
     model_validator,
 )
 
-from policenotify.channel import USUAL_ON_CORRECTION, USUAL_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
+from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.model.cap import Severity
-from policenotify.model.languages import matching
+from policenotify.model.languages import best_match
 from policenotify.model.message import CategoryCode, Language, Sentence
 from policenotify.model.rate import EXAMPLES, Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES, WORDS
-from policenotify.text.spans import mentioned
+from policenotify.text.spans import find_mentions
 from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
 
 _SEVERITIES = ("severe", "minor")  # the fields of BySeverity
@@ -95,7 +95,7 @@ def _area(value: str) -> str:
 
 def _handle(value: str) -> str:
     handle = value.removeprefix("@")
-    if [found.value for found in mentioned(f"@{handle}")] != [handle]:
+    if [found.value for found in find_mentions(f"@{handle}")] != [handle]:
         raise ValueError(f"{value!r} is no account; write one such as 'Prefet34', or 'name@server' on Mastodon")
     return handle
 
@@ -124,7 +124,7 @@ def _names_in(value: object) -> frozenset[str]:
 
 OnUnknownSetting = Annotated[
     BySeverity[OnUnknown],
-    PlainValidator(_by_severity(USUAL_ON_UNKNOWN, "resend", "hold")),
+    PlainValidator(_by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")),
     PlainSerializer(asdict),
     _by_severity_schema("resend", "hold"),
 ]
@@ -132,7 +132,7 @@ OnUnknownSetting = Annotated[
 
 OnCorrectionSetting = Annotated[
     BySeverity[OnCorrection],
-    PlainValidator(_by_severity(USUAL_ON_CORRECTION, "reply", "edit", "both")),
+    PlainValidator(_by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")),
     PlainSerializer(asdict),
     _by_severity_schema("reply", "edit", "both"),
 ]
@@ -214,8 +214,8 @@ class ChannelSettings(_Part):
     exercise: bool = False
     retired: bool = False
     without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: OnUnknownSetting = USUAL_ON_UNKNOWN
-    on_correction: OnCorrectionSetting = USUAL_ON_CORRECTION
+    on_unknown: OnUnknownSetting = DEFAULT_ON_UNKNOWN
+    on_correction: OnCorrectionSetting = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
     recipients: RecipientSettings | None = None
@@ -377,7 +377,7 @@ class Settings(_Part):
             raise JournalMissing(
                 "The journal is in the database of a Django project, and only the project knows which. Nothing was "
                 "sent, and nothing was changed. Run the command there:",
-                instead="python manage.py policenotify",
+                hint="python manage.py policenotify",
             )
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
@@ -444,7 +444,7 @@ def _wordless(name: str, channel: ChannelSettings, spoken: Iterable[str]) -> Ite
     """Yield a line for each language of a channel for which there are no words."""
     known = dict.fromkeys(spoken, "")
     for language in channel.languages:
-        if matching(language, known) is None:
+        if best_match(language, known) is None:
             drop = f'Drop them in: [languages] {language} = "words/{language}.toml"'
             hint = did_you_mean(language, known)
             yield f"channels.{name}.languages: there are no words for {language!r}. {hint} {drop}"

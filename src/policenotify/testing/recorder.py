@@ -232,7 +232,7 @@ class _Recording:
             operation=operation,
             id=post_id,
             key=request.key,
-            text=can.budget.shown(post.text) if can.budget.shown else post.text,
+            text=can.budget.displayed(post.text) if can.budget.displayed else post.text,
             title=post.title if can.title else "",
             html=post.html,
             link=post.link,

@@ -7,15 +7,15 @@ Only the measures are imported from here, since every network needs them; what s
 
 from policenotify.text.budget import Budget, graphemes, utf8_bytes
 from policenotify.text.mastodon import mastodon_entities, mastodon_length
-from policenotify.text.sms_alphabet import Gsm, Sms, sms, to_gsm
+from policenotify.text.sms import GsmText, SmsText, sms, to_gsm
 from policenotify.text.x_entities import Entity, x_entities
 from policenotify.text.x_length import x_valid, x_weight
 
 __all__ = [
     "Budget",
     "Entity",
-    "Gsm",
-    "Sms",
+    "GsmText",
+    "SmsText",
     "graphemes",
     "mastodon_entities",
     "mastodon_length",

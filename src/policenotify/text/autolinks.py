@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from policenotify.text._data.tlds import KNOWN
-from policenotify.text.spans import addresses, allowed, mentioned
+from policenotify.text.spans import address_prefixes, find_mentions, is_allowed
 from policenotify.text.x_entities import x_entities
 
 _TOKEN: Final = re.compile(r"\S+")
@@ -31,27 +31,27 @@ class Fix(NamedTuple):
         kind: `space`: one was missing after a full stop. `mention`: an account would have been mentioned.
         start: First character, in code points of the text as it was.
         end: One past the last.
-        was: How it was written.
-        reads: How it reads now.
+        original: How it was written.
+        replacement: How it reads now.
     """
 
     kind: Literal["space", "mention"]
     start: int
     end: int
-    was: str
-    reads: str
+    original: str
+    replacement: str
 
 
-class Repaired(NamedTuple):
+class Repair(NamedTuple):
     """A text that links and calls nobody unmeant.
 
     Attributes:
         text: The text.
-        mended: What was set right, in order.
+        fixes: What was set right, in order.
     """
 
     text: str
-    mended: tuple[Fix, ...]
+    fixes: tuple[Fix, ...]
 
 
 class _Slip(NamedTuple):
@@ -64,13 +64,13 @@ class _Slip(NamedTuple):
 
 
 @lru_cache(maxsize=64)  # the words of one message are set for every network
-def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repaired:
+def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repair:
     """Set a text right: a space after each full stop that lacks one, no `@` before a stranger's name.
 
     A space is missing where X would link a bare domain that is
     [no address][policenotify.text.spans.is_address], and where a small letter, a digit or a closing bracket, a full
     stop and a word with a capital letter touch (`17h.Le`). Whom X or Mastodon would mention, as
-    [`mentioned`][policenotify.text.spans.mentioned] finds it, is named without `@`. Addresses stay, those of mail as
+    [`find_mentions`][policenotify.text.spans.find_mentions] finds, is named without `@`. Addresses stay, mail as
     well; nothing else is changed, and repairing twice changes nothing.
 
     Args:
@@ -78,7 +78,7 @@ def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repaired:
         mentions: Handles that may be mentioned, without `@`.
     """
     if not _MAY_NEED.search(text):
-        return Repaired(text, ())
+        return Repair(text, ())
     was, back = text, list(range(len(text) + 1))  # where each character was in the text as it came
     mended: list[Fix] = []
     while slips := list(_strangers(text, mentions)) or list(_glued(text)):
@@ -90,7 +90,7 @@ def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repaired:
         edits = [edit for slip in slips for edit in slip.edits]
         back = _moved(back, edits)
         text = _edited(text, edits, 0, len(text))
-    return Repaired(text, tuple(sorted(mended, key=lambda one: one.start)))
+    return Repair(text, tuple(sorted(mended, key=lambda one: one.start)))
 
 
 def _edited(text: str, edits: Iterable[tuple[int, int, str]], start: int, end: int) -> str:
@@ -113,8 +113,8 @@ def _moved(back: list[int], edits: Iterable[tuple[int, int, str]]) -> list[int]:
 def _strangers(text: str, mentions: frozenset[str]) -> Iterator[_Slip]:
     """Whom nobody allowed to be mentioned; with a sign go those before it in the same word: `@@name`."""
     done = 0
-    for one in mentioned(text):
-        if not allowed(one.value, mentions):
+    for one in find_mentions(text):
+        if not is_allowed(one.value, mentions):
             first = one.start
             while first > done and (text[first - 1].isalnum() or text[first - 1] in f"{_SIGNS}_:"):
                 first -= 1
@@ -145,7 +145,7 @@ def _gaps(bare: str) -> list[int]:
     """Where a bare domain is to be parted, so that no link is left in it but an address at its beginning."""
     host, _, path = bare.partition("/")
     labels = host.split(".")
-    means = addresses(labels, path=bool(path))
+    means = address_prefixes(labels, path=bool(path))
     if means[-1]:
         return []
     first = next(number for number, label in enumerate(labels) if label.lower() in KNOWN or number == len(labels) - 1)

@@ -39,10 +39,10 @@ def graphemes(text: str) -> int:
 
 def grapheme_ends(text: str) -> list[int]:
     """Where each grapheme ends, in code points of the text."""
-    return list(accumulate(map(len, clusters(text))))
+    return list(accumulate(map(len, split_graphemes(text))))
 
 
-def clusters(text: str) -> list[str]:
+def split_graphemes(text: str) -> list[str]:
     """The graphemes of the text."""
     if _ALONE.fullmatch(text) and _FORM not in text:
         return list(text)
@@ -73,30 +73,30 @@ class Budget:
         limit: The most that `measure` may count.
         measure: How the network counts.
         max_bytes: A second limit, in UTF-8 bytes, where the network has one.
-        spell: Writes a text in the network's alphabet, as GSM 03.38 wants it; it is applied before fitting.
-        loses: What `spell` would leave out of a text, or change in its meaning.
+        transliterate: Writes a text in the network's alphabet, as GSM 03.38 wants it; it is applied before fitting.
+        find_losses: What `transliterate` would leave out of a text, or change in its meaning.
         describe: Says of a finished text what the count alone does not: `GSM-7, 2 segments`.
-        shown: What readers see of a finished text, where the network changes it: Bluesky shortens addresses.
+        displayed: What readers see of a finished text, where the network changes it: Bluesky shortens addresses.
     """
 
     limit: int
     measure: Callable[[str], int] = len
     max_bytes: int | None = None
-    spell: Callable[[str], str] | None = None
-    loses: Callable[[str], tuple[str, ...]] | None = None
+    transliterate: Callable[[str], str] | None = None
+    find_losses: Callable[[str], tuple[str, ...]] | None = None
     describe: Callable[[str], str] | None = None
-    shown: Callable[[str], str] | None = None
+    displayed: Callable[[str], str] | None = None
 
     def fits(self, text: str) -> bool:
         """Whether the text is within the budget."""
         return self.measure(text) <= self.limit and (self.max_bytes is None or utf8_bytes(text) <= self.max_bytes)
 
-    def behind(self, text: str) -> Budget:
+    def reserve(self, text: str) -> Budget:
         """What is left of it where this text is to stand behind another one."""
         most = self.max_bytes and self.max_bytes - utf8_bytes(text)
         return Budget(self.limit, lambda before: self.measure(before + text), most)
 
-    def use(self, text: str) -> tuple[int, int]:
+    def usage(self, text: str) -> tuple[int, int]:
         """How much the text takes, and of how much, in the count that it exceeds (else in the network's first one)."""
         used = self.measure(text)
         if self.max_bytes is not None and used <= self.limit and utf8_bytes(text) > self.max_bytes:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from policenotify.text.budget import Budget, grapheme_ends
-from policenotify.text.folding import folded
+from policenotify.text.comparison import fold
 from policenotify.text.spans import spans_of
 
 Rule = Literal["required", "splittable", "shrinkable", "sentences", "droppable"]
 
 _GIVE_WAY: Final = frozenset({"shrinkable", "sentences", "droppable"})
 
-MOST_POSTS: Final = 9
+MAX_POSTS: Final = 9
 """A message that needs more posts than these is no message for a network of short posts."""
 
-SHORTEST: Final = 15
+MIN_LENGTH: Final = 15
 """What is left of a shortened part is at least so long, in characters; less than that says nothing."""
 
 # A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`,
@@ -74,7 +74,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FitResult:
     """A text made to fit.
 
     Attributes:
@@ -95,7 +95,7 @@ class Fitted:
         return self.used <= self.limit
 
 
-def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
+def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Join the parts, letting give way what may, in order, until the text is within the budget.
 
     One part after another gives way, the lowest `order` first: a shrinkable one is cut at the last sentence or word
@@ -107,23 +107,23 @@ def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
     omitted: list[str] = []
     yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
     whole = _joined(kept)
-    used, limit = budget.use(whole)
+    used, limit = budget.usage(whole)
     if used <= limit:
-        return Fitted(whole, (), used, limit)
+        return FitResult(whole, (), used, limit)
     for index in sorted(yielding, key=lambda index: kept[index].order):
         part = kept[index]
         fits = _fitting(kept, index, budget)
         sentences = part.rule == "sentences"
-        shorter = "" if part.rule == "droppable" else longest(part.text, fits, sentences=sentences)
+        shorter = "" if part.rule == "droppable" else truncate(part.text, fits, sentences=sentences)
         kept[index] = replace(part, text=shorter)
         omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         if budget.fits(_joined(kept)):
             break
     text = _joined(kept)
-    return Fitted(text, tuple(omitted), *budget.use(text))
+    return FitResult(text, tuple(omitted), *budget.usage(text))
 
 
-def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
+def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
     """Divide what is too long for one post among several, each of which says which of how many it is.
 
     The first one carries all that is required, and as many sentences of what may be split as fit; the others carry the
@@ -138,8 +138,8 @@ def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[s
     Returns:
         The posts; empty: even so it does not fit, or needs more than nine.
     """
-    number = _NUMBERED.format(MOST_POSTS, MOST_POSTS)
-    room = budget.behind(number)
+    number = _NUMBERED.format(MAX_POSTS, MAX_POSTS)
+    room = budget.reserve(number)
     required = [part for part in parts if part.rule not in _GIVE_WAY]
     place = next((index for index, part in enumerate(required) if part.rule == "splittable"), None)
     if place is None or not room.fits(_joined([part for part in required if part.rule == "required"])):
@@ -152,7 +152,7 @@ def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[s
     rest = _joined([Part(whole[len(begun) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
         said = rest if room.fits(head + rest) else _prefix(rest, lambda text: room.fits(head + text))
-        if not said or len(posts) == MOST_POSTS:
+        if not said or len(posts) == MAX_POSTS:
             return ()
         posts.append(head + said)
         rest = rest[len(said) :].strip()
@@ -177,7 +177,7 @@ def first_sentence(text: str) -> str:
     return text[: sentences[0]] if sentences else text
 
 
-def longest(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
+def truncate(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
     """The longest beginning of a text for which *fits* holds, cut where a reader can bear it and marked with `…`.
 
     A sentence's end is preferred when it keeps at least half of what a word's end would keep.
@@ -224,7 +224,7 @@ def _ends_sentence(word: str, sign: str, following: str) -> bool:
     of a list or words that limit or deny what was said: `Circulation interdite. Sauf riverains.`
     """
     short = (len(word) == 1 and word.isupper()) or word.casefold() in _SHORT_FORMS
-    limited = f"{folded(following)} ".startswith(_LIMITS)
+    limited = f"{fold(following)} ".startswith(_LIMITS)
     goes_on = following[:1].islower() or following.startswith(_DASHES) or limited
     return not goes_on and sign != "?" and not (sign == "." and short)
 
@@ -238,7 +238,7 @@ def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:
         else:
             high = middle
     shorter = _marked(text[: cuts[low - 1]]) if low else ""
-    return shorter if len(shorter) >= SHORTEST else ""
+    return shorter if len(shorter) >= MIN_LENGTH else ""
 
 
 def _marked(text: str) -> str:

@@ -32,7 +32,7 @@ _NUMBERS: Final = re.compile(rf"(?<![\w.,+])\+?[0-9]++(?:[ {NO_BREAK}][0-9]++)++
 _THOUSANDS: Final = re.compile(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]{{3}})+")
 
 
-def set_spaces(text: str) -> str:
+def set_no_break_spaces(text: str) -> str:
     """A French text with no-break spaces where it has a space that no line may break at.
 
     That is before `: ; ! ?` and `»`, after `«`, between a number and its unit (`18 h 30`, `1,72 m`, `n° 12`) and inside

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from policenotify.text.folding import folded
+from policenotify.text.comparison import fold
 
 _WAY: Final = (
     r"(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
@@ -114,14 +114,14 @@ _COMMON: Final = frozenset(
 )
 
 
-class Address(NamedTuple):
+class HouseNumberRemoval(NamedTuple):
     """A text without what tells a house, and what was taken out of it, as it stood there."""
 
     text: str
-    taken: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
-def without_house_number(place: str) -> Address:
+def remove_house_numbers(place: str) -> HouseNumberRemoval:
     """Take house numbers, buildings, staircases, floors and flats out of the words of a place: `14 bis, rue Foch`."""
     before_it = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _WORDS_BEFORE_WAY)
     patterns = (*before_it, _BEHIND_STREET, _AT_STREET, _SIGNED)
@@ -129,19 +129,19 @@ def without_house_number(place: str) -> Address:
     if taken:
         text, more = _cut(text, (_DOORS,))
         taken += more
-    return Address(text, taken)
+    return HouseNumberRemoval(text, taken)
 
 
-def headline_without_house_number(headline: str) -> Address:
+def remove_from_headline(headline: str) -> HouseNumberRemoval:
     """Take the numbers of streets, buildings and flats out of a headline; a floor only beside one of them."""
     text, taken = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
     if taken:
-        text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=streets_in(text))
+        text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=street_names(text))
         taken += more
-    return Address(_begun(text, headline), taken)
+    return HouseNumberRemoval(_begun(text, headline), taken)
 
 
-def without_numbers_of(streets: frozenset[str], text: str) -> Address:
+def remove_from_text(streets: frozenset[str], text: str) -> HouseNumberRemoval:
     """Take out of a running text the house numbers of these streets only, and what stands beside them.
 
     Args:
@@ -157,7 +157,7 @@ def without_numbers_of(streets: frozenset[str], text: str) -> Address:
             found += more
         lines.append(_begun(kept, line))
         taken += found
-    return Address("\n".join(lines), taken)
+    return HouseNumberRemoval("\n".join(lines), taken)
 
 
 def _begun(text: str, was: str) -> str:
@@ -165,7 +165,7 @@ def _begun(text: str, was: str) -> str:
     return text[:1].upper() + text[1:] if was[:1].isupper() or not was[:1].isalpha() else text
 
 
-def streets_in(text: str) -> frozenset[str]:
+def street_names(text: str) -> frozenset[str]:
     """Return the name of each street in a text, with what follows it up to the next punctuation mark."""
     return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
 
@@ -175,8 +175,8 @@ def _street(text: str) -> str:
     way = _WAYS.match(text)
     begin = way.end() if way else 0  # a short form ends with a full stop
     name = re.split(_PAUSE, text[begin : begin + _NEAR], maxsplit=1)[0]
-    kind = folded(text[:begin])
-    return " ".join((_SHORT_FORMS.get(kind, kind), *folded(name).split()))
+    kind = fold(text[:begin])
+    return " ".join((_SHORT_FORMS.get(kind, kind), *fold(name).split()))
 
 
 def _key(street: str) -> tuple[str, ...]:
@@ -236,7 +236,7 @@ def _of_one_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool
 
 def _counts(match: re.Match[str], text: str) -> bool:
     """Whether in running text it counts things and names no street: `1 voie fermée`, `3 cours de judo`."""
-    noun = match["number"] == "1" or folded(match["way"]) in _NOUNS
+    noun = match["number"] == "1" or fold(match["way"]) in _NOUNS
     return noun and _NAME.match(text, match.end("way")) is None
 
 

@@ -15,8 +15,17 @@ from typing import TYPE_CHECKING, Final
 
 from policenotify.text._data.tlds import FROZEN
 from policenotify.text._data.x_letters import LATIN, PATH
-from policenotify.text.budget import clusters, graphemes
-from policenotify.text.urls import DIRECTIONS, INVALID, MAX_ADDRESS, MAX_LABEL, MAX_SHORT, SPACES, Grammar, domains
+from policenotify.text.budget import graphemes, split_graphemes
+from policenotify.text.urls import (
+    DIRECTIONS,
+    INVALID,
+    MAX_ADDRESS,
+    MAX_LABEL,
+    MAX_SHORT,
+    SPACES,
+    Grammar,
+    top_level_domains,
+)
 from policenotify.text.x_entities import Entity
 
 if TYPE_CHECKING:
@@ -112,7 +121,7 @@ def _characters(text: str) -> int:
     """
     if not _MAY_JOIN.search(text):
         return graphemes(text)
-    whole = clusters(text)
+    whole = split_graphemes(text)
     return len(whole) + sum(len(_joined().findall(one)) for one in whole if len(one) > 1)
 
 
@@ -151,7 +160,7 @@ def _first(found: list[Entity]) -> Iterator[Entity]:
 def _addresses(text: str) -> Iterator[Entity]:
     if "://" not in text:
         return
-    for found in _grammar().addresses(text, domains(FROZEN)):
+    for found in _grammar().find(text, top_level_domains(FROZEN)):
         if found.domain == found.start:
             continue
         url, domain = text[found.start : found.end], text[found.domain : found.path]

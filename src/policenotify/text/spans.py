@@ -49,7 +49,7 @@ _FORMS: Final = "\ufe0e\ufe0f"  # text or emoji: of ℹ️, which Unicode takes 
 _NO_LETTER: Final = re.compile(r"[\W\d_]*")
 
 
-class Found(NamedTuple):
+class TextSpan(NamedTuple):
     """A part of a text that may be linked.
 
     Attributes:
@@ -65,7 +65,7 @@ class Found(NamedTuple):
     value: str
 
 
-def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[Found, ...]:
+def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[TextSpan, ...]:
     """Find the web addresses, hashtags and allowed mentions of a text, in order, not overlapping.
 
     An address is one that begins with `http://`, `https://` or `www.`, or a bare domain that
@@ -86,9 +86,9 @@ def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[Found, 
             path = _PATH.match(text, one.start + len(one.value.partition("/")[0]))
             found.append(_address(text, one.start, path.end() if path else one.end))
         elif one.kind == "hashtag" and len(one.value) <= MAX_TAG and not _NO_LETTER.fullmatch(one.value):
-            found.append(Found("tag", one.start, one.end, one.value))
+            found.append(TextSpan("tag", one.start, one.end, one.value))
     if mentions:
-        found += [one for one in mentioned(text) if allowed(one.value, mentions)]
+        found += [one for one in find_mentions(text) if is_allowed(one.value, mentions)]
     return tuple(_first(found))
 
 
@@ -102,10 +102,10 @@ def is_address(bare: str) -> bool:
     """
     host, _, path = bare.partition("/")
     labels = host.split(".")
-    return addresses(labels, path=bool(path))[-1]
+    return address_prefixes(labels, path=bool(path))[-1]
 
 
-def addresses(labels: list[str], *, path: bool = False) -> list[bool]:
+def address_prefixes(labels: list[str], *, path: bool = False) -> list[bool]:
     """For each beginning of a domain, whether it means to be an address.
 
     Args:
@@ -124,7 +124,7 @@ def addresses(labels: list[str], *, path: bool = False) -> list[bool]:
     return means
 
 
-def mentioned(text: str) -> tuple[Found, ...]:
+def find_mentions(text: str) -> tuple[TextSpan, ...]:
     """Whom X or Mastodon would mention, each by the longest handle that may be meant.
 
     So `@prefet34.bsky.social` is one account, although X would mention `@prefet34`.
@@ -133,10 +133,10 @@ def mentioned(text: str) -> tuple[Found, ...]:
         return ()
     both: list[Entity] = [*x_entities(text), *mastodon_entities(text)]
     by_length = sorted((one for one in both if one.kind in {"mention", "list"}), key=lambda one: one.start - one.end)
-    return tuple(_first([Found("mention", one.start, one.end, one.value) for one in by_length]))
+    return tuple(_first([TextSpan("mention", one.start, one.end, one.value) for one in by_length]))
 
 
-def allowed(handle: str, mentions: frozenset[str]) -> bool:
+def is_allowed(handle: str, mentions: frozenset[str]) -> bool:
     """Whether an account may be mentioned; case does not matter."""
     return handle.casefold() in {name.lstrip("@").casefold() for name in mentions}
 
@@ -158,7 +158,7 @@ def hashtag(text: str) -> str:
     return "" if _NO_LETTER.fullmatch(name) else name
 
 
-def tag_may_stand(text: str, start: int, end: int) -> bool:
+def is_linkable_tag(text: str, start: int, end: int) -> bool:
     """Whether a hashtag would be linked, and end, where a word stands: not so in a mail address, or beside a `_`."""
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     return not (before and (before in "&@＠/." or _OF_TAG.match(before))) and not (
@@ -176,7 +176,7 @@ def _kept(text: str) -> str:
     return kept
 
 
-def _first(found: list[Found]) -> Iterator[Found]:
+def _first(found: list[TextSpan]) -> Iterator[TextSpan]:
     """Those that do not overlap an earlier one; of several that begin alike, the first given."""
     done = 0
     for one in sorted(found, key=lambda one: one.start):
@@ -185,11 +185,11 @@ def _first(found: list[Found]) -> Iterator[Found]:
             done = one.end
 
 
-def _address(text: str, start: int, end: int) -> Found:
+def _address(text: str, start: int, end: int) -> TextSpan:
     shown = text[start:end]
     unopened = shown.count(")") - shown.count("(")
     while shown[end - start - 1] in _LOOSE or (shown[end - start - 1] == ")" and unopened > 0):
         unopened += {")": -1, "(": 1}.get(shown[end - start - 1], 0)
         end -= 1
     shown = text[start:end]
-    return Found("url", start, end, shown if "://" in shown[:8] else f"https://{shown}")
+    return TextSpan("url", start, end, shown if "://" in shown[:8] else f"https://{shown}")

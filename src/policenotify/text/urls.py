@@ -41,7 +41,7 @@ _PORT: Final = re.compile(r":[0-9]+")
 _LONGEST_SCHEME: Final = len("gopher://")
 
 
-class Address(NamedTuple):
+class UrlCandidate(NamedTuple):
     """What may be an address; all places are in the text.
 
     Attributes:
@@ -61,7 +61,7 @@ class Address(NamedTuple):
     has_path: bool
 
 
-class Domains(NamedTuple):
+class TopLevelDomains(NamedTuple):
     """Top-level domains, ready to be looked up.
 
     Attributes:
@@ -74,15 +74,15 @@ class Domains(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def domains(names: frozenset[str]) -> Domains:
+def top_level_domains(names: frozenset[str]) -> TopLevelDomains:
     """Prepare a set of top-level domains, given in small letters and not in Punycode."""
     others: dict[str, tuple[str, ...]] = {}
-    for name in sorted((capitals(name) for name in names if not name.isascii()), key=len, reverse=True):
+    for name in sorted((canonicalize(name) for name in names if not name.isascii()), key=len, reverse=True):
         others[name[0]] = (*others.get(name[0], ()), name)
-    return Domains(frozenset(name for name in names if name.isascii()), others)
+    return TopLevelDomains(frozenset(name for name in names if name.isascii()), others)
 
 
-def capitals(text: str) -> str:
+def canonicalize(text: str) -> str:
     """The text as JavaScript compares it when case is ignored: ECMA-262, `Canonicalize` of regular expressions."""
     return "".join(map(_capital, text))
 
@@ -132,7 +132,7 @@ class Grammar:
         self.query: re.Pattern[str] = re.compile(rf"\?[{query}]+")
         self.query_loose = query_loose
 
-    def addresses(self, text: str, known: Domains) -> Iterator[Address]:
+    def find(self, text: str, known: TopLevelDomains) -> Iterator[UrlCandidate]:
         """Find what may be an address, in order, not overlapping.
 
         Args:
@@ -143,20 +143,20 @@ class Grammar:
         if not dots:
             return
         ends = [top_level_end(text, dot + 1, known, self.coded) for dot in dots]
-        lasts = chained(text, dots, ends, self.label)
+        lasts = chain_ends(text, dots, ends, self.label)
         done = 0
         for index, (dot, last) in enumerate(zip(dots, lasts, strict=True)):
             if dot < done or (last is None and not ends[index]):
                 continue
             floor = max(done, dots[index - 1] + 1 if index else 0)
-            first = dot - length(self.label, text[floor:dot][::-1], 0, dot - floor)
+            first = dot - run_length(self.label, text[floor:dot][::-1], 0, dot - floor)
             whole = last is None  # the domain's name is the label before this dot, and holds no underscore
             found = self._begin(text, first, dot, done, whole=whole)
             if found is not None:
                 start, domain = found
                 path = ends[index if last is None else last]
                 end, has_path = self._end(text, path)
-                yield Address(start, domain, path, end, text[start - 1] if start else "", has_path)
+                yield UrlCandidate(start, domain, path, end, text[start - 1] if start else "", has_path)
                 done = end
 
     def _begin(self, text: str, first: int, dot: int, done: int, *, whole: bool) -> tuple[int, int] | None:
@@ -203,7 +203,7 @@ class Grammar:
         return path.start() + 1
 
 
-def chained(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
+def chain_ends(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
     """For each dot, the last one before a top-level domain that the chain of labels after it reaches, if any.
 
     Args:
@@ -222,19 +222,19 @@ def chained(text: str, dots: list[int], ends: list[int], label: re.Pattern[str])
         lasts[index] = last
         if last is None and ends[index] and "_" not in text[start:dot]:
             last = index
-        if length(label, text, start, dot) < dot - start:
+        if run_length(label, text, start, dot) < dot - start:
             last = None
     lasts[0] = last
     return lasts
 
 
-def length(signs: re.Pattern[str], text: str, start: int, end: int) -> int:
+def run_length(signs: re.Pattern[str], text: str, start: int, end: int) -> int:
     """How many characters of a kind stand here."""
     found = signs.match(text, start, end)
     return found.end() - start if found else 0
 
 
-def top_level_end(text: str, start: int, known: Domains, coded: re.Pattern[str]) -> int:
+def top_level_end(text: str, start: int, known: TopLevelDomains, coded: re.Pattern[str]) -> int:
     """One past the top-level domain that stands here; 0 if none does.
 
     Args:
@@ -255,7 +255,7 @@ def top_level_end(text: str, start: int, known: Domains, coded: re.Pattern[str])
     if not after.isascii():
         for name in known.others.get(_capital(text[start]), ()):
             end = start + len(name)
-            if capitals(text[start:end]) == name and not _joins(text[end : end + 1]):
+            if canonicalize(text[start:end]) == name and not _joins(text[end : end + 1]):
                 return end
     return 0
 

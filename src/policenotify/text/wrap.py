@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
-from policenotify.text.budget import clusters
+from policenotify.text.budget import split_graphemes
 
 COLUMNS: Final = 72
 """How wide lines of plain text are: below the 78 of RFC 5322, section 2.1.1, so that an answer can quote them twice."""
@@ -56,14 +56,16 @@ def wrap(text: str, width: int = COLUMNS) -> str:
     Returns:
         The same words; to wrap them again changes nothing.
     """
-    return "\n".join(line if columns(line) <= width else "\n".join(_broken(line, width)) for line in text.split("\n"))
+    return "\n".join(
+        line if display_width(line) <= width else "\n".join(_broken(line, width)) for line in text.split("\n")
+    )
 
 
-def columns(text: str) -> int:
+def display_width(text: str) -> int:
     """How wide a text is in a terminal, where nothing in it breaks the line."""
     if _NARROW.fullmatch(text):
         return len(text)
-    return sum(map(_columns_of, clusters(text)))
+    return sum(map(_columns_of, split_graphemes(text)))
 
 
 def _columns_of(grapheme: str) -> int:
@@ -83,14 +85,14 @@ def _columns_of_sign(sign: str) -> int:
 def _broken(line: str, width: int) -> Iterator[str]:
     """The line in lines, none of them empty."""
     item = _ITEM.match(line)
-    head = item[0] if item and columns(item[0]) * 2 <= width else ""
+    head = item[0] if item and display_width(item[0]) * 2 <= width else ""
     if not head and (lines := _plainly(line, width)):
         yield from lines
         return
-    indent = " " * columns(head)
-    done, used = head, columns(head)
+    indent = " " * display_width(head)
+    done, used = head, display_width(head)
     for gap, piece in _together(line[len(head) :].strip(" "), width - len(indent)):
-        wide = columns(piece)
+        wide = display_width(piece)
         if done != head and used + len(gap) + wide > width:
             yield done
             done, used, gap = indent, len(indent), ""  # noqa: PLW2901 - a line begins without the gap
@@ -139,7 +141,7 @@ def _together(text: str, width: int) -> Iterator[tuple[str, str]]:
 
 def _chained(chain: list[_Piece], width: int, joint: int) -> Iterator[tuple[str, str]]:
     whole = "".join(piece.gap + piece.text for piece in chain).lstrip(" ")
-    if len(chain) == 1 or (chain and columns(whole) <= width):
+    if len(chain) == 1 or (chain and display_width(whole) <= width):
         yield chain[0].gap, whole
     else:
         starts = [number for number, piece in enumerate(chain) if piece.joint <= joint or not number]

@@ -21,12 +21,12 @@ from policenotify.text.urls import (
     MAX_LABEL,
     MAX_SHORT,
     SPACES,
-    Address,
-    Domains,
     Grammar,
-    chained,
-    domains,
-    length,
+    TopLevelDomains,
+    UrlCandidate,
+    chain_ends,
+    run_length,
+    top_level_domains,
     top_level_end,
 )
 
@@ -47,7 +47,7 @@ class Entity(NamedTuple):
     value: str
 
 
-class Link(NamedTuple):
+class XLink(NamedTuple):
     """An address that X links; places in UTF-16.
 
     Attributes:
@@ -127,9 +127,9 @@ def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]
             Punycode: by default all that IANA lists; with those of twitter-text 3.1.0
             (`policenotify.text._data.tlds.FROZEN`) the result is that of its JavaScript.
     """
-    whole = joined(text)
-    units = utf16(whole)
-    found = [Entity("url", link.start, link.end, link.value) for link in links(units, tlds)]
+    whole = join_surrogates(text)
+    units = to_utf16(whole)
+    found = [Entity("url", link.start, link.end, link.value) for link in find_links(units, tlds)]
     named = [*_mentions(whole), *_hashtags(whole), *_cashtags(whole)]
     if len(units) > len(whole):
         pairs = [pair.start() for pair in _ASTRAL.finditer(whole)]
@@ -151,7 +151,7 @@ def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]
 
 
 def _moved(one: Entity, start: int, end: int) -> Entity:
-    return Entity(one.kind, start, end, joined(one.value))
+    return Entity(one.kind, start, end, join_surrogates(one.value))
 
 
 def _mentions(text: str) -> Iterator[Entity]:
@@ -179,18 +179,18 @@ def _cashtags(text: str) -> Iterator[Entity]:
             yield Entity("cashtag", found.start(1), found.end(), found[2])
 
 
-def links(units: str, tlds: frozenset[str]) -> Iterator[Link]:
+def find_links(units: str, tlds: frozenset[str]) -> Iterator[XLink]:
     """Find the addresses that X links.
 
     Args:
-        units: The text in UTF-16, as [`utf16`][policenotify.text.x_entities.utf16] gives it.
+        units: The text in UTF-16, as [`to_utf16`][policenotify.text.x_entities.to_utf16] gives it.
         tlds: The top-level domains.
     """
     grammar = _grammar()
     if not grammar.dot.search(units):
         return
-    known = domains(tlds)
-    for found in grammar.addresses(units, known):
+    known = top_level_domains(tlds)
+    for found in grammar.find(units, known):
         url, domain = units[found.start : found.end], units[found.domain : found.path]
         # The scheme counts twice, or as if it were there, as in twitter-text's `isValidUrl`.
         scheme = found.domain - found.start or len("https://")
@@ -201,7 +201,7 @@ def links(units: str, tlds: frozenset[str]) -> Iterator[Link]:
                 continue
             if _plain().fullmatch(domain):
                 whole = url if found.has_path else domain
-                yield Link(found.start, found.start + len(whole), whole, domain)
+                yield XLink(found.start, found.start + len(whole), whole, domain)
             else:
                 yield from _bare(found, url, domain, known)
         else:
@@ -209,19 +209,19 @@ def links(units: str, tlds: frozenset[str]) -> Iterator[Link]:
             if short:
                 url = url[: short.end(1) + _kept(short[2] or "")]
             if not short or len(short[1]) <= MAX_SHORT:
-                yield Link(found.start, found.start + len(url), url, domain)
+                yield XLink(found.start, found.start + len(url), url, domain)
 
 
-def _bare(found: Address, url: str, domain: str, known: Domains) -> Iterator[Link]:
+def _bare(found: UrlCandidate, url: str, domain: str, known: TopLevelDomains) -> Iterator[XLink]:
     """The links in an address without a scheme: the parts of its domain that are Latin; to the last goes the path."""
     hosts = _hosts(domain, known)
     for index, (start, end) in enumerate(hosts, 1):
         rest = url[len(domain) :] if index == len(hosts) and found.has_path else ""
         last = found.end if rest else found.start + end
-        yield Link(found.start + start, last, domain[start:end] + rest, domain)
+        yield XLink(found.start + start, last, domain[start:end] + rest, domain)
 
 
-def _hosts(domain: str, known: Domains) -> list[tuple[int, int]]:
+def _hosts(domain: str, known: TopLevelDomains) -> list[tuple[int, int]]:
     """Where a domain has parts in Latin letters that are domains themselves."""
     host = _host()
     if _plain().fullmatch(domain):
@@ -230,10 +230,10 @@ def _hosts(domain: str, known: Domains) -> list[tuple[int, int]]:
     ends = [top_level_end(domain, dot + 1, known, _grammar().coded) for dot in dots]
     hosts: list[tuple[int, int]] = []
     done = 0
-    for index, (dot, last) in enumerate(zip(dots, chained(domain, dots, ends, host), strict=True)):
+    for index, (dot, last) in enumerate(zip(dots, chain_ends(domain, dots, ends, host), strict=True)):
         end = ends[index if last is None else last]
         floor = max(done, dots[index - 1] + 1 if index else 0)
-        signs = length(host, domain[floor:dot][::-1], 0, max(dot - floor, 0))
+        signs = run_length(host, domain[floor:dot][::-1], 0, max(dot - floor, 0))
         if end and signs:
             # twitter-text looks for the part's text again, and may find it earlier, inside another word.
             part = domain[dot - signs : end]
@@ -249,7 +249,7 @@ def _kept(query: str) -> int:
     return kept + 1 if kept else 0
 
 
-def _valid(domain: str, known: Domains) -> bool:
+def _valid(domain: str, known: TopLevelDomains) -> bool:
     """Whether a domain can exist, as twitter-text's `idna.toAscii` sees it."""
     if domain.startswith("xn--") and not _hosts(domain, known):
         return False
@@ -262,7 +262,7 @@ def _encoded(label: str) -> int:
     """How long a label is in Punycode; of one that is far too long, its length as it is."""
     if (label.isascii() and label.isprintable()) or len(label) > 2 * MAX_LABEL:
         return len(label)
-    parts = _SEPARATORS.split(joined(label))
+    parts = _SEPARATORS.split(join_surrogates(label))
     coded = [part if part.isascii() and part.isprintable() else f"xn--{_punycode(part)}" for part in parts]
     return len(".".join(coded))
 
@@ -271,7 +271,7 @@ def _punycode(part: str) -> str:
     return part.encode("punycode").decode("ascii")
 
 
-def utf16(text: str) -> str:
+def to_utf16(text: str) -> str:
     """The text in UTF-16: a character beyond U+FFFF as the two halves of its surrogate pair."""
     return _ASTRAL.sub(_pair, text)
 
@@ -281,7 +281,7 @@ def _pair(found: re.Match[str]) -> str:
     return chr(0xD800 + high) + chr(0xDC00 + low)
 
 
-def joined(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """The text with the halves of surrogate pairs joined, wherever both are there."""
     try:
         text.encode()

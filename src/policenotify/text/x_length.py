@@ -17,7 +17,7 @@ from typing import Final
 from policenotify.text._data.emoji import EMOJI
 from policenotify.text._data.tlds import FROZEN, KNOWN
 from policenotify.text.urls import INVALID, MAX_LABEL
-from policenotify.text.x_entities import joined, links, utf16
+from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
 
 X_LIMIT: Final = 280
 """How much a post may weigh: `maxWeightedTweetLength` of `config/v3.json`."""
@@ -55,7 +55,7 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
             is that of its JavaScript. By default also those that came later: as nobody knows which of them X knows,
             what may be an address under one of them counts as much as it can, so that a post never proves too long.
     """
-    normal = text if text.isascii() else unicodedata.normalize("NFC", joined(text))
+    normal = text if text.isascii() else unicodedata.normalize("NFC", join_surrogates(text))
     if "." not in normal:
         return _signs(normal)
     if tlds >= _USUAL:
@@ -87,20 +87,20 @@ def _newer(tlds: frozenset[str]) -> re.Pattern[str] | None:
 
 
 def _weight(text: str, tlds: frozenset[str], newer: re.Pattern[str] | None) -> int:
-    units = utf16(text)
+    units = to_utf16(text)
     rest: list[str] = []
     weight = done = 0
-    for link in links(units, tlds):
+    for link in find_links(units, tlds):
         rest.append(units[done : link.start])
         done = link.start + len(link.value)
         weight += ADDRESS_WEIGHT
         if newer and newer.search(link.domain):
-            weight += max(0, _weight(joined(link.value), FROZEN, None) - ADDRESS_WEIGHT)
+            weight += max(0, _weight(join_surrogates(link.value), FROZEN, None) - ADDRESS_WEIGHT)
     if not done:
         return _signs(text)
     rest.append(units[done:])
     # A sign that counts 1, and joins no emoji, stands between the parts for each address that is cut out.
-    return weight - len(rest) + 1 + _signs(joined("x".join(rest)))
+    return weight - len(rest) + 1 + _signs(join_surrogates("x".join(rest)))
 
 
 def _signs(text: str) -> int:

@@ -86,7 +86,7 @@ class Threads:
             ChannelError: Threads could not be asked, or does not accept the token.
         """
         if not self.capabilities.budget.fits(post.text):
-            used, limit = self.capabilities.budget.use(post.text)
+            used, limit = self.capabilities.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} characters.", remedy="Shorten it.")
         self._ours = self._ours or self.whoami()
         body = {"media_type": "TEXT", "text": post.text}

@@ -25,7 +25,7 @@ from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.publishing.publisher import Publisher
-from policenotify.render.locales import matching, profile_of
+from policenotify.render.locales import best_match, profile_of
 from policenotify.render.places import place_of
 
 _LEVELS: Final[dict[Level, State]] = {Level.ERROR: "bad", Level.WARNING: "wait", Level.INFO: "none"}
@@ -78,7 +78,7 @@ def _moment(told: Told, publisher: Publisher) -> Moment:
 
 def _section(name: str, group: Sequence[Told], publisher: Publisher) -> Section:
     first = group[0].message
-    words = matching(first.language, publisher.words) or next(iter(publisher.words.values()))
+    words = best_match(first.language, publisher.words) or next(iter(publisher.words.values()))
     severity = first.severity if first.severity and first.severity is not Severity.UNKNOWN else None
     return Section(
         id=name,

@@ -121,7 +121,7 @@ class Apprise:
         """
         can = _abilities(self._scheme, self._open())
         if not can.budget.fits(post.text):
-            used, limit = can.budget.use(post.text)
+            used, limit = can.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} on {self._name()}.", remedy="Shorten it.")
         title = post.title if can.title else ""
         if len(title) > self._open().title_maxlen:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.networks.email.smtp import Connection, Session
 
 _ABILITIES = Capabilities(
-    budget=Budget(100_000, shown=mime.plain),  # ours: no standard limits a text; patience does, far earlier
+    budget=Budget(100_000, displayed=mime.plain),  # ours: no standard limits a text; patience does, far earlier
     title=True,
     html=True,
     recipients=True,

@@ -50,7 +50,7 @@ def _budget(segments: int, *, unicode: bool) -> Budget:
 
     if unicode:
         return Budget(limit, measure, describe=_describe)
-    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
+    return Budget(limit, measure, transliterate=spell, find_losses=loses, describe=_describe)
 
 
 def _describe(text: str) -> str:
@@ -156,7 +156,7 @@ class Sms:
         if not text:
             raise Refused("Nothing of the text can be written in an SMS.", remedy="Set unicode = true, or reword it.")
         if not budget.fits(text):
-            used, limit = budget.use(text)
+            used, limit = budget.usage(text)
             raise Refused(
                 f"The text takes {used} of {limit} characters of SMS ({_describe(text)}).",
                 remedy="Shorten it, or allow more segments.",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from policenotify.model.languages import matching
+from policenotify.model.languages import best_match
 from policenotify.render.locales.categories import PROFILES
 from policenotify.render.locales.category import CategoryProfile, profile_of
 from policenotify.render.locales.en import EN
@@ -22,4 +22,4 @@ from policenotify.render.locales.phrases import Locale, Phrase
 WORDS: Final[Mapping[str, Locale]] = MappingProxyType({"fr": FR, "en": EN})
 """The languages shipped, by BCP 47 tag."""
 
-__all__ = ["EN", "FR", "PROFILES", "WORDS", "CategoryProfile", "Locale", "Phrase", "matching", "profile_of"]
+__all__ = ["EN", "FR", "PROFILES", "WORDS", "CategoryProfile", "Locale", "Phrase", "best_match", "profile_of"]

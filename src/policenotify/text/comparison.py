@@ -13,12 +13,12 @@ _PLACE: Final = "\0"
 _CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """The text for comparing only: plain small letters and digits, words apart by one space."""
-    return " ".join(_WORD.findall(unmarked(text.casefold())))
+    return " ".join(_WORD.findall(strip_accents(text.casefold())))
 
 
-def unmarked(text: str) -> str:
+def strip_accents(text: str) -> str:
     """The text without accents, each sign in its plainest form: `½` is `1⁄2`."""
     if text.isascii():
         return text
@@ -28,12 +28,12 @@ def unmarked(text: str) -> str:
     return plain
 
 
-def says(text: str, words: str) -> bool:
+def contains_words(text: str, words: str) -> bool:
     """Whether a text says the words already; it says no words at all only if it is empty itself."""
-    return f" {folded(words)} " in f" {folded(text)} "
+    return f" {fold(words)} " in f" {fold(text)} "
 
 
-def affirmed(text: str, phrase: str, *, negations: Iterable[str], conjunctions: Iterable[str]) -> bool | None:
+def affirms(text: str, phrase: str, *, negations: Iterable[str], conjunctions: Iterable[str]) -> bool | None:
     """Return True if a text says a phrase, False if it says its negation, None if it says neither.
 
     A negation counts in the clause of the phrase, before it or directly after it: *n'est pas encore rétablie*,
@@ -46,8 +46,8 @@ def affirmed(text: str, phrase: str, *, negations: Iterable[str], conjunctions: 
         negations: Words that negate.
         conjunctions: Words at which a clause ends, like a comma.
     """
-    sought, found = f" {folded(phrase)} ", None
-    negative = [f" {folded(word)} " for word in negations]
+    sought, found = f" {fold(phrase)} ", None
+    negative = [f" {fold(word)} " for word in negations]
     own = any(sought.startswith(word) for word in negative)
     for clause in _clauses(text, sought, conjunctions):
         before, told, after = clause.partition(_PLACE)
@@ -59,8 +59,8 @@ def affirmed(text: str, phrase: str, *, negations: Iterable[str], conjunctions: 
 
 def _clauses(text: str, sought: str, conjunctions: Iterable[str]) -> Iterator[str]:
     """Yield each clause, folded, with a mark in place of the phrase, which may hold a conjunction itself."""
-    joints = {folded(word) for word in conjunctions}
+    joints = {fold(word) for word in conjunctions}
     for part in _CLAUSE.split(text):
-        words = f" {folded(part)} ".replace(sought, f" {_PLACE} ").split()
+        words = f" {fold(part)} ".replace(sought, f" {_PLACE} ").split()
         ends = [-1, *(place for place, word in enumerate(words) if word in joints), len(words)]
         yield from (f" {' '.join(words[start + 1 : end])} " for start, end in pairwise(ends))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final, Literal
 
-from policenotify.text.budget import clusters
+from policenotify.text.budget import split_graphemes
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -33,7 +33,7 @@ SEVERAL: Final = {"GSM-7": 153, "UCS-2": 67}
 
 
 @dataclass(frozen=True, slots=True)
-class Sms:
+class SmsText:
     """A text as it is sent.
 
     Attributes:
@@ -51,7 +51,7 @@ class Sms:
 
 
 @dataclass(frozen=True, slots=True)
-class Gsm:
+class GsmText:
     """A text written in the alphabet of SMS.
 
     Attributes:
@@ -72,7 +72,7 @@ _DOUBLE: Final = {
 _KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 
 
-def sms(text: str) -> Sms:
+def sms(text: str) -> SmsText:
     """Say how a text is sent by SMS: in which encoding, in how many segments, and what each of them holds.
 
     Args:
@@ -83,7 +83,7 @@ def sms(text: str) -> Sms:
     # An extended character, and one beyond U+FFFF, is one code point of two units; two halves of a pair are two of two.
     units = len(text) + sum(2 - (end - start) for start, end in doubles)
     parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, doubles, SEVERAL[encoding]))
-    return Sms(encoding, units, len(parts), parts)
+    return SmsText(encoding, units, len(parts), parts)
 
 
 def _parts(text: str, doubles: list[tuple[int, int]], room: int) -> Iterator[str]:
@@ -152,7 +152,7 @@ _LOST: Final = "\0"
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
-def to_gsm(text: str) -> Gsm:
+def to_gsm(text: str) -> GsmText:
     """Write a text in the alphabet of SMS, as a French reader would.
 
     Letters keep those accents that the alphabet has (é è à ù É ä ö ü ñ) and lose the others, quotation marks and
@@ -163,7 +163,7 @@ def to_gsm(text: str) -> Gsm:
         text: The text.
     """
     if _ALL_GSM.fullmatch(text):
-        return Gsm(text, ())
+        return GsmText(text, ())
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
     lost: dict[str, None] = {}
     if _MAY_READ_OTHERWISE.search(text):
@@ -185,7 +185,7 @@ def to_gsm(text: str) -> Gsm:
     if foreign:
         lost[foreign] = None
     text = "".join(written)
-    return Gsm(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
+    return GsmText(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
@@ -199,7 +199,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
         if start > done:
             yield text[done:start], text[done:start].translate(easy)
         done = found.end()
-        for piece in clusters(text[start:done]):
+        for piece in split_graphemes(text[start:done]):
             yield piece, _plain(piece)
     if done < len(text):
         yield text[done:], text[done:].translate(easy)
