@@ -23,7 +23,7 @@ from policenotify.text.urls import (
     MAX_LABEL,
     MAX_SHORT,
     SPACES,
-    Grammar,
+    UrlGrammar,
     top_level_domains,
 )
 from policenotify.text.x_entities import Entity
@@ -61,8 +61,8 @@ _SCHEME: Final = re.compile(r"(?<=.)https?\Z")
 
 
 @cache
-def _grammar() -> Grammar:
-    return Grammar(
+def _grammar() -> UrlGrammar:
+    return UrlGrammar(
         no_domain=rf"""!"#$%&'()*+,./:;<=>?@\[\]^`{{|}}~\x00-\x1f\x7f{SPACES}{INVALID}{DIRECTIONS}""",
         path=rf"^<>()?{_WHITE}",
         path_loose="!*\"'「」;:=,.$%[]~&|@",

@@ -92,7 +92,7 @@ def _capital(sign: str) -> str:
     return capital if len(capital) == 1 and (sign.isascii() or not capital.isascii()) else sign
 
 
-class Grammar:
+class UrlGrammar:
     """The characters in which X and Mastodon differ.
 
     Args:

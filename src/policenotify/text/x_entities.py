@@ -21,7 +21,7 @@ from policenotify.text.urls import (
     MAX_LABEL,
     MAX_SHORT,
     SPACES,
-    Grammar,
+    UrlGrammar,
     TopLevelDomains,
     UrlCandidate,
     chain_ends,
@@ -83,8 +83,8 @@ _CASHTAG: Final = re.compile(
 
 
 @cache
-def _grammar() -> Grammar:
-    return Grammar(
+def _grammar() -> UrlGrammar:
+    return UrlGrammar(
         no_domain=rf"""!'#%&()*+,./:;<=>?@\[\]^{{|}}~$\\{SPACES}{INVALID}{DIRECTIONS}""",
         path=PATH,
         path_loose="!*';:,.$%[]\u2013~@|&",
