@@ -32,7 +32,8 @@ from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN, BySe
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.languages import best_match
-from policenotify.model.message import CategoryCode, Language, Sentence
+from policenotify.model.location import Text
+from policenotify.model.message import CategoryCode, Language
 from policenotify.model.rate import EXAMPLES, Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES, WORDS
@@ -308,7 +309,7 @@ class Settings(_Part):
     """
 
     schema_version: Literal[1] = 1
-    sender: Sentence
+    sender: Text
     zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.journal.keys")
