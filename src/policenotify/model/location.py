@@ -265,7 +265,7 @@ class Location(_Value):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        if self.commune and self.department and department_in(self.commune) != self.department:
+        if self.commune and self.department and _department_in(self.commune) != self.department:
             raise ValueError(f"department: commune {self.commune} is not in department {self.department}")
         return self
 
@@ -285,14 +285,13 @@ class Location(_Value):
             if words := changes.get(field, getattr(self, field)):
                 changes[field] = remove_house_numbers(str(words)).text or None
         if self.commune and not self.department and "commune" in changes:
-            changes["department"] = department_in(self.commune)
+            changes["department"] = _department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
         changes["area"] = self.area.snapped(at_most) if self.area else None
         return self.model_copy(update=changes)
 
 
-def department_in(commune: str) -> str:
-    """Return the department in a commune's code: three characters overseas, else two."""
+def _department_in(commune: str) -> str:
     return commune[:3] if commune.startswith(("97", "98")) else commune[:2]
 
 
