@@ -1,8 +1,7 @@
-"""How long a text is on a network, what may stand in it, and how to make it fit.
+"""The length of a text on each network, the characters that may stand in it, and ways to make it fit.
 
-Only the measures are imported from here, since every network needs them; what shapes a text is in
-`characters`, `spans`,
-`comparing` and `fitting`.
+Only the measures are exported here: every network needs them. `characters`, `spans`, `comparison` and `fit` shape a
+text.
 """
 
 from policenotify.text.budget import Budget, graphemes, utf8_bytes
