@@ -26,7 +26,7 @@ from policenotify.text.urls import (
     UrlGrammar,
     top_level_domains,
 )
-from policenotify.text.x_entities import Entity
+from policenotify.text.x_entities import Entity, without_overlaps
 
 if TYPE_CHECKING:
     import regex
@@ -107,7 +107,7 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     text, spoiler = text.strip(_STRIPPED), spoiler.strip(_STRIPPED)
     parts = [spoiler]
     done = 0
-    for entity in _first([*_addresses(text), *_mentions(text)]):
+    for entity in without_overlaps([*_addresses(text), *_mentions(text)]):
         short = "x" * url if entity.kind == "url" else "@" + entity.value.partition("@")[0]
         parts += [text[done : entity.start], short]
         done = entity.end
@@ -143,16 +143,7 @@ def mastodon_entities(text: str) -> tuple[Entity, ...]:
     Returns:
         The value of an address is the address, of a mention `name@domain` or `name`, of a hashtag its name.
     """
-    return tuple(_first([*_addresses(text), *_hashtags(text), *_mentions(text)]))
-
-
-def _first(entities: list[Entity]) -> Iterator[Entity]:
-    """Yield the entities that do not overlap an earlier one."""
-    done = 0
-    for entity in sorted(entities, key=lambda entity: entity.start):
-        if entity.start >= done:
-            yield entity
-            done = entity.end
+    return tuple(without_overlaps([*_addresses(text), *_hashtags(text), *_mentions(text)]))
 
 
 def _addresses(text: str) -> Iterator[Entity]:
