@@ -100,37 +100,12 @@ def _parts(text: str, doubles: list[tuple[int, int]], limit: int) -> Iterator[st
 # The signs of French typography and police messages. For all others, Unicode's compatibility decomposition decides:
 # ê is e, À is A, … is ..., ½ is 1⁄2, ² is 2, № is No.
 _WRITTEN: Final = {
-    **dict.fromkeys("’‘‚‛′´`‹›", "'"),
-    **dict.fromkeys("“”„‟″«»", '"'),
-    **dict.fromkeys("‐‑‒–—―−•", "-"),
-    **dict.fromkeys("\u2028\u2029\x85\v", "\n"),
-    "\t": " ",
-    "œ": "oe",
-    "Œ": "OE",
-    "×": "x",
-    "÷": "/",
-    "⁄": "/",
-    "±": "+/-",
-    "≤": "<=",
-    "≥": ">=",
-    "→": "->",
-    "←": "<-",
-    "©": "(c)",
-    "®": "(R)",
-    "™": "(TM)",
-    "·": ".",
-    "‰": "o/oo",
-    "µ": "u",
-    "ł": "l",
-    "Ł": "L",
-    "đ": "d",
-    "Đ": "D",
-    "ð": "d",
-    "Ð": "D",
-    "þ": "th",
-    "Þ": "Th",
+    **dict.fromkeys("’‘‚‛′´`‹›", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―−•", "-"),
+    **dict.fromkeys("\u2028\u2029\x85\v", "\n"), **dict.fromkeys("÷⁄", "/"), "\t": " ", "·": ".", "‰": "o/oo",
+    "×": "x", "±": "+/-", "≤": "<=", "≥": ">=", "→": "->", "←": "<-", "©": "(c)", "®": "(R)", "™": "(TM)",
+    "œ": "oe", "Œ": "OE", "µ": "u", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th",
     "ı": "i",
-}
+}  # fmt: skip
 _SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
 _REWORDED: Final = (  # signs, and for a text with one of them a pattern and its replacement
     # The marks that replace quotation marks have no space inside.

@@ -1,10 +1,10 @@
 """The weighted length of a text on X: twitter-text 3.1.0, configuration 3.
 
 A character counts 2, but most of punctuation and of the Latin, Greek, Cyrillic, Hebrew, Arabic, Thai … scripts count 1.
-An emoji of 2018 or before counts 2, however many characters it has, and a newer one counts as its characters. Any address
-counts 23, and so does a typing error such as `fermé.La`. The text is composed (NFC) first. Sources:
-`config/v3.json`, `parseTweet` and twemoji-parser 11.0.2 of <https://github.com/twitter/twitter-text>, and X's
-documentation, "Counting characters".
+An emoji of 2018 or before counts 2, however many characters it has. A newer one counts as its characters. An address
+counts 23, and so does a typing error such as `fermé.La`. The text is composed (NFC) first. Sources: `config/v3.json`,
+`parseTweet` and twemoji-parser 11.0.2 of <https://github.com/twitter/twitter-text>, and X's documentation, "Counting
+characters".
 """
 
 from __future__ import annotations
