@@ -292,7 +292,7 @@ def test_a_command_s_name_is_no_network_s(shelf: Shelf) -> None:
 )
 def test_a_channel_that_does_not_say_what_it_is_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace(ours, theirs))
-    with pytest.raises(SettingsError, match=r"'ntfy' does not state its Capabilities, or not its account as a text"):
+    with pytest.raises(SettingsError, match=r"'ntfy' states no Capabilities, or its account is not a text"):
         configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
