@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import budget, characters, x_length
-from policenotify.text import wrap as wrap_module
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.wrap import wrap
@@ -96,5 +95,5 @@ def test_a_text_weighs_as_much(text: str) -> None:
 @given(TEXTS, st.integers(8, 80))
 def test_a_text_is_wrapped_alike(text: str, width: int) -> None:
     quickly = wrap(text, width)
-    with patch.object(wrap_module, "_plainly", return_value=[]):
+    with patch("policenotify.text.wrap._plainly", return_value=[]):
         assert wrap(text, width) == quickly
