@@ -123,19 +123,19 @@ class UnsupportedVersion(PolicenotifyError):
     """A newer policenotify than this one wrote the value.
 
     Attributes:
-        what: Kind of value, such as `message`.
-        found: The value's schema version.
-        known: The newest version that this installation reads.
+        kind: The kind of the value, such as `message`.
+        version: The value's schema version.
+        supported: The newest version that this installation reads.
     """
 
-    def __init__(self, what: str, found: int, known: int, *, where: str = "") -> None:
-        self.what = what
-        self.found = found
-        self.known = known
-        subject = f"The {what} {where}" if where else f"This {what}"
+    def __init__(self, kind: str, version: int, supported: int, *, where: str = "") -> None:
+        self.kind = kind
+        self.version = version
+        self.supported = supported
+        subject = f"The {kind} {where}" if where else f"This {kind}"
         super().__init__(
-            f"{subject} has schema version {found}; this policenotify reads up to {known}. "
-            f"Install the release of policenotify that introduced {what} version {found}, or a later one."
+            f"{subject} has schema version {version}; this policenotify reads up to {supported}. "
+            f"Install the release of policenotify that introduced {kind} version {version}, or a later one."
         )
 
 
@@ -190,10 +190,10 @@ class MissingExtra(SettingsError, ImportError):
         package: The package that declares the extra.
     """
 
-    def __init__(self, what: str, extra: str, *, package: str = "policenotify") -> None:
+    def __init__(self, subject: str, extra: str, *, package: str = "policenotify") -> None:
         self.extra = extra
         self.package = package
-        super().__init__(f"{what} needs an extra. Install it: pip install '{package}[{extra}]'")
+        super().__init__(f"{subject} needs an extra. Install it: pip install '{package}[{extra}]'")
 
 
 class JournalError(PolicenotifyError):
@@ -247,16 +247,16 @@ class JournalTakenAway(JournalError):
     """The journal was deleted or replaced while it was in use. This process sends nothing more.
 
     Attributes:
-        what: The event, as a sentence.
+        event: The event, as a sentence.
     """
 
     _unknown = ""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self, event: str) -> None:
+        self.event = event
         super().__init__(
-            f"{what} This process sends nothing more. Stop all that publishes and delivers, put the right journal back "
-            "(a file together with its -wal file), prove it (policenotify doctor), then start again.",
+            f"{event} This process sends nothing more. Stop all that publishes and delivers, put the right journal "
+            "back (a file together with its -wal file), prove it (policenotify doctor), then start again.",
             published="unknown",
         )
 
