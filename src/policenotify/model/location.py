@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 
 from policenotify.model.cap import Precision
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.text.house_numbers import remove_house_numbers
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
@@ -91,10 +90,6 @@ Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
 Polygons = Annotated[tuple[Rings, ...], Field(min_length=1)]
 
 
-class _Value(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
-
 def _in_france(latitude: float, longitude: float) -> bool:
     return any(s <= latitude <= n and w <= longitude <= e for s, w, n, e in _FRANCE)
 
@@ -107,7 +102,7 @@ def _refuse_swapped(latitude: float, longitude: float) -> None:
         )
 
 
-class Point(_Value):
+class Point(FrozenModel):
     """A position in WGS 84, in decimal degrees.
 
     Attributes:
@@ -163,7 +158,7 @@ def _nesting(value: object) -> str:
     return "MultiPolygon" if isinstance(value, list | tuple) else "Polygon"
 
 
-class Area(_Value):
+class Area(FrozenModel):
     """A GeoJSON geometry (RFC 7946, sections 3.1.6 and 3.1.7): longitude before latitude, rings closed.
 
     Attributes:
@@ -212,7 +207,7 @@ def _upper(degrees: float, lower: int, step: int) -> int:
     return max(-(-round(degrees * _MILLION) // step) * step, lower + step)
 
 
-class RoadRef(_Value):
+class RoadRef(FrozenModel):
     """A place on a numbered road, in the terms of the French road services.
 
     Attributes:
@@ -230,7 +225,7 @@ class RoadRef(_Value):
     administrator: Text | None = None
 
 
-class Location(_Value):
+class Location(FrozenModel):
     """The place of a message. Every field is optional, but a check requires a place that readers can recognise.
 
     Attributes:

@@ -9,15 +9,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     PlainSerializer,
@@ -31,7 +29,7 @@ from pydantic_core import from_json
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import best_match
-from policenotify.model.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
+from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
 from policenotify.model.location import Location, Text, collapse_whitespace, require_printable
 
 SCHEMA_VERSION = 1
@@ -173,12 +171,7 @@ FileBytes = Annotated[
 FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(require_printable)]
 
 
-class _Value(BaseModel):
-    # Errors never quote the value: a link may hold a password.
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Image(_Value):
+class Image(FrozenModel):
     """An image, given by exactly one of a path, its bytes, or (once published) its digest.
 
     Attributes:
@@ -201,7 +194,7 @@ class Image(_Value):
         return self
 
 
-class Translation(_Value):
+class Translation(FrozenModel):
     """The message's words in another language.
 
     Attributes:
@@ -219,7 +212,7 @@ class Translation(_Value):
     alts: tuple[Alt, ...] = ()
 
 
-class Message(_Value):
+class Message(FrozenModel):
     """A message, as the desk publishes it once on every network.
 
     White space and line ends are normalised. An unprintable character is an error, never dropped. Field names and

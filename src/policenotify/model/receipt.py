@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import IncidentStatus, Stage, next_status
+from policenotify.model.lifecycle import FrozenModel, IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
-
-
-class _Value(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
 
 UNVERIFIED = "Accepted by the gateway, not verified."
 """The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
 
 
-class Receipt(_Value):
+class Receipt(FrozenModel):
     """The outcome of one delivery.
 
     Attributes:
@@ -93,7 +87,7 @@ class PublicationFailed(PolicenotifyError):
         super().__init__("\n".join(str(receipt) for receipt in self.receipts))
 
 
-class Publication(_Value):
+class Publication(FrozenModel):
     """A message as it was published, with its receipts. Iterating yields the receipts.
 
     Attributes:
