@@ -32,26 +32,22 @@ _NOT_SENT = frozenset(
         "SSLCertVerificationError", "SMTPConnectError", "SMTPHeloError",
     }
 )  # fmt: skip
-_WHY = (
-    (
-        frozenset({"NameResolutionError", "gaierror"}),
-        (": its name is not found", " Check the channel's address in the settings, and the DNS of this machine."),
+_NO_NAME = (": its name is not found", " Check the channel's address in the settings, and the DNS of this machine.")
+_WHY = {
+    "NameResolutionError": _NO_NAME,
+    "gaierror": _NO_NAME,
+    "SSLCertVerificationError": (
+        ": its certificate is not trusted",
+        " Check the clock and the authorities (CA certificates) of this machine.",
     ),
-    (
-        frozenset({"SSLCertVerificationError"}),
-        (": its certificate is not trusted", " Check the clock and the authorities (CA certificates) of this machine."),
-    ),
-    (
-        frozenset({"InvalidSchema"}),
-        (": no way leads there", " Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
-    ),
-)
+    "InvalidSchema": (": no way leads there", " Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
+}
 _NO_AUTHORITIES = (
     ": the authorities (CA certificates) of this machine cannot be read",
     " Check the file that REQUESTS_CA_BUNDLE names.",
 )
-# The proxy refused the call, unless the error has a cause: urllib3 also names a connection so that the proxy cut after
-# it had taken the whole request.
+# Without a cause, the proxy refused the call. With one, it may have cut the connection after the whole request: urllib3
+# uses the name for both.
 _PROXY = "ProxyError"
 # Nothing is posted until a person acts (RFC 9110, sections 15.5.2 to 15.5.4 and 15.5.8).
 _WRONG_CREDENTIALS = ("{where} does not accept our credentials", "Check the account and its password or token")
@@ -158,7 +154,7 @@ def why_unreachable(error: BaseException) -> tuple[str, str]:
     if any(map(_lacks_authorities, chain)):
         return _NO_AUTHORITIES
     names = {kind.__name__ for cause in chain for kind in type(cause).__mro__}
-    return next((texts for known, texts in _WHY if names & known), ("", ""))
+    return next((texts for name, texts in _WHY.items() if name in names), ("", ""))
 
 
 def _with_causes(error: BaseException, above: frozenset[int]) -> Iterator[BaseException]:
