@@ -25,7 +25,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def collapse_whitespace(value: object) -> object:
-    """Return a text with one space for any white space between words, and other values unchanged."""
+    """Return a text with single spaces, and other values unchanged."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
@@ -145,12 +145,15 @@ class Point(FrozenModel):
 
 
 def _cell(degrees: float, step: int, limit: int) -> int:
-    """Return the lower edge of the value's cell in millionths of a degree. The last cell includes the limit."""
+    """Return the lower edge of a cell in millionths of a degree.
+
+    The last cell includes the limit.
+    """
     return min(round(degrees * _MILLION) // step * step, limit * _MILLION - step)
 
 
 def _nesting(value: object) -> str:
-    """Return the geometry that coordinates of this depth have, so that an error is about one geometry only."""
+    """Return the type of coordinates by their depth, for errors about one type only."""
     for _ in range(3):
         if not isinstance(value, list | tuple) or not value:
             return "Polygon"
@@ -159,7 +162,9 @@ def _nesting(value: object) -> str:
 
 
 class Area(FrozenModel):
-    """A GeoJSON geometry (RFC 7946, sections 3.1.6 and 3.1.7): longitude before latitude, rings closed.
+    """A GeoJSON geometry: longitude before latitude, rings closed.
+
+    See RFC 7946, sections 3.1.6 and 3.1.7.
 
     Attributes:
         type: `Polygon` or `MultiPolygon`.
@@ -188,7 +193,7 @@ class Area(FrozenModel):
         return tuple(ring for polygon in polygons for ring in polygon)  # type: ignore[misc]  # `type` decides the depth
 
     def snapped(self, precision: Precision) -> Area | None:
-        """Return the box around the area, widened to the grid of the precision, or `None` for `department`."""
+        """Return the box around the area on the grid, or `None` for `department`."""
         if precision is Precision.EXACT:
             return self
         step = _GRID.get(precision)
@@ -203,7 +208,7 @@ class Area(FrozenModel):
 
 
 def _upper(degrees: float, lower: int, step: int) -> int:
-    """Return the first grid edge that is not below the value, at least one cell above the lower edge."""
+    """Return the grid edge above the value, at least a cell above the lower edge."""
     return max(-(-round(degrees * _MILLION) // step) * step, lower + step)
 
 
@@ -226,7 +231,9 @@ class RoadRef(FrozenModel):
 
 
 class Location(FrozenModel):
-    """The place of a message. Every field is optional, but a check requires a place that readers can recognise.
+    """The place of a message.
+
+    Every field is optional, but a check requires a place that readers can recognise.
 
     Attributes:
         commune: INSEE code of the commune. Names are not unique.
@@ -265,7 +272,7 @@ class Location(FrozenModel):
         return self
 
     def blur(self, finest: Precision) -> Location:
-        """Return the place with no detail finer than *finest*. Equal input has equal output.
+        """Return the place without any detail finer than *finest*.
 
         Finer words are left out, and a finer point or area is widened. Below `exact`, house numbers, buildings, floors
         and flats are removed from street, district and label. The officer's own label counts as fine as a district.

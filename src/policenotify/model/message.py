@@ -1,4 +1,4 @@
-"""The message of the desk: typed, frozen, JSON in and out. The checks judge its content."""
+"""The message of the desk: typed, frozen, JSON in and out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCHEMA_VERSION = 1
 
 
 class Category(StrEnum):
-    """The built-in category codes. Codes are open, and a CategoryProfile gives one its meaning."""
+    """The built-in codes. Other codes are allowed, each with a CategoryProfile."""
 
     TRAFFIC_ACCIDENT = "traffic_accident"
     ROAD_CLOSURE = "road_closure"
@@ -101,7 +101,7 @@ def _written_time(value: object) -> object:
 
 
 def _in_utc(value: datetime) -> datetime:
-    """Return the moment in UTC. In a zone's gaps and folds, a time compares unequal to itself."""
+    """Return the moment in UTC: in a zone's fold, a time is unequal to itself."""
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
@@ -172,7 +172,7 @@ FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(requir
 
 
 class Image(FrozenModel):
-    """An image, given by exactly one of a path, its bytes, or (once published) its digest.
+    """An image, given by exactly one of a path, its bytes or its digest.
 
     Attributes:
         alt: The description for readers who cannot see it. Required: French law counts a service's posts among
@@ -285,7 +285,7 @@ class Message(FrozenModel):
         return self.lifecycle.incident
 
     def wording(self, language: str) -> Translation | None:
-        """Return the message's words in a language, or `None`. For `de-CH`, also those in `de`."""
+        """Return the words in a language, if any. For `de-CH`, also those in `de`."""
         own = Translation.model_construct(  # validated with the message
             language=self.language,
             headline=self.headline,

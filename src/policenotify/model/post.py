@@ -1,4 +1,4 @@
-"""The wording of a message for one channel, its request and its reference: values stored as JSON in the journal."""
+"""A post, its request and its reference: JSON values in the journal."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Span(FrozenModel):
 
 
 class Picture(FrozenModel):
-    """An image as stored in the journal: re-encoded without metadata, named by the SHA-256 of its bytes.
+    """An image as stored in the journal, re-encoded without metadata.
 
     Attributes:
         digest: SHA-256 of the bytes.
@@ -170,7 +170,7 @@ class Post(_Stored):
 
 
 class Request(_Stored):
-    """The arguments of the call that publishes a post: frozen before the first attempt, repeated unchanged.
+    """The frozen arguments of the call that publishes a post, for every attempt.
 
     Attributes:
         key: The post's key.

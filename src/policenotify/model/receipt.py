@@ -161,7 +161,7 @@ class Publication(FrozenModel):
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:
-        """Return a correction of this publication, or of the standalone message that it corrects."""
+        """Return a correction of this publication, or of the standalone message."""
         return self._next(Stage.CORRECTION, headline, fields, corrects=self.id if self.incident else self._standalone)
 
     def cancel(self, headline: str, **fields: object) -> Message:
@@ -179,7 +179,7 @@ class Publication(FrozenModel):
 
 
 def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> str:
-    """Return a time in a zone, as `2026-07-26 14:05`. Only UTC is named: readers expect local time."""
+    """Return a time in a zone, as `2026-07-26 14:05`. Only UTC is named."""
     at = at.astimezone(zone)
     shown = f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
     return f"{shown} UTC" if at.tzname() == "UTC" else shown
