@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -201,7 +201,8 @@ def test_preview_shows_each_message(run: Run, file: Path) -> None:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    while not holds():
+    ends = monotonic() + 30
+    while not holds() and monotonic() < ends:  # what follows fails, rather than waits for ever
         sleep(0.02)
 
 
@@ -230,7 +231,7 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
             ('"said"', lambda: _until(lambda: len(desk.bluesky.posts) == 1)),
             ("", lambda: file.write_text("[", encoding="utf-8")),
             ("SettingsError", lambda: publisher.journal.stop("chef")),
-            ('"Stopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
+            ('"PublishingStopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
         )
         assert run("campaign", "serve", "campaigns", "--every", "0.1", "--json").code == 0
         following.join()
