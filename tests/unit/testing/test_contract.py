@@ -24,7 +24,7 @@ from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
 
 HERE = Path(__file__).parent
-EXAMPLE = HERE.parents[1] / "examples" / "policenotify-ntfy"
+EXAMPLE = HERE.parents[2] / "examples" / "policenotify-ntfy"
 
 FAULTS = """
 ConnectsAtOnce           test_opening_it_touches_nothing                     may reach no network
