@@ -224,8 +224,6 @@ class Channel(Protocol):
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Encode *post* as a request. May upload, but makes nothing visible.
 
-        Any other exception counts as `Unavailable`: nothing is posted.
-
         Args:
             post: The post.
             reply_to: The channel's earlier posts of the incident, from the opening to the post to answer. May be empty,
@@ -233,7 +231,7 @@ class Channel(Protocol):
 
         Raises:
             ChannelError: One of the four kinds. `Refused(fallback="standalone")` if no post of *reply_to* can be
-                answered.
+                answered. Any other exception counts as `Unavailable`.
         """
 
     def whoami(self) -> Account:
@@ -283,9 +281,8 @@ class SupportsBulkSend(Channel, Protocol):
             One outcome for each recipient taken, in any order.
 
         Raises:
-            Refused: See `SupportsSend.send`. Holds for every recipient not yet yielded.
-            Blocked: Likewise.
-            Unavailable: Likewise. Any other exception leaves every recipient taken and not yet yielded in doubt.
+            ChannelError: As in `SupportsSend.send`, for every recipient not yet yielded. `Unconfirmed` and any other
+                exception leave every recipient taken and not yet yielded in doubt.
         """
 
 
