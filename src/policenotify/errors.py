@@ -65,8 +65,8 @@ class MessageRejected(PolicenotifyError):
         self.in_transaction = in_transaction
         reasons = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
         condition = " if your transaction commits" if in_transaction else ""
-        kept = f" The draft is kept as {publication}{condition}." if publication else ""
-        super().__init__(f"Nothing was sent: the message may not go out as it is.{kept}\n{reasons}")
+        draft = f" The draft is kept as {publication}{condition}." if publication else ""
+        super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")
 
 
 class InvalidTransition(PolicenotifyError):

@@ -328,9 +328,9 @@ class Message(FrozenModel):
         """
         if "lifecycle" in changes:
             raise TypeError("lifecycle follows from stage, incident and corrects; leave it out")
-        kept = {name: getattr(self, name) for name in _CARRIED}
+        carried = {name: getattr(self, name) for name in _CARRIED}
         lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects)
-        return Message.model_validate({**kept, "headline": headline, **changes, "lifecycle": lifecycle})
+        return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 
 _CARRIED = ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender")

@@ -215,7 +215,7 @@ def configured(
     try:
         values = model.model_validate(given, extra="forbid")  # in tables within, too
     except ValidationError as error:
-        found = format_validation_errors(error, model, at=at, also=OF_THE_CHANNEL, given=given)
+        found = format_validation_errors(error, model, at=at, also=OF_THE_CHANNEL, values=given)
         raise SettingsError("\n".join(found)) from None  # its cause would repeat an author's words about a secret
     named = {option: getattr(values, option) for option in model.model_fields}
     services = {parameter: wanted for parameter, hint, _ in parameters(kind) if (wanted := handed_in(hint))}

@@ -190,8 +190,8 @@ class UrlGrammar:
             if piece[0].startswith("("):
                 if self.bracket_end.fullmatch(piece[0]):
                     return piece.end()
-            elif kept := len(piece[0].rstrip(self.path_loose)):
-                return piece.start() + kept
+            elif length := len(piece[0].rstrip(self.path_loose)):
+                return piece.start() + length
         return path.start() + 1
 
 
