@@ -21,7 +21,7 @@ from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.publishing.defaults import resolve
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import PROFILES, WORDS
+from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
 
@@ -132,7 +132,7 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Channe
     scene = RenderContext(
         message=_message(category, stage),
         language=language,
-        words=WORDS[language],
+        locale=LOCALES[language],
         profile=PROFILES[category],
         now=AT + timedelta(minutes=0 if begins else 33),
         zone=PARIS,

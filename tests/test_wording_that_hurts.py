@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from shipped import NETWORKS, channel_on
 
 from policenotify.channel import ChannelConfig
-from policenotify.checks import CheckContext, check
+from policenotify.checks import CheckContext, run_checks
 from policenotify.cli.commands.preview import document, page
 from policenotify.cli.console import printed
 from policenotify.cli.report.builder import draw
@@ -32,7 +32,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
 from policenotify.publishing.defaults import resolve
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import PROFILES, WORDS, Locale
+from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.budget import Budget
@@ -77,7 +77,7 @@ def _render(
     scene = RenderContext(
         message=_resolved(message),
         language=language,
-        words=WORDS[language],
+        locale=LOCALES[language],
         profile=PROFILES[message.category],
         now=NOW,
         zone=PARIS,
@@ -532,12 +532,12 @@ def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> Non
         zone=PARIS,
         now=NOW,
     )
-    blocking = [finding for finding in check(draft) if finding.code == "PN104" and finding.blocks]
+    blocking = [finding for finding in run_checks(draft) if finding.code == "PN104" and finding.blocks]
     assert not blocking or not folded(message.instruction)
 
 
 @given(
-    st.sampled_from([(words, phrase) for words in WORDS.values() for phrase in words.all_clear]),
+    st.sampled_from([(words, phrase) for words in LOCALES.values() for phrase in words.all_clear]),
     st.sampled_from(
         ("{negation} {phrase}", "{negation} encore {phrase}", "{phrase} {negation} encore", "X. {negation} x {phrase}")
     ),

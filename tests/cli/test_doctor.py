@@ -11,7 +11,7 @@ from desk import ADDRESSES, Desk, accident
 
 from policenotify.errors import JournalError
 from policenotify.journal.journal import Journal
-from policenotify.render.locales import FR
+from policenotify.render.locales import LOCALES
 
 
 def _line(ran: Ran, what: str) -> Any:
@@ -186,7 +186,7 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     assert _line(ran, "language fr") == {
         "what": "language fr",
         "state": "ok",
-        "told": f"as shipped, words {FR.version}",
+        "told": f"as shipped, words {LOCALES['fr'].version}",
         "exit": 0,
     }
     german = _line(ran, "language de")

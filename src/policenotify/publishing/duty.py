@@ -69,7 +69,7 @@ class DutyNotifier:
         at, language = self.journal.now(), channels[0].languages[0]
         publication = self.deciding.ulid(at)
         reminding = self.reminders.reminding
-        words = matching(language, self.deciding.words) or next(iter(self.deciding.words.values()))
+        words = matching(language, self.deciding.locales) or next(iter(self.deciding.locales.values()))
         message = duty_message(
             reminder, language=language, words=words, phrases=reminding.words, zone=self.deciding.zone
         )

@@ -34,7 +34,7 @@ from policenotify.publishing.preparation import LoadedMessage, Preparer
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route
-from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.text.timestamps import local_time
 from policenotify.validation import did_you_mean
 
@@ -90,7 +90,7 @@ class Publisher:
         channels: Iterable[ChannelConfig],
         routes: Sequence[Route] = (),
         profiles: Mapping[str, CategoryProfile] = PROFILES,
-        words: Mapping[str, Locale] = WORDS,
+        locales: Mapping[str, Locale] = LOCALES,
         zone: tzinfo,
         sender: str,
         wait: timedelta = timedelta(seconds=20),
@@ -111,7 +111,7 @@ class Publisher:
             channels: The channels of the installation.
             routes: Which message goes where; none: every message goes everywhere.
             profiles: What each category means.
-            words: The fixed phrases of each language.
+            locales: The fixed phrases of each language.
             zone: The zone in which readers are told times.
             sender: The service's name.
             wait: For how long `publish` delivers before it returns.
@@ -134,7 +134,7 @@ class Publisher:
         _refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
-        self.words = words
+        self.locales = locales
         self.zone = zone
         self.sender = sender
         self.wait = wait
@@ -154,7 +154,7 @@ class Publisher:
             duty=reminding.to,
             routes=self.routes,
             profiles=profiles,
-            words=words,
+            locales=locales,
             zone=zone,
             sender=sender,
             clock=self.clock,

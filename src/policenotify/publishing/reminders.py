@@ -170,7 +170,7 @@ def duty_message(
 ) -> Message:
     """What the duty channel is told. The same reminder gives the same message, in every process."""
     said = matching(language, phrases) or DUTY["fr"]
-    since = words.full(reminder.due_at, reminder.due_at, zone)
+    since = words.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     return Message(
         category=CATEGORY,

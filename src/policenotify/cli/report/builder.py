@@ -78,12 +78,12 @@ def _moment(told: Told, publisher: Publisher) -> Moment:
 
 def _section(name: str, group: Sequence[Told], publisher: Publisher) -> Section:
     first = group[0].message
-    words = matching(first.language, publisher.words) or next(iter(publisher.words.values()))
+    words = matching(first.language, publisher.locales) or next(iter(publisher.locales.values()))
     severity = first.severity if first.severity and first.severity is not Severity.UNKNOWN else None
     return Section(
         id=name,
         label=plain(profile_of(first.category, publisher.profiles).label(first.language)),
-        place=plain(place_of(first.location, words).whole()),
+        place=plain(place_of(first.location, words).one_line()),
         language=first.language,
         headline=plain(first.headline),
         incident=first.incident or "" if first.stage is not Stage.STANDALONE else "",
