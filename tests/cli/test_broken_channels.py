@@ -458,7 +458,7 @@ def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk)
         opened = publisher.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.REFUSED
-    assert "'drone' is no category here" in opened.on("bluesky").reason
+    assert "'drone' is not a category here" in opened.on("bluesky").reason
     assert "publish it again with another key" in opened.on("bluesky").reason
 
 

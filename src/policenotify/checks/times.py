@@ -25,7 +25,7 @@ _NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
     field="next_update_at",
 )
 def time_stated(context: CheckContext) -> Iterator[Remark]:
-    """Require a start, an end or the next update. A severe message without an instruction must have one."""
+    """Require a start, an end or the next update."""
     message = context.message
     stated = message.starts_at or message.expires_at or message.next_update_at
     if context.of_incident and message.stage in CALLS_TO_ACT and not stated:

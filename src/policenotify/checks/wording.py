@@ -75,7 +75,7 @@ def hazard_named(context: CheckContext) -> Iterator[Remark]:
     beginning = folded(message.headline[:HAZARD_WITHIN]).split()
     if not set(folded(label).split()) & set(beginning):
         yield Remark(
-            f"Neither its first {HAZARD_WITHIN} characters nor a hashtag name the danger.",
+            f"Neither its first {HAZARD_WITHIN} characters nor a hashtag names the danger.",
             f"Begin with it ({label}), or give the category a hashtag.",
             span=(0, min(HAZARD_WITHIN, len(message.headline))),
         )
