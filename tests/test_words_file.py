@@ -35,10 +35,10 @@ from policenotify.settings import (
     Settings,
     languages_of,
     locales_of,
+    missing_labels,
     open_publisher,
     profiles_of,
     read_settings,
-    unnamed,
 )
 from policenotify.text.budget import Budget, graphemes
 from policenotify.text.characters import one_line
@@ -511,7 +511,7 @@ def test_what_the_settings_say_of_a_category_counts_more(install: Install) -> No
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Feuer", "Feuer")
     assert (profiles["fire"].label("fr"), profiles["fire"].hashtag("fr")) == ("Incendie", "Incendie")
     assert (profiles["drone"].label("de-AT"), profiles["drone"].hashtag("de-AT")) == ("Drohne", "Drohne")
-    assert list(unnamed(profiles, settings)) == [
+    assert list(missing_labels(profiles, settings)) == [
         "categories.river_rescue.labels.de-AT",
         "categories.river_rescue.labels.en",
         "categories.drone.labels.en",
@@ -525,7 +525,7 @@ def test_hashtags_are_made_of_labels_and_never_french_by_accident(german: Settin
     assert profiles["fact_check"].hashtag("de") == "AmtlicheInfo"
     for severity in profiles["weather_relay"].severity_emojis:
         assert profiles["weather_relay"].hashtag("de", severity) == "Unwetterwarnung"
-    assert not list(unnamed(profiles, german))
+    assert not list(missing_labels(profiles, german))
 
 
 def test_a_severity_may_have_a_hashtag_and_a_category_none(install: Install) -> None:

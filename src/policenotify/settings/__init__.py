@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from policenotify.settings.factory import channels_of, open_publisher, routes_of
 from policenotify.settings.init import IGNORED, TEMPLATE, exposed_files, write_settings
-from policenotify.settings.languages import languages_of, locales_of, profiles_of, unnamed
+from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
 
@@ -24,10 +24,10 @@ __all__ = [
     "exposed_files",
     "languages_of",
     "locales_of",
+    "missing_labels",
     "open_publisher",
     "profiles_of",
     "read_settings",
     "routes_of",
-    "unnamed",
     "write_settings",
 ]

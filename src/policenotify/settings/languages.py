@@ -71,7 +71,7 @@ def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
         raise settings.error(str(error).splitlines()) from None
 
 
-def unnamed(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
+def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
     """Yield the label that each category lacks in a language in use, so that another language's stands in."""
     used = (tag for channel in settings.channels.values() for tag in channel.languages)
     for tag in dict.fromkeys((*used, *settings.languages)):
