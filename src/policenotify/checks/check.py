@@ -27,12 +27,8 @@ class CheckContext:
 
     Attributes:
         message: The resolved message.
-        profile: What its category means.
-        history: The earlier publications of its incident.
         is_commune: Returns True for the INSEE code of a present commune.
         zone: The readers' time zone.
-        now: The time.
-        locales: The phrases of each language.
         mentions: Accounts that some channel may mention, without `@`.
         typed: The message as the desk wrote it, unless that is the resolved one.
     """
@@ -64,14 +60,9 @@ class CheckContext:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One remark of a check.
+    """One remark of a check, for an officer.
 
-    Attributes:
-        reason: What is wrong, for an officer.
-        remedy: What to do about it.
-        field: The message's field, unless it is that of the check.
-        level: The level, unless it is that of the check.
-        span: Start and end in the field's text, if they are known.
+    Field and level replace those of the check. `span` is start and end in the field's text, if they are known.
     """
 
     reason: str
@@ -87,7 +78,6 @@ class Check:
 
     Attributes:
         code: Its permanent code.
-        title: What it requires.
         basis: The standard, study or law that it rests on.
         find: Yields its findings about a message.
     """
@@ -103,11 +93,7 @@ def check(
 ) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
     """Return a decorator that makes a check of a function yielding remarks. Its docstring is the title.
 
-    Args:
-        code: Its permanent code.
-        basis: The standard, study or law that it rests on.
-        field: The message's field, for remarks that name no other.
-        level: The level of remarks that name no other.
+    Remarks that name no other field or level have those given here.
     """
 
     def decorate(function: Callable[[CheckContext], Iterable[Remark]]) -> Check:

@@ -1,4 +1,4 @@
-"""Checks of the place: that it is stated, exists, and names no house."""
+"""Checks of the place: that it is stated, exists, and has no house number."""
 
 from __future__ import annotations
 

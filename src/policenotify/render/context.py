@@ -31,11 +31,7 @@ _Result = TypeVar("_Result")
 class LocalizedText:
     """The desk's text in one language, without unintended links and mentions.
 
-    Attributes:
-        language: BCP 47 tag.
-        description: More about the event, empty if there is nothing more.
-        instruction: What readers should do.
-        alts: The descriptions of the pictures. If empty, each picture has its own.
+    If `alts` is empty, each picture has its own description.
     """
 
     language: str
@@ -53,12 +49,9 @@ class RenderContext:
     Attributes:
         message: The resolved message.
         language: The language of the channel.
-        locale: The fixed phrases of that language.
-        profile: What the message's category means.
         now: The time of publication, which also decides what "today" is.
         zone: The readers' time zone.
         sender: The service's name, unless the message has one.
-        history: The incident's earlier publications.
         pictures: The message's pictures, in its order.
         reference: The public reference of the incident, for networks without threads.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.
@@ -131,7 +124,7 @@ class RenderContext:
 
     @cached_property
     def period(self) -> str:
-        """When the message holds, as far as the headline does not say it."""
+        """When the message holds, as far as the headline does not state it."""
         return self.times.period(self.message, self.profile, self.open_headline)
 
     @cached_property

@@ -65,21 +65,12 @@ class MailParts:
     """The content of a mail, in the order of reading.
 
     Attributes:
-        language: BCP 47 tag.
         banner: Category and stage in words: `Accident – TERMINÉ`.
-        tone: How urgent it looks.
-        headline: The headline.
-        place: The place, in short.
         facts: Labels and values: `("Depuis", "17h40")`.
         description: The description, with its line breaks.
-        instruction: What readers should do.
-        instruction_label: Its heading: `Que faire`.
-        context: What the incident is, for a mail that must stand alone.
-        link: A page with more.
-        link_label: The text of the link.
+        context: What the message refers to, in a mail that stands alone.
         pictures: The description of each attached picture.
         exercise: The banner of an exercise, empty otherwise.
-        footer: Who sends this, and why.
     """
 
     language: str
@@ -157,10 +148,7 @@ def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitt
 
     The description is shortened or left out first, then the instruction is shortened.
 
-    Args:
-        parts: The content.
-        budget: The budget of the text.
-        sentences: Shorten the description at the end of a sentence only, as the instruction always is.
+    With *sentences* the description is shortened at the end of a sentence only, as the instruction always is.
     """
     omitted: list[str] = []
     text, html = render_mail(parts)

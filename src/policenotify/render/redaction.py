@@ -17,12 +17,7 @@ _PLACES = ("label", "street", "district")
 
 
 def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each field that may name a house, with the parts that do.
-
-    Args:
-        message: As the desk wrote it.
-        earlier: The earlier messages of its incident.
-    """
+    """Yield each field that may hold a house number, with the parts that do."""
     streets = _streets(message, *earlier)
     for name, address in _addresses(message, streets):
         yield name, address.taken

@@ -25,7 +25,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     Args:
         context: The message in the target's language. All targets in that language share it.
         target: The target.
-        channel: Its channel.
+        channel: The channel of the target.
         key: The key of the post. Both forms have it, since only one of them is sent.
 
     Returns:

@@ -18,20 +18,14 @@ _WEEK: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class TimeFormatter:
-    """Writes times in one language, as seen from one moment in one zone.
-
-    Attributes:
-        locale: The language's phrases.
-        now: The time of publication.
-        zone: The readers' time zone.
-    """
+    """Writes times in one language, as seen from one moment in the readers' zone."""
 
     locale: Locale
     now: datetime
     zone: tzinfo
 
     def period(self, message: Message, profile: CategoryProfile, headline: str) -> str:
-        """Return when the message holds, to go with the headline. Empty if the headline says so.
+        """Return when the message holds, to go with the headline. Empty if the headline states it.
 
         If the headline names the time but not the other day, only the day is returned. Only incidents have a period:
         the times of a campaign are when it may be sent.

@@ -28,8 +28,8 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
 
     Args:
         settings: The settings.
-        tolerant: Return a channel with errors, too: its `problem` says why it cannot be used. Files of recipients are
-            then not read, for they are read at each publication. Otherwise any error is raised.
+        tolerant: Return a channel with errors, too: its `problem` is the reason why it cannot be used. Files of
+            recipients are then not read, for they are read at each publication. Otherwise any error is raised.
 
     Raises:
         SettingsError: Something is wrong with them, or two are the same account. There is one line for each.

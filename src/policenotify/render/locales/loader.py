@@ -34,11 +34,10 @@ SHIPPED: Final = ("fr", "en")
 """The languages shipped."""
 
 NAMES: Final = ("labels", "hashtags", "severity_hashtags")
-"""What a language says about categories, by code."""
+"""The fields of a language that name categories, by code."""
 
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 _JOINTS: Final = frozenset({"colon", "dash", "place_joint"})  # may begin and end with a space
-_NEVER_LENT: Final = ("sets_spaces",)  # typography belongs to one language
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
 _WRITE: Final = 'Write them, or name a language that lends them: base = "en"'
 # The names in braces of each phrase. A name with ? may be left out.
@@ -177,7 +176,9 @@ def read_locale(
     """
     alike = base is not None and base.locale.language in tags_for(tag)
     own = {name: value for name, value in table.items() if name not in {"base", "language"}}
-    lent = _lent_values(base, alike=alike)
+    lent = _values(base.locale) if base else {}
+    if not alike:
+        lent.pop("sets_spaces", None)  # typography belongs to one language
     combined = _combined(lent, own, alike=alike)
     codes = (*shipped_categories(), *categories)
     errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, codes), *_text_errors(own)]
@@ -217,11 +218,6 @@ def locale_schema() -> dict[str, Any]:
     for name, meaning in about:
         schema["properties"][name]["description"] = " ".join(meaning.split())
     return schema
-
-
-def _lent_values(base: LoadedLocale | None, *, alike: bool) -> dict[str, Any]:
-    values = _values(base.locale) if base else {}
-    return values if alike else {name: value for name, value in values.items() if name not in _NEVER_LENT}
 
 
 def _values(locale: Locale) -> dict[str, Any]:
