@@ -113,7 +113,7 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> Fitted:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.spell is None:
         return fit(parts, budget)
-    fitted = fit([replace(part, text=budget.spell(part.text)) for part in parts], budget)
+    fitted = fit([Part(budget.spell(part.text), part.rule, part.order, part.name) for part in parts], budget)
     return replace(fitted, text=budget.spell(fitted.text))  # the mark of a cut may not be in the alphabet either
 
 

@@ -19,7 +19,7 @@ the instruction, and where the rest is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -136,7 +136,9 @@ class ShortPost:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        return replace(part, text=self.context.typeset(part.text)) if self.hard_spaces else part
+        if not self.hard_spaces:
+            return part
+        return Part(self.context.typeset(part.text), part.rule, part.order, part.name)
 
     @cached_property
     def _content(self) -> tuple[str, str, tuple[Part, ...]]:
