@@ -178,7 +178,7 @@ def _page(category: str) -> str:
 
 
 def _count(channel: ChannelConfig, post: Post) -> str:
-    used, limit = channel.capabilities.budget.use(post.text)
+    used, limit = channel.capabilities.budget.usage(post.text)
     described = channel.capabilities.budget.describe
     return f"{used}/{limit}{f' ({described(post.text)})' if described else ''}"
 

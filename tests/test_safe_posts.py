@@ -20,7 +20,7 @@ from policenotify.render.places import place_of, tagged
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_entities, x_weight
-from policenotify.text.spans import hashtag, is_address, mentioned, spans_of
+from policenotify.text.spans import find_mentions, hashtag, is_address, spans_of
 
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 FR: Final = LOCALES["fr"]
@@ -125,7 +125,7 @@ def test_french_sets_its_spaces_and_english_does_not() -> None:
         (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(459, lambda text: sms(text).units * (1 if sms(text).encoding == "GSM-7" else 3)), None),  # SMS in UCS-2
-        (Budget(459, lambda text: sms(text).units, spell=lambda text: to_gsm(text).text), None),
+        (Budget(459, lambda text: sms(text).units, transliterate=lambda text: to_gsm(text).text), None),
         (Budget(500, utf8_bytes), None),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_space_breaks_no_line_where_that_costs_nothing(budget: Budget, reads: 
         assert reads.replace("~", "\u00a0") in text
     else:
         assert "\u00a0" not in text
-    if budget.spell:
+    if budget.transliterate:
         assert sms(text).encoding == "GSM-7"
 
 
@@ -151,7 +151,7 @@ def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
     for post in (wording.standalone, *wording.continuations):
         assert not post.text.lstrip().startswith(("@", "＠"))
         assert not set(post.text) & {"\ufffe", "\uffff"}
-        assert mentioned(post.text) == ()
+        assert find_mentions(post.text) == ()
         for one in x_entities(post.text):
             assert one.kind != "url" or "://" in one.value or is_address(one.value)
 

@@ -73,8 +73,8 @@ class OnBoard:
     def __init__(self, board: Board) -> None:
         self.board, self.capabilities, self.account = board, board.capabilities, board.account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        body = {"text": post.text, "under": [ref.id for ref in answers]}
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        body = {"text": post.text, "under": [ref.id for ref in reply_to]}
         made = Request(account=self.account, key=post.key, body=body)
         return taken(self.board.prepares, lambda: made)  # type: ignore[no-any-return]  # a script's step
 
@@ -394,7 +394,7 @@ def test_what_has_expired_since_is_taken_back_all_the_same(station: Station) -> 
 class Learning(OnBoard):
     """A channel that knows the limit of its server from its keep."""
 
-    learns = True
+    discovers_capabilities = True
 
     def __init__(self, board: Board, keep: StateStore) -> None:
         super().__init__(board)

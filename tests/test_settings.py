@@ -206,7 +206,7 @@ def test_a_rate_is_a_text_in_the_file_or_the_environment(write: Write) -> None:
     assert press.rate == Rate(1, timedelta(seconds=1))
     at = "channels.bluesky.rate: "
     for wrong, why in (
-        ('"fast"', "'fast' is no rate; write one such as"),
+        ('"fast"', "'fast' is not a rate; write one such as"),
         ("30", "write a rate such as '30 per 5 min'"),
     ):
         [line] = wrongs(write(BASIC.replace('tags = ["public"]', f"rate = {wrong}")))

@@ -36,8 +36,8 @@ from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.budget import Budget
-from policenotify.text.fit import longest
-from policenotify.text.folding import affirmed, folded
+from policenotify.text.comparison import affirms, fold
+from policenotify.text.fit import truncate
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -276,13 +276,13 @@ def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
     ],
 )
 def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
-    assert longest(text, lambda cut: len(cut) < len(text), sentences=True) == ""
+    assert truncate(text, lambda cut: len(cut) < len(text), sentences=True) == ""
 
 
 def test_what_is_said_once_may_be_shortened_in_a_sentence() -> None:
     text = "Une phrase bien plus longue que la place qui reste"
-    assert longest(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
-    assert longest(text, lambda cut: len(cut) < 30, sentences=True) == ""
+    assert truncate(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
+    assert truncate(text, lambda cut: len(cut) < 30, sentences=True) == ""
 
 
 # --- no house below the precision that may be told
@@ -534,7 +534,7 @@ def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> Non
         now=NOW,
     )
     blocking = [finding for finding in run_checks(draft) if finding.code == "PN104" and finding.blocks]
-    assert not blocking or not folded(message.instruction)
+    assert not blocking or not fold(message.instruction)
 
 
 @given(
@@ -550,11 +550,11 @@ def test_an_all_clear_counts_only_where_nothing_negates_it(
     words, phrase = clear
     asked = {"negations": words.negations, "conjunctions": words.conjunctions}
     negation = data.draw(st.sampled_from(words.negations))
-    own = folded(phrase).split()[0] in {folded(word) for word in words.negations}
-    assert affirmed(form.format(negation=negation, phrase=phrase.upper()), phrase, **asked) is own
+    own = fold(phrase).split()[0] in {fold(word) for word in words.negations}
+    assert affirms(form.format(negation=negation, phrase=phrase.upper()), phrase, **asked) is own
     elsewhere = data.draw(st.sampled_from((", ", ". ", " – ", f" {words.conjunctions[0]} ", "\n")))
-    assert affirmed(f"Ce {negation} cela{elsewhere}{phrase}", phrase, **asked) is True
-    assert affirmed(f"x{phrase}x {negation}", phrase, **asked) is None
+    assert affirms(f"Ce {negation} cela{elsewhere}{phrase}", phrase, **asked) is True
+    assert affirms(f"x{phrase}x {negation}", phrase, **asked) is None
 
 
 @given(st.data())

@@ -29,7 +29,7 @@ from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, matching, template
+from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_match, template
 from policenotify.render.locales.loader import locale_schema, placeholder_errors, read_locale
 from policenotify.settings import (
     Settings,
@@ -689,8 +689,8 @@ def test_a_channel_s_language_without_words_is_told_at_the_start(install: Instal
 )
 def test_a_region_gives_way_and_a_script_does_not(language: str, tags: list[str]) -> None:
     assert list(tags_for(language)) == tags
-    assert matching(language, dict.fromkeys(tags[-1:], 1)) == 1
-    assert matching(language, {"xx": 1}) is None
+    assert best_match(language, dict.fromkeys(tags[-1:], 1)) == 1
+    assert best_match(language, {"xx": 1}) is None
 
 
 # --- for editors, and what it costs

@@ -23,7 +23,7 @@ from policenotify.networks.bluesky.links import valid_uri
 from policenotify.networks.bluesky.record import BUDGET, record
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
-from policenotify.text.x_entities import joined
+from policenotify.text.x_entities import join_surrogates
 
 pytestmark = [
     pytest.mark.oracle,
@@ -80,7 +80,7 @@ def encoded(text: str) -> dict[str, Any]:
 
 
 def given(seed: int, count: int) -> list[str]:
-    whole = map(joined, texts(seed=seed, count=count))
+    whole = map(join_surrogates, texts(seed=seed, count=count))
     return [text for text in whole if text and not any("\ud800" <= sign <= "\udfff" for sign in text)]
 
 

@@ -9,8 +9,8 @@ from typing import Final
 from policenotify.checks.check import CheckContext, Remark, check, texts_of
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
-from policenotify.render.locales import Locale, matching
-from policenotify.text.folding import affirmed
+from policenotify.render.locales import Locale, best_match
+from policenotify.text.comparison import affirms
 
 _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
 
@@ -46,7 +46,7 @@ def predecessor_exists(context: CheckContext) -> Iterator[Remark]:
 def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
     """Require an all-clear of the language in an end."""
     message = context.message
-    locale = matching(message.language, context.locales)
+    locale = best_match(message.language, context.locales)
     if message.stage is not Stage.END or locale is None or not locale.all_clear:
         return
     text = f"{message.headline}\n{message.description}\n{message.instruction}"
@@ -67,7 +67,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Remark]:
     if context.message.stage is not Stage.END:
         return
     for language, field, text in texts_of(context.message, "headline", "description", "instruction"):
-        locale = matching(language, context.locales)
+        locale = best_match(language, context.locales)
         denied = [phrase for phrase, stated in (_all_clears(text, locale) if locale else {}).items() if stated is False]
         if denied:
             yield Remark(
@@ -80,7 +80,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Remark]:
 def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
     """Return for each all-clear of the language True if the text states it, False if it denies it, else None."""
     return {
-        phrase: affirmed(text, phrase, negations=locale.negations, conjunctions=locale.conjunctions)
+        phrase: affirms(text, phrase, negations=locale.negations, conjunctions=locale.conjunctions)
         for phrase in locale.all_clear
     }
 

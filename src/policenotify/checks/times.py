@@ -10,7 +10,7 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.text.folding import folded
+from policenotify.text.comparison import fold
 
 NEXT_UPDATE: Final = timedelta(hours=1)
 """The proposed time until the next update."""
@@ -30,7 +30,7 @@ def time_stated(context: CheckContext) -> Iterator[Remark]:
     stated = message.starts_at or message.expires_at or message.next_update_at
     if context.of_incident and message.stage in CALLS_TO_ACT and not stated:
         # An instruction is never held back because a time is missing.
-        advises = bool(folded(message.instruction)) or not context.severity.at_least(Severity.SEVERE)
+        advises = bool(fold(message.instruction)) or not context.severity.at_least(Severity.SEVERE)
         proposed = context.local(context.now + NEXT_UPDATE)
         yield Remark(
             "Readers do not know since when or until when it holds, nor when they will hear more.",

@@ -12,7 +12,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.message import Message
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
-from policenotify.text.folding import folded
+from policenotify.text.comparison import fold
 
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
@@ -40,7 +40,7 @@ def instruction_given(context: CheckContext) -> Iterator[Remark]:
         return
     level = Level.ERROR if context.severity.at_least(Severity.SEVERE) else Level.WARNING
     for _, field, instruction in texts_of(context.message, "instruction"):
-        if not folded(instruction):
+        if not fold(instruction):
             yield Remark(
                 f"Severity is {context.severity}, and readers get no instruction.",
                 "Give one in the imperative: Évitez le secteur. Restez à l'intérieur. Éloignez-vous des fenêtres.",
@@ -53,7 +53,7 @@ def instruction_given(context: CheckContext) -> Iterator[Remark]:
 def pictures_described(context: CheckContext) -> Iterator[Remark]:
     """Require a description of each picture, in each language."""
     for field, alt in alts_of(context.message):
-        if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(folded(alt).split()) <= _MEANINGLESS:
+        if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(fold(alt).split()) <= _MEANINGLESS:
             yield Remark(
                 "People who cannot see the picture do not learn what it shows.",
                 f"Describe it in a sentence of at least {MIN_ALT} characters; a file name does not describe it.",
@@ -72,8 +72,8 @@ def hazard_named(context: CheckContext) -> Iterator[Remark]:
     message, label = context.message, context.profile.label(context.message.language)
     if not context.of_incident or context.profile.hashtag(message.language, message.severity):
         return
-    beginning = folded(message.headline[:HAZARD_WITHIN]).split()
-    if not set(folded(label).split()) & set(beginning):
+    beginning = fold(message.headline[:HAZARD_WITHIN]).split()
+    if not set(fold(label).split()) & set(beginning):
         yield Remark(
             f"Neither its first {HAZARD_WITHIN} characters nor a hashtag names the danger.",
             f"Begin with it ({label}), or give the category a hashtag.",
@@ -88,7 +88,7 @@ def hazard_named(context: CheckContext) -> Iterator[Remark]:
 def headline_readable(context: CheckContext) -> Iterator[Remark]:
     """Require a word in the headline, in each language."""
     for _, field, headline in texts_of(context.message, "headline"):
-        if not folded(headline):
+        if not fold(headline):
             yield Remark("There is no word in it.", "Describe in a few words what happens.", field=field)
 
 
@@ -99,10 +99,10 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
 def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
     """Report a missing space that is added, so that nothing becomes a link."""
     for field, fix, span in _fixes(context, "space"):
-        typed = fix.was[fix.was.rfind(".") + 1 :]
+        typed = fix.original[fix.original.rfind(".") + 1 :]
         yield Remark(
-            f"In “{fix.was}” a space is missing, and networks may make it a link to an unrelated site. "
-            f"It goes out as “{fix.reads}”.",
+            f"In “{fix.original}” a space is missing, and networks may make it a link to an unrelated site. "
+            f"It goes out as “{fix.replacement}”.",
             "Put the space after the full stop; or, if it is an address, write https:// before it.",
             field=field,
             level=Level.WARNING if typed.islower() else Level.INFO,
@@ -119,7 +119,7 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
     """Report a mention that is taken out."""
     for field, fix, span in _fixes(context, "mention"):
         yield Remark(
-            f"“{fix.was}” would notify that account. It goes out as “{fix.reads.strip()}”.",
+            f"“{fix.original}” would notify that account. It goes out as “{fix.replacement.strip()}”.",
             "Leave out the @; or list the account under mentions in the settings of the channel.",
             field=field,
             span=span,
@@ -133,11 +133,11 @@ def _fixes(
     for field, text in visible_texts(context.message):
         shown = clean(text)
         mentions = frozenset() if field.startswith("location.") else context.mentions
-        for fix in repair(shown, mentions).mended:
+        for fix in repair(shown, mentions).fixes:
             if fix.kind == kind:
                 # Invisible characters are removed first, so positions may differ in the text as typed.
-                start = fix.start if shown == text else text.find(fix.was)
-                yield field, fix, (start, start + len(fix.was)) if start >= 0 else None
+                start = fix.start if shown == text else text.find(fix.original)
+                yield field, fix, (start, start + len(fix.original)) if start >= 0 else None
 
 
 def visible_texts(message: Message) -> Iterator[tuple[str, str]]:

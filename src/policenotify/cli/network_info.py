@@ -145,7 +145,7 @@ def look(network: Network, problem: str) -> Shown:
         for option, about in schema["properties"].items()
     )
     about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    learns = bool(getattr(kind, "learns", False))
+    learns = bool(getattr(kind, "discovers_capabilities", False))
     return Shown(network, "", lacks, " ".join(about.split()), claims_of(kind), learns, options, schema)
 
 

@@ -17,15 +17,15 @@ It raises `LookupError` when there is no such post any more.
 """
 
 
-def newest_connected(answers: Sequence[PostRef], parent_of: ParentOf) -> PostRef | None:
+def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf) -> PostRef | None:
     """Return the newest post whose thread above it is whole, or `None`.
 
     Args:
-        answers: Our earlier posts, from the opening to the last one.
+        reply_to: Our earlier posts, from the opening to the last one.
         parent_of: Asks the network about one post. It is asked about each post once at most.
     """
     known: dict[str, bool] = {}
-    return next((ref for ref in reversed(answers) if _is_connected(ref.id, parent_of, known)), None)
+    return next((ref for ref in reversed(reply_to) if _is_connected(ref.id, parent_of, known)), None)
 
 
 def is_connected(post: str, parent_of: ParentOf) -> bool:

@@ -101,9 +101,9 @@ def handed_in(hint: object) -> type | None:
 def claims_of(kind: type) -> Capabilities | None:
     """What a network can do before anything is configured; `None` where that depends on the account.
 
-    A class whose abilities depend on its options may say in `usual` what most of its channels can do.
+    A class whose abilities depend on its options may say in `default_capabilities` what most of its channels can do.
     """
-    claimed: Any = getattr(kind, "usual", None) or getattr(kind, "capabilities", None)
+    claimed: Any = getattr(kind, "default_capabilities", None) or getattr(kind, "capabilities", None)
     if isinstance(claimed, property) and claimed.fget:
         try:
             claimed = claimed.fget(object.__new__(kind))

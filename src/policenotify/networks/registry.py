@@ -248,7 +248,7 @@ def configured(
         account=account,
         capabilities=capabilities,
         open=opened,
-        discovers_capabilities=bool(getattr(kind, "learns", False)),
+        discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
         **how,
     )
 
@@ -259,7 +259,7 @@ def _refused(error: BaseException, at: str, model: type[BaseModel], given: Mappi
     option, colon, rest = str(error).partition(": ")
     where, said = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
     ours = isinstance(error, SettingsError)
-    return f"{where}: {redact(said if ours else f'{type(error).__name__}: {said}', secrets, ours=ours)}"
+    return f"{where}: {redact(said if ours else f'{type(error).__name__}: {said}', secrets, trusted=ours)}"
 
 
 def _check_claims(channel: object, capabilities: object, account: object, what: str) -> None:

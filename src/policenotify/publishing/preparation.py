@@ -28,7 +28,7 @@ from policenotify.publishing.images import picture
 from policenotify.publishing.posts import post_key, worded
 from policenotify.publishing.routing import Route, legs_on, plan, reached
 from policenotify.render import RenderContext
-from policenotify.render.locales import CategoryProfile, Locale, matching, profile_of
+from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -249,7 +249,7 @@ class Preparer:
         Raises:
             SettingsError: There are no fixed phrases for it.
         """
-        locale = matching(language, self.locales)
+        locale = best_match(language, self.locales)
         if locale is None:
             raise SettingsError(
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
@@ -310,9 +310,8 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        open_now = (one.in_zone(self.zone) for one in self.journal.incidents())
-        known = history.known(open_now, zone=self.zone)
-        return next_status(history.status, stage, incident=incident, known=known)
+        details = records.describe_incidents(history, self.journal.incidents(), self.zone)
+        return next_status(history.status, stage, incident=incident, details=details)
 
     def _picture(self, image: Image) -> Picture:
         if image.digest is not None:

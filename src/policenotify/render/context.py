@@ -20,8 +20,8 @@ from policenotify.render.sentences import lower_first, open_ended, paragraph, se
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
-from policenotify.text.folding import says
-from policenotify.text.french_spacing import set_spaces
+from policenotify.text.comparison import contains_words
+from policenotify.text.french_spacing import set_no_break_spaces
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -192,13 +192,13 @@ class RenderContext:
         if opening is not None and self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
             wrong = (self.history.entry(corrects) if corrects else None) or opening
             time = self.locale.time(wrong.at, self.zone)
-            if self.message.stage is Stage.CORRECTION and says(self.headline, time):
+            if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
                 return ""
             return sentence(self.times.withdrawal(self.message.stage, wrong.at))
         corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
         if opening is None or self.profile.discreet or opening.publication in corrected:
             return sentence(self.locale.context_unknown.format(label=self.profile.label(self.language)))
-        if says(self.headline, self.opening.open_headline):
+        if contains_words(self.headline, self.opening.open_headline):
             return ""
         ongoing = rf" {re.escape(self.locale.ongoing)}(?=[.,;:!?…]*(?:\s|\Z))"  # as a whole word
         headline = self.opening.open_headline
@@ -209,7 +209,7 @@ class RenderContext:
 
     def typeset(self, text: str) -> str:
         """Return a finished text with the spaces of its language."""
-        return set_spaces(text) if self.locale.sets_spaces else text
+        return set_no_break_spaces(text) if self.locale.sets_spaces else text
 
     def after_colon(self, text: str, names: str) -> str:
         """Return the text as it goes on after a colon in this language."""

@@ -19,7 +19,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.text.budget import Budget
-from policenotify.text.fit import Fitted, longest
+from policenotify.text.fit import FitResult, truncate
 from policenotify.text.wrap import wrap
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
@@ -143,7 +143,7 @@ def subject(context: RenderContext) -> str:
     return context.locale.dash.join(filter(None, (*marks, stem)))
 
 
-def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitted, str]:
+def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[FitResult, str]:
     """Return the text within the budget, and its HTML.
 
     The description is shortened or left out first, then the instruction is shortened.
@@ -153,16 +153,16 @@ def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitt
     omitted: list[str] = []
     text, html = render_mail(parts)
     if not budget.fits(text) and parts.description:
-        shorter = longest(parts.description, _fits_with(parts, "description", budget), sentences=sentences)
+        shorter = truncate(parts.description, _fits_with(parts, "description", budget), sentences=sentences)
         parts = replace(parts, description=shorter)
         omitted.append(f"description {'shortened' if shorter else 'left out'}")
         text, html = render_mail(parts)
     if not budget.fits(text) and (
-        shorter := longest(parts.instruction, _fits_with(parts, "instruction", budget), sentences=True)
+        shorter := truncate(parts.instruction, _fits_with(parts, "instruction", budget), sentences=True)
     ):
         omitted.append("instruction shortened")
         text, html = render_mail(replace(parts, instruction=shorter))
-    return Fitted(text, tuple(omitted), *budget.use(text)), html
+    return FitResult(text, tuple(omitted), *budget.usage(text)), html
 
 
 def _fits_with(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:

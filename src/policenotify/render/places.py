@@ -10,8 +10,8 @@ from policenotify.model.location import Location, RoadRef
 from policenotify.render.locales.locale import Locale
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import one_line
-from policenotify.text.folding import says, unmarked
-from policenotify.text.spans import hashtag, spans_of, tag_may_stand
+from policenotify.text.comparison import contains_words, strip_accents
+from policenotify.text.spans import hashtag, is_linkable_tag, spans_of
 
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -37,7 +37,7 @@ class Place:
 
     def details_missing_in(self, text: str) -> str:
         """Return the details that a text does not name."""
-        return ", ".join(detail for detail in self.details if not says(text, detail))
+        return ", ".join(detail for detail in self.details if not contains_words(text, detail))
 
     def one_line(self) -> str:
         """Return name and details: `Montpellier, avenue de Toulouse`."""
@@ -89,11 +89,11 @@ def tagged(text: str, name: str) -> str | None:
     words = list(_WORD.finditer(text))
     for first, last in zip(words, words[len(_WORD.findall(name)) - 1 :], strict=False):
         start, end = first.start(), last.end()
-        free = start not in taken and tag_may_stand(text, start, end)
+        free = start not in taken and is_linkable_tag(text, start, end)
         if tag and free and _plain(text[start:end]) in forms:
             return f"{text[:start]}#{tag}{text[end:]}"
     return None
 
 
 def _plain(text: str) -> str:
-    return " ".join(_WORD.findall(unmarked(text)))
+    return " ".join(_WORD.findall(strip_accents(text)))

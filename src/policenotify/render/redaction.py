@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from policenotify.model.message import Message, Translation
 from policenotify.text.house_numbers import (
-    Address,
-    headline_without_house_number,
-    streets_in,
-    without_house_number,
-    without_numbers_of,
+    HouseNumberRemoval,
+    remove_from_headline,
+    remove_from_text,
+    remove_house_numbers,
+    street_names,
 )
 
 _PLACES = ("label", "street", "district")
@@ -20,16 +20,16 @@ def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator
     """Yield each field that may hold a house number, with the parts that do."""
     streets = _streets(message, *earlier)
     for name, address in _addresses(message, streets):
-        yield name, address.taken
+        yield name, address.removed
     for number, image in enumerate(message.images):
-        yield f"images.{number}.alt", headline_without_house_number(image.alt).taken
+        yield f"images.{number}.alt", remove_from_headline(image.alt).removed
     for words in message.translations:
         for name, address in _addresses(words, streets):
-            yield f"translations.{words.language}.{name}", address.taken
+            yield f"translations.{words.language}.{name}", address.removed
         for number, alt in enumerate(words.alts):
-            yield f"translations.{words.language}.alts.{number}", headline_without_house_number(alt).taken
+            yield f"translations.{words.language}.alts.{number}", remove_from_headline(alt).removed
     for name in _PLACES if message.location else ():
-        yield f"location.{name}", without_house_number(getattr(message.location, name) or "").taken
+        yield f"location.{name}", remove_house_numbers(getattr(message.location, name) or "").removed
 
 
 def without_house_numbers(message: Message, label: Callable[[str], str], earlier: Iterable[Message] = ()) -> Message:
@@ -49,7 +49,7 @@ def without_house_numbers(message: Message, label: Callable[[str], str], earlier
         return {**redacted, "headline": redacted["headline"] or label(words.language)}
 
     def described(alt: str, language: str) -> str:
-        return headline_without_house_number(alt).text or label(language)
+        return remove_from_headline(alt).text or label(language)
 
     translations = tuple(
         words.model_copy(update={**texts(words), "alts": tuple(described(alt, words.language) for alt in words.alts)})
@@ -59,10 +59,10 @@ def without_house_numbers(message: Message, label: Callable[[str], str], earlier
     return message.model_copy(update={**texts(message), "images": images, "translations": translations})
 
 
-def _addresses(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, Address]]:
-    yield "headline", headline_without_house_number(words.headline)
-    yield "description", without_numbers_of(streets, words.description)
-    yield "instruction", without_numbers_of(streets, words.instruction)
+def _addresses(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, HouseNumberRemoval]]:
+    yield "headline", remove_from_headline(words.headline)
+    yield "description", remove_from_text(streets, words.description)
+    yield "instruction", remove_from_text(streets, words.instruction)
 
 
 def _streets(*messages: Message) -> frozenset[str]:
@@ -71,4 +71,4 @@ def _streets(*messages: Message) -> frozenset[str]:
     for message in messages:
         texts += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
         texts += [message.headline, *(words.headline for words in message.translations)]
-    return frozenset(street for text in texts for street in streets_in(text))
+    return frozenset(street for text in texts for street in street_names(text))

@@ -14,7 +14,7 @@ from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fit import Fitted, Part, fit, thread
+from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
@@ -98,7 +98,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
 
 def _fitted_whole(
     context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool
-) -> tuple[Fitted, str, str]:
+) -> tuple[FitResult, str, str]:
     """Return text, title and HTML in one post."""
     budget = channel.capabilities.budget
     if channel.capabilities.html:
@@ -109,15 +109,16 @@ def _fitted_whole(
     return _fitted(short.standalone if standalone else short.reply, budget), context.headline, ""
 
 
-def _fitted(parts: Sequence[Part], budget: Budget) -> Fitted:
+def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
-    if budget.spell is None:
+    if budget.transliterate is None:
         return fit(parts, budget)
-    fitted = fit([Part(budget.spell(part.text), part.rule, part.order, part.name) for part in parts], budget)
-    return replace(fitted, text=budget.spell(fitted.text))  # the mark of a cut may not be in the alphabet either
+    fitted = fit([Part(budget.transliterate(part.text), part.rule, part.order, part.name) for part in parts], budget)
+    # The mark of a cut may not be in the alphabet either.
+    return replace(fitted, text=budget.transliterate(fitted.text))
 
 
-def _brief(context: RenderContext, channel: ChannelConfig) -> Fitted:
+def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
     """Return the least that may be published, with all that was left out for it."""
     short = _short_post(context, channel)
     fitted = _fitted(short.brief, channel.capabilities.budget)
@@ -138,7 +139,7 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
 
 def _has_no_break_spaces(budget: Budget) -> bool:
     """Return True if the network's alphabet has no-break spaces, at the cost of an ordinary one."""
-    return budget.spell is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
+    return budget.transliterate is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _distinct(
@@ -167,18 +168,18 @@ def _thread(context: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, 
     if not capabilities.replies or capabilities.html:
         return None
     for suffix in (f" {context.unique_suffix}", "") if capabilities.refuses_repeats else ("",):
-        budget = capabilities.budget.behind(suffix) if suffix else capabilities.budget
-        if texts := thread(_short_post(context, channel).reply, budget, again=context.exercise_mark):
+        budget = capabilities.budget.reserve(suffix) if suffix else capabilities.budget
+        if texts := split_thread(_short_post(context, channel).reply, budget, again=context.exercise_mark):
             return texts, tuple(f"{text}{suffix}" for text in texts) if suffix else ()
     return None
 
 
 def _unwritable(context: RenderContext, budget: Budget) -> list[str]:
     """Return a note for each character of the desk's text that the network's alphabet lacks."""
-    if budget.loses is None:
+    if budget.find_losses is None:
         return []
     text = context.text
-    characters = budget.loses(f"{context.headline} {text.description} {text.instruction}")
+    characters = budget.find_losses(f"{context.headline} {text.description} {text.instruction}")
     return [f"“{character}” cannot be written there" for character in dict.fromkeys(characters)]
 
 

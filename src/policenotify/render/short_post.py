@@ -27,8 +27,8 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.places import tagged
 from policenotify.render.sentences import sentence, upper_first
+from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.folding import says
 from policenotify.text.spans import hashtag, spans_of
 
 MAX_TAGS: Final = 3
@@ -172,7 +172,7 @@ class ShortPost:
         context, locale, start = self.context, self.context.locale, self.context.message.starts_at
         extensible = extensible and not any(stop in headline for stop in _STOPS)
         begun = not (start and start > context.now)
-        ongoing = context.profile.ongoing and begun and extensible and not says(headline, locale.ongoing)
+        ongoing = context.profile.ongoing and begun and extensible and not contains_words(headline, locale.ongoing)
         event = " ".join(filter(None, (headline, locale.ongoing if ongoing else "", period)))
         if not details:
             return event

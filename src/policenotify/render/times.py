@@ -10,7 +10,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale
-from policenotify.text.folding import says
+from policenotify.text.comparison import contains_words
 
 _FINAL: Final = frozenset({Stage.END, Stage.CANCELLATION})
 _WEEK: Final = 7
@@ -33,7 +33,7 @@ class TimeFormatter:
         start, end = message.starts_at, message.expires_at
         if start is None or not _has_period(message, profile):
             return ""
-        if says(headline, self.locale.time(start, self.zone)):
+        if contains_words(headline, self.locale.time(start, self.zone)):
             return "" if self._names_day(headline, start) else self.locale.date(start, self.now, self.zone)
         if message.stage is Stage.END:
             return self._fill("over", start)
@@ -83,7 +83,7 @@ class TimeFormatter:
         return self.locale.fill(getattr(self.locale, phrase), moment, self.now, self.zone, **values)
 
     def _names(self, text: str, moment: datetime) -> bool:
-        return says(text, self.locale.time(moment, self.zone)) and self._names_day(text, moment)
+        return contains_words(text, self.locale.time(moment, self.zone)) and self._names_day(text, moment)
 
     def _names_day(self, text: str, moment: datetime) -> bool:
         """Return True if readers know the day: today, a date in the text, or a weekday of the days around."""
@@ -91,7 +91,7 @@ class TimeFormatter:
         distance = abs((local.date() - self.now.astimezone(self.zone).date()).days)
         weekday, date = self.locale.weekdays[local.weekday()], self.locale.date(moment, self.now, self.zone)
         names = (date, date.replace(weekday, ""), *([weekday] if distance < _WEEK else ()))
-        return not distance or any(says(text, name) for name in names)
+        return not distance or any(contains_words(text, name) for name in names)
 
 
 def _has_period(message: Message, profile: CategoryProfile) -> bool:

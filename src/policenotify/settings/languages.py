@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from policenotify.errors import SettingsError
-from policenotify.model.languages import matching, tags_for
+from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
@@ -78,7 +78,7 @@ def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) 
         yield from (
             path("categories", code, "labels", tag)
             for code, profile in profiles.items()
-            if matching(tag, profile.labels) is None
+            if best_match(tag, profile.labels) is None
         )
 
 

@@ -28,15 +28,16 @@ from pydantic import (
     model_validator,
 )
 
-from policenotify.channel import USUAL_ON_CORRECTION, USUAL_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
+from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN, BySeverity, OnCorrection, OnUnknown
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.model.cap import Severity
-from policenotify.model.languages import matching
-from policenotify.model.message import CategoryCode, Language, Sentence
+from policenotify.model.languages import best_match
+from policenotify.model.location import Text
+from policenotify.model.message import CategoryCode, Language
 from policenotify.model.rate import EXAMPLES, Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import LOCALES, PROFILES
-from policenotify.text.spans import mentioned
+from policenotify.text.spans import find_mentions
 from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
 
 _SEVERITIES = ("severe", "minor")  # the fields of BySeverity
@@ -92,7 +93,7 @@ def _area(value: str) -> str:
 
 def _handle(value: str) -> str:
     handle = value.removeprefix("@")
-    if [found.value for found in mentioned(f"@{handle}")] != [handle]:
+    if [found.value for found in find_mentions(f"@{handle}")] != [handle]:
         raise ValueError(f"{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon")
     return handle
 
@@ -119,7 +120,7 @@ def _names_in(value: object) -> frozenset[str]:
 
 OnUnknownSetting = Annotated[
     BySeverity[OnUnknown],
-    PlainValidator(_by_severity(USUAL_ON_UNKNOWN, "resend", "hold")),
+    PlainValidator(_by_severity(DEFAULT_ON_UNKNOWN, "resend", "hold")),
     PlainSerializer(asdict),
     _by_severity_schema("resend", "hold"),
 ]
@@ -127,7 +128,7 @@ OnUnknownSetting = Annotated[
 
 OnCorrectionSetting = Annotated[
     BySeverity[OnCorrection],
-    PlainValidator(_by_severity(USUAL_ON_CORRECTION, "reply", "edit", "both")),
+    PlainValidator(_by_severity(DEFAULT_ON_CORRECTION, "reply", "edit", "both")),
     PlainSerializer(asdict),
     _by_severity_schema("reply", "edit", "both"),
 ]
@@ -211,8 +212,8 @@ class ChannelSettings(_Table):
     exercise: bool = False
     retired: bool = False
     without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: OnUnknownSetting = USUAL_ON_UNKNOWN
-    on_correction: OnCorrectionSetting = USUAL_ON_CORRECTION
+    on_unknown: OnUnknownSetting = DEFAULT_ON_UNKNOWN
+    on_correction: OnCorrectionSetting = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[Annotated[str, AfterValidator(_handle)]] = frozenset()
     recipients: RecipientSettings | None = None
@@ -299,7 +300,7 @@ class Settings(_Table):
     """
 
     schema_version: Literal[1] = 1
-    sender: Sentence
+    sender: Text
     zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
@@ -371,7 +372,7 @@ class Settings(_Table):
             raise JournalMissing(
                 "The journal is in the database of a Django project, and only the project knows which. Nothing was "
                 "sent, and nothing was changed. Run the command there:",
-                instead="python manage.py policenotify",
+                hint="python manage.py policenotify",
             )
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
@@ -437,7 +438,7 @@ def _with_origins(lines: Iterable[str], origins: Mapping[str, str]) -> Iterator[
 def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) -> Iterator[str]:
     known = dict.fromkeys((*LOCALES, *files), "")
     for language in channel.languages:
-        if matching(language, known) is None:
+        if best_match(language, known) is None:
             add = f'Add a file: [languages] {language} = "words/{language}.toml"'
             hint = did_you_mean(language, known)
             yield f"channels.{name}.languages: there are no phrases for {language!r}. {hint} {add}"

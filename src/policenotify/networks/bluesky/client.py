@@ -207,7 +207,7 @@ def judge(answer: Answer, *, now: datetime) -> ChannelError:
             code=code,
             remedy="It will be tried again. Check the channel's `service` in the settings, and the proxy.",
         )
-    return error_for_status(answer.status, answer.headers, now=now, where=WHERE, code=answer.error, said=answer.said)
+    return error_for_status(answer.status, answer.headers, now=now, where=WHERE, code=answer.error, detail=answer.said)
 
 
 def _without_answer(error: Exception) -> ChannelError:

@@ -30,11 +30,11 @@ class _Shown(Budget):
             return True
         return graphemes(text) - savable(text) <= _SENT.limit and _SENT.fits(shown(text))
 
-    def use(self, text: str) -> tuple[int, int]:
-        return _SENT.use(shown(text))
+    def usage(self, text: str) -> tuple[int, int]:
+        return _SENT.usage(shown(text))
 
 
-BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, shown=shown)
+BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, displayed=shown)
 """What a text may take before it is sent; it counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""

@@ -31,18 +31,18 @@ class Thread:
         self._get = get
         self._records: dict[str, Mapping[str, Any]] = {}
 
-    def reply_to(self, answers: Sequence[PostRef]) -> dict[str, JsonValue] | None:
+    def reply_to(self, reply_to: Sequence[PostRef]) -> dict[str, JsonValue] | None:
         """Return the `reply` of a record that answers the newest post readers still see, or `None` without answers.
 
         Args:
-            answers: Our earlier posts, from the opening to the last one, each with a `cid`.
+            reply_to: Our earlier posts, from the opening to the last one, each with a `cid`.
 
         Raises:
             Refused: None of them can be answered any more. With `fallback="standalone"`.
         """
-        if not answers:
+        if not reply_to:
             return None
-        newest = newest_connected(answers, self._parent_of)
+        newest = newest_connected(reply_to, self._parent_of)
         if newest is None:
             raise Refused(
                 "The posts that it should answer have been deleted.",

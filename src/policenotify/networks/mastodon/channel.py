@@ -50,8 +50,8 @@ class Mastodon:
         MissingExtra: Mastodon.py is not installed.
     """
 
-    learns = True
-    usual: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
+    discovers_capabilities = True
+    default_capabilities: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Mastodon:
         """`handle@host`, in small letters. The host is the server's, also where handles there end in another domain."""
         return f"{self._handle}@{self._host}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Make sure whose the token is, learn the server's limits, upload the pictures, and freeze what will be said.
 
         It answers the newest of our posts whose thread is whole. Answers from another account are passed over: the
@@ -119,7 +119,7 @@ class Mastodon:
         warning = self._warnings.get(post.category, "")
         check(post, self._instances.current(), warning)
         self._timeline.check_owner(self._seal)
-        parent = self._parent([ref for ref in answers if ref.account == self.account and is_id(ref.id)])
+        parent = self._parent([ref for ref in reply_to if ref.account == self.account and is_id(ref.id)])
         media = [self._pictures.upload(picture) for picture in post.pictures]
         body = status(
             post,

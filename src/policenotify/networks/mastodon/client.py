@@ -241,7 +241,7 @@ def judge(answer: Answer, *, now: datetime, whole_channel: bool = True) -> Chann
             code=code,
             remedy="It will be tried again. Check the channel's `server` in the settings, and the proxy.",
         )
-    error = error_for_status(answer.status, answer.headers, now=now, where=WHERE, said=answer.said)
+    error = error_for_status(answer.status, answer.headers, now=now, where=WHERE, detail=answer.said)
     if isinstance(error, Unavailable):
         error.whole_channel = error.whole_channel and whole_channel
     return error

@@ -140,7 +140,7 @@ def judge(answer: Answer, *, now: datetime, all_posts: bool = False) -> ChannelE
     if answer.strange:
         return Unconfirmed("X's answer cannot be read.", code=code)
     if not 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5
-        return error_for_status(status, answer.headers, now=now, where=WHERE, code=answer.name, said=answer.said)
+        return error_for_status(status, answer.headers, now=now, where=WHERE, code=answer.name, detail=answer.said)
     if known := next((each for each in REASONS if answer.gives(each)), None):
         return _as(known, answer, now)
     return _by_status(answer, now, all_posts=all_posts)
@@ -176,7 +176,7 @@ def _by_status(answer: Answer, now: datetime, *, all_posts: bool) -> ChannelErro
     elif status == 403 and of_x:  # noqa: PLR2004 - RFC 9110, section 15.5.4; a known lack of rights was told before
         error = Refused(f"X refused the post{answer.told}", code=code, remedy="Change what X names, publish again.")
     elif status == 413 or (of_x and status != 404):  # noqa: PLR2004 - a proxy says 413 as well; X knows our calls
-        error = error_for_status(status, answer.headers, now=now, where=WHERE, code=answer.name, said=answer.said)
+        error = error_for_status(status, answer.headers, now=now, where=WHERE, code=answer.name, detail=answer.said)
     return error
 
 

@@ -92,7 +92,7 @@ class X:
         MissingExtra: tweepy is not installed.
     """
 
-    usual: ClassVar[Capabilities] = Capabilities(
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
         budget=Budget(SHORT, x_weight),
         replies=True,
         images=IMAGES,
@@ -131,7 +131,9 @@ class X:
             raise SettingsError("timeout: must be a number of seconds above 0")
         if not 0 < limit <= LONGEST:
             raise SettingsError(f"limit: X takes {SHORT}, with Premium up to {LONGEST}")
-        self._abilities = replace(self.usual, budget=Budget(limit, x_weight), replies=link_mode == "reply")
+        self._abilities = replace(
+            self.default_capabilities, budget=Budget(limit, x_weight), replies=link_mode == "reply"
+        )
         self._credentials = Credentials.of(
             consumer_key=consumer_key,
             consumer_secret=consumer_secret,
@@ -178,7 +180,7 @@ class X:
         host = urlsplit(self._service).netloc.lower()
         return self._handle.lower() if host == _OURS else f"{self._handle.lower()}@{host}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Make sure whose the credentials are, upload the pictures, and freeze the call.
 
         Answers from another account are passed over: the post then starts a thread.
@@ -192,9 +194,9 @@ class X:
         self._identity.number()
         with without_side_effects("uploading a picture"):
             media = [upload(picture, ask=self._ask, clock=self._clock) for picture in post.pictures]
-        thread = [ref for ref in answers if self._abilities.replies and self._is_ours(ref)]
+        thread = [ref for ref in reply_to if self._abilities.replies and self._is_ours(ref)]
         body: dict[str, JsonValue] = {
-            "create_tweet": arguments(post, answers=thread, media=media),
+            "create_tweet": arguments(post, reply_to=thread, media=media),
             "said_at": post.created_at.astimezone(UTC).isoformat(),
         }
         return Request(account=self.account, key=post.key, body=body)

@@ -60,19 +60,19 @@ def check(post: Post, budget: Budget) -> None:
             )
 
 
-def arguments(post: Post, *, answers: Sequence[PostRef], media: Sequence[str]) -> dict[str, JsonValue]:
+def arguments(post: Post, *, reply_to: Sequence[PostRef], media: Sequence[str]) -> dict[str, JsonValue]:
     """What tweepy's `create_tweet` is called with.
 
     Args:
         post: What to say.
-        answers: Our earlier posts of the thread, from its first to the one to answer.
+        reply_to: Our earlier posts of the thread, from its first to the one to answer.
         media: Ids of the uploaded pictures, in order.
     """
     made: dict[str, JsonValue] = {"text": post.text}
     if media:
         made["media_ids"] = list(media)
-    if answers:
-        made["in_reply_to_tweet_id"] = answers[-1].id
+    if reply_to:
+        made["in_reply_to_tweet_id"] = reply_to[-1].id
     return made
 
 

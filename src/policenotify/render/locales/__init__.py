@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from policenotify.model.languages import matching
+from policenotify.model.languages import best_match
 from policenotify.render.locales.category import CategoryProfile, profile_of
 from policenotify.render.locales.loader import LoadedLocale, shipped_locales, shipped_profiles, template
 from policenotify.render.locales.locale import Locale, Phrase
@@ -29,7 +29,7 @@ __all__ = [
     "LoadedLocale",
     "Locale",
     "Phrase",
-    "matching",
+    "best_match",
     "profile_of",
     "template",
 ]
