@@ -621,7 +621,7 @@ def test_what_has_a_usual_value_is_neither_lacking_nor_lent_by_another_language(
 def test_a_region_changes_the_wider_language_and_inherits_what_was_lent(install: Install) -> None:
     part = 'base = "en"\n' + GERMAN.replace('fire = "Brand"\n', "")
     swiss = """
-    sharp = "{hour:02d}.00 Uhr"
+    full_hour = "{hour:02d}.00 Uhr"
     clock = "{hour:02d}.{minute:02d} Uhr"
     [labels]
     road_closure = "Strasse gesperrt"
@@ -725,16 +725,16 @@ def test_a_name_in_braces_that_cannot_be_filled_in_is_refused(form: str) -> None
     [
         ('day = "{day} {month}"', "Prochain point 1er juillet à 9h05"),
         ('day = "{month} {day}, {year}"', "Prochain point juillet 1er, 2026 à 9h05"),
-        ('first = "{day}er jour de"', "Prochain point mercredi 1er jour de juillet à 9h05"),
+        ('first_day = "{day}er jour de"', "Prochain point mercredi 1er jour de juillet à 9h05"),
         ('clock = "{hour:02d} h {minute:02d}"', "Prochain point mercredi 1er juillet à 09 h 05"),
-        ('sharp = "{hour}:{minute:02d}"', "Prochain point mercredi 1er juillet à 9h05"),
+        ('full_hour = "{hour}:{minute:02d}"', "Prochain point mercredi 1er juillet à 9h05"),
         ('mail_footer = "Urgences {{17}}"', "Prochain point mercredi 1er juillet à 9h05"),
     ],
 )
 def test_names_may_be_left_out_added_and_put_in_another_order(phrases: str, read: str, install: Install) -> None:
     words = locales_of(read_settings(install(fr=phrases), environ={}))["fr"]
     assert words.fill(words.next_update, MOMENTS["first of a month"], NOW, PARIS) == read
-    assert words.time(MOMENTS["full hour"], PARIS) == ("8:00" if "sharp" in phrases else "8h")
+    assert words.time(MOMENTS["full hour"], PARIS) == ("8:00" if "full_hour" in phrases else "8h")
     assert "{" not in words.mail_footer.format(sender="x").replace("{17}", "")
 
 

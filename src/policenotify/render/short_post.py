@@ -178,7 +178,7 @@ class ShortPost:
             return event
         if event[-1] in _STOPS:
             return f"{event} {upper_first(details)}"
-        return f"{event}{locale.place_joint if extensible and not period else ', '}{details}"
+        return f"{event}{locale.place_separator if extensible and not period else ', '}{details}"
 
     def _campaign(self) -> tuple[str, str, tuple[Part, ...]]:
         """Return `📱 Faux conseiller bancaire : raccrochez.`, which has no bracket and ends with its hashtags."""

@@ -36,7 +36,7 @@ class TimeFormatter:
         if contains_words(headline, self.locale.time(start, self.zone)):
             return "" if self._names_day(headline, start) else self.locale.date(start, self.now, self.zone)
         if message.stage is Stage.END:
-            return self._fill("over", start)
+            return self._fill("ended", start)
         if end is not None and message.stage is not Stage.CANCELLATION:
             return self.locale.span(start, end, self.now, self.zone)
         return self._fill("starting" if start > self.now else "since", start)
@@ -64,7 +64,7 @@ class TimeFormatter:
         start = message.starts_at if has_period else None
         label = locale.mail_starting if start and start > self.now else locale.mail_since
         facts = (
-            (locale.mail_over if message.stage is Stage.END else label, start),
+            (locale.mail_ended if message.stage is Stage.END else label, start),
             (locale.mail_until, message.expires_at if has_period and not final else None),
             (locale.mail_next_update, None if final else message.next_update_at),
             (locale.mail_issued, self.now),

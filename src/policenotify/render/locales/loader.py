@@ -37,18 +37,18 @@ NAMES: Final = ("labels", "hashtags", "severity_hashtags")
 """The fields of a language that name categories, by code."""
 
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
-_JOINTS: Final = frozenset({"colon", "dash", "place_joint"})  # may begin and end with a space
+_SEPARATORS: Final = frozenset({"colon", "dash", "place_separator"})  # may begin and end with a space
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
 _WRITE: Final = 'Write them, or name a language that lends them: base = "en"'
 # The names in braces of each phrase. A name with ? may be left out.
 _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "direction": "direction",
-        "sharp": "hour minute?",
+        "full_hour": "hour minute?",
         "clock": "hour minute",
         "day": "weekday? day month year?",
         "day_and_year": "weekday? day month year",
-        "first": "day?",
+        "first_day": "day?",
         "within.today": "start end day?",
         "within.other_day": "day start end",
         "across": "start_day start end_day end",
@@ -271,7 +271,7 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
         both = field.annotation is Phrase and isinstance(value, str)
         for place, text in _texts({"today": value, "other_day": value} if both else value, name):
             form = field.annotation is str or field.annotation is Phrase
-            errors = _visible_errors(text, spaces=name in _JOINTS) or (
+            errors = _visible_errors(text, spaces=name in _SEPARATORS) or (
                 placeholder_errors(text, *map(str, place)) if form else []
             )
             if errors:

@@ -48,6 +48,11 @@ def _exactly(number: int) -> tuple[AfterValidator, FieldInfo]:
     return AfterValidator(check), Field(json_schema_extra={"minItems": number, "maxItems": number})
 
 
+_Emojis = Annotated[
+    Mapping[Stage, str], BeforeValidator(lambda value: {**EMOJIS, **value} if isinstance(value, Mapping) else value)
+]
+_Weekdays = Annotated[tuple[str, ...], *_exactly(7)]
+_Months = Annotated[tuple[str, ...], *_exactly(12)]
 _Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 _Hashtag = Annotated[str, AfterValidator(_hashtag)]
 _Hashtags = Annotated[
@@ -98,21 +103,21 @@ class Locale(BaseModel):
         exercise_notice: The mark of an exercise as a sentence, for a mail.
         colon: Between a place and the headline of a later message.
         dash: Between a place and the headline of an opening.
-        place_joint: Between a headline and a street.
+        place_separator: Between a headline and a street.
         lowers_after_colon: A sentence goes on with a small letter after a colon.
         sets_spaces: As in French, no line breaks before `: ; ! ? »`, after `«`, or between a number and its unit.
             Write plain spaces in this file.
         direction: With `{direction}`: the direction of travel on a road.
-        sharp: With `{hour}`: a full hour.
+        full_hour: With `{hour}`: a full hour.
         clock: With `{hour}` and `{minute}`: any other time.
         day: With `{weekday}`, `{day}` and `{month}`.
         day_and_year: With `{year}` besides, for a day of another year.
-        first: The first day of a month, or `{day}` if it reads like the others.
+        first_day: The first day of a month, or `{day}` if it reads like the others.
         weekdays: From Monday to Sunday.
         months: From January to December.
         since: The message holds since this time.
         starting: The message will hold from this time.
-        over: The time at which it ended.
+        ended: The time at which it ended.
         until: A sentence: the message holds until this time.
         within: From `{start}` to `{end}` on one day. On another day also with `{day}`.
         across: From `{start}` to `{end}` over several days, with `{start_day}` and `{end_day}`.
@@ -129,7 +134,7 @@ class Locale(BaseModel):
         conjunctions: Words that end the reach of a negation.
         mail_since: Label of the time since which the message holds.
         mail_starting: Label of the time from which the message will hold.
-        mail_over: Label of the time at which it ended.
+        mail_ended: Label of the time at which it ended.
         mail_until: Label of the time until which the message holds.
         mail_next_update: Label of the time of the next update.
         mail_issued: Label of the time of the message itself.
@@ -146,28 +151,25 @@ class Locale(BaseModel):
     language: Language
     version: _Version = ""
     marks: Mapping[Stage, str]
-    emojis: Annotated[
-        Mapping[Stage, str],
-        BeforeValidator(lambda value: {**EMOJIS, **value} if isinstance(value, Mapping) else value),
-    ] = Field(default_factory=EMOJIS.copy)
+    emojis: _Emojis = Field(default_factory=EMOJIS.copy)
     ongoing: str
     exercise: str
     exercise_notice: str
     colon: str
     dash: str
-    place_joint: str
+    place_separator: str
     lowers_after_colon: bool
     direction: str
-    sharp: str
+    full_hour: str
     clock: str
     day: str
     day_and_year: str
-    first: str
-    weekdays: Annotated[tuple[str, ...], *_exactly(7)]
-    months: Annotated[tuple[str, ...], *_exactly(12)]
+    first_day: str
+    weekdays: _Weekdays
+    months: _Months
     since: _Phrase
     starting: _Phrase
-    over: _Phrase
+    ended: _Phrase
     until: _Phrase
     within: _Phrase
     across: str
@@ -184,7 +186,7 @@ class Locale(BaseModel):
     conjunctions: _Texts
     mail_since: str
     mail_starting: str
-    mail_over: str
+    mail_ended: str
     mail_until: str
     mail_next_update: str
     mail_issued: str
@@ -199,7 +201,7 @@ class Locale(BaseModel):
     def time(self, moment: datetime, zone: tzinfo) -> str:
         """Return the time of day: `18h30`, `18h`."""
         local = moment.astimezone(zone)
-        form = self.clock if local.minute else self.sharp
+        form = self.clock if local.minute else self.full_hour
         return form.format(hour=local.hour, minute=local.minute)
 
     def date(self, moment: datetime, today: datetime, zone: tzinfo) -> str:
@@ -208,7 +210,7 @@ class Locale(BaseModel):
         form = self.day if local.year == today.astimezone(zone).year else self.day_and_year
         return form.format(
             weekday=self.weekdays[local.weekday()],
-            day=self.first.format(day=1) if local.day == 1 else local.day,
+            day=self.first_day.format(day=1) if local.day == 1 else local.day,
             month=self.months[local.month - 1],
             year=local.year,
         )
