@@ -14,7 +14,9 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale, Phrase, profile_of
+from policenotify.render import locales
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale, Phrase, profile_of
+from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.text.spans import hashtag
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -179,3 +181,29 @@ def test_a_person_who_was_found_is_not_described_again() -> None:
         "missing_person",
         "child_abduction_relay",
     }
+
+
+def test_what_the_module_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        locales.nonsense  # noqa: B018 - touching it is the test
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"fire": {"labels": "Feu"}}, "categories.fire.labels: Input should be a valid dictionary"),
+        ({"fire": {"lifetime": "long"}}, "categories.fire.lifetime: "),
+        ({"drone": {}}, "categories.drone.labels: is missing."),
+    ],
+)
+def test_a_category_that_is_wrong_is_refused_with_its_place(changes: dict[str, dict[str, str]], line: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_profiles(LOCALES, changes)
+    assert str(raised.value).startswith(line)
+    assert ("is not a shipped category, so it is new" in str(raised.value)) is ("drone" in changes)
+
+
+@pytest.mark.parametrize("name", ["marks", "labels", "since", "months"])
+def test_a_table_of_a_language_that_is_none_is_refused_with_its_place(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}: Input should be a valid "):
+        read_locale("fr", {name: 3}, base=LoadedLocale(locale=FR))

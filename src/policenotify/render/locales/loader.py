@@ -182,7 +182,8 @@ def read_locale(
     combined = _combined(lent, own, alike=alike)
     codes = (*shipped_categories(), *categories)
     errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, codes), *_text_errors(own)]
-    missing = [f"marks.{stage}" for stage in _MARKED if stage not in combined["marks"]]
+    marks = combined["marks"]
+    missing = [f"marks.{stage}" for stage in _MARKED if isinstance(marks, Mapping) and stage not in marks]
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
