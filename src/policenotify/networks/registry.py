@@ -267,9 +267,7 @@ def _check_claims(channel: object, capabilities: object, account: object, what: 
     if not isinstance(channel, Channel):
         raise SettingsError(f"{what} lacks one of capabilities, account, prepare, whoami, close. Update its package.")
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(
-            f"{what} does not state its Capabilities, or not its account as a text. Update its package."
-        )
+        raise SettingsError(f"{what} states no Capabilities, or its account is not a text. Update its package.")
     claims: list[tuple[object, type]] = [
         (capabilities.recipients, SupportsBulkSend),
         (not capabilities.recipients, SupportsSend),
