@@ -16,7 +16,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "never-lost-never-twice.md"
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "delivery-guarantees.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 COMMANDS = [
     line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL) for line in block.splitlines()

@@ -1,6 +1,6 @@
 """Each of five networks fails in each way from the outside: what is told, what the journal holds, what readers have.
 
-The tables of `docs/explanation/what-goes-wrong.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
+The tables of `docs/explanation/failure-modes.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
 tests/test_what_goes_wrong.py` writes them, and else they must be the same.
 """
 
@@ -28,7 +28,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
 from policenotify.testing.servers.http import RecordedRequest
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "what-goes-wrong.md"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "failure-modes.md"
 WRITES: Final = os.environ.get("POLICENOTIFY_FAULTS") == "write"  # read now: no test sees the machine's settings
 MARK: Final = "<!-- what follows is written by the tests: POLICENOTIFY_FAULTS=write -->\n"
 NAMES: Final = dict(zip(NETWORKS, ("X", "Mastodon", "Bluesky", "e-mail", "SMS"), strict=True))

@@ -1,4 +1,4 @@
-"""What was shown on which server: the tables of `docs/explanation/proven-against.md`, written by the run itself."""
+"""What was shown on which server: the tables of `docs/explanation/tested-servers.md`, written by the run itself."""
 
 from __future__ import annotations
 
