@@ -37,7 +37,7 @@ class Proven:
     def _tables(self, versions: Mapping[str, str]) -> Iterator[str]:
         yield from ("\n| server | version |", "|---|---|")
         yield from (f"| {name} | {version} |" for name, version in versions.items())
-        for title, which in (("What we set out to show", "own"), ("The contract of a network", "contract")):
+        for title, which in (("Promises on each server", "own"), ("Channel contract", "contract")):
             yield f"\n## {title}\n"
             yield f"| promise | {' | '.join(versions)} |"
             yield f"|---|{':-:|' * len(versions)}"
