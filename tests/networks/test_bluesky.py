@@ -144,9 +144,10 @@ def test_it_keeps_the_contract(channel: Bluesky) -> None:
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
-        "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
-        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), clock=FakeClock(), keep=MemoryKeep())\n"
-        "c.abilities; c.close(); print(repr(c), c.account)\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
+        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), "
+        "clock=FakeClock(), keep=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'atproto', 'atproto_client', 'httpx'}])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code

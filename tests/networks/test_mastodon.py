@@ -155,10 +155,10 @@ def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
-        "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
         "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
-        "             clock=FakeClock(), keep=MemoryKeep())\n"
-        "c.abilities; c.close(); print(repr(c), c.account)\n"
+        "             clock=FakeClock(), keep=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code

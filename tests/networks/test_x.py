@@ -203,10 +203,10 @@ def test_its_options_are_read_from_the_constructor() -> None:
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
-        "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
         "c = X(handle='@Police34', client_id='app', refresh_token=SecretStr('hush'), clock=FakeClock(), "
-        "keep=MemoryKeep())\n"
-        "c.abilities; c.close(); print(repr(c), c.account)\n"
+        "keep=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'tweepy', 'requests', 'oauthlib'}])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
