@@ -36,18 +36,18 @@ MARKS: Final = ("<!-- written by tests/test_stability.py -->\n", "<!-- end -->\n
 MODULES: Final = {
     "policenotify": "applications",
     "policenotify.channel": "networks",
-    "policenotify.errors": "both",
+    "policenotify.errors": "networks, applications",
     "policenotify.transport": "networks",
     "policenotify.text": "networks",
-    "policenotify.testing": "tests of both",
-    "policenotify.testing.strategies": "the same",
+    "policenotify.testing": "tests of networks and applications",
+    "policenotify.testing.strategies": "property-based tests",
     "policenotify.campaigns": "applications",
-    "policenotify.render.locales": "languages and categories of your own",
+    "policenotify.render.locales": "added languages and categories",
     "policenotify.render.locales.toml_export": "translators",
-    "policenotify.integrations.celery": "hosts",
-    "policenotify.integrations.procrastinate": "hosts",
-    "policenotify.integrations.django": "hosts",
-    "policenotify.integrations.django.testing": "tests of hosts",
+    "policenotify.integrations.celery": "task queues and web frameworks",
+    "policenotify.integrations.procrastinate": "task queues and web frameworks",
+    "policenotify.integrations.django": "task queues and web frameworks",
+    "policenotify.integrations.django.testing": "tests of Django projects",
 }
 """What is public, and to whom."""
 
