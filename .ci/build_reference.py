@@ -294,7 +294,7 @@ def _check_example(example: str) -> None:
 
 
 def _defaults(model: type[Any]) -> dict[str, object]:
-    """The value of each key that may be left out."""
+    """Return the value of each key that may be left out."""
     if issubclass(model, BaseModel):
         fields = model.model_fields.items()
         return {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
@@ -329,7 +329,7 @@ def _row(*cells: str, head: bool = True) -> Iterator[str]:
 
 
 def _meanings(model: type[Any]) -> dict[str, str]:
-    """What the docstring says of each attribute."""
+    """Return the meaning of each attribute, from the docstring."""
     _, _, attributes = (getdoc(model) or "").partition("Attributes:\n")
     parts = re.split(r"^ {4}(\w+): ", attributes, flags=re.MULTILINE)[1:]
     plain = (re.sub(r"\[([^]]*)\]\[[^]]*\]", r"\1", " ".join(text.split())) for text in parts[1::2])
