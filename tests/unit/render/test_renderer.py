@@ -1,6 +1,6 @@
 """How messages read: twenty-six of them as whole pages, and the rules one by one.
 
-The pages are in `golden/wording`. After a change of wording, write them anew with `python tests/test_render.py`, and
+The pages are in `golden/wording`. After a change of wording, write them anew with `python tests/unit/render/test_renderer.py`, and
 read the difference: they must read as a police account writes.
 """
 
