@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.bluesky.links import valid_uri
+from policenotify.networks.bluesky.record import valid_uri
 from policenotify.networks.bluesky.record import BUDGET, record, record_key
 from policenotify.testing.servers._bluesky_rules import key_refusal, post_refusal
 

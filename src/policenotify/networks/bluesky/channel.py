@@ -14,9 +14,8 @@ from pydantic import JsonValue, SecretStr
 from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks.bluesky.client import Answer, Xrpc, judge, without_side_effects
-from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, check, record, record_key
+from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, Thread, check, record, record_key
 from policenotify.networks.bluesky.session import Session, Sessions, renamed
-from policenotify.networks.bluesky.thread import Thread
 from policenotify.transport import is_secure_url
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)

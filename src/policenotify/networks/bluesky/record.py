@@ -3,16 +3,128 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import JsonValue
 
-from policenotify.channel import Post, Span
+from policenotify.channel import Post, PostRef, Span
 from policenotify.errors import Refused
-from policenotify.networks.bluesky.links import display, savable, shown, valid_uri
-from policenotify.text import Budget, graphemes, utf8_bytes
+from policenotify.networks._loading import loading
+from policenotify.networks._threads import is_connected, newest_connected
+from policenotify.text import Budget, utf8_bytes
+from policenotify.text.budget import grapheme_ends, graphemes
+from policenotify.text.spans import spans_of
+
+PATH: Final = 15
+"""The longest path that is shown whole, in characters, and
+[`CUT`][policenotify.networks.bluesky.record.CUT] what is shown of a longer one: `toShortUrl`."""
+CUT: Final = 13
+
+_LABEL = r"(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# No port: the app reads `police.fr:8443/x` as a link of the scheme `police.fr`, and warns of it.
+_PLAIN: Final = re.compile(
+    rf"(?:https?://)?(?P<host>(?=[^/?#]{{1,253}}(?:[/?#]|\Z))(?:{_LABEL}\.)+[a-z]{{2,63}})"
+    r"(?P<rest>[/?#][^\x00-\x20\x7f\ud800-\udfff]{0,60000})?",
+    re.IGNORECASE,
+)
+_MAY_SHORTEN: Final = re.compile(rf"://|[/?#]\S{{{PATH}}}")
+_TORN: Final = re.compile(r"%[0-9A-Fa-f]?\Z")  # RFC 3986, section 2.1: `%` and two digits are one character
+
+
+class Marked(Protocol):
+    """A part of a text that may be linked."""
+
+    @property
+    def kind(self) -> str:
+        """What it is; a link is a `url`."""
+
+    @property
+    def start(self) -> int:
+        """First character, in code points."""
+
+    @property
+    def end(self) -> int:
+        """One past the last, in code points."""
+
+    @property
+    def value(self) -> str:
+        """Where it leads."""
+
+
+M = TypeVar("M", bound=Marked)
+
+
+def shown(text: str) -> str:
+    """The text with its addresses as readers are shown them."""
+    return display(text, spans_of(text))[0] if _MAY_SHORTEN.search(text) else text
+
+
+def savable(text: str) -> int:
+    """How many characters the shown text may have less, at the very most; quickly told."""
+    return sum(len(word) for word in text.split() if _MAY_SHORTEN.search(word))
+
+
+def display(text: str, spans: Sequence[M]) -> tuple[str, list[tuple[M, int, int]]]:
+    """Shorten the addresses of a text.
+
+    Args:
+        text: The text.
+        spans: What may be linked in it. Those outside the text are left out; an address is shortened only where
+            the text holds the address itself, and no other span overlaps it.
+
+    Returns:
+        The text to show, and each span with its first and last place there.
+    """
+    inside = sorted(
+        (span for span in spans if 0 <= span.start < span.end <= len(text)), key=lambda span: (span.start, span.end)
+    )
+    pieces, placed = list[str](), list[tuple[M, int, int]]()
+    done = reach = shift = 0
+    for number, span in enumerate(inside):
+        alone = reach <= span.start and all(span.end <= after.start for after in inside[number + 1 : number + 2])
+        reach = max(reach, span.end)
+        covered = text[span.start : span.end]
+        short = _short(covered, span.value) if alone and span.kind == "url" else covered
+        start = span.start - shift
+        placed.append((span, start, start + len(short)))
+        if short != covered:
+            pieces += [text[done : span.start], short]
+            done, shift = span.end, shift + len(covered) - len(short)
+    return "".join([*pieces, text[done:]]), placed
+
+
+def valid_uri(url: str) -> str | None:
+    """The URL as the lexicon's format `uri` wants it: absolute and ASCII; `None` if that cannot be made of it.
+
+    Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is percent-encoded (RFC 3987, section 3.1).
+    An address with a user's name before its host is none: it is made to mislead.
+    """
+    with loading():
+        import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
+
+    try:
+        parsed = httpx.URL(url)
+        usable = parsed.scheme in {"http", "https"} and parsed.host and not parsed.userinfo
+    except (httpx.InvalidURL, ValueError):  # ValueError: a host that no IDNA label may be, found when it is read
+        return None
+    return str(parsed) if usable else None
+
+
+def _short(covered: str, value: str) -> str:
+    """An address as the app shows it, or as it was written."""
+    plain = _PLAIN.fullmatch(covered) if value in {covered, f"https://{covered}"} else None
+    if plain is None:
+        return covered
+    host, rest = plain["host"], plain["rest"] or ""
+    if covered == value:  # else a name in a sentence, as the desk writes it: `17Cyber.gouv.fr`
+        host, rest = host.lower(), rest[1:] if rest[:2] in {"/", "/?", "/#"} else rest
+    if graphemes(rest) > PATH:
+        rest = _TORN.sub("", rest[: grapheme_ends(rest)[CUT - 1]]) + "…"
+    return host + rest
+
 
 COLLECTION: Final = "app.bsky.feed.post"
 
@@ -156,3 +268,75 @@ def _card(post: Post) -> dict[str, JsonValue] | None:
         "$type": "app.bsky.embed.external",
         "external": {"uri": uri, "title": post.title or uri, "description": about},
     }
+
+
+Get = Callable[[str], Mapping[str, Any] | None]
+"""Return the record at a URI, or `None` when there is none."""
+
+
+class Thread:
+    """The records above a post, each read once.
+
+    Args:
+        get: Reads one record. It raises a `ChannelError` when it could not be asked for.
+    """
+
+    def __init__(self, get: Get) -> None:
+        self._get = get
+        self._records: dict[str, Mapping[str, Any]] = {}
+
+    def reply_to(self, answers: Sequence[PostRef]) -> dict[str, JsonValue] | None:
+        """Return the `reply` of a record that answers the newest post readers still see, or `None` without answers.
+
+        Args:
+            answers: Our earlier posts, from the opening to the last one, each with a `cid`.
+
+        Raises:
+            Refused: None of them can be answered any more. With `fallback="standalone"`.
+        """
+        if not answers:
+            return None
+        newest = newest_connected(answers, self._parent_of)
+        if newest is None:
+            raise Refused(
+                "The posts that it should answer have been deleted.",
+                code="RecordNotFound",
+                remedy="It is posted on its own instead.",
+                fallback="standalone",
+            )
+        parent: JsonValue = {"uri": newest.id, "cid": newest.extra["cid"]}
+        # The root is the one that the parent names: with another one the post is missing from the thread.
+        return {"root": _reply(self._records[newest.id]).get("root", parent), "parent": parent}
+
+    def check(self, record: JsonValue) -> None:
+        """See that readers will see a record that was prepared earlier.
+
+        Raises:
+            Refused: What it answers has been deleted meanwhile. With `fallback="prepare"`.
+        """
+        parent = _parent(_reply(record))
+        if parent is not None and not is_connected(parent, self._parent_of):
+            raise Refused(
+                "The post that it should answer, or one above that, has been deleted.",
+                code="RecordNotFound",
+                remedy="It is prepared again without that post.",
+                fallback="prepare",
+            )
+
+    def _parent_of(self, uri: str) -> str | None:
+        record = self._get(uri)
+        if record is None:
+            raise LookupError(uri)
+        self._records[uri] = record
+        return _parent(_reply(record))
+
+
+def _reply(record: object) -> Mapping[str, Any]:
+    reply = record.get("reply") if isinstance(record, Mapping) else None
+    return reply if isinstance(reply, Mapping) and _parent(reply) is not None else {}
+
+
+def _parent(reply: Mapping[str, Any]) -> str | None:
+    parent = reply.get("parent")
+    uri = parent.get("uri") if isinstance(parent, Mapping) else None
+    return uri if isinstance(uri, str) else None

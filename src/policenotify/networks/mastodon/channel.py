@@ -12,13 +12,18 @@ from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Re
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._threads import is_connected, newest_connected
-from policenotify.networks.mastodon import options
 from policenotify.networks.mastodon.client import Answer, Api, judge, without_side_effects
-from policenotify.networks.mastodon.images import Pictures
-from policenotify.networks.mastodon.instance import Instance, Instances
-from policenotify.networks.mastodon.post import VISIBILITY, Visibility, check, is_id, media_of, ref_of, status
-from policenotify.networks.mastodon.statuses import MISSING, Statuses
-from policenotify.networks.mastodon.timeline import Timeline
+from policenotify.networks.mastodon.instance import (
+    Instance,
+    Instances,
+    check_categories,
+    check_token,
+    content_warning_lines,
+    server_address,
+    username,
+)
+from policenotify.networks.mastodon.post import VISIBILITY, Pictures, Visibility, check, is_id, media_of, ref_of, status
+from policenotify.networks.mastodon.timeline import MISSING, Statuses, Timeline
 from policenotify.text import graphemes
 
 _ARGUMENTS = ("in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key")
@@ -66,14 +71,14 @@ class Mastodon:
         clock: Clock,
         keep: StateStore,
     ) -> None:
-        url, self._host = options.address(server)
-        self._handle = options.username(handle)
-        options.check_token(token.get_secret_value())
+        url, self._host = server_address(server)
+        self._handle = username(handle)
+        check_token(token.get_secret_value())
         if not timeout > 0:
             raise SettingsError("timeout: must be a number of seconds above 0")
-        options.check_categories("sensitive", sensitive)
+        check_categories("sensitive", sensitive)
         self._visibility = {**VISIBILITY, **(visibility or {})}
-        self._warnings = options.warnings(content_warnings or {})
+        self._warnings = content_warning_lines(content_warnings or {})
         self._longest_warning = max(self._warnings.values(), key=graphemes, default="")
         self._sensitive = frozenset(sensitive)
         self._clock = clock

@@ -6,12 +6,14 @@ named the account, and it is the one of the settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from policenotify.channel import Account, Clock, StateStore
-from policenotify.errors import Blocked, JournalError, Unavailable
-from policenotify.networks.x.answer import Answer, judge, without_side_effects
-from policenotify.networks.x.credentials import Credentials, fingerprint
+from policenotify.errors import Blocked, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.networks.x.auth import Credentials, fingerprint
+from policenotify.networks.x.errors import PERMISSIONS, Answer, judge, without_side_effects
 from policenotify.networks.x.post import is_id
 
 _NAME = "identity"
@@ -85,3 +87,68 @@ class Identity:
                 remedy="Correct `handle` in the channel's settings, or its keys and tokens, then: policenotify doctor",
             )
         return Account(id=str(number), name=handle, url=f"https://x.com/{handle}")
+
+
+_PAGE, _PAGES = 100, 32  # docs.x.com, "Get Posts": 100 at once, the last 3,200 in all
+# What is asked for, by the names of OpenAPI 2.167 and by those before; X refuses names that it does not know.
+_FIELDS: tuple[dict[str, str], ...] = (
+    {"post.fields": "created_at,conversation_id,entities,note_post", "expansions": "referenced_posts"},
+    {"tweet.fields": "created_at,conversation_id,entities,note_tweet,referenced_tweets"},
+    {},  # what it shows without being asked will do for most posts
+)
+
+Shown = Mapping[str, Any]
+"""A post as the timeline shows it."""
+
+
+def posts_since(
+    since: datetime, *, number: str, ask: Callable[..., Answer], now: Callable[[], datetime]
+) -> Iterator[Shown]:
+    """The account's posts, newest first.
+
+    Args:
+        since: The earliest time, by X's clock.
+        number: The account's number.
+        ask: Makes a call: tweepy's method, its arguments. (tweepy has no method that knows the fields of today.)
+        now: Tells the time.
+
+    Yields:
+        What X shows of each, with its `id`.
+
+    Raises:
+        ChannelError: The timeline could not be read, or not to its end.
+    """
+    place: dict[str, Any] = {"start_time": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "max_results": _PAGE}
+    fields, *others = _FIELDS
+    for _ in range(_PAGES):
+        answer = ask("request", "GET", f"/2/users/{number}/tweets", params=place | fields)
+        refused = answer.status == 400 and ("fields" in answer.words or "expansions" in answer.words)  # noqa: PLR2004 - RFC 9110
+        if refused and others:
+            fields, *others = others
+            continue
+        posts, following = _page(answer, now())
+        yield from posts
+        if not following:
+            return
+        place["pagination_token"] = following
+    raise Unconfirmed("The timeline on X is too long to be read to its end.")
+
+
+def _page(answer: Answer, now: datetime) -> tuple[list[Shown], str | None]:
+    """The posts of a page, and where the next one is."""
+    body = answer.body or {}
+    posts, meta = body.get("data", []), body.get("meta")
+    if (
+        answer.ok
+        and isinstance(meta, dict)
+        and isinstance(posts, list)
+        and all(isinstance(each, dict) and is_id(each.get("id")) for each in posts)
+        and (posts or meta.get("result_count") == 0)
+    ):
+        return posts, meta.get("next_token")
+    error = judge(answer, now=now)
+    if isinstance(error, Refused) or answer.gives(PERMISSIONS):  # true of the question, not of the channel
+        raise Unavailable(
+            f"X does not show the account's posts to its app: {error.reason}", code=error.code, remedy=error.remedy
+        )
+    raise error

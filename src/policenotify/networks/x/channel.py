@@ -21,11 +21,9 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.networks._loading import loading
-from policenotify.networks.x.account import Identity
-from policenotify.networks.x.answer import Answer, judge, without_side_effects
-from policenotify.networks.x.credentials import Credentials
-from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT
-from policenotify.networks.x.media import upload
+from policenotify.networks.x.account import Identity, Shown, posts_since
+from policenotify.networks.x.auth import Credentials, TokenStore
+from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT, Answer, judge, without_side_effects
 from policenotify.networks.x.post import (
     IMAGES,
     LONGEST,
@@ -36,9 +34,8 @@ from policenotify.networks.x.post import (
     is_id,
     posted_at,
     reads_same,
+    upload,
 )
-from policenotify.networks.x.timeline import Shown, posts_since
-from policenotify.networks.x.tokens import TokenStore
 from policenotify.text import Budget, x_weight
 from policenotify.transport import is_secure_url
 

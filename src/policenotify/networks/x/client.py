@@ -21,7 +21,7 @@ import tweepy
 
 from policenotify.errors import ChannelError, JournalError, Unconfirmed
 from policenotify.networks._http import LeaseAdapter
-from policenotify.networks.x.answer import WHERE, Answer, read
+from policenotify.networks.x.errors import WHERE, Answer, read
 from policenotify.transport import error_for_exception, mute_loggers
 
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
