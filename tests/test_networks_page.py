@@ -10,7 +10,7 @@ import pytest
 
 from policenotify.cli.network_info import look, words_of
 from policenotify.cli.output import UNVERIFIED
-from policenotify.networks.registry import OURS, network, networks
+from policenotify.networks.registry import OWN_PACKAGE, network, networks
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "networks.md"
 WRITE = os.environ.get("POLICENOTIFY_NETWORKS") == "write"
@@ -24,7 +24,7 @@ def test_the_page_tells_what_the_networks_declare() -> None:
 
 
 def test_no_network_is_left_out() -> None:
-    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OURS}
+    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OWN_PACKAGE}
 
 
 @pytest.mark.parametrize("name", networks_page.OPTIONS)

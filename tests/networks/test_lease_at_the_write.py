@@ -19,7 +19,7 @@ from networks import (
 )
 
 from policenotify.errors import ChannelError, LostLease
-from policenotify.networks._http import LeaseAdapter
+from policenotify.networks._requests import LeaseAdapter
 from policenotify.testing.contract.texts import PEOPLE, say
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under

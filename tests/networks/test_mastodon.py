@@ -30,7 +30,7 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
@@ -141,7 +141,7 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
     assert can.lookup_delay == timedelta(minutes=1)
     assert (can.html, can.title, can.recipients, can.hashtags) == (False, False, False, True)
     assert can.budget.measure("https://police.fr/a/very/long/way/to/say/it @a@b.fr") == 26
-    assert Mastodon.learns
+    assert Mastodon.discovers_capabilities
 
 
 def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened: Open) -> None:
@@ -199,7 +199,7 @@ def test_plain_http_is_for_the_loopback(opened: Open, server: str) -> None:
 
 
 def test_the_options_are_read_from_settings() -> None:
-    options = options_of(Mastodon)
+    options = options_model(Mastodon)
     given = {"server": "https://social.example", "handle": "police34", "token": "t"}
     read = options.model_validate({**given, "visibility": {"update": "public"}, "sensitive": ["missing_person"]})
     assert read.model_dump()["visibility"] == {Stage.UPDATE: "public"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import PostRef
-from policenotify.networks._threads import is_connected, newest_connected
+from policenotify.networks._http import is_connected, newest_connected
 
 
 def refs(*names: str) -> list[PostRef]:

@@ -41,7 +41,7 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.networks.x.channel import X
 from policenotify.networks.x.client import hush
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
@@ -194,7 +194,7 @@ def test_it_keeps_the_contract(channel: X) -> None:
 
 
 def test_its_options_are_read_from_the_constructor() -> None:
-    schema = options_of(X).model_json_schema()
+    schema = options_model(X).model_json_schema()
     assert schema["required"] == ["handle"]
     assert schema["properties"]["link_mode"]["enum"] == ["reply", "standalone"]
     assert "clock" not in schema["properties"]

@@ -24,7 +24,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpWire, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.texts import picture
 
@@ -76,7 +76,7 @@ def channel_of() -> Iterator[NewChannel]:
 
 def on_bluesky(account: BlueskyAccount, service: str, **how: Any) -> ChannelConfig:
     options = {"handle": account.handle, "password": account.password, "service": service}
-    return configured("bluesky", "bluesky", options, **how)
+    return configure_channel("bluesky", "bluesky", options, **how)
 
 
 def a_post(channel: Channel, text: str = TEXT, **more: Any) -> Post:

@@ -1,66 +1,51 @@
-"""Connections of `requests` that check the delivery's lease when they are open, right before they write.
+"""Find the post of ours that a reply can hang under so that readers see it.
 
-Importing this module loads requests.
+Networks show a reply as part of its thread. Below a deleted post they show nothing, so a reply needs every post above
+it, up to the one that starts the thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from requests.adapters import HTTPAdapter
-from urllib3.poolmanager import PoolManager
+from policenotify.channel import PostRef
 
-from policenotify.transport import before_publishing
+ParentOf = Callable[[str], str | None]
+"""Return the id of the post that a post answers, or `None` for one that starts a thread.
+
+It raises `LookupError` when there is no such post any more.
+"""
 
 
-class LeaseAdapter(HTTPAdapter):
-    """An adapter for a `requests.Session` whose publishing calls are made within `publishing`."""
+def newest_connected(answers: Sequence[PostRef], parent_of: ParentOf) -> PostRef | None:
+    """Return the newest post whose thread above it is whole, or `None`.
 
-    def __init__(self) -> None:
-        self._publishes = False
-        super().__init__()
+    Args:
+        answers: Our earlier posts, from the opening to the last one.
+        parent_of: Asks the network about one post. It is asked about each post once at most.
+    """
+    known: dict[str, bool] = {}
+    return next((ref for ref in reversed(answers) if _is_connected(ref.id, parent_of, known)), None)
 
-    @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Within, each request checks the lease right before it is written."""
-        self._publishes = True
+
+def is_connected(post: str, parent_of: ParentOf) -> bool:
+    """Return True if the post is there, and every post above it."""
+    return _is_connected(post, parent_of, {})
+
+
+def _is_connected(post: str, parent_of: ParentOf, known: dict[str, bool]) -> bool:
+    path: list[str] = []
+    here: str | None = post
+    connected = True
+    while here is not None and connected:
+        if here in known:
+            connected = known[here]
+            break
+        known[here] = False  # until the way up is known; it also ends a circle
+        path.append(here)
         try:
-            yield
-        finally:
-            self._publishes = False
-
-    def init_poolmanager(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - the parent's
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **more)
-        self._check(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **more: Any) -> PoolManager:  # noqa: ANN401 - the parent's
-        """Return the pools of connections through a proxy."""
-        known = set(self.proxy_manager.values())
-        manager: PoolManager = super().proxy_manager_for(*args, **more)
-        if manager not in known:
-            self._check(manager)
-        return manager
-
-    def _check(self, manager: PoolManager) -> None:
-        adapter = self
-
-        class Check:
-            """Wraps what any of urllib3's connections does for one request."""
-
-            def request(self: Any, *args: Any, **more: Any) -> None:  # noqa: ANN401 - the parent's
-                if adapter._publishes:
-                    if self.sock is None:
-                        self.connect()  # which takes long: the check comes after it
-                    before_publishing()
-                super().request(*args, **more)  # type: ignore[misc]  # of the connection that it is mixed into
-
-        def checked(pool: Any) -> Any:  # noqa: ANN401 - urllib3 types its pools by their instances
-            connection = type(pool.ConnectionCls.__name__, (Check, pool.ConnectionCls), {})
-            return type(pool.__name__, (pool,), {"ConnectionCls": connection})
-
-        manager.pool_classes_by_scheme = {
-            scheme: checked(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
+            here = parent_of(here)
+        except LookupError:
+            connected = False
+    known.update(dict.fromkeys(path, connected))
+    return connected

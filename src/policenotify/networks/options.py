@@ -17,12 +17,11 @@ from policenotify.errors import SettingsError
 from policenotify.model.rate import Rate
 
 
-def options_of(kind: type) -> type[BaseModel]:
+def options_model(kind: type) -> type[BaseModel]:
     """The options of a network, as a pydantic model made from the signature of its constructor.
 
     Parameters annotated [`Clock`][policenotify.channel.Clock] or [`StateStore`][policenotify.channel.StateStore] are
-    handed in by the house and are no options. [`schema_of`][policenotify.networks.options.schema_of] is their JSON
-    Schema.
+    handed in when the channel is opened, and are not options.
 
     Raises:
         SettingsError: The constructor cannot be read so; for the network's author.
@@ -34,8 +33,8 @@ def options_of(kind: type) -> type[BaseModel]:
 def _options(kind: type) -> type[BaseModel]:
     options = {
         name: (hint, ... if default is inspect.Parameter.empty else default)
-        for name, hint, default in parameters(kind)
-        if not handed_in(hint)
+        for name, hint, default in constructor_parameters(kind)
+        if not injected_type(hint)
     }
     config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=())
     try:
@@ -53,19 +52,19 @@ class _Schema(GenerateJsonSchema):
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - the parent's form
 
 
-def schema_of(kind: type) -> dict[str, Any]:
+def options_schema(kind: type) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a network's options. Secrets are `writeOnly`, and their defaults masked.
 
     Raises:
         SettingsError: The constructor cannot be read so; for the network's author.
     """
     try:
-        return options_of(kind).model_json_schema(schema_generator=_Schema)
+        return options_model(kind).model_json_schema(schema_generator=_Schema)
     except PydanticUserError as error:
         raise _unreadable(kind, f"an option cannot be written in settings: {error}") from error
 
 
-def parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
+def constructor_parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
     """Name, annotation and default of each parameter of the constructor."""
     try:
         hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]  # of exactly this class
@@ -93,17 +92,17 @@ def _unreadable(kind: type, why: str) -> SettingsError:
     return SettingsError(f"The constructor of {kind.__module__}.{kind.__qualname__} gives no options: {why}.")
 
 
-def handed_in(hint: object) -> type | None:
+def injected_type(hint: object) -> type | None:
     """Which of the house's services a parameter of this annotation is given; `None`: it is an option."""
     return next((wanted for wanted in (Clock, StateStore) if hint is wanted or wanted in get_args(hint)), None)
 
 
-def claims_of(kind: type) -> Capabilities | None:
+def default_capabilities(kind: type) -> Capabilities | None:
     """What a network can do before anything is configured; `None` where that depends on the account.
 
-    A class whose abilities depend on its options may say in `usual` what most of its channels can do.
+    A class whose abilities depend on its options may say in `default_capabilities` what most of its channels can do.
     """
-    claimed: Any = getattr(kind, "usual", None) or getattr(kind, "capabilities", None)
+    claimed: Any = getattr(kind, "default_capabilities", None) or getattr(kind, "capabilities", None)
     if isinstance(claimed, property) and claimed.fget:
         try:
             claimed = claimed.fget(object.__new__(kind))
@@ -128,5 +127,5 @@ class ChannelOptions(TypedDict, total=False):
     rate: Rate | None
 
 
-OF_THE_CHANNEL = frozenset({"network", *ChannelOptions.__annotations__})
-_RESERVED = OF_THE_CHANNEL | {"options"}
+CHANNEL_OPTIONS = frozenset({"network", *ChannelOptions.__annotations__})
+_RESERVED = CHANNEL_OPTIONS | {"options"}

@@ -34,16 +34,23 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
-from policenotify.networks.options import OF_THE_CHANNEL, ChannelOptions, handed_in, options_of, parameters, schema_of
+from policenotify.networks.options import (
+    CHANNEL_OPTIONS,
+    ChannelOptions,
+    constructor_parameters,
+    injected_type,
+    options_model,
+    options_schema,
+)
 from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
 
-GROUP = "policenotify.networks"
+ENTRY_POINT_GROUP = "policenotify.networks"
 """The entry-point group in which packages offer networks."""
 
-OURS = "policenotify"
+OWN_PACKAGE = "policenotify"
 """The package whose networks nobody replaces."""
 
-RESERVED = frozenset({"new"})
+RESERVED_NAMES = frozenset({"new"})
 """What `policenotify networks` takes for a command, and no network's name can be."""
 
 
@@ -73,11 +80,11 @@ class Network:
         if self.problem:
             raise SettingsError(self.problem)
         try:
-            found = EntryPoint(self.name, self.target, GROUP).load()
+            found = EntryPoint(self.name, self.target, ENTRY_POINT_GROUP).load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a stranger's module may fail in any way: it exits, its Rust part panics
-            if self.lacks_its_extra(error):
+            if self.lacks_extra(error):
                 raise MissingExtra(f"The network {self.name!r}", self.name, package=self.package) from error
             raise self._unfit(f"cannot be loaded ({type(error).__name__}: {error})") from error
         lacks = [name for name in ("prepare", "whoami", "close") if not callable(getattr(found, name, None))]
@@ -85,10 +92,10 @@ class Network:
             raise self._unfit(f"is no network: {self.target} lacks {', '.join(lacks) or 'a class'}")
         return found
 
-    def lacks_its_extra(self, error: BaseException) -> bool:
+    def lacks_extra(self, error: BaseException) -> bool:
         """Whether a library of somebody else's is missing, and the package has an extra for it."""
         own = self.target.partition(":")[0].partition(".")[0]
-        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OURS}:
+        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OWN_PACKAGE}:
             return False
         extras = metadata(self.package).get_all("Provides-Extra", [])
         return self.name in {_normal(extra) for extra in extras}
@@ -120,9 +127,9 @@ def _claims(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str],
 def _offers() -> Iterator[tuple[str, str, str]]:
     """The same as it is found, without what the half packages offer that an interrupted installation leaves behind."""
     try:
-        found: Iterable[EntryPoint] = entry_points(group=GROUP)
+        found: Iterable[EntryPoint] = entry_points(group=ENTRY_POINT_GROUP)
     except Exception:  # noqa: BLE001 - it reads all or nothing; then each is read by itself
-        found = [entry for one in distributions() for entry in _entries(one) if entry.group == GROUP]
+        found = [entry for one in distributions() for entry in _entries(one) if entry.group == ENTRY_POINT_GROUP]
     for entry in found:
         for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
             yield entry.name, _normal(package), entry.value
@@ -159,14 +166,14 @@ def network(name: str) -> Network:
     return claims[0]
 
 
-def survey() -> tuple[tuple[Network, str], ...]:
+def check_networks() -> tuple[tuple[Network, str], ...]:
     """Every network with what is wrong with it (empty: nothing). A broken one does not hide the others."""
     return tuple((one, _trouble(one)) for one in networks())
 
 
 def _trouble(one: Network) -> str:
     try:
-        schema_of(one.load())
+        options_schema(one.load())
     except SettingsError as error:
         return str(error)
     return ""
@@ -178,22 +185,22 @@ def _normal(name: str) -> str:
 
 
 def _dispute(name: str, package: str, packages: list[str]) -> str:
-    if name in RESERVED:
+    if name in RESERVED_NAMES:
         return (
             f"The package {package!r} offers a network {name!r}, which is a command: ask its author for another name."
         )
-    if len(packages) == 1 or (package == OURS and packages.count(OURS) == 1):
+    if len(packages) == 1 or (package == OWN_PACKAGE and packages.count(OWN_PACKAGE) == 1):
         return ""
-    if OURS in packages:
+    if OWN_PACKAGE in packages:
         return (
-            f"The package {package!r} offers a network {name!r}, but that is the one of {OURS!r} and stays so. "
+            f"The package {package!r} offers a network {name!r}, but that is the one of {OWN_PACKAGE!r} and stays so. "
             f"Uninstall {package!r}, or ask its author for another name."
         )
     named = " and ".join(map(repr, packages))
     return f"The network {name!r} is offered by {named}: neither is used. Uninstall all but one."
 
 
-def configured(
+def configure_channel(
     name: str, network_name: str, options: Mapping[str, object], **how: Unpack[ChannelOptions]
 ) -> ChannelConfig:
     """A channel as an installation uses it, made from plain options. No I/O.
@@ -210,15 +217,17 @@ def configured(
     at = path("channels", name)
     offered = network(network_name)
     kind = offered.load()
-    model = options_of(kind)
+    model = options_model(kind)
     given = dict(options)
     try:
         values = model.model_validate(given, extra="forbid")  # in tables within, too
     except ValidationError as error:
-        found = format_validation_errors(error, model, at=at, also=OF_THE_CHANNEL, given=given)
+        found = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, given=given)
         raise SettingsError("\n".join(found)) from None  # its cause would repeat an author's words about a secret
     named = {option: getattr(values, option) for option in model.model_fields}
-    services = {parameter: wanted for parameter, hint, _ in parameters(kind) if (wanted := handed_in(hint))}
+    services = {
+        parameter: wanted for parameter, hint, _ in constructor_parameters(kind) if (wanted := injected_type(hint))
+    }
 
     def opened(clock: Clock, keep: StateStore) -> Channel:
         house: dict[type, object] = {Clock: clock, StateStore: keep}
@@ -231,7 +240,7 @@ def configured(
     except (MissingExtra, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - a stranger's constructor may fail in any way
-        if isinstance(error, ModuleNotFoundError) and offered.lacks_its_extra(error):
+        if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
             raise MissingExtra(f"The network {network_name!r}", network_name, package=offered.package) from None
         raise SettingsError(_refused(error, at, model, given)) from None  # its cause may quote a secret
     _check_claims(channel, capabilities, account, f"{at}: the network {network_name!r}")
@@ -248,7 +257,7 @@ def configured(
         account=account,
         capabilities=capabilities,
         open=opened,
-        discovers_capabilities=bool(getattr(kind, "learns", False)),
+        discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
         **how,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from policenotify.errors import PolicenotifyError
 from policenotify.journal.keys import FOR_OTHERS
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
 from policenotify.settings.model import OF_THE_CHANNEL, Settings
 from policenotify.validation import secret_values
@@ -79,6 +79,6 @@ def _has_secrets(name: str, options: dict[str, Any]) -> bool:
     """Return True if one of the options that are written in the settings themselves is a secret."""
     written = {option: value for option, value in options.items() if not isinstance(value, dict)}
     try:
-        return bool(secret_values(options_of(network(name).load()), written))
+        return bool(secret_values(options_model(network(name).load()), written))
     except (PolicenotifyError, ImportError):  # reported with the network
         return False

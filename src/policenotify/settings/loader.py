@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from policenotify.errors import SettingsError, UnsupportedVersion
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.environment import PREFIX, override, resolve, withhold
 from policenotify.settings.languages import renamed
@@ -76,7 +76,7 @@ def profiles_of(settings: Settings) -> dict[str, CategoryProfile]:
     Raises:
         SettingsError: A field is unknown, missing or wrong; or a file of words is.
     """
-    model = options_of(CategoryProfile)
+    model = options_model(CategoryProfile)
     profiles, found = dict(PROFILES), []
     for code, changes in settings.categories.items():
         shipped = _values(PROFILES[code]) if code in PROFILES else {}

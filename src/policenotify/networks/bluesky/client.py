@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.transport import before_publishing, error_for_exception, error_for_status
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Xrpc:
             Unavailable: The call never reached the server.
             Unconfirmed: No answer came, or it cannot be read.
         """
-        with loading():
+        with import_lock():
             from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
 
         return self._call("invoke_query", host, name, token, params=DotDict(params) if params else None)
@@ -160,7 +160,7 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            with loading():
+            with import_lock():
                 from atproto import Client, Request  # noqa: PLC0415 - 0.6 s and 65 MiB, paid when first used
 
             try:

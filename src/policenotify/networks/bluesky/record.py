@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from policenotify.channel import Post, PostRef, Span
 from policenotify.errors import Refused
-from policenotify.networks._loading import loading
-from policenotify.networks._threads import is_connected, newest_connected
+from policenotify.networks import import_lock
+from policenotify.networks._http import is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.spans import spans_of
@@ -102,7 +102,7 @@ def valid_uri(url: str) -> str | None:
     Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is percent-encoded (RFC 3987, section 3.1).
     An address with a user's name before its host is none: it is made to mislead.
     """
-    with loading():
+    with import_lock():
         import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
 
     try:

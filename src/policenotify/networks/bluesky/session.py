@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.networks.bluesky.client import CLOSED, Answer, Xrpc, judge, without_side_effects
 from policenotify.transport import is_secure_url, quoted
 
@@ -194,7 +194,7 @@ def _host(service: str, document: object) -> str:
     A server that is not reached by https is taken only if it is the loopback that we were told to call; else calls
     stay with the service.
     """
-    with loading():
+    with import_lock():
         from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used
 
     try:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._threads import is_connected, newest_connected
+from policenotify.networks._http import is_connected, newest_connected
 from policenotify.networks.mastodon.client import Answer, Api, judge, without_side_effects
 from policenotify.networks.mastodon.instance import (
     Instance,
@@ -55,8 +55,8 @@ class Mastodon:
         MissingExtra: Mastodon.py is not installed.
     """
 
-    learns = True
-    usual: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
+    discovers_capabilities = True
+    default_capabilities: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
 
     def __init__(
         self,

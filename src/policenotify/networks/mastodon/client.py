@@ -23,14 +23,14 @@ from pydantic import SecretStr
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.transport import error_for_exception, error_for_status, quoted
 
 if TYPE_CHECKING:
     import mastodon
     import requests
 
-    from policenotify.networks._http import LeaseAdapter
+    from policenotify.networks._requests import LeaseAdapter
 
     Client: TypeAlias = mastodon.Mastodon
 
@@ -155,11 +155,11 @@ class Api:
 
     def _opened(self) -> Client:
         if self._client is None:
-            with loading():
+            with import_lock():
                 import mastodon  # noqa: PLC0415 - 0.2 s and 25 MiB, paid when first used
                 import requests  # noqa: PLC0415 - comes with it
 
-                from policenotify.networks._http import LeaseAdapter  # noqa: PLC0415 - loads requests
+                from policenotify.networks._requests import LeaseAdapter  # noqa: PLC0415 - loads requests
 
             class Session(requests.Session):
                 def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - handed on

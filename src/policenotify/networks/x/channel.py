@@ -20,7 +20,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.networks.x.account import Identity, Shown, posts_since
 from policenotify.networks.x.auth import Credentials, TokenStore
 from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT, Answer, judge, without_side_effects
@@ -89,7 +89,7 @@ class X:
         MissingExtra: tweepy is not installed.
     """
 
-    usual: ClassVar[Capabilities] = Capabilities(
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
         budget=Budget(SHORT, x_weight),
         replies=True,
         images=IMAGES,
@@ -128,7 +128,9 @@ class X:
             raise SettingsError("timeout: must be a number of seconds above 0")
         if not 0 < limit <= LONGEST:
             raise SettingsError(f"limit: X takes {SHORT}, with Premium up to {LONGEST}")
-        self._abilities = replace(self.usual, budget=Budget(limit, x_weight), replies=link_mode == "reply")
+        self._abilities = replace(
+            self.default_capabilities, budget=Budget(limit, x_weight), replies=link_mode == "reply"
+        )
         self._credentials = Credentials.of(
             consumer_key=consumer_key,
             consumer_secret=consumer_secret,
@@ -259,7 +261,7 @@ class X:
 
     def _line(self) -> Client:
         if self._opened is None:
-            with loading():
+            with import_lock():
                 from policenotify.networks.x.client import Client  # noqa: PLC0415 - loads tweepy, when it is first used
 
             keys = tuple(key.get_secret_value() for key in self._credentials.keys)

@@ -20,7 +20,7 @@ import requests
 import tweepy
 
 from policenotify.errors import ChannelError, JournalError, Unconfirmed
-from policenotify.networks._http import LeaseAdapter
+from policenotify.networks._requests import LeaseAdapter
 from policenotify.networks.x.errors import WHERE, Answer, read
 from policenotify.transport import error_for_exception, mute_loggers
 
