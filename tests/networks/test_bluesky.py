@@ -29,7 +29,7 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.bluesky.session import _host
+from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
@@ -71,7 +71,7 @@ def opened(stand: FakeBlueskyServer, keep: InMemoryStateStore) -> Iterator[Open]
             "service": stand.url,
             "timeout": 5.0,
             "clock": FakeClock(NOW),
-            "keep": keep,
+            "store": keep,
         }
         channels.append(Bluesky(**options | other))
         return channels[-1]
@@ -144,9 +144,10 @@ def test_it_keeps_the_contract(channel: Bluesky) -> None:
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
-        "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
-        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), clock=FakeClock(), keep=MemoryKeep())\n"
-        "c.abilities; c.close(); print(repr(c), c.account)\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
+        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), clock=FakeClock(), "
+        "store=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'atproto', 'atproto_client', 'httpx'}])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
@@ -863,7 +864,7 @@ def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open
             raise JournalError(f"{name} {value} {version}")
 
     request = opened().prepare(a_post(), ())
-    error = error_of(lambda: opened(keep=Broken()).send(request))
+    error = error_of(lambda: opened(store=Broken()).send(request))
     assert type(error) is Unavailable
     assert stand.posts == ()
 
@@ -877,7 +878,7 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, sta
             return super().compare_and_swap(name, value, version=version)
 
     keep = Overtaken()
-    assert opened(keep=keep).whoami().id == stand.did
+    assert opened(store=keep).whoami().id == stand.did
     kept = keep.load("session")
     assert kept is not None
     assert kept.version == 1
@@ -886,7 +887,7 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, sta
 def test_a_handle_that_has_become_another_account(opened: Open, stand: FakeBlueskyServer) -> None:
     request = opened().prepare(a_post(), ())
     stand.did = "did:plc:successor"
-    error = error_of(lambda: opened(keep=InMemoryStateStore()).send(request))
+    error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
     assert [r for r in stand.requests if r.path == PUT] == []
@@ -897,7 +898,7 @@ def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBluesky
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     stand.did = "did:plc:successor"
-    error = error_of(lambda: opened(keep=InMemoryStateStore()).send(request))
+    error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
 
@@ -978,12 +979,12 @@ def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: FakeBlu
 )
 def test_a_server_is_believed_only_over_a_safe_line(service: str, endpoint: object, host: str) -> None:
     entry = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}
-    assert _host(service, {"id": "did:plc:stand", "service": [entry]}) == host
+    assert account_host(service, {"id": "did:plc:stand", "service": [entry]}) == host
 
 
 @pytest.mark.parametrize("document", [None, "did:plc:stand", {}, {"id": "did:plc:stand"}, {"id": 1, "service": 2}])
 def test_a_did_document_that_names_no_server(document: object) -> None:
-    assert _host("https://bsky.social", document) == "https://bsky.social"
+    assert account_host("https://bsky.social", document) == "https://bsky.social"
 
 
 # --- looking up, taking back, asking who ---

@@ -76,7 +76,7 @@ def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
             "token": SecretStr(TOKEN),
             "timeout": 5.0,
             "clock": clock,
-            "keep": keep,
+            "store": keep,
         }
         channels.append(Mastodon(**options | other))
         return channels[-1]
@@ -155,10 +155,10 @@ def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened
 def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
-        "from policenotify.testing.fakes import FakeClock, MemoryKeep\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
         "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
-        "             clock=FakeClock(), keep=MemoryKeep())\n"
-        "c.abilities; c.close(); print(repr(c), c.account)\n"
+        "             clock=FakeClock(), store=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
@@ -415,10 +415,10 @@ def test_a_keep_that_fails_costs_no_post(opened: Open, stand: FakeMastodonServer
         def load(self, name: str) -> None:
             raise JournalError(name)
 
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
 
-    channel = opened(keep=Broken())
+    channel = opened(store=Broken())
     assert not channel.capabilities.edits
     say(channel, a_post())
     assert len(stand.posts) == 1
@@ -498,7 +498,7 @@ def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: FakeMastodonServe
 
 def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="gotosocial", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         request = channel.prepare(a_post(), ())
         stand.fail_next("POST", POST, no(404))
         assert type(error_of(lambda: channel.send(request))) is Unconfirmed
@@ -513,7 +513,7 @@ SOFTWARE = ("mastodon", "gotosocial", "snac", "takahe")
 @contextmanager
 def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, FakeMastodonServer]]:
     with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         yield channel, stand
         channel.close()
 
@@ -946,7 +946,7 @@ def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> N
 
 def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         ref = say(channel, a_post())
         assert not channel.capabilities.deletes
         error = error_of(lambda: channel.delete(ref))

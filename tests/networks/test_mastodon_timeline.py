@@ -54,7 +54,7 @@ def keep() -> InMemoryStateStore:
 
 def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore, **other: Any) -> Mastodon:
     options = {"server": stand.url, "handle": "police34", "token": SecretStr(stand.token), "timeout": 0.3}
-    return Mastodon(**{**options, "clock": clock, "keep": keep, **other})
+    return Mastodon(**{**options, "clock": clock, "store": keep, **other})
 
 
 def a_post(text: str = TEXT, **other: Any) -> Post:

@@ -66,7 +66,7 @@ def channel_of() -> Iterator[NewChannel]:
                 password=SecretStr(password or account.password),
                 service=service,
                 clock=SystemClock(),
-                keep=keep or InMemoryStateStore(),
+                store=keep or InMemoryStateStore(),
             )
             stack.callback(channel.close)
             return channel
@@ -325,5 +325,5 @@ class TestPds(ChannelContract):
             service=wire.url,
             timeout=1.5,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )

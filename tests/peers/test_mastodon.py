@@ -174,7 +174,7 @@ def _channel(account: Account, token: str = "") -> Mastodon:
         handle=account.handle,
         token=SecretStr(token or account.token),
         clock=SystemClock(),
-        keep=InMemoryStateStore(),
+        store=InMemoryStateStore(),
     )
 
 
@@ -236,7 +236,7 @@ class OnServer:
             token=SecretStr(wire.account.token),
             timeout=1.5,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )
 
 

@@ -1,36 +1,322 @@
-"""Find the post of ours that a reply can hang under so that readers see it.
-
-Networks show a reply as part of its thread. Below a deleted post they show nothing, so a reply needs every post above
-it, up to the one that starts the thread.
-"""
+"""HTTP answers and their meaning, secrets that expire, owners and reply chains: shared by X, Mastodon and Bluesky."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeVar
 
-from policenotify.channel import PostRef
+from policenotify import transport
+from policenotify.channel import PostRef, StateStore
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.transport import error_for_status, quoted
+
+_LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
+_OWNER = "owner"
 
 ParentOf = Callable[[str], str | None]
-"""Return the id of the post that a post answers, or `None` for one that starts a thread.
+"""Return the id of the post that a post replies to, or `None` for the first one of a thread.
 
-It raises `LookupError` when there is no such post any more.
+It raises `LookupError` if the post does not exist any more.
 """
 
 
-def newest_connected(answers: Sequence[PostRef], parent_of: ParentOf) -> PostRef | None:
-    """Return the newest post whose thread above it is whole, or `None`.
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A network's answer to one call.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Names in lower case.
+        body: The decoded JSON, or `None` if there is none.
+        from_network: The network itself answered, as its form of an error shows. A proxy does not use that form.
+        error: The network's name of a problem, such as `InvalidSwap`; may be empty.
+        message: The network's own words, on one line, without secrets; may be empty.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+    from_network: bool = False
+    error: str = ""
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if it is a success that can be read."""
+        return 200 <= self.status < 300 and self.body is not None  # noqa: PLR2004 - RFC 9110, section 15.3
+
+    @property
+    def refused(self) -> bool:
+        """True if the network itself refuses, for another reason than a rate limit."""
+        return 400 <= self.status < 500 and self.status != 429 and self.from_network  # noqa: PLR2004 - RFC 9110, 15.5
+
+    @property
+    def missing(self) -> bool:
+        """True if the network itself answers that the thing does not exist."""
+        return self.refused and self.status in {404, 410}
+
+    @property
+    def object(self) -> Mapping[str, Any]:
+        """The body if it is an object, else an empty one."""
+        return self.body if isinstance(self.body, dict) else {}
+
+    @property
+    def code(self) -> str:
+        """Status and name of the problem, for the technician."""
+        return f"{self.status} {self.error}".strip()
+
+    @property
+    def quoted(self) -> str:
+        """The network's words as the end of a sentence: `: Too Many Requests.`, or a full stop."""
+        return quoted(self.message)
+
+    def clock_skew(self, now: datetime) -> timedelta:
+        """Return by how much the network's clock is ahead of ours, as far as the answer shows."""
+        return transport.clock_skew(self.headers, now=now)
+
+
+def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the decoded JSON, or `None` if it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> str:
+    """Return a network's words on one line, without secrets.
 
     Args:
-        answers: Our earlier posts, from the opening to the last one.
-        parent_of: Asks the network about one post. It is asked about each post once at most.
+        message: The network's words.
+        secrets: Values to leave out, such as the token of the call.
+        private: Matches what may be a secret or personal: tokens, mail addresses.
+    """
+    for secret in filter(None, secrets):
+        message = message.replace(secret, "…")
+    message = message.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
+    return " ".join(private.sub("…", message).split())[:_LONGEST_MESSAGE]
+
+
+def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
+    """Return what an answer other than a success means for a post, as far as all networks agree.
+
+    Args:
+        answer: The answer.
+        now: The time, for answers that give a delay.
+        where: The network's name.
+        setting: The option that names the server.
+    """
+    if 300 <= answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
+        return Unconfirmed(
+            "The server sent us to another address, and we do not follow with a post.",
+            code=answer.code,
+            remedy=f"Check the channel's `{setting}` in the settings, and whether a proxy wants a login.",
+        )
+    foreign = not answer.from_network or answer.status == 404  # noqa: PLR2004 - a network knows the calls that we make
+    if foreign and 400 <= answer.status < 500 and answer.status not in {413, 429}:  # noqa: PLR2004 - a proxy's 413 means the same
+        return Unavailable(
+            f"Something that is not {where} answered in its place and did not let us through.",
+            code=answer.code,
+            remedy=f"It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
+        )
+    return error_for_status(answer.status, answer.headers, now=now, where=where, code=answer.error, said=answer.message)
+
+
+# --- secrets that expire
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSecret:
+    """A secret of one account, as it is stored.
+
+    Attributes:
+        account: The channel's account. A secret that was stored for another one is not used.
+    """
+
+    account: str
+
+
+SecretT = TypeVar("SecretT", bound=AccountSecret)
+AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
+
+
+class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
+    """A secret that expires: shared by all processes of the installation, and renewed by one of them at a time.
+
+    A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
+    the new secret is stored before it is used.
+
+    Args:
+        kind: The secret's dataclass, with fields of text.
+        store: The place of the secret.
+        lease: Seconds that another process may take to renew it.
+    """
+
+    name: ClassVar[str]
+    """The secret's name in the store."""
+    label: ClassVar[str]
+    """The secret's name in errors, at the beginning of a sentence."""
+
+    def __init__(self, kind: type[SecretT], store: StateStore, lease: float) -> None:
+        self._kind = kind
+        self._store = store
+        self._lease = lease
+        self._unsaved: SecretT | None = None
+
+    @abstractmethod
+    def belongs(self, secret: SecretT) -> bool:
+        """Return True if a stored secret is this account's. Any other one is replaced."""
+
+    @abstractmethod
+    def renewed(self, known: SecretT | None) -> SecretT:
+        """Get a new secret from the network, by means of the stored one if there is one."""
+
+    @abstractmethod
+    def is_expired(self, answer: AnswerT) -> bool:
+        """Return True if the network did not accept the secret of a call."""
+
+    def current(self) -> SecretT:
+        """Return the stored secret, or a new one.
+
+        Raises:
+            Blocked: The network does not accept the credentials.
+            Unavailable: The network could not be asked, or the secret not be stored.
+        """
+        try:
+            secret, _ = self._load()
+        except JournalError:
+            raise self._not_renewed() from None
+        return secret or self._renew(None)
+
+    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
+        """Make a call with the secret. Renew it, once, if it has expired, and repeat the same call.
+
+        Raises:
+            ChannelError: See `current`, and the call itself.
+        """
+        secret = self.current()
+        answer = call(secret)
+        return call(self._renew(secret)) if self.is_expired(answer) else answer
+
+    def _load(self) -> tuple[SecretT | None, int | None]:
+        stored = self._store.load(self.name)
+        if stored is None:
+            return None, None
+        try:
+            secret = self._kind(**json.loads(stored.value))
+        except (ValueError, TypeError):  # stored by another release
+            return None, stored.version
+        return (secret if self.belongs(secret) else None), stored.version
+
+    def _renew(self, stale: SecretT | None) -> SecretT:
+        try:
+            with self._store.lease(self.name, seconds=self._lease):
+                stored, version = self._load()
+                if stored is not None and stored != stale:  # another process renewed it first
+                    return stored
+                return self._replace(stored, version)
+        except JournalError:
+            raise self._not_renewed() from None
+
+    def _replace(self, stored: SecretT | None, version: int | None) -> SecretT:
+        try:
+            fresh = self._unsaved or self.renewed(stored)
+        except Blocked:
+            other, _ = self._load()  # our lease ran out, and another process used the old secret up
+            if other is None or other == stored:
+                raise
+            return other
+        self._unsaved = fresh  # if the store fails now, the next call stores it: the old secret is used up
+        saved = self._store.compare_and_swap(self.name, json.dumps(asdict(fresh)), version=version)
+        self._unsaved = None
+        return fresh if saved else self._load()[0] or fresh
+
+    def _not_renewed(self) -> Unavailable:
+        return Unavailable(
+            f"{self.label} was not renewed: another process holds it for too long, or it cannot be stored.",
+            remedy="It will be tried again.",
+        )
+
+
+# --- owners
+
+
+def fingerprint(*secrets: str) -> str:
+    """Return a digest that stands for secrets: equal ones have the same, and it does not reveal them."""
+    return hashlib.sha256("\n".join(secrets).encode()).hexdigest()
+
+
+def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
+    """Return the account's id, once the network has confirmed that the credentials belong to the account.
+
+    A post under the wrong account cannot be taken back from those who have read it. The answer is stored under a seal,
+    so that the network is asked only once, and again when the credentials change.
+
+    Args:
+        store: The place of the answer.
+        seal: A fingerprint of account and credentials.
+        ask: Ask the network, and return the id. An empty one is not stored.
+
+    Raises:
+        ChannelError: See *ask*.
+        JournalError: The store cannot be read.
+    """
+    stored = store.load(_OWNER)
+    known, _, account_id = stored.value.rpartition(" ") if stored else ("", "", "")
+    if known == seal:
+        return account_id
+    if account_id := ask():
+        with suppress(JournalError):  # else it is only asked again
+            store.compare_and_swap(_OWNER, f"{seal} {account_id}", version=stored.version if stored else None)
+    return account_id
+
+
+# --- reply chains: networks show a reply below a deleted post nowhere
+
+
+def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: str) -> PostRef | None:
+    """Return the newest post whose thread above it is complete, or `None` if there is no post.
+
+    Args:
+        reply_to: Our earlier posts, from the opening to the last one.
+        parent_of: Asks the network about one post. It is called at most once for each post.
+        code: The network's code for a missing post.
+
+    Raises:
+        Refused: All of them are deleted or below a deleted post. With `fallback="standalone"`.
     """
     known: dict[str, bool] = {}
-    return next((ref for ref in reversed(answers) if _is_connected(ref.id, parent_of, known)), None)
+    newest = next((ref for ref in reversed(reply_to) if _is_connected(ref.id, parent_of, known)), None)
+    if reply_to and newest is None:
+        raise Refused(
+            "The posts that it should answer have been deleted.",
+            code=code,
+            remedy="It is posted on its own instead.",
+            fallback="standalone",
+        )
+    return newest
 
 
 def is_connected(post: str, parent_of: ParentOf) -> bool:
-    """Return True if the post is there, and every post above it."""
+    """Return True if the post exists, and every post above it."""
     return _is_connected(post, parent_of, {})
+
+
+def deleted_parent(code: str) -> Refused:
+    """Return the error for a post that was prepared as a reply to a post that has been deleted since."""
+    return Refused(
+        "The post that it should answer, or one above that, has been deleted.",
+        code=code,
+        remedy="It is prepared again without that post.",
+        fallback="prepare",
+    )
 
 
 def _is_connected(post: str, parent_of: ParentOf, known: dict[str, bool]) -> bool:

@@ -1,4 +1,15 @@
-"""A post as a record of the lexicon `app.bsky.feed.post`: the same post always makes the same record and key."""
+"""A post as a record of the lexicon `app.bsky.feed.post`. The same post always makes the same record and key.
+
+Links are short to read, and whole to follow. The app replaces an address by its host and the beginning of its path
+(`toShortUrl`, `src/lib/strings/url-helpers.ts` in <https://github.com/bluesky-social/social-app>), and only what is
+shown counts. Other apps show the record's text as it is. So the record holds the short form, and its facet the whole
+address.
+
+An address is shortened only if its host then reads as a browser would read it, and cannot be taken for another: a
+registered name in plain letters. One with a port, with letters beyond ASCII or their `xn--` form, and a bare number
+stay as they are. One with a user's name in it is not linked at all: `https://police.fr@evil.example` leads to
+`evil.example`.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +17,20 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import JsonValue
 
 from policenotify.channel import Post, PostRef, Span
 from policenotify.errors import Refused
 from policenotify.networks import import_lock
-from policenotify.networks._http import is_connected, newest_connected
+from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
-from policenotify.text.spans import spans_of
+from policenotify.text.spans import Found, spans_of
 
-PATH: Final = 15
-"""The longest path that is shown whole, in characters, and
-[`CUT`][policenotify.networks.bluesky.record.CUT] what is shown of a longer one: `toShortUrl`."""
-CUT: Final = 13
-
+_PATH: Final = 15  # the longest path that is shown whole, in characters (`toShortUrl`)
+_CUT: Final = 13  # the characters of a longer one that are shown (`toShortUrl`)
 _LABEL = r"(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # No port: the app reads `police.fr:8443/x` as a link of the scheme `police.fr`, and warns of it.
 _PLAIN: Final = re.compile(
@@ -30,58 +38,39 @@ _PLAIN: Final = re.compile(
     r"(?P<rest>[/?#][^\x00-\x20\x7f\ud800-\udfff]{0,60000})?",
     re.IGNORECASE,
 )
-_MAY_SHORTEN: Final = re.compile(rf"://|[/?#]\S{{{PATH}}}")
+_MAY_SHORTEN: Final = re.compile(rf"://|[/?#]\S{{{_PATH}}}")
 _TORN: Final = re.compile(r"%[0-9A-Fa-f]?\Z")  # RFC 3986, section 2.1: `%` and two digits are one character
 
 
-class Marked(Protocol):
-    """A part of a text that may be linked."""
-
-    @property
-    def kind(self) -> str:
-        """What it is; a link is a `url`."""
-
-    @property
-    def start(self) -> int:
-        """First character, in code points."""
-
-    @property
-    def end(self) -> int:
-        """One past the last, in code points."""
-
-    @property
-    def value(self) -> str:
-        """Where it leads."""
-
-
-M = TypeVar("M", bound=Marked)
+SpanT = TypeVar("SpanT", Span, Found)
 
 
 def shown(text: str) -> str:
-    """The text with its addresses as readers are shown them."""
+    """Return the text with its addresses as readers see them."""
     return display(text, spans_of(text))[0] if _MAY_SHORTEN.search(text) else text
 
 
 def savable(text: str) -> int:
-    """How many characters the shown text may have less, at the very most; quickly told."""
+    """Return an upper bound of the characters that shortening saves, quickly."""
     return sum(len(word) for word in text.split() if _MAY_SHORTEN.search(word))
 
 
-def display(text: str, spans: Sequence[M]) -> tuple[str, list[tuple[M, int, int]]]:
+def display(text: str, spans: Sequence[SpanT]) -> tuple[str, list[tuple[SpanT, int, int]]]:
     """Shorten the addresses of a text.
 
     Args:
         text: The text.
-        spans: What may be linked in it. Those outside the text are left out; an address is shortened only where
+        spans: The parts that may be linked. Those outside the text are left out. An address is shortened only if
             the text holds the address itself, and no other span overlaps it.
 
     Returns:
-        The text to show, and each span with its first and last place there.
+        The text to show, and each span with its start and end there.
     """
     inside = sorted(
         (span for span in spans if 0 <= span.start < span.end <= len(text)), key=lambda span: (span.start, span.end)
     )
-    pieces, placed = list[str](), list[tuple[M, int, int]]()
+    pieces: list[str] = []
+    placed: list[tuple[SpanT, int, int]] = []
     done = reach = shift = 0
     for number, span in enumerate(inside):
         alone = reach <= span.start and all(span.end <= after.start for after in inside[number + 1 : number + 2])
@@ -97,10 +86,10 @@ def display(text: str, spans: Sequence[M]) -> tuple[str, list[tuple[M, int, int]
 
 
 def valid_uri(url: str) -> str | None:
-    """The URL as the lexicon's format `uri` wants it: absolute and ASCII; `None` if that cannot be made of it.
+    """Return the URL in the lexicon's format `uri`, absolute and ASCII, or `None` if that is not possible.
 
     Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is percent-encoded (RFC 3987, section 3.1).
-    An address with a user's name before its host is none: it is made to mislead.
+    A URL with a user's name before its host is not accepted: it is made to mislead.
     """
     with import_lock():
         import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
@@ -114,15 +103,15 @@ def valid_uri(url: str) -> str | None:
 
 
 def _short(covered: str, value: str) -> str:
-    """An address as the app shows it, or as it was written."""
+    """Return an address as the app shows it, or as it is written."""
     plain = _PLAIN.fullmatch(covered) if value in {covered, f"https://{covered}"} else None
     if plain is None:
         return covered
     host, rest = plain["host"], plain["rest"] or ""
-    if covered == value:  # else a name in a sentence, as the desk writes it: `17Cyber.gouv.fr`
+    if covered == value:  # else a name in a sentence, as the author wrote it: `17Cyber.gouv.fr`
         host, rest = host.lower(), rest[1:] if rest[:2] in {"/", "/?", "/#"} else rest
-    if graphemes(rest) > PATH:
-        rest = _TORN.sub("", rest[: grapheme_ends(rest)[CUT - 1]]) + "…"
+    if graphemes(rest) > _PATH:
+        rest = _TORN.sub("", rest[: grapheme_ends(rest)[_CUT - 1]]) + "…"
     return host + rest
 
 
@@ -133,7 +122,7 @@ _SENT: Final = Budget(300, graphemes, max_bytes=3000)
 
 
 class _Shown(Budget):
-    """The same for a text whose addresses will be shortened when it is sent."""
+    """The budget of a text whose addresses will be shortened when it is sent."""
 
     __slots__ = ()
 
@@ -147,7 +136,7 @@ class _Shown(Budget):
 
 
 BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, shown=shown)
-"""What a text may take before it is sent; it counts as it will be shown."""
+"""The budget of a text before it is sent. It counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""
 
@@ -157,6 +146,7 @@ IMAGE_BYTES: Final = 2_000_000
 TAG: Final = Budget(64, graphemes, max_bytes=640)
 """`maxGraphemes` and `maxLength` of a tag in the lexicon `app.bsky.richtext.facet`."""
 
+_NOT_FOUND = "RecordNotFound"  # com.atproto.repo.getRecord
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"  # atproto.com/specs/tid
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -185,7 +175,7 @@ def check(post: Post) -> None:
 
 
 def record_key(post: Post) -> str:
-    """The key under which the post's record is put: a TID (atproto.com/specs/tid).
+    """Return the key of the post's record: a TID (atproto.com/specs/tid).
 
     Its microseconds are the post's time. Its clock id, 10 bits, comes from the post's key and variant: two posts of
     one microsecond differ, and a variant avoids a key that the network has refused.
@@ -202,10 +192,10 @@ def record(
     """Encode the post.
 
     Args:
-        post: What to say.
-        reply: What it answers: `root` and `parent`, each with `uri` and `cid`; `None` where it starts a thread.
+        post: The post.
+        reply: `root` and `parent` of a reply, each with `uri` and `cid`; `None` for the first post of a thread.
         images: The blobs of the post's pictures, in order.
-        dids: What the mentioned handles stand for; a handle that is not there stays plain text.
+        dids: The ids of mentioned handles. A handle without one stays plain text.
     """
     text, spans = display(post.text, post.spans)
     made: dict[str, JsonValue] = {
@@ -229,7 +219,7 @@ def _language(tag: str) -> str:
 
 
 def _facet(text: str, span: Span, start: int, end: int, dids: Mapping[str, str]) -> dict[str, JsonValue] | None:
-    """A span as a facet; its offsets count bytes of UTF-8. The server checks none of it, and clients then drop it."""
+    """Return a span as a facet, with offsets in bytes of UTF-8. The server checks none, and clients drop wrong ones."""
     feature = _feature(span, dids)
     if feature is None:
         return None
@@ -261,8 +251,8 @@ def _card(post: Post) -> dict[str, JsonValue] | None:
     uri = valid_uri(post.link) if post.link else None
     if uri is None:
         return None
-    # Readers have the text above the card, and the app writes the address below it: what is left to say is whose page
-    # it is. The lexicon wants a description, and takes an empty one.
+    # Readers have the text above the card, and the app writes the address below it. Only the owner of the page is
+    # missing. The lexicon wants a description, and takes an empty one.
     about = "" if post.sender.casefold() in post.text.casefold() else post.sender
     return {
         "$type": "app.bsky.embed.external",
@@ -270,61 +260,53 @@ def _card(post: Post) -> dict[str, JsonValue] | None:
     }
 
 
-Get = Callable[[str], Mapping[str, Any] | None]
-"""Return the record at a URI, or `None` when there is none."""
+ReadRecord = Callable[[str], Mapping[str, Any] | None]
+"""Return the record at a URI, or `None` if there is none."""
 
 
-class Thread:
+class ReplyThread:
     """The records above a post, each read once.
 
+    A server that holds an account checks no parents, and silently accepts a reply to a deleted post. The network then
+    shows that reply neither in the thread nor among the account's posts (`posts_and_author_threads` of
+    `app.bsky.feed.getAuthorFeed` leaves out what is not connected to the first post of a thread).
+
     Args:
-        get: Reads one record. It raises a `ChannelError` when it could not be asked for.
+        read: Reads one record. It raises a `ChannelError` if the server could not be asked.
     """
 
-    def __init__(self, get: Get) -> None:
-        self._get = get
+    def __init__(self, read: ReadRecord) -> None:
+        self._read = read
         self._records: dict[str, Mapping[str, Any]] = {}
 
-    def reply_to(self, answers: Sequence[PostRef]) -> dict[str, JsonValue] | None:
-        """Return the `reply` of a record that answers the newest post readers still see, or `None` without answers.
+    def reply(self, refs: Sequence[PostRef]) -> dict[str, JsonValue] | None:
+        """Return the `reply` of a record that replies to the newest post readers still see, or `None` without posts.
 
         Args:
-            answers: Our earlier posts, from the opening to the last one, each with a `cid`.
+            refs: Our earlier posts, from the opening to the last one, each with a `cid`.
 
         Raises:
-            Refused: None of them can be answered any more. With `fallback="standalone"`.
+            Refused: None of them can be replied to any more. With `fallback="standalone"`.
         """
-        if not answers:
-            return None
-        newest = newest_connected(answers, self._parent_of)
+        newest = newest_connected(refs, self._parent_of, code=_NOT_FOUND)
         if newest is None:
-            raise Refused(
-                "The posts that it should answer have been deleted.",
-                code="RecordNotFound",
-                remedy="It is posted on its own instead.",
-                fallback="standalone",
-            )
+            return None
         parent: JsonValue = {"uri": newest.id, "cid": newest.extra["cid"]}
         # The root is the one that the parent names: with another one the post is missing from the thread.
         return {"root": _reply(self._records[newest.id]).get("root", parent), "parent": parent}
 
     def check(self, record: JsonValue) -> None:
-        """See that readers will see a record that was prepared earlier.
+        """Verify that readers will see a record that was prepared earlier.
 
         Raises:
-            Refused: What it answers has been deleted meanwhile. With `fallback="prepare"`.
+            Refused: The post that it replies to has been deleted. With `fallback="prepare"`.
         """
         parent = _parent(_reply(record))
         if parent is not None and not is_connected(parent, self._parent_of):
-            raise Refused(
-                "The post that it should answer, or one above that, has been deleted.",
-                code="RecordNotFound",
-                remedy="It is prepared again without that post.",
-                fallback="prepare",
-            )
+            raise deleted_parent(_NOT_FOUND)
 
     def _parent_of(self, uri: str) -> str | None:
-        record = self._get(uri)
+        record = self._read(uri)
         if record is None:
             raise LookupError(uri)
         self._records[uri] = record

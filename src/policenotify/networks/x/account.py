@@ -1,86 +1,74 @@
-"""Whose the credentials are: asked once, kept, and asked again when the credentials change.
-
-A post under the wrong account cannot be taken back from those who have read it; so nothing is said before X has
-named the account, and it is the one of the settings.
-"""
+"""The account that the credentials belong to, and its timeline, on which a post in doubt is looked up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from policenotify.channel import Account, Clock, StateStore
+from policenotify.channel import Account, StateStore
 from policenotify.errors import Blocked, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.networks.x.auth import Credentials, fingerprint
-from policenotify.networks.x.errors import PERMISSIONS, Answer, judge, without_side_effects
-from policenotify.networks.x.post import is_id
+from policenotify.networks._http import verify_owner
+from policenotify.networks.x.client import Client
+from policenotify.networks.x.errors import PERMISSIONS, XAnswer, without_side_effects
+from policenotify.networks.x.post import ShownPost, is_id, posted_at
 
-_NAME = "identity"
+_SKEW = timedelta(seconds=5)  # how far the clocks of X's own machines may be apart
+_MARGIN = timedelta(minutes=2)  # asked for in addition: X's clock is known only from its answer
+_PAGE, _PAGES = 100, 32  # docs.x.com, "Get Posts": 100 at once, the last 3,200 in all
+# The fields to ask for, by the names of OpenAPI 2.167 and by those before; X refuses names that it does not know.
+_FIELDS: tuple[dict[str, str], ...] = (
+    {"post.fields": "created_at,conversation_id,entities,note_post", "expansions": "referenced_posts"},
+    {"tweet.fields": "created_at,conversation_id,entities,note_tweet,referenced_tweets"},
+    {},  # what it shows unasked will do for most posts
+)
 
 
-class Identity:
-    """Whose the credentials of a channel are.
+class OwnAccount:
+    """The account of a channel, as X shows it.
 
     Args:
-        account: The channel's account.
-        handle: Whose they should be.
-        credentials: The credentials; only a fingerprint of them is kept.
-        ask: Makes a call: tweepy's method, its arguments.
-        clock: Time.
-        keep: Where the answer lives.
+        client: Calls X.
+        handle: The handle that the credentials should belong to.
+        seal: A fingerprint of account and credentials.
+        store: The place of the account's number.
     """
 
-    def __init__(
-        self,
-        *,
-        account: str,
-        handle: str,
-        credentials: Credentials,
-        ask: Callable[..., Answer],
-        clock: Clock,
-        keep: StateStore,
-    ) -> None:
+    def __init__(self, client: Client, *, handle: str, seal: str, store: StateStore) -> None:
+        self._client = client
         self._handle = handle
-        self._seal = f"{account} {fingerprint(credentials)}"
-        self._ask = ask
-        self._clock = clock
-        self._keep = keep
+        self._seal = seal
+        self._store = store
         self._number = ""
 
     def number(self) -> str:
-        """The account's number, which also proves that the credentials are its own.
+        """Return the account's number, which also proves that the credentials are its own.
 
         Raises:
             Blocked: They are another account's, or X does not accept them.
-            Unavailable: X could not be asked, or the journal not be read.
+            Unavailable: X could not be asked, or the store not be read.
         """
-        if self._number:
-            return self._number
-        try:
-            kept = self._keep.load(_NAME)
-            seal, _, number = kept.value.rpartition(" ") if kept else ("", "", "")
-            if seal != self._seal:
-                number = self.asked().id
-                # whoever is faster says the same
-                self._keep.compare_and_swap(_NAME, f"{self._seal} {number}", version=kept.version if kept else None)
-        except JournalError:
-            raise Unavailable("What is kept of X is not to be read.", remedy="It will be tried again.") from None
-        self._number = number
-        return number
+        if not self._number:
+            try:
+                self._number = verify_owner(self._store, self._seal, lambda: self.whoami().id)
+            except JournalError:
+                raise Unavailable(
+                    "The stored number of the account on X cannot be read.", remedy="It will be tried again."
+                ) from None
+        return self._number
 
-    def asked(self) -> Account:
-        """Ask X whose they are.
+    def whoami(self) -> Account:
+        """Ask X whose the credentials are, and compare.
 
         Raises:
             Blocked: They are another account's, or X does not accept them.
             Unavailable: X could not be asked.
         """
         with without_side_effects("asking who we are"):
-            answer = self._ask("get_me")
+            answer = self._client.ask("get_me")
             number, handle = answer.data.get("id"), answer.data.get("username")
             if not (is_id(number) and isinstance(handle, str)):
-                raise judge(answer, now=self._clock.now())
+                raise self._client.error(answer)
         if handle.lower() != self._handle.lower():
             raise Blocked(
                 f"The credentials are those of {handle}, not of {self._handle}. Nothing was posted.",
@@ -88,67 +76,57 @@ class Identity:
             )
         return Account(id=str(number), name=handle, url=f"https://x.com/{handle}")
 
+    def x_time(self, at: datetime) -> datetime:
+        """Return a time of our clock by X's clock, as its last answer shows it."""
+        if self._client.clock_skew is None:
+            self.whoami()
+        return at + (self._client.clock_skew or timedelta(0))
 
-_PAGE, _PAGES = 100, 32  # docs.x.com, "Get Posts": 100 at once, the last 3,200 in all
-# What is asked for, by the names of OpenAPI 2.167 and by those before; X refuses names that it does not know.
-_FIELDS: tuple[dict[str, str], ...] = (
-    {"post.fields": "created_at,conversation_id,entities,note_post", "expansions": "referenced_posts"},
-    {"tweet.fields": "created_at,conversation_id,entities,note_tweet,referenced_tweets"},
-    {},  # what it shows without being asked will do for most posts
-)
+    def posts_since(self, since: datetime) -> list[ShownPost]:
+        """Return the account's posts since a time of our clock, newest first.
 
-Shown = Mapping[str, Any]
-"""A post as the timeline shows it."""
+        What that time is by X's clock is known only from X's answer, since our clock may have been set since the last
+        one. So somewhat more is asked for.
 
+        Raises:
+            ChannelError: The timeline could not be read to its end.
+        """
+        asked = self.x_time(since) - _MARGIN
+        posts = list(self._timeline(asked))
+        if (first := self.x_time(since) - _SKEW) < asked:
+            posts = list(self._timeline(first))
+        return [post for post in posts if posted_at(post["id"]) >= first]
 
-def posts_since(
-    since: datetime, *, number: str, ask: Callable[..., Answer], now: Callable[[], datetime]
-) -> Iterator[Shown]:
-    """The account's posts, newest first.
+    def _timeline(self, since: datetime) -> Iterator[ShownPost]:
+        place: dict[str, Any] = {"start_time": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "max_results": _PAGE}
+        path, (fields, *others) = f"/2/users/{self.number()}/tweets", _FIELDS
+        for _ in range(_PAGES):
+            answer = self._client.ask("request", "GET", path, params=place | fields)  # tweepy knows not all fields
+            refused = answer.status == 400 and ("fields" in answer.phrases or "expansions" in answer.phrases)  # noqa: PLR2004 - RFC 9110
+            if refused and others:
+                fields, *others = others
+                continue
+            posts, following = self._page(answer)
+            yield from posts
+            if not following:
+                return
+            place["pagination_token"] = following
+        raise Unconfirmed("The timeline on X is too long to be read to its end.")
 
-    Args:
-        since: The earliest time, by X's clock.
-        number: The account's number.
-        ask: Makes a call: tweepy's method, its arguments. (tweepy has no method that knows the fields of today.)
-        now: Tells the time.
-
-    Yields:
-        What X shows of each, with its `id`.
-
-    Raises:
-        ChannelError: The timeline could not be read, or not to its end.
-    """
-    place: dict[str, Any] = {"start_time": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "max_results": _PAGE}
-    fields, *others = _FIELDS
-    for _ in range(_PAGES):
-        answer = ask("request", "GET", f"/2/users/{number}/tweets", params=place | fields)
-        refused = answer.status == 400 and ("fields" in answer.words or "expansions" in answer.words)  # noqa: PLR2004 - RFC 9110
-        if refused and others:
-            fields, *others = others
-            continue
-        posts, following = _page(answer, now())
-        yield from posts
-        if not following:
-            return
-        place["pagination_token"] = following
-    raise Unconfirmed("The timeline on X is too long to be read to its end.")
-
-
-def _page(answer: Answer, now: datetime) -> tuple[list[Shown], str | None]:
-    """The posts of a page, and where the next one is."""
-    body = answer.body or {}
-    posts, meta = body.get("data", []), body.get("meta")
-    if (
-        answer.ok
-        and isinstance(meta, dict)
-        and isinstance(posts, list)
-        and all(isinstance(each, dict) and is_id(each.get("id")) for each in posts)
-        and (posts or meta.get("result_count") == 0)
-    ):
-        return posts, meta.get("next_token")
-    error = judge(answer, now=now)
-    if isinstance(error, Refused) or answer.gives(PERMISSIONS):  # true of the question, not of the channel
-        raise Unavailable(
-            f"X does not show the account's posts to its app: {error.reason}", code=error.code, remedy=error.remedy
-        )
-    raise error
+    def _page(self, answer: XAnswer) -> tuple[list[ShownPost], str | None]:
+        """Return the posts of a page, and the token of the next one."""
+        posts, meta = answer.object.get("data", []), answer.object.get("meta")
+        if (
+            answer.ok
+            and isinstance(meta, dict)
+            and isinstance(posts, list)
+            and all(isinstance(post, dict) and is_id(post.get("id")) for post in posts)
+            and (posts or meta.get("result_count") == 0)
+        ):
+            return posts, meta.get("next_token")
+        error = self._client.error(answer)
+        if isinstance(error, Refused) or answer.gives(PERMISSIONS):  # about reading, not about posting
+            raise Unavailable(
+                f"X does not show the account's posts to its app: {error.reason}", code=error.code, remedy=error.remedy
+            )
+        raise error

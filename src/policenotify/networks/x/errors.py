@@ -1,11 +1,12 @@
-"""Why X says no, and what each reason means for a post.
+"""X's answers, and what an answer other than a success means for a post.
 
-The words are X's own, as seen in its answers; it has no list of them. What is not here is judged by its status.
+X publishes no list of error codes for its API v2. Bodies are problems (RFC 7807), older ones have `errors` with
+numbers, and many reasons share one status. So a reason is recognised by the words, the `type` and the old numbers,
+wherever they stand. The phrases below are X's own, as seen in its answers. Any other answer is judged by its status.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,35 +16,36 @@ from typing import Any, Final
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.transport import error_for_status, quoted, retry_at
+from policenotify.networks._http import HttpAnswer, judge_common, parse_json, redact
+from policenotify.transport import retry_at
 
 ON_X: Final = "then: policenotify doctor"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason that X gives, and what it means.
+    """A reason for which X refuses a call, and what it means.
 
     Attributes:
-        kind: What the channel raises.
+        kind: The error that the channel raises.
         reason: What happened.
         remedy: What to do now.
-        words: Any of these in an answer tells it, in small letters.
-        codes: Any of these numbers does; they are of API v1.1, and still come.
-        more: Further arguments of the error.
+        phrases: Words of an answer, in lower case. Any of them shows the reason.
+        numbers: Codes of API v1.1, which still occur. Any of them shows the reason.
+        options: Further arguments of the error.
     """
 
     kind: type[Refused | Blocked | Unavailable]
     reason: str
     remedy: str
-    words: tuple[str, ...]
-    codes: frozenset[int] = frozenset()
-    more: Mapping[str, Any] = field(default_factory=dict)
+    phrases: tuple[str, ...]
+    numbers: frozenset[int] = frozenset()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 DUPLICATE = Reason(
     Refused,
-    "X refuses the post: this account has said the very same lately.",
+    "X refuses the post: this account has posted the same text lately.",
     "Nothing was published. It will be posted once more, with its reference and the hour. If X refuses that, too: "
     "change the wording, and publish it again with another key.",
     ("duplicate content",),
@@ -73,7 +75,7 @@ CREDITS = Reason(
 )
 PERMISSIONS = Reason(
     Blocked,
-    "X says that its app may not do this.",
+    "X does not allow its app to do this.",
     'On developer.x.com put the app into a project and set its permissions to "Read and write", then make new '
     f"tokens (old ones keep the old permissions), put them into the settings, {ON_X}",
     (
@@ -113,7 +115,7 @@ REASONS = (
     Reason(
         Refused,
         "X no longer has the post's pictures, or does not accept them.",
-        "They will be uploaded anew.",
+        "They will be uploaded again.",
         ("media ids are invalid", "invalid media id", "media id was not found", "validation of media ids"),
         frozenset({324, 325}),
         {"fallback": "prepare"},
@@ -135,7 +137,7 @@ REASONS = (
     PERMISSIONS,
     Reason(
         Unavailable,
-        "X says that this account or its app has posted too much today.",
+        "This account or its app has posted too much today, as X counts.",
         "It will be tried again.",
         ("daily status update limit", "usage cap exceeded: daily"),
         frozenset({185}),
@@ -164,7 +166,7 @@ REASONS = (
     ),
     Reason(
         Refused,
-        "X does not permit this post, and does not say why.",
+        "X does not permit this post, and gives no reason.",
         "Shorten the text (280 without Premium), leave out mentions, or post without pictures. If X refuses every "
         f'post, check on developer.x.com that the app has "Read and write", {ON_X}',
         ("not permitted to perform this action",),
@@ -172,184 +174,134 @@ REASONS = (
 )  # fmt: skip
 
 
-WHERE = "X"
+WHERE: Final = "X"
 without_side_effects = partial(transport.without_side_effects, WHERE)
 
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
-_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; how far one may be, X does not say
-_LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # ibid.
+_CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
+_LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # docs.x.com, "Rate limits"
 _PRIVATE = re.compile(r"[\w%+/-]{32,}={0,2}|[^\s@\"(<]+@[^\s@\")>]+\.\w+")  # tokens and keys; mail addresses
-_NAME = re.compile(r"[\w -]{1,40}")
-_LONGEST_WORDS = 300
+_ERROR_NAME = re.compile(r"[\w -]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What X answered.
+class XAnswer(HttpAnswer):
+    """X's answer to one call.
 
     Attributes:
-        status: The HTTP status.
-        headers: Names in lower case.
-        body: The JSON object; `None` when there was none.
-        strange: The body is JSON, but no object: nobody can say what was done.
-        name: X's own name for a problem, such as `oauth1-permissions`, `CreditsDepleted` or `187`; may be empty.
-        said: X's own words, on one line, free of secrets.
-        words: All that the body says of a problem, in small letters, to tell reasons by.
-        codes: The numbers of the old errors in it.
+        phrases: All words of a problem, in lower case, by which its reason is recognised.
+        numbers: The codes of API v1.1 in it.
         signed: The call was signed with the keys, at a time of this machine's clock.
     """
 
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    strange: bool = False
-    name: str = ""
-    said: str = ""
-    words: str = field(default="", repr=False)
-    codes: frozenset[int] = frozenset()
+    phrases: str = field(default="", repr=False)
+    numbers: frozenset[int] = frozenset()
     signed: bool = False
 
     @property
-    def data(self) -> Mapping[str, Any]:
-        """What a success brought; empty when it brought nothing that can be read."""
-        data = (self.body or {}).get("data")
-        return data if self.ok and isinstance(data, dict) else {}
-
-    @property
     def ok(self) -> bool:
-        """Whether it is a success."""
+        """True if it is a success, be it without a body."""
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110, section 15.3
 
     @property
-    def code(self) -> str:
-        """For the technician."""
-        return f"{self.status} {self.name}".strip()
-
-    @property
-    def told(self) -> str:
-        """X's words, to follow a statement: `: Too Many Requests`; a full stop when it gave none."""
-        return quoted(self.said)
-
-    def ahead(self, now: datetime) -> timedelta:
-        """By how much X's clock is ahead of ours, as far as the answer tells."""
-        return transport.clock_skew(self.headers, now=now)
+    def data(self) -> Mapping[str, Any]:
+        """The `data` of a success, or an empty object."""
+        data = self.object.get("data")
+        return data if self.ok and isinstance(data, dict) else {}
 
     def gives(self, reason: Reason) -> bool:
-        """Whether it gives this reason for a refusal."""
+        """Return True if it refuses for this reason."""
         refuses = 400 <= self.status < 500  # noqa: PLR2004 - RFC 9110, section 15.5
-        return refuses and (bool(self.codes & reason.codes) or any(each in self.words for each in reason.words))
+        return refuses and (bool(self.numbers & reason.numbers) or any(each in self.phrases for each in reason.phrases))
 
 
-def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple[str, ...]) -> Answer:
-    """Read an answer.
-
-    Args:
-        status: The HTTP status.
-        headers: The answer's headers.
-        content: Its body.
-        secrets: What must not come back in X's words.
-    """
-    lower = {name.lower(): value for name, value in headers.items()}
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return Answer(status, lower)
+def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple[str, ...]) -> XAnswer:
+    """Read an answer, leaving *secrets* out of X's words. Names of headers are in lower case."""
+    body = parse_json(content)
     if not isinstance(body, dict):
-        return Answer(status, lower, strange=True)
+        return XAnswer(status, headers, body)
     listed = body.get("errors")
     errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    said = [*_texts(errors, "message", "detail"), *_texts([body], "detail", "message", "error_description", "title")]
+    messages = [*_texts(errors, "message", "detail")]
+    messages += _texts([body], "detail", "message", "error_description", "title")
     names = [str(kind).rpartition("/problems/")[2] for kind in _texts([body, *errors], "type") if "/problems/" in kind]
-    codes = [each.get("code") for each in (body, *errors)]
-    names += [str(code) for code in codes if isinstance(code, int)] + _texts([body], "error", "title")
-    name = _clean(names[0], secrets) if names else ""
-    words = said + names + _texts([body, *errors], "reason", "title", "error_description", "detail")
-    return Answer(
+    numbers = frozenset(code for each in (body, *errors) if isinstance(code := each.get("code"), int))
+    codes = [str(code) for each in (body, *errors) if isinstance(code := each.get("code"), int)]
+    names += codes + _texts([body], "error", "title")
+    name = redact(names[0], secrets, _PRIVATE) if names else ""
+    phrases = messages + names + _texts([body, *errors], "reason", "title", "error_description", "detail")
+    return XAnswer(
         status,
-        lower,
+        headers,
         body,
-        name=name if _NAME.fullmatch(name) else "",
-        said=_clean(said[0], secrets) if said else "",
-        words=" ".join(words).lower(),
-        codes=frozenset(code for code in codes if isinstance(code, int)),
+        from_network=True,
+        error=name if _ERROR_NAME.fullmatch(name) else "",
+        message=redact(messages[0], secrets, _PRIVATE) if messages else "",
+        phrases=" ".join(phrases).lower(),
+        numbers=numbers,
     )
 
 
-def judge(answer: Answer, *, now: datetime, all_posts: bool = False) -> ChannelError:
-    """Say what an answer that is not a success means, as far as it is the same for every call.
+def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> ChannelError:
+    """Return what an answer other than a success means, as far as it is the same for every call.
 
     Args:
-        answer: What X answered.
+        answer: X's answer.
         now: The time.
-        all_posts: A limit on this call is one on all posts; else only on this kind of call.
+        all_posts: A rate limit on this call holds for all posts, not only for this kind of call.
     """
-    code, status = answer.code, answer.status
-    if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
-        return Unconfirmed(
-            "The server sent us to another address, and we do not follow with a post.",
-            code=code,
-            remedy="Check the channel's `service` in the settings, and whether a proxy wants a login.",
-        )
-    if answer.strange:
-        return Unconfirmed("X's answer cannot be read.", code=code)
-    if not 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5
-        return error_for_status(status, answer.headers, now=now, where=WHERE, code=answer.name, said=answer.said)
-    if known := next((each for each in REASONS if answer.gives(each)), None):
-        return _as(known, answer, now)
-    return _by_status(answer, now, all_posts=all_posts)
+    redirected = 300 <= answer.status < 400  # noqa: PLR2004 - RFC 9110, section 15.4
+    if answer.body is not None and not answer.from_network and not redirected:
+        return Unconfirmed("X's answer cannot be read.", code=answer.code)
+    if 400 <= answer.status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5
+        if reason := next((each for each in REASONS if answer.gives(each)), None):
+            return _error(reason, answer, now)
+        if error := _by_status(answer, now, all_posts=all_posts):
+            return error
+    return judge_common(answer, now=now, where=WHERE, setting="service")
 
 
-def _as(known: Reason, answer: Answer, now: datetime) -> ChannelError:
-    more: dict[str, Any] = {}
-    if known.kind is Unavailable:  # one of X's own limits
-        more["retry_at"] = _later(answer.headers, now) or now + _NO_RESET
-    return known.kind(known.reason, remedy=known.remedy, code=answer.code, **known.more, **more)
+def _error(reason: Reason, answer: XAnswer, now: datetime) -> ChannelError:
+    options = dict(reason.options)
+    if reason.kind is Unavailable:  # one of X's own limits
+        options["retry_at"] = _limits_end(answer.headers, now) or now + _NO_RESET
+    return reason.kind(reason.reason, remedy=reason.remedy, code=answer.code, **options)
 
 
-def _by_status(answer: Answer, now: datetime, *, all_posts: bool) -> ChannelError:
-    status, code, of_x = answer.status, answer.code, answer.body is not None
-    error: ChannelError = Unavailable(
-        "Something that is not X answered in its place and did not let us through.",
-        code=code,
-        remedy="It will be tried again. Check the channel's `service` in the settings, and the proxy.",
-    )
-    if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
-        at = _later(answer.headers, now)
-        error = Unavailable(f"X asks us to wait{answer.told}", retry_at=at, whole_channel=all_posts, code=code)
-    elif status == 402:  # noqa: PLR2004 - RFC 9110, section 15.5.3; whoever says so: a proxy does not
-        error = _as(CREDITS, answer, now)
-    elif status == 401 and answer.signed and abs(answer.ahead(now)) > _APART:  # noqa: PLR2004 - the same; X need not say why
-        error = _as(CLOCK, answer, now)
-    elif status == 401 and of_x:  # noqa: PLR2004 - RFC 9110, section 15.5.2
-        error = Blocked(
-            f"X does not accept our credentials{answer.told}",
-            code=code,
-            remedy=f"Make new keys and tokens on developer.x.com, put them into the channel's settings, {ON_X}",
-        )
-    elif status == 403 and of_x:  # noqa: PLR2004 - RFC 9110, section 15.5.4; a known lack of rights was told before
-        error = Refused(f"X refused the post{answer.told}", code=code, remedy="Change what X names, publish again.")
-    elif status == 413 or (of_x and status != 404):  # noqa: PLR2004 - a proxy says 413 as well; X knows our calls
-        error = error_for_status(status, answer.headers, now=now, where=WHERE, code=answer.name, said=answer.said)
-    return error
+def _by_status(answer: XAnswer, now: datetime, *, all_posts: bool) -> ChannelError | None:
+    match answer.status:
+        case 429:
+            at = _limits_end(answer.headers, now)
+            return Unavailable(
+                f"X asks us to wait{answer.quoted}", retry_at=at, whole_channel=all_posts, code=answer.code
+            )
+        case 402:  # always X's own: a proxy does not send it
+            return _error(CREDITS, answer, now)
+        case 401 if answer.signed and abs(answer.clock_skew(now)) > _CLOCK_APART:  # X need not name the reason
+            return _error(CLOCK, answer, now)
+        case 401 if answer.from_network:
+            return Blocked(
+                f"X does not accept our credentials{answer.quoted}",
+                code=answer.code,
+                remedy=f"Make new keys and tokens on developer.x.com, put them into the channel's settings, {ON_X}",
+            )
+        case 403 if answer.from_network:  # a known lack of rights is one of the reasons
+            remedy = "Change what X names, publish again."
+            return Refused(f"X refused the post{answer.quoted}", code=answer.code, remedy=remedy)
+        case _:
+            return None
 
 
-def _later(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """Return when the last of the limits that are used up is lifted, if the answer says so."""
-    used_up = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
+def _limits_end(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return when the last of the exhausted limits is lifted, if the answer names it."""
+    resets = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
     dated = {"date": headers["date"]} if "date" in headers else {}
-    told: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in used_up if reset]
+    limits: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in resets if reset]
     if after := headers.get("retry-after"):
-        told.append({"retry-after": after} | dated)
-    ends = [at for each in told or [headers] if (at := retry_at(each, now=now)) is not None]
+        limits.append({"retry-after": after} | dated)
+    ends = [at for each in limits or [headers] if (at := retry_at(each, now=now)) is not None]
     return max(ends, default=None)
 
 
 def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:
-    return [text for one in objects for name in names if isinstance(text := one.get(name), str) and text]
-
-
-def _clean(words: str, secrets: tuple[str, ...]) -> str:
-    for secret in filter(None, secrets):
-        words = words.replace(secret, "…")
-    words = words.encode("utf-8", "replace").decode()  # half a surrogate pair in JSON: no journal takes it
-    return " ".join(_PRIVATE.sub("…", words).split())[:_LONGEST_WORDS]
+    return [text for each in objects for name in names if isinstance(text := each.get(name), str) and text]
