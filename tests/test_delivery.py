@@ -661,7 +661,7 @@ def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
     delivery.drain(timedelta(seconds=0.2), publication=strange)
     delivery.drain(LONG, publication=other)
     assert slots() == []
-    assert [record.getMessage() for record in caplog.records] == ["Channel sky: NewerVersion escaped."]
+    assert [record.getMessage() for record in caplog.records] == ["Channel sky: UnsupportedVersion escaped."]
     assert book.receipt(strange).outcome is Outcome.WAITING
     assert book.receipt(other, "sms").outcome is Outcome.POSTED
 
@@ -810,7 +810,7 @@ def hang(given):
     os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whoever else writes
     Event().wait()
 
-networks = {name: Scripted(abilities=can) for name, can in dict(
+networks = {name: Scripted(capabilities=can) for name, can in dict(
     keyed=KEYED, found=READABLE, absent=READABLE, hold=PLAIN, resend=PLAIN, claimed=PLAIN, mail=MAIL).items()}
 for name, network in networks.items():
     (network.prepares if name == "claimed" else network.sends).append(hang)

@@ -350,12 +350,13 @@ def test_many_threads_may_come_first() -> None:
 def test_it_reads_from_a_zip_and_not_before_it_is_asked(tmp_path: Path) -> None:
     packed = tmp_path / "policenotify.zip"
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("policenotify/__init__.py", "")
+        for package in ("policenotify", "policenotify/model"):
+            archive.writestr(f"{package}/__init__.py", "")
         archive.write(places.__file__, "policenotify/model/places.py")
         for path in DATA.iterdir():
             archive.write(path, f"policenotify/data/{path.name}")
     program = (
-        f"import sys; sys.path.insert(0, {str(packed)!r}); from policenotify import places; "
+        f"import sys; sys.path.insert(0, {str(packed)!r}); from policenotify.model import places; "
         "print('policenotify.zip' in places.__file__, places._cog.cache_info().currsize, places.commune('2A004').name)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  our own text

@@ -71,7 +71,7 @@ def test_doubt_blocks_until_it_is_settled(desk: Desk) -> None:
 
 def test_parts_keep_their_order_whatever_the_order_of_the_draft(desk: Desk) -> None:
     draft = desk.draft(languages=("fr", "en", "de"))
-    object.__setattr__(draft, "drafted", draft.deliveries[::-1])
+    object.__setattr__(draft, "deliveries", draft.deliveries[::-1])
     desk.journal.publish(draft)
     languages = []
     for _ in range(3):

@@ -89,7 +89,7 @@ def test_what_waits_is_tried_again_with_the_same_request(desk: Desk, outcome: Ou
 def test_another_request_is_asked_for(desk: Desk) -> None:
     desk.publish()
     for variant in (1, 2):
-        desk.deliver(outcome=Outcome.WAITING, variant=True)
+        desk.deliver(outcome=Outcome.WAITING, new_request=True)
         claimed = desk.take()
         assert (claimed.request, claimed.request_version) == (None, variant)
         desk.settle(claimed, Outcome.WAITING)

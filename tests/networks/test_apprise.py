@@ -134,7 +134,7 @@ def test_a_service_that_reads_markup_is_given_it_escaped(stand: FakePushServer, 
     assert said["text"] == "A9 &amp; D612 &lt; 3 *x*\r\nÉvitez"
 
 
-# --- abilities
+# --- capabilities
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ from policenotify.testing.fakes import FakeClock
 by = Apprise(url=SecretStr("ntfy://127.0.0.1:1/alertes"), clock=FakeClock())
 by.account
 before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
-by.abilities
+by.capabilities
 try:
     by.whoami()
 except Exception as error:

@@ -806,7 +806,7 @@ from pydantic import SecretStr
 from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 mail = Email(url=SecretStr("mailtos://desk:secret@127.0.0.1:1?from=alertes@police.example"), clock=FakeClock())
-mail.abilities, mail.account
+mail.capabilities, mail.account
 before = [name for name in sys.modules if name.startswith("apprise")]
 try:
     mail.whoami()

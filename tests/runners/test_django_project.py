@@ -217,7 +217,7 @@ def test_tests_that_commit_leave_nothing_in_the_journal(project: Project) -> Non
     project.run("python manage.py test")
     leaking = _LEAKING.replace("class TestAlerts(", "class TestLeaks(")
     (project.folder / "leaks.py").write_text(leaking)
-    assert re.search("left behind|KeyReused", project.run("python manage.py test leaks.TestLeaks", code=1))
+    assert re.search("left behind|IdempotencyConflict", project.run("python manage.py test leaks.TestLeaks", code=1))
     mended = leaking.replace("TestLeaks(Tr", "TestLeaks(EmptyJournalMixin, Tr")
     (project.folder / "leaks.py").write_text(mended)
     project.run("python manage.py test leaks.TestLeaks")

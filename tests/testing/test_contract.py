@@ -318,8 +318,8 @@ def loaded(code: str, names: Iterable[str]) -> str:
 @pytest.mark.slow
 def test_the_stands_need_no_pytest() -> None:
     heavy = ["aiosmtpd", "hypothesis", "pytest"]
-    assert loaded("from policenotify.testing import Stand, BlueskyStand, OneCallWire, FakeClock", heavy) == "[]"
-    assert loaded("from policenotify.testing import MailStand", heavy) == "[]"
+    assert loaded("from policenotify.testing import Stand, FakeBlueskyServer, OneCallWire, FakeClock", heavy) == "[]"
+    assert loaded("from policenotify.testing import FakeMailServer", heavy) == "[]"
     assert loaded("from policenotify.testing import ChannelContract", heavy) == "['hypothesis', 'pytest']"
 
 

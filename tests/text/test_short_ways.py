@@ -95,5 +95,5 @@ def test_a_text_weighs_as_much(text: str) -> None:
 @given(TEXTS, st.integers(8, 80))
 def test_a_text_is_wrapped_alike(text: str, width: int) -> None:
     quickly = wrap(text, width)
-    with patch.object(wrap, "_plainly", return_value=[]):
+    with patch("policenotify.text.wrap._plainly", return_value=[]):
         assert wrap(text, width) == quickly

@@ -39,7 +39,7 @@ class Urgency(_Ranked):
     IMMEDIATE = "Immediate"
     EXPECTED = "Expected"
     FUTURE = "Future"
-    PAST = "PastPublication"
+    PAST = "Past"
     UNKNOWN = "Unknown"
 
 

@@ -274,9 +274,11 @@ def _refused(error: BaseException, at: str, model: type[BaseModel], given: Mappi
 def _check_claims(channel: object, capabilities: object, account: object, what: str) -> None:
     """Refuse a channel that claims what it has no method for, before it is relied upon."""
     if not isinstance(channel, Channel):
-        raise SettingsError(f"{what} lacks one of abilities, account, prepare, whoami, close. Update its package.")
+        raise SettingsError(f"{what} lacks one of capabilities, account, prepare, whoami, close. Update its package.")
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(f"{what} does not say its Abilities, or not its account as a text. Update its package.")
+        raise SettingsError(
+            f"{what} does not state its Capabilities, or not its account as a text. Update its package."
+        )
     claims: list[tuple[object, type]] = [
         (capabilities.recipients, SupportsBulkSend),
         (not capabilities.recipients, SupportsSend),
