@@ -17,7 +17,8 @@ from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.options import options_model, options_schema
-from policenotify.networks.registry import _NoKeep, check_networks, configure_channel, network, networks
+from policenotify.networks.registry import check_networks, configure_channel, network, networks
+from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.text import Budget
 from policenotify.validation import redact, secret_values
 
@@ -107,7 +108,7 @@ def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
     assert channel.capabilities.title
     assert channel.languages == ("fr", "en")
     assert "t0ken" not in repr(channel)
-    clock, keep = SystemClock(), _NoKeep()
+    clock, keep = SystemClock(), InMemoryStateStore()
     first, second = channel.open(clock, keep), channel.open(clock, keep)
     assert first is not second
     assert vars(first)["house"] == (clock, keep)
@@ -228,8 +229,8 @@ def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
         (NTFY.replace("token: SecretStr", "tags: str"), "'tags' already has a meaning for every channel"),
         (NTFY.replace("token: SecretStr", "token: 'Missing'"), "name 'Missing' is not defined"),
         (NTFY.replace("token: SecretStr", "token: __import__('threading').Event"), "an option cannot be made"),
-        (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' is no name for an option"),
-        (NTFY.replace("token: SecretStr", "model_config: str"), "'model_config' is no name for an option"),
+        (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' cannot be the name of an option"),
+        (NTFY.replace("token: SecretStr", "model_config: str"), "'model_config' cannot be the name of an option"),
         (NTFY.replace("token: SecretStr", "token: 'not a type'"), "cannot be read (SyntaxError"),
         (NTFY.replace("token: SecretStr", "token: 'Clock.nowhere'"), "cannot be read (AttributeError"),
         (NTFY.replace("token: SecretStr", "token: __import__('typing').Callable[[], str]"), "cannot be written in"),
