@@ -1,4 +1,4 @@
-"""The networks: a folder each, found by entry point, and the lock under which their client libraries are imported."""
+"""The networks, each in its folder, and the import lock of their libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class _ImportLock:
-    """A lock that a forked child process renews, because the thread that held it does not exist there."""
+    """A lock that a forked child renews: the thread that held it is not there."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

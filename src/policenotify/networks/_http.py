@@ -1,4 +1,7 @@
-"""HTTP answers and their meaning, secrets that expire, owners and reply chains: shared by X, Mastodon and Bluesky."""
+"""The part that X, Mastodon and Bluesky share.
+
+HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ class HttpAnswer:
         headers: Names in lower case.
         body: The decoded JSON, or `None` if there is none.
         from_network: The network itself answered, as its form of an error shows. A proxy does not use that form.
-        error: The network's name of a problem, such as `InvalidSwap`; may be empty.
-        message: The network's own words, on one line, without secrets; may be empty.
+        error: The network's name of a problem, such as `InvalidSwap`. May be empty.
+        message: The network's own words, on one line, without secrets. May be empty.
     """
 
     status: int
@@ -74,11 +77,11 @@ class HttpAnswer:
 
     @property
     def quoted(self) -> str:
-        """The network's words as the end of a sentence: `: Too Many Requests.`, or a full stop."""
+        """The message as the end of a sentence: `: Too Many Requests.` or `.`."""
         return quoted(self.message)
 
     def clock_skew(self, now: datetime) -> timedelta:
-        """Return by how much the network's clock is ahead of ours, as far as the answer shows."""
+        """Return the lead of the network's clock, as far as the answer shows it."""
         return transport.clock_skew(self.headers, now=now)
 
 
@@ -105,7 +108,7 @@ def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> st
 
 
 def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
-    """Return what an answer other than a success means for a post, as far as all networks agree.
+    """Return what an answer other than a success means on every network.
 
     Args:
         answer: The answer.
@@ -148,7 +151,7 @@ AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
 
 
 class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
-    """A secret that expires: shared by all processes of the installation, and renewed by one of them at a time.
+    """A secret that expires, shared by all processes of the installation.
 
     A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
     the new secret is stored before it is used.
@@ -171,15 +174,15 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
         self._unsaved: SecretT | None = None
 
     @abstractmethod
-    def belongs(self, secret: SecretT) -> bool:
+    def _belongs(self, secret: SecretT) -> bool:
         """Return True if a stored secret is this account's. Any other one is replaced."""
 
     @abstractmethod
-    def renewed(self, known: SecretT | None) -> SecretT:
+    def _renewed(self, known: SecretT | None) -> SecretT:
         """Get a new secret from the network, by means of the stored one if there is one."""
 
     @abstractmethod
-    def is_expired(self, answer: AnswerT) -> bool:
+    def _is_expired(self, answer: AnswerT) -> bool:
         """Return True if the network did not accept the secret of a call."""
 
     def current(self) -> SecretT:
@@ -196,14 +199,14 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
         return secret or self._renew(None)
 
     def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
-        """Make a call with the secret. Renew it, once, if it has expired, and repeat the same call.
+        """Make a call with the secret. If it has expired, renew it and repeat, once.
 
         Raises:
             ChannelError: See `current`, and the call itself.
         """
         secret = self.current()
         answer = call(secret)
-        return call(self._renew(secret)) if self.is_expired(answer) else answer
+        return call(self._renew(secret)) if self._is_expired(answer) else answer
 
     def _load(self) -> tuple[SecretT | None, int | None]:
         stored = self._store.load(self.name)
@@ -213,7 +216,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
             secret = self._kind(**json.loads(stored.value))
         except (ValueError, TypeError):  # stored by another release
             return None, stored.version
-        return (secret if self.belongs(secret) else None), stored.version
+        return (secret if self._belongs(secret) else None), stored.version
 
     def _renew(self, stale: SecretT | None) -> SecretT:
         try:
@@ -227,7 +230,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
 
     def _replace(self, stored: SecretT | None, version: int | None) -> SecretT:
         try:
-            fresh = self._unsaved or self.renewed(stored)
+            fresh = self._unsaved or self._renewed(stored)
         except Blocked:
             other, _ = self._load()  # our lease ran out, and another process used the old secret up
             if other is None or other == stored:
@@ -249,12 +252,12 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
 
 
 def fingerprint(*secrets: str) -> str:
-    """Return a digest that stands for secrets: equal ones have the same, and it does not reveal them."""
+    """Return a digest that stands for secrets and does not reveal them."""
     return hashlib.sha256("\n".join(secrets).encode()).hexdigest()
 
 
 def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
-    """Return the account's id, once the network has confirmed that the credentials belong to the account.
+    """Return the account's id, once the network has confirmed the owner.
 
     A post under the wrong account cannot be taken back from those who have read it. The answer is stored under a seal,
     so that the network is asked only once, and again when the credentials change.
@@ -282,7 +285,7 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
 
 
 def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: str) -> PostRef | None:
-    """Return the newest post whose thread above it is complete, or `None` if there is no post.
+    """Return the newest post whose thread is complete, or `None` without posts.
 
     Args:
         reply_to: Our earlier posts, from the opening to the last one.
@@ -310,7 +313,7 @@ def is_connected(post: str, parent_of: ParentOf) -> bool:
 
 
 def deleted_parent(code: str) -> Refused:
-    """Return the error for a post that was prepared as a reply to a post that has been deleted since."""
+    """Return the error for a reply whose parent was deleted after `prepare`."""
     return Refused(
         "The post that it should answer, or one above that, has been deleted.",
         code=code,

@@ -1,4 +1,4 @@
-"""Sessions of `requests` that send a post and a token to one server only, and check the delivery's lease.
+"""Sessions of `requests` that send a post and a token to one server only.
 
 Importing this module loads requests.
 """
@@ -17,7 +17,7 @@ from policenotify.transport import before_publishing
 
 
 class LeaseAdapter(HTTPAdapter):
-    """An adapter that checks the lease after it has connected, right before it writes, within `publishing`."""
+    """An adapter that checks the delivery's lease right before it writes."""
 
     def __init__(self) -> None:
         self._publishes = False
@@ -102,7 +102,7 @@ class PostSession(requests.Session):
         self._timeout = timeout
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
-        """Make a call. A redirect is not followed: a post and a token go to no other server."""
+        """Make a call. A redirect is not followed."""
         self.answer = None
         kwargs |= {"timeout": self._timeout, "allow_redirects": False}
         response = super().request(method, self._rewrite(str(url)), *args, **kwargs)

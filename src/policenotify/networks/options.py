@@ -18,7 +18,7 @@ from policenotify.model.rate import Rate
 
 
 class ChannelOptions(TypedDict, total=False):
-    """The use of a channel: fields of [`ChannelConfig`][policenotify.channel.ChannelConfig]."""
+    """Fields of [`ChannelConfig`][policenotify.channel.ChannelConfig]."""
 
     languages: tuple[str, ...]
     tags: frozenset[str]
@@ -72,7 +72,9 @@ class _JsonSchema(GenerateJsonSchema):
 
 
 def options_schema(kind: type) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a network's options. Secrets are `writeOnly`, and their defaults masked.
+    """Return the JSON Schema (2020-12) of a network's options.
+
+    Secrets are `writeOnly`, and their defaults masked.
 
     Raises:
         SettingsError: The constructor does not declare options. The text is for the network's author.
@@ -112,14 +114,15 @@ def _not_readable(kind: type, reason: str) -> SettingsError:
 
 
 def injected_type(hint: object) -> type | None:
-    """Return the service that a parameter of this annotation is given, or `None` for an option."""
+    """Return the service for a parameter of this annotation, or `None`."""
     return next((service for service in (Clock, StateStore) if hint is service or service in get_args(hint)), None)
 
 
 def default_capabilities(kind: type) -> Capabilities | None:
-    """Return a network's capabilities before it is configured, or `None` if they depend on the account.
+    """Return a network's capabilities before it is configured.
 
-    A class whose capabilities depend on its options may name the most common ones in `default_capabilities`.
+    `None` if they depend on the account. A class whose capabilities depend on its options may name the most common ones
+    in `default_capabilities`.
     """
     claimed: Any = getattr(kind, "default_capabilities", None) or getattr(kind, "capabilities", None)
     if isinstance(claimed, property) and claimed.fget:

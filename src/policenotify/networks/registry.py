@@ -61,7 +61,7 @@ class Network:
         name: Its name in settings.
         package: The distribution that offers it.
         target: The place of the class: `module:Class`.
-        problem: Why it is not used, in words; empty if it is used.
+        problem: Why it is not used, in words. Empty if it is used.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Network:
         return target
 
     def lacks_extra(self, error: BaseException) -> bool:
-        """Return True if another author's library is missing, and the package has an extra for it."""
+        """Return True if a library is missing for which the package has an extra."""
         own = self.target.partition(":")[0].partition(".")[0]
         if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OWN_PACKAGE}:
             return False
@@ -107,7 +107,7 @@ class Network:
 
 
 def networks() -> tuple[Network, ...]:
-    """Return all networks that installed packages offer, in alphabetical order. Imports none of them."""
+    """Return all networks that installed packages offer. Imports none of them."""
     offers = _offers(tuple((place, _modified(place)) for place in sys.path))
     packages: dict[str, list[str]] = {}
     for name, package, _ in offers:
@@ -119,7 +119,10 @@ def networks() -> tuple[Network, ...]:
 
 @lru_cache(maxsize=1)
 def _offers(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
-    """Return name, package and target of all offers. Cached until the path, or a folder of it, changes."""
+    """Return name, package and target of all offers, sorted.
+
+    Cached until the path, or a folder of it, changes.
+    """
     return tuple(sorted(_read_offers()))
 
 
@@ -179,7 +182,7 @@ def _problem(network: Network) -> str:
 
 
 def _normalize(name: str) -> str:
-    """Return the normal form of a distribution's or extra's name (PyPA, *Names and normalization*)."""
+    """Return the normal form of a name (PyPA, *Names and normalization*)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -260,7 +263,7 @@ def configure_channel(
 
 
 def _constructor_error(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
-    """Return a constructor's error, at the option that it names first: `handle: must be a domain name`."""
+    """Return a constructor's error at the option that it names, as `handle: …`."""
     secrets = secret_values(model, given)
     option, colon, rest = str(error).partition(": ")
     place, text = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
@@ -269,7 +272,7 @@ def _constructor_error(error: BaseException, at: str, model: type[BaseModel], gi
 
 
 def _check_claims(channel: object, capabilities: object, account: object, subject: str) -> None:
-    """Refuse a channel that claims a capability without its method, before anything relies on it."""
+    """Refuse a channel that claims a capability without its method."""
     if not isinstance(channel, Channel):
         raise SettingsError(
             f"{subject} lacks one of capabilities, account, prepare, whoami, close. Update its package."

@@ -38,7 +38,7 @@ class Bluesky:
 
     A post is a record put under a key that follows from the post itself, "only if the key is free". Sending it again
     changes nothing, so any doubt is settled by sending it again. Posts are never edited: readers would go on seeing
-    the first wording. Pictures and a link card exclude each other; with pictures the link stays in the text.
+    the first wording. Pictures and a link card exclude each other. With pictures the link stays in the text.
     Addresses are shown short, as the app shows them (`police.example/actualites/2…`), and only that counts. Their
     target stays whole.
 
@@ -46,9 +46,9 @@ class Bluesky:
     reached by https. A plain http server is used only on the loopback that `service` itself names.
 
     Args:
-        handle: The account's handle, such as `police.example`; `@` before it is ignored.
+        handle: The account's handle, such as `police.example`. `@` before it is ignored.
         password: An *app password*, never the account's main one (it may be revoked alone, and needs no mail code).
-        service: The server of the login: `https://…`; `http://` only on the loopback.
+        service: The server of the login: `https://…`, or `http://` on the loopback.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         clock: Time, handed in.
         store: The place of the session, shared by all processes of the installation.
@@ -101,7 +101,7 @@ class Bluesky:
         return f"{self._handle}@{urlsplit(self._service).netloc.lower()}"
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        """Upload the pictures, look up the mentioned handles, and freeze the record with its key.
+        """Upload the pictures, look up mentioned handles, and freeze the record.
 
         It replies to the newest of our posts that readers still see. Posts of another account, or without a `cid`, are
         not replied to. See `Channel.prepare`.
@@ -169,7 +169,7 @@ class Bluesky:
             return None if ref is not None and ref.id in known else ref
 
     def delete(self, ref: PostRef) -> None:
-        """Delete the record. If it is deleted already, nothing happens. See `SupportsDelete.delete`."""
+        """Delete the record, if it still exists. See `SupportsDelete.delete`."""
         uri = _URI.fullmatch(ref.id)
         if ref.account != self.account or uri is None:
             raise Refused(f"The post is not one of {self.account}; nothing was deleted.")
@@ -222,7 +222,7 @@ class Bluesky:
         return blob
 
     def _did(self, handle: str) -> str | None:
-        """Return the id of a mentioned handle. Nothing waits for it: without one the handle stays plain text."""
+        """Return the id of a mentioned handle. Without one it stays plain text."""
         host = self._sessions.current().host
         try:
             answer = self._xrpc.get(host, "com.atproto.identity.resolveHandle", {"handle": handle})
@@ -282,7 +282,7 @@ class Bluesky:
         return ref
 
     def _same(self, request: Request, answer: HttpAnswer) -> PostRef | None:
-        """Return the record's reference if it is ours, compared by content: the server fills nothing in."""
+        """Return the record's reference if its content is ours, unchanged."""
         ref = self._ref(request, answer)
         return ref if answer.object.get("value") == request.body["record"] else None
 

@@ -105,7 +105,7 @@ class Xrpc:
         return self._call("invoke_procedure", host, name, token, **body)
 
     def error(self, answer: HttpAnswer) -> ChannelError:
-        """Return what an answer other than a success means, as far as it is the same for every call."""
+        """Return what an answer other than a success means for every call."""
         if closed := CLOSED.get(answer.error):
             return Blocked(
                 f"Bluesky {closed}; nothing can be posted from it.",
@@ -161,7 +161,7 @@ class Xrpc:
 
 
 def _check_lease(event: str, info: Mapping[str, Any]) -> None:
-    """Check the lease when the connection is open and the request is about to be written (httpcore's `trace`)."""
+    """Check the lease right before a request is written (httpcore's `trace`)."""
     if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":  # not a proxy's CONNECT
         before_publishing()
 

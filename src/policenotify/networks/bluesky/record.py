@@ -1,4 +1,6 @@
-"""A post as a record of the lexicon `app.bsky.feed.post`. The same post always makes the same record and key.
+"""Posts as records of the lexicon `app.bsky.feed.post`, and their threads.
+
+The same post always makes the same record and key.
 
 Links are short to read, and whole to follow. The app replaces an address by its host and the beginning of its path
 (`toShortUrl`, `src/lib/strings/url-helpers.ts` in <https://github.com/bluesky-social/social-app>), and only what is
@@ -86,10 +88,11 @@ def display(text: str, spans: Sequence[SpanT]) -> tuple[str, list[tuple[SpanT, i
 
 
 def valid_uri(url: str) -> str | None:
-    """Return the URL in the lexicon's format `uri`, absolute and ASCII, or `None` if that is not possible.
+    """Return the URL in the lexicon's format `uri`, or `None` if it has none.
 
-    Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is percent-encoded (RFC 3987, section 3.1).
-    A URL with a user's name before its host is not accepted: it is made to mislead.
+    The format is absolute and ASCII. Hosts are written in IDNA 2008 (RFC 5891), all else that is not ASCII is
+    percent-encoded (RFC 3987, section 3.1). A URL with a user's name before its host is not accepted: it is made to
+    mislead.
     """
     with import_lock():
         import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
@@ -193,7 +196,7 @@ def record(
 
     Args:
         post: The post.
-        reply: `root` and `parent` of a reply, each with `uri` and `cid`; `None` for the first post of a thread.
+        reply: `root` and `parent` of a reply, each with `uri` and `cid`, or `None` for the first post of a thread.
         images: The blobs of the post's pictures, in order.
         dids: The ids of mentioned handles. A handle without one stays plain text.
     """
@@ -219,7 +222,10 @@ def _language(tag: str) -> str:
 
 
 def _facet(text: str, span: Span, start: int, end: int, dids: Mapping[str, str]) -> dict[str, JsonValue] | None:
-    """Return a span as a facet, with offsets in bytes of UTF-8. The server checks none, and clients drop wrong ones."""
+    """Return a span as a facet, with offsets in bytes of UTF-8.
+
+    The server does not check facets, and clients drop wrong ones.
+    """
     feature = _feature(span, dids)
     if feature is None:
         return None
@@ -280,7 +286,7 @@ class ReplyThread:
         self._records: dict[str, Mapping[str, Any]] = {}
 
     def reply(self, refs: Sequence[PostRef]) -> dict[str, JsonValue] | None:
-        """Return the `reply` of a record that replies to the newest post readers still see, or `None` without posts.
+        """Return the `reply` to the newest post that readers still see.
 
         Args:
             refs: Our earlier posts, from the opening to the last one, each with a `cid`.

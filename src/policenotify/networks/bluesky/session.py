@@ -1,4 +1,4 @@
-"""Bluesky's sessions: logged in once, and renewed only when the server asks for it.
+"""Bluesky's sessions, which are renewed only when the server asks for it.
 
 Logins are rationed: 30 in 5 minutes and 300 a day for one account (docs.bsky.app, *Rate limits*). So a lost session
 must not start a race of logins. An attempt refreshes once and logs in once, never in a loop.
@@ -83,12 +83,10 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         self._account = account
         self._xrpc = xrpc
 
-    def belongs(self, secret: BlueskySession) -> bool:
-        """Return True if the session is this account's."""
+    def _belongs(self, secret: BlueskySession) -> bool:
         return secret.account == self._account
 
-    def is_expired(self, answer: HttpAnswer) -> bool:
-        """Return True if the server did not accept the session's token."""
+    def _is_expired(self, answer: HttpAnswer) -> bool:
         return answer.error in _EXPIRED
 
     def ask(self, call: Callable[[BlueskySession], HttpAnswer]) -> HttpAnswer:
@@ -98,11 +96,11 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
             Unavailable: The server does not accept a new session either.
         """
         answer = super().ask(call)
-        if self.is_expired(answer):
+        if self._is_expired(answer):
             raise Unavailable("Bluesky does not accept the session that it has just given us.", code=answer.error)
         return answer
 
-    def renewed(self, known: BlueskySession | None) -> BlueskySession:
+    def _renewed(self, known: BlueskySession | None) -> BlueskySession:
         """Refresh the session, or log in, each once."""
         return (known and self._refreshed(known)) or self._logged_in(known)
 
@@ -116,7 +114,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
             raise self._xrpc.error(answer)
 
     def _logged_in(self, known: BlueskySession | None) -> BlueskySession:
-        """Log in by the account's unchanging id if it is known, since its handle may have changed."""
+        """Log in by the account's id if it is known: its handle may have changed."""
         with without_side_effects("logging in"):
             answer = self._login(known.did if known else self._handle)
             if known and answer.error == _NO_SUCH_LOGIN:  # the handle may have moved to another account
@@ -156,7 +154,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
 
 
 def handle_note(handle: str, now: object) -> str:
-    """Return a note for a person if the account has another handle now, else an empty text."""
+    """Return a note if the account has another handle now, else an empty text."""
     if not isinstance(now, str) or not now.isprintable() or now.casefold() == handle.casefold():
         return ""
     return (
@@ -166,10 +164,10 @@ def handle_note(handle: str, now: object) -> str:
 
 
 def account_host(service: str, document: object) -> str:
-    """Return the server that holds the account. bsky.social only logs in, and names it in the account's DID document.
+    """Return the server that holds the account.
 
-    A server without https is accepted only on the loopback that the settings name. Otherwise calls stay with the
-    service.
+    bsky.social only logs in, and names that server in the account's DID document. A server without https is accepted
+    only on the loopback that the settings name. Otherwise calls stay with the service.
     """
     with import_lock():
         from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used

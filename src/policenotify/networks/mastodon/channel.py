@@ -1,4 +1,4 @@
-"""Mastodon, and servers that speak its API: posts with an idempotency key, threads, pictures, edits and deletions."""
+"""Mastodon, and servers that speak its API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from policenotify.networks.mastodon.client import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance, InstanceCache
 from policenotify.networks.mastodon.post import (
     VISIBILITY,
-    Status,
+    MastodonPost,
     Visibility,
     check,
     check_media,
@@ -45,16 +45,16 @@ class Mastodon:
     A post in doubt is looked up on the account's own timeline.
 
     Args:
-        server: The server, such as `https://social.example`; `http://` only on the loopback.
-        handle: The account's name there, such as `police34`; `@` before it and the domain behind it are ignored.
+        server: The server, such as `https://social.example`, or `http://` on the loopback.
+        handle: The account's name there, such as `police34`. `@` before it and the domain behind it are ignored.
         token: An access token of this account, with the scopes `read:accounts`, `read:statuses`, `write:statuses` and
             `write:media` (Settings, Development).
         visibility: Who sees a post, by stage: `public`, `unlisted` (not on the server's public timeline, and not found
             by its hashtags) or `private` (followers only). By default updates are unlisted, and all others public.
         content_warnings: By category: a line that stands above the post and folds it away until readers click. For
-            what may shock; never for a warning that people must see.
+            what may shock, never for a warning that people must see.
         sensitive: Categories whose pictures are shown on a click only.
-        timeout: Seconds to wait for each piece of an answer; for a connection, 5 at the most.
+        timeout: Seconds to wait for each piece of an answer. For a connection, 5 at the most.
         clock: Time, handed in.
         store: The place of the server's limits and of the posts' keys.
 
@@ -103,16 +103,19 @@ class Mastodon:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What is known of the server. At first 500 characters, four pictures, and no idempotency key."""
+        """The known ones. At first 500 characters, four pictures, and no key."""
         return self._instances.known().capabilities(self._longest_warning)
 
     @property
     def account(self) -> str:
-        """`handle@host` in lower case. The host is the server's, even if handles there end in another domain."""
+        """`handle@host` in lower case, with the host of the server.
+
+        Handles there may end in another domain.
+        """
         return f"{self._handle}@{self._host}"
 
     def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        """Verify the owner of the token, learn the server's limits, upload the pictures, and freeze the status.
+        """Verify the token's owner, upload the pictures, and freeze the status.
 
         It replies to the newest of our posts whose thread is complete. Posts of another account are not replied to. See
         `Channel.prepare`.
@@ -127,7 +130,7 @@ class Mastodon:
         thread = [ref for ref in answers if ref.account == self.account and is_id(ref.id)]
         with without_side_effects("looking for the post to answer"):
             parent = newest_connected(thread, self._statuses.parent_of, code="404")
-        status = Status.of(
+        status = MastodonPost.of(
             post,
             visibility=self._visibility[post.stage],
             warning=warning,
@@ -144,7 +147,7 @@ class Mastodon:
             Refused: With `fallback="prepare"`: only its pictures are gone, or the post that it replies to has been
                 deleted since it was prepared.
         """
-        status = Status.model_validate(request.body)
+        status = MastodonPost.model_validate(request.body)
         if status.in_reply_to_id is not None:
             with without_side_effects("looking for the post to answer"):
                 connected = is_connected(status.in_reply_to_id, self._statuses.parent_of)
@@ -170,16 +173,17 @@ class Mastodon:
         return ref
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        """Look the post up on our own timeline, by its pictures or its text. See `SupportsLookup.find`."""
+        """Look the post up on our own timeline. See `SupportsLookup.find`."""
         return self._timeline.find(request, since=since, known=known)
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
-        """Replace the post. Language, visibility and parent stay as they are. See `SupportsEdit.edit`.
+        """Replace the post. See `SupportsEdit.edit`.
 
-        Readers who shared it are notified. Others see the new version, and that it was edited.
+        Language, visibility and parent stay as they are. Readers who shared it are notified. Others see the new
+        version, and that it was edited.
         """
         self._check_ours(ref, "edited")
-        status = Status.model_validate(request.body)
+        status = MastodonPost.model_validate(request.body)
         # The server takes away what an edit leaves out. Ids go in with the descriptions: given both apart, the library
         # fails.
         answer = self._api.ask(
@@ -197,7 +201,10 @@ class Mastodon:
         return self._ref(answer)
 
     def delete(self, ref: PostRef) -> None:
-        """Delete the post and its pictures. Copies elsewhere may stay. See `SupportsDelete.delete`."""
+        """Delete the post and its pictures. See `SupportsDelete.delete`.
+
+        Copies on other servers may stay.
+        """
         self._check_ours(ref, "deleted")
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
         if answer.status in MISSING:
@@ -230,7 +237,7 @@ class Mastodon:
             raise Refused(f"The post is not one of {self.account}; nothing was {done}.")
 
     def _is_swallowed(self, ref: PostRef) -> bool:
-        """Return True if the post does not exist after a success: Mastodon's spam filter invents a status."""
+        """Return True if Mastodon's spam filter answered with an invented status."""
         if self._instances.known().software != "mastodon":
             return False
         try:
@@ -238,8 +245,8 @@ class Mastodon:
         except ChannelError:  # that it cannot be read now proves nothing: the answer was good
             return False
 
-    def _not_posted(self, request: Request, status: Status, answer: HttpAnswer) -> PostRef:
-        """Handle an error response. Return the post if an earlier attempt created it, else raise the error."""
+    def _not_posted(self, request: Request, status: MastodonPost, answer: HttpAnswer) -> PostRef:
+        """Return the post if an earlier attempt created it, else raise the error."""
         if answer.refused and answer.status in {400, 404, 410, 422} and status.in_reply_to_id is not None:
             with without_side_effects("looking for the post to answer"):  # the post was refused all the same
                 deleted = self._statuses.is_deleted(status.in_reply_to_id)
@@ -253,7 +260,7 @@ class Mastodon:
         check_media(status.media, answer, self._api)
         raise self._api.error(answer)
 
-    def _earlier_post(self, request: Request, status: Status) -> PostRef | None:
+    def _earlier_post(self, request: Request, status: MastodonPost) -> PostRef | None:
         try:
             # Posts with other keys are excluded by the timeline itself.
             return self._timeline.find(request, since=status.created_at, just_now=True)
@@ -263,7 +270,7 @@ class Mastodon:
 
 
 def _server_address(server: str) -> tuple[str, str]:
-    """Return the server's address without a slash at its end, and its host, with a port if there is one."""
+    """Return the server's address, and its host with a port if there is one."""
     try:
         parts = urlsplit(server.rstrip("/"))
         host, _ = parts.hostname, parts.port
@@ -276,7 +283,7 @@ def _server_address(server: str) -> tuple[str, str]:
 
 
 def _username(handle: str) -> str:
-    """Return the account's name on its server, in lower case: `@Police34@police.example` is `police34`."""
+    """Return the name on the server: `police34` for `@Police34@police.example`."""
     match = _HANDLE.fullmatch(handle)
     if not match:
         raise SettingsError("handle: must be the account's name on the server, such as 'police34'")

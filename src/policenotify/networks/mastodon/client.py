@@ -98,7 +98,7 @@ class Api:
         raise error_for_exception(cause, where=WHERE)
 
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
-        """Return what an answer other than a success means, as far as it is the same for every call.
+        """Return what an answer other than a success means for every call.
 
         Args:
             answer: The answer.

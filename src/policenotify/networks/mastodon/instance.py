@@ -38,7 +38,9 @@ _MAINLINE: Final = re.compile(r"(\d+)\.\d+\.\d+(-[\w.]+)?(\+[\w.-]+)?")  # `4.5.
 
 
 class Instance(BaseModel):
-    """A server, as it is stored. The defaults are Mastodon's own, for values that it does not name.
+    """A server, as it is stored.
+
+    The defaults are Mastodon's own, for values that the server does not name.
 
     Attributes:
         read_at: The time of the reading.
@@ -66,7 +68,7 @@ class Instance(BaseModel):
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], *, at: datetime) -> Self:
-        """Read the object of `/api/v2/instance`, or of `/api/v1/instance` of older servers."""
+        """Read the answer of `/api/v2/instance`, or of `/api/v1/instance`."""
         configuration = _part(answer, "configuration")
         statuses, media = _part(configuration, "statuses"), _part(configuration, "media_attachments")
         limits = {
@@ -208,10 +210,10 @@ def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _software(version: str, source: str) -> tuple[Software, int]:
-    """Return a server's software by its version (`4.0.0 (not true; really snac/2.75)`) and the place of its source.
+    """Return a server's software and the first number of its version.
 
-    It is Mastodon only if all signs agree. Others write their own name into the version, count from 0, or name their
-    own source.
+    The version may be as `4.0.0 (not true; really snac/2.75)`. It is Mastodon only if all signs agree. Others write
+    their own name into the version, count from 0, or name their own source.
     """
     for name in ("gotosocial", "snac"):
         if name in f"{version} {source}".lower():

@@ -1,4 +1,4 @@
-"""A post as a status of Mastodon's API, the upload of its pictures, and its comparison with statuses of a timeline."""
+"""Posts of Mastodon: how they are sent, and recognised on a timeline."""
 
 from __future__ import annotations
 
@@ -73,21 +73,21 @@ def is_id(value: object) -> bool:
 
 
 def ref_of(account: str, shown: Mapping[str, Any]) -> PostRef | None:
-    """Return the reference of a status as the server shows it, or `None` if it shows none."""
+    """Return the reference of a shown status, or `None` if it has none."""
     url = shown.get("url") or shown.get("uri")
     if not is_id(shown.get("id")) or not (isinstance(url, str) and url.startswith("http") and url.isprintable()):
         return None
     return PostRef(account=account, id=shown["id"], url=url)
 
 
-class Media(BaseModel):
-    """An uploaded picture: the server's id, and the description for readers who do not see it."""
+class UploadedPicture(BaseModel):
+    """An uploaded picture: the server's id, and its description."""
 
     id: str
     description: str
 
 
-class Status(BaseModel):
+class MastodonPost(BaseModel):
     """A post as `POST /api/v1/statuses` takes it, and stored as the body of a request.
 
     Attributes:
@@ -112,7 +112,7 @@ class Status(BaseModel):
     spoiler_text: str | None = None
     sensitive: bool | None = None
     in_reply_to_id: str | None = None
-    media: tuple[Media, ...] = ()
+    media: tuple[UploadedPicture, ...] = ()
 
     @classmethod
     def of(
@@ -137,7 +137,7 @@ class Status(BaseModel):
             # The server forces it with a warning. An edit that leaves it out would undo that.
             sensitive=True if sensitive or warning else None,
             in_reply_to_id=parent.id if parent else None,
-            media=tuple(Media(id=each, description=picture.alt) for each, picture in pictures),
+            media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
         )
 
     @property
@@ -165,14 +165,14 @@ class Status(BaseModel):
         return None if same else False
 
     def reads_as(self, shown: Mapping[str, Any]) -> bool:
-        """Return True if text and content warning are those of a status, as it was written or as HTML."""
+        """Return True if a shown status has this text and content warning."""
         text = plain(shown["text"]) if "text" in shown else plain_html(str(shown.get("content", "")))
         warning = plain(str(shown.get("spoiler_text") or ""))
         return (text, warning) == (plain(self.status), plain(self.spoiler_text or ""))
 
 
 def plain(text: str) -> str:
-    """Return a text for comparison. The server strips it, and takes its own name out of mentions."""
+    """Return a text as the server stores it: stripped, and without its own name."""
     return " ".join(unicodedata.normalize("NFC", _MENTION.sub(r"\1", text)).split())
 
 
@@ -232,7 +232,7 @@ def upload(picture: Picture, api: Api) -> str:
     return str(media)
 
 
-def check_media(media: Sequence[Media], refusal: HttpAnswer, api: Api) -> None:
+def check_media(media: Sequence[UploadedPicture], refusal: HttpAnswer, api: Api) -> None:
     """Raise if a post was refused because of its pictures.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Our own account on its server: its owner, single statuses, and the look-up of a post in doubt.
+"""Our own account on its server, and the look-up of a post in doubt.
 
 Mastodon shows no key of a post, so a post is recognised by its pictures or its text. Two incidents may end in the same
 words. So the ids of our posts are stored with their keys, and a post with another key is never taken for this one.
@@ -17,7 +17,7 @@ from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Un
 from policenotify.networks._http import HttpAnswer, verify_owner
 from policenotify.networks.mastodon.client import RENEW, Api, without_side_effects
 from policenotify.networks.mastodon.instance import InstanceCache
-from policenotify.networks.mastodon.post import Status, is_id, ref_of
+from policenotify.networks.mastodon.post import MastodonPost, is_id, ref_of
 
 MISSING: Final = frozenset({404, 410})
 """The answers of a server to a status that does not exist."""
@@ -60,7 +60,7 @@ class Statuses:
         raise _reading_error(self._api, answer)
 
     def parent_of(self, status: str) -> str | None:
-        """Return the id of the status that a status replies to, or `None` for the first one of a thread.
+        """Return the id of a status's parent, or `None` for the first of a thread.
 
         Raises:
             LookupError: There is no such status, or no longer.
@@ -78,7 +78,7 @@ class Statuses:
         raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
 
     def _ask(self, status: str) -> HttpAnswer:
-        """Ask for a status. A missing one is asked for twice, so that a late copy is not taken for a deletion."""
+        """Ask for a status. A missing one is asked for twice, as a copy may be late."""
         answer = self._api.ask("status", status)
         if answer.status in MISSING:
             self._api.clock.sleep(_LAG)
@@ -187,7 +187,7 @@ class Timeline:
             Unavailable: The timeline could not be read.
             Blocked: The token is not accepted.
         """
-        status = Status.model_validate(request.body)
+        status = MastodonPost.model_validate(request.body)
         with without_side_effects("looking the post up"):
             self._id = self._id or self._own_id()
             keys, _ = self._keys()
@@ -243,7 +243,7 @@ class Timeline:
             remedy="Look for it on the server's website, then: policenotify resolve",
         )
 
-    def _is(self, status: Status, shown: Mapping[str, Any], ref: PostRef) -> bool:
+    def _is(self, status: MastodonPost, shown: Mapping[str, Any], ref: PostRef) -> bool:
         software = self._instances.known().software
         certain = status.may_be(shown, ids_stay=software in {"mastodon", "gotosocial"})
         if certain is not None:

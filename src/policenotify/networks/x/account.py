@@ -1,4 +1,4 @@
-"""The account that the credentials belong to, and its timeline, on which a post in doubt is looked up."""
+"""The account that the credentials belong to, and its timeline."""
 
 from __future__ import annotations
 

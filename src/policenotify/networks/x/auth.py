@@ -1,7 +1,7 @@
-"""Credentials for X: four keys that sign each call (OAuth 1.0a), or tokens that rotate (OAuth 2).
+"""Credentials for X: keys of OAuth 1.0a, or tokens of OAuth 2.
 
-An access token lasts two hours. A refresh token brings the next pair, and is used up by that. A lost pair is lost for
-good: only a person can authorise the app again.
+Four keys sign each call, and never expire. An OAuth 2 access token lasts two hours. A refresh token brings the next
+pair, and is used up by that. A lost pair is lost for good: only a person can authorise the app again.
 """
 
 from __future__ import annotations
@@ -124,15 +124,13 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
         self._post_form = post_form
         self._clock = clock
 
-    def belongs(self, secret: TokenPair) -> bool:
-        """Return True if the pair is this account's, and comes from the refresh token of the settings."""
+    def _belongs(self, secret: TokenPair) -> bool:
         return (secret.account, secret.seed) == (self._account, self._seed)
 
-    def is_expired(self, answer: XAnswer) -> bool:
-        """Return True if X did not accept the access token (RFC 6750, section 3.1)."""
-        return answer.status == 401 and answer.from_network  # noqa: PLR2004 - Unauthorized
+    def _is_expired(self, answer: XAnswer) -> bool:
+        return answer.status == 401 and answer.from_network  # noqa: PLR2004 - RFC 6750, section 3.1
 
-    def renewed(self, known: TokenPair | None) -> TokenPair:
+    def _renewed(self, known: TokenPair | None) -> TokenPair:
         """Get the next pair (RFC 6749, section 6)."""
         refresh = known.refresh if known else self._credentials.refresh_token.get_secret_value()
         client_id, secret = self._credentials.client_id, self._credentials.client_secret.get_secret_value()

@@ -1,4 +1,4 @@
-"""X: its posts have no key, so a post in doubt is looked up on the account's own timeline."""
+"""X: posts without a key, which are looked up on the account's own timeline."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class X:
     (`client_id`, `refresh_token`, and `client_secret` for an app that has one), whose tokens are renewed and stored.
 
     Args:
-        handle: The account's handle, such as `police34`; `@` before it is ignored. It is compared with the owner of the
+        handle: The account's handle, such as `police34`. `@` before it is ignored. It is compared with the owner of the
             credentials before anything is posted.
         consumer_key: The app's API key (OAuth 1.0a).
         consumer_secret: Its secret.
@@ -55,8 +55,8 @@ class X:
         refresh_token: The account's first refresh token, with the scopes `tweet.read tweet.write users.read
             media.write offline.access`. X replaces it at each renewal. Give a new one here only if that one is lost.
         link_mode: `reply`: updates and ends are replies to the opening. `standalone`: X refuses its replies.
-        limit: The longest post, as X counts it: 280; with Premium up to 25,000.
-        service: The address of X: `https://…`; `http://` only on the loopback.
+        limit: The longest post, as X counts it: 280, with Premium up to 25,000.
+        service: The address of X: `https://…`, or `http://` on the loopback.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         clock: Time, handed in.
         store: The place of tokens and of the account's number, shared by all processes of the installation.
@@ -138,7 +138,7 @@ class X:
 
     @property
     def account(self) -> str:
-        """The handle in lower case, which is the same account on X. With `@host` if the host is not X's own."""
+        """The handle in lower case, with `@host` if the host is not X's own."""
         host = urlsplit(self._service).netloc.lower()
         return self._handle.lower() if host == _HOST else f"{self._handle.lower()}@{host}"
 
@@ -172,7 +172,7 @@ class X:
         raise self._post_error(post, answer)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        """Look the post up on the account's timeline, by its text and the post that it replies to.
+        """Look the post up on the account's timeline, by its text and its parent.
 
         Of several posts it is the first one that is not *known*. See `SupportsLookup.find`.
         """
@@ -183,7 +183,7 @@ class X:
             return self._ref(first) if first else None
 
     def delete(self, ref: PostRef) -> None:
-        """Delete the post. If it is deleted already, nothing happens. See `SupportsDelete.delete`."""
+        """Delete the post, if it still exists. See `SupportsDelete.delete`."""
         if not self._is_ours(ref):
             raise Refused(f"The post is not one of {self.account}; nothing was deleted.")
         self._own.number()
@@ -210,7 +210,10 @@ class X:
         return [shown for shown in self._own.posts_since(since) if post.reads_as(shown, self._handle)]
 
     def _duplicate_error(self, post: XPost, answer: XAnswer) -> ChannelError:
-        """Return the error for a text that X has already: it may be that of an attempt whose answer was lost."""
+        """Return the error for a text that X has already.
+
+        It may be that of an attempt whose answer was lost.
+        """
         try:
             alike = self._alike(post, post.created_at - _DUPLICATE_AGE)
         except ChannelError as error:  # about the look-up, not about the post

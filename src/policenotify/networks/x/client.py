@@ -1,4 +1,4 @@
-"""X's API as one account calls it, through tweepy's own client but without its surprises.
+"""X's API, through tweepy's own client but without its surprises.
 
 tweepy calls one fixed host, without a timeout, follows redirects, and writes every token into its log. Its authors
 leave its `session` for such matters. Ours sends each call to the channel's service *before* it is signed, so that the
@@ -74,7 +74,7 @@ class Client:
 
     @property
     def clock_skew(self) -> timedelta | None:
-        """By how much X's clock is ahead of ours, as its last answer shows; `None` before the first one."""
+        """The lead of X's clock as of its last answer, or `None` before the first."""
         return self._skew
 
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:

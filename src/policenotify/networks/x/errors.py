@@ -216,7 +216,7 @@ class XAnswer(HttpAnswer):
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple[str, ...]) -> XAnswer:
-    """Read an answer, leaving *secrets* out of X's words. Names of headers are in lower case."""
+    """Read an answer. Headers have names in lower case."""
     body = parse_json(content)
     if not isinstance(body, dict):
         return XAnswer(status, headers, body)
@@ -243,7 +243,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple
 
 
 def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> ChannelError:
-    """Return what an answer other than a success means, as far as it is the same for every call.
+    """Return what an answer other than a success means for every call.
 
     Args:
         answer: X's answer.

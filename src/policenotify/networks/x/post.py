@@ -1,4 +1,4 @@
-"""A post as `POST /2/tweets` takes it, the upload of its pictures, and its comparison with posts of a timeline."""
+"""Posts of X: how they are sent, and recognised on a timeline."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def is_id(value: object) -> bool:
 
 
 def posted_at(post_id: str) -> datetime:
-    """Return the time of a post. Its id begins with the milliseconds (docs.x.com, *X IDs*)."""
+    """Return the time of a post, with which its id begins (docs.x.com, *X IDs*)."""
     return _EPOCH + timedelta(milliseconds=int(post_id) >> 22)
 
 
@@ -121,7 +121,7 @@ class XPost(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"created_at"})
 
     def replies_as(self, shown: ShownPost) -> bool:
-        """Return True if a post of the timeline replies to the same post, as far as X shows it."""
+        """Return True if a shown post replies to the same post, as far as X shows it."""
         parent = _parent(shown)
         if parent is None and "conversation_id" in shown:  # since OpenAPI 2.167 X shows only whether it is a reply
             return bool(shown["conversation_id"] != shown.get("id")) == (self.in_reply_to_tweet_id is not None)
@@ -189,7 +189,7 @@ def _host(url: str) -> str:
 
 
 def upload(picture: Picture, client: Client) -> str:
-    """Upload a picture, wait until X has processed it, and give it its alternative text. Nothing is visible yet.
+    """Upload a picture with its alternative text. Nothing is visible yet.
 
     It goes up in one call and as JSON (OpenAPI of X, `POST /2/media/upload`), since tweepy's client signs and sends
     JSON, and has no method for the media of API v2. Pieces are for videos.
