@@ -32,7 +32,7 @@ _SOON = timedelta(seconds=5)  # node-twitter-api-v2 issue 366: after so long it 
 
 
 class X:
-    """One X account.
+    """One X account (formerly Twitter).
 
     X has no idempotency key: a post that is sent twice may appear twice. So a post in doubt is looked up on the
     account's own timeline, by its text. X refuses a text that the account has posted lately, be it for another
@@ -54,7 +54,7 @@ class X:
         client_secret: Its secret, for a confidential client.
         refresh_token: The account's first refresh token, with the scopes `tweet.read tweet.write users.read
             media.write offline.access`. X replaces it at each renewal. Give a new one here only if that one is lost.
-        link_mode: `reply`: updates and ends are replies to the opening. `standalone`: X refuses its replies.
+        link_mode: `reply`: updates and ends are replies to the opening. `standalone`: they are posts of their own.
         limit: The longest post, as X counts it: 280, with Premium up to 25,000.
         service: The address of X: `https://…`, or `http://` on the loopback.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
