@@ -1,4 +1,4 @@
-"""Bluesky, by atproto. The library is imported when a channel makes its first call."""
+"""The network `bluesky`, through atproto."""
 
 from policenotify.networks.bluesky.channel import Bluesky
 

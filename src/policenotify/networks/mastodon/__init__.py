@@ -1,4 +1,4 @@
-"""Mastodon and servers that speak its API, by Mastodon.py. The library is imported when a channel makes its first call."""
+"""The network `mastodon`, through Mastodon.py."""
 
 from policenotify.networks.mastodon.channel import Mastodon
 

@@ -1,4 +1,4 @@
-"""X, by tweepy. The library is imported when a channel makes its first call."""
+"""The network `x`, through tweepy."""
 
 from policenotify.networks.x.channel import X
 

@@ -54,7 +54,7 @@ class X:
         client_secret: Its secret, for a confidential client.
         refresh_token: The account's first refresh token, with the scopes `tweet.read tweet.write users.read
             media.write offline.access`. X replaces it at each renewal. Give a new one here only if that one is lost.
-        link_mode: `reply`: updates and ends are replies to the opening. `standalone`: they are posts of their own.
+        link_mode: `reply`: updates and ends are replies to the opening. `standalone`: X does not allow it replies.
         limit: The longest post, as X counts it: 280, with Premium up to 25,000.
         service: The address of X: `https://…`, or `http://` on the loopback.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
