@@ -60,12 +60,12 @@ def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
 
 
 @pytest.fixture
-def keep() -> InMemoryStateStore:
+def store() -> InMemoryStateStore:
     return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore) -> Iterator[Open]:
+def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[Mastodon] = []
 
@@ -76,7 +76,7 @@ def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
             "token": SecretStr(TOKEN),
             "timeout": 5.0,
             "clock": clock,
-            "store": keep,
+            "store": store,
         }
         channels.append(Mastodon(**options | other))
         return channels[-1]
@@ -402,8 +402,8 @@ def test_the_limits_are_read_once_a_day(
 
 
 @pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
-def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, keep: InMemoryStateStore, value: str) -> None:
-    keep.compare_and_swap("instance", value, version=None)
+def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, store: InMemoryStateStore, value: str) -> None:
+    store.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
     channel.prepare(a_post(), ())

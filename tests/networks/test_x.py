@@ -73,12 +73,12 @@ def stand(clock: FakeClock) -> Iterator[FakeXServer]:
 
 
 @pytest.fixture
-def keep() -> InMemoryStateStore:
+def store() -> InMemoryStateStore:
     return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: FakeXServer, keep: InMemoryStateStore, clock: FakeClock) -> Iterator[Open]:
+def opened(stand: FakeXServer, store: InMemoryStateStore, clock: FakeClock) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[X] = []
 
@@ -88,7 +88,7 @@ def opened(stand: FakeXServer, keep: InMemoryStateStore, clock: FakeClock) -> It
             "service": stand.url,
             "timeout": 5.0,
             "clock": clock,
-            "store": keep,
+            "store": store,
         }
         channels.append(X(**{name: value for name, value in (options | other).items() if value != ()}))
         return channels[-1]
@@ -422,12 +422,12 @@ def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
 
 
 def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
-    opened: Open, stand: FakeXServer, keep: InMemoryStateStore
+    opened: Open, stand: FakeXServer, store: InMemoryStateStore
 ) -> None:
     for number in range(3):
         say(opened(), a_post(f"Un {number}"))
     assert len(calls(stand, ME)) == 1
-    kept = keep.load("owner")
+    kept = store.load("owner")
     assert kept is not None
     assert kept.value.endswith(" 1234567890")
     assert not [secret for secret in stand.secrets if secret in kept.value]
@@ -1000,7 +1000,7 @@ def test_one_renewal_for_all_channels_and_calls(rotating: Open, stand: FakeXServ
     assert stand.renewals == 1
 
 
-def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, keep: InMemoryStateStore) -> None:
+def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, store: InMemoryStateStore) -> None:
     with FakeXServer(client_secret="", now=clock.now) as stand:
         channel = X(
             handle="police34",
@@ -1008,7 +1008,7 @@ def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, keep
             refresh_token=SecretStr(stand.refresh_token),
             service=stand.url,
             clock=clock,
-            store=keep,
+            store=store,
         )
         assert channel.whoami().id == stand.number
         channel.close()
@@ -1016,14 +1016,14 @@ def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, keep
 
 
 def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
-    rotating: Open, stand: FakeXServer, clock: FakeClock, keep: InMemoryStateStore
+    rotating: Open, stand: FakeXServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
     clock.pass_by(7201)
-    before = keep.load("tokens")
+    before = store.load("tokens")
     channel.send(request)
-    after = keep.load("tokens")
+    after = store.load("tokens")
     assert before is not None
     assert after is not None
     assert after.version == before.version + 1
@@ -1046,7 +1046,7 @@ def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: FakeXServ
     assert used == [0]
 
 
-def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer, keep: InMemoryStateStore) -> None:
+def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer, store: InMemoryStateStore) -> None:
     channel = rotating()
     request = channel.prepare(a_post(), ())
     stand.expire_access()
@@ -1058,7 +1058,7 @@ def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer,
     anew = rotating(refresh_token=SecretStr(stand.authorise()))
     anew.send(request)  # the new one of the settings counts, not the dead one that is kept
     assert len(stand.posts) == 1
-    assert keep.load("tokens") is not None
+    assert store.load("tokens") is not None
 
 
 def test_an_answer_to_a_renewal_that_got_lost_is_told_as_such(rotating: Open, stand: FakeXServer) -> None:
@@ -1123,28 +1123,28 @@ def test_a_renewal_is_tried_once_and_said_plainly(
 
 
 def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
-    rotating: Open, stand: FakeXServer, keep: InMemoryStateStore
+    rotating: Open, stand: FakeXServer, store: InMemoryStateStore
 ) -> None:
     stand.fail_next(*TOKEN, Answer.json({"access_token": "a", "token_type": "bearer"}))
     stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
     rotating().whoami()
-    kept = keep.load("tokens")
+    kept = store.load("tokens")
     assert kept is not None
     assert json.loads(kept.value)["refresh"] == stand.refresh_token
 
 
 @pytest.mark.parametrize("kept", ["no json", "[]", '{"account": "only"}', None])
 def test_kept_tokens_that_are_not_ours_are_replaced(
-    rotating: Open, stand: FakeXServer, keep: InMemoryStateStore, kept: str | None
+    rotating: Open, stand: FakeXServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
     other = {"account": "other", "seed": "x", "access": "a", "refresh": "r"}
-    keep.compare_and_swap("tokens", kept or json.dumps(other), version=None)
+    store.compare_and_swap("tokens", kept or json.dumps(other), version=None)
     assert rotating().whoami().id == stand.number
 
 
-def test_somebody_who_renews_for_too_long(rotating: Open, keep: InMemoryStateStore) -> None:
+def test_somebody_who_renews_for_too_long(rotating: Open, store: InMemoryStateStore) -> None:
     channel = rotating(timeout=0.02)
-    with keep.lease("tokens", seconds=1):
+    with store.lease("tokens", seconds=1):
         error = error_of(channel.whoami)
     assert type(error) is Unavailable
     assert "another process" in str(error)
@@ -1160,15 +1160,15 @@ def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Op
                 raise JournalError("the disk is full")
             return super().compare_and_swap(name, value, version=version)
 
-    keep = Stumbling()
-    channel = rotating(store=keep)
+    store = Stumbling()
+    channel = rotating(store=store)
     error = error_of(channel.whoami)
     assert type(error) is Unavailable
     assert "stored" in str(error)
-    assert keep.load("tokens") is None
+    assert store.load("tokens") is None
     assert channel.whoami().id == stand.number  # a second renewal would find the refresh token used up
     assert stand.renewals == 1
-    assert keep.load("tokens") is not None
+    assert store.load("tokens") is not None
 
 
 def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, stand: FakeXServer) -> None:
@@ -1179,9 +1179,9 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, st
                 return False
             return super().compare_and_swap(name, value, version=version)
 
-    keep = Overtaken()
-    assert rotating(store=keep).whoami().id == stand.number
-    kept = keep.load("tokens")
+    store = Overtaken()
+    assert rotating(store=store).whoami().id == stand.number
+    kept = store.load("tokens")
     assert kept is not None
     assert kept.version == 1
 
@@ -1199,15 +1199,15 @@ def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand:
             self.compare_and_swap("tokens", self.waiting.pop(), version=kept.version if kept else None)
             return Answer.json({"error": "invalid_request"}, 400)
 
-    keep = Late()
-    channel = rotating(store=keep)
+    store = Late()
+    channel = rotating(store=store)
     channel.whoami()
-    kept = keep.load("tokens")
+    kept = store.load("tokens")
     assert kept is not None
     fresh = json.loads(kept.value) | {"access": "theirs"}
-    keep.waiting.append(json.dumps(fresh))
+    store.waiting.append(json.dumps(fresh))
     stand.expire_access()
-    stand.on(*TOKEN, keep.supersede_partial_sends)
+    stand.on(*TOKEN, store.supersede_partial_sends)
     stand.fail_next(*ME, no(401, "Unauthorized"))
     stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
     assert channel.whoami().id == "7"
@@ -1268,7 +1268,7 @@ def test_closed_twice_and_opened_again(channel: X, stand: FakeXServer) -> None:
 
 
 def test_no_secret_is_seen_anywhere(
-    opened: Open, rotating: Open, stand: FakeXServer, keep: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+    opened: Open, rotating: Open, stand: FakeXServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said = []
@@ -1279,7 +1279,7 @@ def test_no_secret_is_seen_anywhere(
         request = channel.prepare(a_post(pictures=(a_picture(),)), ())
         channel.delete(channel.send(request))
         again = channel.prepare(a_post(), ())
-        kept = keep.load("tokens")
+        kept = store.load("tokens")
         now_kept = json.loads(kept.value) if kept else {}
         own = (*stand.consumer, *stand.access) if make is opened else (stand.client[1], *now_kept.values())
         leaky = " ".join(("Bad desk@police.example", *own, "eyJhbGciOiJIUzI1NiJ9" * 3))

@@ -243,7 +243,8 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
 
     def _not_renewed(self) -> Unavailable:
         return Unavailable(
-            f"{self.label} was not renewed: another process holds it for too long, or it cannot be stored.",
+            f"{self.label} was not renewed: another process holds it for too long, or it cannot be stored. "
+            "Nothing was posted.",
             remedy="It will be tried again.",
         )
 

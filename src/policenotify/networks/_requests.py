@@ -97,7 +97,7 @@ class PostSession(requests.Session):
         self.auth = _keep_authorization  # else a ~/.netrc that names the host replaces the token
         # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
         self.trust_env = not plain
-        self.hooks["response"].append(self._see)
+        self.hooks["response"].append(self._note_redirect)
         self._rewrite = rewrite
         self._timeout = timeout
 
@@ -109,7 +109,7 @@ class PostSession(requests.Session):
         self.answer = _raw(response, response.content)
         return response
 
-    def _see(self, response: requests.Response, *_: object, **__: object) -> None:
+    def _note_redirect(self, response: requests.Response, *_: object, **__: object) -> None:
         if response.is_redirect:  # known before its body, which may be cut
             self.answer = _raw(response, b"")
 
