@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, ClassVar, Generic, TypeVar
 
 from policenotify import transport
@@ -53,12 +54,12 @@ class HttpAnswer:
     @property
     def ok(self) -> bool:
         """True if it is a success that can be read."""
-        return 200 <= self.status < 300 and self.body is not None  # noqa: PLR2004 - RFC 9110, section 15.3
+        return self.in_class(2) and self.body is not None
 
     @property
     def refused(self) -> bool:
         """True if the network itself refuses, for another reason than a rate limit."""
-        return 400 <= self.status < 500 and self.status != 429 and self.from_network  # noqa: PLR2004 - RFC 9110, 15.5
+        return self.in_class(4) and self.status != HTTPStatus.TOO_MANY_REQUESTS and self.from_network
 
     @property
     def missing(self) -> bool:
@@ -79,6 +80,10 @@ class HttpAnswer:
     def quoted(self) -> str:
         """The message as the end of a sentence: `: Too Many Requests.` or `.`."""
         return quoted(self.message)
+
+    def in_class(self, digit: int) -> bool:
+        """Return True if the status begins with this digit (RFC 9110, section 15)."""
+        return self.status // 100 == digit
 
     def clock_skew(self, now: datetime) -> timedelta:
         """Return the lead of the network's clock, as far as the answer shows it."""
@@ -116,14 +121,14 @@ def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str)
         where: The network's name.
         setting: The option that names the server.
     """
-    if 300 <= answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
+    if answer.in_class(3):
         return Unconfirmed(
             "The server sent us to another address, and we do not follow with a post.",
             code=answer.code,
             remedy=f"Check the channel's `{setting}` in the settings, and whether a proxy wants a login.",
         )
-    foreign = not answer.from_network or answer.status == 404  # noqa: PLR2004 - a network knows the calls that we make
-    if foreign and 400 <= answer.status < 500 and answer.status not in {413, 429}:  # noqa: PLR2004 - a proxy's 413 means the same
+    foreign = not answer.from_network or answer.status == HTTPStatus.NOT_FOUND  # a network knows the calls that we make
+    if foreign and answer.in_class(4) and answer.status not in {413, 429}:  # which mean the same from a proxy
         return Unavailable(
             f"Something that is not {where} answered in its place and did not let us through.",
             code=answer.code,

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,7 +144,7 @@ class Bluesky:
             return self._xrpc.post(session.host, "com.atproto.repo.putRecord", content, token=session.access)
 
         answer = self._sessions.ask(put)
-        if answer.status == 200:  # noqa: PLR2004 - with a commit it is new, without one it was there already
+        if answer.status == HTTPStatus.OK:  # with a commit it is new, without one it was there already
             return self._ref(request, answer)
         if answer.error == "InvalidSwap":
             return self._existing(request)

@@ -50,7 +50,7 @@ class Xrpc:
     Args:
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         password: A value that must not appear in a server's words, besides the token of the call.
-        clock: Time.
+        clock: The clock of the channel.
 
     Raises:
         MissingExtra: atproto is not installed.

@@ -50,17 +50,7 @@ class BlueskySession(AccountSecret):
 
 
 class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
-    """The session of one account.
-
-    Args:
-        handle: The account's handle.
-        password: Its app password.
-        service: The server of the login.
-        account: The channel's account.
-        xrpc: Calls servers.
-        store: The place of the session.
-        lease: Seconds that another process may take to renew it.
-    """
+    """The session of one account. *service* is the server of the login."""
 
     name: ClassVar[str] = "session"
     label: ClassVar[str] = "The Bluesky session"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -253,7 +254,8 @@ class Mastodon:
             if deleted:
                 raise deleted_parent("404")
         # Mastodon 4.6.0 to 4.6.5 answer 500 to a key that they know, and any Mastodon 404 where its post was deleted.
-        if (answer.status == 500 or answer.missing) and (ref := self._earlier_post(request, status)) is not None:  # noqa: PLR2004 - RFC 9110, 15.6.1
+        known = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR or answer.missing
+        if known and (ref := self._earlier_post(request, status)) is not None:
             return ref
         if answer.missing and self._instances.known().software == "mastodon":
             raise Refused("It was published before, and has been deleted on Mastodon since.", code=answer.code)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property, partial
+from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -51,10 +52,10 @@ class Api:
     """One server, called with one token.
 
     Args:
-        server: The server, such as `https://social.example`.
+        server: Its address, such as `https://social.example`.
         token: The token of `Authorization`.
         timeout: Seconds to wait for each piece of an answer.
-        clock: Time.
+        clock: The clock of the channel.
     """
 
     def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:
@@ -66,12 +67,7 @@ class Api:
         self._timeout = (min(timeout, _CONNECT), timeout)
 
     def ask(self, call: str, *args: object, **kwargs: object) -> HttpAnswer:
-        """Make one call.
-
-        Args:
-            call: A method of `mastodon.Mastodon` that makes one request.
-            args: The method's arguments.
-            kwargs: The method's keyword arguments.
+        """Make one call by *call*, a method of `mastodon.Mastodon` that makes one request.
 
         Raises:
             Unavailable: It never reached the server.
@@ -105,10 +101,10 @@ class Api:
             whole_channel: A rate limit on this call holds for all posts.
         """
         # takahe rejects a token in plain words, with a 400
-        rejected = 400 <= answer.status < 500 and answer.body is None and _TOKEN.search(answer.message)  # noqa: PLR2004 - RFC 9110, 15.5
-        if answer.status == 401 or rejected:  # noqa: PLR2004 - RFC 9110, section 15.5.2
+        rejected = answer.in_class(4) and answer.body is None and _TOKEN.search(answer.message)
+        if answer.status == HTTPStatus.UNAUTHORIZED or rejected:
             return Blocked(f"Mastodon does not accept our token{answer.quoted}", code=answer.code, remedy=RENEW)
-        if answer.refused and answer.status == 403:  # noqa: PLR2004 - RFC 9110, section 15.5.4
+        if answer.refused and answer.status == HTTPStatus.FORBIDDEN:
             reason = f"Mastodon does not let this account or token do it{answer.quoted}"
             return Blocked(reason, code=answer.code, remedy=_CHECK_ACCOUNT)
         if answer.status in {404, 410}:

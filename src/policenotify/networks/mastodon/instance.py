@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -135,12 +136,7 @@ class Count:
 
 
 class InstanceCache:
-    """The facts of a server: stored, or else read from it.
-
-    Args:
-        api: Asks the server.
-        store: The place of the facts.
-    """
+    """The facts of a server: stored, or else read from it."""
 
     def __init__(self, api: Api, store: StateStore) -> None:
         self._api = api
@@ -197,7 +193,7 @@ class InstanceCache:
         for call in ("instance_v2", "instance_v1"):
             with without_side_effects("asking the server for its limits"):
                 answer = self._api.ask(call)
-            if answer.status == 429:  # noqa: PLR2004 - RFC 6585, section 4
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                 raise self._api.error(answer)
             if answer.ok and isinstance(answer.object.get("version"), str):
                 return answer.object

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 from policenotify.channel import PostRef, Request, StateStore
@@ -19,10 +20,9 @@ from policenotify.networks.mastodon.client import RENEW, Api, without_side_effec
 from policenotify.networks.mastodon.instance import InstanceCache
 from policenotify.networks.mastodon.post import MastodonPost, is_id, ref_of
 
-MISSING: Final = frozenset({404, 410})
+MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """The answers of a server to a status that does not exist."""
 
-_FORBIDDEN: Final = 403
 _NAME: Final = "posts"
 _REMEMBERED: Final = 200  # posts; more than any account makes while one is in doubt
 _PAGE: Final = 40  # the most that a server gives at once
@@ -38,10 +38,6 @@ class Statuses:
 
     Mastodon and GoToSocial refuse a reply to a deleted post. snac accepts it silently, and takahe goes on accepting it
     for a while after the deletion. Readers then find the reply nowhere. So each post above is asked for.
-
-    Args:
-        api: Asks the server.
-        instances: The facts of the server.
     """
 
     def __init__(self, api: Api, instances: InstanceCache) -> None:
@@ -72,7 +68,7 @@ class Statuses:
         if answer.ok:
             parent = answer.object.get("in_reply_to_id")
             return parent if isinstance(parent, str) else None
-        if answer.status == _FORBIDDEN and self._instances.known().software in _CHECKS_PARENTS:
+        if answer.status == HTTPStatus.FORBIDDEN and self._instances.known().software in _CHECKS_PARENTS:
             return None  # the token may not read, but the server checks the parent before it takes a reply
         error = self._api.error(answer)
         raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
@@ -91,15 +87,7 @@ class Statuses:
 
 
 class Timeline:
-    """The timeline of our own account.
-
-    Args:
-        account: The channel's account.
-        handle: The account's name on its server.
-        api: Asks the server.
-        instances: The facts of the server.
-        store: The place of our posts' keys.
-    """
+    """The timeline of our own account."""
 
     def __init__(self, *, account: str, handle: str, api: Api, instances: InstanceCache, store: StateStore) -> None:
         self._account = account
@@ -149,7 +137,7 @@ class Timeline:
             try:
                 return str(self.owner()["id"])
             except Blocked as error:
-                if error.code != str(_FORBIDDEN):
+                if error.code != str(HTTPStatus.FORBIDDEN.value):
                     raise
                 return ""
 
@@ -210,7 +198,7 @@ class Timeline:
         try:
             return str(self.owner()["id"])
         except Blocked as error:
-            if error.code != str(_FORBIDDEN):
+            if error.code != str(HTTPStatus.FORBIDDEN.value):
                 raise
             forbidden = error
         raise Unavailable(forbidden.reason, code=forbidden.code, remedy=forbidden.remedy)  # it may still post
@@ -266,7 +254,7 @@ class Timeline:
     def _answered(self, call: str, status: str) -> HttpAnswer:
         """Ask for a status. A refusal is an answer too."""
         answer = self._api.ask(call, status)
-        if answer.ok or answer.status in {_FORBIDDEN, *MISSING}:
+        if answer.ok or answer.status in {HTTPStatus.FORBIDDEN, *MISSING}:
             return answer
         raise _reading_error(self._api, answer)
 
@@ -279,7 +267,7 @@ class Timeline:
 def _reading_error(api: Api, answer: HttpAnswer) -> ChannelError:
     """Return the error for a failed reading. A token that may not read may still post."""
     error = api.error(answer)
-    if isinstance(error, Refused) or answer.status == _FORBIDDEN:
+    if isinstance(error, Refused) or answer.status == HTTPStatus.FORBIDDEN:
         return Unavailable(error.reason, code=error.code, remedy=error.remedy)
     return error
 

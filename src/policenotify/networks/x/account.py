@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from policenotify.channel import Account, StateStore
@@ -28,8 +29,8 @@ class OwnAccount:
     """The account of a channel, as X shows it.
 
     Args:
-        client: Calls X.
-        handle: The handle that the credentials should belong to.
+        client: Calls X with the credentials.
+        handle: The handle that they should belong to.
         seal: A fingerprint of account and credentials.
         store: The place of the account's number.
     """
@@ -102,8 +103,8 @@ class OwnAccount:
         path, (fields, *others) = f"/2/users/{self.number()}/tweets", _FIELDS
         for _ in range(_PAGES):
             answer = self._client.ask("request", "GET", path, params=place | fields)  # tweepy knows not all fields
-            refused = answer.status == 400 and ("fields" in answer.phrases or "expansions" in answer.phrases)  # noqa: PLR2004 - RFC 9110
-            if refused and others:
+            unknown = "fields" in answer.phrases or "expansions" in answer.phrases
+            if answer.status == HTTPStatus.BAD_REQUEST and unknown and others:
                 fields, *others = others
                 continue
             posts, following = self._page(answer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import ClassVar, Self
 
 from pydantic import SecretStr
@@ -95,13 +96,7 @@ class TokenPair(AccountSecret):
 class TokenStore(RotatingSecret[TokenPair, XAnswer]):
     """The OAuth 2 tokens of one account.
 
-    Args:
-        account: The channel's account.
-        credentials: The app's client id, its secret, and the account's first refresh token.
-        post_form: Posts a form to X: path, fields, and the app's login if it has one.
-        clock: Time.
-        store: The place of the tokens.
-        lease: Seconds that another process may take to renew them.
+    *post_form* posts a form to X: path, fields, and the app's login if it has a secret.
     """
 
     name: ClassVar[str] = "tokens"
@@ -128,7 +123,7 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
         return (secret.account, secret.seed) == (self._account, self._seed)
 
     def _is_expired(self, answer: XAnswer) -> bool:
-        return answer.status == 401 and answer.from_network  # noqa: PLR2004 - RFC 6750, section 3.1
+        return answer.status == HTTPStatus.UNAUTHORIZED and answer.from_network  # RFC 6750, section 3.1
 
     def _renewed(self, known: TokenPair | None) -> TokenPair:
         """Get the next pair (RFC 6749, section 6)."""

@@ -47,9 +47,9 @@ class Client:
         account: The channel's account.
         service: The address of X.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
-        credentials: Keys that sign, or those of OAuth 2.
-        clock: Time.
-        store: The place of the OAuth 2 tokens.
+        credentials: Keys that sign each call, or the beginning of a chain of tokens.
+        clock: The clock of the channel.
+        store: The place of the tokens.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class Client:
         """Make one call, with a renewed token if X does not accept the present one.
 
         Args:
-            method: The method of `tweepy.Client`. Its `request` is for what tweepy has no other method for.
-            args: The method's arguments.
-            kwargs: The method's keyword arguments.
+            method: A method of `tweepy.Client`. Its `request` is for calls that have no method.
+            args: Its arguments.
+            kwargs: Its keyword arguments.
 
         Raises:
             Unavailable: The call never reached X, or there is no token for it.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from policenotify import transport
@@ -201,7 +202,7 @@ class XAnswer(HttpAnswer):
     @property
     def ok(self) -> bool:
         """True if it is a success, be it without a body."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110, section 15.3
+        return self.in_class(2)
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -211,8 +212,8 @@ class XAnswer(HttpAnswer):
 
     def gives(self, reason: Reason) -> bool:
         """Return True if it refuses for this reason."""
-        refuses = 400 <= self.status < 500  # noqa: PLR2004 - RFC 9110, section 15.5
-        return refuses and (bool(self.numbers & reason.numbers) or any(each in self.phrases for each in reason.phrases))
+        matches = self.numbers & reason.numbers or any(each in self.phrases for each in reason.phrases)
+        return self.in_class(4) and bool(matches)
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple[str, ...]) -> XAnswer:
@@ -250,10 +251,9 @@ def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> Channel
         now: The time.
         all_posts: A rate limit on this call holds for all posts, not only for this kind of call.
     """
-    redirected = 300 <= answer.status < 400  # noqa: PLR2004 - RFC 9110, section 15.4
-    if answer.body is not None and not answer.from_network and not redirected:
+    if answer.body is not None and not answer.from_network and not answer.in_class(3):
         return Unconfirmed("X's answer cannot be read.", code=answer.code)
-    if 400 <= answer.status < 500:  # noqa: PLR2004 - RFC 9110, section 15.5
+    if answer.in_class(4):
         if reason := next((each for each in REASONS if answer.gives(each)), None):
             return _error(reason, answer, now)
         if error := _by_status(answer, now, all_posts=all_posts):
@@ -270,22 +270,24 @@ def _error(reason: Reason, answer: XAnswer, now: datetime) -> ChannelError:
 
 def _by_status(answer: XAnswer, now: datetime, *, all_posts: bool) -> ChannelError | None:
     match answer.status:
-        case 429:
+        case HTTPStatus.TOO_MANY_REQUESTS:
             at = _limits_end(answer.headers, now)
             return Unavailable(
                 f"X asks us to wait{answer.quoted}", retry_at=at, whole_channel=all_posts, code=answer.code
             )
-        case 402:  # always X's own: a proxy does not send it
+        case HTTPStatus.PAYMENT_REQUIRED:  # always X's own: a proxy does not send it
             return _error(CREDITS, answer, now)
-        case 401 if answer.signed and abs(answer.clock_skew(now)) > _CLOCK_APART:  # X need not name the reason
+        case HTTPStatus.UNAUTHORIZED if (
+            answer.signed and abs(answer.clock_skew(now)) > _CLOCK_APART
+        ):  # X need not name the reason
             return _error(CLOCK, answer, now)
-        case 401 if answer.from_network:
+        case HTTPStatus.UNAUTHORIZED if answer.from_network:
             return Blocked(
                 f"X does not accept our credentials{answer.quoted}",
                 code=answer.code,
                 remedy=f"Make new keys and tokens on developer.x.com, put them into the channel's settings, {ON_X}",
             )
-        case 403 if answer.from_network:  # a known lack of rights is one of the reasons
+        case HTTPStatus.FORBIDDEN if answer.from_network:  # a known lack of rights is one of the reasons
             remedy = "Change what X names, publish again."
             return Refused(f"X refused the post{answer.quoted}", code=answer.code, remedy=remedy)
         case _:
