@@ -269,6 +269,7 @@ def _error(reason: Reason, answer: XAnswer, now: datetime) -> ChannelError:
 
 
 def _by_status(answer: XAnswer, now: datetime, *, all_posts: bool) -> ChannelError | None:
+    wrong_clock = answer.signed and abs(answer.clock_skew(now)) > _CLOCK_APART
     match answer.status:
         case HTTPStatus.TOO_MANY_REQUESTS:
             at = _limits_end(answer.headers, now)
@@ -277,9 +278,7 @@ def _by_status(answer: XAnswer, now: datetime, *, all_posts: bool) -> ChannelErr
             )
         case HTTPStatus.PAYMENT_REQUIRED:  # always X's own: a proxy does not send it
             return _error(CREDITS, answer, now)
-        case HTTPStatus.UNAUTHORIZED if (
-            answer.signed and abs(answer.clock_skew(now)) > _CLOCK_APART
-        ):  # X need not name the reason
+        case HTTPStatus.UNAUTHORIZED if wrong_clock:  # X need not name the reason
             return _error(CLOCK, answer, now)
         case HTTPStatus.UNAUTHORIZED if answer.from_network:
             return Blocked(
