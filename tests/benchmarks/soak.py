@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from desk import accident
-from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from sqlalchemy import func, select, update
 
 from policenotify.channel import ChannelConfig, Post, PostRef
@@ -35,6 +33,8 @@ from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.testing.servers.mail import _Step
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from tests.support.installation import accident
 
 PUBLICATIONS = 5_000
 WAITING = 540
@@ -50,7 +50,7 @@ import json, logging, sys
 from contextlib import closing
 from pathlib import Path
 import apprise, atproto, requests_oauthlib, tweepy   # what the first post would wait for
-from benchmarks.soak import opened
+from tests.benchmarks.soak import opened
 logging.disable(logging.WARNING)
 with closing(opened(Path(sys.argv[1]), json.loads(sys.argv[2]))) as publisher:
     print("ready", flush=True)
@@ -256,7 +256,7 @@ def _start(folder: Path, options: Options) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
 

@@ -13,8 +13,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import pytest
-from benchmarks.test_text import POSTS
-from five import NETWORKS, open_five
 
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import RenderedPost, Target
@@ -22,6 +20,8 @@ from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import PROFILES, WORDS, profile_of
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
+from tests.benchmarks.test_text import POSTS
+from tests.support.five_networks import NETWORKS, open_five
 
 pytestmark = pytest.mark.benchmark
 

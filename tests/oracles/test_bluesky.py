@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from oracles.texts import FRENCH, HERE, asked, settled, texts
 
 from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
@@ -23,6 +22,7 @@ from policenotify.networks.bluesky.record import BUDGET, record, valid_uri
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
 from policenotify.text.x_entities import joined
+from tests.oracles.texts import FRENCH, HERE, asked, settled, texts
 
 pytestmark = [
     pytest.mark.oracle,

@@ -1,7 +1,7 @@
 """Our measures beside those of others: X's own JavaScript, ICU, and three libraries for SMS.
 
 `npm ci --ignore-scripts` in this folder makes the first ones ready; `smsutil` and `sms-toolkit` (with `six`) are used
-where they are installed. What is not there is skipped: `tests/text/vectors` has some of their answers.
+where they are installed. What is not there is skipped: `tests/unit/text/vectors` has some of their answers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import shutil
 from typing import Any
 
 import pytest
-from oracles.texts import HERE, asked, settled, texts
 
 from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
 from policenotify.text._data.tlds import FROZEN
 from policenotify.text.x_entities import joined, links, utf16
+from tests.oracles.texts import HERE, asked, settled, texts
 
 pytestmark = pytest.mark.oracle
 

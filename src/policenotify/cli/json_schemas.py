@@ -69,7 +69,7 @@ def _settings() -> dict[str, Any]:
     profile["properties"].pop("code")
     profile.pop("required", None)  # what is not said stays as shipped
     kinds["CategoryProfile"] = profile
-    _of_each(made["properties"]["categories"], {"$ref": "#/$defs/Profile"})
+    _of_each(made["properties"]["categories"], {"$ref": "#/$defs/CategoryProfile"})
     return made
 
 
