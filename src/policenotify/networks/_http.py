@@ -141,17 +141,17 @@ def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str)
 
 
 @dataclass(frozen=True, slots=True)
-class AccountSecret:
-    """A secret of one account, as it is stored.
+class StoredSecret:
+    """A secret, as it is stored.
 
     Attributes:
-        account: The channel's account. A secret that was stored for another one is not used.
+        owner: The channel's account, and what else it depends on. A secret with another owner is replaced.
     """
 
-    account: str
+    owner: str
 
 
-SecretT = TypeVar("SecretT", bound=AccountSecret)
+SecretT = TypeVar("SecretT", bound=StoredSecret)
 AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
 
 
@@ -163,6 +163,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
 
     Args:
         kind: The secret's dataclass, with fields of text.
+        owner: The present owner.
         store: The place of the secret.
         lease: Seconds that another process may take to renew it.
     """
@@ -172,15 +173,12 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
     label: ClassVar[str]
     """The secret's name in errors, at the beginning of a sentence."""
 
-    def __init__(self, kind: type[SecretT], store: StateStore, lease: float) -> None:
+    def __init__(self, kind: type[SecretT], *, owner: str, store: StateStore, lease: float) -> None:
         self._kind = kind
+        self._owner = owner
         self._store = store
         self._lease = lease
         self._unsaved: SecretT | None = None
-
-    @abstractmethod
-    def _belongs(self, secret: SecretT) -> bool:
-        """Return True if a stored secret is this account's. Any other one is replaced."""
 
     @abstractmethod
     def _renewed(self, known: SecretT | None) -> SecretT:
@@ -221,7 +219,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
             secret = self._kind(**json.loads(stored.value))
         except (ValueError, TypeError):  # stored by another release
             return None, stored.version
-        return (secret if self._belongs(secret) else None), stored.version
+        return (secret if secret.owner == self._owner else None), stored.version
 
     def _renew(self, stale: SecretT | None) -> SecretT:
         try:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from policenotify.channel import StateStore
 from policenotify.errors import Blocked, ChannelError, Unavailable
 from policenotify.networks import import_lock
-from policenotify.networks._http import AccountSecret, HttpAnswer, RotatingSecret
+from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret
 from policenotify.networks.bluesky.client import CLOSED, Xrpc, without_side_effects
 from policenotify.transport import is_secure_url
 
@@ -33,7 +33,7 @@ _log = logging.getLogger("policenotify")
 
 
 @dataclass(frozen=True, slots=True)
-class BlueskySession(AccountSecret):
+class BlueskySession(StoredSecret):
     """A session, as it is stored.
 
     Attributes:
@@ -66,15 +66,11 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         store: StateStore,
         lease: float,
     ) -> None:
-        super().__init__(BlueskySession, store, lease)
+        super().__init__(BlueskySession, owner=account, store=store, lease=lease)
         self._handle = handle
         self._password = password
         self._service = service
-        self._account = account
         self._xrpc = xrpc
-
-    def _belongs(self, secret: BlueskySession) -> bool:
-        return secret.account == self._account
 
     def _is_expired(self, answer: HttpAnswer) -> bool:
         return answer.error in _EXPIRED
@@ -138,9 +134,9 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
             raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
         if note := handle_note(self._handle, answer.object.get("handle")):
-            _log.warning("Channel of %s: %s", self._account, note)
+            _log.warning("Channel of %s: %s", self._owner, note)
         host = account_host(self._service, answer.object.get("didDoc"))
-        return BlueskySession(self._account, did, host, access, refresh)
+        return BlueskySession(self._owner, did, host, access, refresh)
 
 
 def handle_note(handle: str, now: object) -> str:

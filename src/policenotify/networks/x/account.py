@@ -31,14 +31,14 @@ class OwnAccount:
     Args:
         client: Calls X with the credentials.
         handle: The handle that they should belong to.
-        seal: A fingerprint of account and credentials.
+        owner: The channel's account and a fingerprint of the credentials.
         store: The place of the account's number.
     """
 
-    def __init__(self, client: Client, *, handle: str, seal: str, store: StateStore) -> None:
+    def __init__(self, client: Client, *, handle: str, owner: str, store: StateStore) -> None:
         self._client = client
         self._handle = handle
-        self._seal = seal
+        self._owner = owner
         self._store = store
         self._number = ""
 
@@ -51,7 +51,7 @@ class OwnAccount:
         """
         if not self._number:
             try:
-                self._number = verify_owner(self._store, self._seal, lambda: self.whoami().id)
+                self._number = verify_owner(self._store, self._owner, lambda: self.whoami().id)
             except JournalError:
                 raise Unavailable(
                     "The stored number of the account on X cannot be read.", remedy="It will be tried again."

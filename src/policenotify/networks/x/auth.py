@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailable
-from policenotify.networks._http import AccountSecret, RotatingSecret, fingerprint
+from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
 from policenotify.networks.x.errors import XAnswer, judge, without_side_effects
 
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
@@ -79,16 +79,14 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPair(AccountSecret):
+class TokenPair(StoredSecret):
     """A pair of OAuth 2 tokens, as it is stored.
 
     Attributes:
-        seed: The fingerprint of the credentials in the settings. A new refresh token there begins a new chain of pairs.
         access: The token of each call.
         refresh: The token that brings the next pair, once.
     """
 
-    seed: str
     access: str = field(repr=False)
     refresh: str = field(repr=False)
 
@@ -96,7 +94,8 @@ class TokenPair(AccountSecret):
 class TokenStore(RotatingSecret[TokenPair, XAnswer]):
     """The OAuth 2 tokens of one account.
 
-    *post_form* posts a form to X: path, fields, and the app's login if it has a secret.
+    Their owner includes a fingerprint of the credentials: a new refresh token in the settings begins a new chain of
+    pairs. *post_form* posts a form to X: path, fields, and the app's login if it has a secret.
     """
 
     name: ClassVar[str] = "tokens"
@@ -105,22 +104,17 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
     def __init__(
         self,
         *,
-        account: str,
+        owner: str,
         credentials: Credentials,
         post_form: Callable[[str, Mapping[str, str], tuple[str, str] | None], XAnswer],
         clock: Clock,
         store: StateStore,
         lease: float,
     ) -> None:
-        super().__init__(TokenPair, store, lease)
-        self._account = account
-        self._seed = credentials.fingerprint
+        super().__init__(TokenPair, owner=owner, store=store, lease=lease)
         self._credentials = credentials
         self._post_form = post_form
         self._clock = clock
-
-    def _belongs(self, secret: TokenPair) -> bool:
-        return (secret.account, secret.seed) == (self._account, self._seed)
 
     def _is_expired(self, answer: XAnswer) -> bool:
         return answer.status == HTTPStatus.UNAUTHORIZED and answer.from_network  # RFC 6750, section 3.1
@@ -139,7 +133,7 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
             raise Unavailable(
                 "X's answer to the renewal of its tokens cannot be read.", remedy="It will be tried again."
             )
-        return TokenPair(self._account, self._seed, access, following)
+        return TokenPair(self._owner, access, following)
 
     def _error(self, answer: XAnswer) -> ChannelError:
         error = answer.object.get("error")

@@ -117,16 +117,16 @@ class X:
             client_secret=client_secret,
         )
         self._clock = clock
+        owner = f"{self.account} {credentials.fingerprint}"
         self._client = Client(
-            account=self.account,
+            owner=owner,
             service=self._service,
             timeout=timeout,
             credentials=credentials,
             clock=clock,
             store=store,
         )
-        seal = f"{self.account} {credentials.fingerprint}"
-        self._own = OwnAccount(self._client, handle=self._handle, seal=seal, store=store)
+        self._own = OwnAccount(self._client, handle=self._handle, owner=owner, store=store)
 
     def __repr__(self) -> str:
         return f"X({self.account})"

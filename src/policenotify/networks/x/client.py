@@ -44,7 +44,7 @@ class Client:
     """X's API with the credentials of one account.
 
     Args:
-        account: The channel's account.
+        owner: The channel's account and a fingerprint of the credentials.
         service: The address of X.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         credentials: Keys that sign each call, or the beginning of a chain of tokens.
@@ -53,7 +53,7 @@ class Client:
     """
 
     def __init__(
-        self, *, account: str, service: str, timeout: float, credentials: Credentials, clock: Clock, store: StateStore
+        self, *, owner: str, service: str, timeout: float, credentials: Credentials, clock: Clock, store: StateStore
     ) -> None:
         self.clock = clock
         self._service = service
@@ -64,7 +64,7 @@ class Client:
         self._tokens: TokenStore | None = None
         if not self._keys:
             self._tokens = TokenStore(
-                account=account,
+                owner=owner,
                 credentials=credentials,
                 post_form=self._post_form,
                 clock=clock,

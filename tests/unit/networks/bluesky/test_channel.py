@@ -840,11 +840,11 @@ def test_a_refresh_that_fails_for_now_costs_no_login(
     assert (stand.logins, stand.commits) == (1, 1)
 
 
-@pytest.mark.parametrize("kept", ["no json", "[]", '{"account": "only"}', None])
+@pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
 def test_a_kept_session_that_is_not_ours_is_replaced(
     channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
-    other = {"account": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
+    other = {"owner": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
     store.compare_and_swap("session", kept or json.dumps(other), version=None)
     assert channel.whoami().id == stand.did
     assert stand.logins == 1

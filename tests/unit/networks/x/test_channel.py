@@ -1133,11 +1133,11 @@ def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
     assert json.loads(kept.value)["refresh"] == stand.refresh_token
 
 
-@pytest.mark.parametrize("kept", ["no json", "[]", '{"account": "only"}', None])
+@pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
 def test_kept_tokens_that_are_not_ours_are_replaced(
     rotating: Open, stand: FakeXServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
-    other = {"account": "other", "seed": "x", "access": "a", "refresh": "r"}
+    other = {"owner": "other", "access": "a", "refresh": "r"}
     store.compare_and_swap("tokens", kept or json.dumps(other), version=None)
     assert rotating().whoami().id == stand.number
 
