@@ -39,7 +39,7 @@ EXAMPLES: Mapping[str, str] = {
     "sender": '`"Police nationale"`',
     "zone": '`"Europe/Paris"`',
     "journal": '`"/var/lib/policenotify/journal.db"`, `{ file = "secrets/journal-url" }`',
-    "keys": '`"policenotify.journal.keys"`',
+    "keys": '`"policenotify.keys"`',
     "wait": '`20`, `"PT20S"`',
     "languages": '`["fr", "en"]`',
     "Settings.languages": '`de = "words/de.toml"`',

@@ -17,7 +17,7 @@ with open_publisher() as publisher:
         print(finding)
     for wording in preview.wordings:
         budget = publisher.channels[wording.target.channel].capabilities.budget
-        used, limit = budget.use(wording.standalone.text)
+        used, limit = budget.usage(wording.standalone.text)
         print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 
     # The key names this message for ever: run the program again, and nothing is said twice.

@@ -42,7 +42,6 @@ MODULES: Final = {
     "policenotify.testing.strategies": "the same",
     "policenotify.campaigns": "applications",
     "policenotify.render.locales": "languages and categories of your own",
-    "policenotify.render.locales.toml_export": "translators",
     "policenotify.integrations.celery": "hosts",
     "policenotify.integrations.procrastinate": "hosts",
     "policenotify.integrations.django": "hosts",

@@ -210,7 +210,7 @@ def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewP
 
 
 def _drafted(
-    channel: ChannelConfig, publication: str, message: Message, answers: tuple[str, ...], at: datetime
+    channel: ChannelConfig, publication: str, message: Message, reply_to: tuple[str, ...], at: datetime
 ) -> NewDelivery:
     post = Post(
         key=hashlib.sha256(f"{publication} {channel.name}".encode()).hexdigest(),
@@ -223,10 +223,10 @@ def _drafted(
         created_at=at,
     )
     return NewDelivery(
-        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=answers),
+        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=reply_to),
         post_key=post.key,
         standalone=post,
-        reply=post if answers else None,
+        reply=post if reply_to else None,
         recipients=tuple(_PEOPLE[channel.name]) if channel.name in _PEOPLE else None,
     )
 

@@ -73,8 +73,8 @@ class OnBoard:
     def __init__(self, board: Board) -> None:
         self.board, self.capabilities, self.account = board, board.capabilities, board.account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        body = {"text": post.text, "under": [ref.id for ref in answers]}
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        body = {"text": post.text, "under": [ref.id for ref in reply_to]}
         made = Request(account=self.account, key=post.key, body=body)
         return taken(self.board.prepares, lambda: made)  # type: ignore[no-any-return]  # a script's step
 

@@ -14,9 +14,8 @@ from policenotify.cli import output
 from policenotify.errors import InvalidTransition
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import PublicationFailed
+from policenotify.model.receipt import PublicationFailed, local_time
 from policenotify.testing.servers.http import Answer, NoResponse
-from policenotify.text.timestamps import local_time
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")

@@ -15,14 +15,16 @@ from policenotify.errors import MessageTooLong
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale
+from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.render.places import place_of, tagged
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_entities, x_weight
-from policenotify.text.spans import hashtag, is_address, mentioned, spans_of
+from policenotify.text.spans import find_mentions, hashtag, is_address, spans_of
 
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+FR: Final = LOCALES["fr"]
+EN: Final = LOCALES["en"]
 
 
 def _never(_clock: Clock, _keep: StateStore) -> Channel:
@@ -57,7 +59,7 @@ def _scene(
     return RenderContext(
         message=message,
         language=words.language,
-        words=words,
+        locale=words,
         profile=PROFILES[message.category],
         now=AT,
         zone=PARIS,
@@ -112,9 +114,9 @@ def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
 
 def test_french_sets_its_spaces_and_english_does_not() -> None:
     text = "Attention : 18 h !"
-    assert _scene(_message()).set(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
-    assert _scene(_message(), EN).set(text) == text
-    assert {tag: words.sets_spaces for tag, words in WORDS.items()} == {"fr": True, "en": False}
+    assert _scene(_message()).typeset(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
+    assert _scene(_message(), EN).typeset(text) == text
+    assert {tag: words.sets_spaces for tag, words in LOCALES.items()} == {"fr": True, "en": False}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_french_sets_its_spaces_and_english_does_not() -> None:
         (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(459, lambda text: sms(text).units * (1 if sms(text).encoding == "GSM-7" else 3)), None),  # SMS in UCS-2
-        (Budget(459, lambda text: sms(text).units, spell=lambda text: to_gsm(text).text), None),
+        (Budget(459, lambda text: sms(text).units, transliterate=lambda text: to_gsm(text).text), None),
         (Budget(500, utf8_bytes), None),
     ],
 )
@@ -134,7 +136,7 @@ def test_a_space_breaks_no_line_where_that_costs_nothing(budget: Budget, reads: 
         assert reads.replace("~", "\u00a0") in text
     else:
         assert "\u00a0" not in text
-    if budget.spell:
+    if budget.transliterate:
         assert sms(text).encoding == "GSM-7"
 
 
@@ -149,7 +151,7 @@ def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
     for post in (wording.standalone, *wording.continuations):
         assert not post.text.lstrip().startswith(("@", "＠"))
         assert not set(post.text) & {"\ufffe", "\uffff"}
-        assert mentioned(post.text) == ()
+        assert find_mentions(post.text) == ()
         for one in x_entities(post.text):
             assert one.kind != "url" or "://" in one.value or is_address(one.value)
 
@@ -187,4 +189,4 @@ def test_a_place_holds_no_links() -> None:
             "road": {"road": "A9", "exit": "sortie 31.Au sud", "direction": "Lyon.Me"},
         }
     ).location
-    assert place_of(place, FR).whole() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"
+    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"

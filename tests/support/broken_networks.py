@@ -131,8 +131,8 @@ class Perfect:
         self.wire = wire
         self.token = TOKEN
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        ours = [ref.id for ref in answers if ref.account == self.account]
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        ours = [ref.id for ref in reply_to if ref.account == self.account]
         body = {
             "texts": self.texts(post),
             "under": self.under(ours),
@@ -257,12 +257,12 @@ class IsCalledByItsToken(Perfect):
 
 
 class TellsItsTokenWhenItPrepares(Perfect):
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         try:
             self.ask(None, lambda: None)
         except Unavailable:
             raise Unavailable(f"No server takes {self.token}.") from None
-        return super().prepare(post, answers)
+        return super().prepare(post, reply_to)
 
 
 class StoresItsToken(Perfect):
@@ -326,8 +326,8 @@ class BelievesItself(Perfect):
 
 
 class PublishesTooEarly(Perfect):
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        request = super().prepare(post, answers)
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        request = super().prepare(post, reply_to)
         self.publish(request)
         return request
 
@@ -342,8 +342,8 @@ class Uploads(Perfect):
 
     uploads: tuple[str, ...] = ("upload",)
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        request = super().prepare(post, answers)
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        request = super().prepare(post, reply_to)
         named = self.ask(None, lambda: {"upload": str(time.perf_counter_ns())})
         return request.model_copy(update={"body": {**request.body, **named}})
 
@@ -353,21 +353,21 @@ class DoesNotSayWhatItUploads(Uploads):
 
 
 class RefusesWhenItCannotUpload(Uploads):
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         try:
-            return super().prepare(post, answers)
+            return super().prepare(post, reply_to)
         except ChannelError as error:
             raise Refused("It cannot be made ready.") from error
 
 
 class MakesItsOwnKeys(Perfect):
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        return super().prepare(post, answers).model_copy(update={"key": "0" * 56 + post.key[-8:][::-1]})
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        return super().prepare(post, reply_to).model_copy(update={"key": "0" * 56 + post.key[-8:][::-1]})
 
 
 class RemembersWhatItPrepared(Perfect):
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        self.prepared = super().prepare(post, answers)
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        self.prepared = super().prepare(post, reply_to)
         return self.prepared
 
     def publish(self, request: Request) -> str:
@@ -606,8 +606,8 @@ class StartsEachThreadAnew(Perfect):
 
 
 class AnswersAnybody(Perfect):
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        return super().prepare(post, tuple(ref.model_copy(update={"account": self.account}) for ref in answers))
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        return super().prepare(post, tuple(ref.model_copy(update={"account": self.account}) for ref in reply_to))
 
 
 class DropsTheWords(Perfect):

@@ -106,11 +106,11 @@ class OnNetwork:
     def account(self) -> str:
         return self.network.account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        self.network.prepared.append((post, answers))
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        self.network.prepared.append((post, reply_to))
 
         def request(post: Post) -> Request:
-            body = {"text": post.text, "variant": post.variant, "answers": [ref.id for ref in answers]}
+            body = {"text": post.text, "variant": post.variant, "answers": [ref.id for ref in reply_to]}
             return Request(account=self.account, key=post.key, body=body)
 
         made: Request = taken(self.network.prepares, request, post)

@@ -72,7 +72,7 @@ def _yes(claimed: object) -> str:
 def _counted(text: str) -> Callable[[ChannelConfig], str]:
     def told(one: ChannelConfig) -> str:
         budget = one.capabilities.budget
-        return "left out" if budget.loses and budget.loses(text) else str(budget.measure(text))
+        return "left out" if budget.find_losses and budget.find_losses(text) else str(budget.measure(text))
 
     return told
 
@@ -95,7 +95,7 @@ _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
         f"{one.capabilities.budget.max_bytes:,}" if one.capabilities.budget.max_bytes else ""
     ),
     **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
-    "it is spelled in an alphabet of its own": lambda one: _yes(one.capabilities.budget.spell),
+    "it is spelled in an alphabet of its own": lambda one: _yes(one.capabilities.budget.transliterate),
     "threads": lambda one: _yes(one.capabilities.replies),
     "pictures": lambda one: str(one.capabilities.images or ""),
     "a subject line": lambda one: _yes(one.capabilities.title),

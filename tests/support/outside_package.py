@@ -55,8 +55,8 @@ class Pigeon:
         self.account = loft
         self.given = key, grain, birds, fast, weight, more, clock
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        return Request(account=self.account, key=post.key, body={"text": post.text, "answers": len(answers)})
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        return Request(account=self.account, key=post.key, body={"text": post.text, "answers": len(reply_to)})
 
     def send(self, request: Request) -> PostRef:
         return PostRef(account=self.account, id=request.key)

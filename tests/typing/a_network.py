@@ -52,10 +52,10 @@ class Pigeons:
         self.account = loft
         self._token, self._clock, self._keep = token, clock, keep
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         assert_type(post.spans, tuple[Span, ...])
         assert_type(post.pictures, tuple[Picture, ...])
-        body: dict[str, JsonValue] = {"text": post.text, "under": answers[-1].id if answers else None}
+        body: dict[str, JsonValue] = {"text": post.text, "under": reply_to[-1].id if reply_to else None}
         return Request(account=self.account, key=post.key, body=body)
 
     def send(self, request: Request) -> PostRef:

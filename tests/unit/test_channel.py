@@ -192,7 +192,7 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
         assert "deadbeef" not in text
     kept = StoredValue(value="refresh-token", version=3)
     for text in (repr(kept), f"{kept}"):
-        assert text == "Kept(<13 characters>, version=3)"
+        assert text == "StoredValue(<13 characters>, version=3)"
     assert (recipient.address, kept.value) == ("ana@home.example", "refresh-token")
 
 
@@ -202,9 +202,9 @@ class Loud:
     capabilities = Capabilities(budget=Budget(300))
     account = "desk.example"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         return Request(
-            account=self.account, key=post.key, body={"text": post.text, "under": [ref.id for ref in answers]}
+            account=self.account, key=post.key, body={"text": post.text, "under": [ref.id for ref in reply_to]}
         )
 
     def send(self, request: Request) -> PostRef:

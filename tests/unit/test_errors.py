@@ -54,7 +54,7 @@ EVERY = [
     UnknownNetwork("No installed package offers 'bleusky'."),
     MissingExtra("The network 'bluesky'", "bluesky"),
     JournalError("The journal is read-only.", published="unknown"),
-    JournalMissing("There is no journal here. Run the command there:", instead="manage.py policenotify"),
+    JournalMissing("There is no journal here. Run the command there:", hint="manage.py policenotify"),
     JournalTakenAway("The journal was deleted while it was in use."),
     LostLease("Delivery 7 was taken over."),
     PublicationFailed([RECEIPT]),
@@ -167,7 +167,7 @@ def test_an_error_keeps_what_a_program_needs() -> None:
     fit = MessageTooLong("sms", 161, 160)
     assert (fit.channel, fit.used, fit.limit) == ("sms", 161, 160)
     newer = UnsupportedVersion("Post", 2, 1)
-    assert (newer.what, newer.found, newer.known) == ("Post", 2, 1)
+    assert (newer.kind, newer.version, newer.supported) == ("Post", 2, 1)
     assert PublishingStopped("claire", "").by == "claire"
     assert MissingExtra("x", "email").extra == "email"
     assert PublicationFailed([RECEIPT]).receipts == (RECEIPT,)

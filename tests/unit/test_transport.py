@@ -487,7 +487,7 @@ def test_what_a_status_tells(status: int, kind: type[ChannelError], text: str) -
 
 
 def test_a_verdict_carries_the_network_s_code_and_words() -> None:
-    verdict = error_for_status(400, {}, now=NOW, where="X", code="InvalidSwap", said="Record was at another cid")
+    verdict = error_for_status(400, {}, now=NOW, where="X", code="InvalidSwap", detail="Record was at another cid")
     assert str(verdict) == "X refused the post: Record was at another cid. [400 InvalidSwap]"
     assert verdict.code == "400 InvalidSwap"
 
@@ -506,7 +506,7 @@ def test_a_verdict_carries_the_network_s_code_and_words() -> None:
 def test_a_servers_words_end_in_a_full_stop(said: str, end: str) -> None:
     assert quoted(said) == end
     for status in (400, 401, 403, 408, 429, 500):
-        verdict = error_for_status(status, {}, now=NOW, where="X", said=said)
+        verdict = error_for_status(status, {}, now=NOW, where="X", detail=said)
         assert verdict.reason.endswith(end)
 
 

@@ -134,7 +134,9 @@ def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str)
             code=answer.code,
             remedy=f"It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
         )
-    return error_for_status(answer.status, answer.headers, now=now, where=where, code=answer.error, said=answer.message)
+    return error_for_status(
+        answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
+    )
 
 
 # --- secrets that expire

@@ -268,7 +268,7 @@ def _constructor_error(error: BaseException, at: str, model: type[BaseModel], gi
     option, colon, rest = str(error).partition(": ")
     place, text = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
     ours = isinstance(error, SettingsError)
-    return f"{place}: {redact(text if ours else f'{type(error).__name__}: {text}', secrets, ours=ours)}"
+    return f"{place}: {redact(text if ours else f'{type(error).__name__}: {text}', secrets, trusted=ours)}"
 
 
 def _check_claims(channel: object, capabilities: object, account: object, subject: str) -> None:

@@ -9,8 +9,8 @@ from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, St
 from policenotify.errors import MissingExtra, SettingsError
 from policenotify.networks.options import ChannelOptions, default_capabilities
 from policenotify.networks.registry import configure_channel, network
-from policenotify.settings import Settings, profiles_of, routes_of, words_of
-from policenotify.settings.environment import WITHHELD
+from policenotify.settings import Settings, locales_of, profiles_of, routes_of
+from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelSettings
 
 FIVE: Final = ("x", "mastodon", "bluesky", "email", "sms")
@@ -54,11 +54,11 @@ def installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any
     return channels, {
         "routes": routes_of(settings),
         "profiles": profiles_of(settings),
-        "words": words_of(settings),
+        "locales": locales_of(settings),
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.reminding(),
+        "reminding": settings.reminders.policy(),
     }
 
 

@@ -76,15 +76,15 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
     "language without words": (
         "bluesky",
         lambda d, _: _change(d, "handle =", 'languages = ["oc"]\nhandle ='),
-        "there are no words for 'oc'",
+        "there are no phrases for 'oc'",
     ),
     "network unknown": ("bluesky", lambda d, _: _change(d, '"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
     "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
     "list missing": ("presse", _no_list, "cannot be read (No such file"),
     "list unreadable": ("presse", _unreadable_list, "it is not UTF-8"),
     "no table": ("bluesky", lambda d, _: _no_table(d), "channels.bluesky: Input should be"),
-    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is no name of a file"),
-    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is no name of a file"),
+    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is not a file name"),
+    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is not a file name"),
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
@@ -458,7 +458,7 @@ def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk)
         opened = publisher.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.REFUSED
-    assert "'drone' is no category here" in opened.on("bluesky").reason
+    assert "'drone' is not a category here" in opened.on("bluesky").reason
     assert "publish it again with another key" in opened.on("bluesky").reason
 
 

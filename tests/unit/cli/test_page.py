@@ -247,7 +247,7 @@ def test_each_text_is_measured_in_the_networks_own_count(page: Page) -> None:
         capabilities = budgets()["pager" if network == "other" else network]
         for card in device.cards:
             assert card.meter is not None
-            assert (card.meter.used, card.meter.limit) == capabilities.budget.use(words(card))
+            assert (card.meter.used, card.meter.limit) == capabilities.budget.usage(words(card))
     sms = devices(page, 1)["sms"].cards[0]
     assert "".join(sms.segments) == words(sms)
     assert len(sms.segments) == 2

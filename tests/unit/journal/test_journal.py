@@ -283,7 +283,7 @@ def test_a_newer_journal_names_what_is_needed(desk: Desk, keys: Keys, clock: Fak
     _meta(desk, "schema_version", "7")
     with pytest.raises(UnsupportedVersion) as caught:
         open_journal(desk.url, keys=keys, clock=clock)
-    assert (caught.value.found, caught.value.known) == (7, schema.SCHEMA_VERSION)
+    assert (caught.value.version, caught.value.supported) == (7, schema.SCHEMA_VERSION)
 
 
 @pytest.mark.parametrize("version", ["0", "", "one"])

@@ -451,7 +451,7 @@ password = "geheim"
 def test_what_an_installation_says_is_said_when_the_server_says(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.keys.save(tmp_path / "policenotify.journal.keys")
+    desk.keys.save(tmp_path / "policenotify.keys")
     (tmp_path / "policenotify.toml").write_text(f'journal = "{desk.url}"\n{_SETTINGS}', encoding="utf-8")
     yesterday = datetime(2001, 2, 3, tzinfo=UTC)  # as this machine has it
     monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)

@@ -178,7 +178,7 @@ def test_an_illegal_course_says_what_is_open_and_what_may_follow(
     course: IncidentStatus, stage: Stage, incident: str | None, says: str
 ) -> None:
     with pytest.raises(InvalidTransition) as refused:
-        next_status(course, stage, incident=incident, known="Open now: 141.")
+        next_status(course, stage, incident=incident, details="Open now: 141.")
     assert str(refused.value) == says
     assert refused.value.incident == incident
     assert all(stage in says for stage in refused.value.allowed_stages)

@@ -301,7 +301,7 @@ def test_a_newer_message_is_refused_naming_its_version(version: int) -> None:
         UnsupportedVersion, match=f"message has schema version {version}; this policenotify reads up to 1"
     ) as e:
         read(json.dumps({"schema_version": version, "category": "fire", "what": "is new"}))
-    assert (e.value.what, e.value.found, e.value.known) == ("message", version, SCHEMA_VERSION)
+    assert (e.value.kind, e.value.version, e.value.supported) == ("message", version, SCHEMA_VERSION)
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_every_commune_is_in_one_department() -> None:
 
 @pytest.mark.parametrize("code", ["", "3", "20", "034", "34172", "000000000"])
 def test_the_communes_of_nothing(code: str) -> None:
-    with pytest.raises(ValueError, match="no department and no EPCI"):
+    with pytest.raises(ValueError, match="neither a department nor an EPCI"):
         places.communes_of(code)
 
 

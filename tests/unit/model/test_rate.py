@@ -100,8 +100,8 @@ def test_a_rate_is_read_as_it_is_said(text: str, rate: Rate) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("fast", "'fast' is no rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
-        ("30 per 5", "'30 per 5' is no rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
+        ("fast", "'fast' is not a rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
+        ("30 per 5", "'30 per 5' is not a rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
         ("0 per day", "a rate is at least 1 post, in more than no time and at most 366 days"),
         ("5 per 0 min", "a rate is at least 1 post, in more than no time and at most 366 days"),
         ("5 per 400 days", "a rate is at least 1 post, in more than no time and at most 366 days"),

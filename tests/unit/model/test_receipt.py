@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from policenotify.channel import Operation, PostRef
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
+from policenotify.journal.records import IncidentLine, describe_incidents
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
@@ -254,11 +255,28 @@ def test_a_history_that_cannot_be_is_refused() -> None:
         _ = History(incident="142", entries=(entry(1, said()), entry(2, said("end")), entry(3, said("end")))).status
 
 
+def line(number: str, place: str = "") -> IncidentLine:
+    return IncidentLine(
+        id=number,
+        category="fire",
+        status=IncidentStatus.OPEN,
+        headline="Feu",
+        place=place,
+        opened_at=AT,
+        due_at=None,
+        exercise=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("history", "open_now", "text"),
     [
         (History(), (), "No incident is open."),
-        (History(), ("141 Feu", "142 Accident"), "Open now: 141 Feu; 142 Accident."),
+        (
+            History(),
+            (line("141", "rue Foch"), line("142")),
+            "Open now: 141 (fire, rue Foch, opened 2026-07-26 12:05 UTC); 142 (fire, opened 2026-07-26 12:05 UTC).",
+        ),
         (
             History(
                 incident="142", entries=(entry(1, said(), AT), entry(2, said("update"), AT.astimezone(PARIS_SUMMER)))
@@ -268,13 +286,16 @@ def test_a_history_that_cannot_be_is_refused() -> None:
         ),
         (
             History(incident="142", entries=(entry(1, said()),)),
-            ("142 Feu",),
-            "Its last publication is the opening of 2026-07-26 12:05 UTC. Open now: 142 Feu.",
+            (line("7"),),
+            (
+                "Its last publication is the opening of 2026-07-26 12:05 UTC. "
+                "Open now: 7 (fire, opened 2026-07-26 12:05 UTC)."
+            ),
         ),
     ],
 )
-def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[str, ...], text: str) -> None:
-    assert history.known(open_now) == text
+def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[IncidentLine, ...], text: str) -> None:
+    assert describe_incidents(history, open_now, UTC) == text
 
 
 def test_a_finding_says_what_is_wrong_and_what_to_do() -> None:

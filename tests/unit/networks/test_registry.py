@@ -79,7 +79,7 @@ class Board:
     def __init__(self, *, room: str, code: SecretStr, size: int = 3) -> None:
         self.room, self.code, self.size = room, code, size
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         raise NotImplementedError
 
     def send(self, request: Request) -> PostRef:
@@ -188,7 +188,7 @@ def test_a_slip_is_told_whatever_words_a_secret_is_made_of(secret: str, typo: di
 def test_a_text_is_withheld_for_a_whole_secret_or_a_long_part_of_one(
     text: str, secrets: list[str], *, ours: bool, shown: bool
 ) -> None:
-    assert (redact(text, secrets, ours=ours) == text) == shown
+    assert (redact(text, secrets, trusted=ours) == text) == shown
 
 
 def test_an_unknown_network_names_the_nearest_and_what_there_is() -> None:

@@ -170,7 +170,9 @@ def test_a_new_word_begins_anew_and_an_end_ends_it(house: House) -> None:
 
 
 def test_an_incident_without_a_deadline_has_one_of_a_day(house: House) -> None:
-    profiles = {"traffic_accident": replace(house.publisher().profiles["traffic_accident"], lifetime=None)}
+    profiles = {
+        "traffic_accident": house.publisher().profiles["traffic_accident"].model_copy(update={"lifetime": None})
+    }
     publisher = house.publisher(profiles=profiles)
     publisher.publish(accident(), key="k", actor="desk")
     assert publisher.incidents()[0].due_at == house.clock.now() + timedelta(days=1)
@@ -300,10 +302,10 @@ def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
 
 def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
     with closing(house.publisher()) as opened:
-        words = {"en": opened.words["en"]}
-    publisher = house.publisher(reminding=DUTY, words={**words, "fr": opened.words["fr"]})
+        words = {"en": opened.locales["en"]}
+    publisher = house.publisher(reminding=DUTY, locales={**words, "fr": opened.locales["fr"]})
     _open(publisher)
-    publisher._deciding.words = words
+    publisher._deciding.locales = words
     caplog.clear()
     house.after(HOUR, publisher, publisher)
     [said] = [record.getMessage() for record in caplog.records if "duty" in record.getMessage()]

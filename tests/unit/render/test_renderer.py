@@ -24,13 +24,13 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import resolve
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import PROFILES, WORDS, CategoryProfile
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
-from policenotify.text.french_spacing import NO_BREAK, set_spaces
+from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
 KEY: Final = "0" * 64
@@ -70,7 +70,7 @@ def _render(
         RenderContext(
             message=message,
             language=language,
-            words=WORDS[language],
+            locale=LOCALES[language],
             profile=profile or PROFILES[message.category],
             now=at,
             zone=PARIS,
@@ -322,7 +322,7 @@ def test_every_message_fits_whole(sample: Sample) -> None:
     ],
 )
 def test_an_opening_says_what_where_what_to_do_and_when(fields: dict[str, Any], text: str) -> None:
-    assert _text(**fields) == set_spaces(text)
+    assert _text(**fields) == set_no_break_spaces(text)
 
 
 @pytest.mark.parametrize(
@@ -389,12 +389,12 @@ def test_a_later_stage_is_marked_in_words_and_repeats_the_place(stage: str, fiel
     history = History(incident="i1", entries=(ACCIDENT.entry(1),))
     wording = _render(_message(stage, **{"instruction": "", **fields}), history=history)
     assert wording.reply is not None
-    assert wording.reply.text == set_spaces(text)
+    assert wording.reply.text == set_no_break_spaces(text)
     refers = {
         "correction": "Rectifie notre message de 17h42.",
         "cancellation": "Notre message de 17h42 est annulé.",
     }.get(stage, "Suite de notre message de 17h42 : accident de la circulation.")
-    assert wording.standalone.text == set_spaces(f"{text} {refers}")
+    assert wording.standalone.text == set_no_break_spaces(f"{text} {refers}")
 
 
 def test_a_headline_in_which_nothing_is_to_be_seen_is_replaced_by_what_the_category_is_called() -> None:
@@ -414,7 +414,7 @@ def test_what_was_under_way_is_not_said_to_be_so_any_more() -> None:
 
 def test_without_the_opening_it_still_says_what_it_is_about() -> None:
     text = _text("end", headline="Fin d'intervention", instruction="")
-    assert text == set_spaces(
+    assert text == set_no_break_spaces(
         "✅ [#Accident – TERMINÉ] #Montpellier, avenue de Toulouse : fin d'intervention. "
         "Suite de notre message « Accident »."
     )
@@ -432,7 +432,7 @@ def test_the_end_says_nothing_again_of_a_person_who_was_found(channel: ChannelCo
     found = next(sample for sample in SAMPLES if sample.id == "missing/end")
     post = _of(found, channel).standalone
     assert "78" not in post.text + post.title + post.html
-    assert set_spaces("Suite de notre message « Appel à témoins ».") in post.text
+    assert set_no_break_spaces("Suite de notre message « Appel à témoins ».") in post.text
 
 
 # --- what is said once
@@ -466,7 +466,7 @@ def test_what_is_said_once_has_no_bracket(fields: dict[str, Any], text: str) -> 
         "location": {"commune_name": "Sète"},
         "hashtags": [],
     }
-    assert _text("standalone", **{**volets, **fields}) == set_spaces(text)
+    assert _text("standalone", **{**volets, **fields}) == set_no_break_spaces(text)
 
 
 def test_a_standalone_message_is_corrected_in_words() -> None:
@@ -477,7 +477,7 @@ def test_a_standalone_message_is_corrected_in_words() -> None:
     wording = _render(message, history=History(entries=(entry,)))
     assert wording.reply is not None
     assert wording.reply.text == "✏️ RECTIFICATIF – C'est dimanche. #SécuritéRoutière"
-    assert wording.standalone.text == set_spaces(
+    assert wording.standalone.text == set_no_break_spaces(
         "✏️ RECTIFICATIF – C'est dimanche. Rectifie notre message de 17h42. #SécuritéRoutière"
     )
 
@@ -642,7 +642,7 @@ def test_where_hashtags_cannot_be_followed_words_stand_without_them() -> None:
 
 
 def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
-    small = Budget(150, spell=lambda text: text.replace("🚨", "").replace("–", "-").replace("É", "E").strip())
+    small = Budget(150, transliterate=lambda text: text.replace("🚨", "").replace("–", "-").replace("É", "E").strip())
     channel = _channel("phone", Capabilities(budget=small, hashtags=False))
     wording = _render(_message(description=LONG), channel)
     assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
@@ -651,7 +651,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
 
 
 def test_what_the_alphabet_has_not_is_told() -> None:
-    spelled = Budget(459, spell=lambda text: to_gsm(text).text, loses=lambda text: to_gsm(text).lost)
+    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
     assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}
@@ -831,10 +831,10 @@ def test_whatever_the_message_it_fits_with_all_that_is_required(data: st.DataObj
         assert channel.capabilities.budget.fits(post.text)
         assert all(word in post.text for word in _required(message, language))
         assert clean(post.title) == post.title
-        mark = WORDS[language].marks.get(message.stage, "")
+        mark = LOCALES[language].marks.get(message.stage, "")
         assert mark in post.text
         if message.exercise:
-            assert WORDS[language].exercise in post.text[:20]
+            assert LOCALES[language].exercise in post.text[:20]
         end = 0
         for span in post.spans:
             assert end <= span.start

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import mastodon_entities, x_entities
 from policenotify.text.autolinks import Fix, repair
-from policenotify.text.spans import allowed, is_address, mentioned
+from policenotify.text.spans import find_mentions, is_address, is_allowed
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -36,8 +36,8 @@ NOBODY: frozenset[str] = frozenset()
 def test_a_space_is_put_after_a_full_stop_that_lacks_one(text: str, reads: str) -> None:
     mended = repair(text)
     assert mended.text == reads
-    assert {one.kind for one in mended.mended} == {"space"}
-    assert all(text[one.start : one.end] == one.was for one in mended.mended)
+    assert {one.kind for one in mended.fixes} == {"space"}
+    assert all(text[one.start : one.end] == one.original for one in mended.fixes)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_whom_a_channel_may_mention_stays() -> None:
 
 
 def test_what_was_set_right_is_told_in_places_of_the_text_as_it_was() -> None:
-    assert repair("par @a.la, puis fermé.La").mended == (
+    assert repair("par @a.la, puis fermé.La").fixes == (
         Fix("mention", 4, 9, "@a.la", "a.la"),
         Fix("space", 5, 9, "a.la", "a. la"),
         Fix("space", 16, 24, "fermé.La", "fermé. La"),
@@ -112,7 +112,7 @@ def test_nothing_is_linked_or_called_that_nobody_meant(text: str, may: frozenset
     reads = repair(text, may).text
     for one in x_entities(reads):
         assert one.kind != "url" or "://" in one.value or is_address(one.value)
-    assert all(allowed(one.value, may) for one in mentioned(reads))
+    assert all(is_allowed(one.value, may) for one in find_mentions(reads))
     if not may:
         called = {one.kind for one in (*x_entities(reads), *mastodon_entities(reads))}
         assert not called & {"mention", "list"}
@@ -126,4 +126,4 @@ def test_nothing_else_is_changed_and_repairing_twice_changes_nothing(text: str, 
     left_out = str.maketrans("", "", " @＠")
     assert reads.translate(left_out) == text.translate(left_out)
     for one in mended:
-        assert text[one.start : one.end] == one.was != one.reads
+        assert text[one.start : one.end] == one.original != one.replacement

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import to_gsm, x_entities, x_weight
 from policenotify.text.characters import clean
-from policenotify.text.fit import longest
-from policenotify.text.folding import folded, says
-from policenotify.text.french_spacing import set_spaces
+from policenotify.text.comparison import contains_words, fold
+from policenotify.text.fit import truncate
+from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.spans import spans_of
 
 
@@ -31,7 +31,7 @@ from policenotify.text.spans import spans_of
     ],
 )
 def test_no_line_breaks_there(text: str, reads: str) -> None:
-    assert set_spaces(text) == reads.replace("~", "\u00a0")
+    assert set_no_break_spaces(text) == reads.replace("~", "\u00a0")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_no_line_breaks_there(text: str, reads: str) -> None:
     ],
 )
 def test_nothing_else_is_touched(text: str) -> None:
-    assert set_spaces(text) == text
+    assert set_no_break_spaces(text) == text
 
 
 FRENCH = st.lists(
@@ -77,8 +77,8 @@ FRENCH = st.lists(
 
 @given(st.one_of(nasty_text(max_parts=20), FRENCH))
 def test_only_spaces_change_and_setting_twice_changes_nothing(text: str) -> None:
-    reads = set_spaces(text)
-    assert set_spaces(reads) == reads
+    reads = set_no_break_spaces(text)
+    assert set_no_break_spaces(reads) == reads
     assert reads.translate({0xA0: " ", 0x202F: " "}) == text.translate({0xA0: " ", 0x202F: " "})
     assert "\u202f" not in reads
     assert [one.value for one in spans_of(reads)] == [one.value for one in spans_of(text.replace("\u202f", "\u00a0"))]
@@ -86,10 +86,10 @@ def test_only_spaces_change_and_setting_twice_changes_nothing(text: str) -> None
 
 @given(st.one_of(nasty_text(max_parts=20).map(clean), FRENCH.map(clean)))
 def test_neither_sms_nor_comparing_nor_the_weight_on_x_feels_it(text: str) -> None:
-    reads = set_spaces(text)
+    reads = set_no_break_spaces(text)
     assert to_gsm(reads) == to_gsm(text)
-    assert folded(reads) == folded(text)
-    assert says(reads, text) or not text
+    assert fold(reads) == fold(text)
+    assert contains_words(reads, text) or not text
     assert x_weight(reads) == x_weight(text)
     assert [one[1:] for one in x_entities(reads)] == [one[1:] for one in x_entities(text)]
 
@@ -113,10 +113,10 @@ WHOLE = (
     st.integers(16, 90),
 )
 def test_a_cut_parts_nothing_that_belongs_together(pieces: list[str], limit: int) -> None:
-    text = set_spaces(", ".join(pieces))
-    shorter = longest(text, lambda cut: len(cut) <= limit)
+    text = set_no_break_spaces(", ".join(pieces))
+    shorter = truncate(text, lambda cut: len(cut) <= limit)
     if shorter:
         cut = len(shorter) - 1
         for piece in WHOLE:
-            for found in re.finditer(re.escape(set_spaces(piece)), text):
+            for found in re.finditer(re.escape(set_no_break_spaces(piece)), text):
                 assert not found.start() < cut < found.end()

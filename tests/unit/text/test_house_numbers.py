@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from policenotify.text.house_numbers import (
-    headline_without_house_number,
-    streets_in,
-    without_house_number,
-    without_numbers_of,
+    remove_from_headline,
+    remove_from_text,
+    remove_house_numbers,
+    street_names,
 )
 
 
@@ -22,7 +22,7 @@ from policenotify.text.house_numbers import (
     ],
 )  # fmt: skip
 def test_a_number_that_is_none_of_a_house_stays(place: str) -> None:
-    assert without_house_number(place) == (place, ())
+    assert remove_house_numbers(place) == (place, ())
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_number_that_is_none_of_a_house_stays(place: str) -> None:
     ],
 )
 def test_a_headline_keeps_its_other_numbers(headline: str) -> None:
-    assert headline_without_house_number(headline) == (headline, ())
+    assert remove_from_headline(headline) == (headline, ())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_headline_keeps_its_other_numbers(headline: str) -> None:
     ],
 )  # fmt: skip
 def test_a_house_is_recognised_behind_its_street_in_each_form(house: str) -> None:
-    assert without_house_number(f"rue Foch, {house}").text in {"rue Foch", "rue Foch 34000 Montpellier"}
+    assert remove_house_numbers(f"rue Foch, {house}").text in {"rue Foch", "rue Foch 34000 Montpellier"}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_house_is_recognised_behind_its_street_in_each_form(house: str) -> Non
 )  # fmt: skip
 def test_a_house_is_recognised_on_each_kind_of_way(way: str) -> None:
     for house in (f"14 {way}", f"12 et 14, {way}", f"entre le 12 et le 14 {way}", f"logement 3, 14 {way}"):
-        assert without_house_number(house).text == way
+        assert remove_house_numbers(house).text == way
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_a_house_is_recognised_on_each_kind_of_way(way: str) -> None:
     ],
 )
 def test_a_number_to_call_is_no_house(order: str) -> None:
-    assert without_numbers_of(streets_in("14 rue Foch"), order) == (order, ())
-    assert headline_without_house_number(order) == (order, ())
+    assert remove_from_text(street_names("14 rue Foch"), order) == (order, ())
+    assert remove_from_headline(order) == (order, ())
 
 
 def test_only_what_stands_beside_the_street_goes_with_its_number() -> None:
     order = "Quittez le 12 et le 14 rue Foch, escalier 3 : sortez par la porte 2 et gagnez l'école au 3e étage."
     shown = "Quittez rue Foch : sortez par la porte 2 et gagnez l'école au 3e étage."
-    assert without_numbers_of(streets_in("rue Foch"), order).text == shown
-    assert headline_without_house_number(order).text == shown
+    assert remove_from_text(street_names("rue Foch"), order).text == shown
+    assert remove_from_headline(order).text == shown
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_only_what_stands_beside_the_street_goes_with_its_number() -> None:
     ],
 )
 def test_a_street_is_the_same_in_its_short_form_and_with_other_words_behind(street: str, told: str) -> None:
-    assert "14" not in without_numbers_of(streets_in(f"14 {street}"), told).text
+    assert "14" not in remove_from_text(street_names(f"14 {street}"), told).text

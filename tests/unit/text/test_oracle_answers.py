@@ -8,7 +8,7 @@ from typing import Any
 
 from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
 from policenotify.text._data.tlds import FROZEN
-from policenotify.text.x_entities import joined, utf16
+from policenotify.text.x_entities import join_surrogates, to_utf16
 
 ROWS = json.loads((Path(__file__).parent / "vectors" / "oracles.json").read_text(encoding="utf-8"))
 
@@ -20,14 +20,14 @@ def test_texts_are_measured_as_the_oracles_do() -> None:
 
 def _ours(row: dict[str, Any]) -> dict[str, Any]:
     text = row["text"]
-    places = [len(utf16(text[:place])) for place in range(len(text) + 1)]
+    places = [len(to_utf16(text[:place])) for place in range(len(text) + 1)]
     found = x_entities(text, tlds=FROZEN)
     sent = sms(text)
     said = {
         "text": text,
         "weight": x_weight(text, tlds=FROZEN),
         "valid": x_valid(text, tlds=FROZEN),
-        "entities": [[one.kind, places[one.start], places[one.end], joined(one.value)] for one in found],
+        "entities": [[one.kind, places[one.start], places[one.end], join_surrogates(one.value)] for one in found],
         "sms": [sent.encoding, [*sent.parts]],
         "graphemes": graphemes(text),
     }

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text import Gsm, Sms, sms, to_gsm
-from policenotify.text.sms_alphabet import ALPHABET, EXTENSION
+from policenotify.text import GsmText, SmsText, sms, to_gsm
+from policenotify.text.sms import ALPHABET, EXTENSION
 
 QUOTED = "Incendie : «\u00a0fin d\u2019intervention\u00a0»\u202f!"
 
@@ -48,7 +48,7 @@ def test_a_text_is_cut_as_handsets_receive_it(text: str, encoding: str, units: i
 def test_the_alphabet_is_that_of_the_standard() -> None:
     assert len(ALPHABET) == 127  # and the escape
     assert len(set(ALPHABET + EXTENSION)) == 137
-    assert sms("€") == Sms("GSM-7", 2, 1, ("€",))
+    assert sms("€") == SmsText("GSM-7", 2, 1, ("€",))
 
 
 @given(st.text(st.sampled_from(ALPHABET + EXTENSION + "🚨ê\ud83d\udea8"), max_size=500))
@@ -88,7 +88,7 @@ def test_parts_make_up_the_text_and_none_is_too_long(text: str) -> None:
     ],
 )
 def test_french_is_written_without_loss(text: str, written: str) -> None:
-    assert to_gsm(text) == Gsm(written, ())
+    assert to_gsm(text) == GsmText(written, ())
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_french_is_written_without_loss(text: str, written: str) -> None:
     ],
 )
 def test_what_cannot_be_written_is_left_out_and_reported(text: str, written: str, lost: tuple[str, ...]) -> None:
-    assert to_gsm(text) == Gsm(written, lost)
+    assert to_gsm(text) == GsmText(written, lost)
 
 
 @given(nasty_text(max_parts=20) | st.text(max_size=60))
 def test_what_is_written_is_in_the_alphabet_and_stays_as_it_is(text: str) -> None:
     written = to_gsm(text).text
     assert sms(written).encoding == "GSM-7"
-    assert to_gsm(written) == Gsm(written, ())
+    assert to_gsm(written) == GsmText(written, ())
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))

@@ -12,7 +12,7 @@ from policenotify.testing.strategies import nasty_text, prose
 from policenotify.text import mastodon_entities, x_entities
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean
-from policenotify.text.spans import MAX_TAG, Found, hashtag, is_address, mentioned, spans_of
+from policenotify.text.spans import MAX_TAG, TextSpan, find_mentions, hashtag, is_address, spans_of
 
 ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.example"})
 
@@ -45,7 +45,7 @@ def test_what_means_to_be_an_address_is_linked(text: str, shown: list[str]) -> N
 
 def test_only_those_are_mentioned_who_may_be() -> None:
     text = "Merci à @pompiersherault, @PoliceNat34, @prefet34.bsky.social et @police@social.example"
-    assert [one.value for one in mentioned(text)] == [
+    assert [one.value for one in find_mentions(text)] == [
         "pompiersherault",
         "PoliceNat34",
         "prefet34.bsky.social",
@@ -173,4 +173,4 @@ def test_mastodon_links_no_hashtag_in_a_bracket() -> None:
 )
 def test_a_hashtag_has_a_letter_and_only_what_all_link(name: str, tag: str) -> None:
     assert hashtag(name) == tag
-    assert not tag or Found("tag", 0, len(tag) + 1, tag) in spans_of(f"#{tag}")
+    assert not tag or TextSpan("tag", 0, len(tag) + 1, tag) in spans_of(f"#{tag}")

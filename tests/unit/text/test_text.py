@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import Budget, graphemes, utf8_bytes
 from policenotify.text.characters import clean, one_line
-from policenotify.text.fit import MOST_POSTS, Part, fit, longest, thread
-from policenotify.text.folding import folded, says
-from policenotify.text.spans import Found, hashtag, spans_of
+from policenotify.text.comparison import contains_words, fold
+from policenotify.text.fit import MAX_POSTS, Part, fit, split_thread, truncate
+from policenotify.text.spans import TextSpan, hashtag, spans_of
 
 OVERRIDES = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c"
 FAMILY = "👨‍👩‍👧‍👦"
@@ -39,9 +39,9 @@ def test_a_text_is_counted_as_readers_and_servers_do(text: str, count: int, size
 def test_a_budget_says_in_which_count_a_text_is_too_long() -> None:
     budget = Budget(120, graphemes, 3000)
     assert budget.fits(FAMILY * 120)
-    assert budget.use(FAMILY * 120) == (120, 120)
-    assert budget.use(FAMILY * 121) == (121, 120)
-    assert Budget(300, graphemes, 3000).use(FAMILY * 121) == (3025, 3000)
+    assert budget.usage(FAMILY * 120) == (120, 120)
+    assert budget.usage(FAMILY * 121) == (121, 120)
+    assert Budget(300, graphemes, 3000).usage(FAMILY * 121) == (3025, 3000)
     assert Budget(3).fits("abc")
     assert not Budget(3).fits("abcd")
 
@@ -76,10 +76,10 @@ def test_cleaning_twice_changes_nothing_and_leaves_nothing_invisible(text: str) 
 
 
 def test_texts_are_compared_without_accents_case_and_punctuation() -> None:
-    assert folded("L'Haÿ-les-Roses, À 18h30 !") == "l hay les roses a 18h30"
-    assert says("Le PONT Sadi Carnot est rouvert", "pont Sadi-Carnot")
-    assert not says("Prochain point à 18h30", "8h30")
-    assert not says("Accident", "")
+    assert fold("L'Haÿ-les-Roses, À 18h30 !") == "l hay les roses a 18h30"
+    assert contains_words("Le PONT Sadi Carnot est rouvert", "pont Sadi-Carnot")
+    assert not contains_words("Prochain point à 18h30", "8h30")
+    assert not contains_words("Accident", "")
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_a_name_becomes_one_word(name: str, tag: str) -> None:
 @given(st.text(max_size=100))
 def test_every_hashtag_that_is_made_is_found_again(name: str) -> None:
     if tag := hashtag(name):
-        assert spans_of(f"#{tag}") == (Found("tag", 0, len(tag) + 1, tag),)
+        assert spans_of(f"#{tag}") == (TextSpan("tag", 0, len(tag) + 1, tag),)
 
 
 def _cut(text: str, limit: int) -> str:
-    return longest(text, lambda shorter: len(shorter) <= limit)
+    return truncate(text, lambda shorter: len(shorter) <= limit)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ GAS = (
 
 
 def test_a_thread_begins_with_what_is_required_and_leaves_nothing_out() -> None:
-    assert thread(GAS, Budget(90), again="EXERCICE –") == (
+    assert split_thread(GAS, Budget(90), again="EXERCICE –") == (
         "EXERCICE – [#Gaz] Fuite de gaz. Évitez le secteur. Prochain point à 18h30. (1/3)",
         "EXERCICE – Fermez vos fenêtres. N'appelez pas le 18 pour demander des nouvelles. (2/3)",
         "EXERCICE – Odeur signalée par des riverains. https://police.example/gaz (3/3)",
@@ -315,16 +315,16 @@ def test_no_post_ends_after_an_abbreviation(sentence: str) -> None:
     whole = f"[#Gaz] Fuite. Sortez ! {sentence}"
     enough = len(f"{whole} (1/2)")
     for limit in range(30, enough):
-        assert thread(parts, Budget(limit))[0].startswith("[#Gaz] Fuite. Sortez ! (1/")
-    assert thread(parts, Budget(enough)) == (f"{whole} (1/2)", "Merci. (2/2)")
+        assert split_thread(parts, Budget(limit))[0].startswith("[#Gaz] Fuite. Sortez ! (1/")
+    assert split_thread(parts, Budget(enough)) == (f"{whole} (1/2)", "Merci. (2/2)")
     assert _cut(f"Quittez les lieux. {sentence}", 28) == "Quittez les lieux…"
 
 
 def test_a_thread_is_no_way_out_where_its_first_post_cannot_be_said_or_it_has_no_end() -> None:
-    assert thread(GAS, Budget(50)) == ()
-    assert thread(GAS[:3], Budget(20)) == ()
-    assert thread((Part("a", "splittable"), Part("b" * 200, "shrinkable")), Budget(12)) == ()
-    assert thread((Part("a", "splittable"), Part("https://police.example/gaz", "droppable")), Budget(12)) == ()
+    assert split_thread(GAS, Budget(50)) == ()
+    assert split_thread(GAS[:3], Budget(20)) == ()
+    assert split_thread((Part("a", "splittable"), Part("b" * 200, "shrinkable")), Budget(12)) == ()
+    assert split_thread((Part("a", "splittable"), Part("https://police.example/gaz", "droppable")), Budget(12)) == ()
 
 
 @given(
@@ -338,8 +338,8 @@ def test_the_posts_of_a_thread_put_together_are_the_text(
     parts = [Part(one_line(text), rule) for text, rule in pieces]  # type: ignore[arg-type]  # drawn from the three rules
     parts.insert(len(parts) // 2, Part(one_line(splittable), "splittable"))
     budget = Budget(limit, graphemes, 3 * limit)
-    posts = thread(parts, budget)
-    assert len(posts) <= MOST_POSTS
+    posts = split_thread(parts, budget)
+    assert len(posts) <= MAX_POSTS
     assert all(budget.fits(post) for post in posts)
     if posts:
         bare = [post.removesuffix(f" ({number}/{len(posts)})") for number, post in enumerate(posts, 1)]

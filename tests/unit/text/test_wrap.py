@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from policenotify.text.wrap import columns, wrap
+from policenotify.text.wrap import display_width, wrap
 
 URL = "https://police.example/actualites/2026/accident-avenue-de-toulouse-sens-centre-a709"
 
@@ -35,7 +35,7 @@ URL = "https://police.example/actualites/2026/accident-avenue-de-toulouse-sens-c
     ],
 )
 def test_a_text_is_as_wide_as_in_a_terminal(text: str, wide: int) -> None:
-    assert columns(text) == wide
+    assert display_width(text) == wide
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_text_is_as_wide_as_in_a_terminal(text: str, wide: int) -> None:
     ["🚨 Accident 🚨", "✅ TERMINÉ", "ℹ️ Info", "👮‍♀️ 🇫🇷 🏳️‍🌈 1️⃣", "Œuvre à 18 h 30 → « ça »", "東京 Αθήνα Москва"],
 )
 def test_rich_says_the_same(text: str) -> None:
-    assert columns(text) == cell_len(text)
+    assert display_width(text) == cell_len(text)
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_rich_says_the_same(text: str) -> None:
 )
 def test_no_line_ends_within_what_belongs_together(text: str) -> None:
     plain = text.replace("~", " ")
-    widest = max(columns(piece.replace("~", " ")) for piece in text.split(" "))
+    widest = max(display_width(piece.replace("~", " ")) for piece in text.split(" "))
     ends = set()
-    for width in range(widest, columns(plain)):
+    for width in range(widest, display_width(plain)):
         lines = wrap(plain, width).split("\n")
         assert " ".join(lines) == plain
-        assert max(map(columns, lines)) <= width
+        assert max(map(display_width, lines)) <= width
         ends |= {len(" ".join(lines[:number])) for number in range(1, len(lines))}
     assert ends
     assert ends <= {place for place, sign in enumerate(text) if sign == " "}
@@ -90,7 +90,7 @@ def test_what_is_wider_than_a_line_stands_alone_and_whole() -> None:
 def test_a_row_of_numbers_wider_than_a_line_is_parted_all_the_same() -> None:
     lines = wrap("1 22 333 " * 30).split("\n")
     assert len(lines) == 4
-    assert max(map(columns, lines)) <= 72
+    assert max(map(display_width, lines)) <= 72
 
 
 def test_lines_that_fit_are_not_touched() -> None:
@@ -149,4 +149,4 @@ def test_nothing_is_lost_and_no_line_is_too_wide_that_could_be_parted(text: str,
     assert wrap(wrapped, width) == wrapped
     for line in wrapped.split("\n"):
         words = ITEM.sub("", line).strip(" ")
-        assert columns(line) <= width or wrap(words, 1) == words
+        assert display_width(line) <= width or wrap(words, 1) == words

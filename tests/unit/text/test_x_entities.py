@@ -8,7 +8,7 @@ from hypothesis import given
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import Entity, x_entities
 from policenotify.text._data.tlds import FROZEN
-from policenotify.text.x_entities import joined, utf16
+from policenotify.text.x_entities import join_surrogates, to_utf16
 
 
 def _found(text: str) -> list[tuple[str, str]]:
@@ -113,5 +113,5 @@ def test_entities_are_in_order_do_not_overlap_and_hold_their_value(text: str) ->
 
 @given(nasty_text(max_parts=20))
 def test_utf16_is_joined_again(text: str) -> None:
-    assert joined(utf16(text)) == text
-    assert len(utf16(text)) == len(text.encode("utf-16-le", "surrogatepass")) // 2
+    assert join_surrogates(to_utf16(text)) == text
+    assert len(to_utf16(text)) == len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -112,7 +112,7 @@ class Apprise:
         """The label; else the URL's scheme, and its host where it names one."""
         return self._account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - nothing is answered
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - nothing is answered
         """Take over text and title.
 
         Raises:
@@ -121,7 +121,7 @@ class Apprise:
         """
         can = _abilities(self._scheme, self._open())
         if not can.budget.fits(post.text):
-            used, limit = can.budget.use(post.text)
+            used, limit = can.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} on {self._name()}.", remedy="Shorten it.")
         title = post.title if can.title else ""
         if len(title) > self._open().title_maxlen:

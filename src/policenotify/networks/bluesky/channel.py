@@ -101,7 +101,7 @@ class Bluesky:
         """`handle@host`."""
         return f"{self._handle}@{urlsplit(self._service).netloc.lower()}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.
 
         It replies to the newest of our posts that readers still see. Posts of another account, or without a `cid`, are
@@ -114,7 +114,7 @@ class Bluesky:
         check(post)
         with without_side_effects("preparing the post"):
             session = self._sessions.current()
-            reply = self._thread().reply([ref for ref in answers if self._is_ours(ref, session)])
+            reply = self._thread().reply([ref for ref in reply_to if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
             dids = {span.value: did for span in post.spans if span.kind == "mention" and (did := self._did(span.value))}
         body: dict[str, JsonValue] = {

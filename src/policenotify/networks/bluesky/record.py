@@ -29,7 +29,7 @@ from policenotify.networks import import_lock
 from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
-from policenotify.text.spans import Found, spans_of
+from policenotify.text.spans import TextSpan, spans_of
 
 _PATH: Final = 15  # the longest path that is shown whole, in characters (`toShortUrl`)
 _CUT: Final = 13  # the characters of a longer one that are shown (`toShortUrl`)
@@ -44,7 +44,7 @@ _MAY_SHORTEN: Final = re.compile(rf"://|[/?#]\S{{{_PATH}}}")
 _TORN: Final = re.compile(r"%[0-9A-Fa-f]?\Z")  # RFC 3986, section 2.1: `%` and two digits are one character
 
 
-SpanT = TypeVar("SpanT", Span, Found)
+SpanT = TypeVar("SpanT", Span, TextSpan)
 
 
 def shown(text: str) -> str:
@@ -134,11 +134,11 @@ class _Shown(Budget):
             return True
         return graphemes(text) - savable(text) <= _SENT.limit and _SENT.fits(shown(text))
 
-    def use(self, text: str) -> tuple[int, int]:
-        return _SENT.use(shown(text))
+    def usage(self, text: str) -> tuple[int, int]:
+        return _SENT.usage(shown(text))
 
 
-BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, shown=shown)
+BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, displayed=shown)
 """The budget of a text before it is sent. It counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.networks.email.smtp import Connection, Session
 
 _ABILITIES = Capabilities(
-    budget=Budget(100_000, shown=mime.plain),  # ours: no standard limits a text; patience does, far earlier
+    budget=Budget(100_000, displayed=mime.plain),  # ours: no standard limits a text; patience does, far earlier
     title=True,
     html=True,
     recipients=True,
@@ -113,19 +113,19 @@ class Email:
         """
         return " ".join(filter(None, (self._letterhead.sender.address, self._letterhead.list_id)))
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Render the mail, without what is each person's own.
 
         Args:
             post: What to say.
-            answers: Our earlier mails of the incident; the id of each is its post's key.
+            reply_to: Our earlier mails of the incident; the id of each is its post's key.
 
         Raises:
             Refused: The post shows a picture whose bytes are no longer there.
         """
         if not all(picture.data for picture in post.pictures):
             raise Refused("A picture of the post is missing.", remedy="Publish the message again, with its pictures.")
-        thread = [ref.id for ref in answers if ref.account == self.account and mime.is_post_key(ref.id)]
+        thread = [ref.id for ref in reply_to if ref.account == self.account and mime.is_post_key(ref.id)]
         return Request(
             account=self.account,
             key=post.key,

@@ -115,7 +115,7 @@ class Mastodon:
         """
         return f"{self._handle}@{self._host}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the token's owner, upload the pictures, and freeze the status.
 
         It replies to the newest of our posts whose thread is complete. Posts of another account are not replied to. See
@@ -128,7 +128,7 @@ class Mastodon:
         warning = self._warnings.get(post.category, "")
         check(post, self._instances.current(), warning)
         self._timeline.check_owner(self._seal)
-        thread = [ref for ref in answers if ref.account == self.account and is_id(ref.id)]
+        thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects("looking for the post to answer"):
             parent = newest_connected(thread, self._statuses.parent_of, code="404")
         status = MastodonPost.of(

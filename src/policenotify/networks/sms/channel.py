@@ -50,7 +50,7 @@ def _budget(segments: int, *, unicode: bool) -> Budget:
 
     if unicode:
         return Budget(limit, measure, describe=_describe)
-    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
+    return Budget(limit, measure, transliterate=spell, find_losses=loses, describe=_describe)
 
 
 def _describe(text: str) -> str:
@@ -145,7 +145,7 @@ class Sms:
         """The gateway's scheme, its host where the URL names one, and the sender where it is a name."""
         return self._gateway.account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - an SMS answers nothing
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - an SMS answers nothing
         """Write the text in the alphabet that will be sent.
 
         Raises:
@@ -156,7 +156,7 @@ class Sms:
         if not text:
             raise Refused("Nothing of the text can be written in an SMS.", remedy="Set unicode = true, or reword it.")
         if not budget.fits(text):
-            used, limit = budget.use(text)
+            used, limit = budget.usage(text)
             raise Refused(
                 f"The text takes {used} of {limit} characters of SMS ({_describe(text)}).",
                 remedy="Shorten it, or allow more segments.",

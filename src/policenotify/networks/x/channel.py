@@ -142,7 +142,7 @@ class X:
         host = urlsplit(self._service).netloc.lower()
         return self._handle.lower() if host == _HOST else f"{self._handle.lower()}@{host}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the owner of the credentials, upload the pictures, and freeze the call.
 
         Posts of another account are not replied to. See `Channel.prepare`.
@@ -151,7 +151,7 @@ class X:
         self._own.number()
         with without_side_effects("uploading a picture"):
             media = [upload(picture, self._client) for picture in post.pictures]
-        thread = [ref for ref in answers if self._capabilities.replies and self._is_ours(ref)]
+        thread = [ref for ref in reply_to if self._capabilities.replies and self._is_ours(ref)]
         return Request(account=self.account, key=post.key, body=XPost.of(post, thread=thread, media=media).body)
 
     def send(self, request: Request) -> PostRef:

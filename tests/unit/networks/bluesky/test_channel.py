@@ -112,8 +112,8 @@ def spans(text: str, *parts: tuple[str, str, str]) -> tuple[Span, ...]:
     )
 
 
-def say(channel: Bluesky, post: Post, *answers: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, answers))
+def say(channel: Bluesky, post: Post, *reply_to: PostRef) -> PostRef:
+    return channel.send(channel.prepare(post, reply_to))
 
 
 def error_of(call: Callable[[], object]) -> ChannelError:

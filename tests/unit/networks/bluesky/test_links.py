@@ -186,8 +186,8 @@ def test_the_budget_counts_exactly_what_is_sent(text: str) -> None:
     sent = encoded(marked(text))["text"]
     assert BUDGET.fits(text) is (graphemes(sent) <= 300 and utf8_bytes(sent) <= 3000)
     assert BUDGET.measure(text) == graphemes(sent)
-    assert BUDGET.use(text) in {(graphemes(sent), 300), (utf8_bytes(sent), 3000)}
-    assert BUDGET.use(text)[0] <= BUDGET.use(text)[1] or not BUDGET.fits(text)
+    assert BUDGET.usage(text) in {(graphemes(sent), 300), (utf8_bytes(sent), 3000)}
+    assert BUDGET.usage(text)[0] <= BUDGET.usage(text)[1] or not BUDGET.fits(text)
     if BUDGET.fits(text):
         check(marked(text))
         if graphemes(sent) < 300 and utf8_bytes(sent) < 2700 and not text.endswith("\r"):

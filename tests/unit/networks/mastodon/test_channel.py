@@ -109,8 +109,8 @@ def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau", **other: A
     return Picture.model_validate(fields | {"alt": alt, "data": data} | other)
 
 
-def say(channel: Mastodon, post: Post, *answers: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, answers))
+def say(channel: Mastodon, post: Post, *reply_to: PostRef) -> PostRef:
+    return channel.send(channel.prepare(post, reply_to))
 
 
 def error_of(call: Callable[[], object]) -> ChannelError:
@@ -627,7 +627,7 @@ def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> N
         assert can.budget.limit == min(rules.max_characters or 5000, 5000)
         assert can.images == rules.max_media
         link = "https://www.police.fr/" + "a" * 110
-        assert can.budget.use(link)[0] == (23 if software == "mastodon" else len(link))
+        assert can.budget.usage(link)[0] == (23 if software == "mastodon" else len(link))
         assert not any(seen.path.endswith("/") for seen in stand.requests)
 
 

@@ -614,8 +614,8 @@ def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, un
     budget = open_sms(url, segments=segments, unicode=unicode).capabilities.budget
     written = text if unicode else to_gsm(text).text
     assert budget.fits(text) is (sms(written).segments <= segments)
-    if budget.spell is not None:
-        assert budget.spell(text) == written
+    if budget.transliterate is not None:
+        assert budget.transliterate(text) == written
         assert budget.measure(written) == budget.measure(text)
 
 
@@ -625,8 +625,8 @@ def test_the_budget_says_what_is_paid_for(stand: FakeSmsServer) -> None:
     assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
     assert budget.describe("Accès fermé. " * 13) == "GSM-7, 2 segments"
     assert budget.describe("Forêt") == "UCS-2, 1 segment"
-    assert budget.use("a" * 100) == (100, 459)
-    assert channel(stand, unicode=True).capabilities.budget.use("ê" * 67) == (153, 459)
+    assert budget.usage("a" * 100) == (100, 459)
+    assert channel(stand, unicode=True).capabilities.budget.usage("ê" * 67) == (153, 459)
 
 
 def test_a_text_of_which_nothing_can_be_written_is_refused(stand: FakeSmsServer) -> None:

@@ -144,8 +144,8 @@ def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture
     return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
 
 
-def say(channel: X, post: Post, *answers: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, answers))
+def say(channel: X, post: Post, *reply_to: PostRef) -> PostRef:
+    return channel.send(channel.prepare(post, reply_to))
 
 
 def error_of(call: Callable[[], object]) -> ChannelError:
