@@ -36,7 +36,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Category, Image, Message, Translation
 from policenotify.model.rate import Rate
 from policenotify.model.receipt import Publication, PublicationFailed
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.preparation import Preparer
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
@@ -635,7 +635,7 @@ def test_a_list_that_cannot_be_read_does_not_silence_the_others(desk: Desk) -> N
 
 def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:
     options = {"url": desk.mail_url, "list_id": "mairies.police34.example"}
-    mayors = configured("mairies", "email", options, recipients=lambda: ["mairie@beziers.example"])
+    mayors = configure_channel("mairies", "email", options, recipients=lambda: ["mairie@beziers.example"])
     publication = desk.publisher([desk.by_mail(), mayors]).publish(accident(), key="open", actor="desk")
     assert publication.on("mairies").recipients == {Outcome.POSTED: 1}
     assert publication.on("presse").recipients == {Outcome.POSTED: 3}

@@ -18,7 +18,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Receipt
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -245,13 +245,13 @@ def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, ChannelConf
             "access_token_secret": stand.access[1],
             "service": stand.url,
         }
-        return stand, configured("x", "x", {**options, "timeout": 2.0})
+        return stand, configure_channel("x", "x", {**options, "timeout": 2.0})
     if network == "bluesky":
         stand = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
         stand.logins_left = stand.points_left = 10_000
         options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
-        return stand, configured(network, "bluesky", {**options, "timeout": 2.0})
+        return stand, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
     software: Any = network
     stand = stack.enter_context(FakeMastodonServer(now=now, software=software))
     options = {"handle": stand.handle, "token": stand.token, "server": stand.url}
-    return stand, configured(network, "mastodon", {**options, "timeout": 2.0})
+    return stand, configure_channel(network, "mastodon", {**options, "timeout": 2.0})

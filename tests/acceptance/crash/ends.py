@@ -36,7 +36,7 @@ from policenotify.journal.migrate import migrate
 from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -78,7 +78,7 @@ class Orders:
         return Publisher(
             journal=open_journal(self.journal, keys=Keys.load(self.folder / "keys"), clock=clock),
             channels=[
-                configured(
+                configure_channel(
                     name,
                     name,
                     options,

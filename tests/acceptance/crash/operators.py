@@ -27,7 +27,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeMastodonServer
 from policenotify.testing.fakes import FakeClock
@@ -266,7 +266,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
             },
         }
         ready = [
-            configured(name, "bluesky" if name == "bluesky" else "mastodon", {**options[name], "timeout": 2.0})
+            configure_channel(name, "bluesky" if name == "bluesky" else "mastodon", {**options[name], "timeout": 2.0})
             for name in SOFTWARE
         ]
         journal = open_journal(

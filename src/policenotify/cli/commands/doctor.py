@@ -20,7 +20,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import survey
+from policenotify.networks.registry import check_networks
 from policenotify.publishing.fault import Fault, readers_of
 from policenotify.settings import Settings, exposed_files, languages_of, missing_labels, profiles_of, read_settings
 
@@ -124,7 +124,7 @@ def _languages(settings: Settings) -> Iterator[Line]:
 
 
 def _networks(used: Iterable[str]) -> Iterator[Line]:
-    for network, problem in survey():
+    for network, problem in check_networks():
         what = f"network {network.name}"
         if not problem:
             yield Line(what, "ok", f"of the package {network.package}")
