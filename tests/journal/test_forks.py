@@ -8,7 +8,7 @@ import threading
 import pytest
 from journal.bench import Desk
 
-from policenotify.journal.forks import _gate, under_way
+from policenotify.journal.transactions import _gate, under_way
 
 pytestmark = [
     pytest.mark.sqlite,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.ordering import NOT_TOLD, OVER, OVERTAKEN
+from policenotify.journal.queue import NOT_TOLD, OVER, OVERTAKEN
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

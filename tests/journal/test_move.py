@@ -17,7 +17,7 @@ from policenotify.journal.engine import shown
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
-from policenotify.journal.transfer import move
+from policenotify.journal.migrate import move
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
@@ -141,7 +141,7 @@ def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
 
 def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) -> None:
     said = desk.publish()
-    there = Journal.reach(to, keys=desk.keys, create=True)
+    there = Journal.connect(to, keys=desk.keys, create=True)
     with desk.journal.write() as connection:  # all that is written between the two commits
         meta.move(connection, shown(to))
     with pytest.raises(JournalError, match="was moved to"):
@@ -175,7 +175,7 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
         _move(desk, to)
     assert _rows(desk) == before
     desk.as_a_stranger("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
-    there = Journal.reach(to, keys=desk.keys)
+    there = Journal.connect(to, keys=desk.keys)
     with there.read() as connection:
         assert meta.version(connection) is None
     there.close()
@@ -184,7 +184,7 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
 def test_what_arrives_changed_is_found_out(desk: Desk, to: str, keys: Keys, way: tuple[str, str]) -> None:
     _lived_in(desk)
     migrate(to, keys=keys, actor="adm")
-    there = Journal.reach(to, keys=keys)
+    there = Journal.connect(to, keys=keys)
     with there.write() as connection:
         if way[1] == "file":
             does = "UPDATE pn_suppression SET reason = 'x'; END"

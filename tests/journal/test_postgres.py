@@ -25,7 +25,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
-from policenotify.journal.publications import CourseChanged
+from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -208,7 +208,7 @@ def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: 
     def late() -> None:
         try:
             told.append(other.journal.publish(second))
-        except CourseChanged as error:
+        except IncidentChanged as error:
             told.append(error)
 
     with desk.journal.write() as connection:
@@ -219,7 +219,7 @@ def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: 
         thread.start()
         _until_somebody_waits(desk)
     thread.join()
-    assert isinstance(told[0], CourseChanged)
+    assert isinstance(told[0], IncidentChanged)
     assert [one.id for one in desk.journal.latest(9)] == [first.id]
 
 
@@ -239,9 +239,9 @@ def test_one_key_at_one_instant_is_one_publication(
 def test_what_stands_alone_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     told = together(
-        "from policenotify.journal.publications import CourseChanged\n"
+        "from policenotify.journal.publications import IncidentChanged\n"
         f"desk = opened()\ndraft = desk.draft(Stage.CANCELLATION, None, corrects={alone!r})\nat_once()\n"
-        "try:\n    desk.journal.publish(draft)\n    print('won')\nexcept CourseChanged:\n    print('lost')\n",
+        "try:\n    desk.journal.publish(draft)\n    print('won')\nexcept IncidentChanged:\n    print('lost')\n",
         processes=3,
     )
     assert sorted(told) == ["lost", "lost", "won"]
@@ -690,7 +690,7 @@ def test_the_right_password_lets_in_who_may_not_do_everything(
 
 def test_its_name_hides_every_password(keys: Keys) -> None:
     for url in ("postgresql://pn:geheim@db.example/pn", "postgres://pn@db.example/pn?password=geheim"):
-        journal = Journal.reach(url, keys=keys)
+        journal = Journal.connect(url, keys=keys)
         assert "geheim" not in repr(journal)
         assert "db.example/pn" in repr(journal)
         journal.close()

@@ -11,7 +11,7 @@ import pytest
 
 from policenotify.errors import IdempotencyConflict, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal.publications import CourseChanged
+from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -78,7 +78,7 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
         start.wait()
         try:
             told.append(desk.journal.publish(draft))
-        except CourseChanged as error:
+        except IncidentChanged as error:
             told.append(str(error))
 
     threads = [threading.Thread(target=say, args=(draft,)) for draft in drafts]
@@ -97,10 +97,10 @@ def test_of_two_processes_one_wins(together: Callable[..., list[str]], desk: Des
     if stage == "END":
         desk.publish()
     told = together(
-        "from policenotify.journal.publications import CourseChanged\n"
+        "from policenotify.journal.publications import IncidentChanged\n"
         f"desk = opened()\ndraft = desk.draft(Stage.{stage})\nat_once()\n"
         "try:\n    desk.journal.publish(draft)\n    print('won')\n"
-        "except CourseChanged:\n    print('lost')\n"
+        "except IncidentChanged:\n    print('lost')\n"
     )
     assert sorted(told) == ["lost", "won"]
     assert [one.message.stage for one in desk.journal.latest(9)].count(Stage[stage]) == 1
@@ -111,7 +111,7 @@ def test_who_lost_may_decide_again(desk: Desk) -> None:
     late = desk.draft(Stage.UPDATE, headline="Une voie rouverte")
     desk.publish(Stage.UPDATE)
     before = desk.dump()
-    with pytest.raises(CourseChanged):
+    with pytest.raises(IncidentChanged):
         desk.journal.publish(late)
     assert desk.dump() == before
     desk.publish(Stage.UPDATE, headline="Une voie rouverte")
@@ -124,7 +124,7 @@ def test_what_stands_alone_is_cancelled_once(desk: Desk) -> None:
     correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
     desk.journal.publish(drafts[0])
     for late in (drafts[1], correction):
-        with pytest.raises(CourseChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
+        with pytest.raises(IncidentChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
             desk.journal.publish(late)
     assert [one.id for one in desk.journal.latest(9)] == [drafts[0].id, alone]
 

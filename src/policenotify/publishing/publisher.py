@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from policenotify.journal.journal import Journal
-    from policenotify.journal.notify import Runner
+    from policenotify.journal.workers import Runner
     from policenotify.journal.records import IncidentLine
 
 _log = logging.getLogger("policenotify")
@@ -352,7 +352,7 @@ class Publisher:
 
     def _write(self, given: LoadedMessage, *, key: str, actor: str, to: Sequence[str] | None) -> tuple[str, bool]:
         """Write it down; returns its id, and whether it is new: another process may just have said it."""
-        from policenotify.journal.publications import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
+        from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for desk in range(_DESKS):
             at = self.journal.now()
@@ -376,7 +376,7 @@ class Publisher:
                 )
             try:
                 written = self.journal.publish(draft, self.runners)
-            except CourseChanged:
+            except IncidentChanged:
                 if desk == _DESKS - 1:
                     raise
             else:
