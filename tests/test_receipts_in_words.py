@@ -132,9 +132,9 @@ def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -
         publication = deciding.ulid(at)
         made = deciding.decide(deciding.given(message), to=None, publication=publication, at=at)
         drafts.append(deciding.draft(made, publication, key=key, actor="desk", at=at))
-    publisher.journal.publish(drafts[0])
+    publisher.journal.publications.add(drafts[0])
     with pytest.raises(IncidentChanged) as raised:
-        publisher.journal.publish(drafts[1])
+        publisher.journal.publications.add(drafts[1])
     assert raised.value.incident == INCIDENT
     told = trouble(raised.value, begun=True, command="update")
     assert (told.exit, told.published) == (Exit.REJECTED, "no")
