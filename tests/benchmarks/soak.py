@@ -173,7 +173,9 @@ def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     began = SystemClock().now() - OUTAGE
     with journal.transaction():
         for number in range(PUBLICATIONS):
-            journal.publish(_draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS)))
+            journal.publications.add(
+                _draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS))
+            )
             if number + 1 == PUBLICATIONS - WAITING:
                 _settle_all(journal)
 
