@@ -12,9 +12,9 @@ from policenotify.cli.network_info import Option, look, written
 from policenotify.networks.registry import configure_channel, network
 
 BEGIN: Final = (
-    "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
+    "<!-- what follows is written by the tests: "
+    "POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 )
-
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
