@@ -19,7 +19,7 @@ from policenotify.channel import Post, PostRef, Request, SupportsSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise import client
-from policenotify.networks._apprise.plugins import plugin_of
+from policenotify.networks._apprise.plugin import plugin_of
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.options import options_of
 from policenotify.testing.fakes import FakeClock

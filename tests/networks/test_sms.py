@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._apprise.gateways import gateway
+from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_of
 from policenotify.networks.registry import configured
 from policenotify.networks.sms.channel import Sms

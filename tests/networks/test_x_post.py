@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.networks.x.post import answers_same, is_id, posted_at, reads_same
-from policenotify.testing.servers._x_reader import SeenPost, shown
+from policenotify.testing.servers.x import SeenPost, shown
 from policenotify.testing.strategies import prose
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

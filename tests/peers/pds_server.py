@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 from peers.programs import CannotBeHad, Running, ended, free_ports
 
-from policenotify.testing.servers._bluesky_reader import SeenPost, read_post
+from policenotify.testing.servers.bluesky import SeenPost, read_post
 
 _HERE: Final = Path(__file__).parent / "pds"
 _NPM: Final = "npm install --no-package-lock --ignore-scripts --prefix tests/peers/pds"

@@ -29,7 +29,7 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
-from policenotify.testing.contract.wires import OUT
+from policenotify.testing.contract.fixtures import OUT
 from policenotify.text import Budget, graphemes
 from policenotify.transport import error_for_exception, error_for_status
 

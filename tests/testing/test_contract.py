@@ -19,7 +19,7 @@ import policenotify.testing
 from policenotify.channel import Capabilities
 from policenotify.errors import MissingExtra
 from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpWire, OneCallWire
-from policenotify.testing.contract.fixtures import NOT_CLAIMED
+from policenotify.testing.contract.case import NOT_CLAIMED
 from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
 

@@ -32,7 +32,7 @@ from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unc
 from policenotify.networks.options import claims_of
 from policenotify.networks.registry import configured, network
 from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recorded
-from policenotify.testing.recording import AGAIN, _Pace
+from policenotify.testing.publisher import AGAIN, _Pace
 from policenotify.testing.samples import SENDER
 from policenotify.text import Budget
 

@@ -1,9 +1,9 @@
 """What authors of networks test with: the contract suite, networks on the loopback, a clock and a keep.
 
-Applications test with [`recorded`][policenotify.testing.recording.recorded]: what they would have published.
+Applications test with [`recorded`][policenotify.testing.publisher.recorded]: what they would have published.
 
 Names are imported when they are first used: the stands need no pytest, and only
-[`ChannelContract`][policenotify.testing.contract.suite.ChannelContract] and
+[`ChannelContract`][policenotify.testing.contract.core.ChannelContract] and
 [`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] need the extra `policenotify[testing]`.
 """
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from policenotify.testing.contract.suite import ChannelContract
-    from policenotify.testing.contract.wires import (
+    from policenotify.testing.contract.core import ChannelContract
+    from policenotify.testing.contract.fixtures import (
         Call,
         Fault,
         HttpWire,
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         VisiblePost,
     )
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+    from policenotify.testing.publisher import Recording, recorded
     from policenotify.testing.recorder import RecordedPost
-    from policenotify.testing.recording import Recording, recorded
     from policenotify.testing.servers.bluesky import FakeBlueskyServer
     from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
     from policenotify.testing.servers.mail import FakeMailServer, Mail
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "servers.bluesky": ("FakeBlueskyServer",),
-    "contract.suite": ("ChannelContract",),
+    "contract.core": ("ChannelContract",),
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),
     "servers.push": ("FakePushServer", "SeenPush"),
     "recorder": ("RecordedPost",),
-    "recording": ("Recording", "recorded"),
+    "publisher": ("Recording", "recorded"),
     "servers.sms": ("SeenSms", "FakeSmsServer"),
     "servers.http": ("Answer", "NoResponse", "Disconnect", "RecordedRequest", "FakeServer"),
-    "contract.wires": ("Call", "HttpWire", "MailsWire", "OneCallWire", "VisiblePost", "Fault", "NetworkFixture"),
+    "contract.fixtures": ("Call", "HttpWire", "MailsWire", "OneCallWire", "VisiblePost", "Fault", "NetworkFixture"),
     "servers.x": ("FakeXServer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

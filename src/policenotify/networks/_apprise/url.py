@@ -1,12 +1,19 @@
-"""An apprise URL as the settings give it, taken apart without apprise; nothing of it is repeated in an error."""
+"""What is particular about apprise's SMS gateways: who may be the sender, how numbers are written, what a yes says.
+
+All of it was read in the plugins of apprise 2.3.0 (`apprise/plugins/<name>.py`); `alpha` senders were tried.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from typing import Final, Literal
+from urllib.parse import quote, unquote
 
 from policenotify.errors import SettingsError
+
+GENERIC: Final = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
+"""Schemes whose URL spells the whole call: the service behind them is known to the installation alone."""
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z0-9_.+-]+)://(?P<authority>[^/?]*)(?P<path>[^?]*)(\?(?P<query>.*))?", re.DOTALL)
 # Who sends, how often and for how long is decided by us.
@@ -74,3 +81,171 @@ def read(url: str, *, example: str) -> ServiceUrl:
         has_path=bool(found["path"].strip("/")),
         options=options,
     )
+
+
+NumberFormat = Literal["auto", "+", "00", "bare"]
+"""How a number is written: `+33612345678`, `0033612345678`, `33612345678`; `auto`: as is usual there."""
+
+EXAMPLE: Final = "octopush://{sender}:login@police.example/API-KEY/{recipient}"
+
+SCHEMES: Final = frozenset(
+    {
+        "46elks", "atalk", "bulksms", "bulkvs", "burstsms", "clickatell", "clicksend", "cm", "d7sms", "eight00com",
+        "elks", "exotel", "httpsms", "infobip", "kaleyra", "kavenegar", "klr", "kudosity", "mobilemessage",
+        "mobilemsg", "msg91", "msgbird", "nexmo", "notifyre", "octopush", "plivo", "ringc", "serwersms", "seven",
+        "sfr", "sinch", "smpp", "smpps", "smsc", "smseagle", "smseagles", "smsmanager", "smsmgr", "smstunnel", "sns",
+        "telesign", "telnyx", "twilio", "voipms", "vonage",
+    }
+)  # fmt: skip
+"""Schemes that stand for SMS and nothing else."""
+
+VERIFIED: Final = frozenset({"cm", "infobip", "serwersms", "sfr"})
+"""Where the plugin reads the gateway's verdict on each number out of the answer.
+
+The others take the HTTP status for it. Of seven, vonage, clicksend, 46elks and smpp it is known that a refusal comes
+with a success; octopush, `form://` and `json://` tell nothing of a number.
+"""
+
+_AT_HOST = GENERIC | {"infobip", "smseagle", "smseagles"}  # where the host is one, and no token
+_OWN_NAME = frozenset({"cm", "octopush"})  # without a sender the plugin sends under the name of the program
+_NUMBERS_ONLY = frozenset({"msgbird", "nexmo", "plivo", "smpp", "smpps", "telnyx", "vonage"})
+_NUMBERS_OR_SHORT = frozenset({"sinch", "twilio"})
+_NO_NAMES = _NUMBERS_ONLY | _NUMBERS_OR_SHORT | {"bulksms", "clickatell", "clicksend", "sns", "telesign"}
+_MOST_SEGMENTS = 8  # octopush and cm take 1224 letters: eight of 153
+_KANNEL_CODING, _DATA_CODING = _CODINGS = ("{coding}", "{data_coding}")
+_CODING_FIELD = re.compile(r"[:-](coding|data[_-]?coding|dcs)")  # in the form (`:`) or in the address (`-`)
+_WRITE_CODING = (
+    "Write :coding={coding} for Kannel (0 or 2); for jasmin and others that take SMPP's data_coding (0 or 8) write "
+    "{data_coding} in the field that holds it"
+)
+_SENDERS = ("from", "sender", "source", ":from", ":sender", ":source")
+
+_SHORT_CODE = re.compile(r"3[68]\d{3}")  # AF2M: 36xxx and 38xxx
+_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{3,11}")  # 3GPP TS 23.040, section 9.1.2.5; AF2M's charter of senders
+_TAKEN_BY_NONE = frozenset({"ALERT", "INFO", "NOTICE"})  # AF2M blocks generic words since 10 March 2025
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway as the settings give it.
+
+    Attributes:
+        scheme: apprise's name for it.
+        account: Names the account without a secret: scheme, host where it is one, sender where it is a name.
+        template: The URL with its placeholders; the sender is in it already.
+        number_format: How it wants the numbers.
+    """
+
+    scheme: str
+    account: str
+    template: str = field(repr=False)
+    number_format: NumberFormat
+
+    def url_for(self, number: str, *, gsm: bool, segments: int) -> str:
+        """The URL that sends one text to one person.
+
+        Args:
+            number: In E.164.
+            gsm: The text is in the alphabet of GSM 03.38.
+            segments: Of how many it is made.
+        """
+        written = number if self.number_format == "+" else number[1:]
+        url = self.template.replace("{recipient}", quote(f"00{written}" if self.number_format == "00" else written))
+        url = url.replace(_KANNEL_CODING, "0" if gsm else "2").replace(_DATA_CODING, "0" if gsm else "8")
+        if self.scheme == "sfr":  # its default takes 70 letters
+            return _with(url, f"media=SMS{'' if gsm else 'Unicode'}{'Long' if segments > 1 else ''}")
+        if self.scheme == "bulksms":  # its default costs double
+            return _with(url, f"unicode={'no' if gsm else 'yes'}")
+        return url
+
+
+def gateway(
+    url: str, *, sender: str, country_code: str, number_format: NumberFormat, unicode: bool, segments: int
+) -> Gateway:
+    """Read a gateway out of its URL, and check what can be checked without it.
+
+    Raises:
+        SettingsError: Something cannot be right; the text names the option, and never a secret.
+    """
+    parts = read(url, example=EXAMPLE)
+    scheme, generic = parts.scheme, parts.scheme in GENERIC
+    if scheme == "freemobile":
+        raise SettingsError("url: freemobile reaches only its owner's line. Use the network 'apprise' for it.")
+    if url.count("{recipient}") != 1:
+        raise SettingsError(f"url: write {{recipient}} once, where the person's number belongs: {EXAMPLE}")
+    if sender and "{sender}" not in url:
+        raise SettingsError(f"sender: the url has no {{sender}}, where it would stand. Write it there: {EXAMPLE}")
+    if not sender and "{sender}" in url:
+        raise SettingsError("sender: is missing; the url has a {sender} for it")
+    if not generic and number_format not in {"auto", "+"}:
+        raise SettingsError(f"number_format: apprise writes the numbers for {scheme} itself. Take it out")
+    named = sender or _visible_sender(parts)
+    _check_sender(scheme, named, country_code)
+    _check_coding(parts, unicode=unicode, told=any(each in url for each in _CODINGS))
+    if not 1 <= segments <= _MOST_SEGMENTS:
+        raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
+    host = parts.host if scheme in _AT_HOST else ""
+    shown = named if re.search("[A-Za-z]", named) or _SHORT_CODE.fullmatch(named) else ""
+    return Gateway(
+        scheme=scheme,
+        account=" ".join(filter(None, (scheme, host, shown))),
+        template=url.replace("{sender}", quote(sender, safe="")),
+        number_format=_usual(scheme) if number_format == "auto" else number_format,
+    )
+
+
+def _usual(scheme: str) -> NumberFormat:
+    """Kannel and its like, which a form speaks to, want digits only; all else takes E.164."""
+    return "bare" if scheme in {"form", "forms"} else "+"
+
+
+def _visible_sender(parts: ServiceUrl) -> str:
+    if found := next((parts.options[name] for name in _SENDERS if parts.options.get(name)), ""):
+        return found
+    match parts.scheme:
+        case "cm":
+            return parts.user
+        case "octopush":  # octopush://sender:login@…; without a sender the login stands in its place
+            return parts.user if parts.has_password else ""
+        case _:
+            return ""
+
+
+def _check_sender(scheme: str, sender: str, country_code: str) -> None:
+    french, short = country_code == "33", bool(_SHORT_CODE.fullmatch(sender))
+    if french and (scheme in _NUMBERS_ONLY or (scheme in _NUMBERS_OR_SHORT and not short)):
+        also = " or short codes" if scheme in _NUMBERS_OR_SHORT else ""
+        raise SettingsError(
+            f"url: apprise's {scheme} takes only telephone numbers{also} as sender, and in France no service may send "
+            "from a 06 or 07 number (ARCEP 2018-0881). Use another gateway: octopush, cm, infobip, sfr, forms://"
+        )
+    if not sender:
+        if scheme in _OWN_NAME:
+            raise SettingsError(f"sender: is missing; {scheme} would send under the name of the program")
+        return
+    if scheme in _NO_NAMES and re.search("[A-Za-z]", sender):
+        raise SettingsError(f"sender: apprise's {scheme} sends under no name. Take it out, or use another gateway")
+    if short or (not french and re.fullmatch(r"\+?\d{3,15}", sender)):
+        return
+    if not _NAME.fullmatch(sender):
+        raise SettingsError(
+            "sender: must be 3 to 11 letters and digits without space or accent, one letter at least, such as "
+            "'POLICE34', or a short code 36xxx or 38xxx; 06 and 07 numbers may not send in France (ARCEP 2018-0881)"
+        )
+    if french and sender.upper() in _TAKEN_BY_NONE:
+        raise SettingsError(f"sender: French operators block {sender!r} as too general. Name the service: 'POLICE34'")
+
+
+def _check_coding(parts: ServiceUrl, *, unicode: bool, told: bool) -> None:
+    fixed = {"sfr": "media", "bulksms": "unicode"}.get(parts.scheme, "")
+    if fixed in parts.options:
+        raise SettingsError(f"url: {fixed} is chosen for each message. Take it out; see `segments` and `unicode`")
+    for name, coding in parts.options.items():
+        if _CODING_FIELD.fullmatch(name) and coding not in _CODINGS and (unicode or coding != "0"):
+            raise SettingsError(f"url: {name}= must follow each message. {_WRITE_CODING}")
+    if unicode and parts.scheme in GENERIC and not told:
+        raise SettingsError(f"unicode: the url does not give the gateway the coding of each message. {_WRITE_CODING}")
+
+
+def _with(url: str, option: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{option}"

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
-from policenotify.networks._apprise.gateways import SCHEMES as SMS_SCHEMES
+from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
 from policenotify.networks._loading import loading
 from policenotify.text import Budget

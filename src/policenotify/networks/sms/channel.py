@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.networks._apprise.gateways import VERIFIED, NumberFormat, gateway
+from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
 from policenotify.networks._loading import loading
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm

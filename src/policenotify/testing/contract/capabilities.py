@@ -22,9 +22,9 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
-from policenotify.testing.contract.fixtures import SLOTS, Bench, asked_of
+from policenotify.testing.contract.case import SLOTS, Bench, asked_of
+from policenotify.testing.contract.fixtures import Call, Fault, MailsWire, NetworkFixture
 from policenotify.testing.contract.texts import PEOPLE, say
-from policenotify.testing.contract.wires import Call, Fault, MailsWire, NetworkFixture
 
 _AS_SEND: Final[dict[Fault, type[ChannelError]]] = {
     Fault.REFUSED: Refused,

@@ -1,164 +1,278 @@
-"""The bench on which the contract suite tries a channel: how it is opened, what it says, which promises are asked."""
-# ruff: noqa: S101 - asserts are what it is for
+"""How the contract suite scripts a network on the loopback: what goes wrong with the next call, and what readers see.
+
+A plain HTTP network (one request, one post) needs nothing of this:
+[`OneCallWire`][policenotify.testing.contract.fixtures.OneCallWire] does it. One with a state of its own has a stand of
+its own, and a small subclass of [`HttpWire`][policenotify.testing.contract.fixtures.HttpWire] that reads it.
+"""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Barrier
-from typing import Any, ClassVar, Final, TypeVar
+from enum import StrEnum
+from typing import ClassVar, Final, Literal, Protocol, Self, TypeAlias
 
-import pytest
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
-from policenotify.channel import Capabilities, Channel, Post, PostRef, Request
-from policenotify.errors import ChannelError
-from policenotify.model.lifecycle import Stage
-from policenotify.testing.contract import texts
-from policenotify.testing.contract.texts import PEOPLE
-from policenotify.testing.contract.wires import DOUBTS, UNREAD, Fault, NetworkFixture, OneCallWire, VisiblePost
-from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.http import Answer
+Call: TypeAlias = Literal["post", "find", "edit", "delete"]
+"""What is done on the network when trouble comes. `post` is the call that publishes, not what makes ready for it."""
 
-_Test = TypeVar("_Test", bound=Callable[..., None])
-_T = TypeVar("_T")
-
-NOT_CLAIMED: Final = "not claimed"
-"""Stands in a class in place of a test that is not asked; pytest collects only what can be called."""
-
-SLOTS: Final = 4
-"""How many channel objects work at once: more than the two that the house opens at least for each channel."""
+_SILENT = 5.0  # seconds: longer than the patience of the contract
 
 
-def asked_of(claims: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
-    """Ask a promise only of channels that make it: for others the test does not exist."""
+class Fault(StrEnum):
+    """What may go wrong with a call."""
 
-    def mark(test: _Test) -> _Test:
-        test.__dict__["asked_of"] = claims
-        return test
+    REFUSED = "refused"
+    """The network has read the post and says no, for good."""
+    LATER = "later"
+    """The network asks us to wait."""
+    NOBODY = "nobody"
+    """Nobody listens at the network's address."""
+    DENIED = "denied"
+    """The network does not accept our credentials."""
+    SILENCE = "silence"
+    """No answer comes. Nothing was published."""
+    CUT = "cut"
+    """The connection is closed before an answer. Nothing was published."""
+    CUT_AFTER = "cut_after"
+    """The same, but it is published."""
+    HALF = "half"
+    """It is published, and the connection is closed within the answer."""
+    PAGE = "page"
+    """Something in between answers with a success and a page for people. Nothing was published."""
+    BROKEN = "broken"
+    """The network answers that it is broken (HTTP 500). Nothing was published."""
 
-    return mark
+
+DOUBTS: Final = (Fault.SILENCE, Fault.CUT, Fault.CUT_AFTER, Fault.HALF, Fault.PAGE, Fault.BROKEN)
+"""What leaves a doubt whether the post is out."""
+
+UNREAD: Final = tuple(trouble for trouble in Fault if trouble is not Fault.CUT_AFTER)
+"""What leaves unread whether the post is out, when we look for it. A cut question has no effect, after it or not."""
+
+OUT: Final = frozenset({Fault.CUT_AFTER, Fault.HALF})
+"""After these it is out."""
 
 
-def may_be_struck_out(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
-    """Mark a promise that not every network can keep."""
-    return test
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisiblePost:
+    """A post as a reader has it.
+
+    Attributes:
+        texts: All that he reads: title, text and formatted text, each whole, lines ended by LF, without the line ends
+            that the network adds to a text.
+        breaks_lines: The network breaks long lines anew, so that a line break is as good as a space.
+        id: The network's id of it; empty where the wire cannot know it.
+        under: Ids of our earlier posts that it names, from the first of its thread to the one that it answers; on
+            networks that name only the post answered, this one.
+        pictures: Alternative text and bytes of each, in order.
+        reader: On networks with recipients: the address that got it.
+        whole: On networks with recipients: every byte that reached this person.
+    """
+
+    texts: tuple[str, ...]
+    breaks_lines: bool = False
+    id: str = ""
+    under: tuple[str, ...] = ()
+    pictures: tuple[tuple[str, bytes], ...] = ()
+    reader: str = ""
+    whole: bytes = field(default=b"", repr=False)
 
 
-class Bench:
-    """What all promises need."""
+class NetworkFixture(Protocol):
+    """A network on the loopback, as the contract suite scripts it.
 
-    accepts: ClassVar[Answer] = Answer.json({"id": "1"})
-    secrets: ClassVar[tuple[str, ...]] = ()
-    patience: ClassVar[float] = 3.0
-    uploads: ClassVar[tuple[str, ...]] = ()
-    _said = 0
+    It listens within `with`. Before, it has an address all the same (port 0 will do), for a channel that is only
+    looked at.
+    """
 
-    def open(self, wire: Any) -> Channel:  # noqa: ANN401 - each author names his own wire here
-        """Make a channel object of the account on *wire*: a new one at each call, with a timeout far below `patience`.
+    @property
+    def clock(self) -> FakeClock:
+        """The time, for channels that ask for it."""
+        ...
 
-        It is also called once while the class is made, to learn what the channel claims; *wire* does not listen then.
-        """
-        raise NotImplementedError(f"{type(self).__name__}.open: return a channel object on the wire.")
+    @property
+    def keep(self) -> InMemoryStateStore:
+        """What all channel objects of the account share."""
+        ...
 
-    def make_wire(self) -> NetworkFixture:
-        """Make the network on the loopback; override it for one that has a state."""
-        return OneCallWire(self.accepts)
+    @property
+    def troubles(self) -> frozenset[Fault]:
+        """What this network can suffer."""
+        ...
 
-    def __init_subclass__(cls, **more: object) -> None:
-        super().__init_subclass__(**more)
-        if cls.open is Bench.open:
-            return
-        with closing(cls().open(cls().make_wire())) as channel:
-            capabilities = channel.capabilities
-        found = (each for kind in cls.__mro__ for each in vars(kind).items())
-        promises = {name: test for name, test in found if hasattr(test, "asked_of")}
-        for name, test in promises.items():
-            if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author has his own, or has struck it out
-                setattr(cls, name, test if test.asked_of(capabilities) else NOT_CLAIMED)
+    @property
+    def wait(self) -> timedelta | None:
+        """How long `LATER` asks to wait; `None`: the network does not say."""
+        ...
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Ask of each trouble that the network can suffer."""
-        can = self.make_wire().troubles
-        for name, troubles in {"doubt": DOUBTS, "unread": UNREAD, "trouble": tuple(Fault)}.items():
-            if name in metafunc.fixturenames:
-                metafunc.parametrize(name, [each for each in troubles if each in can], ids=str)
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the network knows and nobody may see: tokens that it gave out."""
+        ...
 
-    @pytest.fixture
-    def wire(self) -> Iterator[Any]:
-        """The network, listening."""
-        with self.make_wire() as wire:
-            yield wire
+    @property
+    def shown(self) -> Sequence[VisiblePost]:
+        """What readers see, oldest first."""
+        ...
 
-    @pytest.fixture
-    def channel(self, wire: NetworkFixture) -> Iterator[Channel]:
-        """A channel object on it, closed at the end."""
-        with closing(self.open(wire)) as channel:
-            yield channel
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        """Let the next call of this kind go wrong; where that cannot be told apart, all until `recover()`."""
+        ...
 
-    def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
-        """Make another post, later than all before; with what the channel claims."""
-        self._said += 1
-        can = channel.capabilities
-        fields = {
-            "key": f"{self._said:064x}",
-            "account": channel.account,
-            "stage": Stage.OPENING if self._said == 1 else Stage.UPDATE,
-            "category": "traffic",
-            "language": "fr",
-            "text": text,
-            "title": "Route barrée" if can.title else "",
-            "html": texts.formatted(text) if can.html else "",
-            "created_at": FakeClock().now() + timedelta(seconds=self._said),
+    def recover(self) -> None:
+        """End every trouble."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
+
+
+class MailsWire(NetworkFixture, Protocol):
+    """The same for a network with recipients."""
+
+    def refuse_person(self, address: str) -> None:
+        """Refuse this person for good, until `recover()`."""
+        ...
+
+
+class HttpWire:
+    """A network of HTTP calls on a [`FakeServer`][policenotify.testing.servers.http.FakeServer].
+
+    A subclass tells what readers see.
+
+    Attributes:
+        routes: Method and path of each kind of call, as in
+            [`FakeServer.on`][policenotify.testing.servers.http.FakeServer.on].
+        troubles: All of them.
+        wait: How long the network asks us to wait; `None`: it does not say.
+        limit: How it asks us to wait; `None`: with 429, and `wait` in `Retry-After`.
+        refusal: How it says no to a post, for good.
+        denial: How it says no to our credentials.
+
+    Args:
+        stand: The network. One that looks at the time is made with the wire's clock:
+            `clock = FakeClock(); super().__init__(MyStand(now=clock.now), clock)`.
+        clock: The wire's clock; else a new one.
+    """
+
+    routes: Mapping[Call, tuple[str, str]] = {
+        "post": ("POST", "*"),
+        "find": ("GET", "*"),
+        "edit": ("PUT", "*"),
+        "delete": ("DELETE", "*"),
+    }
+    troubles: frozenset[Fault] = frozenset(Fault)
+    wait: timedelta | None = timedelta(seconds=90)
+    limit: ClassVar[Answer | None] = None
+    refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
+    denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
+
+    def __init__(self, stand: FakeServer, clock: FakeClock | None = None) -> None:
+        self.stand = stand
+        self.clock: FakeClock = clock or FakeClock()
+        self.keep: InMemoryStateStore = InMemoryStateStore()
+
+    def __enter__(self) -> Self:
+        self.stand.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.stand.__exit__(kind, error, traceback)
+
+    @property
+    def url(self) -> str:
+        """Where to point the channel."""
+        return self.stand.url
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The stand gives nothing out."""
+        return ()
+
+    @property
+    def shown(self) -> Sequence[VisiblePost]:
+        """What readers see, oldest first."""
+        raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
+
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        """Let the next call of this kind go wrong; nobody and denied: all until `recover()`."""
+        if trouble is Fault.NOBODY:
+            self.stand.refuse_connections()
+        elif trouble is Fault.DENIED:
+            self.stand.always(self.denial)
+        else:
+            self.stand.fail_next(*self.routes[call], self._reply(trouble), effect=trouble in OUT)
+
+    def recover(self) -> None:
+        """End every trouble."""
+        self.stand.recover()
+
+    def _reply(self, trouble: Fault) -> Reply:
+        replies: dict[Fault, Reply] = {
+            Fault.REFUSED: self.refusal,
+            Fault.LATER: self.limit
+            or Answer.rate_limited(retry_after=int(self.wait.total_seconds()) if self.wait else None),
+            Fault.SILENCE: NoResponse(_SILENT),
+            Fault.CUT: Disconnect(),
+            Fault.CUT_AFTER: Disconnect(),
+            Fault.HALF: Disconnect("half"),
+            Fault.PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
+            Fault.BROKEN: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
         }
-        return Post.model_validate(fields | other)
+        return replies[trouble]
 
-    def request(self, channel: Channel, *answers: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
-        """Prepare another post."""
-        return channel.prepare(self.post(channel, **post), answers)
 
-    def error_of(self, wire: NetworkFixture, call: Callable[[], object]) -> ChannelError:
-        """The error of a call that must fail; it tells no secret."""
-        error = texts.error_of(call)
-        self._is_told_well(wire, error)
-        return error
+class OneCallWire(HttpWire):
+    """A network without a state of its own: each accepted request is a post, and readers see what it says.
 
-    def _is_told_well(self, wire: NetworkFixture, error: ChannelError) -> None:
-        """An error gives a reason, and neither it nor what is behind it tells a secret."""
-        told = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
-        self.tells_no_secret(wire, told, f"the {type(error).__name__} that was raised, or an error behind it")
-        assert error.reason, f"{type(error).__name__} gives no reason: say what happened, in an officer's words."
+    What they read is every text in the request: the strings of a JSON body, the values of a form or of the query, a
+    plain body, the headers' values.
 
-    def tells_no_secret(self, wire: NetworkFixture, told: str, where: str) -> None:
-        """No password, token or reader's address stands there."""
-        hidden = (*self.secrets, *wire.secrets, *(person.address for person in PEOPLE))
-        found = [number for number, secret in enumerate(hidden, 1) if secret in told]
-        assert not found, (
-            f"A secret stands in {where} (number {found} of yours, the wire's, the readers' addresses). "
-            "`raise … from None` drops what is behind an error."
-        )
+    Args:
+        accepts: The answer to a post.
+        post: Method and path of the request that posts; any other request is answered with an empty JSON object.
+    """
 
-    def is_kind(self, kind: type[ChannelError], error: ChannelError, trouble: Fault) -> None:
-        """The error tells the truth about the trouble."""
-        assert isinstance(error, kind), (
-            f"After {trouble.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
-        )
+    def __init__(self, accepts: Answer, *, post: tuple[str, str] = ("POST", "*")) -> None:
+        super().__init__(FakeServer(Answer.json({})))
+        self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
+        self._accepts = accepts
+        self._taken: list[RecordedRequest] = []
+        self.stand.on(*post, self._take)
 
-    def shown_once(self, wire: NetworkFixture, text: str) -> VisiblePost:
-        """The post with this text, which readers see exactly once."""
-        found = [each for each in wire.shown if text in each.texts]
-        assert len(found) == 1, f"Readers see the post {len(found)} times, not once."
-        return found[0]
+    @property
+    def shown(self) -> Sequence[VisiblePost]:
+        """What readers see, oldest first."""
+        return [VisiblePost(texts=tuple(_texts(seen))) for seen in list(self._taken)]
 
-    def at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
-        """Make all calls at the same moment, each in its own thread."""
-        start = Barrier(len(calls))
+    def _take(self, seen: RecordedRequest) -> Answer:
+        self._taken.append(seen)
+        return self._accepts
 
-        def run(call: Callable[[], _T]) -> _T:
-            start.wait(10)
-            return call()
 
-        with ThreadPoolExecutor(len(calls)) as threads:
-            return list(threads.map(run, calls))
+def _texts(seen: RecordedRequest) -> Iterator[str]:
+    body = seen.body.decode("utf-8", "replace")
+    try:
+        yield from _strings(json.loads(body))
+    except ValueError:
+        if seen.headers.get_content_type() == "application/x-www-form-urlencoded":
+            yield from (value for values in seen.form().values() for value in values)
+        else:
+            yield body
+    yield from (value for values in seen.query.values() for value in values)
+    for value in seen.headers.values():  # read as Latin-1 (RFC 9110, section 5.5), meant as UTF-8 by most
+        yield value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _strings(each)

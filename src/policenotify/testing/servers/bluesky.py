@@ -9,15 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, Literal
 
-from policenotify.testing.servers._bluesky_reader import Link, SeenImage, SeenPost, read_post
-from policenotify.testing.servers._bluesky_rules import blobs, key_refusal, post_refusal
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
+from policenotify.text import graphemes, utf8_bytes
 
 __all__ = ["FakeBlueskyServer", "Link", "SeenImage", "SeenPost"]
 
@@ -363,3 +363,218 @@ def _cid(codec: int, content: bytes) -> str:
     """A CID version 1 with SHA-256, in base 32 (atproto.com/specs/data-model)."""
     raw = bytes((1, codec, 0x12, 0x20)) + hashlib.sha256(content).digest()
     return "b" + base64.b32encode(raw).decode().lower().rstrip("=")
+
+
+_VALUE = {"link": "uri", "tag": "tag", "mention": "did"}  # app.bsky.richtext.facet
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a reader can click.
+
+    Attributes:
+        covers: The bytes of the text that the facet covers, read as UTF-8.
+        to: The URL, the tag or the DID.
+    """
+
+    covers: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenImage:
+    """A picture as readers get it."""
+
+    alt: str
+    media_type: str
+    width: int | None
+    height: int | None
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPost:
+    """A post as a reader sees it.
+
+    Attributes:
+        uri: Its `at://` URI.
+        cid: The hash of its content.
+        text: What is read.
+        created_at: As the record says it.
+        langs: The languages that it says it is in.
+        links: URLs that can be clicked.
+        tags: Hashtags that can be clicked.
+        mentions: Accounts that can be clicked.
+        images: Its pictures.
+        card: The URL, title and description of the link card, or `None`.
+        root: URI of the thread's first post; `None` for one that starts a thread.
+        parent: URI of the post that it answers, or `None`.
+    """
+
+    uri: str
+    cid: str
+    text: str
+    created_at: str
+    langs: tuple[str, ...]
+    links: tuple[Link, ...]
+    tags: tuple[Link, ...]
+    mentions: tuple[Link, ...]
+    images: tuple[SeenImage, ...]
+    card: tuple[str, str, str] | None
+    root: str | None
+    parent: str | None
+
+
+def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> SeenPost:
+    """Read a record as a client does.
+
+    Args:
+        uri: Where it is.
+        cid: The hash of its content.
+        record: The record.
+        uploads: Media type and bytes of each uploaded blob, by cid.
+    """
+    text = record["text"].encode()
+    found: dict[str, list[Link]] = {"link": [], "tag": [], "mention": []}
+    for facet in record.get("facets", []):
+        covers = text[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode(errors="replace")
+        for feature in facet["features"]:
+            kind = feature["$type"].partition("#")[2]
+            found[kind].append(Link(covers, feature[_VALUE[kind]]))
+    embed, reply = record.get("embed", {}), record.get("reply", {})
+    card = embed.get("external")
+    return SeenPost(
+        uri=uri,
+        cid=cid,
+        text=record["text"],
+        created_at=record["createdAt"],
+        langs=tuple(record.get("langs", ())),
+        links=tuple(found["link"]),
+        tags=tuple(found["tag"]),
+        mentions=tuple(found["mention"]),
+        images=tuple(_visible_image(image, uploads) for image in embed.get("images", ())),
+        card=(card["uri"], card["title"], card["description"]) if card else None,
+        root=reply.get("root", {}).get("uri"),
+        parent=reply.get("parent", {}).get("uri"),
+    )
+
+
+def _visible_image(image: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> SeenImage:
+    media_type, data = uploads[image["image"]["ref"]["$link"]]
+    ratio = image.get("aspectRatio", {})
+    return SeenImage(image["alt"], media_type, ratio.get("width"), ratio.get("height"), data)
+
+
+_TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")  # atproto.com/specs/tid
+_LANGUAGE = re.compile(r"(i-[a-zA-Z0-9]+|[a-z]{2,3})(-[a-zA-Z0-9]+)*")
+_DATETIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-][0-2]\d:[0-5]\d)")
+_URI = re.compile(r"\w+:(//)?[^\s/]\S*")
+
+Where = Iterator[str]
+
+
+def key_refusal(rkey: str) -> str | None:
+    """Why a record may not have this key, or `None`."""
+    if _TID.fullmatch(rkey):
+        return None
+    return f'Invalid record key for app.bsky.feed.post: Invalid TID string (got "{rkey}") at $'
+
+
+def post_refusal(record: Mapping[str, Any]) -> str | None:
+    """Why this is no post, or `None`. The first reason counts, as on the server."""
+    reason = next(_reasons(record), None)
+    return f"Invalid app.bsky.feed.post record: {reason}" if reason else None
+
+
+def blobs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The blobs that a record refers to."""
+    embed = record.get("embed", {})
+    found = [image.get("image") for image in embed.get("images", [])] + [embed.get("external", {}).get("thumb")]
+    return [blob for blob in found if blob]
+
+
+def _reasons(record: Mapping[str, Any]) -> Where:
+    for name in ("text", "createdAt"):
+        if not isinstance(record.get(name), str):
+            yield f'Missing required key "{name}" at $.record'
+    yield from _text(record["text"])
+    yield from _date(record["createdAt"], "$.record.createdAt")
+    langs = record.get("langs", [])
+    yield from _array(langs, 3, "$.record.langs")
+    for number, lang in enumerate(langs):
+        if not _LANGUAGE.fullmatch(lang):
+            yield f'Invalid language (got "{lang}") at $.record.langs[{number}]'
+    yield from _array(record.get("tags", []), 8, "$.record.tags")
+    for number, facet in enumerate(record.get("facets", [])):
+        yield from _facet(facet, f"$.record.facets[{number}]")
+    yield from _embed(record.get("embed", {}), "$.record.embed")
+
+
+def _text(text: str) -> Where:
+    if (size := utf8_bytes(text)) > 3000:  # noqa: PLR2004 - the lexicon's maxLength
+        yield f"string too big (maximum 3000, got {size}) at $.record.text"
+    if (size := graphemes(text)) > 300:  # noqa: PLR2004 - the lexicon's maxGraphemes
+        yield f"grapheme too big (maximum 300, got {size}) at $.record.text"
+
+
+def _date(value: str, where: str) -> Where:
+    if not _DATETIME.fullmatch(value) or value.endswith("-00:00"):
+        yield f'Invalid datetime (got "{value}") at {where}'
+
+
+def _array(value: list[Any], most: int, where: str) -> Where:
+    if len(value) > most:
+        yield f"array too big (maximum {most}, got {len(value)}) at {where}"
+
+
+def _facet(facet: Mapping[str, Any], where: str) -> Where:
+    """Offsets are only integers here: the server takes those beyond the text, and within a character."""
+    index = facet["index"]
+    for name in ("byteStart", "byteEnd"):
+        if index[name] < 0:
+            yield f"integer too small (minimum 0, got {index[name]}) at {where}.index.{name}"
+    for number, feature in enumerate(facet["features"]):
+        here = f"{where}.features[{number}]"
+        if feature["$type"] == "app.bsky.richtext.facet#link" and not _URI.fullmatch(feature["uri"]):
+            yield f'Invalid uri (got "{feature["uri"]}") at {here}.uri'
+        if feature["$type"] == "app.bsky.richtext.facet#tag":
+            if (size := utf8_bytes(feature["tag"])) > 640:  # noqa: PLR2004 - the lexicon's maxLength
+                yield f"string too big (maximum 640, got {size}) at {here}.tag"
+            if (size := graphemes(feature["tag"])) > 64:  # noqa: PLR2004 - the lexicon's maxGraphemes
+                yield f"grapheme too big (maximum 64, got {size}) at {here}.tag"
+
+
+def _embed(embed: Mapping[str, Any], where: str) -> Where:
+    """An unknown kind is accepted, as the server does: the union is open."""
+    if embed.get("$type") == "app.bsky.embed.images":
+        yield from _array(embed["images"], 4, f"{where}.images")
+        for number, image in enumerate(embed["images"]):
+            yield from _shown(image, f"{where}.images[{number}]")
+    elif embed.get("$type") == "app.bsky.embed.external":
+        yield from _card(embed["external"], f"{where}.external")
+
+
+def _shown(image: Mapping[str, Any], where: str) -> Where:
+    yield from _image(image["image"], 2_000_000, f"{where}.image")
+    if "alt" not in image:
+        yield f'Missing required key "alt" at {where}'
+    for side, length in image.get("aspectRatio", {}).items():
+        if length < 1:
+            yield f"integer too small (minimum 1, got {length}) at {where}.aspectRatio.{side}"
+
+
+def _card(card: Mapping[str, Any], where: str) -> Where:
+    for name in ("uri", "title", "description"):
+        if not isinstance(card.get(name), str):
+            yield f'Missing required key "{name}" at {where}'
+    if not _URI.fullmatch(card["uri"]):
+        yield f'Invalid uri (got "{card["uri"]}") at {where}.uri'
+    if thumb := card.get("thumb"):
+        yield from _image(thumb, 1_000_000, f"{where}.thumb")
+
+
+def _image(blob: Mapping[str, Any], most: int, where: str) -> Where:
+    if not blob["mimeType"].startswith("image/"):
+        yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.mimeType'
+    if blob["size"] > most:
+        yield f"blob too big (maximum {most}, got {blob['size']}) at {where}"

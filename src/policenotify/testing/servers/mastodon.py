@@ -14,9 +14,8 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any, Literal
 
-from policenotify.testing.servers._mastodon_reader import SeenImage, SeenPost, SeenVersion, html
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
-from policenotify.testing.servers._mastodon_store import Media, Status, iso
+from policenotify.testing.servers._mastodon_store import Media, SeenImage, SeenPost, SeenVersion, Status, html, iso
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
 __all__ = ["FakeMastodonServer", "SeenImage", "SeenPost", "SeenVersion"]
