@@ -308,7 +308,7 @@ class Crashing:
 def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
     error: Exception, calls: int, kind: type[ChannelError]
 ) -> None:
-    problem = client.say(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
+    problem = client.send(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
     assert type(problem) is kind
     assert "s3cret" not in repr(problem)
 

@@ -32,8 +32,9 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.options import options_of
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
-from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
+from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TOKEN = "stand-token-0123456789"
@@ -232,7 +233,7 @@ def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: Fak
     """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
     ref = say(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
-    assert stand.posts[0].images == (SeenImage("La route sous l’eau", "image/jpeg", JPEG),)
+    assert stand.posts[0].images == (VisibleImage("La route sous l’eau", JPEG, "image/jpeg"),)
 
 
 def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
@@ -887,7 +888,7 @@ def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, 
     assert (seen.text, seen.warning, seen.sensitive) == ("A12, sortie 14", "Accident", True)
     assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]
     assert (seen.visibility, seen.language) == ("unlisted", "fr")
-    assert seen.history == (SeenVersion("A12, sortie 13", "Accident", NOW),)
+    assert seen.history == (PostVersion("A12, sortie 13", "Accident", NOW),)
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 

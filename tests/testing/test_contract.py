@@ -18,7 +18,7 @@ from pydantic import SecretStr
 import policenotify.testing
 from policenotify.channel import Capabilities
 from policenotify.errors import MissingExtra
-from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpWire, OneCallWire
+from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpFixture, OneCallFixture
 from policenotify.testing.contract.case import NOT_CLAIMED
 from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
@@ -281,30 +281,30 @@ def test_readers_of_a_plain_network_read_the_request(
 ) -> None:
     import requests  # noqa: PLC0415 - an SDK of this test only
 
-    with OneCallWire(Answer.json({"id": "7"})) as wire:
-        assert requests.post(f"{wire.url}/x?q=%C3%A0", data=body, headers=headers, timeout=5).json() == {"id": "7"}
-        assert requests.get(f"{wire.url}/who", timeout=5).json() == {}
-        (shown,) = wire.shown
+    with OneCallFixture(Answer.json({"id": "7"})) as network:
+        assert requests.post(f"{network.url}/x?q=%C3%A0", data=body, headers=headers, timeout=5).json() == {"id": "7"}
+        assert requests.get(f"{network.url}/who", timeout=5).json() == {}
+        (shown,) = network.visible_posts
         assert not Counter((*words, "à")) - Counter(shown.texts)
-        wire.fail_next(Fault.CUT_AFTER)
+        network.fail_next(Fault.DISCONNECTED_AFTER)
         with pytest.raises(requests.ConnectionError):
-            requests.post(wire.url, data=body, timeout=5)
-        assert len(wire.shown) == 2
+            requests.post(network.url, data=body, timeout=5)
+        assert len(network.visible_posts) == 2
 
 
 def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None:
     import requests  # noqa: PLC0415 - an SDK of this test only
 
-    class Slow(HttpWire):
+    class Slow(HttpFixture):
         limit = Answer.json({"code": 4}, 403)
 
     clock = FakeClock()
-    with Slow(FakeServer(now=clock.now), clock) as wire:
-        wire.clock.pass_by(60)
-        wire.fail_next(Fault.LATER)
-        answer = requests.post(wire.url, timeout=5)
+    with Slow(FakeServer(now=clock.now), clock) as network:
+        network.clock.pass_by(60)
+        network.fail_next(Fault.RATE_LIMITED)
+        answer = requests.post(network.url, timeout=5)
     assert (answer.status_code, answer.json()) == (403, {"code": 4})
-    assert [seen.at for seen in wire.stand.requests] == [clock.now()]
+    assert [seen.at for seen in network.server.requests] == [clock.now()]
 
 
 # --- the door
@@ -318,7 +318,7 @@ def loaded(code: str, names: Iterable[str]) -> str:
 @pytest.mark.slow
 def test_the_stands_need_no_pytest() -> None:
     heavy = ["aiosmtpd", "hypothesis", "pytest"]
-    assert loaded("from policenotify.testing import Stand, BlueskyStand, OneCallWire, FakeClock", heavy) == "[]"
+    assert loaded("from policenotify.testing import Stand, BlueskyStand, OneCallFixture, FakeClock", heavy) == "[]"
     assert loaded("from policenotify.testing import MailStand", heavy) == "[]"
     assert loaded("from policenotify.testing import ChannelContract", heavy) == "['hypothesis', 'pytest']"
 
@@ -346,6 +346,6 @@ def test_secrets_are_masked_in_what_the_contract_itself_prints() -> None:
     class Telling(ChannelContract):
         secrets = ("hunter2-and-more",)
 
-    with OneCallWire(Answer()) as wire, pytest.raises(AssertionError) as caught:
-        Telling().tells_no_secret(wire, f"x {SecretStr('hunter2-and-more').get_secret_value()}", "the log")
+    with OneCallFixture(Answer()) as network, pytest.raises(AssertionError) as caught:
+        Telling().tells_no_secret(network, f"x {SecretStr('hunter2-and-more').get_secret_value()}", "the log")
     assert "hunter2" not in str(caught.value)

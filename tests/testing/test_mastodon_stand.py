@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
+from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
@@ -176,7 +177,7 @@ def test_an_upload_takes_its_time(caller: Caller, stand: FakeMastodonServer) -> 
     assert "not finished" in caller.post("x", media_ids=[media["id"]])["error"]
     assert [caller.call("GET", f"v1/media/{media['id']}")["http"] for _ in range(3)] == [206, 206, 200]
     caller.post("x", media_ids=[media["id"]])
-    assert stand.posts[0].images == (SeenImage("La route", "image/png", PNG),)
+    assert stand.posts[0].images == (VisibleImage("La route", PNG, "image/png"),)
     assert caller.call("GET", f"v1/media/{media['id']}")["http"] == 404  # it is the post's now
     assert "already attached" in caller.post("y", media_ids=[media["id"]])["error"]
 
@@ -208,7 +209,7 @@ def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: FakeMast
     assert (seen.text, seen.warning, seen.sensitive, seen.images) == ("y", "", True, ())
     assert (seen.visibility, seen.language) == ("private", "oc")
     assert seen.edited_at == NOW + timedelta(seconds=60)
-    assert seen.history[0] == SeenVersion("x", "Accident", NOW)
+    assert seen.history[0] == PostVersion("x", "Accident", NOW)
     versions = caller.call("GET", f"v1/statuses/{ref['id']}/history")["list"]
     assert [each["content"] for each in versions] == ["<p>x</p>", "<p>x</p>", "<p>y</p>"]
     long = [{"id": media, "description": "x" * 1501}]
@@ -333,6 +334,6 @@ def test_what_people_do_by_hand(stand: FakeMastodonServer) -> None:
     stand.rewrite(id_, "Deux")
     (seen,) = stand.posts
     assert (seen.text, seen.warning, seen.edited_at) == ("Deux", "Attention", NOW)
-    assert seen.history == (SeenVersion("Une", "Attention", NOW - timedelta(days=1)),)
+    assert seen.history == (PostVersion("Une", "Attention", NOW - timedelta(days=1)),)
     stand.remove(id_)
     assert stand.posts == ()

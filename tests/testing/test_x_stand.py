@@ -12,7 +12,8 @@ import requests
 from requests_oauthlib import OAuth1
 
 from policenotify.testing import FakeClock, FakeXServer
-from policenotify.testing.servers.x import SeenImage, SeenPost
+from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers.x import XPost
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -80,7 +81,7 @@ def test_a_post_has_a_number_that_tells_its_time(caller: Caller, stand: FakeXSer
     assert got["status"] == 201
     data = got["json"]["data"]
     (seen,) = stand.posts
-    assert seen == SeenPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
+    assert seen == XPost(data["id"], "A9 & <D612> : police.fr, https://x.example/é.", NOW, None, data["id"])
     assert (int(data["id"]) >> 22) + 1288834974657 == NOW.timestamp() * 1000
     assert data["text"].startswith("A9 &amp; &lt;D612&gt; : https://t.co/")
     assert data["text"].endswith(".")
@@ -217,7 +218,7 @@ def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, stand: FakeX
     assert caller.call("POST", "/2/media/metadata", words)["status"] == 200
     got = caller.create("", media={"media_ids": [number]})
     assert got["json"]["data"]["text"].strip().startswith("https://t.co/")
-    assert stand.posts[0].images == (SeenImage("La route", PNG),)
+    assert stand.posts[0].images == (VisibleImage("La route", PNG),)
     assert caller.create("Encore", media={"media_ids": [number]})["status"] == 400
 
 

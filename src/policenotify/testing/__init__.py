@@ -1,6 +1,6 @@
 """What authors of networks test with: the contract suite, networks on the loopback, a clock and a keep.
 
-Applications test with [`recorded`][policenotify.testing.publisher.recorded]: what they would have published.
+Applications test with [`recording_publisher`][policenotify.testing.publisher.recording_publisher]: what they would have published.
 
 Names are imported when they are first used: the stands need no pytest, and only
 [`ChannelContract`][policenotify.testing.contract.core.ChannelContract] and
@@ -17,23 +17,23 @@ from policenotify.errors import MissingExtra
 if TYPE_CHECKING:
     from policenotify.testing.contract.core import ChannelContract
     from policenotify.testing.contract.fixtures import (
+        BulkFixture,
         Call,
         Fault,
-        HttpWire,
-        MailsWire,
+        HttpFixture,
         NetworkFixture,
-        OneCallWire,
+        OneCallFixture,
         VisiblePost,
     )
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
-    from policenotify.testing.publisher import Recording, recorded
+    from policenotify.testing.publisher import Recording, recording_publisher
     from policenotify.testing.recorder import RecordedPost
     from policenotify.testing.servers.bluesky import FakeBlueskyServer
     from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
     from policenotify.testing.servers.mail import FakeMailServer, Mail
     from policenotify.testing.servers.mastodon import FakeMastodonServer
-    from policenotify.testing.servers.push import FakePushServer, SeenPush
-    from policenotify.testing.servers.sms import FakeSmsServer, SeenSms
+    from policenotify.testing.servers.push import FakePushServer, ReceivedPush
+    from policenotify.testing.servers.sms import FakeSmsServer, ReceivedSms
     from policenotify.testing.servers.x import FakeXServer
 
 _HOMES = {
@@ -42,12 +42,20 @@ _HOMES = {
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),
-    "servers.push": ("FakePushServer", "SeenPush"),
+    "servers.push": ("FakePushServer", "ReceivedPush"),
     "recorder": ("RecordedPost",),
-    "publisher": ("Recording", "recorded"),
-    "servers.sms": ("SeenSms", "FakeSmsServer"),
+    "publisher": ("Recording", "recording_publisher"),
+    "servers.sms": ("ReceivedSms", "FakeSmsServer"),
     "servers.http": ("Answer", "NoResponse", "Disconnect", "RecordedRequest", "FakeServer"),
-    "contract.fixtures": ("Call", "HttpWire", "MailsWire", "OneCallWire", "VisiblePost", "Fault", "NetworkFixture"),
+    "contract.fixtures": (
+        "BulkFixture",
+        "Call",
+        "Fault",
+        "HttpFixture",
+        "NetworkFixture",
+        "OneCallFixture",
+        "VisiblePost",
+    ),
     "servers.x": ("FakeXServer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -55,6 +63,7 @@ _OF_THE_EXTRA = {"pytest", "hypothesis"}
 
 __all__ = [
     "Answer",
+    "BulkFixture",
     "Call",
     "ChannelContract",
     "Disconnect",
@@ -67,20 +76,19 @@ __all__ = [
     "FakeSmsServer",
     "FakeXServer",
     "Fault",
-    "HttpWire",
+    "HttpFixture",
     "InMemoryStateStore",
     "Mail",
-    "MailsWire",
     "NetworkFixture",
     "NoResponse",
-    "OneCallWire",
+    "OneCallFixture",
+    "ReceivedPush",
+    "ReceivedSms",
     "RecordedPost",
     "RecordedRequest",
     "Recording",
-    "SeenPush",
-    "SeenSms",
     "VisiblePost",
-    "recorded",
+    "recording_publisher",
 ]
 
 

@@ -3,7 +3,7 @@
 ```python
 @pytest.fixture
 def desk():
-    with recorded() as desk:
+    with recording_publisher() as desk:
         yield desk
 ```
 """
@@ -35,7 +35,7 @@ from policenotify.settings import Settings, profiles_of, read_settings, routes_o
 from policenotify.settings.environment import WITHHELD
 from policenotify.settings.model import ChannelSettings
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.recorder import Fault, RecordedPost, Recorder, opener
+from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
 from policenotify.validation import did_you_mean
 
 AGAIN = timedelta(minutes=10)
@@ -48,7 +48,7 @@ _BUDGET = timedelta(seconds=20)  # for which is delivered at the most; nothing h
 class Recording:
     """What an application's publisher would have published: a real publisher, on channels that only write down.
 
-    Made by [`recorded`][policenotify.testing.publisher.recorded].
+    Made by [`recording_publisher`][policenotify.testing.publisher.recording_publisher].
 
     Attributes:
         publisher: To be handed to the code under test. All of it is real but the networks: checks, routes, wording,
@@ -100,7 +100,7 @@ class Recording:
         """
         self._check(channel)
         people = self.publisher.channels[channel].capabilities.recipients
-        fault = Fault(error=error, published=published, recipient=recipient, people=people)
+        fault = ScriptedFault(error=error, published=published, recipient=recipient, people=people)
         self._recorder.faults[channel] += [fault] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
@@ -132,7 +132,7 @@ class Recording:
 
 
 @contextmanager
-def recorded(
+def recording_publisher(
     channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities] | None = None,
     *,
     settings: str | os.PathLike[str] | None = None,
@@ -145,7 +145,7 @@ def recorded(
     """A publisher whose channels only record: for tests of code that publishes. Nothing leaves, no library is loaded.
 
     ```python
-    with recorded() as desk:
+    with recording_publisher() as desk:
         close_the_road(desk.publisher)
         assert "avenue de Toulouse" in desk.on("x")[0].text
     ```

@@ -94,7 +94,7 @@ class RecordedPost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ScriptedFault:
     """A failure that is to happen once.
 
     Attributes:
@@ -133,7 +133,7 @@ class Recorder:
     """
 
     def __init__(self, clock: Clock, *, order: list[str]) -> None:
-        self.faults: defaultdict[str, list[Fault]] = defaultdict(list)
+        self.faults: defaultdict[str, list[ScriptedFault]] = defaultdict(list)
         self._order = order
         self._clock = clock
         self._said: list[RecordedPost] = []
@@ -155,7 +155,7 @@ class Recorder:
         if left := [f"{len(faults)} on {name!r}" for name, faults in self.faults.items() if faults]:
             raise AssertionError(f"A failure was asked for, but nothing was said there any more: {', '.join(left)}.")
 
-    def fault(self, channel: str, recipient: str = "") -> Fault | None:
+    def fault(self, channel: str, recipient: str = "") -> ScriptedFault | None:
         """The failure that is to happen now."""
         with self._lock:
             found = next((fault for fault in self.faults[channel] if fault.recipient == recipient), None)

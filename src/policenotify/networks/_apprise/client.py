@@ -185,7 +185,7 @@ def _module(service: object) -> str:
     return type(service).__mro__[2].__module__  # behind _heeding's class and _Heeding
 
 
-def say(
+def send(
     service: Any,  # noqa: ANN401 - as above
     text: str,
     *,

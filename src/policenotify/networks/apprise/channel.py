@@ -141,9 +141,9 @@ class Apprise:
             Unconfirmed: No readable answer came.
         """
         with loading():
-            from policenotify.networks._apprise.client import say  # noqa: PLC0415 - loads apprise
+            from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
 
-        problem = say(
+        problem = send(
             self._open(),
             str(request.body["text"]),
             title=str(request.body["title"]),

@@ -19,7 +19,7 @@ from policenotify.networks.email.replies import judged
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
-    from policenotify.networks.email.smtp import Connection, Session
+    from policenotify.networks.email.smtp import Connection, SmtpSession
 
 _ABILITIES = Capabilities(
     budget=Budget(100_000, shown=mime.plain),  # ours: no standard limits a text; patience does, far earlier
@@ -163,7 +163,7 @@ class Email:
                 except mime.BadAddress as error:
                     yield RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error))
                     continue
-                reply = line.hand_over(address, self._head(request, recipient, address) + mail)
+                reply = line.deliver(address, self._head(request, recipient, address) + mail)
                 outcome, for_all = judged(reply, recipient.key)
                 if for_all is not None and not served:
                     aside.append(outcome)  # told when it is clear whose fault it is
@@ -203,7 +203,7 @@ class Email:
         if line is not None:
             line.close()
 
-    def _open(self) -> Session:
+    def _open(self) -> SmtpSession:
         with loading():
             from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
@@ -213,7 +213,7 @@ class Email:
                 sender=self._letterhead.sender.address,
                 plain_is_meant=self._plain_is_meant,
             )
-        return smtp.Session.open(self._service, self._timeout)
+        return smtp.SmtpSession.open(self._service, self._timeout)
 
     def _head(self, request: Request, recipient: Recipient, address: str) -> bytes:
         thread = request.body["thread"]

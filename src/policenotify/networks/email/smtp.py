@@ -77,7 +77,7 @@ def service(url: str, *, sender: str, plain_is_meant: bool) -> Any:  # noqa: ANN
     return made
 
 
-class Session(AppriseSMTPController):
+class SmtpSession(AppriseSMTPController):
     """A session that apprise opens (TLS modes, certificates, login) and in which we say what it would lose.
 
     `AppriseSMTPController.sendmail` tells success from failure only: neither the reply's code nor whether a lost
@@ -215,14 +215,14 @@ class Connection:
         sender: The envelope's sender.
     """
 
-    def __init__(self, connect: Callable[[], Session], sender: str) -> None:
+    def __init__(self, connect: Callable[[], SmtpSession], sender: str) -> None:
         self._connect = connect
         self._sender = sender
-        self._session: Session | None = None
+        self._session: SmtpSession | None = None
         self._cuts = 0
         self._silent = False  # the server gave no answer in the last session that was lost
 
-    def hand_over(self, address: str, mail: bytes) -> Reply | None:
+    def deliver(self, address: str, mail: bytes) -> Reply | None:
         """Hand one mail over, in a new session if the first ends, or takes no more, before it has the mail.
 
         Returns:

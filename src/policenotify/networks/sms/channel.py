@@ -257,14 +257,14 @@ class Sms:
     def _hand_over(self, number: str, text: str) -> ChannelError | None:
         """What went wrong; `None`: the gateway took it."""
         with loading():
-            from policenotify.networks._apprise.client import say  # noqa: PLC0415 - loads apprise
+            from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
             from policenotify.networks.sms.replies import READINGS  # noqa: PLC0415 - the same
 
         service = self._service(number, text)
         if not _targets(service):
             return Refused("apprise takes no telephone numbers of this length.")
         reading = READINGS.get(self._gateway.scheme, lambda _: None)
-        return say(service, text, where=_GATEWAY, now=self._clock.now(), reading=reading)
+        return send(service, text, where=_GATEWAY, now=self._clock.now(), reading=reading)
 
 
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - as above

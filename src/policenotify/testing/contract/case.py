@@ -17,7 +17,7 @@ from policenotify.channel import Capabilities, Channel, Post, PostRef, Request
 from policenotify.errors import ChannelError
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.contract import texts
-from policenotify.testing.contract.fixtures import DOUBTS, UNREAD, Fault, NetworkFixture, OneCallWire, VisiblePost
+from policenotify.testing.contract.fixtures import DOUBTS, UNREAD, Fault, NetworkFixture, OneCallFixture, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer
@@ -32,22 +32,22 @@ SLOTS: Final = 4
 """How many channel objects work at once: more than the two that the house opens at least for each channel."""
 
 
-def asked_of(claims: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
+def requires(claims: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
     """Ask a promise only of channels that make it: for others the test does not exist."""
 
     def mark(test: _Test) -> _Test:
-        test.__dict__["asked_of"] = claims
+        test.__dict__["requires"] = claims
         return test
 
     return mark
 
 
-def may_be_struck_out(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
+def can_be_disabled(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
     """Mark a promise that not every network can keep."""
     return test
 
 
-class Bench:
+class ContractCase:
     """What all promises need."""
 
     accepts: ClassVar[Answer] = Answer.json({"id": "1"})
@@ -56,46 +56,46 @@ class Bench:
     uploads: ClassVar[tuple[str, ...]] = ()
     _said = 0
 
-    def open(self, wire: Any) -> Channel:  # noqa: ANN401 - each author names his own wire here
-        """Make a channel object of the account on *wire*: a new one at each call, with a timeout far below `patience`.
+    def open(self, network: Any) -> Channel:  # noqa: ANN401 - each author names his own network here
+        """Make a channel object of the account on *network*: a new one at each call, with a timeout far below `patience`.
 
-        It is also called once while the class is made, to learn what the channel claims; *wire* does not listen then.
+        It is also called once while the class is made, to learn what the channel claims; *network* does not listen then.
         """
-        raise NotImplementedError(f"{type(self).__name__}.open: return a channel object on the wire.")
+        raise NotImplementedError(f"{type(self).__name__}.open: return a channel object on the network.")
 
-    def make_wire(self) -> NetworkFixture:
+    def make_network(self) -> NetworkFixture:
         """Make the network on the loopback; override it for one that has a state."""
-        return OneCallWire(self.accepts)
+        return OneCallFixture(self.accepts)
 
     def __init_subclass__(cls, **more: object) -> None:
         super().__init_subclass__(**more)
-        if cls.open is Bench.open:
+        if cls.open is ContractCase.open:
             return
-        with closing(cls().open(cls().make_wire())) as channel:
+        with closing(cls().open(cls().make_network())) as channel:
             capabilities = channel.capabilities
         found = (each for kind in cls.__mro__ for each in vars(kind).items())
-        promises = {name: test for name, test in found if hasattr(test, "asked_of")}
+        promises = {name: test for name, test in found if hasattr(test, "requires")}
         for name, test in promises.items():
             if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author has his own, or has struck it out
-                setattr(cls, name, test if test.asked_of(capabilities) else NOT_CLAIMED)
+                setattr(cls, name, test if test.requires(capabilities) else NOT_CLAIMED)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Ask of each trouble that the network can suffer."""
-        can = self.make_wire().troubles
+        can = self.make_network().faults
         for name, troubles in {"doubt": DOUBTS, "unread": UNREAD, "trouble": tuple(Fault)}.items():
             if name in metafunc.fixturenames:
                 metafunc.parametrize(name, [each for each in troubles if each in can], ids=str)
 
     @pytest.fixture
-    def wire(self) -> Iterator[Any]:
+    def network(self) -> Iterator[Any]:
         """The network, listening."""
-        with self.make_wire() as wire:
-            yield wire
+        with self.make_network() as network:
+            yield network
 
     @pytest.fixture
-    def channel(self, wire: NetworkFixture) -> Iterator[Channel]:
+    def channel(self, network: NetworkFixture) -> Iterator[Channel]:
         """A channel object on it, closed at the end."""
-        with closing(self.open(wire)) as channel:
+        with closing(self.open(network)) as channel:
             yield channel
 
     def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
@@ -119,24 +119,24 @@ class Bench:
         """Prepare another post."""
         return channel.prepare(self.post(channel, **post), answers)
 
-    def error_of(self, wire: NetworkFixture, call: Callable[[], object]) -> ChannelError:
+    def error_of(self, network: NetworkFixture, call: Callable[[], object]) -> ChannelError:
         """The error of a call that must fail; it tells no secret."""
         error = texts.error_of(call)
-        self._is_told_well(wire, error)
+        self._is_told_well(network, error)
         return error
 
-    def _is_told_well(self, wire: NetworkFixture, error: ChannelError) -> None:
+    def _is_told_well(self, network: NetworkFixture, error: ChannelError) -> None:
         """An error gives a reason, and neither it nor what is behind it tells a secret."""
         told = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
-        self.tells_no_secret(wire, told, f"the {type(error).__name__} that was raised, or an error behind it")
+        self.tells_no_secret(network, told, f"the {type(error).__name__} that was raised, or an error behind it")
         assert error.reason, f"{type(error).__name__} gives no reason: say what happened, in an officer's words."
 
-    def tells_no_secret(self, wire: NetworkFixture, told: str, where: str) -> None:
+    def tells_no_secret(self, network: NetworkFixture, told: str, where: str) -> None:
         """No password, token or reader's address stands there."""
-        hidden = (*self.secrets, *wire.secrets, *(person.address for person in PEOPLE))
+        hidden = (*self.secrets, *network.secrets, *(person.address for person in PEOPLE))
         found = [number for number, secret in enumerate(hidden, 1) if secret in told]
         assert not found, (
-            f"A secret stands in {where} (number {found} of yours, the wire's, the readers' addresses). "
+            f"A secret stands in {where} (number {found} of yours, the network's, the readers' addresses). "
             "`raise … from None` drops what is behind an error."
         )
 
@@ -146,9 +146,9 @@ class Bench:
             f"After {trouble.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
         )
 
-    def shown_once(self, wire: NetworkFixture, text: str) -> VisiblePost:
+    def visible_once(self, network: NetworkFixture, text: str) -> VisiblePost:
         """The post with this text, which readers see exactly once."""
-        found = [each for each in wire.shown if text in each.texts]
+        found = [each for each in network.visible_posts if text in each.texts]
         assert len(found) == 1, f"Readers see the post {len(found)} times, not once."
         return found[0]
 

@@ -1,8 +1,8 @@
 """How the contract suite scripts a network on the loopback: what goes wrong with the next call, and what readers see.
 
 A plain HTTP network (one request, one post) needs nothing of this:
-[`OneCallWire`][policenotify.testing.contract.fixtures.OneCallWire] does it. One with a state of its own has a stand of
-its own, and a small subclass of [`HttpWire`][policenotify.testing.contract.fixtures.HttpWire] that reads it.
+[`OneCallFixture`][policenotify.testing.contract.fixtures.OneCallFixture] does it. One with a state of its own has a stand of
+its own, and a small subclass of [`HttpFixture`][policenotify.testing.contract.fixtures.HttpFixture] that reads it.
 """
 
 from __future__ import annotations
@@ -28,33 +28,40 @@ class Fault(StrEnum):
 
     REFUSED = "refused"
     """The network has read the post and says no, for good."""
-    LATER = "later"
+    RATE_LIMITED = "later"
     """The network asks us to wait."""
-    NOBODY = "nobody"
+    UNREACHABLE = "nobody"
     """Nobody listens at the network's address."""
-    DENIED = "denied"
+    UNAUTHORIZED = "denied"
     """The network does not accept our credentials."""
-    SILENCE = "silence"
+    NO_RESPONSE = "silence"
     """No answer comes. Nothing was published."""
-    CUT = "cut"
+    DISCONNECTED = "cut"
     """The connection is closed before an answer. Nothing was published."""
-    CUT_AFTER = "cut_after"
+    DISCONNECTED_AFTER = "cut_after"
     """The same, but it is published."""
-    HALF = "half"
+    TRUNCATED = "half"
     """It is published, and the connection is closed within the answer."""
-    PAGE = "page"
+    HTML_PAGE = "page"
     """Something in between answers with a success and a page for people. Nothing was published."""
-    BROKEN = "broken"
+    SERVER_ERROR = "broken"
     """The network answers that it is broken (HTTP 500). Nothing was published."""
 
 
-DOUBTS: Final = (Fault.SILENCE, Fault.CUT, Fault.CUT_AFTER, Fault.HALF, Fault.PAGE, Fault.BROKEN)
+DOUBTS: Final = (
+    Fault.NO_RESPONSE,
+    Fault.DISCONNECTED,
+    Fault.DISCONNECTED_AFTER,
+    Fault.TRUNCATED,
+    Fault.HTML_PAGE,
+    Fault.SERVER_ERROR,
+)
 """What leaves a doubt whether the post is out."""
 
-UNREAD: Final = tuple(trouble for trouble in Fault if trouble is not Fault.CUT_AFTER)
+UNREAD: Final = tuple(trouble for trouble in Fault if trouble is not Fault.DISCONNECTED_AFTER)
 """What leaves unread whether the post is out, when we look for it. A cut question has no effect, after it or not."""
 
-OUT: Final = frozenset({Fault.CUT_AFTER, Fault.HALF})
+OUT: Final = frozenset({Fault.DISCONNECTED_AFTER, Fault.TRUNCATED})
 """After these it is out."""
 
 
@@ -67,7 +74,7 @@ class VisiblePost:
             that the network adds to a text.
         breaks_lines: The network breaks long lines anew, so that a line break is as good as a space.
         id: The network's id of it; empty where the wire cannot know it.
-        under: Ids of our earlier posts that it names, from the first of its thread to the one that it answers; on
+        parents: Ids of our earlier posts that it names, from the first of its thread to the one that it answers; on
             networks that name only the post answered, this one.
         pictures: Alternative text and bytes of each, in order.
         reader: On networks with recipients: the address that got it.
@@ -77,7 +84,7 @@ class VisiblePost:
     texts: tuple[str, ...]
     breaks_lines: bool = False
     id: str = ""
-    under: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     pictures: tuple[tuple[str, bytes], ...] = ()
     reader: str = ""
     whole: bytes = field(default=b"", repr=False)
@@ -96,17 +103,17 @@ class NetworkFixture(Protocol):
         ...
 
     @property
-    def keep(self) -> InMemoryStateStore:
+    def state_store(self) -> InMemoryStateStore:
         """What all channel objects of the account share."""
         ...
 
     @property
-    def troubles(self) -> frozenset[Fault]:
+    def faults(self) -> frozenset[Fault]:
         """What this network can suffer."""
         ...
 
     @property
-    def wait(self) -> timedelta | None:
+    def retry_after(self) -> timedelta | None:
         """How long `LATER` asks to wait; `None`: the network does not say."""
         ...
 
@@ -116,7 +123,7 @@ class NetworkFixture(Protocol):
         ...
 
     @property
-    def shown(self) -> Sequence[VisiblePost]:
+    def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
         ...
 
@@ -133,15 +140,15 @@ class NetworkFixture(Protocol):
     def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
 
 
-class MailsWire(NetworkFixture, Protocol):
+class BulkFixture(NetworkFixture, Protocol):
     """The same for a network with recipients."""
 
-    def refuse_person(self, address: str) -> None:
+    def refuse_recipient(self, address: str) -> None:
         """Refuse this person for good, until `recover()`."""
         ...
 
 
-class HttpWire:
+class HttpFixture:
     """A network of HTTP calls on a [`FakeServer`][policenotify.testing.servers.http.FakeServer].
 
     A subclass tells what readers see.
@@ -149,14 +156,14 @@ class HttpWire:
     Attributes:
         routes: Method and path of each kind of call, as in
             [`FakeServer.on`][policenotify.testing.servers.http.FakeServer.on].
-        troubles: All of them.
-        wait: How long the network asks us to wait; `None`: it does not say.
-        limit: How it asks us to wait; `None`: with 429, and `wait` in `Retry-After`.
+        faults: All of them.
+        retry_after: How long the network asks us to wait; `None`: it does not say.
+        limit: How it asks us to wait; `None`: with 429, and `retry_after` in `Retry-After`.
         refusal: How it says no to a post, for good.
         denial: How it says no to our credentials.
 
     Args:
-        stand: The network. One that looks at the time is made with the wire's clock:
+        server: The network. One that looks at the time is made with the wire's clock:
             `clock = FakeClock(); super().__init__(MyStand(now=clock.now), clock)`.
         clock: The wire's clock; else a new one.
     """
@@ -167,28 +174,28 @@ class HttpWire:
         "edit": ("PUT", "*"),
         "delete": ("DELETE", "*"),
     }
-    troubles: frozenset[Fault] = frozenset(Fault)
-    wait: timedelta | None = timedelta(seconds=90)
+    faults: frozenset[Fault] = frozenset(Fault)
+    retry_after: timedelta | None = timedelta(seconds=90)
     limit: ClassVar[Answer | None] = None
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
 
     def __init__(self, stand: FakeServer, clock: FakeClock | None = None) -> None:
-        self.stand = stand
+        self.server = stand
         self.clock: FakeClock = clock or FakeClock()
-        self.keep: InMemoryStateStore = InMemoryStateStore()
+        self.state_store: InMemoryStateStore = InMemoryStateStore()
 
     def __enter__(self) -> Self:
-        self.stand.__enter__()
+        self.server.__enter__()
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.stand.__exit__(kind, error, traceback)
+        self.server.__exit__(kind, error, traceback)
 
     @property
     def url(self) -> str:
         """Where to point the channel."""
-        return self.stand.url
+        return self.server.url
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -196,39 +203,39 @@ class HttpWire:
         return ()
 
     @property
-    def shown(self) -> Sequence[VisiblePost]:
+    def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
         raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
         """Let the next call of this kind go wrong; nobody and denied: all until `recover()`."""
-        if trouble is Fault.NOBODY:
-            self.stand.refuse_connections()
-        elif trouble is Fault.DENIED:
-            self.stand.always(self.denial)
+        if trouble is Fault.UNREACHABLE:
+            self.server.refuse_connections()
+        elif trouble is Fault.UNAUTHORIZED:
+            self.server.always(self.denial)
         else:
-            self.stand.fail_next(*self.routes[call], self._reply(trouble), effect=trouble in OUT)
+            self.server.fail_next(*self.routes[call], self._reply(trouble), effect=trouble in OUT)
 
     def recover(self) -> None:
         """End every trouble."""
-        self.stand.recover()
+        self.server.recover()
 
     def _reply(self, trouble: Fault) -> Reply:
         replies: dict[Fault, Reply] = {
             Fault.REFUSED: self.refusal,
-            Fault.LATER: self.limit
-            or Answer.rate_limited(retry_after=int(self.wait.total_seconds()) if self.wait else None),
-            Fault.SILENCE: NoResponse(_SILENT),
-            Fault.CUT: Disconnect(),
-            Fault.CUT_AFTER: Disconnect(),
-            Fault.HALF: Disconnect("half"),
-            Fault.PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
-            Fault.BROKEN: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
+            Fault.RATE_LIMITED: self.limit
+            or Answer.rate_limited(retry_after=int(self.retry_after.total_seconds()) if self.retry_after else None),
+            Fault.NO_RESPONSE: NoResponse(_SILENT),
+            Fault.DISCONNECTED: Disconnect(),
+            Fault.DISCONNECTED_AFTER: Disconnect(),
+            Fault.TRUNCATED: Disconnect("half"),
+            Fault.HTML_PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
+            Fault.SERVER_ERROR: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
         }
         return replies[trouble]
 
 
-class OneCallWire(HttpWire):
+class OneCallFixture(HttpFixture):
     """A network without a state of its own: each accepted request is a post, and readers see what it says.
 
     What they read is every text in the request: the strings of a JSON body, the values of a form or of the query, a
@@ -244,10 +251,10 @@ class OneCallWire(HttpWire):
         self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
         self._accepts = accepts
         self._taken: list[RecordedRequest] = []
-        self.stand.on(*post, self._take)
+        self.server.on(*post, self._take)
 
     @property
-    def shown(self) -> Sequence[VisiblePost]:
+    def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
         return [VisiblePost(texts=tuple(_texts(seen))) for seen in list(self._taken)]
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from policenotify.testing.servers import VisibleImage
+
 _MARKED = re.compile(
     r"(?P<url>https?://[^\s<>«»]*[\w/#)])"
     r"|(?<![=/\w])@(?P<user>\w+)(?:@[\w.-]+\w(?::\d+)?)?"
@@ -17,16 +19,7 @@ _MARKED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class SeenImage:
-    """A picture as readers get it."""
-
-    alt: str
-    media_type: str
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenVersion:
+class PostVersion:
     """An earlier version of a post, which readers may look at for ever."""
 
     text: str
@@ -35,7 +28,7 @@ class SeenVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPost:
+class MastodonPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -60,11 +53,11 @@ class SeenPost:
     sensitive: bool
     visibility: str
     language: str | None
-    images: tuple[SeenImage, ...]
+    images: tuple[VisibleImage, ...]
     parent: str | None
     created_at: datetime
     edited_at: datetime | None
-    history: tuple[SeenVersion, ...]
+    history: tuple[PostVersion, ...]
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -128,7 +121,7 @@ class Status:
     created_at: datetime
     media: list[Media] = field(default_factory=list)
     edited_at: datetime | None = None
-    history: list[SeenVersion] = field(default_factory=list)
+    history: list[PostVersion] = field(default_factory=list)
 
     def attach(self, media: list[Media]) -> None:
         """Show these pictures, and no others."""
@@ -149,7 +142,7 @@ class Status:
         alts: Mapping[str, str] | None = None,
     ) -> None:
         """Make an edit, if it is one: what changes nothing adds no version."""
-        before, was = self._state(), SeenVersion(self.text, self.warning, self.edited_at or self.created_at)
+        before, was = self._state(), PostVersion(self.text, self.warning, self.edited_at or self.created_at)
         self.text = text
         self.warning = self.warning if warning is None else warning
         self.sensitive = self.sensitive if sensitive is None else sensitive
@@ -179,9 +172,9 @@ class Status:
             "media_attachments": [media.said(server) for media in self.media],
         }
 
-    def shown(self, server: str, handle: str) -> SeenPost:
+    def shown(self, server: str, handle: str) -> MastodonPost:
         """It as a reader sees it."""
-        return SeenPost(
+        return MastodonPost(
             id=self.id,
             url=self._url(server, handle),
             text=self.text,
@@ -189,7 +182,7 @@ class Status:
             sensitive=self.sensitive,
             visibility=self.visibility,
             language=self.language,
-            images=tuple(SeenImage(media.alt, media.type, media.data) for media in self.media),
+            images=tuple(VisibleImage(media.alt, media.data, media.type) for media in self.media),
             parent=self.parent,
             created_at=self.created_at,
             edited_at=self.edited_at,

@@ -77,7 +77,7 @@ class Signatures:
         return True
 
 
-class Tokens:
+class OAuth2Tokens:
     """Gives out and checks tokens.
 
     Args:

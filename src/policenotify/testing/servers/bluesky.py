@@ -11,15 +11,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, Literal
 
+from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import graphemes, utf8_bytes
-
-__all__ = ["FakeBlueskyServer", "Link", "SeenImage", "SeenPost"]
 
 _POSTS = "app.bsky.feed.post"
 _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
@@ -98,32 +97,32 @@ class FakeBlueskyServer(FakeServer):
             self.on(method, f"/xrpc/{name}", self._guarded(answer))
 
     @property
-    def posts(self) -> tuple[SeenPost, ...]:
+    def posts(self) -> tuple[BlueskyPost, ...]:
         """All posts, oldest first, as a reader sees them."""
         with self._lock:
             uris = [uri for uri in self._records if f"/{_POSTS}/" in uri]
             posts = [read_post(uri, _record_cid(self._records[uri]), self._records[uri], self._blobs) for uri in uris]
         return tuple(sorted(posts, key=lambda post: (post.created_at, post.uri)))
 
-    def thread(self, uri: str) -> tuple[SeenPost, ...]:
+    def thread(self, uri: str) -> tuple[BlueskyPost, ...]:
         """The thread that the post at *uri* starts, as readers are shown it.
 
         A post whose `root` is another one is not in it, though its `parent` is.
         """
-        shown: dict[str, SeenPost] = {}
+        shown: dict[str, BlueskyPost] = {}
         for post in self.posts:
             if post.uri == uri or (post.root == uri and post.parent in shown):
                 shown[post.uri] = post
         return tuple(shown.values())
 
     @property
-    def profile(self) -> tuple[SeenPost, ...]:
+    def profile(self) -> tuple[BlueskyPost, ...]:
         """What the account's page shows, oldest first: posts, and replies of which every post above is there.
 
         So does the network (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`). What hangs under a deleted
         post is not among them.
         """
-        shown: dict[str, SeenPost] = {}
+        shown: dict[str, BlueskyPost] = {}
         waiting = list(self.posts)
         while found := [post for post in waiting if post.parent is None or post.parent in shown]:
             shown |= {post.uri: post for post in found}
@@ -369,7 +368,7 @@ _VALUE = {"link": "uri", "tag": "tag", "mention": "did"}  # app.bsky.richtext.fa
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class RichTextLink:
     """What a reader can click.
 
     Attributes:
@@ -382,18 +381,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenImage:
-    """A picture as readers get it."""
-
-    alt: str
-    media_type: str
-    width: int | None
-    height: int | None
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPost:
+class BlueskyPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -416,16 +404,16 @@ class SeenPost:
     text: str
     created_at: str
     langs: tuple[str, ...]
-    links: tuple[Link, ...]
-    tags: tuple[Link, ...]
-    mentions: tuple[Link, ...]
-    images: tuple[SeenImage, ...]
+    links: tuple[RichTextLink, ...]
+    tags: tuple[RichTextLink, ...]
+    mentions: tuple[RichTextLink, ...]
+    images: tuple[VisibleImage, ...]
     card: tuple[str, str, str] | None
     root: str | None
     parent: str | None
 
 
-def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> SeenPost:
+def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> BlueskyPost:
     """Read a record as a client does.
 
     Args:
@@ -435,15 +423,15 @@ def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[st
         uploads: Media type and bytes of each uploaded blob, by cid.
     """
     text = record["text"].encode()
-    found: dict[str, list[Link]] = {"link": [], "tag": [], "mention": []}
+    found: dict[str, list[RichTextLink]] = {"link": [], "tag": [], "mention": []}
     for facet in record.get("facets", []):
         covers = text[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode(errors="replace")
         for feature in facet["features"]:
             kind = feature["$type"].partition("#")[2]
-            found[kind].append(Link(covers, feature[_VALUE[kind]]))
+            found[kind].append(RichTextLink(covers, feature[_VALUE[kind]]))
     embed, reply = record.get("embed", {}), record.get("reply", {})
     card = embed.get("external")
-    return SeenPost(
+    return BlueskyPost(
         uri=uri,
         cid=cid,
         text=record["text"],
@@ -459,10 +447,10 @@ def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[st
     )
 
 
-def _visible_image(image: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> SeenImage:
+def _visible_image(image: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> VisibleImage:
     media_type, data = uploads[image["image"]["ref"]["$link"]]
     ratio = image.get("aspectRatio", {})
-    return SeenImage(image["alt"], media_type, ratio.get("width"), ratio.get("height"), data)
+    return VisibleImage(image["alt"], data, media_type, ratio.get("width"), ratio.get("height"))
 
 
 _TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")  # atproto.com/specs/tid

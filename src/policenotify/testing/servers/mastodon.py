@@ -15,10 +15,17 @@ from threading import RLock
 from typing import Any, Literal
 
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
-from policenotify.testing.servers._mastodon_store import Media, SeenImage, SeenPost, SeenVersion, Status, html, iso
+from policenotify.testing.servers._mastodon_store import (
+    MastodonPost,
+    Media,
+    PostVersion,
+    Status,
+    html,
+    iso,
+)
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
-__all__ = ["FakeMastodonServer", "SeenImage", "SeenPost", "SeenVersion"]
+__all__ = ["FakeMastodonServer", "MastodonPost", "PostVersion"]
 
 _KEY_LIVES = timedelta(hours=1)  # PostStatusService
 _NOT_FOUND = 404
@@ -101,23 +108,23 @@ class FakeMastodonServer(FakeServer):
     # --- what readers see, and what people do by hand
 
     @property
-    def posts(self) -> tuple[SeenPost, ...]:
+    def posts(self) -> tuple[MastodonPost, ...]:
         """All posts, oldest first, as a reader sees them."""
         with self._lock:
             return tuple(status.shown(self.url, self.handle) for status in self._statuses.values())
 
-    def thread(self, id_: str) -> tuple[SeenPost, ...]:
+    def thread(self, id_: str) -> tuple[MastodonPost, ...]:
         """The thread under a post, oldest first, as readers are shown it."""
-        shown: dict[str, SeenPost] = {}
+        shown: dict[str, MastodonPost] = {}
         for post in self.posts:
             if post.id == id_ or post.parent in shown:
                 shown[post.id] = post
         return tuple(shown.values())
 
     @property
-    def profile(self) -> tuple[SeenPost, ...]:
+    def profile(self) -> tuple[MastodonPost, ...]:
         """What readers find, oldest first: posts, and answers of which every post above is there."""
-        shown: dict[str, SeenPost] = {}
+        shown: dict[str, MastodonPost] = {}
         for post in self.posts:  # what is answered is older
             if post.parent is None or post.parent in shown:
                 shown[post.id] = post
@@ -272,7 +279,7 @@ class FakeMastodonServer(FakeServer):
         status = self._status(seen)
         if not self.rules.history:
             raise _missing()
-        versions = [*status.history, SeenVersion(status.text, status.warning, status.edited_at or status.created_at)]
+        versions = [*status.history, PostVersion(status.text, status.warning, status.edited_at or status.created_at)]
         return Answer.json(
             [
                 {"content": html(each.text, self.url), "spoiler_text": each.warning, "created_at": iso(each.at)}

@@ -25,7 +25,7 @@ _MATTERMOST_TEXT = 16_383  # characters (docs.mattermost.com, "Incoming webhooks
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPush:
+class ReceivedPush:
     """A message as a reader sees it.
 
     Attributes:
@@ -65,7 +65,7 @@ class FakePushServer(FakeServer):
         self.webhook: str = "xk7p4q9d3jyhtcrb8kzsw1mn2e"
         self.topics: set[str] = {"alertes"}
         self.rooms: dict[str, str] = {"#alertes:matrix.example": "!f3lQJbR2kOaVnPzY8wXcTg"}  # an id of room version 12
-        self._messages: list[SeenPush] = []
+        self._messages: list[ReceivedPush] = []
         self._lock = RLock()
         self.on("POST", "/", self._ntfy)
         self.on("POST", "/message", self._gotify)
@@ -76,7 +76,7 @@ class FakePushServer(FakeServer):
         self.on("PUT", f"{_MATRIX}rooms/*/send/m.room.message/*", self._matrix)
 
     @property
-    def messages(self) -> tuple[SeenPush, ...]:
+    def messages(self) -> tuple[ReceivedPush, ...]:
         """What readers see, oldest first."""
         with self._lock:
             return tuple(self._messages)
@@ -89,7 +89,7 @@ class FakePushServer(FakeServer):
     def _keep(self, service: str, title: object, text: object, place: str = "") -> str:
         with self._lock:
             number = str(len(self._messages) + 1)
-            self._messages.append(SeenPush(service, number, str(title or ""), str(text or ""), place))
+            self._messages.append(ReceivedPush(service, number, str(title or ""), str(text or ""), place))
             return number
 
     def _ntfy(self, seen: RecordedRequest) -> Answer:

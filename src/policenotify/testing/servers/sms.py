@@ -52,7 +52,7 @@ _GSM_CAPITAL = {"ç": "Ç"}  # the only cedilla of GSM 03.38
 
 
 @dataclass(frozen=True, slots=True)
-class SeenSms:
+class ReceivedSms:
     """A message as a telephone shows it.
 
     Attributes:
@@ -72,7 +72,7 @@ class SeenSms:
     gateway: str
 
     def __repr__(self) -> str:
-        return f"<SeenSms by {self.gateway}, {self.encoding}, {self.segments} segments>"
+        return f"<ReceivedSms by {self.gateway}, {self.encoding}, {self.segments} segments>"
 
 
 class FakeSmsServer(FakeServer):
@@ -106,7 +106,7 @@ class FakeSmsServer(FakeServer):
         self.space: str = "4242"
         self.credit: int | None = None
         self.burst: int | None = None
-        self._messages: list[SeenSms] = []
+        self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
         self._lock = RLock()
         self._tunnel: TlsTunnel | None = None
@@ -143,12 +143,12 @@ class FakeSmsServer(FakeServer):
         return self._tunnel.environment
 
     @property
-    def messages(self) -> tuple[SeenSms, ...]:
+    def messages(self) -> tuple[ReceivedSms, ...]:
         """Every message taken so far, in order."""
         with self._lock:
             return tuple(self._messages)
 
-    def phone(self, number: str) -> tuple[SeenSms, ...]:
+    def phone(self, number: str) -> tuple[ReceivedSms, ...]:
         """What one telephone shows; its number in E.164."""
         return tuple(message for message in self.messages if message.to == number)
 
@@ -176,7 +176,7 @@ class FakeSmsServer(FakeServer):
         """The passwords, keys and tokens: none of them may be seen anywhere."""
         return self.password, self.key, self.token, self.space
 
-    def _take(self, gateway: str, number: str, text: str, *, sender: str, encoding: str = "") -> SeenSms:
+    def _take(self, gateway: str, number: str, text: str, *, sender: str, encoding: str = "") -> ReceivedSms:
         """Take a message, as a gateway does that chooses the encoding by itself.
 
         Raises:
@@ -187,7 +187,7 @@ class FakeSmsServer(FakeServer):
         if not to or to in self._refused or not text:
             raise _No
         counted = sms(text)
-        seen = SeenSms(to, sender, text, counted.encoding, counted.segments, gateway)
+        seen = ReceivedSms(to, sender, text, counted.encoding, counted.segments, gateway)
         if encoding == "UCS-2" and counted.encoding == "GSM-7":
             units = len(text.encode("utf-16-be")) // 2
             seen = replace(seen, encoding="UCS-2", segments=1 if units <= 70 else -(-units // 67))  # noqa: PLR2004 - 3GPP TS 23.038

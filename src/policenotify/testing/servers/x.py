@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 from threading import RLock
 from typing import Any, Literal, NamedTuple
 
+from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers._x_rules import (
     CLOSED,
     DUPLICATE,
@@ -23,8 +24,8 @@ from policenotify.testing.servers._x_rules import (
     NO_ANSWER,
     NO_CREDITS,
     NOT_PERMITTED,
+    OAuth2Tokens,
     Signatures,
-    Tokens,
     as_code,
     invalid,
     invalid_token,
@@ -35,8 +36,6 @@ from policenotify.testing.servers._x_rules import (
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import x_weight
-
-__all__ = ["FakeXServer", "SeenImage", "SeenPost"]
 
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # docs.x.com, "X IDs"
 _WINDOW = timedelta(minutes=15)
@@ -121,10 +120,10 @@ class FakeXServer(FakeServer):
         self._clock = now
         self._lock = RLock()
         self._count = 0
-        self._posts: dict[str, SeenPost] = {}
+        self._posts: dict[str, XPost] = {}
         self._media: dict[str, _Media] = {}
         self._signatures = Signatures(self.consumer, self.access, now)
-        self._tokens = Tokens(self.client, now)
+        self._tokens = OAuth2Tokens(self.client, now)
         self.refresh_token: str = self._tokens.first
         self.on("POST", "/2/oauth2/token", self._token)
         for method, path, answer in (
@@ -139,14 +138,14 @@ class FakeXServer(FakeServer):
             self.on(method, path, self._guarded(answer))
 
     @property
-    def posts(self) -> tuple[SeenPost, ...]:
+    def posts(self) -> tuple[XPost, ...]:
         """All posts, oldest first, as a reader sees them."""
         with self._lock:
             return tuple(self._posts.values())
 
-    def thread(self, post_id: str) -> tuple[SeenPost, ...]:
+    def thread(self, post_id: str) -> tuple[XPost, ...]:
         """The conversation that a post starts, as readers are shown it: a post whose parent is gone hangs nowhere."""
-        seen: dict[str, SeenPost] = {}
+        seen: dict[str, XPost] = {}
         for post in self.posts:
             if post.id == post_id or (post.conversation == post_id and post.parent in seen):
                 seen[post.id] = post
@@ -256,7 +255,7 @@ class FakeXServer(FakeServer):
         pictures = [self._media[number] for number in asked.get("media", {}).get("media_ids", [])]
         for picture in pictures:
             picture.used = True
-        images = tuple(SeenImage(picture.alt, picture.data) for picture in pictures)
+        images = tuple(VisibleImage(picture.alt, picture.data) for picture in pictures)
         post = self._put(
             asked.get("text", ""), asked.get("reply", {}).get("in_reply_to_tweet_id"), images, self._clock()
         )
@@ -283,11 +282,11 @@ class FakeXServer(FakeServer):
             return NOT_PERMITTED
         return next((refusal(why) for why, holds in reasons.items() if holds), None)
 
-    def _put(self, text: str, parent: str | None, images: tuple[SeenImage, ...], at: datetime) -> SeenPost:
+    def _put(self, text: str, parent: str | None, images: tuple[VisibleImage, ...], at: datetime) -> XPost:
         self._count += 1
         number = str(((at - _EPOCH) // timedelta(milliseconds=1) << 22) + self._count)
         root = self._posts[parent].conversation if parent in self._posts else (parent or number)
-        post = SeenPost(number, text, at, parent, root, images)
+        post = XPost(number, text, at, parent, root, images)
         self._posts[number] = post
         return post
 
@@ -375,15 +374,7 @@ _SHORT = 280  # longer posts are shown cut, and whole as a "note"
 
 
 @dataclass(frozen=True, slots=True)
-class SeenImage:
-    """A picture as readers get it; `alt` is empty where nobody said what it shows."""
-
-    alt: str
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPost:
+class XPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -400,7 +391,7 @@ class SeenPost:
     created_at: datetime
     parent: str | None
     conversation: str
-    images: tuple[SeenImage, ...] = ()
+    images: tuple[VisibleImage, ...] = ()
 
 
 class Wrapped(NamedTuple):
@@ -415,7 +406,7 @@ class Wrapped(NamedTuple):
     urls: list[dict[str, str]]
 
 
-def wrapped(post: SeenPost, handle: str) -> Wrapped:
+def wrapped(post: XPost, handle: str) -> Wrapped:
     """Put X's links in the place of those of the text, and one behind it for pictures."""
     urls: list[dict[str, str]] = []
 
@@ -433,7 +424,7 @@ def wrapped(post: SeenPost, handle: str) -> Wrapped:
     return Wrapped(text, urls)
 
 
-def shown(post: SeenPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
+def shown(post: XPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
     """The post as `GET /2/users/{id}/tweets` shows it.
 
     Args:
