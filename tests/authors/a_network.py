@@ -133,7 +133,7 @@ class TestPigeons(ChannelContract):
 
     accepts = Answer.json({"id": "abc"})
     secrets = ("ring",)
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
     def make_network(self) -> OneCallFixture:
         return OneCallFixture(self.accepts, post=("POST", "/pigeons"))

@@ -38,7 +38,7 @@ class MattermostFixture(PushFixture):
 
 class Promises(ChannelContract):
     # apprise has no way to ask a service whether it accepts our credentials: see test_apprise.py.
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
 
 class TestNtfy(Promises):

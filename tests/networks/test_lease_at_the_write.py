@@ -20,7 +20,7 @@ from networks import (
 
 from policenotify.errors import ChannelError, LostLease
 from policenotify.networks._http import LeaseAdapter
-from policenotify.testing.contract.texts import PEOPLE, say
+from policenotify.testing.contract.texts import PEOPLE, send_post
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under
 
@@ -55,9 +55,9 @@ def nothing_is_written(call: Callable[[], object]) -> None:
 def test_past_the_lease_nothing_is_written(case: Any) -> None:
     with case.make_network() as network, closing(case.open(network)) as channel:
         request = case.request(channel)
-        nothing_is_written(lambda: say(channel, request))
+        nothing_is_written(lambda: send_post(channel, request))
         assert not network.visible_posts
-        say(channel, request)
+        send_post(channel, request)
         assert len(network.visible_posts) == 1
 
 
@@ -66,7 +66,7 @@ def test_the_lease_is_checked_once_right_before_the_write(case: Any) -> None:
         shown: list[int] = []
         request = case.request(channel)
         with publishing_under(lambda: shown.append(len(network.visible_posts))):
-            say(channel, request)
+            send_post(channel, request)
         assert shown == [0]
         assert len(network.visible_posts) == 1
 
@@ -82,7 +82,7 @@ def test_what_publishes_nothing_needs_no_lease(case: Any) -> None:
 
 def test_past_the_lease_nothing_is_changed_or_taken_back(case: Any) -> None:
     with case.make_network() as network, closing(case.open(network)) as channel:
-        ref = say(channel, case.request(channel, text="Faux"))
+        ref = send_post(channel, case.request(channel, text="Faux"))
         before = list(network.visible_posts)
         if channel.capabilities.edits:
             request = case.request(channel, text="Juste")

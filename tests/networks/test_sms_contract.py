@@ -76,7 +76,7 @@ class OctopushFixture(SmsFixture):
 
 class Promises(ChannelContract):
     # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
 
 class TestKannel(Promises):

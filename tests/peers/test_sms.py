@@ -205,7 +205,7 @@ class Directory(Sms):
 
 class TestKannel(ChannelContract):
     # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
-    test_asking_who_we_are_proves_the_credentials = None
+    test_whoami_proves_the_credentials = None
 
     @pytest.fixture(autouse=True)
     def _on(self, kannel: Kannel) -> None:

@@ -32,7 +32,7 @@ from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unc
 from policenotify.networks.options import claims_of
 from policenotify.networks.registry import configured, network
 from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recording_publisher
-from policenotify.testing.publisher import AGAIN, _Pace
+from policenotify.testing.publisher import RETRY_DELAY, _RealPace
 from policenotify.testing.samples import SENDER
 from policenotify.text import Budget
 
@@ -65,7 +65,7 @@ def _reads(desk: Recording, channel: str) -> list[str]:
 def test_what_is_recorded_is_byte_for_byte_what_the_networks_receive(tmp_path: Path) -> None:
     here, there = FakeClock(), FakeClock()
     with open_five(tmp_path) as five, recording_publisher(sender=SENDER, clock=here) as desk:
-        five.keys, five.clock = desk.publisher.journal.keys, _Pace(there)  # type: ignore[assignment]  # nothing puts it ahead
+        five.keys, five.clock = desk.publisher.journal.keys, _RealPace(there)  # type: ignore[assignment]  # nothing puts it ahead
         _course(desk.publisher, here)
         _course(five.publisher(), there)
         shown = {name: getattr(five, name).posts for name in ("x", "mastodon", "bluesky")}
@@ -148,7 +148,7 @@ def test_no_library_is_needed_no_socket_opened_and_nothing_left(tmp_path: Path) 
 
 def test_what_was_said_is_in_order_and_shows_itself_without_an_address() -> None:
     with recording_publisher(clock=FakeClock()) as desk:
-        assert repr(desk) == "Recording of x, mastodon, bluesky, email, sms:\n  nothing was said"
+        assert repr(desk) == "Recording of x, mastodon, bluesky, email, sms:\n  nothing was published"
         opened = _say(desk.publisher, accident(), "1")
         assert [post.channel for post in desk.posts] == list(NETWORKS)
         _say(desk.publisher, opened.end("Fin d'intervention"), "2")
@@ -172,7 +172,7 @@ def test_what_is_taken_back_is_recorded_as_that() -> None:
         opened = _say(desk.publisher, accident(), "1")
         desk.fail_next("veille", Unconfirmed("Coupé."), published=True)
         assert _say(desk.publisher, opened.cancel("Fausse alerte"), "2").on("veille").outcome is Outcome.UNCONFIRMED
-        desk.deliver(after=AGAIN)
+        desk.deliver(after=RETRY_DELAY)
         assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # said above
     first, gone = desk.on("veille")
     assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
@@ -201,7 +201,7 @@ def test_a_failure_is_the_networks_own(
         receipt = _say(desk.publisher, accident(), "1").on(channel)
         assert (receipt.outcome, receipt.reason, receipt.code) == (outcome, error.reason, error.code)
         assert len(desk.on(channel)) == posts[0]
-        desk.deliver(after=AGAIN)
+        desk.deliver(after=RETRY_DELAY)
         desk.deliver(after=timedelta(seconds=5))  # who is asked what it has is asked twice
         assert len(desk.on(channel)) == posts[1]
         assert len(desk.on("mastodon")) == 1
@@ -218,8 +218,8 @@ def test_people_fail_one_by_one_or_together() -> None:
         desk.fail_next("sms", Unconfirmed("Coupé."), published=True)
         said = _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2")), "2")
         assert (said.on("sms").outcome, len(desk.posts)) == (Outcome.WAITING, 1)
-        desk.deliver(after=AGAIN)
-        desk.deliver(after=AGAIN)
+        desk.deliver(after=RETRY_DELAY)
+        desk.deliver(after=RETRY_DELAY)
         assert sorted(desk.posts[1].recipients) == ["+33639980001", "+33639980002"]
 
 
@@ -239,7 +239,7 @@ def test_no_network_fails_like_that(channel: str, error: ChannelError, how: dict
 
 def test_a_failure_that_never_came_is_told() -> None:
     with (
-        pytest.raises(AssertionError, match="nothing was said there any more: 2 on 'x'"),
+        pytest.raises(AssertionError, match="nothing more was published: 2 on 'x'"),
         recording_publisher() as desk,
     ):
         desk.fail_next("x", Refused("Non."), times=2)
@@ -312,7 +312,10 @@ def test_any_channels_with_routes_and_another_sender() -> None:
         assert list(desk.publisher.channels) == ["mastodon"]
     with pytest.raises(UnknownNetwork, match="mastodon"), recording_publisher(["mastodont"]):
         pass
-    with pytest.raises(SettingsError, match="What 'apprise' can do is not known"), recording_publisher(["apprise"]):
+    with (
+        pytest.raises(SettingsError, match="The capabilities of 'apprise' are unknown"),
+        recording_publisher(["apprise"]),
+    ):
         pass
 
 

@@ -11,4 +11,5 @@ class TestNtfy(ChannelContract):
     secrets = ("tk_secret",)
 
     def open(self, network: OneCallFixture) -> Ntfy:
-        return Ntfy(topic="police", token=SecretStr("tk_secret"), server=network.url, timeout=0.2, clock=network.clock)
+        token = SecretStr("tk_secret")
+        return Ntfy(topic="police", token=token, server=network.url, timeout=0.2, clock=network.clock)

@@ -1,10 +1,11 @@
-"""What authors of networks test with: the contract suite, networks on the loopback, a clock and a keep.
+"""Test tools: the contract suite, fake servers on the loopback, a fake clock and a state store.
 
-Applications test with [`recording_publisher`][policenotify.testing.publisher.recording_publisher]: what they would have published.
+Applications test with
+[`recording_publisher`][policenotify.testing.publisher.recording_publisher].
 
-Names are imported when they are first used: the stands need no pytest, and only
-[`ChannelContract`][policenotify.testing.contract.core.ChannelContract] and
-[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] need the extra `policenotify[testing]`.
+Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract],
+[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of
+[`FakeSmsServer`][policenotify.testing.servers.sms.FakeSmsServer] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from policenotify.testing.servers.sms import FakeSmsServer, ReceivedSms
     from policenotify.testing.servers.x import FakeXServer
 
-_HOMES = {
+_MODULES = {
     "servers.bluesky": ("FakeBlueskyServer",),
     "contract.core": ("ChannelContract",),
     "fakes": ("FakeClock", "InMemoryStateStore"),
@@ -58,8 +59,8 @@ _HOMES = {
     ),
     "servers.x": ("FakeXServer",),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-_OF_THE_EXTRA = {"pytest", "hypothesis"}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+_EXTRA = {"pytest", "hypothesis"}
 
 __all__ = [
     "Answer",
@@ -93,12 +94,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     except ImportError as error:
-        if error.name in _OF_THE_EXTRA:
+        if error.name in _EXTRA:
             raise MissingExtra(name, "testing") from error
         raise
     globals()[name] = value

@@ -1,4 +1,4 @@
-"""A publisher that publishes nothing, for tests of an application: what would have been said is there to be read.
+"""A publisher for tests of an application: it publishes nothing, and its posts can be read.
 
 ```python
 @pytest.fixture
@@ -38,41 +38,40 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
 from policenotify.validation import did_you_mean
 
-AGAIN = timedelta(minutes=10)
-"""When what failed is tried again: later than any application waits, so that a test sees what one try has come to."""
+RETRY_DELAY = timedelta(minutes=10)
+"""Delay of a retry: longer than an application waits, so that a test sees the result of one attempt."""
 
 _PARIS = ZoneInfo("Europe/Paris")
-_BUDGET = timedelta(seconds=20)  # for which is delivered at the most; nothing here takes so long
+_BUDGET = timedelta(seconds=20)  # longest time of a drain; no test takes so long
 
 
 class Recording:
-    """What an application's publisher would have published: a real publisher, on channels that only write down.
+    """The posts that an application's publisher would have published.
 
     Made by [`recording_publisher`][policenotify.testing.publisher.recording_publisher].
 
     Attributes:
-        publisher: To be handed to the code under test. All of it is real but the networks: checks, routes, wording,
-            journal, retries.
-        clock: Tells its time.
+        publisher: Pass it to the code under test. Only its networks are not real.
+        clock: The clock of the publisher.
     """
 
-    def __init__(self, recorder: Recorder, open_: Callable[..., Publisher], clock: FakeClock | _Machine) -> None:
+    def __init__(self, recorder: Recorder, open_: Callable[..., Publisher], clock: FakeClock | _ShiftedClock) -> None:
         self._recorder = recorder
         self._open = open_
         self.clock = clock
         self.publisher: Publisher = open_()
 
     def __repr__(self) -> str:
-        said = [f"  {post!r}" for post in self.posts] or ["  nothing was said"]
-        return "\n".join((f"Recording of {', '.join(self.publisher.channels)}:", *said))
+        posts = [f"  {post!r}" for post in self.posts] or ["  nothing was published"]
+        return "\n".join((f"Recording of {', '.join(self.publisher.channels)}:", *posts))
 
     @property
     def posts(self) -> tuple[RecordedPost, ...]:
-        """Everything that was said, in order: posts, edits and deletions; of one moment, channel by channel."""
+        """Every post, edit and deletion in order; at the same time, in the order of channels."""
         return self._recorder.posts
 
     def on(self, channel: str) -> tuple[RecordedPost, ...]:
-        """What was said on one channel, in order.
+        """Return the posts of one channel in order.
 
         Raises:
             KeyError: There is no such channel.
@@ -85,44 +84,44 @@ class Recording:
     ) -> None:
         """Let the next posts, edits or deletions on a channel fail.
 
-        What fails and may be asked again is tried again ten minutes later: `deliver(after=timedelta(minutes=10))`.
+        A failure that may be retried is retried ten minutes later: `deliver(after=timedelta(minutes=10))`.
 
         Args:
-            channel: Its name.
-            error: What it raises: `Refused`, `Blocked`, `Unavailable` or `Unconfirmed`.
-            times: How often.
-            published: Readers have it all the same, as behind an `Unconfirmed` they may.
-            recipient: On a channel with recipients: only this person's fails.
+            channel: The channel's name.
+            error: The error to raise: `Refused`, `Blocked`, `Unavailable` or `Unconfirmed`.
+            times: Number of failures.
+            published: Publish the post all the same, as may happen with `Unconfirmed`.
+            recipient: Fail only for this recipient, on a channel with recipients.
 
         Raises:
             KeyError: There is no such channel.
-            ValueError: No network could fail like that.
+            ValueError: No network could fail like this.
         """
         self._check(channel)
-        people = self.publisher.channels[channel].capabilities.recipients
-        fault = ScriptedFault(error=error, published=published, recipient=recipient, people=people)
+        bulk = self.publisher.channels[channel].capabilities.recipients
+        fault = ScriptedFault(error=error, published=published, recipient=recipient, has_recipients=bulk)
         self._recorder.faults[channel] += [fault] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
-        """Let so much time pass, and then deliver what is due: what failed is tried again, the desk is reminded.
+        """Let time pass, then retry failed deliveries, deliver what is due and raise reminders.
 
-        Also for code that publishes with `wait=timedelta(0)` and leaves delivering to a worker.
+        Also for code that publishes with `wait=timedelta(0)` and leaves delivery to a worker.
         """
         self.clock.pass_by(after.total_seconds())
         self.publisher.drain(_BUDGET)
 
     def open_publisher(
         self,
-        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - as `policenotify.open_publisher`, to stand for it
+        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - the signature of `policenotify.open_publisher`
         *,
-        journal: str | None = None,  # noqa: ARG002 - the same
-        clock: Clock | None = None,  # noqa: ARG002 - the same
+        journal: str | None = None,  # noqa: ARG002 - see path
+        clock: Clock | None = None,  # noqa: ARG002 - see path
         on_overdue: Callable[[Reminder], object] | None = None,
     ) -> Publisher:
-        """Another publisher on the same channels and journal, whatever the settings: for code that opens its own.
+        """Open another publisher on the same channels and journal, for code that opens its own.
 
         `monkeypatch.setattr("dispatch.alerts.open_publisher", desk.open_publisher)`, where `dispatch/alerts.py` begins
-        with `from policenotify import open_publisher`.
+        with `from policenotify import open_publisher`. The settings are ignored.
         """
         return self._open(on_overdue=on_overdue)
 
@@ -142,7 +141,7 @@ def recording_publisher(
     clock: FakeClock | None = None,
     journal: str | None = None,
 ) -> Iterator[Recording]:
-    """A publisher whose channels only record: for tests of code that publishes. Nothing leaves, no library is loaded.
+    """Yield a publisher whose channels only record. No network is reached and no client library is loaded.
 
     ```python
     with recording_publisher() as desk:
@@ -150,122 +149,121 @@ def recording_publisher(
         assert "avenue de Toulouse" in desk.on("x")[0].text
     ```
 
-    The texts are those of the true networks, byte for byte. Nothing is left behind: no file, no thread.
+    The texts equal those of the real networks byte for byte. No file and no thread remains.
 
     Args:
-        channels: Names of networks (`"x"`), each as most of its accounts are; or abilities by the name of a channel;
-            or channels as an installation uses them, whose network is left alone. By default X, Mastodon, Bluesky,
-            mail and SMS.
-        settings: An installation's settings file: its channels, routes, languages and categories. No secret and no
-            list of recipients that they name is read.
-        routes: What goes where; none: everything everywhere.
+        channels: Names of networks (`"x"`), with their default capabilities; or capabilities by channel name; or the
+            channels of an installation, whose networks are not reached. By default X, Mastodon, Bluesky, e-mail and
+            SMS.
+        settings: The settings file of an installation, for its channels, routes, languages and categories. Its secrets
+            and recipient lists are not read.
+        routes: The routes; by default every message goes to every channel.
         sender: The service's name; by default "Police nationale".
-        zone: In whose time readers are told when; by default that of Paris.
-        clock: Tells the time; by default the machine's does, and time goes on while the test runs.
-        journal: Another journal than one of its own in a temporary folder: for code that publishes in transactions of
-            its own database. It stays. With settings their keys are used, as whoever made it has.
+        zone: The time zone of the texts; by default that of Paris.
+        clock: The clock; by default the system's, so that time passes during the test.
+        journal: A journal to use instead of a temporary one, for code that publishes in transactions of its own
+            database. It is kept. With settings it is opened with their keys.
 
     Raises:
-        ValueError: There are settings, and something that they say themselves.
-        SettingsError: The settings are wrong, or what a network can do is not known without its account.
-        AssertionError: A fault was asked for, and nothing was said on that channel any more.
+        ValueError: An argument contradicts the settings.
+        SettingsError: The settings are wrong, or the capabilities of a network are unknown without its account.
+        AssertionError: A requested failure did not happen, because nothing more was published on that channel.
     """
-    given = {"channels": channels, "routes": routes, "sender": sender, "zone": zone}
-    if settings is not None and (twice := [name for name, value in given.items() if value is not None]):
-        raise ValueError(f"{', '.join(twice)}: the settings say it; leave it out")
-    told = clock or _Machine()
-    said = read_settings(settings, secrets=False) if settings is not None else None
-    said_of, how = installation(said) if said else (channels_from(FIVE if channels is None else channels), {})
-    how = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **how}
-    recorder = Recorder(told, order=[one.name for one in said_of])
+    arguments = {"channels": channels, "routes": routes, "sender": sender, "zone": zone}
+    if settings is not None and (conflicts := [name for name, value in arguments.items() if value is not None]):
+        raise ValueError(f"{', '.join(conflicts)}: the settings define this. Leave it out")
+    clock_ = clock or _ShiftedClock()
+    loaded = read_settings(settings, secrets=False) if settings is not None else None
+    if loaded is None:
+        configs = _channels_from(NETWORKS if channels is None else channels)
+        options: dict[str, Any] = {}
+    else:
+        configs, options = _installation(loaded)
+    options = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **options}
+    recorder = Recorder(clock_, order=[config.name for config in configs])
     silent = [
-        replace(one, account=one.name, open=opener(recorder, one), discovers_capabilities=False, rate=None)
-        for one in said_of
+        replace(config, account=config.name, open=opener(recorder, config), discovers_capabilities=False, rate=None)
+        for config in configs
     ]
-    # No secrets: a public reference that follows from them is then the same at each run.
-    invented = Keys.create(random.Random(0).randbytes)  # noqa: S311 - the same
-    keys = Keys.load(said.keys_path) if said and journal else invented
+    # Constant keys, so that public references derived from them are the same in each run.
+    constant = Keys.create(random.Random(0).randbytes)  # noqa: S311 - they protect nothing
+    keys = Keys.load(loaded.keys_path) if loaded and journal else constant
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
         url = journal or str(Path(folder) / "journal.db")
 
         def open_(*, on_overdue: Callable[[Reminder], object] | None = None) -> Publisher:
-            ledger = open_journal(url, keys=keys, clock=told, create=True)
+            ledger = open_journal(url, keys=keys, clock=clock_, create=True)
             opened.callback(ledger.close)
-            made = Publisher(
+            publisher = Publisher(
                 journal=ledger,
                 channels=silent,
-                clock=_Pace(told),
-                patience=lambda _age: AGAIN,
+                clock=_RealPace(clock_),
+                patience=lambda _age: RETRY_DELAY,
                 on_overdue=on_overdue,
-                **how,
+                **options,
             )
-            return opened.enter_context(made)
+            return opened.enter_context(publisher)
 
-        yield Recording(recorder, open_, told)
+        yield Recording(recorder, open_, clock_)
     recorder.check_faults()
 
 
-class _Machine(SystemClock):
-    """The machine's clock, which can be put ahead."""
+class _ShiftedClock(SystemClock):
+    """The system clock, which can be moved forward."""
 
     def __init__(self) -> None:
-        self._ahead = timedelta(0)
+        self._shift = timedelta(0)
 
     def now(self) -> datetime:
-        return super().now() + self._ahead
+        return super().now() + self._shift
 
     def pass_by(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
+        self._shift += timedelta(seconds=seconds)
 
 
-class _Pace(SystemClock):
-    """Tells another's time; how much time passes, the machine does: a clock that stands still keeps nobody waiting."""
+class _RealPace(SystemClock):
+    """Another clock's time, but real waiting, so that a stopped clock blocks nothing."""
 
-    def __init__(self, told: Clock) -> None:
-        self._told = told
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
 
     def now(self) -> datetime:
-        return self._told.now()
+        return self._clock.now()
 
 
-FIVE: Final = ("x", "mastodon", "bluesky", "email", "sms")
-"""The networks of a desk that says nothing else."""
+NETWORKS: Final = ("x", "mastodon", "bluesky", "email", "sms")
+"""The default networks of a recording."""
 
-PEOPLE: Final = {
-    "sms": ("+33639980001", "+33639980002"),  # ARCEP: numbers for films, nobody's
+RECIPIENTS: Final = {
+    "sms": ("+33639980001", "+33639980002"),  # ARCEP: numbers reserved for fiction
     "": ("redaction@journal.example", "standard@mairie.example"),
 }
-"""Who hears from a channel with recipients, by network."""
+"""The recipients of a channel, by network."""
 
-_STAND_INS: Final = {
+_PLACEHOLDERS: Final = {
     ("mastodon", "server"): "https://mastodon.invalid",
     ("bluesky", "handle"): "bluesky.invalid",
     ("email", "url"): "mailtos://withheld:withheld@email.invalid",
     ("sms", "url"): "jsons://sms.invalid/?:to={recipient}",
 }
-"""Values that have a form, by network and option."""
+"""Values that must have a valid form, by network and option."""
 
 
-def channels_from(given: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
-    """The channels that a test names.
+def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
+    """Return the channels that a test names."""
+    if isinstance(channels, str):
+        channels = (channels,)
+    if isinstance(channels, Mapping):
+        return [_channel(name, name, capabilities) for name, capabilities in channels.items()]
+    return [
+        _channel(item, item, _default_capabilities(item, network(item).load())) if isinstance(item, str) else item
+        for item in channels
+    ]
 
-    Raises:
-        SettingsError: A network is not known, or what it can do.
-    """
-    if isinstance(given, str):
-        given = (given,)
-    if isinstance(given, Mapping):
-        return [_channel(name, name, capabilities) for name, capabilities in given.items()]
-    return [_channel(one, one, _usual(one, network(one).load())) if isinstance(one, str) else one for one in given]
 
-
-def installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
-    """The channels of an installation, and what else its publisher is made of.
-
-    Raises:
-        SettingsError: What a network can do is not known without its secrets, or something is wrong with it.
-    """
+def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
+    """Return the channels of an installation, and the other arguments of its publisher."""
     channels = [_of_settings(name, channel) for name, channel in settings.channels.items()]
     return channels, {
         "routes": routes_of(settings),
@@ -278,41 +276,44 @@ def installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any
     }
 
 
-def _of_settings(name: str, said: ChannelSettings) -> ChannelConfig:
-    how: dict[str, Any] = {
-        field: getattr(said, field) for field in ChannelOptions.__annotations__ if field != "recipients"
+def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
+    common: dict[str, Any] = {
+        field: getattr(channel, field) for field in ChannelOptions.__annotations__ if field != "recipients"
     }
-    given = {
-        option: _STAND_INS.get((said.network, option), WITHHELD) if value == WITHHELD else value
-        for option, value in said.options.items()
+    options = {
+        option: _PLACEHOLDERS.get((channel.network, option), WITHHELD) if value == WITHHELD else value
+        for option, value in channel.options.items()
     }
-    kind = network(said.network).load()
+    kind = network(channel.network).load()
     try:
-        recipients = None if said.recipients is None else tuple
-        one = configured(name, said.network, given, recipients=recipients, **how)
-        if not one.discovers_capabilities:  # what it claims before it has asked its server is less
-            return _channel(name, said.network, one.capabilities, **how)
+        recipients = None if channel.recipients is None else tuple
+        config = configured(name, channel.network, options, recipients=recipients, **common)
+        if not config.discovers_capabilities:  # else it claims less before it has asked its server
+            return _channel(name, channel.network, config.capabilities, **common)
     except MissingExtra:
         pass
     except SettingsError:
-        if WITHHELD not in said.options.values():
+        if WITHHELD not in channel.options.values():
             raise
-    return _channel(name, said.network, _usual(said.network, kind), **how)
+    return _channel(name, channel.network, _default_capabilities(channel.network, kind), **common)
 
 
-def _usual(name: str, kind: type[Channel]) -> Capabilities:
-    if usual := claims_of(kind):
-        return usual
-    raise SettingsError(f"What {name!r} can do is not known without its account: say it, as channels={{{name!r}: …}}.")
+def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
+    if claims := claims_of(kind):
+        return claims
+    raise SettingsError(
+        f"The capabilities of {name!r} are unknown without its account. "
+        f"Pass them: channels={{{name!r}: Capabilities(…)}}."
+    )
 
 
-def _channel(name: str, on: str, capabilities: Capabilities, **how: Any) -> ChannelConfig:  # noqa: ANN401 - as How
-    people = PEOPLE.get(on, PEOPLE[""])
+def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
+    people = RECIPIENTS.get(on, RECIPIENTS[""])
     recipients = (lambda: people) if capabilities.recipients else None
     return ChannelConfig(
-        name=name, network=on, account=name, capabilities=capabilities, open=_never, recipients=recipients, **how
+        name=name, network=on, account=name, capabilities=capabilities, open=_never, recipients=recipients, **common
     )
 
 
 def _never(_clock: Clock, _keep: StateStore) -> Channel:
-    raise NotImplementedError  # pragma: no cover - a recording puts its own in this place
+    raise NotImplementedError  # pragma: no cover - replaced by the recorder

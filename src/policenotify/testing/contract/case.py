@@ -1,5 +1,5 @@
-"""The bench on which the contract suite tries a channel: how it is opened, what it says, which promises are asked."""
-# ruff: noqa: S101 - asserts are what it is for
+"""Base class of the contract suite: fixtures, helpers and the selection of tests by capabilities."""
+# ruff: noqa: S101 - test code
 
 from __future__ import annotations
 
@@ -26,45 +26,45 @@ _Test = TypeVar("_Test", bound=Callable[..., None])
 _T = TypeVar("_T")
 
 NOT_CLAIMED: Final = "not claimed"
-"""Stands in a class in place of a test that is not asked; pytest collects only what can be called."""
+"""Replaces a test whose capability is not claimed. pytest collects only callables."""
 
 SLOTS: Final = 4
-"""How many channel objects work at once: more than the two that the house opens at least for each channel."""
+"""Number of channel objects that work at once. The dispatcher opens at least two for each channel."""
 
 
-def requires(claims: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
-    """Ask a promise only of channels that make it: for others the test does not exist."""
+def requires(claim: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
+    """Run a test only for channels whose capabilities satisfy *claim*."""
 
     def mark(test: _Test) -> _Test:
-        test.__dict__["requires"] = claims
+        test.__dict__["requires"] = claim
         return test
 
     return mark
 
 
 def can_be_disabled(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
-    """Mark a promise that not every network can keep."""
+    """Mark a promise that an author may disable with `test_… = None`."""
     return test
 
 
 class ContractCase:
-    """What all promises need."""
+    """Fixtures and helpers of the contract suite."""
 
     accepts: ClassVar[Answer] = Answer.json({"id": "1"})
     secrets: ClassVar[tuple[str, ...]] = ()
     patience: ClassVar[float] = 3.0
     uploads: ClassVar[tuple[str, ...]] = ()
-    _said = 0
+    _count = 0
 
-    def open(self, network: Any) -> Channel:  # noqa: ANN401 - each author names his own network here
-        """Make a channel object of the account on *network*: a new one at each call, with a timeout far below `patience`.
+    def open(self, network: Any) -> Channel:  # noqa: ANN401 - each author names the own fixture here
+        """Make a new channel object of the account on *network*, with a timeout far below `patience`.
 
-        It is also called once while the class is made, to learn what the channel claims; *network* does not listen then.
+        It is also called once when the class is created, to read the capabilities. *network* does not listen then.
         """
         raise NotImplementedError(f"{type(self).__name__}.open: return a channel object on the network.")
 
     def make_network(self) -> NetworkFixture:
-        """Make the network on the loopback; override it for one that has a state."""
+        """Make the network on the loopback. Override it for a network with state."""
         return OneCallFixture(self.accepts)
 
     def __init_subclass__(cls, **more: object) -> None:
@@ -73,18 +73,18 @@ class ContractCase:
             return
         with closing(cls().open(cls().make_network())) as channel:
             capabilities = channel.capabilities
-        found = (each for kind in cls.__mro__ for each in vars(kind).items())
-        promises = {name: test for name, test in found if hasattr(test, "requires")}
+        members = (each for kind in cls.__mro__ for each in vars(kind).items())
+        promises = {name: test for name, test in members if hasattr(test, "requires")}
         for name, test in promises.items():
-            if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author has his own, or has struck it out
+            if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author overrides or disables it
                 setattr(cls, name, test if test.requires(capabilities) else NOT_CLAIMED)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Ask of each trouble that the network can suffer."""
-        can = self.make_network().faults
-        for name, troubles in {"doubt": DOUBTS, "unread": UNREAD, "trouble": tuple(Fault)}.items():
+        """Parametrise tests by the faults that the network supports."""
+        supported = self.make_network().faults
+        for name, faults in {"doubt": DOUBTS, "unread": UNREAD, "fault": tuple(Fault)}.items():
             if name in metafunc.fixturenames:
-                metafunc.parametrize(name, [each for each in troubles if each in can], ids=str)
+                metafunc.parametrize(name, [each for each in faults if each in supported], ids=str)
 
     @pytest.fixture
     def network(self) -> Iterator[Any]:
@@ -94,63 +94,61 @@ class ContractCase:
 
     @pytest.fixture
     def channel(self, network: NetworkFixture) -> Iterator[Channel]:
-        """A channel object on it, closed at the end."""
+        """A channel object on the network, closed at the end."""
         with closing(self.open(network)) as channel:
             yield channel
 
     def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
-        """Make another post, later than all before; with what the channel claims."""
-        self._said += 1
+        """Make a post that is later than all before, with the fields that the channel supports."""
+        self._count += 1
         can = channel.capabilities
         fields = {
-            "key": f"{self._said:064x}",
+            "key": f"{self._count:064x}",
             "account": channel.account,
-            "stage": Stage.OPENING if self._said == 1 else Stage.UPDATE,
+            "stage": Stage.OPENING if self._count == 1 else Stage.UPDATE,
             "category": "traffic",
             "language": "fr",
             "text": text,
             "title": "Route barrée" if can.title else "",
             "html": texts.formatted(text) if can.html else "",
-            "created_at": FakeClock().now() + timedelta(seconds=self._said),
+            "created_at": FakeClock().now() + timedelta(seconds=self._count),
         }
         return Post.model_validate(fields | other)
 
-    def request(self, channel: Channel, *answers: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
+    def request(self, channel: Channel, *reply_to: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
         """Prepare another post."""
-        return channel.prepare(self.post(channel, **post), answers)
+        return channel.prepare(self.post(channel, **post), reply_to)
 
     def error_of(self, network: NetworkFixture, call: Callable[[], object]) -> ChannelError:
-        """The error of a call that must fail; it tells no secret."""
+        """Return the error of a call that must fail, and check that it holds no secret."""
         error = texts.error_of(call)
-        self._is_told_well(network, error)
+        self._assert_good_error(network, error)
         return error
 
-    def _is_told_well(self, network: NetworkFixture, error: ChannelError) -> None:
-        """An error gives a reason, and neither it nor what is behind it tells a secret."""
-        told = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
-        self.tells_no_secret(network, told, f"the {type(error).__name__} that was raised, or an error behind it")
-        assert error.reason, f"{type(error).__name__} gives no reason: say what happened, in an officer's words."
+    def _assert_good_error(self, network: NetworkFixture, error: ChannelError) -> None:
+        """Check that an error gives a reason and that its traceback holds no secret."""
+        text = "".join((*traceback.format_exception(error), repr(error), repr(vars(error))))
+        self.assert_no_secret(network, text, f"the {type(error).__name__} that was raised, or an error behind it")
+        assert error.reason, f"{type(error).__name__} gives no reason. Write what happened, in an officer's words."
 
-    def tells_no_secret(self, network: NetworkFixture, told: str, where: str) -> None:
-        """No password, token or reader's address stands there."""
-        hidden = (*self.secrets, *network.secrets, *(person.address for person in PEOPLE))
-        found = [number for number, secret in enumerate(hidden, 1) if secret in told]
-        assert not found, (
-            f"A secret stands in {where} (number {found} of yours, the network's, the readers' addresses). "
-            "`raise … from None` drops what is behind an error."
+    def assert_no_secret(self, network: NetworkFixture, text: str, where: str) -> None:
+        """Check that *text* holds no password, token or reader's address."""
+        secrets = (*self.secrets, *network.secrets, *(person.address for person in PEOPLE))
+        leaks = [number for number, secret in enumerate(secrets, 1) if secret in text]
+        assert not leaks, (
+            f"A secret stands in {where} (number {leaks} of yours, the network's, the readers' addresses). "
+            "`raise … from None` drops the cause of an error."
         )
 
-    def is_kind(self, kind: type[ChannelError], error: ChannelError, trouble: Fault) -> None:
-        """The error tells the truth about the trouble."""
-        assert isinstance(error, kind), (
-            f"After {trouble.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
-        )
+    def assert_kind(self, kind: type[ChannelError], error: ChannelError, fault: Fault) -> None:
+        """Check that *error* is the one that *fault* requires."""
+        assert isinstance(error, kind), f"After {fault.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
 
     def visible_once(self, network: NetworkFixture, text: str) -> VisiblePost:
-        """The post with this text, which readers see exactly once."""
-        found = [each for each in network.visible_posts if text in each.texts]
-        assert len(found) == 1, f"Readers see the post {len(found)} times, not once."
-        return found[0]
+        """Return the post with this text, which readers must see exactly once."""
+        posts = [each for each in network.visible_posts if text in each.texts]
+        assert len(posts) == 1, f"Readers see the post {len(posts)} times, not once."
+        return posts[0]
 
     def at_once(self, calls: Sequence[Callable[[], _T]]) -> list[_T]:
         """Make all calls at the same moment, each in its own thread."""

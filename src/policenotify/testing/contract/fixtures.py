@@ -1,7 +1,7 @@
-"""How the contract suite scripts a network on the loopback: what goes wrong with the next call, and what readers see.
+"""Networks on the loopback as the contract suite controls them: faults of the next call, and visible posts.
 
-A plain HTTP network (one request, one post) needs nothing of this:
-[`OneCallFixture`][policenotify.testing.contract.fixtures.OneCallFixture] does it. One with a state of its own has a stand of
+A plain HTTP network (one request, one post) needs only
+[`OneCallFixture`][policenotify.testing.contract.fixtures.OneCallFixture]. A network with state needs a fake server of
 its own, and a small subclass of [`HttpFixture`][policenotify.testing.contract.fixtures.HttpFixture] that reads it.
 """
 
@@ -18,34 +18,34 @@ from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
 Call: TypeAlias = Literal["post", "find", "edit", "delete"]
-"""What is done on the network when trouble comes. `post` is the call that publishes, not what makes ready for it."""
+"""The kind of call that fails. `post` is the call that publishes, not the preparation before it."""
 
-_SILENT = 5.0  # seconds: longer than the patience of the contract
+_SILENCE = 5.0  # seconds: longer than `patience` of the contract
 
 
 class Fault(StrEnum):
-    """What may go wrong with a call."""
+    """Failures of a call."""
 
     REFUSED = "refused"
-    """The network has read the post and says no, for good."""
+    """The network rejects the post for good."""
     RATE_LIMITED = "later"
     """The network asks us to wait."""
     UNREACHABLE = "nobody"
-    """Nobody listens at the network's address."""
+    """Nothing listens at the network's address."""
     UNAUTHORIZED = "denied"
-    """The network does not accept our credentials."""
+    """The network rejects our credentials."""
     NO_RESPONSE = "silence"
     """No answer comes. Nothing was published."""
     DISCONNECTED = "cut"
     """The connection is closed before an answer. Nothing was published."""
     DISCONNECTED_AFTER = "cut_after"
-    """The same, but it is published."""
+    """The connection is closed before an answer. The post was published."""
     TRUNCATED = "half"
-    """It is published, and the connection is closed within the answer."""
+    """The connection is closed within the answer. The post was published."""
     HTML_PAGE = "page"
-    """Something in between answers with a success and a page for people. Nothing was published."""
+    """A proxy or portal answers with status 200 and a web page. Nothing was published."""
     SERVER_ERROR = "broken"
-    """The network answers that it is broken (HTTP 500). Nothing was published."""
+    """The network answers with HTTP 500. Nothing was published."""
 
 
 DOUBTS: Final = (
@@ -56,29 +56,29 @@ DOUBTS: Final = (
     Fault.HTML_PAGE,
     Fault.SERVER_ERROR,
 )
-"""What leaves a doubt whether the post is out."""
+"""Faults after which the post may be published or not."""
 
-UNREAD: Final = tuple(trouble for trouble in Fault if trouble is not Fault.DISCONNECTED_AFTER)
-"""What leaves unread whether the post is out, when we look for it. A cut question has no effect, after it or not."""
+UNREAD: Final = tuple(fault for fault in Fault if fault is not Fault.DISCONNECTED_AFTER)
+"""Faults after which a lookup has no result. Losing the answer of a lookup is the same as losing the request."""
 
 OUT: Final = frozenset({Fault.DISCONNECTED_AFTER, Fault.TRUNCATED})
-"""After these it is out."""
+"""Faults after which the post is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisiblePost:
-    """A post as a reader has it.
+    """A post as a reader sees it.
 
     Attributes:
-        texts: All that he reads: title, text and formatted text, each whole, lines ended by LF, without the line ends
-            that the network adds to a text.
-        breaks_lines: The network breaks long lines anew, so that a line break is as good as a space.
-        id: The network's id of it; empty where the wire cannot know it.
-        parents: Ids of our earlier posts that it names, from the first of its thread to the one that it answers; on
-            networks that name only the post answered, this one.
+        texts: Everything to read (title, text, formatted text), each whole, with LF line ends and without the line ends
+            that the network adds.
+        breaks_lines: The network breaks long lines, so that a line break equals a space.
+        id: The network's id; empty if the fixture cannot know it.
+        parents: Ids of our earlier posts that it names, from the first of its thread to the one it replies to. Networks
+            that name only the latter have one.
         pictures: Alternative text and bytes of each, in order.
-        reader: On networks with recipients: the address that got it.
-        whole: On networks with recipients: every byte that reached this person.
+        reader: The recipient's address, on networks with recipients.
+        whole: Every byte that reached this recipient, on networks with recipients.
     """
 
     texts: tuple[str, ...]
@@ -91,35 +91,35 @@ class VisiblePost:
 
 
 class NetworkFixture(Protocol):
-    """A network on the loopback, as the contract suite scripts it.
+    """A network on the loopback as the contract suite controls it.
 
-    It listens within `with`. Before, it has an address all the same (port 0 will do), for a channel that is only
-    looked at.
+    It listens within `with`. Before, it has an address all the same (port 0 will do), because a channel is also created
+    only to read its capabilities.
     """
 
     @property
     def clock(self) -> FakeClock:
-        """The time, for channels that ask for it."""
+        """The clock for channels that need one."""
         ...
 
     @property
     def state_store(self) -> InMemoryStateStore:
-        """What all channel objects of the account share."""
+        """The store that all channel objects of the account share."""
         ...
 
     @property
     def faults(self) -> frozenset[Fault]:
-        """What this network can suffer."""
+        """The faults that this network can have."""
         ...
 
     @property
     def retry_after(self) -> timedelta | None:
-        """How long `LATER` asks to wait; `None`: the network does not say."""
+        """The waiting time that `RATE_LIMITED` asks for, or `None` if the network does not state it."""
         ...
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What the network knows and nobody may see: tokens that it gave out."""
+        """Tokens that the network issued, which must appear nowhere."""
         ...
 
     @property
@@ -127,12 +127,12 @@ class NetworkFixture(Protocol):
         """What readers see, oldest first."""
         ...
 
-    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        """Let the next call of this kind go wrong; where that cannot be told apart, all until `recover()`."""
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        """Let the next call of this kind fail, or all calls until `recover()` where they cannot be distinguished."""
         ...
 
     def recover(self) -> None:
-        """End every trouble."""
+        """End every fault."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -141,31 +141,29 @@ class NetworkFixture(Protocol):
 
 
 class BulkFixture(NetworkFixture, Protocol):
-    """The same for a network with recipients."""
+    """A network with recipients."""
 
     def refuse_recipient(self, address: str) -> None:
-        """Refuse this person for good, until `recover()`."""
+        """Reject this recipient for good, until `recover()`."""
         ...
 
 
 class HttpFixture:
     """A network of HTTP calls on a [`FakeServer`][policenotify.testing.servers.http.FakeServer].
 
-    A subclass tells what readers see.
+    A subclass implements `visible_posts`.
 
     Attributes:
         routes: Method and path of each kind of call, as in
             [`FakeServer.on`][policenotify.testing.servers.http.FakeServer.on].
-        faults: All of them.
-        retry_after: How long the network asks us to wait; `None`: it does not say.
-        limit: How it asks us to wait; `None`: with 429, and `retry_after` in `Retry-After`.
-        refusal: How it says no to a post, for good.
-        denial: How it says no to our credentials.
+        limit: The answer to a rate-limited call; `None`: a 429 with `retry_after` in `Retry-After`.
+        refusal: The answer that rejects a post for good.
+        denial: The answer that rejects our credentials.
 
     Args:
-        server: The network. One that looks at the time is made with the wire's clock:
-            `clock = FakeClock(); super().__init__(MyStand(now=clock.now), clock)`.
-        clock: The wire's clock; else a new one.
+        server: The network. A server that uses the time gets the clock of the fixture:
+            `clock = FakeClock(); super().__init__(MyServer(now=clock.now), clock)`.
+        clock: The clock of the fixture; by default a new one.
     """
 
     routes: Mapping[Call, tuple[str, str]] = {
@@ -180,8 +178,8 @@ class HttpFixture:
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
 
-    def __init__(self, stand: FakeServer, clock: FakeClock | None = None) -> None:
-        self.server = stand
+    def __init__(self, server: FakeServer, clock: FakeClock | None = None) -> None:
+        self.server = server
         self.clock: FakeClock = clock or FakeClock()
         self.state_store: InMemoryStateStore = InMemoryStateStore()
 
@@ -194,12 +192,12 @@ class HttpFixture:
 
     @property
     def url(self) -> str:
-        """Where to point the channel."""
+        """The URL for the channel."""
         return self.server.url
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The stand gives nothing out."""
+        """Nothing: the server issues no tokens."""
         return ()
 
     @property
@@ -207,73 +205,73 @@ class HttpFixture:
         """What readers see, oldest first."""
         raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
 
-    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        """Let the next call of this kind go wrong; nobody and denied: all until `recover()`."""
-        if trouble is Fault.UNREACHABLE:
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        """Let the next call of this kind fail; for `UNREACHABLE` and `UNAUTHORIZED` all calls until `recover()`."""
+        if fault is Fault.UNREACHABLE:
             self.server.refuse_connections()
-        elif trouble is Fault.UNAUTHORIZED:
+        elif fault is Fault.UNAUTHORIZED:
             self.server.always(self.denial)
         else:
-            self.server.fail_next(*self.routes[call], self._reply(trouble), effect=trouble in OUT)
+            self.server.fail_next(*self.routes[call], self._reply(fault), effect=fault in OUT)
 
     def recover(self) -> None:
-        """End every trouble."""
+        """End every fault."""
         self.server.recover()
 
-    def _reply(self, trouble: Fault) -> Reply:
+    def _reply(self, fault: Fault) -> Reply:
         replies: dict[Fault, Reply] = {
             Fault.REFUSED: self.refusal,
             Fault.RATE_LIMITED: self.limit
             or Answer.rate_limited(retry_after=int(self.retry_after.total_seconds()) if self.retry_after else None),
-            Fault.NO_RESPONSE: NoResponse(_SILENT),
+            Fault.NO_RESPONSE: NoResponse(_SILENCE),
             Fault.DISCONNECTED: Disconnect(),
             Fault.DISCONNECTED_AFTER: Disconnect(),
             Fault.TRUNCATED: Disconnect("half"),
             Fault.HTML_PAGE: Answer.html("<h1>Log in to the Wi-Fi</h1>"),
             Fault.SERVER_ERROR: Answer.json({"error": "InternalServerError", "message": "oh"}, 500),
         }
-        return replies[trouble]
+        return replies[fault]
 
 
 class OneCallFixture(HttpFixture):
-    """A network without a state of its own: each accepted request is a post, and readers see what it says.
+    """A network without state, on which each accepted request is a post.
 
-    What they read is every text in the request: the strings of a JSON body, the values of a form or of the query, a
-    plain body, the headers' values.
+    Readers see every text of the request: the strings of a JSON body, the values of a form or query, a plain body, and
+    the values of the headers.
 
     Args:
         accepts: The answer to a post.
-        post: Method and path of the request that posts; any other request is answered with an empty JSON object.
+        post: Method and path of the request that posts. Other requests get an empty JSON object.
     """
 
     def __init__(self, accepts: Answer, *, post: tuple[str, str] = ("POST", "*")) -> None:
         super().__init__(FakeServer(Answer.json({})))
         self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
         self._accepts = accepts
-        self._taken: list[RecordedRequest] = []
-        self.server.on(*post, self._take)
+        self._accepted: list[RecordedRequest] = []
+        self.server.on(*post, self._accept)
 
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
-        return [VisiblePost(texts=tuple(_texts(seen))) for seen in list(self._taken)]
+        return [VisiblePost(texts=tuple(_texts(request))) for request in list(self._accepted)]
 
-    def _take(self, seen: RecordedRequest) -> Answer:
-        self._taken.append(seen)
+    def _accept(self, request: RecordedRequest) -> Answer:
+        self._accepted.append(request)
         return self._accepts
 
 
-def _texts(seen: RecordedRequest) -> Iterator[str]:
-    body = seen.body.decode("utf-8", "replace")
+def _texts(request: RecordedRequest) -> Iterator[str]:
+    body = request.body.decode("utf-8", "replace")
     try:
         yield from _strings(json.loads(body))
     except ValueError:
-        if seen.headers.get_content_type() == "application/x-www-form-urlencoded":
-            yield from (value for values in seen.form().values() for value in values)
+        if request.headers.get_content_type() == "application/x-www-form-urlencoded":
+            yield from (value for values in request.form().values() for value in values)
         else:
             yield body
-    yield from (value for values in seen.query.values() for value in values)
-    for value in seen.headers.values():  # read as Latin-1 (RFC 9110, section 5.5), meant as UTF-8 by most
+    yield from (value for values in request.query.values() for value in values)
+    for value in request.headers.values():  # parsed as Latin-1 (RFC 9110, section 5.5), but mostly UTF-8
         yield value.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
