@@ -226,9 +226,9 @@ def test_people_fail_one_by_one_or_together() -> None:
 @pytest.mark.parametrize(
     ("channel", "error", "how", "said"),
     [
-        ("x", Refused("Non."), {"published": True}, "only behind an Unconfirmed"),
-        ("x", Refused("Non."), {"recipient": "a@b.example"}, "this channel has none"),
-        ("sms", Blocked("Non."), {"recipient": "+33639980001"}, "for one person"),
+        ("x", Refused("Non."), {"published": True}, "only after an Unconfirmed"),
+        ("x", Refused("Non."), {"recipient": "a@b.example"}, "this channel has no recipients"),
+        ("sms", Blocked("Non."), {"recipient": "+33639980001"}, "the error of one recipient"),
         ("xx", Refused("Non."), {}, "no channel 'xx' here. Did you mean 'x'?"),
     ],
 )

@@ -52,7 +52,7 @@ class FakeClock:
     def pass_by(self, seconds: float) -> None:
         """Let time pass."""
         if seconds < 0:
-            raise ValueError("seconds: must not be negative")
+            raise ValueError("seconds: time does not go back")
         self._at += timedelta(seconds=seconds)
 
     def jump(self, seconds: float) -> None:

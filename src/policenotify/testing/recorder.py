@@ -82,7 +82,8 @@ class RecordedPost:
         parent = f" answers {self.parent[:12]}" if self.parent else ""
         count = f" to {len(self.recipients)}" if self.recipients else ""
         content = f"{self.title} | {self.text}" if self.title else self.text
-        return f"<{self.channel} {self.operation} {self.id[:12]}: {self.stage}, {self.language}{parent}{count} {content!r}>"
+        start = f"{self.channel} {self.operation} {self.id[:12]}"
+        return f"<{start}: {self.stage}, {self.language}{parent}{count} {content!r}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
