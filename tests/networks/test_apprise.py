@@ -459,7 +459,7 @@ from policenotify.testing.fakes import FakeClock
 by = Apprise(url=SecretStr("ntfy://127.0.0.1:1/alertes"), clock=FakeClock())
 by.account
 before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
-by.abilities
+by.capabilities
 try:
     by.whoami()
 except Exception as error:

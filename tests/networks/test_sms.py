@@ -849,7 +849,7 @@ from policenotify.channel import Recipient, Request
 from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 by = Sms(url=SecretStr("form://127.0.0.1:1/?:to={recipient}"), clock=FakeClock())
-by.abilities, by.account
+by.capabilities, by.account
 request, person = Request(account="", key="0" * 64, body={"text": "x"}), Recipient(key="a", address="+33612345678")
 before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
 try:

@@ -21,12 +21,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from policenotify.testing.servers._tls_tunnel import TlsTunnel
+from policenotify.errors import MissingExtra
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import sms
+
+if TYPE_CHECKING:
+    from policenotify.testing.servers._tls_tunnel import TlsTunnel
 
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
 _NAMED = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11}|3[68]\d{3}")
@@ -139,6 +142,10 @@ class FakeSmsServer(FakeServer):
         The proxy that they name listens from the first use to `close()`.
         """
         if self._tunnel is None:
+            try:
+                from policenotify.testing.servers._tls_tunnel import TlsTunnel  # noqa: PLC0415 - needs the extra
+            except ImportError as error:
+                raise MissingExtra("FakeSmsServer.environment", "testing") from error
             self._tunnel = TlsTunnel(lambda: urlsplit(self.url).port or 0)
         return self._tunnel.environment
 
