@@ -677,7 +677,7 @@ def test_the_account_is_the_senders_address_as_apprise_reads_it(url: str, accoun
         ("mailtos://u:secret@mx.invalid?from=a@b.example&mode=insecure", "password"),
         ("mailtos://u:secret@mx.invalid?from=a@b.example&verify=no", "password"),
         ("mailto://mx.invalid?from=a@b.example", "without encryption"),
-        ("mailtos://mx.invalid?from=a@b.example&mode=tls13", "cannot be read"),
+        ("mailtos://mx.invalid?from=a@b.example&mode=tls13", "cannot read the channel's url"),
         ("mailtos://u@mx.invalid?from=desk@lan", "does not name the sender"),  # no address to apprise
     ],
 )

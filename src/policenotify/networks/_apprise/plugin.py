@@ -1,7 +1,7 @@
-"""What our networks share of apprise: one plugin at a time, at once, and without a word in the log.
+"""Plugins of apprise, loaded one at a time and kept from logging.
 
-Importing this module loads apprise itself, but not its plugins: `Apprise.add("…://…")` imports all of them, importing
-a plugin's module only that one. So networks import this where they first need it.
+Importing this module loads apprise, but not its plugins. `Apprise.add("…://…")` would import all of them. Networks
+import this module where they first need it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from policenotify.transport import mute_loggers
 
 Service = TypeVar("Service", bound=NotifyBase)
 
-# service_timeout=0: apprise would abandon a service after 60 seconds, and go on sending behind our back.
-# http_redirects: a post and its secrets go to nobody else. image_url_…: readers' apps would fetch pictures from GitHub.
+# service_timeout=0: apprise would abandon a service after 60 seconds while it goes on sending.
+# http_redirects: posts and secrets go to no other host. image_url_…: apps would fetch pictures from GitHub.
 ASSET = AppriseAsset(
     app_id="policenotify",
     service_timeout=0,
@@ -36,32 +36,26 @@ ASSET = AppriseAsset(
     image_url_logo="",
 )
 
-# What apprise's plugins call logs, at DEBUG, whole addresses with what stands in their query.
-_LOUD = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.util.retry", "smpplib.Client")))
+# At DEBUG, the libraries of the plugins log whole URLs with their queries.
+_LOGGERS = (logger, *map(logging.getLogger, ("urllib3.connectionpool", "urllib3.util.retry", "smpplib.Client")))
 
-
-hush = mute_loggers(*_LOUD)
-"""Keep apprise from logging what this thread makes it do."""
+hush = mute_loggers(*_LOGGERS)
+"""Keep apprise from logging in this thread."""
 
 
 def service(plugin: type[Service], url: str) -> Service:
-    """Make one of apprise's services from its URL, as `Apprise.instantiate` does, for one known plugin.
+    """Return the service of a URL from a known plugin, as `Apprise.instantiate` does.
 
-    Args:
-        plugin: The plugin's class.
-        url: The URL.
-
-    Returns:
-        The service: no wait between its requests (apprise's default is 5.5 seconds), no retries of its own.
+    It waits neither before requests (apprise's default is 5.5 seconds) nor retries.
 
     Raises:
-        Blocked: The URL makes no sense to the plugin. It is not repeated: it holds a password.
+        Blocked: The plugin cannot read the URL. The URL is not repeated, because it holds a password.
     """
     made = _made(plugin, url)
-    if made is None:  # outside of `except`: apprise's own words hold the password
+    if made is None:  # outside of `except`: apprise's error holds the password
         raise Blocked(
-            "The channel's url cannot be read.",
-            remedy=f"Write it as {plugin.setup_url} tells; percent-encode @ : / ? # in user and password.",
+            "apprise cannot read the channel's url. Nothing was sent.",
+            remedy=f"Write it as described at {plugin.setup_url}; percent-encode @ : / ? # in user and password.",
         )
     made.request_rate_per_sec = 0
     made.retry = 0
@@ -77,7 +71,7 @@ def _made(plugin: type[Service], url: str) -> Service | None:
             return None
 
 
-# Plugins whose module has another name than their scheme; for what is neither here nor so named all must be loaded.
+# Plugins whose module is not named like their scheme. For a scheme in neither group all plugins are loaded.
 _MODULES = {
     "46elks": "fortysixelks",
     "elks": "fortysixelks",
@@ -103,22 +97,18 @@ _MODULES = {
 
 @cache
 def plugin_of(scheme: str) -> type[NotifyBase] | None:
-    """The plugin of apprise for a scheme; only its own module is loaded where its name can be told.
-
-    Args:
-        scheme: In lower case.
-    """
+    """Return the plugin of a lower-case scheme. Only its own module is loaded where its name is known."""
     names = (_MODULES.get(scheme, scheme), scheme.removesuffix("s"))
-    with loading(), warnings.catch_warnings():  # apprise's e-mail plugin looks for imghdr, which is to leave the stdlib
+    with loading(), warnings.catch_warnings():  # apprise imports imghdr, which is deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         for name in names:
             if not name.isidentifier() or find_spec(f"apprise.plugins.{name}") is None:
                 continue
-            for found in list(vars(import_module(f"apprise.plugins.{name}")).values()):
-                if not (isinstance(found, type) and issubclass(found, NotifyBase)):
+            for kind in list(vars(import_module(f"apprise.plugins.{name}")).values()):
+                if not (isinstance(kind, type) and issubclass(kind, NotifyBase)):
                     continue
-                if scheme in schemes(found, "protocol", "secure_protocol"):
-                    return found
+                if scheme in schemes(kind, "protocol", "secure_protocol"):
+                    return kind
         from apprise.manager_plugins import NotificationManager  # noqa: PLC0415 - loads all plugins
 
         every = cast("Any", NotificationManager)()
@@ -127,6 +117,6 @@ def plugin_of(scheme: str) -> type[NotifyBase] | None:
 
 
 def schemes(plugin: type[NotifyBase], *kinds: str) -> set[str]:
-    """The schemes that a plugin has under these of its attributes."""
-    spelled = (getattr(plugin, kind, None) for kind in kinds)
-    return {one for each in spelled for one in ([each] if isinstance(each, str) else each or ())}
+    """Return the schemes of a plugin in these of its attributes."""
+    values = (getattr(plugin, kind, None) for kind in kinds)
+    return {scheme for value in values for scheme in ([value] if isinstance(value, str) else value or ())}
