@@ -104,7 +104,7 @@ def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(sta
     send(matrix, "Évitez l’avenue.\n# 1 < 2")
     [seen] = stand.messages
     assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
-    assert seen.place == stand.rooms["#alertes:matrix.example"]
+    assert seen.place == stand.matrix_rooms["#alertes:matrix.example"]
 
 
 @pytest.mark.parametrize(

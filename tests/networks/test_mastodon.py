@@ -37,7 +37,7 @@ from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, No
 from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
-TOKEN = "stand-token-0123456789"
+TOKEN = "server-token-0123456789"
 POST = "/api/v1/statuses"
 ONE = "/api/v1/statuses/*"
 TIMELINE = "/api/v1/accounts/*/statuses"
@@ -397,7 +397,7 @@ def test_the_limits_are_read_once_a_day(
     opened().prepare(a_post(), ())
     assert asked() == 2
     clock.pass_by(86_400)
-    stand.closed = True
+    stand.hides_limits = True
     channel.prepare(a_post(), ())
     assert channel.capabilities.edits  # as it was
 
@@ -756,7 +756,7 @@ def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMa
 
 
 def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
-    stand.swallows = True
+    stand.drops_posts = True
     error = error_of(lambda: say(channel, a_post()))
     assert type(error) is Refused
     assert "spam filter" in str(error)
@@ -814,7 +814,7 @@ def test_pictures_are_not_waited_for_without_an_end(
 
 
 def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    stand.polls, stand.unreadable = 1, True
+    stand.polls, stand.processing_fails = 1, True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
     assert "Error processing" in str(error)

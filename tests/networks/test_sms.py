@@ -562,7 +562,10 @@ def test_another_country_has_numbers_of_its_own(stand: FakeSmsServer) -> None:
 
 
 def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: FakeSmsServer) -> None:
-    assert send(channel(stand), person("jon", "+354 611 12"), PEOPLE[0]) == {"jon": "refused", "ana": "posted"}
+    by = channel(stand)
+    outcomes = list(by.send_each(by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0])))
+    assert [each.outcome for each in outcomes] == ["refused", "posted"]
+    assert outcomes[0].reason == "apprise takes no telephone numbers of this length."
 
 
 # --- how long a text may be

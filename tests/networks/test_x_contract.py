@@ -46,13 +46,13 @@ class XFixture(HttpFixture):
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
         if trouble is Fault.UNAUTHORIZED:
-            self.server.nobody = True
+            self.server.rejects_credentials = True
         else:
             super().fail_next(trouble, call)
 
     def recover(self) -> None:
         super().recover()
-        self.server.nobody = False
+        self.server.rejects_credentials = False
 
 
 class TestX(ChannelContract):

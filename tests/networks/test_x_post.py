@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.networks.x.post import answers_same, is_id, posted_at, reads_same
-from policenotify.testing.servers.x import XPost, shown
+from policenotify.testing.servers.x import XPost, post_entity
 from policenotify.testing.strategies import prose
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -89,8 +89,8 @@ def test_pictures_add_a_link_to_the_text() -> None:
 def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
     post = XPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
-    assert reads_same({"text": text}, shown(post, of_whom, fields), of_whom)
-    assert reads_same({"text": text}, shown(post, of_whom, frozenset()), of_whom)
+    assert reads_same({"text": text}, post_entity(post, of_whom, fields), of_whom)
+    assert reads_same({"text": text}, post_entity(post, of_whom, frozenset()), of_whom)
 
 
 @pytest.mark.parametrize(

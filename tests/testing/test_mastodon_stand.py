@@ -191,7 +191,7 @@ def test_uploads_that_are_refused(caller: Caller, stand: FakeMastodonServer) -> 
     assert "more than 4" in caller.post("x", media_ids=ids)["error"]
     stand.forget_media()
     assert f"{ids[0]}" in caller.post("x", media_ids=ids[:1])["error"]
-    stand.unreadable = True
+    stand.processing_fails = True
     assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
 
 
@@ -248,7 +248,7 @@ def test_the_timeline_has_pages(caller: Caller, stand: FakeMastodonServer) -> No
 
 
 def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: FakeMastodonServer) -> None:
-    stand.swallows = True
+    stand.drops_posts = True
     got = caller.post("x", key="k")
     assert got["http"] == 200
     assert caller.call("GET", f"v1/statuses/{got['id']}")["http"] == 404
@@ -260,7 +260,7 @@ def test_what_it_says_of_itself(caller: Caller, stand: FakeMastodonServer) -> No
     assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
     assert newer["configuration"]["media_attachments"]["description_limit"] == 1500
     assert "description_limit" not in older["configuration"]["media_attachments"]
-    stand.closed = True
+    stand.hides_limits = True
     assert (caller.call("GET", "v2/instance/")["http"], caller.call("GET", "v1/instance")["http"]) == (404, 403)
 
 
@@ -310,7 +310,7 @@ def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: htt
         assert caller.call("GET", "v2/instance/")["http"] == 404
         stand.token = "another-token-9876543210"
         refused = http.post(
-            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer stand-token-0123456789"}, data={}
+            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer server-token-0123456789"}, data={}
         )
         assert (refused.status_code, refused.text) == (400, "Invalid Bearer token")
         assert refused.headers["Content-Type"].startswith("text/html")

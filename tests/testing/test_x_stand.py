@@ -171,7 +171,7 @@ def test_answers_are_restricted(caller: Caller, stand: FakeXServer) -> None:
     assert detail(caller.create("Deux", parent="7")) == missing
     stand.unseen = {first}
     assert detail(caller.create("Deux", parent=first)) == missing
-    stand.unseen, stand.may_answer = set(), "nobody"
+    stand.unseen, stand.may_answer = set(), "none"
     status, said = detail(caller.create("Deux", parent=first))
     assert status == 403
     assert said.startswith("Reply to this conversation is not allowed because you have not been mentioned")
@@ -241,7 +241,7 @@ def test_a_picture_takes_time(caller: Caller, stand: FakeXServer) -> None:
     states = [caller.call("GET", "/2/media/upload", **query)["json"]["data"]["processing_info"] for _ in range(2)]
     assert [info["state"] for info in states] == ["in_progress", "succeeded"]
     assert caller.create(media={"media_ids": [number]})["status"] == 201
-    stand.polls, stand.unusable = 0, True
+    stand.polls, stand.processing_fails = 0, True
     assert caller.create("Autre", media={"media_ids": [caller.upload()]})["status"] == 400
 
 
@@ -328,7 +328,7 @@ def test_refusals_have_either_form_of_x(caller: Caller, stand: FakeXServer) -> N
         "message": "You are not allowed to create a Tweet with duplicate content.",
     }
     assert caller.timeline(**{"tweet.fields": "x"})["json"]["code"] == 400
-    stand.nobody = True
+    stand.rejects_credentials = True
     assert caller.create("Deux")["json"] == {"code": 401, "message": "Unauthorized"}
 
 
@@ -353,7 +353,7 @@ def test_who_has_no_keys_is_not_let_in(caller: Caller, stand: FakeXServer) -> No
     ):
         caller.auth = auth
         assert caller.call("GET", "/2/users/me")["status"] == 401
-    caller.auth, stand.nobody = OAuth1(*stand.consumer, *stand.access), True
+    caller.auth, stand.rejects_credentials = OAuth1(*stand.consumer, *stand.access), True
     assert caller.call("GET", "/2/users/me")["status"] == 401
     assert caller.renew(stand.refresh_token)["status"] == 400
 

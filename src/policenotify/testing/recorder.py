@@ -50,7 +50,7 @@ class RecordedPost:
         link: A page with more, or `None`.
         pictures: Without their bytes.
         language: BCP 47.
-        answers: Ids of our posts above it, from the opening to the one it replies to.
+        reply_to: Ids of our posts above it, from the opening to the one it replies to.
         recipients: Addresses that received it, on a channel with recipients.
         at: Time of publication.
     """
@@ -69,14 +69,14 @@ class RecordedPost:
     stage: Stage
     category: str
     exercise: bool
-    answers: tuple[str, ...]
+    reply_to: tuple[str, ...]
     recipients: tuple[str, ...]
     at: datetime
 
     @property
     def parent(self) -> str | None:
         """Id of the post that it replies to."""
-        return self.answers[-1] if self.answers else None
+        return self.reply_to[-1] if self.reply_to else None
 
     def __repr__(self) -> str:  # without addresses: a test report may be published
         parent = f" answers {self.parent[:12]}" if self.parent else ""
@@ -236,7 +236,7 @@ class _RecordingChannel:
             stage=post.stage,
             category=post.category,
             exercise=post.exercise,
-            answers=tuple(map(str, answers)),
+            reply_to=tuple(map(str, answers)),
             recipients=(),
             at=post.created_at,
         )

@@ -1,4 +1,4 @@
-"""What the Mastodon stand holds: posts and pictures, how they change, and how the server tells of them."""
+"""Posts and pictures of the fake Mastodon server: their state, API entities and visible form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARKED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PostVersion:
-    """An earlier version of a post, which readers may look at for ever."""
+    """An earlier version of a post, which stays readable."""
 
     text: str
     warning: str
@@ -32,18 +32,13 @@ class MastodonPost:
     """A post as a reader sees it.
 
     Attributes:
-        id: The server's id of it.
-        url: Where it is.
-        text: What is read.
-        warning: What stands above the text, which is then folded away; empty: nothing.
-        sensitive: Its pictures are shown on a click only.
+        warning: The content warning, behind which the text is folded; empty: none.
+        sensitive: Its pictures are hidden until a click.
         visibility: `public`, `unlisted`, `private` or `direct`.
         language: ISO 639.
-        images: Its pictures.
-        parent: Id of the post that it answers, or `None`.
-        created_at: When it was posted.
-        edited_at: When it was changed last, or `None`.
-        history: Its earlier versions, oldest first.
+        parent: Id of the post that it replies to, or `None`.
+        edited_at: Time of the last edit, or `None`.
+        history: Earlier versions, oldest first.
     """
 
     id: str
@@ -61,12 +56,12 @@ class MastodonPost:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Hashtags that find the post: those of public posts, after white space, and with a letter in them."""
+        """Hashtags that find the post: in public posts, after white space, with at least one letter."""
         return tuple(hit["tag"] for hit in _MARKED.finditer(self.text) if hit["tag"] and self.visibility == "public")
 
 
 def html(text: str, server: str) -> str:
-    """The text as the server shows it: paragraphs, links in three pieces, mentions without their domain."""
+    """Return the HTML that the server makes of a text: paragraphs, links in three parts, mentions without domain."""
 
     def marked(hit: re.Match[str]) -> str:
         if hit["url"]:
@@ -90,7 +85,7 @@ class Media:
     """An upload.
 
     Attributes:
-        polls: How often it must still be asked for until it is processed.
+        polls: Number of status requests until it is processed.
         status: Id of the post that shows it, or `None`.
     """
 
@@ -101,8 +96,8 @@ class Media:
     polls: int
     status: str | None = None
 
-    def said(self, server: str) -> dict[str, Any]:
-        """It as an entity of the API; without a URL while it is worked on."""
+    def entity(self, server: str) -> dict[str, Any]:
+        """Return the API entity, without URL during processing."""
         url = None if self.polls else f"{server}/media/{self.id}"
         return {"id": self.id, "type": "image", "url": url, "description": self.alt}
 
@@ -124,11 +119,11 @@ class Status:
     history: list[PostVersion] = field(default_factory=list)
 
     def attach(self, media: list[Media]) -> None:
-        """Show these pictures, and no others."""
-        for one in self.media:
-            one.status = None
-        for one in media:
-            one.status = self.id
+        """Show these pictures only."""
+        for item in self.media:
+            item.status = None
+        for item in media:
+            item.status = self.id
         self.media = media
 
     def change(
@@ -141,20 +136,20 @@ class Status:
         media: list[Media] | None = None,
         alts: Mapping[str, str] | None = None,
     ) -> None:
-        """Make an edit, if it is one: what changes nothing adds no version."""
-        before, was = self._state(), PostVersion(self.text, self.warning, self.edited_at or self.created_at)
+        """Edit the post. An edit that changes nothing adds no version."""
+        before, version = self._state(), PostVersion(self.text, self.warning, self.edited_at or self.created_at)
         self.text = text
         self.warning = self.warning if warning is None else warning
         self.sensitive = self.sensitive if sensitive is None else sensitive
         self.attach(self.media if media is None else media)
-        for one in self.media:
-            one.alt = (alts or {}).get(one.id, one.alt)
+        for item in self.media:
+            item.alt = (alts or {}).get(item.id, item.alt)
         if self._state() != before:
-            self.history.append(was)
+            self.history.append(version)
             self.edited_at = at
 
-    def said(self, server: str, account: Mapping[str, Any]) -> dict[str, Any]:
-        """It as an entity of the API."""
+    def entity(self, server: str, account: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the API entity."""
         return {
             "id": self.id,
             "uri": f"{server}/users/{account['username']}/statuses/{self.id}",
@@ -169,11 +164,11 @@ class Status:
             "content": html(self.text, server),
             "reblog": None,
             "account": account,
-            "media_attachments": [media.said(server) for media in self.media],
+            "media_attachments": [media.entity(server) for media in self.media],
         }
 
-    def shown(self, server: str, handle: str) -> MastodonPost:
-        """It as a reader sees it."""
+    def visible(self, server: str, handle: str) -> MastodonPost:
+        """Return the post as readers see it."""
         return MastodonPost(
             id=self.id,
             url=self._url(server, handle),
@@ -197,5 +192,5 @@ class Status:
 
 
 def iso(at: datetime) -> str:
-    """A time as the API writes it."""
+    """Return a time in the format of the API."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,6 +19,8 @@ from threading import Lock, Thread
 
 from trustme import CA
 
+from policenotify.testing.servers import bound_socket
+
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 
@@ -58,9 +60,7 @@ class TlsTunnel:
         server, self._server = self._server, None
         if server is not None:
             server.stop()
-            self._bound = socket.socket()  # bound, not listening: the port stays reserved
-            self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._bound.bind(("127.0.0.1", self._port))
+            self._bound = bound_socket(self._port)  # not listening: the port stays reserved
 
     def accept(self) -> None:
         """Listen at the same port."""
