@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from fake_threads import FakeThreadsServer
 from policenotify_threads import Threads, length
 from pydantic import SecretStr
-from threads_stand import ThreadsStand
 
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, HttpFixture, InMemoryStateStore, VisiblePost
@@ -18,7 +18,7 @@ from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, Http
 class ThreadsFixture(HttpFixture):
     """What readers of Threads see. It does not say how long it wants us to wait."""
 
-    server: ThreadsStand
+    server: FakeThreadsServer
     retry_after = None
     limit = Answer.json({"error": {"message": "(#4) Application request limit reached", "code": 4}}, 403)
     refusal = Answer.json({"error": {"message": "(#100) Invalid parameter", "code": 100}}, 400)
@@ -26,7 +26,7 @@ class ThreadsFixture(HttpFixture):
 
     def __init__(self) -> None:
         clock = FakeClock()
-        super().__init__(ThreadsStand(now=clock.now), clock)
+        super().__init__(FakeThreadsServer(now=clock.now), clock)
         self.routes = {
             "post": ("POST", "/v1.0/me/threads_publish"),
             "find": ("GET", "/v1.0/me/threads"),
