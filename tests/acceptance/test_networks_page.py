@@ -9,7 +9,7 @@ import pytest
 
 from policenotify.cli.network_info import look, words_of
 from policenotify.cli.output import UNVERIFIED
-from policenotify.networks.registry import OURS, network, networks
+from policenotify.networks.registry import OWN_PACKAGE, network, networks
 from tests.support import networks_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "networks.md"
@@ -24,7 +24,7 @@ def test_the_page_tells_what_the_networks_declare() -> None:
 
 
 def test_no_network_is_left_out() -> None:
-    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OURS}
+    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OWN_PACKAGE}
 
 
 @pytest.mark.parametrize("name", networks_page.OPTIONS)
@@ -35,13 +35,13 @@ def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
         assert name == "apprise"
         return
     told = "; ".join(words_of(capabilities))
-    assert (rows["a post can be changed"] == "yes") == ("posts can be changed" in told)
-    assert (rows["a post can be taken back"] == "yes") == ("posts can be taken back" in told)
-    assert bool(rows["one key posts once"]) == ("one key posts once" in told)
-    assert rows["one key posts once"] in told
-    assert rows["a text may count"].replace(",", "") in told
-    assert (rows["its yes"] == "unverified") == (UNVERIFIED in told)
-    assert bool(rows["a post can be looked for, and its absence believed"]) == ("it can be asked" in told)
+    assert (rows["edits"] == "yes") == ("posts can be changed" in told)
+    assert (rows["deletes"] == "yes") == ("posts can be taken back" in told)
+    assert bool(rows["key posts once"]) == ("one key posts once" in told)
+    assert rows["key posts once"] in told
+    assert rows["text limit"].replace(",", "") in told
+    assert (rows["confirmation"] == "unverified") == (UNVERIFIED in told)
+    assert bool(rows["look-up, absence believed"]) == ("it can be asked" in told)
 
 
 def _row(line: str, name: str) -> tuple[str, str]:

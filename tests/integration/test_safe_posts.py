@@ -15,7 +15,7 @@ from policenotify.errors import MessageTooLong
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale
+from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.render.places import place_of, tagged
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
@@ -23,6 +23,8 @@ from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, u
 from policenotify.text.spans import find_mentions, hashtag, is_address, spans_of
 
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+FR: Final = LOCALES["fr"]
+EN: Final = LOCALES["en"]
 
 
 def _never(_clock: Clock, _keep: StateStore) -> Channel:
@@ -57,7 +59,7 @@ def _scene(
     return RenderContext(
         message=message,
         language=words.language,
-        words=words,
+        locale=words,
         profile=PROFILES[message.category],
         now=AT,
         zone=PARIS,
@@ -112,9 +114,9 @@ def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
 
 def test_french_sets_its_spaces_and_english_does_not() -> None:
     text = "Attention : 18 h !"
-    assert _scene(_message()).set(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
-    assert _scene(_message(), EN).set(text) == text
-    assert {tag: words.sets_spaces for tag, words in WORDS.items()} == {"fr": True, "en": False}
+    assert _scene(_message()).typeset(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
+    assert _scene(_message(), EN).typeset(text) == text
+    assert {tag: words.sets_spaces for tag, words in LOCALES.items()} == {"fr": True, "en": False}
 
 
 @pytest.mark.parametrize(
@@ -187,4 +189,4 @@ def test_a_place_holds_no_links() -> None:
             "road": {"road": "A9", "exit": "sortie 31.Au sud", "direction": "Lyon.Me"},
         }
     ).location
-    assert place_of(place, FR).whole() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"
+    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"

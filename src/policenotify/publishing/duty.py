@@ -69,7 +69,7 @@ class DutyNotifier:
         at, language = self.journal.now(), channels[0].languages[0]
         publication = self.deciding.ulid(at)
         reminding = self.reminders.reminding
-        words = best_match(language, self.deciding.words) or next(iter(self.deciding.words.values()))
+        words = best_match(language, self.deciding.locales) or next(iter(self.deciding.locales.values()))
         message = duty_message(
             reminder, language=language, words=words, phrases=reminding.words, zone=self.deciding.zone
         )
@@ -94,4 +94,4 @@ class DutyNotifier:
             pending=pending,
             readers=readers,
         )
-        self.journal.publish(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))
+        self.journal.publications.add(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))

@@ -93,7 +93,7 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
         ({"schedule": [{"event": "school_holidays"}]}, "name the school zone"),
         ({"schedule": [{"event": "public_holidays:99"}]}, "no part of France '99'"),
         ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is no calendar"),
-        ({"silence": {"areas": ["34"]}}, "is no area"),
+        ({"silence": {"areas": ["34"]}}, "is not an area"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import pytest
 
-from policenotify.checks import CHECKS, Check, CheckContext, check
+from policenotify.checks import CHECKS, Check, CheckContext, run_checks
 from policenotify.findings import Finding, Level
 from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import resolve
-from policenotify.render.locales import PROFILES, WORDS, CategoryProfile
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
 
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
@@ -322,7 +322,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
 
 
 def _remarks(code: str, draft: CheckContext) -> tuple[Finding, ...]:
-    return check(draft, [one for one in CHECKS if one.code == code])
+    return run_checks(draft, [one for one in CHECKS if one.code == code])
 
 
 @pytest.mark.parametrize(("code", "draft"), [(code, draft) for code, drafts in GOOD.items() for draft in drafts])
@@ -351,12 +351,12 @@ def test_every_check_has_a_code_a_basis_and_examples() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
 def test_nothing_forbids_what_a_desk_really_writes(sample: Sample) -> None:
-    assert [str(finding) for finding in check(_of(sample)) if finding.blocks] == []
+    assert [str(finding) for finding in run_checks(_of(sample)) if finding.blocks] == []
 
 
 def test_what_forbids_the_message_comes_first_else_in_the_order_of_the_checks() -> None:
     message = _message(location=None, next_update_at=None, instruction="", expires_at=NOW)
-    found = [(finding.code, str(finding.level)) for finding in check(_draft(message))]
+    found = [(finding.code, str(finding.level)) for finding in run_checks(_draft(message))]
     assert found == [("PN101", "error"), ("PN108", "error"), ("PN103", "warning")]
 
 
@@ -367,8 +367,8 @@ def test_an_installation_adds_a_check_of_its_own() -> None:
         return [remark] if loud else []
 
     own = Check(code="X1", title="No shouting", basis="House rule", find=shouting)
-    assert [found.code for found in check(_draft(_message(headline="ACCIDENT")), (*CHECKS, own))] == ["X1"]
-    assert check(_draft(_message()), (*CHECKS, own)) == ()
+    assert [found.code for found in run_checks(_draft(_message(headline="ACCIDENT")), (*CHECKS, own))] == ["X1"]
+    assert run_checks(_draft(_message()), (*CHECKS, own)) == ()
 
 
 @pytest.mark.parametrize(
@@ -399,13 +399,13 @@ def test_the_severity_of_the_category_counts_where_the_message_gives_none() -> N
 
 
 def test_words_that_were_dropped_in_are_checked_with() -> None:
-    german = replace(WORDS["en"], language="de", exercise="ÜBUNG", all_clear=("wieder frei",))
-    words = {**WORDS, "de": german}
+    german = LOCALES["en"].model_copy(update={"language": "de", "exercise": "ÜBUNG", "all_clear": ("wieder frei",)})
+    words = {**LOCALES, "de": german}
     end = _draft(_message(lifecycle=END, language="de-CH", instruction="Der Einsatz ist vorbei."))
-    assert "PN110" not in {found.code for found in check(end)}
-    assert "PN110" in {found.code for found in check(replace(end, words=words))}
+    assert "PN110" not in {found.code for found in run_checks(end)}
+    assert "PN110" in {found.code for found in run_checks(replace(end, locales=words))}
     free = _draft(_message(lifecycle=END, language="de-CH", instruction="Die Straße ist wieder frei."))
-    assert "PN110" not in {found.code for found in check(replace(free, words=words))}
+    assert "PN110" not in {found.code for found in run_checks(replace(free, locales=words))}
     drill = _draft(_message(headline="ÜBUNG: Brand"))
-    assert "PN111" not in {found.code for found in check(drill)}
-    assert "PN111" in {found.code for found in check(replace(drill, words=words))}
+    assert "PN111" not in {found.code for found in run_checks(drill)}
+    assert "PN111" in {found.code for found in run_checks(replace(drill, locales=words))}

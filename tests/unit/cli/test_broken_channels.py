@@ -76,15 +76,15 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
     "language without words": (
         "bluesky",
         lambda d, _: _change(d, "handle =", 'languages = ["oc"]\nhandle ='),
-        "there are no words for 'oc'",
+        "there are no phrases for 'oc'",
     ),
     "network unknown": ("bluesky", lambda d, _: _change(d, '"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
     "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
     "list missing": ("presse", _no_list, "cannot be read (No such file"),
     "list unreadable": ("presse", _unreadable_list, "it is not UTF-8"),
     "no table": ("bluesky", lambda d, _: _no_table(d), "channels.bluesky: Input should be"),
-    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is no name of a file"),
-    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is no name of a file"),
+    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is not a file name"),
+    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is not a file name"),
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
@@ -378,7 +378,7 @@ def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blo
     with _opened(desk) as publisher, publisher.worker():
         publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
         publisher.drain(timedelta(seconds=0.1))
-        assert list(publisher.journal.blocked()) == ["bluesky"]
+        assert list(publisher.journal.channels.blocked()) == ["bluesky"]
         secret.write_text(desk.bluesky.password, encoding="utf-8")
         assert run("doctor").code == 0
         _until(lambda: len(desk.bluesky.posts) == 1)
@@ -458,7 +458,7 @@ def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk)
         opened = publisher.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.REFUSED
-    assert "'drone' is no category here" in opened.on("bluesky").reason
+    assert "'drone' is not a category here" in opened.on("bluesky").reason
     assert "publish it again with another key" in opened.on("bluesky").reason
 
 
@@ -488,7 +488,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> 
         publisher.publish(accident(), key="open", actor="desk")
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
-        [reminder] = publisher.journal.unfinished()
+        [reminder] = publisher.journal.publications.unfinished()
         assert reminder.on("duty").unrendered
     assert desk.mail.mailbox(chief) == []
     (desk.folder / "duty").write_text(desk.mail_url, encoding="utf-8")

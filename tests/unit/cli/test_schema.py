@@ -12,8 +12,7 @@ import pytest
 from policenotify.cli.commands.schema import NAMES
 from policenotify.cli.json_schemas import SCHEMAS
 from policenotify.model.message import Message
-from policenotify.render.locales import WORDS, Locale
-from policenotify.render.locales.toml_export import words_as_toml
+from policenotify.render.locales import LOCALES, template
 from policenotify.settings import TEMPLATE
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run
@@ -125,7 +124,8 @@ def test_an_unknown_schema_is_met_with_the_nearest(run: Run) -> None:
     ran = run("schema", "mesage")
     assert ran.code == 2
     assert (
-        "'mesage' is none of message, settings, words, publication, receipt, post. Did you mean 'message'?" in ran.err
+        "'mesage' is none of message, settings, language, publication, receipt, post. Did you mean 'message'?"
+        in ran.err
     )
 
 
@@ -136,10 +136,10 @@ def test_a_severity_is_met_with_the_nearest(run: Run) -> None:
     assert "Did you mean 'Severe'?" in ran.err
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_a_shipped_language_keeps_the_schema_of_words(run: Run, words: Locale) -> None:
-    schema = _schema(run, "words")
-    table = tomllib.loads(words_as_toml(words))
+@pytest.mark.parametrize("language", LOCALES)
+def test_a_shipped_language_keeps_the_schema_of_languages(run: Run, language: str) -> None:
+    schema = _schema(run, "language")
+    table = tomllib.loads(template(language))
     assert wrong(table, schema, schema) == []
     assert wrong({**table, "since": "seit {day}, {time}", "hashtags": {"fire": "Feu"}}, schema, schema) == []
     assert wrong({**table, "sinse": "x"}, schema, schema) == [".sinse: is not known"]

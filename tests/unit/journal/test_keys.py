@@ -29,7 +29,7 @@ def keys() -> Keys:
 
 
 def test_the_file_is_for_its_owner_only_and_comes_back_the_same(keys: Keys, tmp_path: Path) -> None:
-    path = tmp_path / "policenotify.journal.keys"
+    path = tmp_path / "policenotify.keys"
     keys.save(path)
     assert path.stat().st_mode & 0o777 == 0o600
     again = Keys.load(path)

@@ -170,7 +170,9 @@ def test_a_new_word_begins_anew_and_an_end_ends_it(house: House) -> None:
 
 
 def test_an_incident_without_a_deadline_has_one_of_a_day(house: House) -> None:
-    profiles = {"traffic_accident": replace(house.publisher().profiles["traffic_accident"], lifetime=None)}
+    profiles = {
+        "traffic_accident": house.publisher().profiles["traffic_accident"].model_copy(update={"lifetime": None})
+    }
     publisher = house.publisher(profiles=profiles)
     publisher.publish(accident(), key="k", actor="desk")
     assert publisher.incidents()[0].due_at == house.clock.now() + timedelta(days=1)
@@ -196,9 +198,11 @@ def test_who_was_faster_has_raised_it(house: House) -> None:
     house.clock.pass_by(3600)
     slow = Reminders(journal=publisher.journal, reminding=ReminderPolicy(), on_overdue=told.append)
     [line] = publisher.incidents()
-    assert publisher.journal.remind(INCIDENT, due, 1)
-    assert not publisher.journal.remind(INCIDENT, due, 1)
-    assert not publisher.journal.remind(INCIDENT, due - MINUTE, 2)  # of a word that was said meanwhile
+    assert publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
+    assert not publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
+    assert not publisher.journal.incidents.record_reminder(
+        INCIDENT, due - MINUTE, 2
+    )  # of a word that was said meanwhile
     assert line.reminders == 0
     assert slow.raise_due()[0].level == 1
     assert told == []
@@ -257,7 +261,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
     publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
-    [reminder] = publisher.journal.unfinished()
+    [reminder] = publisher.journal.publications.unfinished()
     outcomes = {"small": Outcome.REFUSED, "duty": Outcome.WAITING}
     assert {one.channel: one.outcome for one in reminder} == {name: outcomes[name] for name in names}
     assert reminder.on("duty").unrendered
@@ -300,10 +304,10 @@ def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
 
 def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
     with closing(house.publisher()) as opened:
-        words = {"en": opened.words["en"]}
-    publisher = house.publisher(reminding=DUTY, words={**words, "fr": opened.words["fr"]})
+        words = {"en": opened.locales["en"]}
+    publisher = house.publisher(reminding=DUTY, locales={**words, "fr": opened.locales["fr"]})
     _open(publisher)
-    publisher._deciding.words = words
+    publisher._deciding.locales = words
     caplog.clear()
     house.after(HOUR, publisher, publisher)
     [said] = [record.getMessage() for record in caplog.records if "duty" in record.getMessage()]
@@ -330,13 +334,13 @@ def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(house: Ho
     before = house.publisher(channels=[house.sky.configured("sky"), press])
     _open(before)
     now = house.publisher(channels=[house.sky.configured("sky", retired=True), house.duty.configured("duty")])
-    assert now.journal.channels_with_open_incidents() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
+    assert now.journal.incidents.open_by_channel() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
     over = now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert {receipt.channel: (receipt.outcome.value, receipt.reason) for receipt in over} == {
         "sky": ("posted", ""),
         "press": ("skipped", "'press' is not configured any more."),
     }
-    assert now.journal.channels_with_open_incidents() == {}
+    assert now.journal.incidents.open_by_channel() == {}
 
 
 def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(house: House) -> None:

@@ -1,6 +1,6 @@
 """Every wording at a glance: a page for each category, with all its stages on all networks.
 
-`python tests/test_golden.py` writes the pages anew; look at the difference before it is committed.
+`python tests/unit/render/test_golden.py` writes the pages anew; look at the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.publishing.defaults import resolve
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import PROFILES, WORDS
+from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
 from tests.support.shipped_files import NETWORKS, channel_on
@@ -132,7 +132,7 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Channe
     scene = RenderContext(
         message=_message(category, stage),
         language=language,
-        words=WORDS[language],
+        locale=LOCALES[language],
         profile=PROFILES[category],
         now=AT + timedelta(minutes=0 if begins else 33),
         zone=PARIS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from datetime import UTC, datetime, timedelta
 from string import Formatter
@@ -15,10 +14,13 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, CategoryProfile, Locale, Phrase, profile_of
+from policenotify.render import locales
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale, Phrase, profile_of
+from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.text.spans import hashtag
 
 PARIS = ZoneInfo("Europe/Paris")
+FR, EN = LOCALES["fr"], LOCALES["en"]
 LATER = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 
 
@@ -26,15 +28,15 @@ def _at(month: int, day: int, hour: int, minute: int = 0, year: int = 2026) -> d
     return datetime(year, month, day, hour, minute, tzinfo=PARIS)
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize("words", LOCALES.values(), ids=LOCALES)
 def test_no_phrase_is_missing(words: Locale) -> None:
-    for field in dataclasses.fields(words):
-        value = getattr(words, field.name)
+    for field in Locale.model_fields:
+        value = getattr(words, field)
         if isinstance(value, Phrase):
             assert value.today
             assert value.other_day
         elif not isinstance(value, bool):
-            assert value, field.name
+            assert value, field
     assert all(words.marks[stage] for stage in LATER)
     assert set(words.marks) == set(LATER)
     assert all(words.emojis[stage] for stage in Stage)
@@ -43,7 +45,7 @@ def test_no_phrase_is_missing(words: Locale) -> None:
     assert len(set(words.months)) == 12
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Locale)])
+@pytest.mark.parametrize("field", Locale.model_fields)
 def test_every_language_fills_in_the_same_names(field: str) -> None:
     def names(value: object) -> list[list[str]]:
         forms = [value.today, value.other_day] if isinstance(value, Phrase) else [value]
@@ -51,7 +53,7 @@ def test_every_language_fills_in_the_same_names(field: str) -> None:
             sorted(name for _, name, _, _ in Formatter().parse(form) if name) for form in forms if isinstance(form, str)
         ]
 
-    if field not in {"sharp", "first"}:
+    if field not in {"full_hour", "first_day"}:
         assert names(getattr(FR, field)) == names(getattr(EN, field))
 
 
@@ -62,7 +64,7 @@ def test_the_categories_are_those_of_the_message() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_no_category_lacks_its_words(profile: CategoryProfile) -> None:
-    for language in WORDS:
+    for language in LOCALES:
         assert profile.labels[language]
         assert profile.hashtags[language]
         assert all(hashtag(tag) == tag for tag in profile.hashtags[language])
@@ -87,7 +89,7 @@ def test_no_category_lacks_its_words(profile: CategoryProfile) -> None:
     ],
 )
 def test_french_tells_the_time_as_its_readers_do(moment: datetime, read: str) -> None:
-    assert FR.tell(FR.next_update, moment, _at(6, 5, 17, 42), PARIS) == read
+    assert FR.fill(FR.next_update, moment, _at(6, 5, 17, 42), PARIS) == read
 
 
 @pytest.mark.parametrize(
@@ -99,15 +101,15 @@ def test_french_tells_the_time_as_its_readers_do(moment: datetime, read: str) ->
     ],
 )
 def test_french_tells_a_span(start: datetime, end: datetime, read: str) -> None:
-    assert FR.tell_span(start, end, _at(6, 5, 17), PARIS) == read
+    assert FR.span(start, end, _at(6, 5, 17), PARIS) == read
 
 
 def test_english_tells_the_time_as_french_signs_do() -> None:
     today = _at(6, 5, 17)
-    assert EN.tell(EN.next_update, _at(6, 5, 18, 30), today, PARIS) == "Next update at 18:30"
-    assert EN.tell(EN.next_update, _at(7, 1, 8), today, PARIS) == "Next update on Wednesday 1 July at 8:00"
-    assert EN.tell_span(_at(6, 6, 20), _at(6, 6, 23), today, PARIS) == "on Saturday 6 June from 20:00 to 23:00"
-    assert EN.full(_at(6, 5, 17), today, PARIS) == "Friday 5 June at 17:00"
+    assert EN.fill(EN.next_update, _at(6, 5, 18, 30), today, PARIS) == "Next update at 18:30"
+    assert EN.fill(EN.next_update, _at(7, 1, 8), today, PARIS) == "Next update on Wednesday 1 July at 8:00"
+    assert EN.span(_at(6, 6, 20), _at(6, 6, 23), today, PARIS) == "on Saturday 6 June from 20:00 to 23:00"
+    assert EN.date_and_time(_at(6, 5, 17), today, PARIS) == "Friday 5 June at 17:00"
 
 
 def test_the_hour_that_comes_twice_in_autumn_is_told_as_clocks_show_it() -> None:
@@ -118,7 +120,7 @@ def test_the_hour_that_comes_twice_in_autumn_is_told_as_clocks_show_it() -> None
 def test_a_wrong_category_names_the_nearest() -> None:
     assert profile_of("fire", PROFILES).label("fr") == "Incendie"
     with pytest.raises(
-        SettingsError, match=r"'traffic_acident' is no category here\. Did you mean 'traffic_accident'\?"
+        SettingsError, match=r"'traffic_acident' is not a category here\. Did you mean 'traffic_accident'\?"
     ):
         profile_of("traffic_acident", PROFILES)
     with pytest.raises(SettingsError, match="Known here: none"):
@@ -179,3 +181,29 @@ def test_a_person_who_was_found_is_not_described_again() -> None:
         "missing_person",
         "child_abduction_relay",
     }
+
+
+def test_what_the_module_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        locales.nonsense  # noqa: B018 - touching it is the test
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"fire": {"labels": "Feu"}}, "categories.fire.labels: Input should be a valid dictionary"),
+        ({"fire": {"lifetime": "long"}}, "categories.fire.lifetime: "),
+        ({"drone": {}}, "categories.drone.labels: is missing."),
+    ],
+)
+def test_a_category_that_is_wrong_is_refused_with_its_place(changes: dict[str, dict[str, str]], line: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_profiles(LOCALES, changes)
+    assert str(raised.value).startswith(line)
+    assert ("is not a shipped category, so it is new" in str(raised.value)) is ("drone" in changes)
+
+
+@pytest.mark.parametrize("name", ["marks", "labels", "since", "months"])
+def test_a_table_of_a_language_that_is_none_is_refused_with_its_place(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}: Input should be a valid "):
+        read_locale("fr", {name: 3}, base=LoadedLocale(locale=FR))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.render.mail_format import MailParts, Tone, render_mail
+from policenotify.render.mail import MailParts, Tone, render_mail
 
 ACCIDENT = MailParts(
     language="fr",

@@ -1,7 +1,7 @@
 """How messages read: twenty-six of them as whole pages, and the rules one by one.
 
-The pages are in `golden/wording`. After a change of wording, write them anew with `python tests/test_render.py`, and
-read the difference: they must read as a police account writes.
+The pages are in `golden/wording`. After a change of wording, `python tests/unit/render/test_renderer.py` writes them.
+Read the difference: they must read as a police account writes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import resolve
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import PROFILES, WORDS, CategoryProfile
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
@@ -70,7 +70,7 @@ def _render(
         RenderContext(
             message=message,
             language=language,
-            words=WORDS[language],
+            locale=LOCALES[language],
             profile=profile or PROFILES[message.category],
             now=at,
             zone=PARIS,
@@ -831,10 +831,10 @@ def test_whatever_the_message_it_fits_with_all_that_is_required(data: st.DataObj
         assert channel.capabilities.budget.fits(post.text)
         assert all(word in post.text for word in _required(message, language))
         assert clean(post.title) == post.title
-        mark = WORDS[language].marks.get(message.stage, "")
+        mark = LOCALES[language].marks.get(message.stage, "")
         assert mark in post.text
         if message.exercise:
-            assert WORDS[language].exercise in post.text[:20]
+            assert LOCALES[language].exercise in post.text[:20]
         end = 0
         for span in post.spans:
             assert end <= span.start

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Formatter
@@ -27,11 +27,17 @@ from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message, Translation
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import EN, FR, PROFILES, WORDS, Locale, Phrase, best_match
-from policenotify.render.locales.placeholders import wrong_in
-from policenotify.render.locales.toml_export import ABOUT, as_table, words_as_toml
-from policenotify.settings import Settings, languages_of, open_publisher, profiles_of, read_settings, unnamed, words_of
-from policenotify.settings.language_schema import words_form, words_from, words_schema
+from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_match, template
+from policenotify.render.locales.loader import locale_schema, placeholder_errors, read_locale
+from policenotify.settings import (
+    Settings,
+    languages_of,
+    locales_of,
+    missing_labels,
+    open_publisher,
+    profiles_of,
+    read_settings,
+)
 from policenotify.text.budget import Budget, graphemes
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
@@ -41,12 +47,14 @@ from tests.support.installation import Desk, accident, open_desk
 PARIS: Final = ZoneInfo("Europe/Paris")
 REUNION: Final = ZoneInfo("Indian/Reunion")
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
-FIELDS: Final = [field.name for field in dataclasses.fields(Locale) if field.name not in {"language", "version"}]
-NEEDED: Final = [
-    field.name
-    for field in dataclasses.fields(Locale)
-    if field.name in FIELDS and field.name != "emojis" and field.default is dataclasses.MISSING
-]
+FR, EN = LOCALES["fr"], LOCALES["en"]
+NAMES: Final = {"labels", "hashtags", "severity_hashtags"}
+FIELDS: Final = [name for name in Locale.model_fields if name not in {"language", "version", *NAMES}]
+NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required()]
+ABOUT: Final = {
+    name: " ".join(about.split())
+    for name, about in re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
+}
 PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
 USE, GERMAN, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 BASIC: Final = """
@@ -105,31 +113,30 @@ def german(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def again(words: Locale) -> Locale:
     """The words, written and read."""
-    table = tomllib.loads(words_as_toml(words, {}))
-    assert table["language"] == words.language
-    return dataclasses.replace(words_from(words_form().model_validate(table), words.language), version=words.version)
+    return read_locale(words.language, words.model_dump(mode="json", exclude={"version"})).locale
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+@pytest.mark.parametrize("words", LOCALES.values(), ids=LOCALES)
 def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
     assert again(words) == words
+    assert tomllib.loads(template(words.language))["language"] == words.language
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_what_is_written_says_what_each_field_is(words: Locale) -> None:
-    lines = words_as_toml(words).splitlines()
-    for field in FIELDS:
+@pytest.mark.parametrize("language", LOCALES)
+def test_what_is_written_says_what_each_field_is(language: str) -> None:
+    written = " ".join(line.removeprefix("# ") for line in template(language).splitlines())
+    for field in (*FIELDS, *NAMES):
         assert ABOUT[field]
-        assert f"# {ABOUT[field]}" in lines or any(line == f"[{field}]   # {ABOUT[field]}" for line in lines)
+        place = "[severity_hashtags.weather_relay]" if field == "severity_hashtags" else rf"[{field}]"
+        assert any(f"{ABOUT[field]} {key}" in written for key in (f"{field} =", place)) or field == "negations"
+    assert ABOUT["negations"] in written
 
 
-@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize("language", LOCALES)
 def test_the_names_of_categories_are_written_too(language: str, install: Install) -> None:
-    settings = read(install(**{language: words_as_toml(WORDS[language])}))
+    settings = read(install(**{language: template(language)}))
     assert profiles_of(settings) == PROFILES
-    assert languages_of(settings)[language].words == dataclasses.replace(
-        WORDS[language], version=words_of(settings)[language].version
-    )
+    assert languages_of(settings)[language].locale == LOCALES[language]
 
 
 _SAID = (  # as texts are kept: composed, and without what nobody sees
@@ -149,21 +156,21 @@ def _like(form: str) -> st.SearchStrategy[str]:
 
 def _values(value: object) -> st.SearchStrategy[Any]:
     if isinstance(value, Phrase):
-        return st.builds(Phrase, _like(value.today), _like(value.other_day))
+        return st.builds(Phrase, today=_like(value.today), other_day=_like(value.other_day))
     if isinstance(value, tuple):
         return st.lists(_SAID, min_size=len(value), max_size=len(value)).map(tuple)
     if isinstance(value, bool):
         return st.booleans()
     if isinstance(value, str):
         return _like(value)
-    assert isinstance(value, type(FR.marks))
+    assert isinstance(value, Mapping)
     return st.fixed_dictionaries(dict.fromkeys(value, _SAID))
 
 
 @given(changes=st.fixed_dictionaries({field: _values(getattr(FR, field)) for field in FIELDS}))
 def test_whatever_the_fields_say_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
-    words = dataclasses.replace(FR, **changes)
-    assert again(words) == words
+    words = FR.model_copy(update=changes)
+    assert again(words) == words.model_copy(update={"version": again(words).version})
 
 
 # --- complete, in every language
@@ -171,7 +178,7 @@ def test_whatever_the_fields_say_is_read_as_it_was_written(changes: dict[str, An
 
 @pytest.fixture(params=["fr", "en", "de"])
 def words(request: pytest.FixtureRequest, german: Settings) -> Locale:
-    return words_of(german)[request.param]
+    return locales_of(german)[request.param]
 
 
 def test_every_category_has_its_own_name_and_hashtag_in_each_language(words: Locale, german: Settings) -> None:
@@ -212,13 +219,13 @@ READ: Final = {
 
 @pytest.mark.parametrize(("language", "when"), READ)
 def test_readers_are_told_when_the_desk_will_say_more(language: str, when: str, german: Settings) -> None:
-    words = words_of(german)[language]
-    assert words.tell(words.next_update, MOMENTS[when], NOW, PARIS) == READ[language, when]
+    words = locales_of(german)[language]
+    assert words.fill(words.next_update, MOMENTS[when], NOW, PARIS) == READ[language, when]
 
 
 @pytest.mark.parametrize("when", MOMENTS)
 def test_english_tells_times_on_the_clock_of_24_hours(when: str) -> None:
-    told = EN.tell(EN.next_update, MOMENTS[when], NOW, PARIS)
+    told = EN.fill(EN.next_update, MOMENTS[when], NOW, PARIS)
     there = MOMENTS[when].astimezone(PARIS)
     assert re.search(rf"\bat 0?{there.hour}:{there.minute:02d}$", told)
     assert not re.search(r"[ap]\.?m\b", told)
@@ -232,22 +239,22 @@ def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when:
     for name, phrase in phrases.items():
         if name == "within":
             end = moment + timedelta(minutes=20)
-            on_the_day = words.tell_span(moment, end, moment, PARIS)
-            other = words.tell_span(moment, end, moment - timedelta(days=9), PARIS)
+            on_the_day = words.span(moment, end, moment, PARIS)
+            other = words.span(moment, end, moment - timedelta(days=9), PARIS)
             day = words.date(moment, moment - timedelta(days=9), PARIS)
         else:
             more = {"headline": "Unfall", "colon": words.colon} if name == "context" else {}
-            on_the_day = words.tell(phrase, moment, moment, PARIS, **more)
-            other = words.tell(phrase, moment, moment - timedelta(days=400), PARIS, **more)
+            on_the_day = words.fill(phrase, moment, moment, PARIS, **more)
+            other = words.fill(phrase, moment, moment - timedelta(days=400), PARIS, **more)
             day = words.date(moment, moment - timedelta(days=400), PARIS)
         assert time in on_the_day
         assert day not in on_the_day
         assert time in other
         assert day in other
         assert "{" not in on_the_day + other
-    night = words.tell_span(moment, moment + timedelta(days=1, hours=3), NOW, PARIS)
+    night = words.span(moment, moment + timedelta(days=1, hours=3), NOW, PARIS)
     assert words.date(moment + timedelta(days=1, hours=3), NOW, PARIS) in night
-    assert words.months[moment.astimezone(PARIS).month - 1] in words.full(moment, NOW, PARIS)
+    assert words.months[moment.astimezone(PARIS).month - 1] in words.date_and_time(moment, NOW, PARIS)
 
 
 def test_the_hour_that_comes_twice_is_told_as_clocks_show_it(words: Locale) -> None:
@@ -258,10 +265,10 @@ def test_the_hour_that_comes_twice_is_told_as_clocks_show_it(words: Locale) -> N
 
 
 def test_times_are_told_in_the_zone_of_the_installation(words: Locale) -> None:
-    assert "20" in words.tell(words.next_update, MOMENTS["today"], NOW, REUNION)
+    assert "20" in words.fill(words.next_update, MOMENTS["today"], NOW, REUNION)
     late = datetime(2026, 6, 5, 22, 30, tzinfo=PARIS)
-    assert words.weekdays[5] in words.tell(words.next_update, late, NOW, REUNION)
-    assert words.weekdays[5] not in words.tell(words.next_update, late, NOW, PARIS)
+    assert words.weekdays[5] in words.fill(words.next_update, late, NOW, REUNION)
+    assert words.weekdays[5] not in words.fill(words.next_update, late, NOW, PARIS)
 
 
 def test_the_settings_of_the_page_are_right(install: Install) -> None:
@@ -321,7 +328,7 @@ def _render(stage: Stage, settings: Settings, capabilities: Capabilities = SHORT
         RenderContext(
             message=_message(stage),
             language="de",
-            words=words_of(settings)["de"],
+            locale=locales_of(settings)["de"],
             profile=profiles_of(settings)["traffic_accident"],
             now=NOW,
             zone=zone,
@@ -363,13 +370,13 @@ def test_nothing_french_or_english_stands_in_what_is_german(
     assert post.language == "de"
     assert "Verkehrsunfall" in read
     assert SAYS[stage] in post.text
-    assert words_of(german)["de"].marks.get(stage, "") in read
+    assert locales_of(german)["de"].marks.get(stage, "") in read
     for shipped in (FR, EN):
         phrases = [value.today for name in FIELDS if isinstance(value := getattr(shipped, name), Phrase)]
         begins = {phrase.partition("{")[0].strip() for phrase in phrases if len(phrase.partition("{")[0]) > 5}
         mails = {getattr(shipped, name) for name in FIELDS if name.startswith("mail_")}
         others = {*begins, *mails, *shipped.marks.values(), *shipped.months, *shipped.weekdays}
-        german_too = set(as_table(words_of(german)["de"])["months"])
+        german_too = set(locales_of(german)["de"].months)
         assert not [told for told in others - german_too if re.search(rf"\b{re.escape(told)}\b", read)]
 
 
@@ -383,7 +390,7 @@ def test_a_german_mail_tells_days_and_the_zone_decides(german: Settings) -> None
 
 
 def test_a_discreet_or_unknown_opening_is_named_by_its_label(german: Settings) -> None:
-    words = words_of(german)["de"]
+    words = locales_of(german)["de"]
     label = profiles_of(german)["missing_person"].label("de")
     assert words.context_unknown.format(label=label) == "Folgt auf unsere Meldung „Vermisst“"
 
@@ -409,7 +416,7 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
     message = accident(translations=(german,), next_update_at=NOW.replace(hour=18, minute=30))
     with open_publisher(place, clock=clock) as publisher:
         publisher.publish(message, key="k", actor="desk", wait=timedelta(seconds=10)).raise_for_failures()
-        version = publisher.words["de"].version
+        version = publisher.locales["de"].version
     french, other = desk.bluesky.posts
     assert (french.langs, other.langs) == (("fr",), ("de",))
     assert "[#Verkehrsunfall] #Montpellier – Schwerer Unfall" in other.text
@@ -447,15 +454,15 @@ def test_every_slip_in_a_file_is_told_at_once_with_its_place(install: Install) -
     lines = wrongs(install(de=broken))
     begins = [
         "labels.fyre: there is no such category. Did you mean 'fire'?",
-        'lacks since. Write them, or say which language lends them: base = "en"',
+        'lacks since. Write them, or name a language that lends them: base = "en"',
         "sinse: is not known. Did you mean 'since'?",
         "until.other_day: {dy} is not filled in here. Did you mean 'day'? Known here: day, time.",
         "clock: {minute} is written {minute:02d}, not {minute}.",
         "reference: has a { or } without its other half.",
-        "weekdays: must be 7, and are 6.",
+        "weekdays: must have 7 items, not 6.",
         "marks.end: must not be empty.",
-        "hashtags.fact_check[0]: 'Amtliche-Info' is no hashtag; write 'AmtlicheInfo'",
-        "mail_link: holds a line break, or a character that nobody can see: remove it",
+        "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",
+        "mail_link: holds a line break or an invisible character: remove it",
         "exercise: begins or ends with a space: remove it",
         "mail_action: Input should be a valid string",
     ]
@@ -478,7 +485,7 @@ def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(field: str
     assert line in {f"words/de.toml: lacks {told}. {_LEND}" for told in (lacks, field)}
 
 
-_LEND: Final = 'Write them, or say which language lends them: base = "en"'
+_LEND: Final = 'Write them, or name a language that lends them: base = "en"'
 
 
 def test_missing_labels_are_told_by_name_unless_the_settings_have_them(install: Install) -> None:
@@ -504,7 +511,7 @@ def test_what_the_settings_say_of_a_category_counts_more(install: Install) -> No
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Feuer", "Feuer")
     assert (profiles["fire"].label("fr"), profiles["fire"].hashtag("fr")) == ("Incendie", "Incendie")
     assert (profiles["drone"].label("de-AT"), profiles["drone"].hashtag("de-AT")) == ("Drohne", "Drohne")
-    assert list(unnamed(profiles, settings)) == [
+    assert list(missing_labels(profiles, settings)) == [
         "categories.river_rescue.labels.de-AT",
         "categories.river_rescue.labels.en",
         "categories.drone.labels.en",
@@ -518,7 +525,7 @@ def test_hashtags_are_made_of_labels_and_never_french_by_accident(german: Settin
     assert profiles["fact_check"].hashtag("de") == "AmtlicheInfo"
     for severity in profiles["weather_relay"].severity_emojis:
         assert profiles["weather_relay"].hashtag("de", severity) == "Unwetterwarnung"
-    assert not list(unnamed(profiles, german))
+    assert not list(missing_labels(profiles, german))
 
 
 def test_a_severity_may_have_a_hashtag_and_a_category_none(install: Install) -> None:
@@ -533,27 +540,28 @@ def test_a_severity_may_have_a_hashtag_and_a_category_none(install: Install) -> 
     (line,) = wrongs(install(de=GERMAN + more.replace("Extreme", "Terrible")))
     assert line.startswith("words/de.toml: severity_hashtags.weather_relay.Terrible")
     (line,) = wrongs(install(de=GERMAN + '\nfire = "112"'))
-    assert line == "words/de.toml: hashtags.fire[0]: '112' is no hashtag: there is no letter in it"
+    assert line == "words/de.toml: hashtags.fire[0]: '112' is not a hashtag: there is no letter in it"
 
 
 def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     settings = read(install(fr=ONLY_SOME))
-    changed, fire = words_of(settings)["fr"], profiles_of(settings)["fire"]
+    changed, fire = locales_of(settings)["fr"], profiles_of(settings)["fire"]
     assert changed.mail_footer.endswith("04 99 13 50 00.")
-    assert dataclasses.replace(changed, mail_footer=FR.mail_footer, version=FR.version) == FR
+    same = {name: getattr(FR, name) for name in ("mail_footer", "version", "labels", "hashtags")}
+    assert changed.model_copy(update=same) == FR
     assert changed.version != FR.version
     assert (fire.label("fr"), fire.hashtag("fr"), fire.label("en")) == ("Feu", "Feu", "Fire")
     assert profiles_of(settings)["arrest"] == PROFILES["arrest"]
     assert languages_of(settings)["fr"].lent == ()
-    assert words_of(settings)["en"] == EN
+    assert locales_of(settings)["en"] == EN
     only_label = profiles_of(read(install(fr='[labels]\nfire = "Feu"\n[marks]\nend = "FINI"')))["fire"]
     assert (only_label.label("fr"), only_label.hashtag("fr")) == ("Feu", "Incendie")
-    assert words_of(read(install(fr='[marks]\nend = "FINI"')))["fr"].marks == {**FR.marks, Stage.END: "FINI"}
+    assert locales_of(read(install(fr='[marks]\nend = "FINI"')))["fr"].marks == {**FR.marks, Stage.END: "FINI"}
 
 
 def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) -> None:
-    words = words_of(read(install(fr='next_update = "Prochain point : {day}, {time}"')))["fr"]
-    assert words.tell(words.next_update, MOMENTS["today"], NOW, PARIS) == "Prochain point : vendredi 5 juin, 18h30"
+    words = locales_of(read(install(fr='next_update = "Prochain point : {day}, {time}"')))["fr"]
+    assert words.fill(words.next_update, MOMENTS["today"], NOW, PARIS) == "Prochain point : vendredi 5 juin, 18h30"
     (line,) = wrongs(install(fr='next_update = "Prochain point : {time}"'))
     assert line.startswith(
         "words/fr.toml: next_update.other_day: must hold {day}, as in 'Prochain point {day} à {time}'"
@@ -564,7 +572,7 @@ def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) ->
 
 def test_the_version_is_told_or_follows_from_the_words(install: Install) -> None:
     def version(de: str) -> object:
-        return words_of(read(install(de=de)))["de"].version
+        return locales_of(read(install(de=de)))["de"].version
 
     assert version('version = "3-essai"\n' + GERMAN) == "3-essai"
     assert version("version = 7\n" + GERMAN) == 7
@@ -573,8 +581,10 @@ def test_the_version_is_told_or_follows_from_the_words(install: Install) -> None
     assert version("# a comment\n" + GERMAN) == first
     assert version(GERMAN.replace("BEENDET", "ENDE")) != first
     assert version(GERMAN.replace('"Brand"', '"Feuer"')) != first
-    (line,) = wrongs(install(fr=f'version = {FR.version}\nmail_link = "Lire"'))
-    assert line == f"words/fr.toml: version: {FR.version} is that of the words as shipped. Give another one, or none."
+    (line,) = wrongs(install(fr=f'version = "{FR.version}"\nmail_link = "Lire"'))
+    assert (
+        line == f"words/fr.toml: version: {FR.version} is that of the language as shipped. Give another one, or none."
+    )
 
 
 def test_a_file_that_is_another_language_s_is_refused(install: Install) -> None:
@@ -589,9 +599,9 @@ def test_a_base_lends_what_is_missing_and_it_is_told(install: Install) -> None:
     settings = read(install(de=part))
     one, profiles = languages_of(settings)["de"], profiles_of(settings)
     assert one.lent == ("marks.end", "since", "labels.fire")
-    assert (one.base, one.words.since, one.words.marks[Stage.END]) == ("en", EN.since, "OVER")
+    assert (one.base, one.locale.since, one.locale.marks[Stage.END]) == ("en", EN.since, "OVER")
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Fire", "Fire")
-    assert "3 words stand in en: marks.end, since, labels.fire" in str(one)
+    assert "3 phrases are in en: marks.end, since, labels.fire" in str(one)
     assert languages_of(read(install(de='base = "en"\n' + GERMAN)))["de"].lent == ()
 
 
@@ -599,23 +609,29 @@ def test_what_has_a_usual_value_is_neither_lacking_nor_lent_by_another_language(
     settings = read(install(de='base = "fr"\n' + GERMAN, fr_CA='[labels]\nfire = "Feu"'))
     german, canadian = languages_of(settings)["de"], languages_of(settings)["fr-CA"]
     assert german.lent == ()
-    usual = {one.name: one.default for one in dataclasses.fields(Locale) if one.default is not dataclasses.MISSING}
-    assert {name: getattr(german.words, name) for name in usual} == usual
-    assert as_table(canadian.words) == as_table(FR)
+    usual = {
+        name: one.get_default(call_default_factory=True)
+        for name, one in Locale.model_fields.items()
+        if name in FIELDS and not one.is_required()
+    }
+    assert {name: getattr(german.locale, name) for name in usual} == usual
+    assert {name: getattr(canadian.locale, name) for name in FIELDS} == {name: getattr(FR, name) for name in FIELDS}
 
 
 def test_a_region_changes_the_wider_language_and_inherits_what_was_lent(install: Install) -> None:
     part = 'base = "en"\n' + GERMAN.replace('fire = "Brand"\n', "")
     swiss = """
-    sharp = "{hour:02d}.00 Uhr"
+    full_hour = "{hour:02d}.00 Uhr"
     clock = "{hour:02d}.{minute:02d} Uhr"
     [labels]
     road_closure = "Strasse gesperrt"
     """
     settings = read(install(languages='"de-CH"', de_CH=swiss, de=part))
     german, other = languages_of(settings)["de"], languages_of(settings)["de-CH"]
-    assert other.words.tell(other.words.next_update, MOMENTS["full hour"], NOW, PARIS) == "Nächste Meldung um 08.00 Uhr"
-    assert other.words.months == german.words.months
+    assert (
+        other.locale.fill(other.locale.next_update, MOMENTS["full hour"], NOW, PARIS) == "Nächste Meldung um 08.00 Uhr"
+    )
+    assert other.locale.months == german.locale.months
     assert (other.base, other.lent) == ("de", ("labels.fire",))
     assert str(german) == str(languages_of(settings)["de"])
     profiles = profiles_of(settings)
@@ -628,9 +644,9 @@ def test_a_region_changes_the_wider_language_and_inherits_what_was_lent(install:
 
 def test_a_base_must_be_another_language_that_is_right(install: Install) -> None:
     (line,) = wrongs(install(de='base = "eo"\n' + GERMAN))
-    assert line == "words/de.toml: base: 'eo' is no other language here. Known here: en, fr."
+    assert line == "words/de.toml: base: 'eo' is not another language here. Known here: en, fr."
     (line,) = wrongs(install(fr='base = "en"'))
-    assert line.startswith("words/fr.toml: base: what this file does not say stays as it is shipped.")
+    assert line.startswith("words/fr.toml: base: what this file leaves out stays as it is shipped.")
     (line,) = wrongs(install(de='base = "nl"', nl='base = "de"'))
     assert line == "words/de.toml: base: 'de' lends from nl, and they from it."
     (line,) = wrongs(install(de='base = "nl"', nl='base = "en"\nsince = "sinds {time}"'))
@@ -653,11 +669,11 @@ def test_a_file_that_cannot_be_read_says_so(install: Install, tmp_path: Path) ->
 def test_a_channel_s_language_without_words_is_told_at_the_start(install: Install) -> None:
     (line,) = wrongs(install(languages='"fr", "oc"'))
     assert line == (
-        "channels.bluesky.languages: there are no words for 'oc'. Known here: en, fr. "
-        'Drop them in: [languages] oc = "words/oc.toml"'
+        "channels.bluesky.languages: there are no phrases for 'oc'. Known here: en, fr. "
+        'Add a file: [languages] oc = "words/oc.toml"'
     )
     (line,) = wrongs(install(languages='"de-Latn"', de=GERMAN))
-    assert line.startswith("channels.bluesky.languages: there are no words for 'de-Latn'. Known here: de, en, fr.")
+    assert line.startswith("channels.bluesky.languages: there are no phrases for 'de-Latn'. Known here: de, en, fr.")
     read(install(languages='"fr-FR", "en-GB", "de-CH"', de=GERMAN))
 
 
@@ -681,7 +697,7 @@ def test_a_region_gives_way_and_a_script_does_not(language: str, tags: list[str]
 
 
 def test_the_schema_knows_every_field_and_demands_none() -> None:
-    form = words_schema()
+    form = locale_schema()
     assert set(form["properties"]) >= {*FIELDS, "base", "version", "labels", "hashtags", "severity_hashtags"}
     assert "required" not in form
     assert form["additionalProperties"] is False
@@ -692,16 +708,16 @@ def test_the_schema_knows_every_field_and_demands_none() -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_what_is_shipped_holds_what_it_must(field: str) -> None:
-    for words in WORDS.values():
+    for words in LOCALES.values():
         value = getattr(words, field)
         for part in ("today", "other_day") if isinstance(value, Phrase) else ("",):
             form = getattr(value, part) if part else value
-            assert not isinstance(form, str) or wrong_in(field, form, part) == []
+            assert not isinstance(form, str) or placeholder_errors(form, field, part) == []
 
 
 @pytest.mark.parametrize("form", ["{}", "{0}", "{time.year}", "{time!r}", "{time:>9}", "{time", "time}", "{time}{{}"])
 def test_a_name_in_braces_that_cannot_be_filled_in_is_refused(form: str) -> None:
-    assert wrong_in("since", form, "today")
+    assert placeholder_errors(form, "since", "today")
 
 
 @pytest.mark.parametrize(
@@ -709,27 +725,28 @@ def test_a_name_in_braces_that_cannot_be_filled_in_is_refused(form: str) -> None
     [
         ('day = "{day} {month}"', "Prochain point 1er juillet à 9h05"),
         ('day = "{month} {day}, {year}"', "Prochain point juillet 1er, 2026 à 9h05"),
-        ('first = "{day}er jour de"', "Prochain point mercredi 1er jour de juillet à 9h05"),
+        ('first_day = "{day}er jour de"', "Prochain point mercredi 1er jour de juillet à 9h05"),
         ('clock = "{hour:02d} h {minute:02d}"', "Prochain point mercredi 1er juillet à 09 h 05"),
-        ('sharp = "{hour}:{minute:02d}"', "Prochain point mercredi 1er juillet à 9h05"),
+        ('full_hour = "{hour}:{minute:02d}"', "Prochain point mercredi 1er juillet à 9h05"),
         ('mail_footer = "Urgences {{17}}"', "Prochain point mercredi 1er juillet à 9h05"),
     ],
 )
 def test_names_may_be_left_out_added_and_put_in_another_order(phrases: str, read: str, install: Install) -> None:
-    words = words_of(read_settings(install(fr=phrases), environ={}))["fr"]
-    assert words.tell(words.next_update, MOMENTS["first of a month"], NOW, PARIS) == read
-    assert words.time(MOMENTS["full hour"], PARIS) == ("8:00" if "sharp" in phrases else "8h")
+    words = locales_of(read_settings(install(fr=phrases), environ={}))["fr"]
+    assert words.fill(words.next_update, MOMENTS["first of a month"], NOW, PARIS) == read
+    assert words.time(MOMENTS["full hour"], PARIS) == ("8:00" if "full_hour" in phrases else "8h")
     assert "{" not in words.mail_footer.format(sender="x").replace("{17}", "")
 
 
 def test_settings_without_files_load_nothing_for_them(install: Install) -> None:
     code = (
-        "import sys\nfrom policenotify.settings import profiles_of, read_settings, words_of\n"
-        "settings = read_settings(sys.argv[1], environ={})\nprofiles_of(settings), words_of(settings)\n"
-        "more = {'policenotify.settings.language_file', 'policenotify.settings.language_schema',"
-        "'policenotify.render.locales.toml_export',"
-        " 'policenotify.render.locales.placeholders'} & set(sys.modules)\n"
-        "assert not more, more\n"
+        "import sys\nfrom policenotify.render.locales import loader\n"
+        "from policenotify.settings import profiles_of, read_settings, locales_of\n"
+        "reads, read = [], loader.read_locale\n"
+        "loader.shipped_locales()\n"
+        "loader.read_locale = lambda *args, **kwargs: reads.append(args)\n"
+        "settings = read_settings(sys.argv[1], environ={})\nprofiles_of(settings), locales_of(settings)\n"
+        "assert not reads and 'regex' not in sys.modules, reads\n"
     )
     subprocess.run([sys.executable, "-c", code, str(install())], check=True)  # noqa: S603 - our own code
-    assert words_of(read(install())) is WORDS
+    assert locales_of(read(install())) is LOCALES

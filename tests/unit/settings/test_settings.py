@@ -20,7 +20,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.rate import Rate
 from policenotify.publishing.reminders import ReminderPolicy
-from policenotify.render.locales import PROFILES
+from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings import (
     IGNORED,
     TEMPLATE,
@@ -32,7 +32,7 @@ from policenotify.settings import (
     routes_of,
     write_settings,
 )
-from policenotify.settings.environment import override
+from policenotify.settings.loader import override
 from policenotify.settings.model import OF_THE_CHANNEL
 
 BASIC = """
@@ -161,7 +161,7 @@ def test_a_channel_names_whom_its_posts_may_mention(write: Write) -> None:
 def test_what_is_no_account_cannot_be_mentioned(write: Write, handle: str) -> None:
     (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f'mentions = ["{handle}"]')))
     assert line.startswith("channels.bluesky.mentions")
-    assert f"{handle!r} is no account; write one such as 'Prefet34', or 'name@server' on Mastodon" in line
+    assert f"{handle!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon" in line
 
 
 def test_recipients_are_read_again_at_each_publication(write: Write, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:
     settings = read_settings(write(), environ=ENVIRON)
     assert settings.place == tmp_path / "policenotify.toml"
     assert settings.journal_url == str(tmp_path / "policenotify.db")
-    assert settings.keys_path == tmp_path / "policenotify.journal.keys"
+    assert settings.keys_path == tmp_path / "policenotify.keys"
     elsewhere = read_settings(write('journal = "/var/lib/j.db"\nkeys = "/etc/k"' + BASIC), environ=ENVIRON)
     assert (elsewhere.journal_url, elsewhere.keys_path) == ("/var/lib/j.db", Path("/etc/k"))
 
@@ -316,7 +316,7 @@ def test_the_environment_overrides_and_is_named_when_it_is_wrong(write: Write) -
     assert bluesky.exercise
     assert press.languages == ("en-GB",)
     assert wrongs(place, {"POLICENOTIFY_CHANNELS__PRESSE_34__LANGUAGES": '["oc"]'})[0].startswith(
-        "channels.presse-34.languages: there are no words for 'oc'. Known here: en, fr. Drop them in: [languages] oc ="
+        "channels.presse-34.languages: there are no phrases for 'oc'. Known here: en, fr. Add a file: [languages] oc ="
     )
     assert wrongs(place, {"POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT": "soon"}) == [
         (
@@ -338,7 +338,7 @@ def test_the_environment_overrides_and_is_named_when_it_is_wrong(write: Write) -
 @given(st.text(st.characters(exclude_characters="\0")))
 def test_no_text_of_a_variable_is_lost_or_misread_as_more_than_it_is(text: str) -> None:
     table: dict[str, object] = {}
-    assert override(table, {"POLICENOTIFY_SENDER": text}, known={"sender"}, apart=()) == (
+    assert override(table, {"POLICENOTIFY_SENDER": text}) == (
         {"sender": "POLICENOTIFY_SENDER"},
         [],
     )
@@ -349,7 +349,7 @@ def test_no_text_of_a_variable_is_lost_or_misread_as_more_than_it_is(text: str) 
 
 def test_a_list_that_smuggles_more_in_stays_a_text() -> None:
     table: dict[str, object] = {}
-    override(table, {"POLICENOTIFY_SENDER": "[1]\nkeys = 2"}, known={"sender"}, apart=())
+    override(table, {"POLICENOTIFY_SENDER": "[1]\nkeys = 2"})
     assert table == {"sender": "[1]\nkeys = 2"}
 
 
@@ -359,10 +359,10 @@ def test_routes_name_channels_tags_and_categories_that_exist(write: Write) -> No
     assert (route.categories, route.at_least) == (frozenset({"traffic_accident"}), Severity.SEVERE)
     assert (route.areas, route.to) == (("dept:34",), ("public",))
     (line,) = wrongs(write(BASIC, '[[routes]]\nareas = ["34", "dept:2A", "commune:2A004"]\nto = ["public"]'))
-    assert line.startswith("routes[0].areas[0]: '34' is no area; write one such as 'dept:34'")
+    assert line.startswith("routes[0].areas[0]: '34' is not an area; write one such as 'dept:34'")
     bad = '[[routes]]\ncategories = ["trafic_accident"]\nto = ["publik", "bluesky"]'
     lines = wrongs(write(BASIC, bad))
-    assert lines[0].startswith("routes[0].to: 'publik' is no channel and no tag. Did you mean 'public'?")
+    assert lines[0].startswith("routes[0].to: 'publik' is neither a channel nor a tag. Did you mean 'public'?")
     assert lines[1].startswith(
         "routes[0].categories: there is no category 'trafic_accident'. Did you mean 'traffic_acc"
     )
@@ -372,9 +372,9 @@ def test_reminders_have_times_and_channels_of_their_own(write: Write) -> None:
     said = "[reminders]\nafter = [60, 'PT10M']\nevery = 'PT2H'\nto = 'presse-34'"
     times = (timedelta(minutes=1), timedelta(minutes=10))
     wanted = ReminderPolicy(after=times, every=timedelta(hours=2), to=("presse-34",))
-    assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.reminding() == wanted
+    assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.policy() == wanted
     assert wrongs(write(BASIC, "[reminders]\nto = ['pressee-34']", '[[routes]]\nto = ["public"]')) == [
-        "reminders.to: 'pressee-34' is no channel. Did you mean 'presse-34'? Known here: bluesky, presse-34."
+        "reminders.to: 'pressee-34' is not a channel. Did you mean 'presse-34'? Known here: bluesky, presse-34."
     ]
     assert wrongs(write(BASIC, said, '[[routes]]\nto = ["public", "presse-34"]')) == [
         "routes[0].to: 'presse-34' is a duty channel (reminders.to); it carries nothing else."
@@ -409,7 +409,7 @@ def test_every_shipped_profile_survives_a_change(write: Write) -> None:
     profiles = profiles_of(read_settings(write(BASIC, *changes), environ=ENVIRON))
     for code, profile in PROFILES.items():
         assert profiles[code].emoji == "x"
-        kept = {name: getattr(profile, name) for name in type(profile).__slots__ if name != "emoji"}
+        kept = {name: getattr(profile, name) for name in CategoryProfile.model_fields if name != "emoji"}
         assert {name: getattr(profiles[code], name) for name in kept} == kept
 
 
@@ -443,13 +443,13 @@ def test_a_missing_extra_stays_what_it_is(write: Write, monkeypatch: pytest.Monk
 def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) -> None:
     place = tmp_path / "new"
     written = write_settings(place)
-    names = ["policenotify.journal.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
+    names = ["policenotify.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
     assert [path.name for path in written] == names
     assert (place / "secrets").stat().st_mode & 0o777 == 0o700
-    for name in ("policenotify.journal.keys", "policenotify.db"):
+    for name in ("policenotify.keys", "policenotify.db"):
         assert (place / name).stat().st_mode & 0o777 == 0o600
     assert (place / ".gitignore").read_text() == IGNORED
-    assert Keys.load(place / "policenotify.journal.keys").version == 1
+    assert Keys.load(place / "policenotify.keys").version == 1
     (line,) = wrongs(place / "policenotify.toml")
     assert line.startswith("channels.bluesky.password: the file ")
     (place / "secrets" / "bluesky").write_text("hunter22\n")
@@ -478,7 +478,7 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     settings = read_settings(place, environ={})
     assert list(settings.languages) == ["de"]
     assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press", "duty"]
-    assert settings.reminders.reminding() == ReminderPolicy(to=("duty",))  # with the defaults
+    assert settings.reminders.policy() == ReminderPolicy(to=("duty",))  # with the defaults
     assert len(settings.routes) == 1
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}
 
@@ -496,7 +496,7 @@ def test_the_template_tells_the_defaults() -> None:
         assert bluesky[name] == (asdict(usual) if isinstance(usual, BySeverity) else usual)
 
 
-@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.journal.keys", "policenotify.db"])
+@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys", "policenotify.db"])
 def test_nothing_is_written_over(tmp_path: Path, present: str) -> None:
     (tmp_path / present).write_text("precious")
     with pytest.raises(SettingsError, match=r"is there already\. Nothing was written"):
@@ -509,7 +509,7 @@ def test_a_project_keeps_its_gitignore_and_its_secrets(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.pyc\n")
     (tmp_path / "secrets").mkdir()
     written = write_settings(tmp_path)
-    assert [path.name for path in written] == ["policenotify.journal.keys", "policenotify.toml", "policenotify.db"]
+    assert [path.name for path in written] == ["policenotify.keys", "policenotify.toml", "policenotify.db"]
     assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
 
 
@@ -521,13 +521,11 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: Path) -> None:
     place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
-    Keys.create(bytes).save(tmp_path / "policenotify.journal.keys")
+    Keys.create(bytes).save(tmp_path / "policenotify.keys")
     with pytest.raises(JournalMissing, match="policenotify migrate"):
         open_publisher(place)
     assert not (tmp_path / "policenotify.db").exists()
-    open_journal(
-        str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.journal.keys"), create=True
-    ).close()
+    open_journal(str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.keys"), create=True).close()
     with open_publisher(place) as publisher:
         assert list(publisher.channels) == ["bluesky", "presse-34"]
         assert publisher.sender == "Police nationale – Hérault"
@@ -577,7 +575,7 @@ def test_a_channel_that_is_no_table_is_told(write: Write) -> None:
         (("tags = [", "tags = [3, "), "bluesky", "channels.bluesky.tags[0]"),
         (('network = "bluesky"', "network = 3"), "bluesky", "channels.bluesky.network"),
         (('network = "bluesky"', ""), "bluesky", "channels.bluesky.network: is missing."),
-        (('languages = ["fr", "en"]', 'languages = ["fr", "oc"]'), "presse-34", "there are no words for 'oc'"),
+        (('languages = ["fr", "en"]', 'languages = ["fr", "oc"]'), "presse-34", "there are no phrases for 'oc'"),
         (('without_opening = "skip"', 'without_opening = "never"'), "presse-34", "channels.presse-34.without_opening"),
         (('{ env = "MAIL_URL" }', '{ env = "OTHER" }'), "presse-34", "OTHER is not set"),
         (('{ file = "secrets/bluesky" }', '{ file = "none" }'), "bluesky", "channels.bluesky.password: the file"),
