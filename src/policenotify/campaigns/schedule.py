@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from policenotify.campaigns import calendars, recurrence
+from policenotify.campaigns import recurrence
 from policenotify.campaigns.model import Campaign, Schedule
 
 KEY = "campaign "
@@ -61,7 +61,7 @@ def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence
 def excluded(campaign: Campaign, first: date, last: date) -> frozenset[date]:
     """The days from *first* to *last* on which a campaign says nothing."""
     named = (one for one in campaign.excluded if isinstance(one, str))
-    found = (calendars.days(name, campaign.events, first, last) for name in named)
+    found = (recurrence.days(name, campaign.events, first, last) for name in named)
     return frozenset(one for one in campaign.excluded if isinstance(one, date)).union(*found)
 
 
@@ -81,7 +81,7 @@ def _dates(campaign: Campaign, schedule: Schedule, first: date, last: date) -> I
     yield from schedule.dates
     for before in schedule.days_before if schedule.event else ():
         moved = timedelta(days=before)
-        for day in calendars.firsts(schedule.event or "", campaign.events, first + moved, last + moved):
+        for day in recurrence.firsts(schedule.event or "", campaign.events, first + moved, last + moved):
             yield day - moved
 
 
