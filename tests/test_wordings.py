@@ -8,7 +8,7 @@ import pytest
 from policenotify.channel import Operation, Post
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
-from policenotify.publishing.posts import numbered, post_key
+from policenotify.publishing.preparation import numbered, post_key
 
 AT = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
 PUBLICATION = "01J00000000000000000000000"

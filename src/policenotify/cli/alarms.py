@@ -17,7 +17,7 @@ from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.errors import Blocked, PublishingStopped
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.publishing.fault import Fault, fault_of
+from policenotify.publishing.preparation import Fault, fault_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal

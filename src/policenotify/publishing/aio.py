@@ -24,7 +24,7 @@ from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.fault import Fault
+from policenotify.publishing.preparation import Fault
 from policenotify.publishing.publisher import Preview, Publisher
 
 _Result = TypeVar("_Result")

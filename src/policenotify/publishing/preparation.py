@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -12,9 +14,16 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policenotify.channel import ChannelConfig, Clock, Picture
+from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import Check, CheckContext, check
-from policenotify.errors import InvalidImage, InvalidTransition, SettingsError
+from policenotify.errors import (
+    InvalidImage,
+    InvalidTransition,
+    JournalError,
+    MessageTooLong,
+    PolicenotifyError,
+    SettingsError,
+)
 from policenotify.findings import Finding
 from policenotify.journal import records
 from policenotify.model import places
@@ -23,19 +32,72 @@ from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, 
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.defaults import resolve
-from policenotify.publishing.fault import Fault, readers_of
 from policenotify.publishing.images import picture
-from policenotify.publishing.posts import post_key, worded
 from policenotify.publishing.routing import Route, legs_on, plan, reached
-from policenotify.render import RenderContext
+from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, matching, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
+    from policenotify.journal.records import UnrenderedDelivery
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as the ULID specification has it
 _OWED = timedelta(hours=24)  # the deadline of an incident for which neither the message nor the category names one
 _log = logging.getLogger("policenotify")
+_ANEW = "If it is still true, publish it again with another key."
+_AGAIN = 10.0  # seconds, at least, between two looks at the settings of what could not be used
+_THEN = "What is meant for it waits, and then goes out by itself. To look: policenotify doctor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a channel cannot be used at present.
+
+    Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
+    """
+
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.remedy}"
+
+
+def fault_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> Fault | None:
+    """Return why a channel cannot be used at present, or `None` if it can. Reads its list of recipients.
+
+    Args:
+        channel: The channel.
+        had_people: Returns whether an earlier delivery on the channel of that name had recipients.
+    """
+    return readers_of(channel, had_people)[1]
+
+
+def readers_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> tuple[tuple[str, ...], Fault | None]:
+    """Return who is on the channel's list now, and why the channel cannot be used, if so.
+
+    An emptied list is a fault, because a failed export looks like that. A list that never had people is not, nor is
+    the list of a retired channel.
+    """
+    name = channel.name
+    if channel.problem:
+        reason = f"The channel {name!r} cannot be used: {channel.problem}"
+        return (), Fault(reason=reason, remedy=f"Mend it in the settings. {_THEN}")
+    if channel.recipients is None:
+        return (), None
+    try:
+        people = tuple(channel.recipients())
+    except Exception as error:  # noqa: BLE001 - a host's own function may raise anything, and quote an address
+        why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
+        reason = f"The list of recipients of {name!r} cannot be read: {why}"
+        return (), Fault(reason=reason, remedy=f"Make it readable. {_THEN}")
+    if people or channel.retired or not had_people(name):
+        return people, None
+    reason = f"The list of recipients of {name!r} is empty, and had people before."
+    remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_THEN}"
+    return (), Fault(reason=reason, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,3 +453,187 @@ def _refuse_mixed(message: Message, history: History) -> None:
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
     kind, mark = ("an exercise", "True") if first.message.exercise else ("no exercise", "False")
     raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
+
+
+def worded(
+    legs: Sequence[Target],
+    channels: Mapping[str, ChannelConfig],
+    scene: Callable[[str], RenderContext],
+    publication: str,
+    at: datetime,
+    *,
+    elsewhere: bool = False,
+) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
+    """Word the legs; one on which the text does not fit silences no other.
+
+    Args:
+        legs: Which.
+        channels: The channels of the legs, by name.
+        scene: Returns all that decides how it reads in a language.
+        publication: Id of the publication.
+        at: When it is published.
+        elsewhere: It also waits for a channel that cannot be used now, and may fit there.
+
+    Returns:
+        The wordings, and the legs without one: skipped, deletions, and those that are refused, with the reason,
+        numbered behind the posts of their channel.
+
+    Raises:
+        MessageTooLong: It fits on none of the channels, and nothing else is to be done.
+    """
+    wordless = tuple(leg for leg in legs if leg.skip or leg.operation is Operation.DELETE)
+    posts = [leg for leg in legs if leg not in wordless]
+    scenes = {language: scene(language) for language in {leg.language for leg in posts}}
+    fitting: list[RenderedPost] = []
+    unfit: dict[Target, MessageTooLong] = {}
+    for leg in posts:
+        key = post_key(publication, leg)
+        try:
+            fitting.append(render(scenes[leg.language], leg, channel=channels[leg.channel], key=key))
+        except MessageTooLong as error:
+            unfit[leg] = error
+    deletes = any(leg.operation is Operation.DELETE for leg in wordless)
+    if unfit and not (fitting or deletes or elsewhere):
+        raise next(iter(unfit.values()))
+    wordings = numbered(fitting, publication, at)
+    return wordings, (*wordless, *_refused(unfit, wordings))
+
+
+def _refused(unfit: Mapping[Target, MessageTooLong], wordings: Sequence[RenderedPost]) -> tuple[Target, ...]:
+    taken = Counter(
+        wording.target.channel for wording in wordings for _ in (wording.standalone, *wording.continuations)
+    )
+    refused = []
+    for leg, cannot in unfit.items():
+        reason = (
+            f"Nothing was sent here: what, where and the first thing to do take {cannot.used} of {cannot.limit}. "
+            "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
+            "channel."
+        )
+        refused.append(replace(leg, part=taken[leg.channel], refused=reason))
+        taken[leg.channel] += 1
+    return tuple(refused)
+
+
+def numbered(wordings: Sequence[RenderedPost], publication: str, at: datetime) -> tuple[RenderedPost, ...]:
+    """The wordings, with the place of each post among those of its channel: where one goes on, the next ones move up.
+
+    An edit that would go on in further posts is none: it is said below.
+    """
+    posts = [wording for wording in wordings if wording.target.operation is Operation.POST]
+    said = {(wording.target.channel, wording.target.language) for wording in posts}
+    for wording in wordings:
+        leg = wording.target
+        if leg.operation is Operation.EDIT and not wording.continuations:
+            posts.append(wording)
+        elif leg.operation is Operation.EDIT and (leg.channel, leg.language) not in said:
+            posts.append(replace(wording, target=replace(leg, operation=Operation.POST, target="")))
+    taken: dict[str, int] = {}
+    numbered = []
+    for wording in posts:
+        part = taken.get(wording.target.channel, 0)
+        taken[wording.target.channel] = part + 1 + len(wording.continuations)
+        leg = replace(wording.target, part=part)
+        standalone, *further = (
+            post.model_copy(
+                update={
+                    "key": post_key(publication, replace(leg, part=part + number)),
+                    # Each post of a publication has a time of its own, so that timelines keep their order.
+                    "created_at": at + timedelta(milliseconds=part + number),
+                }
+            )
+            for number, post in enumerate((wording.standalone, *wording.continuations))
+        )
+        same = {"key": standalone.key, "created_at": standalone.created_at}
+        reply = wording.reply and wording.reply.model_copy(update=same)
+        numbered.append(replace(wording, target=leg, standalone=standalone, reply=reply, continuations=tuple(further)))
+    return tuple(numbered)
+
+
+def post_key(publication: str, leg: Target) -> str:
+    """The key of a post: the same for the same words to the same account.
+
+    The channel is named too, since two networks may call our account alike, and so may a channel that is gone.
+    """
+    named = "\n".join((publication, leg.channel, leg.account, leg.language, str(leg.part), leg.operation))
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+@dataclass(slots=True, kw_only=True)
+class PendingDeliveries:
+    """Words what waits for a channel as soon as that can be used.
+
+    Attributes:
+        journal: Where it waits.
+        channels: The channels of the installation, by name; one that was mended takes the place of the wrong one.
+        deciding: How it reads.
+        clock: Measures how much time passes.
+        reopen: Makes a channel again from the settings as they are now; `None`: they cannot be read.
+    """
+
+    journal: Journal
+    channels: dict[str, ChannelConfig]
+    deciding: Preparer
+    clock: Clock
+    reopen: Callable[[str], ChannelConfig | None] | None = None
+    _asked_at: float | None = field(default=None, init=False)
+    _blocked: set[str] = field(default_factory=set, init=False)  # at the last look
+
+    def faults(self) -> dict[str, Fault]:
+        """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
+        found = {name: fault_of(channel, self.journal.had_people) for name, channel in self.channels.items()}
+        return {name: fault for name, fault in found.items() if fault is not None}
+
+    def look_after(self) -> None:
+        """Mend the channels that can be, and word what waits for them."""
+        self._mend()
+        usable = [name for name, channel in self.channels.items() if not channel.problem]
+        closed: set[str] = set()
+        for one in self.journal.unworded(usable):
+            if one.channel not in closed and not self._word(one):
+                closed.add(one.channel)
+
+    def _mend(self) -> None:
+        """Make again what could not be used, and what was blocked: its secret may be a new one."""
+        if self.reopen is None:
+            return
+        blocked = set(self.journal.blocked())
+        names, self._blocked = self._blocked - blocked, blocked
+        now = self.clock.monotonic()
+        if self._asked_at is None or now >= self._asked_at + _AGAIN:
+            wrong = {name for name, channel in self.channels.items() if channel.problem}
+            names, self._asked_at = names | wrong, now
+        for name in sorted(names & self.channels.keys()):
+            self._make_again(self.channels[name], self.reopen(name))
+
+    def _make_again(self, channel: ChannelConfig, mended: ChannelConfig | None) -> None:
+        if mended is None or (channel.account and mended.account not in {"", channel.account}):
+            return  # what was worded for one account is not for another
+        others = (one for one in self.channels.values() if one.name != channel.name)
+        same = next((one.name for one in others if (one.network, one.account) == (mended.network, mended.account)), "")
+        if same and not mended.problem:
+            mended = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
+        if channel.problem and not mended.problem:
+            _log.warning("Channel %s can be used again.", channel.name)
+        self.channels[channel.name] = mended
+
+    def _word(self, one: UnrenderedDelivery) -> bool:
+        """Word a delivery; returns whether its channel can be used."""
+        channel = self.channels[one.channel]
+        readers, fault = readers_of(channel, self.journal.had_people)
+        publication = self.journal.publication(one.publication)
+        if fault is not None or publication is None:
+            return fault is None
+        try:
+            drafted = self.deciding.late(publication, channel, readers)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what cannot be worded must not stop what is published now
+            why = (
+                str(error) if isinstance(error, PolicenotifyError) else f"It cannot be worded: {type(error).__name__}."
+            )
+            _log.error("Publication %s on %s: %s", one.publication, one.channel, why)  # a trace would hold values
+            self.journal.refuse_unworded(one, f"{why} {_ANEW}")
+        else:
+            self.journal.word(one, drafted)
+        return True

@@ -27,12 +27,9 @@ from policenotify.journal.records import LEASE
 from policenotify.model.history import Outcome, Pending, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
-from policenotify.publishing.duty import DutyNotifier
-from policenotify.publishing.fault import Fault, fault_of
-from policenotify.publishing.pending import PendingDeliveries
-from policenotify.publishing.preparation import LoadedMessage, Preparer
+from policenotify.publishing.preparation import Fault, LoadedMessage, PendingDeliveries, Preparer, fault_of
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
-from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders, duty_profile
+from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route
 from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
 from policenotify.text.timestamps import local_time

@@ -6,14 +6,19 @@ It never says that a danger is over by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING
 
+from policenotify.channel import ChannelConfig
+from policenotify.errors import IdempotencyConflict, JournalError, PolicenotifyError, PublishingStopped
 from policenotify.model.cap import Severity
-from policenotify.model.lifecycle import STANDALONE
+from policenotify.model.history import History, Target
+from policenotify.model.lifecycle import STANDALONE, IncidentStatus
 from policenotify.model.message import Message
+from policenotify.publishing.preparation import PreparedPublication, Preparer, worded
 from policenotify.render.locales import CategoryProfile, Locale, matching
 from policenotify.render.locales.duty import DUTY, ReminderPhrases
 
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
 
+_RUNNER = "runner"  # the actor of what the delivery itself does
 _log = logging.getLogger("policenotify")
 
 CATEGORY = "duty_reminder"
@@ -192,3 +198,76 @@ def duty_profile(reminding: ReminderPolicy, level: int) -> CategoryProfile:
         emoji="⏰",
         lifetime=reminding.late(level + 1) - reminding.late(level),
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class DutyNotifier:
+    """Reminds the desk of what it owes, and tells the duty channels.
+
+    Attributes:
+        journal: Where the messages to them are written.
+        deciding: How these read.
+        reminders: What is owed.
+    """
+
+    journal: Journal
+    deciding: Preparer
+    reminders: Reminders
+    _done: frozenset[str] = field(default=frozenset(), init=False)  # what they have been told, or never will be
+
+    def run(self) -> None:
+        """Raise each reminder that is due, and journal the messages; they are delivered like all others."""
+        standing = self.reminders.raise_due()
+        for reminder in standing:
+            if reminder.key not in self._done:
+                self._tell(reminder)
+        self._done &= {reminder.key for reminder in standing}
+
+    def _tell(self, reminder: Reminder) -> None:
+        """Journal the message to the duty channels, once for all processes; they are the only ones it can go to."""
+        reminding = self.reminders.reminding
+        channels = [self.deciding.channels[name] for name in reminding.to]
+        channels = [self.deciding.learned(channel) for channel in channels if channel.exercise == reminder.exercise]
+        try:
+            if channels:
+                self._publish(reminder, channels)
+        except PublishingStopped:
+            return  # to be said when all goes on
+        except IdempotencyConflict:
+            pass  # another process, with other settings, has said it
+        except JournalError:
+            raise
+        except PolicenotifyError as error:
+            _log.error("The duty channel is not told of %s: %s", reminder.incident, error)  # its trace tells nothing
+        self._done |= {reminder.key}
+
+    def _publish(self, reminder: Reminder, channels: Sequence[ChannelConfig]) -> None:
+        at, language = self.journal.now(), channels[0].languages[0]
+        publication = self.deciding.ulid(at)
+        reminding = self.reminders.reminding
+        words = matching(language, self.deciding.words) or next(iter(self.deciding.words.values()))
+        message = duty_message(
+            reminder, language=language, words=words, phrases=reminding.words, zone=self.deciding.zone
+        )
+        profile = duty_profile(reminding, reminder.level)
+        message = self.deciding.resolved(message, profile, None, History())
+        named = {one.name: one for one in channels}
+        meant = [Target(channel=one.name, account=one.account, language=language) for one in channels]
+        legs, pending, readers = self.deciding.set_apart(meant, named, History())
+        scene = partial(self.deciding.scene, message=message, profile=profile, history=History(), pictures=(), at=at)
+        wordings, wordless = worded(legs, named, scene, publication, at, elsewhere=bool(pending))
+        made = PreparedPublication(
+            message=message,
+            digest=message.digest(),
+            profile=profile,
+            history=History(),
+            course=IncidentStatus.STANDALONE,
+            sequence=0,
+            findings=(),
+            pictures=(),
+            wordings=wordings,
+            wordless=wordless,
+            pending=pending,
+            readers=readers,
+        )
+        self.journal.publish(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))

@@ -18,7 +18,7 @@ from policenotify.cli.context import CliContext, Seconds, common, pass_call, pla
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
-from policenotify.publishing.fault import Fault
+from policenotify.publishing.preparation import Fault
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from policenotify.errors import JournalError, PolicenotifyError, SettingsError, 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import survey
-from policenotify.publishing.fault import Fault, readers_of
+from policenotify.publishing.preparation import Fault, readers_of
 from policenotify.settings import Settings, exposed, languages_of, profiles_of, read_settings, unnamed
 
 if TYPE_CHECKING:
