@@ -58,11 +58,11 @@ def test_awaited_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
     async def desk() -> None:
         async with AsyncPublisher(publisher) as awaited:
             preview = await awaited.preview(MESSAGE)
-            assert await awaited.faults() == {}
+            assert await awaited.channel_problems() == {}
             assert preview.message == publisher.preview(MESSAGE).message
             opened = await awaited.publish(MESSAGE, key="open", actor="desk")
             assert opened.on("sky").outcome is Outcome.POSTED
-            assert sky.said[0].body["text"] == preview.wordings[0].standalone.text
+            assert sky.said[0].body["text"] == preview.posts[0].standalone.text
             assert await awaited.incident("2026-4711") == opened == await awaited.publication("open")
             waiting = await awaited.publish(
                 opened.update("Une voie rouverte"), key="update", actor="desk", to=None, wait=timedelta(0)

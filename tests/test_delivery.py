@@ -62,7 +62,7 @@ def delivers(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
         delivery = Dispatcher(
             journal=into.journal,
             channels=channels,
-            **{"clock": SystemClock(), "patience": lambda _age: timedelta(seconds=0.05), **settings},
+            **{"clock": SystemClock(), "backoff": lambda _age: timedelta(seconds=0.05), **settings},
         )
         made.append(delivery)
         return delivery
@@ -568,8 +568,8 @@ def test_closing_does_not_wait_for_what_hangs(book: Book, delivers: Made) -> Non
     delivery.drain(NOW)
     assert hang.begun.wait(10)
     with Timed() as closed:
-        delivery.close(patience=0.1)
-        delivery.close(patience=0.1)
+        delivery.close(timeout=0.1)
+        delivery.close(timeout=0.1)
     assert closed.took < 1
     with Timed() as drained:
         delivery.drain(LONG, publication=second)
@@ -586,7 +586,7 @@ def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
     delivery = delivers(sky=sky)
     drain = in_thread(lambda: delivery.drain(LONG))
     assert hang.begun.wait(10)
-    delivery.close(patience=0)
+    delivery.close(timeout=0)
     drain.join(5)
     assert not drain.is_alive()
     hang.go.set()
@@ -780,7 +780,7 @@ def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_
     sky.sends.extend([odd] * 9)
     poison = jumping.publish("sky", incident="I1", severity=Severity.EXTREME, lives=timedelta(hours=1))
     other, behind = jumping.publish("sky"), jumping.publish("sky", incident="I1")
-    delivery = delivers(into=jumping, sky=sky, patience=lambda _before: timedelta(minutes=1))  # no drain waits so long
+    delivery = delivers(into=jumping, sky=sky, backoff=lambda _before: timedelta(minutes=1))  # no drain waits so long
     for attempts in (1, 2, 3):
         delivery.drain(LONG)
         assert jumping.receipt(poison).attempts == attempts

@@ -46,7 +46,7 @@ def test_a_time_is_the_installation_s_and_utc_is_named(zone: ZoneInfo, text: str
 
 def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=3_600))
-    publisher = desk.publisher(zone=NOUMEA, patience=lambda _age: timedelta(hours=1))
+    publisher = desk.publisher(zone=NOUMEA, backoff=lambda _age: timedelta(hours=1))
     publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
     receipt = publication.on("bluesky")
     assert receipt.outcome is Outcome.WAITING

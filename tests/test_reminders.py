@@ -92,10 +92,10 @@ def _texts(network: Scripted) -> list[str]:
     [(-1, 0), (0, 1), (14, 1), (15, 2), (59, 2), (60, 3), (299, 3), (300, 4), (540, 5), (780, 6)],
 )
 def test_the_level_rises_with_time(late: int, level: int) -> None:
-    assert ReminderPolicy().level(late * MINUTE) == level
+    assert ReminderPolicy().level_after(late * MINUTE) == level
     if level:
-        assert ReminderPolicy().level(ReminderPolicy().late(level)) == level
-        assert ReminderPolicy().level(ReminderPolicy().late(level) - timedelta(microseconds=1)) == level - 1
+        assert ReminderPolicy().level_after(ReminderPolicy().delay(level)) == level
+        assert ReminderPolicy().level_after(ReminderPolicy().delay(level) - timedelta(microseconds=1)) == level - 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: 
         house.after(span, other, one)
     assert [reminder.level for reminder in told] == [1, 2, 3, 4, 5]
     first = told[0]
-    assert (first.incident, first.category, first.due_at, first.late, first.exercise) == (
+    assert (first.incident, first.category, first.due_at, first.lateness, first.exercise) == (
         INCIDENT, "traffic_accident", due, NOW, False,
     )  # fmt: skip
     assert (first.headline, first.place) == ("Accident de la circulation", "Montpellier, avenue de Toulouse")
@@ -146,7 +146,7 @@ def test_what_fell_due_while_nobody_delivered_is_raised_once(house: House) -> No
     house.clock.pass_by(4 * HOUR.total_seconds())
     _open(publisher, "new")
     house.after(NOW, publisher, publisher)
-    assert [(one.incident, one.level, one.late) for one in told] == [(INCIDENT, 3, 3 * HOUR)]
+    assert [(one.incident, one.level, one.lateness) for one in told] == [(INCIDENT, 3, 3 * HOUR)]
     house.after(HOUR, publisher)
     assert [(one.incident, one.level) for one in told[1:]] == [("new", 1)]
 
@@ -194,7 +194,7 @@ def test_who_was_faster_has_raised_it(house: House) -> None:
     publisher = house.publisher()
     due = _open(publisher)
     house.clock.pass_by(3600)
-    slow = Reminders(journal=publisher.journal, reminding=ReminderPolicy(), on_overdue=told.append)
+    slow = Reminders(journal=publisher.journal, policy=ReminderPolicy(), on_overdue=told.append)
     [line] = publisher.incidents()
     assert publisher.journal.remind(INCIDENT, due, 1)
     assert not publisher.journal.remind(INCIDENT, due, 1)
@@ -209,7 +209,7 @@ def test_a_worker_wakes_up_for_it(house: House) -> None:
     publisher = house.publisher()
     due = _open(publisher)
     assert publisher._next_at() == due
-    assert publisher._worker._work.rest() == 3600.0
+    assert publisher._worker._work.seconds_to_next() == 3600.0
 
 
 # --- where

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from policenotify import Publication, Publisher, open_publisher
 from policenotify.campaigns import load_campaigns, run
-from policenotify.campaigns.runner import ahead
+from policenotify.campaigns.runner import upcoming
 
 CAMPAIGNS = Path(__file__).parent
 
@@ -18,15 +18,15 @@ def say_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Public
     done = run(publisher, load_campaigns([CAMPAIGNS]), actor="prevention", wait=wait)
     for name, problem in done.problems.items():
         print(f"{name}: {problem}")
-    for publication in done.said:
+    for publication in done.published:
         for receipt in publication:
             print(publication.key, "·", receipt)
-    return done.said
+    return done.published
 
 
 if __name__ == "__main__":
     with open_publisher() as desk:
         say_due(desk)
         today = desk.journal.now().astimezone(desk.zone).date()
-        for planned in ahead(desk, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
-            print(planned.at or "never", planned.occurrence.campaign, planned.alternative, planned.reason)
+        for planned in upcoming(desk, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
+            print(planned.at or "never", planned.occurrence.campaign, planned.variant, planned.reason)

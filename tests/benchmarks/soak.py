@@ -63,7 +63,7 @@ Options = Mapping[str, dict[str, Any]]
 
 
 def opened(folder: Path, options: Options) -> Publisher:
-    """Return a publisher as a worker opens it: with the library's own lease and patience."""
+    """Return a publisher as a worker opens it: with the library's own lease and backoff."""
     journal = open_journal(str(folder / "journal.db"), keys=Keys.load(folder / "keys"))
     return Publisher(journal=journal, channels=_channels(options), zone=PARIS, sender=SENDER)
 

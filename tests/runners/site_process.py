@@ -78,7 +78,7 @@ class Site:
             channels=[configured("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
             zone=PARIS,
             sender=SENDER,
-            patience=soon,
+            backoff=soon,
             lease=timedelta(seconds=self.lease),
         )
 

@@ -23,10 +23,10 @@ try:
 except ImportError as _error:  # pragma: no cover - of an installation without the extra
     raise MissingExtra("Campaigns", "campaigns") from _error
 
-SCHOOL_UNTIL = date(2028, 8, 31)
+SCHOOL_CALENDAR_END = date(2028, 8, 31)
 """Until when the ministry has published its school calendar (zones A, B, C); what lies behind would be a guess."""
 
-WITH_REGION = ("public_holidays", "long_weekends", "school_holidays")
+REGIONAL_CALENDARS = ("public_holidays", "long_weekends", "school_holidays")
 """Calendars that may be told for a part of France: `public_holidays:57`, `school_holidays:A`."""
 
 _SATURDAY = 5
@@ -44,7 +44,7 @@ _ANY = datetime(2026, 1, 1)  # noqa: DTZ001 - wall time
 _DAY = timedelta(days=1)
 
 
-def refuse_rrule(rule: str) -> str:
+def validate_rrule(rule: str) -> str:
     """The rule, if it is one.
 
     Raises:
@@ -62,7 +62,7 @@ def refuse_rrule(rule: str) -> str:
     return rule
 
 
-def refuse_cron(expression: str) -> str:
+def validate_cron(expression: str) -> str:
     """The cron expression, if it is one.
 
     Raises:
@@ -77,7 +77,7 @@ def refuse_cron(expression: str) -> str:
     return expression
 
 
-def by_rrule(rule: str, start: date, at: time, first: date, last: date, zone: ZoneInfo) -> Iterator[datetime]:
+def rrule_times(rule: str, start: date, at: time, first: date, last: date, zone: ZoneInfo) -> Iterator[datetime]:
     """The wall times of a recurrence rule from *first* to *last*; an UNTIL in UTC is meant in this zone's time."""
     parts = _parts(rule)
     begin = datetime.combine(start, at)
@@ -150,7 +150,7 @@ def _rule(parts: dict[str, str], start: datetime, end: datetime) -> Iterator[dat
     return iter(rrulestr(";".join([*kept, f"UNTIL={end:%Y%m%dT%H%M%S}"]), dtstart=start))
 
 
-def by_cron(expression: str, first: date, last: date) -> Iterator[datetime]:
+def cron_times(expression: str, first: date, last: date) -> Iterator[datetime]:
     """The wall times of a cron expression from *first* to *last*, the first one of each day."""
     behind = datetime.combine(first, time.min) - timedelta(minutes=1)
     while True:
@@ -161,7 +161,7 @@ def by_cron(expression: str, first: date, last: date) -> Iterator[datetime]:
         behind = datetime.combine(found.date() + _DAY, time.min) - timedelta(minutes=1)
 
 
-def refuse_unknown(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
+def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
     """Refuse a name that is no calendar, public holiday or event.
 
     Raises:
@@ -173,15 +173,15 @@ def refuse_unknown(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
     if kind == "school_holidays":
         if part not in _ZONES:
             raise ValueError(f"{name!r}: name the school zone, school_holidays:A, :B or :C")
-    elif kind in WITH_REGION:
+    elif kind in REGIONAL_CALENDARS:
         if part and part not in _REGIONS:
             raise ValueError(f"{name!r}: there is no part of France {part!r}. {did_you_mean(part, _REGIONS)}")
     else:
-        known = [*WITH_REGION, "weekends", *_names(), *events]
+        known = [*REGIONAL_CALENDARS, "weekends", *_names(), *events]
         raise ValueError(f"{name!r} is no calendar, no public holiday and no event. {did_you_mean(name, known)}")
 
 
-def days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> frozenset[date]:
+def calendar_days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> frozenset[date]:
     """All days of a calendar or event from *first* to *last*."""
     if name in events:
         return frozenset(day for day in events[name] if first <= day <= last)
@@ -192,16 +192,16 @@ def days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: d
     )
 
 
-def firsts(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> tuple[date, ...]:
+def first_days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> tuple[date, ...]:
     """The first day of each run of days from *first* to *last*: of holidays, of a long weekend, of an event."""
-    found = days(name, events, first - _DAY, last)
+    found = calendar_days(name, events, first - _DAY, last)
     return tuple(sorted(day for day in found if day >= first and day - _DAY not in found))
 
 
 def _of(name: str, year: int) -> frozenset[date]:
     kind, _, part = name.partition(":")
     if kind == "school_holidays":
-        return frozenset(day for day in _france(year, f"Zone {part}", "school") if day <= SCHOOL_UNTIL)
+        return frozenset(day for day in _france(year, f"Zone {part}", "school") if day <= SCHOOL_CALENDAR_END)
     if kind == "public_holidays":
         return frozenset(_france(year, part, "public"))
     if kind == "long_weekends":
@@ -213,7 +213,7 @@ def _of(name: str, year: int) -> frozenset[date]:
 def _long_weekends(year: int, part: str) -> frozenset[date]:
     """Three days of rest or more in a row; people take the one day between a holiday and the weekend off."""
     around = [day for near in (year - 1, year, year + 1) for day in _france(near, part, "public")]
-    rest = {*around, *days("weekends", {}, date(year - 1, 12, 1), date(year + 1, 1, 31))}
+    rest = {*around, *calendar_days("weekends", {}, date(year - 1, 12, 1), date(year + 1, 1, 31))}
     rest |= {day + _DAY for day in around if day.strftime("%u") == "4"}
     rest |= {day - _DAY for day in around if day.strftime("%u") == "2"}
     return frozenset(day for day in rest if day.year == year and _run(day, rest) >= _LONG)

@@ -22,7 +22,7 @@ from policenotify.channel import (
     SupportsLookup,
     SupportsSend,
 )
-from policenotify.delivery.bulk_send import Handout, Lease
+from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -55,7 +55,7 @@ _CUT = "It was interrupted between two people. The others get it when the delive
 _LOOKS_APART = timedelta(seconds=5)  # a timeline that one server has and another not yet does not tell twice the same
 
 
-def patience(before: timedelta) -> timedelta:
+def backoff(before: timedelta) -> timedelta:
     """Return how long to wait after a failure: half as long again as after the one before it.
 
     The first wait is 2 seconds and the longest 10 minutes. How old a post is does not matter: one that has waited for
@@ -71,22 +71,22 @@ class DeliveryAttempt:
     Attributes:
         journal: Where they are claimed, and where all is written down.
         channel: The channel object of this thread.
-        how: How the installation uses the channel.
+        config: How the installation uses the channel.
         clock: Measures how long the lease has lasted.
         lease: How long a delivery stays ours after an attempt has begun, and after each person of a list.
-        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
+        backoff: Returns how long to wait after a failure, from how long the wait after the one before it was.
         may_go_on: Returns whether a list may go on to its next person.
     """
 
     journal: Journal
     channel: Channel
-    how: ChannelConfig
+    config: ChannelConfig
     clock: Clock
     lease: timedelta
-    patience: Callable[[timedelta], timedelta] = patience
+    backoff: Callable[[timedelta], timedelta] = backoff
     may_go_on: Callable[[], bool] = lambda: True
 
-    def make(self, claimed: ClaimedDelivery) -> None:
+    def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
 
         Raises:
@@ -108,7 +108,7 @@ class DeliveryAttempt:
             try:
                 request = self._prepared(claimed)
             except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
-                failed = f"The network of {self.how.name!r} failed before anything was sent."
+                failed = f"The network of {self.config.name!r} failed before anything was sent."
                 self._store(claimed, self._after(_certainly_not(error, failed), claimed))
                 return
         self._say(claimed, request)
@@ -121,14 +121,14 @@ class DeliveryAttempt:
 
     def _unfit(self, claimed: ClaimedDelivery) -> str:
         """Why the channel as it is set now cannot say what was worded for it; empty: it can."""
-        if claimed.account != self.how.account:
-            return f"It was worded for {claimed.account!r}; {self.how.name!r} is now {self.how.account!r}."
+        if claimed.account != self.config.account:
+            return f"It was worded for {claimed.account!r}; {self.config.name!r} is now {self.config.account!r}."
         posts = SupportsBulkSend if claimed.has_recipients else SupportsSend
         needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}[
             claimed.operation
         ]
         if not isinstance(self.channel, needed):
-            return f"The network of {self.how.name!r} cannot send it."
+            return f"The network of {self.config.name!r} cannot send it."
         return ""
 
     def _cannot(self, claimed: ClaimedDelivery, why: str) -> AttemptResult:
@@ -191,14 +191,14 @@ class DeliveryAttempt:
             ref = channel.find(request, since=since, known=self.journal.known_posts(claimed))
             return None if ref is None else self._landed(claimed, _a(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
-            unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
+            unanswered = f"It may or may not be out, and {self.config.name!r} could not be asked."
             return self._after(_of_a_question(error, unanswered), claimed)
 
     def _landed(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
         """The network says that the post is there; what is known as another delivery's post it never is."""
         if not self.journal.is_known(claimed, ref.id):
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
-        named = f"{self.how.name!r} names another message's post for it: {ref.url or ref.id}."
+        named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
         return self._held(claimed, f"It may or may not be out. {named}")
 
     def _refused_in_doubt(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
@@ -226,17 +226,17 @@ class DeliveryAttempt:
         return self._refused(error, claimed) if told is None else told
 
     def _holds(self, claimed: ClaimedDelivery) -> bool:
-        return self.how.unknown_policy(severe=claimed.severe) == "hold"
+        return self.config.unknown_policy(severe=claimed.severe) == "hold"
 
     def _held(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
-        remedy = f"Look for it on {self.how.name!r}, then: policenotify resolve {claimed.id}"
+        remedy = f"Look for it on {self.config.name!r}, then: policenotify resolve {claimed.id}"
         return AttemptResult(outcome=Outcome.HELD, reason=reason, remedy=remedy)
 
     # --- saying it
 
     def _answers(self, claimed: ClaimedDelivery) -> tuple[PostRef, ...]:
         """What it hangs under: our own posts or nothing, and nothing once the network refused it as an answer."""
-        ours = all(ref.account == self.how.account for ref in claimed.reply_to)
+        ours = all(ref.account == self.config.account for ref in claimed.reply_to)
         hangs = self.channel.capabilities.replies and ours and claimed.wording != "standalone"
         return claimed.reply_to if hangs else ()
 
@@ -254,7 +254,7 @@ class DeliveryAttempt:
         if claimed.operation is Operation.DELETE:
             if claimed.target is None:
                 raise Refused("The post to be taken back is not known.", remedy="Take it back by hand.")
-            return Request(account=self.how.account, key=claimed.key, body={"delete": claimed.target.id})
+            return Request(account=self.config.account, key=claimed.key, body={"delete": claimed.target.id})
         post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
@@ -276,7 +276,7 @@ class DeliveryAttempt:
         at = self.clock.monotonic()
         try:
             with self.journal.transaction():
-                begun = self.journal.begin(claimed, request, claimed.wording, lease=self.lease, rate=self.how.rate)
+                begun = self.journal.begin(claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate)
                 if begun.has_recipients:
                     people = self._next_people(begun)
         except RateReached as reached:
@@ -297,7 +297,7 @@ class DeliveryAttempt:
 
     def _later(self, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
         waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
-        reason = f"{self.how.name!r} has reached its rate; it goes on by itself."
+        reason = f"{self.config.name!r} has reached its rate; it goes on by itself."
         return AttemptResult(outcome=waits, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
@@ -330,11 +330,11 @@ class DeliveryAttempt:
     def _after(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
         """What a failure means for the delivery."""
         if not isinstance(error, ChannelError):
-            _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.how.name, type(error).__name__)
-            error = Unconfirmed(f"The network of {self.how.name!r} failed unexpectedly.", code=type(error).__name__)
+            _log.warning("Delivery %s on %s: %s escaped.", claimed.id, self.config.name, type(error).__name__)
+            error = Unconfirmed(f"The network of {self.config.name!r} failed unexpectedly.", code=type(error).__name__)
         if isinstance(error, Refused):
             return self._after_refusal(error, claimed)
-        now, backoff = self.journal.now(), self.patience(claimed.backoff)
+        now, backoff = self.journal.now(), self.backoff(claimed.backoff)
         waiting = AttemptResult(
             outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING,
             not_before=now + backoff,
@@ -345,17 +345,17 @@ class DeliveryAttempt:
         )
         match error:
             case Blocked():
-                if self.journal.block(self.how.name, error):
-                    _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
+                if self.journal.block(self.config.name, error):
+                    _log.error("Channel %s is blocked: %s %s", self.config.name, error.reason, error.remedy)
                 became = replace(waiting, not_before=now, backoff=timedelta(0))
             case Unavailable():
                 waiting = replace(waiting, remedy=error.remedy or "It will be tried again.")
                 if error.retry_at:  # the network's own time is no guess of ours, from which the next would grow
                     # A time that has passed already would have us ask without a pause.
-                    at = max(_aware(error.retry_at), now + self.patience(timedelta(0)))
+                    at = max(_aware(error.retry_at), now + self.backoff(timedelta(0)))
                     waiting = replace(waiting, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
-                    self.journal.pause(self.how.name, waiting.not_before or now)
+                    self.journal.pause(self.config.name, waiting.not_before or now)
                 became = waiting
             case _:
                 became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
@@ -391,16 +391,16 @@ class DeliveryAttempt:
 
     def _next_people(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
         hold = self._holds(claimed)
-        return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
+        return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
 
     def _mail(self, lease: Lease, request: Request, people: tuple[Recipient, ...]) -> None:
         """Send to these people and then to the others, until all have an outcome or the list must not go on."""
         claimed, hold = lease.claimed, self._holds(lease.claimed)
         while True:
-            handout = Handout(
+            handout = BulkSend(
                 journal=self.journal,
                 lease=lease,
-                rate=self.how.rate,
+                rate=self.config.rate,
                 hold_doubt=hold,
                 may_go_on=self.may_go_on,
                 left=list(people),
@@ -441,7 +441,7 @@ class DeliveryAttempt:
 
     def _rest(self, claimed: ClaimedDelivery) -> AttemptResult:
         """For those who still wait when everybody was written to: by an answer of their own."""
-        backoff = self.patience(claimed.backoff)
+        backoff = self.backoff(claimed.backoff)
         return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now() + backoff, backoff=backoff)
 
 

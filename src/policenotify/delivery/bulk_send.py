@@ -88,7 +88,7 @@ class Lease:
 
 
 @dataclass(slots=True, kw_only=True)
-class Handout:
+class BulkSend:
     """An iterator over some recipients of a delivery.
 
     Each step stores, in one transaction, the outcomes known so far and who is asked next. It ends early, between two

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from policenotify.channel import Channel, ChannelConfig, Clock
-from policenotify.delivery.attempt import DeliveryAttempt, patience
+from policenotify.delivery.attempt import DeliveryAttempt, backoff
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
@@ -79,14 +79,14 @@ class Dispatcher:
         channels: The channels of the installation, by name.
         clock: Tells how much time passes; what time it is, the journal tells.
         lease: For how long a claim holds.
-        patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
+        backoff: Returns how long to wait after a failure, from how long the wait after the one before it was.
     """
 
     journal: Journal
     channels: dict[str, ChannelConfig]
     clock: Clock
     lease: timedelta = LEASE
-    patience: Callable[[timedelta], timedelta] = patience
+    backoff: Callable[[timedelta], timedelta] = backoff
     _slots: list[_Slot] = field(default_factory=list, init=False)
     _resting: dict[str, float] = field(default_factory=dict, init=False)  # by channel: until when
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # guards the two above
@@ -165,7 +165,7 @@ class Dispatcher:
         self._here()
         return min(self._due().values(), default=None)
 
-    def finish(self, *, patience: float = 5.0) -> bool:
+    def finish(self, *, timeout: float = 5.0) -> bool:
         """Give what is under way some seconds to finish; the slots take nothing new. Whether all has ended."""
         self._here()
         with self._lock:
@@ -177,15 +177,15 @@ class Dispatcher:
                 slot.last = True
                 slot.wanted.set()
         self._tell()
-        until = self.clock.monotonic() + patience
+        until = self.clock.monotonic() + timeout
         for thread in threads:
             thread.join(timeout=max(0.0, until - self.clock.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
-    def close(self, *, patience: float = 5.0) -> None:
+    def close(self, *, timeout: float = 5.0) -> None:
         """Take nothing new, and give what is under way some seconds to finish. May be called twice."""
         self._closing = True
-        self.finish(patience=patience)
+        self.finish(timeout=timeout)
 
     def _here(self) -> None:
         """A forked child has none of its parent's slots, and no use for locks that they may have held."""
@@ -339,12 +339,12 @@ class Dispatcher:
                 DeliveryAttempt(
                     journal=self.journal,
                     channel=channel,
-                    how=how,
+                    config=how,
                     clock=self.clock,
                     lease=self.lease,
-                    patience=self.patience,
+                    backoff=self.backoff,
                     may_go_on=partial(self._list_may_go_on, slot),
-                ).make(claimed)
+                ).run(claimed)
                 slot.word(self.clock, busy=False)
                 slot.publication, slot.in_list = None, False
                 self._tell()

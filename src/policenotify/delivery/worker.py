@@ -15,10 +15,10 @@ from policenotify.errors import JournalTakenAway, PolicenotifyError
 
 _log = logging.getLogger("policenotify")
 
-GLANCE = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at what other processes have written."""
 
-SIGN = 30.0
+HEARTBEAT_INTERVAL = 30.0
 """Seconds after which it drains although nothing is due: so others see that somebody delivers."""
 
 _PAUSE = 15.0  # seconds, at most, between two tries while the journal fails
@@ -31,15 +31,15 @@ class Work(Protocol):
         """Deliver what is due for some seconds, or until that is *enough*."""
         ...
 
-    def rest(self) -> float | None:
+    def seconds_to_next(self) -> float | None:
         """For how many seconds nothing will be due; `None`: nothing is waiting."""
         ...
 
-    def mark(self) -> object:
+    def change_token(self) -> object:
         """Another value than before, if anybody has written something meanwhile. It must cost next to nothing."""
         ...
 
-    def finish(self, patience: float) -> bool:
+    def finish(self, timeout: float) -> bool:
         """Take nothing new, and give what is under way that many seconds; whether all has come to its end."""
         ...
 
@@ -88,19 +88,26 @@ class Worker:
     Nothing starts by itself. A forked child has no worker until it starts its own; see `running`.
     """
 
-    def __init__(self, work: Work, *, clock: Clock, glance: float = GLANCE, sign: float = SIGN) -> None:
+    def __init__(
+        self,
+        work: Work,
+        *,
+        clock: Clock,
+        poll_interval: float = POLL_INTERVAL,
+        heartbeat_interval: float = HEARTBEAT_INTERVAL,
+    ) -> None:
         """Make a worker that is not running yet.
 
         Args:
             work: What it does.
             clock: Tells how much time passes.
-            glance: Seconds between two looks at what other processes have written.
-            sign: Seconds after which it drains although nothing is due.
+            poll_interval: Seconds between two looks at what other processes have written.
+            heartbeat_interval: Seconds after which it drains although nothing is due.
         """
         self._work = work
         self._clock = clock
-        self._glance = glance
-        self._sign = sign
+        self._poll_interval = poll_interval
+        self._heartbeat_interval = heartbeat_interval
         self._shift: _Shift | None = None
         self.on_failure: Callable[[], object] = _nothing
         """Called in the worker's thread when it ends because of a `failure`."""
@@ -126,7 +133,7 @@ class Worker:
         return shift.failure if shift is not None else None
 
     @property
-    def silent(self) -> float:
+    def unresponsive_for(self) -> float:
         """For how many seconds it has not come round, for a watchdog; more than a minute means that it hangs."""
         shift = self._here()
         return self._clock.monotonic() - shift.round_at if shift else 0.0
@@ -141,11 +148,11 @@ class Worker:
             self._shift = shift
         return self
 
-    def stop(self, *, patience: float = 5.0) -> bool:
+    def stop(self, *, timeout: float = 5.0) -> bool:
         """Take nothing new, and give what is under way some seconds to finish. May be called twice, and begun anew.
 
         Args:
-            patience: How many seconds. What is not finished by then goes on by itself while the process lives; if it
+            timeout: How many seconds. What is not finished by then goes on by itself while the process lives; if it
                 ends, the post is in doubt, and whoever delivers next finds out.
 
         Returns:
@@ -154,9 +161,9 @@ class Worker:
         shift, self._shift = self._here(), None
         if shift is None or shift.thread is None:
             return True
-        until = self._clock.monotonic() + patience
+        until = self._clock.monotonic() + timeout
         shift.call(over=True)
-        shift.thread.join(patience)
+        shift.thread.join(timeout)
         return self._work.finish(max(0.0, until - self._clock.monotonic())) and not shift.thread.is_alive()
 
     def wake(self) -> None:
@@ -190,7 +197,7 @@ class Worker:
                 told = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
                 if told != trouble:
                     _log.error("The worker waits: %s", told)  # the trace tells nothing
-                trouble, pause = told, min(_PAUSE, 2 * pause or self._glance)
+                trouble, pause = told, min(_PAUSE, 2 * pause or self._poll_interval)
                 shift.wait(wakes, pause)
                 continue
             if trouble:
@@ -199,16 +206,20 @@ class Worker:
 
     def _round(self, shift: _Shift, wakes: int, signed_at: float | None) -> float:
         """Drain if something is due, else sleep until it is; returns when it drained last."""
-        mark = self._work.mark()
-        rest = self._work.rest()  # asked after the mark: what is written from now on changes the mark
+        mark = self._work.change_token()
+        rest = self._work.seconds_to_next()  # asked after the mark: what is written from now on changes the mark
         now = self._clock.monotonic()
-        if signed_at is None or (rest is not None and rest <= 0) or signed_at + self._sign <= now:
+        if signed_at is None or (rest is not None and rest <= 0) or signed_at + self._heartbeat_interval <= now:
             self._work.drain(lambda: shift.over)
             return self._clock.monotonic()
-        until = signed_at + self._sign if rest is None else min(now + rest, signed_at + self._sign)
+        until = (
+            signed_at + self._heartbeat_interval
+            if rest is None
+            else min(now + rest, signed_at + self._heartbeat_interval)
+        )
         while not shift.over and shift.wakes == wakes and (left := until - self._clock.monotonic()) > 0:
-            shift.wait(wakes, min(left, self._glance))
-            if self._work.mark() != mark:
+            shift.wait(wakes, min(left, self._poll_interval))
+            if self._work.change_token() != mark:
                 break
         return signed_at
 

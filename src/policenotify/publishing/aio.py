@@ -24,7 +24,7 @@ from policenotify.delivery.worker import Worker
 from policenotify.journal.records import IncidentLine
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.preparation import Fault
+from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.publisher import Preview, Publisher
 
 _Result = TypeVar("_Result")
@@ -75,9 +75,9 @@ class AsyncPublisher:
         """The incidents, the latest first, with what is owed."""
         return await _awaited(lambda: self._publisher.incidents(only_open=only_open))
 
-    async def faults(self) -> dict[str, Fault]:
+    async def channel_problems(self) -> dict[str, ChannelProblem]:
         """The channels that cannot be used now, by name, and why."""
-        return await _awaited(self._publisher.faults)
+        return await _awaited(self._publisher.channel_problems)
 
     async def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long."""

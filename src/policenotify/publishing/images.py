@@ -47,7 +47,7 @@ _KNOWN_OTHERS = {
 }
 
 
-def picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
+def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
     """Make a picture fit to be published.
 
     It is turned upright, converted to sRGB, scaled down and compressed until it keeps both limits. It becomes a JPEG;

@@ -31,9 +31,9 @@ from policenotify.model.history import History, Pending, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.defaults import resolve
-from policenotify.publishing.images import picture
-from policenotify.publishing.routing import Route, legs_on, plan, reached
+from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.images import prepare_picture
+from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, matching, profile_of
 
@@ -50,7 +50,7 @@ _THEN = "What is meant for it waits, and then goes out by itself. To look: polic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ChannelProblem:
     """Why a channel cannot be used at present.
 
     Attributes:
@@ -65,17 +65,19 @@ class Fault:
         return f"{self.reason} {self.remedy}"
 
 
-def fault_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> Fault | None:
+def channel_problem(channel: ChannelConfig, had_people: Callable[[str], bool]) -> ChannelProblem | None:
     """Return why a channel cannot be used at present, or `None` if it can. Reads its list of recipients.
 
     Args:
         channel: The channel.
         had_people: Returns whether an earlier delivery on the channel of that name had recipients.
     """
-    return readers_of(channel, had_people)[1]
+    return read_recipients(channel, had_people)[1]
 
 
-def readers_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> tuple[tuple[str, ...], Fault | None]:
+def read_recipients(
+    channel: ChannelConfig, had_people: Callable[[str], bool]
+) -> tuple[tuple[str, ...], ChannelProblem | None]:
     """Return who is on the channel's list now, and why the channel cannot be used, if so.
 
     An emptied list is a fault, because a failed export looks like that. A list that never had people is not, nor is
@@ -84,7 +86,7 @@ def readers_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> tup
     name = channel.name
     if channel.problem:
         reason = f"The channel {name!r} cannot be used: {channel.problem}"
-        return (), Fault(reason=reason, remedy=f"Mend it in the settings. {_THEN}")
+        return (), ChannelProblem(reason=reason, remedy=f"Mend it in the settings. {_THEN}")
     if channel.recipients is None:
         return (), None
     try:
@@ -92,12 +94,12 @@ def readers_of(channel: ChannelConfig, had_people: Callable[[str], bool]) -> tup
     except Exception as error:  # noqa: BLE001 - a host's own function may raise anything, and quote an address
         why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
         reason = f"The list of recipients of {name!r} cannot be read: {why}"
-        return (), Fault(reason=reason, remedy=f"Make it readable. {_THEN}")
+        return (), ChannelProblem(reason=reason, remedy=f"Make it readable. {_THEN}")
     if people or channel.retired or not had_people(name):
         return people, None
     reason = f"The list of recipients of {name!r} is empty, and had people before."
     remedy = f"Restore the list; if it is meant to be empty, set retired = true. {_THEN}"
-    return (), Fault(reason=reason, remedy=remedy)
+    return (), ChannelProblem(reason=reason, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,9 @@ class Preparer:
         channels: dict[str, ChannelConfig] = {}
         if anyway or not any(finding.blocks for finding in findings):
             channels = {name: self._public(self.learned(channel)) for name, channel in self.channels.items()}
-            legs = plan(resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to)
+            legs = choose_targets(
+                resolved, history, tuple(channels.values()), self.routes, contains=places.contains, to=to
+            )
         legs, pending, readers = self.set_apart(legs, channels, history)
         scene = partial(self.scene, message=resolved, profile=profile, history=history, pictures=pictures, at=at)
         wordings, wordless = worded(legs, channels, scene, publication, at, elsewhere=bool(pending))
@@ -233,7 +237,7 @@ class Preparer:
         scene = partial(
             self.scene, message=message, profile=profile, history=history, pictures=pictures, at=publication.at
         )
-        legs = legs_on(message, history, channel)
+        legs = choose_targets_on(message, history, channel)
         wordings, wordless = worded(legs, {channel.name: channel}, scene, publication.id, publication.at)
         people = {channel.name: readers}
         return (
@@ -285,7 +289,7 @@ class Preparer:
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
         department = places.department(code) if code else None
-        return resolve(
+        return fill_defaults(
             message,
             profile,
             sender=self.sender,
@@ -380,7 +384,7 @@ class Preparer:
         if image.digest is not None:
             return self.journal.picture(image.digest, image.alt)
         if image.path is None:
-            return picture(image.data or b"", image.alt)
+            return prepare_picture(image.data or b"", image.alt)
         place = Path(image.path)
         if place.exists() and not (place.is_file() or place.is_dir()):  # a device or a pipe may never end
             raise InvalidImage(f"Nothing was sent: {image.path!r} is no file with a picture.")
@@ -390,18 +394,18 @@ class Preparer:
             raise InvalidImage(
                 f"Nothing was sent: the picture {image.path!r} cannot be read ({error.strerror})."
             ) from error
-        return picture(data, image.alt)
+        return prepare_picture(data, image.alt)
 
     def set_apart(
         self, legs: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
     ) -> tuple[tuple[Target, ...], tuple[Pending, ...], dict[str, tuple[str, ...]]]:
         """Return the legs that can be worded, what waits for a channel, and who is to read it by channel."""
         readers: dict[str, tuple[str, ...]] = {}
-        faults: dict[str, Fault] = {}
+        faults: dict[str, ChannelProblem] = {}
         for name in dict.fromkeys(leg.channel for leg in legs if not leg.skip):
-            people, fault = readers_of(channels[name], self.journal.had_people)
+            people, fault = read_recipients(channels[name], self.journal.had_people)
             # What follows still goes to those who got what it follows: the journal has them.
-            if fault and (channels[name].problem or not reached(history, channels[name])):
+            if fault and (channels[name].problem or not has_reached(history, channels[name])):
                 faults[name] = fault
             readers[name] = people
         worded = tuple(leg for leg in legs if leg.skip or leg.channel not in faults)
@@ -429,7 +433,7 @@ class Preparer:
         return records.NewDelivery(target=leg, post_key=post_key(publication, leg), reason=reason, remedy=remedy)
 
 
-def _pending(legs: Sequence[Target], faults: Mapping[str, Fault]) -> Iterator[Pending]:
+def _pending(legs: Sequence[Target], faults: Mapping[str, ChannelProblem]) -> Iterator[Pending]:
     """Yield one for each channel that cannot be used now: how many posts it takes there is not known yet."""
     first: dict[str, Target] = {}
     for leg in legs:
@@ -579,9 +583,9 @@ class PendingDeliveries:
     _asked_at: float | None = field(default=None, init=False)
     _blocked: set[str] = field(default_factory=set, init=False)  # at the last look
 
-    def faults(self) -> dict[str, Fault]:
+    def channel_problems(self) -> dict[str, ChannelProblem]:
         """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
-        found = {name: fault_of(channel, self.journal.had_people) for name, channel in self.channels.items()}
+        found = {name: channel_problem(channel, self.journal.had_people) for name, channel in self.channels.items()}
         return {name: fault for name, fault in found.items() if fault is not None}
 
     def look_after(self) -> None:
@@ -620,7 +624,7 @@ class PendingDeliveries:
     def _word(self, one: UnrenderedDelivery) -> bool:
         """Word a delivery; returns whether its channel can be used."""
         channel = self.channels[one.channel]
-        readers, fault = readers_of(channel, self.journal.had_people)
+        readers, fault = read_recipients(channel, self.journal.had_people)
         publication = self.journal.publication(one.publication)
         if fault is not None or publication is None:
             return fault is None

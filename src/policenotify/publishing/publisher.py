@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from policenotify.channel import ChannelConfig, Clock
 from policenotify.checks import CHECKS, Check
-from policenotify.delivery.attempt import patience
+from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
@@ -27,7 +27,13 @@ from policenotify.journal.records import LEASE
 from policenotify.model.history import Outcome, Pending, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
-from policenotify.publishing.preparation import Fault, LoadedMessage, PendingDeliveries, Preparer, fault_of
+from policenotify.publishing.preparation import (
+    ChannelProblem,
+    LoadedMessage,
+    PendingDeliveries,
+    Preparer,
+    channel_problem,
+)
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route
@@ -54,7 +60,7 @@ class Preview:
     Attributes:
         message: The message as it would be journalled.
         findings: What the checks remark; blocking ones would keep it from going out.
-        wordings: How it would read, on each channel and in each language.
+        posts: How it would read, on each channel and in each language.
         deletions: Which earlier posts would be taken back.
         pending: What would wait, since its channel cannot be used now.
         refusals: Where it cannot be said, since even its briefest form does not fit; each leg says why in `refused`.
@@ -62,7 +68,7 @@ class Preview:
 
     message: Message
     findings: tuple[Finding, ...] = ()
-    wordings: tuple[RenderedPost, ...] = ()
+    posts: tuple[RenderedPost, ...] = ()
     deletions: tuple[Target, ...] = ()
     pending: tuple[Pending, ...] = ()
     refusals: tuple[Target, ...] = ()
@@ -95,7 +101,7 @@ class Publisher:
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         checks: Sequence[Check] = CHECKS,
         lease: timedelta = LEASE,
-        patience: Callable[[timedelta], timedelta] = patience,
+        backoff: Callable[[timedelta], timedelta] = backoff,
         reminding: ReminderPolicy | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
         runners: Iterable[Runner] = (),
@@ -117,7 +123,7 @@ class Publisher:
             entropy: Gives that many random bytes.
             checks: What is checked before anything is published.
             lease: For how long a claimed delivery stays its owner's without a word.
-            patience: Returns how long to wait after a failure, from how long the wait after the one before it was.
+            backoff: Returns how long to wait after a failure, from how long the wait after the one before it was.
             reminding: When the desk is reminded of a word that it owes, and where.
             on_overdue: Called with each reminder that this process raises, in the thread that drains.
             runners: Engines of the host that deliver, and are told when something is published.
@@ -138,13 +144,13 @@ class Publisher:
         self.clock: Clock = clock or journal.clock
         self.runners: list[Runner] = list(runners)
         self._delivery = Dispatcher(
-            journal=journal, channels=self.channels, clock=self.clock, lease=lease, patience=patience
+            journal=journal, channels=self.channels, clock=self.clock, lease=lease, backoff=backoff
         )
         reminding = reminding or ReminderPolicy()
         for name in reminding.to:
             if name not in self.channels:
                 raise SettingsError(f"reminders.to: {name!r} is no channel. {did_you_mean(name, self.channels)}")
-        self._reminders = Reminders(journal=journal, reminding=reminding, on_overdue=on_overdue)
+        self._reminders = Reminders(journal=journal, policy=reminding, on_overdue=on_overdue)
         self._deciding = Preparer(
             journal=journal,
             channels=self.channels,
@@ -201,7 +207,7 @@ class Publisher:
         return Preview(
             message=made.message,
             findings=made.findings,
-            wordings=made.wordings,
+            posts=made.wordings,
             deletions=tuple(leg for leg in made.wordless if not leg.skip and not leg.refused),
             pending=made.pending,
             refusals=tuple(leg for leg in made.wordless if leg.refused),
@@ -298,14 +304,14 @@ class Publisher:
         """A publication and what became of it, by its id or by your key; `None`: there is none."""
         return self._told(wanted) if self.journal.publication(wanted) else None
 
-    def faults(self) -> dict[str, Fault]:
+    def channel_problems(self) -> dict[str, ChannelProblem]:
         """The channels that cannot be used now, by name, and why: what is meant for them waits in the journal.
 
         A wrong option, a secret that cannot be read, a library that is not installed; a list of recipients that cannot
         be read, or that had people and has none. The lists are read again at each call; the rest is looked at again
         by `publish`, `drain` and the worker, at most every ten seconds.
         """
-        return self._pending.faults()
+        return self._pending.channel_problems()
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
@@ -401,7 +407,7 @@ class Publisher:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
         channel = self.channels.get(receipt.channel)
-        if receipt.unrendered and (channel is None or fault_of(channel, self.journal.had_people)):
+        if receipt.unrendered and (channel is None or channel_problem(channel, self.journal.had_people)):
             return ""  # the reason and the remedy are enough
         return self._how_far_known(receipt) if receipt.outcome.is_final else waiting[receipt.channel]
 
@@ -424,7 +430,7 @@ class Publisher:
             for name, at in self.journal.opens_at(rates).items()
         }
         wrong = {
-            name: f"It waits: {fault_of(channel, self.journal.had_people)}"
+            name: f"It waits: {channel_problem(channel, self.journal.had_people)}"
             for name in rates
             if (channel := self.channels.get(name)) is not None and channel.problem
         }
@@ -451,15 +457,15 @@ class _Background:
         self.look_after()
         self.delivery.drain(_TURN, enough=enough, stays=True)
 
-    def rest(self) -> float | None:
+    def seconds_to_next(self) -> float | None:
         due = self.next_at()
         return None if due is None else (due - self.journal.now()).total_seconds()
 
-    def mark(self) -> object:
+    def change_token(self) -> object:
         return self.journal.change_token()
 
-    def finish(self, patience: float) -> bool:
-        finished = self.delivery.finish(patience=patience)
+    def finish(self, timeout: float) -> bool:
+        finished = self.delivery.finish(timeout=timeout)
         with suppress(JournalError):  # it will be seen by its silence
             self.journal.stop_heartbeat()
         return finished

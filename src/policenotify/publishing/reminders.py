@@ -58,12 +58,12 @@ class ReminderPolicy:
         if self.every < timedelta(minutes=1):
             raise ValueError("every: give a minute or more")
 
-    def level(self, late: timedelta) -> int:
+    def level_after(self, late: timedelta) -> int:
         """Which reminder is due after so long, from 1; 0: none yet."""
         further = (late - self.after[-1]) // self.every if late >= self.after[-1] else 0
         return sum(one <= late for one in self.after) + further
 
-    def late(self, level: int) -> timedelta:
+    def delay(self, level: int) -> timedelta:
         """How long after the deadline this reminder is due."""
         within = min(level, len(self.after))
         return self.after[within - 1] + (level - within) * self.every
@@ -94,7 +94,7 @@ class Reminder:
     exercise: bool
 
     @property
-    def late(self) -> timedelta:
+    def lateness(self) -> timedelta:
         """For how long the word had been owed."""
         return self.at - self.due_at
 
@@ -130,17 +130,17 @@ class Reminders:
 
     Attributes:
         journal: Where it is written down that one was raised.
-        reminding: When.
+        policy: When.
         on_overdue: Called with each one that this process raises, in the thread that drains.
     """
 
     journal: Journal
-    reminding: ReminderPolicy
+    policy: ReminderPolicy
     on_overdue: Callable[[Reminder], object] | None = None
 
     def next_at(self) -> datetime | None:
         """When one is due next; `None`: nothing is owed."""
-        return min((due + self.reminding.late(level + 1) for due, level in self.journal.deadlines()), default=None)
+        return min((due + self.policy.delay(level + 1) for due, level in self.journal.deadlines()), default=None)
 
     def raise_due(self) -> tuple[Reminder, ...]:
         """Raise what is due; returns for each overdue incident the last reminder that was raised, by whomever.
@@ -148,11 +148,11 @@ class Reminders:
         What fell due while nobody was delivering is raised once, at the level that it has reached by now.
         """
         now = self.journal.now()
-        if not any(due + self.reminding.after[0] <= now for due, _ in self.journal.deadlines()):
+        if not any(due + self.policy.after[0] <= now for due, _ in self.journal.deadlines()):
             return ()
         found = []
         for line in self.journal.incidents():
-            level = self.reminding.level(now - line.due_at) if line.due_at else 0
+            level = self.policy.level_after(now - line.due_at) if line.due_at else 0
             if line.due_at is None or level == 0:
                 continue
             reminder = Reminder.of(line, line.due_at, max(level, line.reminders), now)
@@ -196,7 +196,7 @@ def duty_profile(reminding: ReminderPolicy, level: int) -> CategoryProfile:
         code=CATEGORY,
         labels={language: said.label for language, said in reminding.words.items()} or {"fr": DUTY["fr"].label},
         emoji="⏰",
-        lifetime=reminding.late(level + 1) - reminding.late(level),
+        lifetime=reminding.delay(level + 1) - reminding.delay(level),
     )
 
 
@@ -225,7 +225,7 @@ class DutyNotifier:
 
     def _tell(self, reminder: Reminder) -> None:
         """Journal the message to the duty channels, once for all processes; they are the only ones it can go to."""
-        reminding = self.reminders.reminding
+        reminding = self.reminders.policy
         channels = [self.deciding.channels[name] for name in reminding.to]
         channels = [self.deciding.learned(channel) for channel in channels if channel.exercise == reminder.exercise]
         try:
@@ -244,7 +244,7 @@ class DutyNotifier:
     def _publish(self, reminder: Reminder, channels: Sequence[ChannelConfig]) -> None:
         at, language = self.journal.now(), channels[0].languages[0]
         publication = self.deciding.ulid(at)
-        reminding = self.reminders.reminding
+        reminding = self.reminders.policy
         words = matching(language, self.deciding.words) or next(iter(self.deciding.words.values()))
         message = duty_message(
             reminder, language=language, words=words, phrases=reminding.words, zone=self.deciding.zone

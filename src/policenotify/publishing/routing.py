@@ -43,7 +43,7 @@ class Route:
     at_least: Severity | None = None
     areas: tuple[str, ...] = ()
 
-    def takes(self, message: Message, contains: Contains) -> bool:
+    def matches(self, message: Message, contains: Contains) -> bool:
         """Whether the route is for this (resolved) message."""
         if self.categories and message.category not in self.categories:
             return False
@@ -52,7 +52,7 @@ class Route:
         return not self.areas or any(_concerns(message.location, area, contains) for area in self.areas)
 
 
-def plan(
+def choose_targets(
     message: Message,
     history: History,
     channels: Sequence[ChannelConfig],
@@ -117,7 +117,7 @@ def plan(
     return tuple(legs)
 
 
-def legs_on(message: Message, history: History, channel: ChannelConfig) -> tuple[Target, ...]:
+def choose_targets_on(message: Message, history: History, channel: ChannelConfig) -> tuple[Target, ...]:
     """Return the legs of a message on one channel that it is meant for, and what they answer there.
 
     As `plan` does, for one channel that could not be used when the message was published.
@@ -137,7 +137,7 @@ def legs_on(message: Message, history: History, channel: ChannelConfig) -> tuple
     return tuple(replace(leg, skip=unfit) for leg in _beginning(message, channel))
 
 
-def reached(history: History, channel: ChannelConfig) -> bool:
+def has_reached(history: History, channel: ChannelConfig) -> bool:
     """Return whether something of the incident is, may be or will be with the channel's readers."""
     return any(
         _posted_as(was, channel) and was.outcome not in _NOT_OUT for entry in history.entries for was in entry.posts
@@ -165,7 +165,7 @@ def _wanted(
         return [channel for channel in fit if _meant(channel, to)]
     if message.exercise or not routes:
         return fit
-    names = [name for route in routes if route.takes(message, contains) for name in route.to]
+    names = [name for route in routes if route.matches(message, contains) for name in route.to]
     return [channel for channel in fit if _meant(channel, names)]
 
 

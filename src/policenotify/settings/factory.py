@@ -124,8 +124,8 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and words.
 
-    A channel whose settings, secret or library are wrong keeps no other from being used. `Publisher.faults` names it;
-    what is meant for it waits in the journal, and goes out once it is mended: every publisher looks for that again.
+    A channel whose settings, secret or library are wrong does not affect the others. `Publisher.channel_problems`
+    names it. Its deliveries wait in the journal until the settings are mended, which every publisher checks again.
 
     Args:
         path: The settings file; `None`: as `policenotify.settings.read_settings` finds it.

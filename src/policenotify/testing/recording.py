@@ -192,7 +192,7 @@ def recorded(
                 journal=ledger,
                 channels=silent,
                 clock=_Pace(told),
-                patience=lambda _age: AGAIN,
+                backoff=lambda _age: AGAIN,
                 on_overdue=on_overdue,
                 **how,
             )

@@ -21,7 +21,7 @@ from policenotify.errors import JournalError, PolicenotifyError, SettingsError, 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import survey
-from policenotify.publishing.preparation import Fault, readers_of
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 from policenotify.settings import Settings, exposed, languages_of, profiles_of, read_settings, unnamed
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _journal(journal: Journal) -> Iterator[Line]:
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[Line]:
     blocked = journal.blocked()
     for how in channels:
-        people, fault = readers_of(how, journal.had_people)
+        people, fault = read_recipients(how, journal.had_people)
         if how.problem:
             yield Line(f"channel {how.name}", "WRONG", str(fault), Exit.ATTENTION)
             continue
@@ -178,7 +178,7 @@ def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: boo
     return Line(what, "note", f"{named}. {account.note}") if account.note else Line(what, "ok", named)
 
 
-def _recipients(name: str, people: tuple[str, ...], fault: Fault | None) -> Line:
+def _recipients(name: str, people: tuple[str, ...], fault: ChannelProblem | None) -> Line:
     what, count = f"recipients of {name}", len(set(people))
     if fault is not None:
         return Line(what, "WRONG", str(fault), Exit.ATTENTION)

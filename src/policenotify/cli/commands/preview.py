@@ -80,7 +80,7 @@ def document(seen: Preview, publisher: Publisher, moments: Sequence[Understood] 
         "allowed": seen.allowed,
         "message": seen.message.model_dump(mode="json", exclude_none=True),
         "findings": [asdict(finding) for finding in seen.findings],
-        "posts": [_post(wording, publisher) for wording in seen.wordings],
+        "posts": [_post(wording, publisher) for wording in seen.posts],
         "pending": [
             {"channel": one.target.channel, "language": one.target.language, "reason": one.reason, "remedy": one.remedy}
             for one in seen.pending
@@ -123,7 +123,7 @@ def _post(wording: RenderedPost, publisher: Publisher) -> dict[str, object]:
 
 def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     """Each post as its readers would read it, and what the checks remark."""
-    for wording in seen.wordings:
+    for wording in seen.posts:
         for kind, post in _kinds(wording):
             capabilities = publisher.channels[wording.target.channel].capabilities
             how = f" · {_KINDS[kind]}" if wording.reply is not None or wording.continuations else ""
@@ -145,7 +145,7 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
         yield Text(plain(f"✘ {one.target.channel} · {one.target.language} · it would wait"), style="bold")
         yield output.paragraph(one.reason)
         yield output.paragraph(one.remedy, "→ ")
-    if not (seen.wordings or seen.deletions or seen.pending or seen.refusals):
+    if not (seen.posts or seen.deletions or seen.pending or seen.refusals):
         yield Text("No channel is to say it: no route takes it.")
     yield from output.findings(seen.findings)
     if not seen.allowed:

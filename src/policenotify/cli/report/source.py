@@ -92,7 +92,7 @@ class Told:
             )
             if number
             else replace(wording, continuations=())
-            for wording in self.preview.wordings
+            for wording in self.preview.posts
             for number, post in enumerate((wording.standalone, *wording.continuations))
         )
 
