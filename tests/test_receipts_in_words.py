@@ -125,13 +125,7 @@ def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     message = accident(headline="Une voie rouverte", lifecycle=Lifecycle(stage=Stage.UPDATE, incident=INCIDENT))
-    deciding = publisher._deciding
-    drafts = []
-    for key in ("one", "two"):
-        at = publisher.journal.now()
-        publication = deciding.ulid(at)
-        made = deciding.decide(deciding.given(message), to=None, publication=publication, at=at)
-        drafts.append(deciding.draft(made, publication, key=key, actor="desk", at=at))
+    drafts = [publisher._preparer.prepare(message, key=key, actor="desk") for key in ("one", "two")]
     publisher.journal.publish(drafts[0])
     with pytest.raises(CourseChanged) as raised:
         publisher.journal.publish(drafts[1])

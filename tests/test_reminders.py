@@ -216,7 +216,7 @@ def test_a_worker_wakes_up_for_it(house: House) -> None:
 
 
 def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: House) -> None:
-    one, other = (house.publisher(reminding=DUTY) for _ in range(2))
+    one, other = (house.publisher(reminders=DUTY) for _ in range(2))
     _open(one)
     assert (len(house.sky.said), house.duty.said) == (1, [])  # without routes everything goes everywhere: not there
     for span in (HOUR, MINUTE, 14 * MINUTE):
@@ -237,7 +237,7 @@ def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> Non
         replace(small.configured("small"), capabilities=tiny),
         house.duty.configured("duty"),
     ]
-    publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=("small", "duty")))
+    publisher = house.publisher(channels=channels, reminders=ReminderPolicy(to=("small", "duty")))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     assert (len(house.duty.said), small.said) == (1, [])
@@ -254,7 +254,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
         replace(small.configured("small"), capabilities=tiny),
         replace(house.duty.configured("duty"), account="", problem="channels.duty.token: the file is empty."),
     ]
-    publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=names))
+    publisher = house.publisher(channels=channels, reminders=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
     [reminder] = publisher.journal.unfinished()
@@ -265,7 +265,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
 
 
 def test_the_public_never_reaches_the_duty_channel(house: House) -> None:
-    publisher = house.publisher(reminding=DUTY)
+    publisher = house.publisher(reminders=DUTY)
     with pytest.raises(SettingsError, match="channel 'duty' is retired"):
         publisher.publish(accident(), key="k", actor="desk", to=["duty"])
     publisher.publish(accident(), key="k", actor="desk", to=["all"])
@@ -275,20 +275,20 @@ def test_the_public_never_reaches_the_duty_channel(house: House) -> None:
 
 
 def test_an_exercise_stays_among_exercises(house: House) -> None:
-    publisher = house.publisher(reminding=DUTY)
+    publisher = house.publisher(reminders=DUTY)
     _open(publisher, exercise=True)
     house.after(HOUR, publisher)
     assert (house.sky.said, house.duty.said) == ([], [])
     [text] = _texts(house.drill)
     assert text.startswith("EXERCICE – ⏰ Incident 2026-4711")
-    only = house.publisher(reminding=ReminderPolicy(to=("duty",)))
+    only = house.publisher(reminders=ReminderPolicy(to=("duty",)))
     house.after(15 * MINUTE, only)
     assert (house.duty.said, len(house.drill.said)) == ([], 1)
 
 
 def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
     told: list[Reminder] = []
-    publisher = house.publisher(reminding=DUTY, on_overdue=told.append)
+    publisher = house.publisher(reminders=DUTY, on_overdue=told.append)
     _open(publisher)
     publisher.journal.stop("adm")
     house.after(HOUR, publisher)
@@ -300,10 +300,10 @@ def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
 
 def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
     with closing(house.publisher()) as opened:
-        words = {"en": opened.words["en"]}
-    publisher = house.publisher(reminding=DUTY, words={**words, "fr": opened.words["fr"]})
+        words = {"en": opened.locales["en"]}
+    publisher = house.publisher(reminders=DUTY, locales={**words, "fr": opened.locales["fr"]})
     _open(publisher)
-    publisher._deciding.words = words
+    publisher._preparer.locales = words
     caplog.clear()
     house.after(HOUR, publisher, publisher)
     [said] = [record.getMessage() for record in caplog.records if "duty" in record.getMessage()]
@@ -311,7 +311,7 @@ def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCapt
 
 
 def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
-    one, other = house.publisher(reminding=DUTY), house.publisher(reminding=DUTY, sender="Gendarmerie")
+    one, other = house.publisher(reminders=DUTY), house.publisher(reminders=DUTY, sender="Gendarmerie")
     _open(one)
     house.after(HOUR, one, other)
     assert len(house.duty.said) == 1
@@ -319,7 +319,7 @@ def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
 
 def test_a_duty_channel_must_be_one(house: House) -> None:
     with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is no channel\. Did you mean 'duty'\?"):
-        house.publisher(reminding=ReminderPolicy(to=("dutty",)))
+        house.publisher(reminders=ReminderPolicy(to=("dutty",)))
 
 
 # --- the end goes where the opening is
@@ -342,6 +342,6 @@ def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(house: Ho
 def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(house: House) -> None:
     before = house.publisher()
     _open(before)
-    now = house.publisher(reminding=DUTY)
+    now = house.publisher(reminders=DUTY)
     now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert len(house.duty.said) == 2

@@ -372,7 +372,7 @@ def test_reminders_have_times_and_channels_of_their_own(write: Write) -> None:
     said = "[reminders]\nafter = [60, 'PT10M']\nevery = 'PT2H'\nto = 'presse-34'"
     times = (timedelta(minutes=1), timedelta(minutes=10))
     wanted = ReminderPolicy(after=times, every=timedelta(hours=2), to=("presse-34",))
-    assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.reminding() == wanted
+    assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.policy() == wanted
     assert wrongs(write(BASIC, "[reminders]\nto = ['pressee-34']", '[[routes]]\nto = ["public"]')) == [
         "reminders.to: 'pressee-34' is no channel. Did you mean 'presse-34'? Known here: bluesky, presse-34."
     ]
@@ -478,7 +478,7 @@ def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> No
     settings = read_settings(place, environ={})
     assert list(settings.languages) == ["de"]
     assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press", "duty"]
-    assert settings.reminders.reminding() == ReminderPolicy(to=("duty",))  # with the defaults
+    assert settings.reminders.policy() == ReminderPolicy(to=("duty",))  # with the defaults
     assert len(settings.routes) == 1
     assert set(settings.categories) == {"traffic_accident", "river_rescue"}
 

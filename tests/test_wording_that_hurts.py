@@ -491,7 +491,7 @@ def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(
     publisher = desk.publisher([narrow, mail])
     seen = publisher.preview(order)
     assert [leg.channel for leg in seen.refusals] == ["bluesky"]
-    assert [one.target.channel for one in seen.pending] == ["presse"]
+    assert [target.channel for target in seen.pending] == ["presse"]
     for shown in (printed(page(seen, publisher)), str(draw("preview", [Told(at=NOW, preview=seen)], publisher))):
         assert "the first thing to do take" in shown
         assert "the file is empty" in shown

@@ -409,7 +409,7 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
     message = accident(translations=(german,), next_update_at=NOW.replace(hour=18, minute=30))
     with open_publisher(place, clock=clock) as publisher:
         publisher.publish(message, key="k", actor="desk", wait=timedelta(seconds=10)).raise_for_failures()
-        version = publisher.words["de"].version
+        version = publisher.locales["de"].version
     french, other = desk.bluesky.posts
     assert (french.langs, other.langs) == (("fr",), ("de",))
     assert "[#Verkehrsunfall] #Montpellier – Schwerer Unfall" in other.text

@@ -151,7 +151,7 @@ def reach_for(publisher: Publisher) -> Reach:
                 )
             if campaign.pacing.repeat_after and (same := duplicate_text(campaign, alternative, seen.posts, texts)):
                 raise SettingsError(same)
-            legs = (*(wording.target for wording in seen.posts), *(one.target for one in seen.pending))
+            legs = (*(wording.target for wording in seen.posts), *seen.pending)
             known[named] = frozenset(leg.channel for leg in legs)
         return known[named]
 

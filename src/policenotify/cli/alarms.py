@@ -17,7 +17,7 @@ from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.errors import Blocked, PublishingStopped
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.publishing.preparation import ChannelProblem, channel_problem
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -60,7 +60,7 @@ class Alarms:
     def read(cls, journal: Journal, channels: Iterable[ChannelConfig], *, most: int | None = None) -> Alarms:
         """Read them, and the lists of recipients; of the open incidents at most so many."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
-        found = {name: channel_problem(channel, journal.had_people) for name, channel in known.items()}
+        found = {name: read_recipients(channel, journal.had_people)[1] for name, channel in known.items()}
         faults = {name: fault for name, fault in found.items() if fault is not None}
         mended = {one.channel: now for one in journal.unworded(known.keys() - faults.keys())}
         carried = journal.channels_with_open_incidents()

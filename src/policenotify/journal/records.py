@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.text.timestamps import local_time
@@ -92,7 +92,9 @@ class NewPublication:
         due_at: When the desk will owe the next word; `None`: no more is owed.
         findings: What the checks remarked.
         rules: Versions of what resolved and worded it.
-        deliveries: Its deliveries.
+        posts: The posts, by target.
+        targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
+        recipients: The recipients now, by channel, of those channels that have any.
         pictures: Its pictures, with their bytes.
         skips_without_opening: Channels that skip the end of what certainly never appeared there.
     """
@@ -109,9 +111,44 @@ class NewPublication:
     due_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
-    deliveries: tuple[NewDelivery, ...] = ()
+    posts: tuple[RenderedPost, ...] = ()
+    targets: tuple[Target, ...] = ()
+    recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
+
+    @property
+    def deliveries(self) -> tuple[NewDelivery, ...]:
+        """Its deliveries, one for each post and for each target without one."""
+        return deliveries_of(self.id, self.posts, self.targets, self.recipients)
+
+
+def deliveries_of(
+    publication: str,
+    posts: Iterable[RenderedPost],
+    targets: Iterable[Target],
+    recipients: Mapping[str, tuple[str, ...]],
+) -> tuple[NewDelivery, ...]:
+    """Return the deliveries of a publication, one for each post and for each target without one."""
+    return (
+        *(
+            NewDelivery(
+                target=replace(rendered.target, part=rendered.target.part + number),
+                post_key=post.key,
+                standalone=post,
+                reply=None if number else rendered.reply,
+                recipients=recipients.get(rendered.target.channel),
+            )
+            for rendered in posts
+            for number, post in enumerate((rendered.standalone, *rendered.continuations))
+        ),
+        *(
+            NewDelivery(
+                target=target, post_key=target.post_key(publication), reason=target.problem, remedy=target.remedy
+            )
+            for target in targets
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

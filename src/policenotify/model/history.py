@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -125,19 +126,21 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What one channel is to say of a message, in one language.
+    """One channel, language and operation that routing chose for a message.
 
     Attributes:
         channel: The channel's name.
-        account: The account that will say it.
+        account: The account that will publish; empty while the channel cannot be used.
         language: BCP 47.
-        operation: What is done.
-        part: Number of the post among those of the same channel, from 0: a second language is a post of its own.
+        operation: Post, edit or delete.
+        part: Number of the post among those of its channel, from 0. A second language is a post of its own.
         reply_to: The incident's earlier publications, from the opening to the one to answer.
-        target: For an edit or a deletion: the publication whose post it is about.
-        target_part: And which of its posts on the channel.
-        skip: Why nothing is said here although the incident was opened here; empty: it is said.
-        refused: Why it cannot be said here although it should be; empty: it can.
+        target: For an edit or a deletion, the publication whose post it is about.
+        target_part: Number of that post on the channel.
+        skip: Why nothing is published here although the incident was opened here; empty if something is.
+        refused: Why the message cannot be published here although it should be; empty if it can.
+        problem: Why the channel cannot be used now, so that the message waits without a post; empty if it can.
+        remedy: What to do about the problem.
     """
 
     channel: str
@@ -150,18 +153,27 @@ class Target:
     target_part: int = 0
     skip: str = ""
     refused: str = ""
+    problem: str = ""
+    remedy: str = ""
+
+    def post_key(self, publication: str) -> str:
+        """Return the key of the post: the same for each attempt, different for any other post.
+
+        It contains the channel too, because two networks may give us the same account id.
+        """
+        parts = (publication, self.channel, self.account, self.language, str(self.part), self.operation)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPost:
-    """How a leg reads: the post that answers, if there is something to answer, and the one that stands alone.
+    """The text for one target: the post that answers, if there is one to answer, and the one that stands alone.
 
     Attributes:
         target: Where it goes.
         standalone: Reads alone.
-        reply: Reads under our earlier posts; `None` where there is nothing to answer.
-        continuations: Posts that continue the first one, each as a reply to the one before, where the text is too
-            long for one post.
+        reply: Reads below our earlier posts; `None` where there is nothing to answer.
+        continuations: Posts that continue the first one where the text is too long, each a reply to the one before.
         omitted: What was left out so that the rest fits, in plain words.
     """
 
@@ -170,18 +182,3 @@ class RenderedPost:
     reply: Post | None = None
     continuations: tuple[Post, ...] = ()
     omitted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A message that waits for a channel that cannot be used: it has no wording until then.
-
-    Attributes:
-        target: Where it goes.
-        reason: Why the channel cannot be used now, in an officer's words.
-        remedy: What to do.
-    """
-
-    target: Target
-    reason: str
-    remedy: str

@@ -281,11 +281,11 @@ class ReminderSettings(_Part):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        self.reminding()
+        self.policy()
         return self
 
-    def reminding(self) -> ReminderPolicy:
-        """It as the publisher takes it."""
+    def policy(self) -> ReminderPolicy:
+        """Return the policy for the publisher."""
         return ReminderPolicy(after=self.after, every=self.every, to=self.to)
 
 

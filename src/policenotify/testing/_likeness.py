@@ -54,11 +54,11 @@ def installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any
     return channels, {
         "routes": routes_of(settings),
         "profiles": profiles_of(settings),
-        "words": words_of(settings),
+        "locales": words_of(settings),
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.reminding(),
+        "reminders": settings.reminders.policy(),
     }
 
 

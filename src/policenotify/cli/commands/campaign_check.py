@@ -65,7 +65,9 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
             found.problems += [f"{named}: {leg.channel}: {leg.refused}" for leg in seen.refusals]
             found.problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
-            remarks += [f"{named}: waits on {one.target.channel}: {one.reason} {one.remedy}" for one in seen.pending]
+            remarks += [
+                f"{named}: waits on {target.channel}: {target.problem} {target.remedy}" for target in seen.pending
+            ]
             remarks += [f"{named}: left out on {w.target.channel}: {what}" for w in seen.posts for what in w.omitted]
     found.remarks += dict.fromkeys(remarks)
 

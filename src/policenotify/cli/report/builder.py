@@ -78,7 +78,7 @@ def _moment(told: Told, publisher: Publisher) -> Moment:
 
 def _section(name: str, group: Sequence[Told], publisher: Publisher) -> Section:
     first = group[0].message
-    words = matching(first.language, publisher.words) or next(iter(publisher.words.values()))
+    words = matching(first.language, publisher.locales) or next(iter(publisher.locales.values()))
     severity = first.severity if first.severity and first.severity is not Severity.UNKNOWN else None
     return Section(
         id=name,

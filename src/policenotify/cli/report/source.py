@@ -118,15 +118,15 @@ class Told:
         )
         pending = (
             Receipt(
-                channel=one.target.channel,
-                language=one.target.language,
+                channel=target.channel,
+                language=target.language,
                 outcome=Outcome.WAITING,
                 delivery=0,
-                reason=one.reason,
-                remedy=one.remedy,
+                reason=target.problem,
+                remedy=target.remedy,
                 unrendered=True,
             )
-            for one in self.preview.pending
+            for target in self.preview.pending
         )
         return (*refusals, *pending)
 
