@@ -151,7 +151,7 @@ def test_cancelled_at_once_it_is_said_all_the_same(publisher: Publisher) -> None
 
 
 def awaiting() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "policenotify awaited"]
+    return [thread for thread in threading.enumerate() if thread.name == "policenotify async call"]
 
 
 def test_a_loop_that_was_closed_meanwhile_is_no_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -319,10 +319,10 @@ def test_importing_loads_no_pillow_and_its_absence_names_the_extra() -> None:
     code = (
         "import sys\n"
         "from policenotify.errors import MissingExtra\n"
-        "from policenotify.publishing.images import picture\n"
+        "from policenotify.publishing.images import prepare_picture\n"
         "assert 'PIL' not in sys.modules\n"
         "sys.modules['PIL'] = None\n"
-        "try:\n    picture(b'', 'x')\n"
+        "try:\n    prepare_picture(b'', 'x')\n"
         "except MissingExtra as error:\n    assert 'policenotify[images]' in str(error), error\n"
         "else:\n    raise SystemExit('no error')\n"
     )

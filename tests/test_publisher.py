@@ -160,7 +160,7 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-@pytest.mark.parametrize("at", [(Preparer, "decide"), (Journal, "publish")])
+@pytest.mark.parametrize("at", [(Preparer, "prepare"), (Journal, "publish")])
 def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:

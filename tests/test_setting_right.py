@@ -394,7 +394,7 @@ def test_what_has_expired_since_is_taken_back_all_the_same(station: Station) -> 
 class Learning(OnBoard):
     """A channel that knows the limit of its server from its keep."""
 
-    learns = True
+    discovers_capabilities = True
 
     def __init__(self, board: Board, keep: StateStore) -> None:
         super().__init__(board)
@@ -403,7 +403,7 @@ class Learning(OnBoard):
 
 
 def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station: Station) -> None:
-    publisher = station.publisher(learns=True)
+    publisher = station.publisher(discovers_capabilities=True)
     how = replace(publisher.channels["board"], open=lambda _clock, keep: Learning(station.board, keep))
     publisher.channels["board"] = how
     long = accident(description="Circulation très difficile. " * 30)
@@ -413,7 +413,7 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
 
 
 def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: pytest.LogCaptureFixture) -> None:
-    publisher = station.publisher(learns=True)
+    publisher = station.publisher(discovers_capabilities=True)
     opens = iter([LookupError("s3cret")])
 
     def failing(_clock: Clock, _keep: StateStore) -> Channel:
@@ -424,7 +424,7 @@ def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: 
     publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
     said = station.say(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
-    assert "Channel board is taken for what it claims at first: LookupError." in caplog.text
+    assert "Channel board: its default capabilities are used (LookupError)." in caplog.text
     assert "s3cret" not in caplog.text
 
 
