@@ -138,22 +138,22 @@ def test_each_failure_has_its_next_state(
     assert book.claim() is None
 
 
-_FOUND_OUT = "Nothing: it will be found out, and said again only if it is not there."
+_FOUND_OUT = "Nothing: it is looked for, and sent again only if it is not there."
 
 
 @pytest.mark.parametrize(
     ("error", "capabilities", "policy", "then"),
     [
         (Unavailable("Down."), PLAIN, "hold", "It will be tried again."),
-        (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it will be found out, and said again only if it is not there."),
+        (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it is looked for, and sent again only if it is not there."),
         (
             Unconfirmed("Cut."),
             READABLE,
             "hold",
-            "Nothing: it will be found out, and said again only if it is not there.",
+            "Nothing: it is looked for, and sent again only if it is not there.",
         ),
-        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held, to be looked for."),
-        (Unconfirmed("Cut."), PLAIN, "resend", "It will be said again."),
+        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held until a person has looked for it."),
+        (Unconfirmed("Cut."), PLAIN, "resend", "It will be sent again."),
     ],
 )
 def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
@@ -1355,4 +1355,4 @@ def test_what_is_not_known_is_not_taken_back(book: Book) -> None:
     assert claimed is not None
     lost = replace(claimed, operation=Operation.DELETE, target=None)
     with pytest.raises(Refused, match="not known"):
-        attempts(book, Scripted())._prepared(lost)
+        attempts(book, Scripted())._prepare(lost)

@@ -305,7 +305,9 @@ def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCapt
     caplog.clear()
     house.after(HOUR, publisher, publisher)
     [said] = [record.getMessage() for record in caplog.records if "not published" in record.getMessage()]
-    assert said.startswith(f"The reminder of {INCIDENT} was not published: Nothing was sent: there are no fixed phrases")
+    assert said.startswith(
+        f"The reminder of {INCIDENT} was not published: Nothing was sent: there are no fixed phrases"
+    )
 
 
 def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
