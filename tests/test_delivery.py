@@ -661,7 +661,7 @@ def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
     delivery.drain(timedelta(seconds=0.2), publication=strange)
     delivery.drain(LONG, publication=other)
     assert slots() == []
-    assert [record.getMessage() for record in caplog.records] == ["Channel sky: NewerVersion escaped."]
+    assert [record.getMessage() for record in caplog.records] == ["Channel sky: UnsupportedVersion escaped."]
     assert book.receipt(strange).outcome is Outcome.WAITING
     assert book.receipt(other, "sms").outcome is Outcome.POSTED
 
