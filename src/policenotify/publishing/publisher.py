@@ -444,7 +444,7 @@ class _Background:
 
     def drain(self, enough: Callable[[], bool]) -> None:
         self.prepare()
-        self.dispatcher.drain(_TURN, enough=enough, stays=True)
+        self.dispatcher.drain(_TURN, enough=enough, is_worker=True)
 
     def seconds_to_next(self) -> float | None:
         due = self.next_at()
