@@ -125,9 +125,9 @@ def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     message = accident(headline="Une voie rouverte", lifecycle=Lifecycle(stage=Stage.UPDATE, incident=INCIDENT))
     drafts = [publisher._preparer.prepare(message, key=key, actor="desk") for key in ("one", "two")]
-    publisher.journal.publish(drafts[0])
-    with pytest.raises(CourseChanged) as raised:
-        publisher.journal.publish(drafts[1])
+    publisher.journal.publications.add(drafts[0])
+    with pytest.raises(IncidentChanged) as raised:
+        publisher.journal.publications.add(drafts[1])
     assert raised.value.incident == INCIDENT
     told = trouble(raised.value, begun=True, command="update")
     assert (told.exit, told.published) == (Exit.REJECTED, "no")

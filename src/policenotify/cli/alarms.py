@@ -60,7 +60,9 @@ class Alarms:
     def read(cls, journal: Journal, channels: Iterable[ChannelConfig], *, most: int | None = None) -> Alarms:
         """Read them, and the lists of recipients; of the open incidents at most so many."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
-        found = {name: read_recipients(channel, journal.had_people)[1] for name, channel in known.items()}
+        found = {
+            name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
+        }
         faults = {name: fault for name, fault in found.items() if fault is not None}
         mended = {one.channel: now for one in journal.deliveries.unrendered(known.keys() - faults.keys())}
         carried = journal.incidents.open_by_channel()

@@ -188,9 +188,9 @@ def report(call: CliContext, since: str | None) -> Exit:
 
     with call.journal() as (settings, journal):
         after = age_filter.moment_of(since or "1y", journal.now(), option="--since")
-        said = [one for one in journal.publications_by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
+        said = [one for one in journal.publications.by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
         remarks = Counter(
-            (str(body["campaign"]), str(body["became"])) for body in journal.events_of_kind(EVENT_KIND, after)
+            (str(body["campaign"]), str(body["became"])) for body in journal.audit.events(EVENT_KIND, after)
         )
         zone = settings.zone
     themes, channels, campaigns = _shares(said), _channels(said), _campaigns(said, remarks)

@@ -60,8 +60,8 @@ def drain(call: CliContext, budget: float) -> Exit:
         before = journal.deliveries.unsettled() if waits else frozenset()
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(journal.outcomes_of(before))
-        blocked, faults = journal.blocked(), publisher.channel_problems()
+        became = Counter(journal.deliveries.outcomes(before))
+        blocked, faults = journal.channels.blocked(), publisher.channel_problems()
         document = {
             "outcomes": dict(became),
             "next_due": due.isoformat() if due else None,

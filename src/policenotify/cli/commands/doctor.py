@@ -21,7 +21,7 @@ from policenotify.errors import JournalError, PolicenotifyError, SettingsError, 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import check_networks
-from policenotify.publishing.fault import Fault, readers_of
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 from policenotify.settings import Settings, exposed_files, languages_of, missing_labels, profiles_of, read_settings
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _journal(journal: Journal) -> Iterator[Line]:
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[Line]:
     blocked = journal.channels.blocked()
     for how in channels:
-        people, fault = readers_of(how, journal.deliveries.had_recipients)
+        people, fault = read_recipients(how, journal.deliveries.had_recipients)
         if how.problem:
             yield Line(f"channel {how.name}", "WRONG", str(fault), Exit.ATTENTION)
             continue
