@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 SPACES: Final = r"\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -193,6 +193,12 @@ class UrlGrammar:
             elif length := len(piece[0].rstrip(self.path_loose)):
                 return piece.start() + length
         return path.start() + 1
+
+
+@cache
+def lazy_pattern(expression: str) -> re.Pattern[str]:
+    """Compile an expression at its first use, since large classes take long."""
+    return re.compile(expression)
 
 
 def query_length(query: str, loose: str) -> int:

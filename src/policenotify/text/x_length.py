@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from policenotify.text._data.emoji import EMOJI
 from policenotify.text._data.tlds import FROZEN, KNOWN
-from policenotify.text.urls import INVALID, MAX_LABEL
+from policenotify.text.urls import INVALID, MAX_LABEL, lazy_pattern
 from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
 
 X_LIMIT: Final = 280
@@ -115,15 +115,10 @@ def _signs(text: str) -> int:
 
 
 def _shrunk(run: re.Match[str]) -> str:
-    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else _emoji().sub(_ONE_HEAVY, run[0])
+    return _known(run[0]) if len(run[0]) <= _SHORT_RUN else lazy_pattern(EMOJI).sub(_ONE_HEAVY, run[0])
 
 
 @lru_cache(maxsize=512)
 def _known(run: str) -> str:
     """Replace each emoji of a short run with one heavy sign."""
-    return _emoji().sub(_ONE_HEAVY, run)
-
-
-@cache
-def _emoji() -> re.Pattern[str]:
-    return re.compile(EMOJI)
+    return lazy_pattern(EMOJI).sub(_ONE_HEAVY, run)
