@@ -22,7 +22,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     if any(find_spec(name) is None for name in _NEEDED):
         sys.stderr.write(_MISSING)
         sys.exit(2)
-    from policenotify.cli.app import run  # noqa: PLC0415 - click is of an extra
+    from policenotify.cli.app import run
 
     sys.exit(run([_text(arg) for arg in (sys.argv[1:] if args is None else args)]))
 

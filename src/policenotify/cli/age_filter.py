@@ -78,8 +78,8 @@ def moment_of(typed: str, now: datetime, *, option: str = "--older-than") -> dat
 
 def known_category(category: str | None, settings: Settings, opened: Journal) -> None:
     """Refuse a slip: a purge of nothing would look as if it were done. What the settings had once is no slip."""
-    from policenotify.settings import profiles_of  # noqa: PLC0415 - help needs none
-    from policenotify.validation import did_you_mean  # noqa: PLC0415 - likewise
+    from policenotify.settings import profiles_of
+    from policenotify.validation import did_you_mean
 
     if category is None:
         return

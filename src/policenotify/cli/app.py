@@ -69,7 +69,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from policenotify.validation import did_you_mean  # noqa: PLC0415 - only a slip needs it
+            from policenotify.validation import did_you_mean
 
             ctx.fail(f"No such command {args[0]!r}. {did_you_mean(args[0], COMMANDS, known='There are')}")
         name, command, rest = super().resolve_command(ctx, args)
@@ -108,7 +108,7 @@ def program() -> None:
       policenotify end 2026-4711 "Fin d'intervention" \\
           --description "Circulation rétablie."
       policenotify status
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
 
 
 def run(args: Sequence[str]) -> int:
@@ -128,7 +128,7 @@ def run(args: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told calmly
         if COMPLETE_VARIABLE in os.environ:
             return Exit.REJECTED  # an officer who pressed the key reads no error in the midst of his line
-        from policenotify.cli.errors import trouble  # noqa: PLC0415 - where all is well nobody needs it
+        from policenotify.cli.errors import trouble
 
         if call.debug:
             traceback.print_exc()

@@ -63,11 +63,11 @@ def files(_context: click.Context, _parameter: click.Parameter, begun: str) -> l
 @_offer
 def categories(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The category codes: those shipped, and those of the installation."""
-    from policenotify.render.locales import PROFILES  # noqa: PLC0415 - help has no time to import it
+    from policenotify.render.locales import PROFILES
 
     known = dict(PROFILES)
     with suppress(Exception):  # without settings there are still those shipped
-        from policenotify.settings import profiles_of  # noqa: PLC0415 - likewise
+        from policenotify.settings import profiles_of
 
         known = profiles_of(_settings(call))
     for code, profile in sorted(known.items()):
@@ -78,7 +78,7 @@ def categories(call: CliContext, _context: click.Context, begun: str) -> Iterato
 @_offer
 def communes(_call: CliContext, context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """Communes: by code where digits were typed, else by name, written so that a shell takes it as one word."""
-    from policenotify.model import places  # noqa: PLC0415 - help has no time to import it
+    from policenotify.model import places
 
     department = context.params.get("department")
     within = department.upper() if isinstance(department, str) else None
@@ -98,7 +98,7 @@ def communes(_call: CliContext, context: click.Context, begun: str) -> Iterator[
 
 
 def _by_code(begun: str) -> Iterator[tuple[str, str]]:
-    from policenotify.model import places  # noqa: PLC0415 - as above
+    from policenotify.model import places
 
     code = begun[:3] if begun.startswith(("97", "98")) else begun[:2]
     if places.department(code):
@@ -119,7 +119,7 @@ def _plain(text: str) -> str:
 @_offer
 def departments(_call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The departments."""
-    from policenotify.model import places  # noqa: PLC0415 - help has no time to import it
+    from policenotify.model import places
 
     for code in (*(f"{number:02}" for number in range(1, 96)), "2A", "2B", *map(str, range(971, 990))):
         if code.startswith(begun.upper()) and (found := places.department(code)):
@@ -149,7 +149,7 @@ def channels_and_tags(call: CliContext, _context: click.Context, begun: str) -> 
 @_offer
 def networks(_call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The networks that installed packages offer."""
-    from policenotify.networks.registry import networks as offered  # noqa: PLC0415 - help has no time to import it
+    from policenotify.networks.registry import networks as offered
 
     for one in offered():
         if one.name.startswith(begun):
@@ -178,7 +178,7 @@ def _incidents(call: CliContext, begun: str, *, only_open: bool) -> Iterator[tup
 @_offer
 def held_deliveries(call: CliContext, _context: click.Context, begun: str) -> Iterator[tuple[str, str]]:
     """The deliveries that a person must settle."""
-    from policenotify.cli.held import held  # noqa: PLC0415 - help has no time to import it
+    from policenotify.cli.held import held
 
     with _journal(call) as journal:
         needing = [one for one, needs_person in journal.unfinished_ids().items() if needs_person]
@@ -190,7 +190,7 @@ def held_deliveries(call: CliContext, _context: click.Context, begun: str) -> It
 
 
 def _settings(call: CliContext) -> Settings:
-    from policenotify.settings import read_settings  # noqa: PLC0415 - help has no time to import it
+    from policenotify.settings import read_settings
 
     return read_settings(call.settings, tolerant=True)
 

@@ -82,7 +82,7 @@ class CliContext:
 
     def publisher(self) -> Publisher:
         """Open the installation's publisher; to be closed."""
-        from policenotify.settings import open_publisher  # noqa: PLC0415 - help and completion need none
+        from policenotify.settings import open_publisher
 
         return open_publisher(self.settings)
 
@@ -93,9 +93,9 @@ class CliContext:
         Args:
             patience: Seconds for which its server is waited for; `None`: the usual.
         """
-        from policenotify.journal import open_journal  # noqa: PLC0415 - help and completion need none of these
-        from policenotify.journal.keys import Keys  # noqa: PLC0415 - likewise
-        from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
+        from policenotify.journal import open_journal
+        from policenotify.journal.keys import Keys
+        from policenotify.settings import read_settings
 
         settings = read_settings(self.settings, tolerant=True)
         journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), patience=patience)
@@ -106,7 +106,7 @@ class CliContext:
 
     def emit(self, document: Mapping[str, object], *page: RenderableType) -> None:
         """Answer: the document where JSON is wanted, else the page."""
-        from policenotify.cli.console import out, printed  # noqa: PLC0415 - brings rich
+        from policenotify.cli.console import out, printed
 
         out(json.dumps(document, ensure_ascii=False, indent=2) if self.json else printed(page))
 

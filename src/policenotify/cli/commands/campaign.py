@@ -37,7 +37,7 @@ def campaign() -> None:
       policenotify campaign check campaigns
       policenotify campaign calendar campaigns --month 2026-07
       policenotify campaign run campaigns
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
 
 
 _files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files)
@@ -57,9 +57,9 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
     \b
     Examples:
       policenotify campaign check campaigns/ete.toml campaigns/route.toml
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
-    from policenotify.cli.commands.campaign_check import checked  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns import load_campaigns
+    from policenotify.cli.commands.campaign_check import checked
 
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, partly=True)
@@ -100,10 +100,10 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
       policenotify campaign calendar campaigns
       policenotify campaign calendar campaigns --month 2026-07 --months 2
       policenotify campaign calendar campaigns --months 12 --ics campaigns.ics
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
-    from policenotify.campaigns.ics import ics as written  # noqa: PLC0415 - likewise
-    from policenotify.cli.campaign_calendar import entries, month_of, pages_of  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns import load_campaigns
+    from policenotify.campaigns.ics import ics as written
+    from policenotify.cli.campaign_calendar import entries, month_of, pages_of
 
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
@@ -124,7 +124,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
 
 
 def _write(path: str, data: bytes) -> None:
-    from policenotify.errors import SettingsError  # noqa: PLC0415 - help needs none
+    from policenotify.errors import SettingsError
 
     try:
         Path(path).write_bytes(data)
@@ -147,10 +147,10 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
     \b
     Examples:
       policenotify campaign preview campaigns/ete.toml --message otv
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
-    from policenotify.cli.commands.preview import document, page  # noqa: PLC0415 - likewise
-    from policenotify.validation import did_you_mean  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns import load_campaigns
+    from policenotify.cli.commands.preview import document, page
+    from policenotify.validation import did_you_mean
 
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, partly=True)
@@ -182,9 +182,9 @@ def report(call: CliContext, since: str | None) -> Exit:
     \b
     Examples:
       policenotify campaign report --since 90d
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns.runner import REMARK, key_parts  # noqa: PLC0415 - help needs none
-    from policenotify.campaigns.schedule import KEY  # noqa: PLC0415 - likewise
+    """
+    from policenotify.campaigns.runner import REMARK, key_parts
+    from policenotify.campaigns.schedule import KEY
 
     with call.journal() as (settings, journal):
         after = age_filter.moment_of(since or "1y", journal.now(), option="--since")
@@ -229,7 +229,7 @@ def _channels(said: Sequence[PublicationSummary]) -> list[dict[str, object]]:
 
 
 def _campaigns(said: Sequence[PublicationSummary], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
-    from policenotify.campaigns.runner import key_parts  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns.runner import key_parts
 
     counts = Counter(parts[0] for one in said if (parts := key_parts(one.key)))
     return [

@@ -52,8 +52,8 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     \b
     Examples:
       policenotify campaign run campaigns
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns, run  # noqa: PLC0415 - help needs none
+    """
+    from policenotify.campaigns import load_campaigns, run
 
     with closing(call.publisher()) as publisher:
         wrong: dict[str, str] = {}
@@ -91,8 +91,8 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
     \b
     Examples:
       policenotify campaign serve campaigns
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns import load_campaigns  # noqa: PLC0415 - help needs none
+    """
+    from policenotify.campaigns import load_campaigns
 
     actor, told, supervisor = call.actor, dict[str, str](), Supervisor()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
@@ -123,7 +123,7 @@ def _look(
     call: CliContext, publisher: Publisher, campaigns: tuple[Campaign, ...], actor: str, told: dict[str, str]
 ) -> None:
     """One look; what would be told again and again is told once."""
-    from policenotify.campaigns import run  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns import run
 
     try:
         done = run(publisher, campaigns, actor=actor, wait=timedelta(0))

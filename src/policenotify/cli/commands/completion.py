@@ -32,7 +32,7 @@ def completion(call: CliContext, shell: str) -> Exit:
       eval "$(policenotify completion bash)"     (in ~/.bashrc)
       eval "$(policenotify completion zsh)"      (in ~/.zshrc, after compinit)
       policenotify completion fish > policenotify.fish
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover  # click ships all three
         raise click.UsageError(f"This click knows no completion for {shell}.")

@@ -47,7 +47,7 @@ def drain(call: CliContext, budget: float) -> Exit:
     Examples:
       policenotify drain
       * * * * *  policenotify drain --budget 50      (in a crontab)
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with closing(call.publisher()) as publisher:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
@@ -97,7 +97,7 @@ def stop(call: CliContext, reason: str) -> Exit:
     \b
     Examples:
       policenotify stop --reason "Compte compromis ?"
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (_, journal):
         journal.stop(actor, " ".join(reason.split()))
@@ -118,7 +118,7 @@ def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
     Examples:
       policenotify resume
       policenotify resume bluesky --reason "Nouveau mot de passe"
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (settings, journal):
         if channel is not None and channel not in settings.channels:
@@ -150,7 +150,7 @@ def resolve(call: CliContext, delivery: int, posted: bool) -> Exit:  # noqa: FBT
     Examples:
       policenotify resolve 42 --posted
       policenotify resolve 42 --not-posted      (the next drain says it again)
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (_, journal):
         outcome = journal.resolve(delivery, actor, posted=posted)

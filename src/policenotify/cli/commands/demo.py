@@ -86,7 +86,7 @@ Start: TypeAlias = Callable[[ExitStack, StoryClock], Network]
 
 
 def _x(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.x import FakeXServer  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.x import FakeXServer
 
     stand = opened.enter_context(FakeXServer("police34", now=clock.now))
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
@@ -98,7 +98,7 @@ def _x(opened: ExitStack, clock: StoryClock) -> Network:
 
 
 def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.mastodon import FakeMastodonServer  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.mastodon import FakeMastodonServer
 
     stand = opened.enter_context(FakeMastodonServer("police34", now=clock.now))
     return Network(
@@ -108,7 +108,7 @@ def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
 
 
 def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.bluesky import FakeBlueskyServer  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
     stand = opened.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
     options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
@@ -119,7 +119,7 @@ def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
 
 
 def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
-    from policenotify.testing.servers.sms import FakeSmsServer  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.sms import FakeSmsServer
 
     stand = opened.enter_context(FakeSmsServer())
     gateway = stand.url.replace("http://", f"json://{stand.user}:{stand.password}@")
@@ -131,7 +131,7 @@ def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
 
 
 def _mail(opened: ExitStack, clock: StoryClock) -> Network:
-    from policenotify.testing.servers.mail import FakeMailServer, Mail  # noqa: PLC0415 - only the demo starts stands
+    from policenotify.testing.servers.mail import FakeMailServer, Mail
 
     stand = opened.enter_context(FakeMailServer(now=clock.now))
     options = {
@@ -173,7 +173,7 @@ class Stage:
 @contextmanager
 def stage(starts: Sequence[Start] | None = None) -> Iterator[Stage]:
     """Start the networks on the loopback, and a publisher with a journal of its own; all is gone afterwards."""
-    from policenotify.testing.samples import PARIS, SENDER  # noqa: PLC0415 - only the demo tells them
+    from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()
     with ExitStack() as opened:
@@ -194,7 +194,7 @@ def stage(starts: Sequence[Start] | None = None) -> Iterator[Stage]:
 
 def tell(on: Stage) -> Iterator[tuple[Publication, Told]]:
     """Publish the story, message by message, and look each time what is new on the networks."""
-    from policenotify.testing.samples import SAMPLES  # noqa: PLC0415 - only the demo tells them
+    from policenotify.testing.samples import SAMPLES
 
     samples = {sample.id: sample for sample in SAMPLES}
     known = dict.fromkeys((network.channel.name for network in on.networks), 0)
@@ -222,7 +222,7 @@ def demo(*, html: str | None, as_json: bool) -> None:
       policenotify demo
       policenotify demo --html demo.html
       policenotify demo --json | jq '.publications[].receipts'
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     console = Console(highlight=False, soft_wrap=False)
     with ExitStack() as opened:
         file = opened.enter_context(PageFile(html)) if html else None

@@ -60,7 +60,7 @@ def doctor(call: CliContext) -> Exit:
     Examples:
       policenotify doctor
       policenotify doctor --json
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     lines = list(_examined(call))
     found = worst(*(line.exit for line in lines))
     table = Table("what", "state", "more", box=None, padding=(0, 2, 0, 0), pad_edge=False)

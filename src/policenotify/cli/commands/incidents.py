@@ -30,7 +30,7 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
       policenotify incidents
       policenotify incidents --overdue
       policenotify incidents --all --json | jq '.incidents[].id'
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     if overdue and everything:
         raise click.UsageError("Give --overdue or --all: an incident that has ended owes nothing.")
     with call.journal() as (settings, journal):

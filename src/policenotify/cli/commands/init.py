@@ -28,7 +28,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
       policenotify init
       policenotify init /etc/policenotify
       policenotify init --django
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     written = [str(path) for path in write_settings(directory, django=django)]
     place = Path(directory)
     settings = place / "policenotify.toml"

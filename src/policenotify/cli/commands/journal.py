@@ -30,7 +30,7 @@ def journal() -> None:
       policenotify journal verify
       policenotify journal purge --older-than 3y --dry-run
       policenotify journal vacuum
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
 
 
 @journal.command(
@@ -56,7 +56,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     Examples:
       policenotify journal purge --older-than 3y --dry-run
       policenotify journal purge --older-than 90d --category missing_person
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     actor = call.actor
     with call.journal() as (settings, opened):
         before = moment_of(older_than, opened.now())
@@ -99,7 +99,7 @@ def vacuum(call: CliContext) -> Exit:
     \b
     Examples:
       policenotify journal vacuum
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with call.journal() as (_, opened):
         before, after = opened.vacuum()
     told = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
@@ -118,7 +118,7 @@ def seal(call: CliContext) -> Exit:
     \b
     Examples:
       policenotify journal seal
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with call.journal() as (_, opened):
         events = opened.seal()
         digest = opened.sealed()

@@ -47,7 +47,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
     Examples:
       policenotify journal export journal.jsonl
       policenotify journal export - --category fire --older-than 1y > fires.jsonl
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     if file == _STANDARD and call.json:
         raise click.UsageError("With - the journal itself goes to standard output; --json would stand among it.")
     actor = call.actor
@@ -126,7 +126,7 @@ def verify(call: CliContext, file: str | None, public_key: str | None) -> Exit:
       policenotify journal verify
       policenotify journal verify journal.jsonl
       policenotify journal verify journal.jsonl --public-key public-keys.pem
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     if file is None:
         if public_key is not None:
             raise click.UsageError("--public-key proves an exported file: name it, too.")
@@ -136,7 +136,7 @@ def verify(call: CliContext, file: str | None, public_key: str | None) -> Exit:
         more = [output.line(f"The last seal: {digest}")] if digest else []
         call.emit({"batches": batches, "digest": digest}, Text(told), *more)
         return Exit.OK
-    from policenotify.journal.verify import prove  # noqa: PLC0415 - help needs none
+    from policenotify.journal.verify import prove
 
     pem = _read(public_key) if public_key is not None else _ours(call)
     try:
@@ -163,8 +163,8 @@ def public_key(call: CliContext) -> Exit:
     \b
     Examples:
       policenotify journal public-key > public-keys.pem
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.journal.verify import public_keys  # noqa: PLC0415 - help needs none
+    """
+    from policenotify.journal.verify import public_keys
 
     pem = _ours(call)
     keys = [{"fingerprint": name, "public_key": one} for name, one in public_keys(pem).items()]
@@ -173,8 +173,8 @@ def public_key(call: CliContext) -> Exit:
 
 
 def _ours(call: CliContext) -> str:
-    from policenotify.journal.keys import Keys  # noqa: PLC0415 - help needs none
-    from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
+    from policenotify.journal.keys import Keys
+    from policenotify.settings import read_settings
 
     keys = Keys.load(read_settings(call.settings, tolerant=True).keys_path)
     return "".join(keys.public_key(version) for version in range(1, keys.version + 1))

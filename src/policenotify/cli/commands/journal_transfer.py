@@ -34,10 +34,10 @@ def move(call: CliContext, to: str) -> Exit:
     Examples:
       policenotify journal move postgresql://policenotify@db.example/desk
       policenotify journal move back.db
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.journal.keys import Keys  # noqa: PLC0415 - likewise
-    from policenotify.journal.transfer import move as move_all  # noqa: PLC0415 - help needs none of these
-    from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
+    """
+    from policenotify.journal.keys import Keys
+    from policenotify.journal.transfer import move as move_all
+    from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)
     to = to if "://" in to else str(Path(to).absolute())

@@ -25,7 +25,7 @@ def migrate(call: CliContext) -> Exit:
     \b
     Examples:
       policenotify migrate
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     settings = read_settings(call.settings, tolerant=True)
     done = bring_up(settings.journal_url, keys=Keys.load(settings.keys_path), actor=call.actor)
     if done.before is None:

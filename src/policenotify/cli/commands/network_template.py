@@ -40,7 +40,7 @@ def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
     Examples:
       policenotify networks new radio
       policenotify networks new radio --folder radio
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     check_name(name)
     place = Path(folder or f"policenotify-{name}").expanduser()
     written = write(name, place)
@@ -100,7 +100,7 @@ def write(name: str, place: Path) -> tuple[str, ...]:
     Raises:
         SettingsError: Something is there already, or it cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - no other call here wants it
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     module = f"policenotify_{name.replace('-', '_')}"
     files = {

@@ -54,7 +54,7 @@ def networks(context: click.Context, call: CliContext) -> Exit:
       policenotify networks bluesky
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
       policenotify networks new radio
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand says how it went
     shown = [look(network, problem) for network, problem in survey()]

@@ -58,7 +58,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
       policenotify preview --end 2026-4711 --headline "Fin d'intervention"
       policenotify preview message.json --json
       policenotify preview message.json --html preview.html
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     with ExitStack() as opened:
         file = opened.enter_context(PageFile(html)) if html else None
         publisher = opened.enter_context(closing(call.publisher()))

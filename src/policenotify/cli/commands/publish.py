@@ -38,8 +38,8 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
           --headline "Faux conseiller bancaire" --instruction "Raccrochez."
       policenotify publish message.json --key campaign-2026-12-01
       policenotify publish - --json < message.json
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_first  # noqa: PLC0415 - help and completion need no publisher
+    """
+    from policenotify.cli.publish_result import say_first
 
     return say_first(call, typed, to)
 
@@ -64,9 +64,9 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: An
           --instruction "Restez chez vous, fermez les fenêtres." \\
           --next-update +1h
       policenotify update 2026-4711 --file - < update.json
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
+    """
+    from policenotify.cli.publish_result import say_next
+    from policenotify.model.lifecycle import Stage
 
     return say_next(call, Stage.UPDATE, incident, headline, typed)
 
@@ -87,9 +87,9 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: Any) 
           --description "Circulation rétablie."
       policenotify end 2026-4711 "Fin d'intervention" --starts -10m \\
           --description "Circulation rétablie."
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
+    """
+    from policenotify.cli.publish_result import say_next
+    from policenotify.model.lifecycle import Stage
 
     return say_next(call, Stage.END, incident, headline, typed)
 
@@ -114,9 +114,9 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: Any)
           --street "avenue de Lodève" --instruction "Évitez le secteur."
       policenotify correct campaign-2026-12-01 "Faux conseiller bancaire" \\
           --description "Le numéro à appeler est le 0 805 805 817."
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
+    """
+    from policenotify.cli.publish_result import say_next
+    from policenotify.model.lifecycle import Stage
 
     return say_next(call, Stage.CORRECTION, which, headline, typed)
 
@@ -139,8 +139,8 @@ def cancel(call: CliContext, /, which: str, headline: str | None, **typed: Any) 
       policenotify cancel 2026-4711 "Fausse alerte" \\
           --description "Il n'y a pas eu d'accident avenue de Toulouse."
       policenotify cancel campaign-2026-12-01 "Message publié par erreur"
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.publish_result import say_next  # noqa: PLC0415 - help and completion need no publisher
-    from policenotify.model.lifecycle import Stage  # noqa: PLC0415 - likewise
+    """
+    from policenotify.cli.publish_result import say_next
+    from policenotify.model.lifecycle import Stage
 
     return say_next(call, Stage.CANCELLATION, which, headline, typed)

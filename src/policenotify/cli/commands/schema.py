@@ -33,8 +33,8 @@ def schema(call: CliContext, name: str) -> Exit:
     Examples:
       policenotify schema message > message.schema.json
       policenotify schema settings
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.cli.json_schemas import schema as made  # noqa: PLC0415 - help and completion need no model
+    """
+    from policenotify.cli.json_schemas import schema as made
 
     document = made(name)
     call.answer(document, json.dumps(document, ensure_ascii=False, indent=2) + "\n")

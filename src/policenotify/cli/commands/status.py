@@ -51,7 +51,7 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
       policenotify status
       policenotify status 2026-4711
       policenotify status --all --json | jq '.incidents[] | select(.overdue)'
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     if which is not None:
         if everything:
             raise click.UsageError("Give --all, or an incident, a publication or a key.")

@@ -37,7 +37,7 @@ def worker(call: CliContext, grace: float) -> Exit:
     Examples:
       policenotify worker
       policenotify worker --settings /etc/policenotify/policenotify.toml
-    """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
+    """
     supervisor = Supervisor()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         running = publisher.worker()

@@ -63,7 +63,7 @@ class PageFile:
 
     def write(self, page: Page) -> None:
         """Put the page there, whole."""
-        from policenotify.cli.report.renderer import html  # noqa: PLC0415 - jinja2 is of the extra, and wanted by few calls
+        from policenotify.cli.report.renderer import html
 
         self._draft.write_text(html(page), encoding="utf-8", errors="replace")
         self._draft.replace(self.path)
