@@ -8,7 +8,7 @@ import pytest
 from cli.shell import ACCIDENT, Earlier, Run
 from desk import Desk, accident
 
-from policenotify.cli.incident_lines import long
+from policenotify.cli.alarms import duration
 from policenotify.model.lifecycle import Lifecycle, Stage
 
 
@@ -85,7 +85,7 @@ def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:
     ],
 )
 def test_a_length_of_time_is_told_in_two_units(span: timedelta, told: str) -> None:
-    assert long(span) == told
+    assert duration(span) == told
 
 
 def test_a_drain_reminds_and_the_list_tells_it(run: Run, desk: Desk) -> None:

@@ -10,7 +10,7 @@ from cli.lofts import Pigeon
 from cli.shell import Run
 
 from policenotify.channel import Channel
-from policenotify.cli.network_info import words_of
+from policenotify.cli.commands.networks import capabilities_in_words
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import Network
 
@@ -97,12 +97,12 @@ def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest
 
 def test_abilities_in_words() -> None:
     known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
-    assert "; ".join(words_of(known)) == (
+    assert "; ".join(capabilities_in_words(known)) == (
         "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
         "one key posts once, within 1:00:00; it can be asked whether a post is out; "
         "accepted by the gateway, not verified"
     )
-    assert "one key posts once, for ever" in set(words_of(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
+    assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
 
 
 def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli.shell import Run
 
-from policenotify.cli.commands.network_template import _bound
+from policenotify.cli.commands.networks_new import _bound
 from policenotify.errors import SettingsError
 from policenotify.networks.options import schema_of
 from policenotify.networks.registry import configured, network
