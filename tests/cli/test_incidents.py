@@ -65,7 +65,7 @@ def test_what_is_over_is_shown_where_it_is_wanted(run: Run) -> None:
     ran = run("incidents", "--all")
     assert "It is ended." in ran.words
     [over] = run("incidents", "--all", "--json").document["incidents"]
-    assert (over["course"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
+    assert (over["status"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
 
 
 def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:

@@ -49,7 +49,7 @@ def test_a_network_of_another_package(run: Run) -> None:
     assert "pigeon · of the package lofts\n    One loft.\n    ✔ Its library is installed.\n" in ran.out
     assert "accepted by the gateway, not verified." in ran.words
     [pigeon] = run("networks", "pigeon", "--json").document["networks"]
-    assert (pigeon["ready"], pigeon["lacks"], pigeon["problem"]) == (True, [], "")
+    assert (pigeon["ready"], pigeon["missing"], pigeon["problem"]) == (True, [], "")
     assert pigeon["capabilities"]["idempotency_window"] == "PT1H"
     assert [(one["name"], one["type"], one["default"], one["meaning"]) for one in pigeon["options"]] == [
         ("loft", "text", None, "Where they live."),
@@ -70,7 +70,7 @@ def test_a_network_whose_library_is_missing_says_how_to_install_it(run: Run) -> 
     assert "→ pip install 'lofts[owl]'" in ran.out
     [owl] = run("networks", "owl", "--json").document["networks"]
     # It does not say what it can do before it is configured.
-    assert (owl["ready"], owl["lacks"], owl["capabilities"]) == (False, ["no-such-library"], None)
+    assert (owl["ready"], owl["missing"], owl["capabilities"]) == (False, ["no-such-library"], None)
 
 
 @pytest.mark.usefixtures("lofts")
