@@ -305,7 +305,8 @@ def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None
     assert not cards[1].is_reply
     assert cards[0].verdict is None
     assert any(card.omitted and card.needs_attention for card in cards)
-    assert cards[0].post and cards[0].post.pictures[0].alt == "Plan du secteur"
+    assert cards[0].post
+    assert cards[0].post.pictures[0].alt == "Plan du secteur"
     assert cards[0].link is None  # pictures leave no room for a card
     assert ("6", "channels that would publish it") in page.figures
 
@@ -332,7 +333,8 @@ def test_the_card_of_a_link_is_the_posts_or_the_pages(tmp_path: Path) -> None:
     cards = {device.look.network: device.cards[0] for device in shown}
     assert cards["bluesky"].link == link_card("https://b.example/", "Titre", "Texte")
     assert cards["bluesky"].pieces == [Piece(text="autre")]  # the places of the links are not known any more
-    assert cards["mastodon"].reader_post and cards["mastodon"].reader_post.warning == "Images choquantes"
+    assert cards["mastodon"].reader_post
+    assert cards["mastodon"].reader_post.warning == "Images choquantes"
     assert words(cards["x"]) == words(found["x"])  # two posts for one wording: nobody can tell which
 
 

@@ -118,10 +118,7 @@ def test_the_schema_of_the_settings_knows_strangers_and_passes_over_what_does_no
 def test_an_unknown_schema_is_met_with_the_nearest(run: Run) -> None:
     ran = run("schema", "mesage")
     assert ran.code == 2
-    assert (
-        "'mesage' is none of message, settings, locale, publication, receipt, post, preview, status, incidents, drain, doctor, campaign-calendar, campaign-run. Did you mean 'message'?"
-        in ran.err
-    )
+    assert "Did you mean 'message'?" in ran.err
 
 
 @pytest.mark.usefixtures("desk")

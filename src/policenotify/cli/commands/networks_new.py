@@ -66,7 +66,7 @@ def _check_name(name: str) -> None:
         near = _valid_name(name)
         hint = f" Did you mean {near!r}?" if near else ""
         raise SettingsError(
-            f"{name!r} is not a name for a network: write 1 to {_LONGEST} of a-z, 0-9 and single hyphens, beginning with "
+            f"{name!r} is not a network name: write 1 to {_LONGEST} of a-z, 0-9 and single hyphens, beginning with "
             f"a letter.{hint}"
         )
     if name in RESERVED:
@@ -75,7 +75,7 @@ def _check_name(name: str) -> None:
         )
     if known := next((network for network in networks() if network.name == name), None):
         raise SettingsError(
-            f"{name!r} is a network of the package {known.package!r}, which is installed here; a name that two "
+            f"{name!r} is a network of the installed package {known.package!r}; a name that two "
             f"packages claim is refused. Name yours otherwise: 'my-{name}'."
         )
 

@@ -43,7 +43,7 @@ class MailFrame:
 
     @property
     def heights(self) -> tuple[int, ...]:
-        """Its estimated height in pixels in a frame of 240, 360, 520 and 670 pixels' width: no script may measure it."""
+        """Estimated heights in pixels in frames 240, 360, 520 and 670 pixels wide. No script may measure them."""
         blocks = _Blocks()
         blocks.feed(self._html)
         blocks.close()
