@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.commands.networks import NetworkOption, default_as_text, network_info
-from policenotify.networks.registry import configured, network
+from policenotify.networks.registry import configure_channel, network
 
 BEGIN: Final = (
     "<!-- what follows is written by the tests: "
@@ -43,7 +43,7 @@ def page(before: str) -> str:
 
 def as_shown(name: str) -> ChannelConfig:
     """A channel with what `policenotify networks` shows of its network; where that depends on its options, its own."""
-    one = configured(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
+    one = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
     return replace(one, capabilities=network_info(network(name), "").capabilities or one.capabilities)
 
 

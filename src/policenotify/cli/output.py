@@ -84,7 +84,7 @@ def heading(publication: Publication, zone: tzinfo) -> Text:
 
 def use(budget: Budget, text: str) -> str:
     """Return how much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
-    used, limit = budget.use(text)
+    used, limit = budget.usage(text)
     count = f"{used} of {limit}"
     return f"{count} · {budget.describe(text)}" if budget.describe else count
 

@@ -18,7 +18,7 @@ from policenotify.cli.report.cards import (
     data_url,
     initials,
     link_card,
-    notes_of,
+    load_skips,
     pieces,
     tone,
     verdict_of,
@@ -206,8 +206,8 @@ def test_what_a_yes_is_worth() -> None:
     assert verdict_of(posted, POSTS).label == "Published"
     assert verdict_of(posted, replace(POSTS, acceptance="unverified")).label == "Accepted"
     assert verdict_of(partly, POSTS).label == "Published, not to everybody"
-    assert next(notes_of(alone, POSTS, PARIS)).startswith("It stands alone")
-    assert list(notes_of(alone, replace(POSTS, replies=False), PARIS)) == []
+    assert next(load_skips(alone, POSTS, PARIS)).startswith("It stands alone")
+    assert list(load_skips(alone, replace(POSTS, replies=False), PARIS)) == []
     assert verdict_of(posted.model_copy(update={"operation": Operation.EDIT}), POSTS).label == "Edited"
     assert verdict_of(posted.model_copy(update={"operation": Operation.DELETE}), POSTS).label == "Deleted"
 
@@ -267,7 +267,7 @@ def test_each_text_is_measured_in_the_networks_own_count(page: Report) -> None:
     for network, device in devices(page, 1).items():
         capabilities = budgets()["pager" if network == "other" else network]
         for card in device.cards:
-            assert card.use == capabilities.budget.use(words(card))
+            assert card.use == capabilities.budget.usage(words(card))
     sms = devices(page, 1)["sms"].cards[0]
     assert "".join(sms.segments) == words(sms)
     assert len(sms.segments) == 2
@@ -410,7 +410,7 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
         first = said(publisher, SAMPLE["accident/opening"].message, "first")
         [wording] = first.preview.posts
         leg = replace(wording.target, operation=Operation.EDIT)
-        edit = replace(first.preview, wordings=(RenderedPost(target=leg, standalone=wording.standalone),))
+        edit = replace(first.preview, posts=(RenderedPost(target=leg, standalone=wording.standalone),))
         told = ReportEntry(at=first.at, preview=edit, reader_posts={"x": (ReaderPost(id="1", text="neu"),)})
         [card] = draw("preview", [told], publisher).sections[0].devices[0].cards
     assert card.wording == "Changes the earlier post"
@@ -453,4 +453,4 @@ def test_a_thread_knows_nothing_before_something_is_said(tmp_path: Path) -> None
     with desk(tmp_path, [channel]) as (publisher, _):
         told = ReportEntry(at=datetime.now(UTC), preview=publisher.preview(SAMPLE["scam/info"].message))
         assert told.receipts_without_post == ()
-        assert told.receipt(told.preview.wordings[0]) is None
+        assert told.receipt(told.preview.posts[0]) is None

@@ -12,6 +12,7 @@ import pytest
 
 from policenotify.cli.report.file import html
 from policenotify.cli.report.mail_frame import POLICY
+from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
 
 _VOID = frozenset({"meta", "img", "br", "path", "rect", "circle", "base", "link", "input", "hr"})
 _LINKS = re.compile(r"https://(17Cyber\.gouv\.fr|police34\.example/|evil\.example/)")

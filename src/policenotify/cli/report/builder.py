@@ -58,10 +58,10 @@ class Section:
     @property
     def place(self) -> str:
         """Where it is."""
-        locales = self.publisher.words
+        locales = self.publisher.locales
         return place_of(
-            self.first.location, matching(self.first.language, locales) or next(iter(locales.values()))
-        ).whole()
+            self.first.location, best_match(self.first.language, locales) or next(iter(locales.values()))
+        ).one_line()
 
     @property
     def incident(self) -> str:
