@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from policenotify.model.message import Message
-from policenotify.settings import TEMPLATE
 from policenotify.render.locales import LOCALES, template
+from policenotify.settings import TEMPLATE
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run
 

@@ -33,7 +33,6 @@ def _message() -> dict[str, Any]:
 
 def _settings() -> dict[str, Any]:
     """Return the schema of the settings file, each channel with the options of its network."""
-    from policenotify.networks.options import options_model
     from policenotify.render.locales import CategoryProfile
     from policenotify.settings import Settings
 
@@ -49,7 +48,7 @@ def _settings() -> dict[str, Any]:
     schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
     tables = [_channel(name, options, channel, definitions) for name, options in _networks()]
     _set_values(schema["properties"]["channels"], {"anyOf": tables})
-    profile = options_model(CategoryProfile).model_json_schema(ref_template="#/$defs/{model}")
+    profile = CategoryProfile.model_json_schema()
     definitions.update(profile.pop("$defs", {}))
     profile["properties"].pop("code")
     profile.pop("required", None)  # a missing key keeps the shipped value
