@@ -210,8 +210,8 @@ def query_length(query: str, loose: str) -> int:
 def chain_ends(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
     """Return for each dot the last one of its chain before a top-level domain.
 
-    *ends* holds the end of the top-level domain after each dot, or 0 without one. *label* matches as many characters of
-    a label as possible.
+    The results are indices of *dots*. *ends* holds the end of the top-level domain after each dot, or 0 without one.
+    *label* matches as many characters of a label as possible.
     """
     lasts: list[int | None] = [None] * len(dots)
     last: int | None = None
