@@ -331,8 +331,7 @@ def _canonical(value: object) -> object:
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
     """Read a message, upgrading the JSON of an older release step by step.
 
-    Args:
-        source: JSON text, or its parsed object. Without `schema_version`, it is read as this release's.
+    Without `schema_version`, JSON is read as this release's.
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
