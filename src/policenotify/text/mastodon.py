@@ -121,10 +121,8 @@ def mastodon_entities(text: str) -> tuple[Entity, ...]:
     """Find the addresses, mentions and hashtags that Mastodon links, in order.
 
     A hashtag stands at the beginning or after a space (since 4.6), holds a letter or a sign that joins words, and ends
-    before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is not a hashtag.
-
-    Returns:
-        The value of an address is the address, of a mention `name@domain` or `name`, of a hashtag its name.
+    before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is not a hashtag. The value of a mention is
+    `name@domain` or `name`.
     """
     return tuple(without_overlaps([*_addresses(text), *_hashtags(text), *_mentions(text)]))
 

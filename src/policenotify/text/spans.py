@@ -136,10 +136,7 @@ def hashtag(text: str) -> str:
     """Return a text as a hashtag, with a capital for each word, for screen readers.
 
     `Saint-Étienne` becomes `SaintÉtienne`, `appel à témoins` becomes `AppelÀTémoins`. X, Mastodon and Bluesky link all
-    of it.
-
-    Returns:
-        The name without `#`, at most 64 characters. Empty if the text has no letter.
+    of it. It has no `#` and at most 64 characters, and is empty if the text has no letter.
     """
     words = _tag_letters(one_line(text).replace("_", " ")).split()
     name = _tag_letters(unicodedata.normalize("NFC", "".join(word[:1].upper() + word[1:] for word in words))).replace(

@@ -104,13 +104,11 @@ def without_overlaps(spans: Iterable[_Span]) -> Iterator[_Span]:
 
 
 def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]:
-    """Find the links of X in a text, in order, not overlapping.
+    """Find the links of X in a text that is not normalised, in order, not overlapping.
 
-    Args:
-        text: The text, not normalised.
-        tlds: The top-level domains that make a word with a dot an address, in small letters and not in Punycode: by
-            default all of IANA's list. With those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`) the
-            result is that of its JavaScript.
+    *tlds* are the top-level domains that make a word with a dot an address, in small letters and not in Punycode: by
+    default all of IANA's list. With those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`) the result is
+    that of its JavaScript.
     """
     whole = join_surrogates(text)
     units = to_utf16(whole)

@@ -48,12 +48,10 @@ _ONE_HEAVY: Final = "\u2e80"
 def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
     """Count a text as X does. A post may weigh 280.
 
-    Args:
-        text: The text.
-        tlds: The top-level domains that make a word with a dot an address, in small letters and not in Punycode. With
-            those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`, of 2021) the count is that of its
-            JavaScript. By default also later ones. X may or may not know a later one, so an address under it has the
-            larger weight of both, and no post proves too long.
+    *tlds* are the top-level domains that make a word with a dot an address, in small letters and not in Punycode. With
+    those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`, of 2021) the count is that of its JavaScript. By
+    default also later ones. X may or may not know a later one, so an address under it has the larger weight of both,
+    and no post proves too long.
     """
     normal = text if text.isascii() else unicodedata.normalize("NFC", join_surrogates(text))
     if "." not in normal:
@@ -71,10 +69,7 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
 def x_valid(text: str, *, limit: int = X_LIMIT, tlds: frozenset[str] = KNOWN) -> bool:
     """Return True if X accepts a text: not empty, not too long, valid characters.
 
-    Args:
-        text: The text.
-        limit: The largest weight. Accounts with a subscription have more.
-        tlds: As for [`x_weight`][policenotify.text.x_weight].
+    Accounts with a subscription have a larger limit.
     """
     return not _INVALID.search(text) and 0 < x_weight(text, tlds=tlds) <= limit
 
