@@ -272,7 +272,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.policy(),
+        "reminders": settings.reminders.policy(),
     }
 
 
