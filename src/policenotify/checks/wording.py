@@ -89,7 +89,7 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
     """Require a word in the headline, in each language."""
     for _, field, headline in texts_of(context.message, "headline"):
         if not fold(headline):
-            yield Remark("There is no word in it.", "Describe in a few words what happens.", field=field)
+            yield Remark("There is no word in it.", "Describe in a few translation what happens.", field=field)
 
 
 @check(
@@ -154,5 +154,7 @@ def visible_texts(message: Message) -> Iterator[tuple[str, str]]:
 def alts_of(message: Message) -> Iterator[tuple[str, str]]:
     """Yield field and text of each description of a picture."""
     yield from ((f"images.{number}.alt", image.alt) for number, image in enumerate(message.images))
-    for words in message.translations:
-        yield from ((f"translations.{words.language}.alts.{number}", alt) for number, alt in enumerate(words.alts))
+    for translation in message.translations:
+        yield from (
+            (f"translations.{translation.language}.alts.{number}", alt) for number, alt in enumerate(translation.alts)
+        )

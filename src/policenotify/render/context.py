@@ -87,9 +87,12 @@ class RenderContext:
     @cached_property
     def text(self) -> LocalizedText:
         """The desk's text in the language, or in the message's own if it is not translated."""
-        words = translation_of(self.message, self.language)
-        description, instruction = self._repaired(clean(words.description)), self._repaired(clean(words.instruction))
-        return LocalizedText(words.language, description, instruction, words.alts)
+        translation = translation_of(self.message, self.language)
+        description, instruction = (
+            self._repaired(clean(translation.description)),
+            self._repaired(clean(translation.instruction)),
+        )
+        return LocalizedText(translation.language, description, instruction, translation.alts)
 
     @cached_property
     def headline(self) -> str:
@@ -221,7 +224,7 @@ class RenderContext:
 
 def translation_of(message: Message, language: str) -> Translation:
     """Return a message's text in a language, or in its own language if it is not translated."""
-    words = message.wording(language) or message.wording(message.language)
-    if words is None:  # pragma: no cover - a message always has its own language
+    translation = message.wording(language) or message.wording(message.language)
+    if translation is None:  # pragma: no cover - a message always has its own language
         raise AssertionError(message.language)
-    return words
+    return translation

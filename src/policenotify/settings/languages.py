@@ -53,7 +53,7 @@ def locales_of(settings: Settings) -> Mapping[str, Locale]:
     Raises:
         SettingsError: See `languages_of`.
     """
-    return {tag: one.locale for tag, one in languages_of(settings).items()} if settings.languages else LOCALES
+    return {tag: loaded.locale for tag, loaded in languages_of(settings).items()} if settings.languages else LOCALES
 
 
 def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:

@@ -93,7 +93,7 @@ def _area(value: str) -> str:
 
 def _handle(value: str) -> str:
     handle = value.removeprefix("@")
-    if [found.value for found in find_mentions(f"@{handle}")] != [handle]:
+    if [mention.value for mention in find_mentions(f"@{handle}")] != [handle]:
         raise ValueError(f"{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon")
     return handle
 

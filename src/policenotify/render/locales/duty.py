@@ -1,4 +1,4 @@
-"""How the desk itself is reminded of what it owes: never shown to the public."""
+"""Reminders of overdue incidents, for the desk itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderPhrases:
-    """The phrases of a reminder in one language; names in braces are filled in.
+    """The phrases of a reminder in one language. Names in braces are filled in.
 
     Attributes:
         label: Heads a mail.
-        headline: With `{incident}` and `{since}`, a day with its time: what is owed, and since when.
-        description: With `{number}`, `{headline}` and `{place}`: which reminder it is, and of what.
-        instruction: What to do.
+        headline: With `{incident}` and `{since}`, a day with its time.
+        description: With `{number}`, `{headline}` and `{place}`.
     """
 
     label: str
@@ -41,4 +40,4 @@ DUTY: Final[Mapping[str, ReminderPhrases]] = MappingProxyType(
         ),
     }
 )
-"""By language; where one is missing, French stands in."""
+"""The phrases by language. French stands in for a missing one."""
