@@ -1,4 +1,4 @@
-"""The contract of a network: the protocols that its author implements, and their values.
+"""The contract of a network, and its values.
 
 A network is a class. Its objects are *channels*: one account on one network. The keyword parameters of its constructor
 are the channel's options, validated by name and type. Parameters of the types [`Clock`][policenotify.channel.Clock] and
@@ -48,7 +48,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a network can do. The core never asks for more, and the contract suite tests the claims.
+    """The claims of a network, tested by the contract suite. The core asks no more.
 
     Attributes:
         budget: How much text a post may carry, and how the network counts it.
@@ -171,7 +171,7 @@ class StoredValue:
 
 
 class StateStore(Protocol):
-    """The state of one channel between calls and processes, stored encrypted: sessions, rotating tokens.
+    """The encrypted state of one channel across processes: sessions, rotating tokens.
 
     Each call raises [`JournalError`][policenotify.errors.JournalError] if the journal cannot be read or written.
     """
@@ -219,10 +219,10 @@ class Channel(Protocol):
 
     @property
     def account(self) -> str:
-        """The account, as the settings name it (a handle, an address). No I/O, and it never changes."""
+        """The account as the settings name it. No I/O, and it never changes."""
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        """Encode *post* as the network's own request. May upload, but makes nothing visible.
+        """Encode *post* as a request. May upload, but makes nothing visible.
 
         Any other exception counts as `Unavailable`: nothing is posted.
 
@@ -319,7 +319,7 @@ class SupportsEdit(Protocol):
     """A channel that claims `edits`."""
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
-        """Replace the post at *ref* with the content of *request*. Raises the errors of `send`."""
+        """Replace the post at *ref* with *request*. Raises the errors of `send`."""
 
 
 @runtime_checkable
@@ -327,7 +327,7 @@ class SupportsDelete(Protocol):
     """A channel that claims `deletes`."""
 
     def delete(self, ref: PostRef) -> None:
-        """Delete the post at *ref*. Succeeds if it is already gone. Raises the errors of `send`."""
+        """Delete the post at *ref*, if it still exists. Raises the errors of `send`."""
 
 
 OnUnknown: TypeAlias = Literal["resend", "hold"]
@@ -361,7 +361,7 @@ DEFAULT_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", mino
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelConfig:
-    """A channel as the installation configures it: all that the core needs without opening it.
+    """A channel as the installation configures it, not opened yet.
 
     Attributes:
         name: The installation's name for it, shown in receipts.
@@ -407,11 +407,11 @@ class ChannelConfig:
     problem: str = ""
 
     def unknown_policy(self, *, severe: bool) -> OnUnknown:
-        """Return the choice for a delivery in doubt, of a message at least Severe or below."""
+        """Return the choice for a delivery in doubt, by severity."""
         choice = self.on_unknown
         return choice if isinstance(choice, str) else choice.severe if severe else choice.minor
 
     def correction_policy(self, *, severe: bool) -> OnCorrection:
-        """Return how a correction is published, of a message at least Severe or below."""
+        """Return how a correction is published, by severity."""
         choice = self.on_correction
         return choice if isinstance(choice, str) else choice.severe if severe else choice.minor

@@ -49,7 +49,7 @@ class PolicenotifyError(Exception):
 
 
 class MessageRejected(PolicenotifyError):
-    """A check blocks the message. Nothing was sent, and the draft is kept in the journal.
+    """A check blocks the message. Nothing was sent, and the journal keeps the draft.
 
     Attributes:
         findings: The findings of the checks, blocking ones first.
@@ -84,7 +84,7 @@ class InvalidTransition(PolicenotifyError):
 
 
 class IdempotencyConflict(PolicenotifyError):
-    """The caller's key already names a publication with another content. Nothing was sent.
+    """The caller's key already names another publication. Nothing was sent.
 
     Attributes:
         key: The caller's key.
@@ -223,7 +223,7 @@ class JournalError(PolicenotifyError):
         return self.cause + (self._unknown if self.published == "unknown" else self._known)
 
     def mark_not_published(self) -> None:
-        """Record that the call stored nothing before this error, unless the commit itself failed."""
+        """Record that the call stored nothing, unless the commit itself failed."""
         if self.published == "unknown" and not self.at_commit:
             self.published = "no"
             self._known = " Nothing was sent."
@@ -244,7 +244,7 @@ class JournalMissing(JournalError):
 
 
 class JournalTakenAway(JournalError):
-    """The journal was deleted or replaced while it was in use. This process sends nothing more.
+    """The journal was deleted or replaced while in use. This process sends no more.
 
     Attributes:
         event: The event, as a sentence.
@@ -266,7 +266,7 @@ class LostLease(JournalError):
 
 
 class ChannelError(PolicenotifyError):
-    """The meaning of a network's failure for a post. Channels raise one of the four kinds.
+    """The meaning of a network's failure for a post, of one of four kinds.
 
     Args:
         reason: The failure, in an officer's words.
@@ -306,11 +306,11 @@ class Refused(ChannelError):
 
 
 class Blocked(ChannelError):
-    """The post is certainly not out, and nothing more is posted on this channel until a person acts."""
+    """Certainly not posted, and nothing more is on this channel until a person acts."""
 
 
 class Unavailable(ChannelError):
-    """The post is certainly not out, and may be tried again.
+    """Certainly not posted, and may be tried again.
 
     Attributes:
         retry_at: The earliest time of the next attempt. `None` leaves it to the delivery's own schedule.
@@ -332,6 +332,6 @@ class Unavailable(ChannelError):
 
 
 class Unconfirmed(ChannelError):
-    """The post may or may not be out: a timeout after sending, a cut connection, an unreadable answer."""
+    """The post may or may not be out, as after a timeout or an unreadable answer."""
 
     published: Literal["no", "unknown"] = "unknown"

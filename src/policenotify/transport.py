@@ -1,4 +1,4 @@
-"""Calls to a server: where secrets may go, what is logged, and what a failed call means for a post.
+"""Calls to a server: secrets, logs, and the meaning of a failed call for a post.
 
 [`error_for_exception`][policenotify.transport.error_for_exception] and
 [`error_for_status`][policenotify.transport.error_for_status] decide, for HTTP and SMTP, if a call may be repeated.
@@ -32,26 +32,22 @@ _NOT_SENT = frozenset(
         "SSLCertVerificationError", "SMTPConnectError", "SMTPHeloError",
     }
 )  # fmt: skip
-_WHY = (
-    (
-        frozenset({"NameResolutionError", "gaierror"}),
-        (": its name is not found", " Check the channel's address in the settings, and the DNS of this machine."),
+_NO_NAME = (": its name is not found", " Check the channel's address in the settings, and the DNS of this machine.")
+_WHY = {
+    "NameResolutionError": _NO_NAME,
+    "gaierror": _NO_NAME,
+    "SSLCertVerificationError": (
+        ": its certificate is not trusted",
+        " Check the clock and the authorities (CA certificates) of this machine.",
     ),
-    (
-        frozenset({"SSLCertVerificationError"}),
-        (": its certificate is not trusted", " Check the clock and the authorities (CA certificates) of this machine."),
-    ),
-    (
-        frozenset({"InvalidSchema"}),
-        (": no way leads there", " Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
-    ),
-)
+    "InvalidSchema": (": no way leads there", " Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
+}
 _NO_AUTHORITIES = (
     ": the authorities (CA certificates) of this machine cannot be read",
     " Check the file that REQUESTS_CA_BUNDLE names.",
 )
-# The proxy refused the call, unless the error has a cause: urllib3 also names a connection so that the proxy cut after
-# it had taken the whole request.
+# Without a cause, the proxy refused the call. With one, it may have cut the connection after the whole request: urllib3
+# uses the name for both.
 _PROXY = "ProxyError"
 # Nothing is posted until a person acts (RFC 9110, sections 15.5.2 to 15.5.4 and 15.5.8).
 _WRONG_CREDENTIALS = ("{where} does not accept our credentials", "Check the account and its password or token")
@@ -79,7 +75,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure_url(url: str) -> bool:
-    """Return True if a password or token may be sent there: by https, or on this machine."""
+    """Return True if a secret may be sent there: by https, or on this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -118,7 +114,7 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Return the direct causes of an error: `__cause__`, `reason`, and exceptions among its arguments.
+    """Return the direct causes of an error: `__cause__`, `reason` and its arguments.
 
     `__context__` is left out: it may be the error of an *earlier* attempt.
     """
@@ -144,7 +140,7 @@ def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
 
 
 def _lacks_authorities(error: BaseException) -> bool:
-    """Return True if the local CA bundle cannot be loaded. No connection exists without it."""
+    """Return True if the local CA bundle cannot be loaded."""
     return getattr(error, "library", None) == "X509" or str(error).startswith(_NO_BUNDLE)
 
 
@@ -158,7 +154,7 @@ def why_unreachable(error: BaseException) -> tuple[str, str]:
     if any(map(_lacks_authorities, chain)):
         return _NO_AUTHORITIES
     names = {kind.__name__ for cause in chain for kind in type(cause).__mro__}
-    return next((texts for known, texts in _WHY if names & known), ("", ""))
+    return next((texts for name, texts in _WHY.items() if name in names), ("", ""))
 
 
 def _with_causes(error: BaseException, above: frozenset[int]) -> Iterator[BaseException]:
@@ -174,7 +170,7 @@ _allow: ContextVar[Callable[[], None] | None] = ContextVar("policenotify_allow",
 
 @contextmanager
 def publishing_under(allow: Callable[[], None]) -> Iterator[None]:
-    """Make [`before_publishing`][policenotify.transport.before_publishing] call *allow* inside this context.
+    """Make `before_publishing` call *allow* inside this context.
 
     Args:
         allow: Raises if nothing may be published any more.
@@ -187,7 +183,7 @@ def publishing_under(allow: Callable[[], None]) -> Iterator[None]:
 
 
 def before_publishing() -> None:
-    """Check that this process still holds the delivery. Networks call it right before they publish.
+    """Check that this process still holds the delivery, right before it publishes.
 
     A halted process or a paused machine may resume after its lease. By then another process may have sent the same
     post. Outside a delivery it does nothing.
@@ -241,7 +237,9 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
 def error_for_status(
     status: int, headers: Mapping[str, str], *, now: datetime, where: str, code: str = "", detail: str = ""
 ) -> ChannelError:
-    """Return the error for an HTTP answer that is not a success (RFC 9110, section 15; RFC 6585, section 4).
+    """Return the error for an HTTP status that is not a success.
+
+    See RFC 9110, section 15, and RFC 6585, section 4.
 
     Args:
         status: The HTTP status.
@@ -270,17 +268,18 @@ def error_for_status(
 
 
 def quoted(text: str) -> str:
-    """Return a server's own words as the end of a sentence: after a colon, with a full stop."""
+    """Return a server's own words as the end of a sentence, after a colon."""
     words = text.strip()
     return f": {sentence(words)}" if words else "."
 
 
 def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
-    """Return the earliest time of the next call by this machine's clock, if the network gives one.
+    """Return the earliest time of the next call, if the network gives one.
 
     Reads `Retry-After` (RFC 9110, section 10.2.3: seconds or a date) and the customary rate-limit headers (seconds, a
-    Unix time, or an ISO 8601 time). A time is one of the network's clock. The result is never before *now* and at most
-    a day after it, the longest window of Bluesky and X: an error in one answer must not silence a channel for years.
+    Unix time, or an ISO 8601 time). A time is one of the network's clock. The result is one of this machine's clock,
+    between *now* and a day later, the longest window of Bluesky and X. An error in one answer must not silence a
+    channel for years.
     """
     lower = {name.lower(): value.strip() for name, value in headers.items()}
     skew = clock_skew(lower, now=now)
@@ -292,7 +291,7 @@ def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
 
 
 def clock_skew(headers: Mapping[str, str], *, now: datetime) -> timedelta:
-    """Return how far the network's clock is ahead of this machine's, by the `Date` of its answer.
+    """Return how far the network's clock is ahead of this machine's.
 
     Args:
         headers: The answer's headers, names in lower case. `Date` has whole seconds (RFC 9110, section 6.6.1).

@@ -1,4 +1,4 @@
-"""Error texts for wrong settings: they name the field and the nearest known name, and never a secret."""
+"""Error texts for wrong settings, which never repeat a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MIN_PART = 8  # characters of a part of a secret: a shorter part is a word of t
 
 
 def did_you_mean(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:
-    """Return a hint for an unknown name: the nearest known one, if any, and all known ones.
+    """Return the nearest known name, if any, and all known names.
 
     The hint reads `Did you mean 'handle'? Known here: handle, …`.
     """
@@ -119,7 +119,7 @@ def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable
 
 
 def _within(annotation: Any, *kinds: type) -> Any:  # noqa: ANN401 - annotations have no common type
-    """Return the first type of one of these kinds in an annotation such as `dict[str, Route] | None`."""
+    """Return the first such type inside an annotation like `dict[str, Route] | None`."""
     if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, kinds):
         return annotation
     return next((inner for part in get_args(annotation) if (inner := _within(part, *kinds))), None)

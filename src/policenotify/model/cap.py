@@ -1,6 +1,6 @@
-"""The enumerations of *Common Alerting Protocol Version 1.2* (OASIS, 2010), section 3.2.2 ("info").
+"""The enumerations of the Common Alerting Protocol (CAP).
 
-Values are spelled as in the standard, so that a message and its CAP export agree.
+Values are spelled as in version 1.2 (OASIS, 2010), section 3.2.2 ("info"), so that a message and its CAP export agree.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class CapCategory(StrEnum):
 
 
 class Precision(_Ranked):
-    """How exactly a place is published, the finest first. Wording and data are never finer than this."""
+    """How exactly wording and data of a place are published, the finest first."""
 
     EXACT = "exact"
     STREET = "street"

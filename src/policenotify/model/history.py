@@ -1,4 +1,4 @@
-"""The publications of an incident so far, and the targets and posts of the next one."""
+"""The history of an incident, and the targets and posts of its next message."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class RenderedPost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A target whose channel cannot be used now. It is rendered once the channel can be used.
+    """A target whose channel cannot be used now. It is rendered later.
 
     Attributes:
         reason: Why the channel cannot be used, in an officer's words.

@@ -33,6 +33,12 @@ PublicationId = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJKMNP-TV-Z]{2
 """A ULID (Crockford base 32, 26 characters)."""
 
 
+class FrozenModel(BaseModel):
+    """A frozen value without unknown fields, whose errors never quote its input."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
 class Stage(StrEnum):
     """The stage of a message in its incident."""
 
@@ -71,7 +77,7 @@ _FOLLOWS: dict[IncidentStatus, dict[Stage, IncidentStatus]] = {
 }
 
 
-class Lifecycle(BaseModel):
+class Lifecycle(FrozenModel):
     """A message's link to its incident.
 
     Attributes:
@@ -81,8 +87,6 @@ class Lifecycle(BaseModel):
         follows: For an OPENING, the earlier incident whose danger has returned.
         corrects: The publication that a CORRECTION corrects, or the STANDALONE message that a CANCELLATION cancels.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     stage: Stage = Stage.STANDALONE
     incident: IncidentId | None = None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 
 from policenotify.model.cap import Precision
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.text.house_numbers import remove_house_numbers
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
@@ -26,7 +25,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def collapse_whitespace(value: object) -> object:
-    """Return a text with one space for any white space between words, and other values unchanged."""
+    """Return a text with single spaces, and other values unchanged."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
@@ -91,10 +90,6 @@ Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
 Polygons = Annotated[tuple[Rings, ...], Field(min_length=1)]
 
 
-class _Value(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
-
 def _in_france(latitude: float, longitude: float) -> bool:
     return any(s <= latitude <= n and w <= longitude <= e for s, w, n, e in _FRANCE)
 
@@ -107,7 +102,7 @@ def _refuse_swapped(latitude: float, longitude: float) -> None:
         )
 
 
-class Point(_Value):
+class Point(FrozenModel):
     """A position in WGS 84, in decimal degrees.
 
     Attributes:
@@ -150,12 +145,15 @@ class Point(_Value):
 
 
 def _cell(degrees: float, step: int, limit: int) -> int:
-    """Return the lower edge of the value's cell in millionths of a degree. The last cell includes the limit."""
+    """Return the lower edge of a cell in millionths of a degree.
+
+    The last cell includes the limit.
+    """
     return min(round(degrees * _MILLION) // step * step, limit * _MILLION - step)
 
 
 def _nesting(value: object) -> str:
-    """Return the geometry that coordinates of this depth have, so that an error is about one geometry only."""
+    """Return the type of coordinates by their depth, for errors about one type only."""
     for _ in range(3):
         if not isinstance(value, list | tuple) or not value:
             return "Polygon"
@@ -163,8 +161,10 @@ def _nesting(value: object) -> str:
     return "MultiPolygon" if isinstance(value, list | tuple) else "Polygon"
 
 
-class Area(_Value):
-    """A GeoJSON geometry (RFC 7946, sections 3.1.6 and 3.1.7): longitude before latitude, rings closed.
+class Area(FrozenModel):
+    """A GeoJSON geometry: longitude before latitude, rings closed.
+
+    See RFC 7946, sections 3.1.6 and 3.1.7.
 
     Attributes:
         type: `Polygon` or `MultiPolygon`.
@@ -193,7 +193,7 @@ class Area(_Value):
         return tuple(ring for polygon in polygons for ring in polygon)  # type: ignore[misc]  # `type` decides the depth
 
     def snapped(self, precision: Precision) -> Area | None:
-        """Return the box around the area, widened to the grid of the precision, or `None` for `department`."""
+        """Return the box around the area on the grid, or `None` for `department`."""
         if precision is Precision.EXACT:
             return self
         step = _GRID.get(precision)
@@ -208,11 +208,11 @@ class Area(_Value):
 
 
 def _upper(degrees: float, lower: int, step: int) -> int:
-    """Return the first grid edge that is not below the value, at least one cell above the lower edge."""
+    """Return the grid edge above the value, at least a cell above the lower edge."""
     return max(-(-round(degrees * _MILLION) // step) * step, lower + step)
 
 
-class RoadRef(_Value):
+class RoadRef(FrozenModel):
     """A place on a numbered road, in the terms of the French road services.
 
     Attributes:
@@ -230,8 +230,10 @@ class RoadRef(_Value):
     administrator: Text | None = None
 
 
-class Location(_Value):
-    """The place of a message. Every field is optional, but a check requires a place that readers can recognise.
+class Location(FrozenModel):
+    """The place of a message.
+
+    Every field is optional, but a check requires a place that readers can recognise.
 
     Attributes:
         commune: INSEE code of the commune. Names are not unique.
@@ -270,7 +272,7 @@ class Location(_Value):
         return self
 
     def blur(self, finest: Precision) -> Location:
-        """Return the place with no detail finer than *finest*. Equal input has equal output.
+        """Return the place without any detail finer than *finest*.
 
         Finer words are left out, and a finer point or area is widened. Below `exact`, house numbers, buildings, floors
         and flats are removed from street, district and label. The officer's own label counts as fine as a district.

@@ -1,4 +1,4 @@
-"""The message of the desk: typed, frozen, JSON in and out. The checks judge its content."""
+"""The message of the desk: typed, frozen, JSON in and out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     PlainSerializer,
@@ -31,7 +29,7 @@ from pydantic_core import from_json
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import best_match
-from policenotify.model.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
+from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
 from policenotify.model.location import Location, Text, collapse_whitespace, require_printable
 
 SCHEMA_VERSION = 1
@@ -39,7 +37,7 @@ SCHEMA_VERSION = 1
 
 
 class Category(StrEnum):
-    """The built-in category codes. Codes are open, and a CategoryProfile gives one its meaning."""
+    """The built-in codes. Other codes are allowed, each with a CategoryProfile."""
 
     TRAFFIC_ACCIDENT = "traffic_accident"
     ROAD_CLOSURE = "road_closure"
@@ -103,7 +101,7 @@ def _written_time(value: object) -> object:
 
 
 def _in_utc(value: datetime) -> datetime:
-    """Return the moment in UTC. In a zone's gaps and folds, a time compares unequal to itself."""
+    """Return the moment in UTC: in a zone's fold, a time is unequal to itself."""
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
@@ -173,13 +171,8 @@ FileBytes = Annotated[
 FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(require_printable)]
 
 
-class _Value(BaseModel):
-    # Errors never quote the value: a link may hold a password.
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Image(_Value):
-    """An image, given by exactly one of a path, its bytes, or (once published) its digest.
+class Image(FrozenModel):
+    """An image, given by exactly one of a path, its bytes or its digest.
 
     Attributes:
         alt: The description for readers who cannot see it. Required: French law counts a service's posts among
@@ -201,7 +194,7 @@ class Image(_Value):
         return self
 
 
-class Translation(_Value):
+class Translation(FrozenModel):
     """The message's words in another language.
 
     Attributes:
@@ -219,7 +212,7 @@ class Translation(_Value):
     alts: tuple[Alt, ...] = ()
 
 
-class Message(_Value):
+class Message(FrozenModel):
     """A message, as the desk publishes it once on every network.
 
     White space and line ends are normalised. An unprintable character is an error, never dropped. Field names and
@@ -292,7 +285,7 @@ class Message(_Value):
         return self.lifecycle.incident
 
     def wording(self, language: str) -> Translation | None:
-        """Return the message's words in a language, or `None`. For `de-CH`, also those in `de`."""
+        """Return the words in a language, if any. For `de-CH`, also those in `de`."""
         own = Translation.model_construct(  # validated with the message
             language=self.language,
             headline=self.headline,

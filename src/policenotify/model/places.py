@@ -94,7 +94,7 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Epci:
-    """An intercommunality with its own taxation (*EPCI à fiscalité propre*), the Métropole de Lyon included.
+    """An *EPCI à fiscalité propre*, or the Métropole de Lyon.
 
     Attributes:
         code: Its SIREN, nine digits.
@@ -124,7 +124,9 @@ def epci(code: str) -> Epci | None:
 
 
 def communes_named(name: str, department: str | None = None) -> tuple[Commune, ...]:
-    """Return all communes of this name, ignoring case, accents, hyphens, apostrophes and `St` for `Saint`.
+    """Return all communes of this name.
+
+    Case, accents, hyphens, apostrophes and `St` for `Saint` make no difference.
 
     A merged commune is also found by the name of its seat if the seat has no code of its own
     (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or `(Campagne)`.
@@ -177,7 +179,7 @@ def suggest(name_or_code: str, department: str | None = None, limit: int = 3) ->
 
 
 def communes_of(code: str) -> tuple[Commune, ...]:
-    """Return the communes of a department or an EPCI by code, without parts of communes.
+    """Return the communes of a department or an EPCI, without parts of communes.
 
     Args:
         code: A department's code or an EPCI's SIREN.
@@ -199,7 +201,7 @@ def communes_of(code: str) -> tuple[Commune, ...]:
 
 
 def department_of(commune_code: str) -> str:
-    """Return the code of a commune's department: `"34"` for `"34172"`, `"974"` for `"97411"`.
+    """Return the department of a commune: `"34"` for `"34172"`, `"974"` for `"97411"`.
 
     For an unknown code, the first characters decide.
 
@@ -242,7 +244,7 @@ def contains(area: str, commune_code: str) -> bool:
 
 
 class _Table:
-    """Lines of `code TAB column TAB …`, sorted by code, for a binary search in the text itself.
+    """Lines of `code TAB column TAB …`, sorted by code, for a binary search.
 
     Without an index, the first look-up costs no more than reading the file, and the memory is that of the text.
     """
@@ -305,7 +307,7 @@ def _cog() -> _Cog:
 
 @cache
 def _names() -> str:
-    """Return a line `key TAB code` for each name, the first of them after an empty line."""
+    """Return a line `key TAB code` for each name, after an empty line."""
     named = re.findall(r"(?m)^(\w+)\t([^\t\n]+)", f"{_cog().communes}{_cog().other_names}")
     keys = _fold("\n".join(name for _, name in named)).split("\n")
     return "\n" + "".join(f"{key}\t{code}\n" for key, (code, _) in zip(keys, named, strict=True))
@@ -323,7 +325,7 @@ def _fold_name(name: str) -> str:
 
 
 def _codes_of(text: str) -> list[str]:
-    """Return the codes of the lines of `_names` that hold this text, the line break before them included."""
+    """Return the codes of the lines of `_names` that hold this text."""
     names, codes, at = _names(), [], 0
     while (at := names.find(text, at)) >= 0:
         end = names.index("\n", at + 1)
@@ -356,7 +358,7 @@ def _department_in(code: str) -> str:
 
 
 def _successor(code: str) -> str:
-    """Return the commune that a dropped code was merged into, and any other code unchanged."""
+    """Return the commune that a dropped code was merged into, or the code itself."""
     row = _cog().dropped.row(code)
     return row[1] if row else code
 

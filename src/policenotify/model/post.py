@@ -1,4 +1,4 @@
-"""The wording of a message for one channel, its request and its reference: values stored as JSON in the journal."""
+"""A post, its request and its reference: JSON values in the journal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from policenotify.errors import UnsupportedVersion
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hexadecimal."""
@@ -34,13 +34,11 @@ class Operation(StrEnum):
     DELETE = "delete"
 
 
-class _Stored(BaseModel):
+class _Stored(FrozenModel):
     """A frozen value that the journal stores as JSON. Equal values have equal JSON.
 
     Its mappings are plain dictionaries, for the encoders of the SDKs. Copy one before changing it.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     schema_version: Literal[1] = 1
 
@@ -97,7 +95,7 @@ class PostRef(_Stored):
     extra: Mapping[str, str] = Field(default_factory=dict)
 
 
-class Span(BaseModel):
+class Span(FrozenModel):
     """A part of a post's text that a network may link.
 
     Attributes:
@@ -106,16 +104,14 @@ class Span(BaseModel):
         value: The URL, the tag without `#`, or the handle without `@`.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["url", "tag", "mention"]
     start: int = Field(ge=0)
     end: int = Field(gt=0)
     value: str
 
 
-class Picture(BaseModel):
-    """An image as stored in the journal: re-encoded without metadata, named by the SHA-256 of its bytes.
+class Picture(FrozenModel):
+    """An image as stored in the journal, re-encoded without metadata.
 
     Attributes:
         digest: SHA-256 of the bytes.
@@ -124,8 +120,6 @@ class Picture(BaseModel):
         alt: The description for readers who cannot see it.
         data: The bytes while a channel prepares a post. They are never part of the JSON.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     digest: Digest
     media_type: Literal["image/jpeg", "image/png"]
@@ -176,7 +170,7 @@ class Post(_Stored):
 
 
 class Request(_Stored):
-    """The arguments of the call that publishes a post: frozen before the first attempt, repeated unchanged.
+    """The frozen arguments of the call that publishes a post, for every attempt.
 
     Attributes:
         key: The post's key.

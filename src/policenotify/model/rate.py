@@ -1,4 +1,4 @@
-"""The rate limit of a channel: a number of posts in a length of time, some of them at once.
+"""The rate limit of a channel: posts in a length of time, some of them at once.
 
 The limiter is the *generic cell rate algorithm* (ITU-T I.371, annex A). Its state is one moment, the *theoretical
 arrival time* of the next post. Moments are whole microseconds since 1970.
@@ -38,7 +38,7 @@ class RateReached(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit of *posts* in any stretch of *per*, of which *at_once* may be sent together.
+    """A limit of *posts* in any stretch of *per*, of which *at_once* together.
 
     After *at_once* posts in a row, the next ones follow evenly, one each `per / (posts - at_once + 1)`. The more posts
     go at once, the longer this interval, and the limit itself is never exceeded. Every attempt counts, whatever its
@@ -92,7 +92,7 @@ class Rate:
         return max(0, (now + self.at_once * self._each - self._start(arrival, now)) // self._each)
 
     def free_at(self, arrival: int | None, now: int, posts: int = 1) -> int:
-        """Return the earliest moment at which *posts*, at most *at_once*, may be sent together."""
+        """Return the earliest moment for *posts* together, at most *at_once*."""
         return max(now, self._start(arrival, now) + (posts - self.at_once) * self._each)
 
     def after(self, arrival: int | None, now: int, posts: int = 1) -> int:

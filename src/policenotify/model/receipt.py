@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import IncidentStatus, Stage, next_status
+from policenotify.model.lifecycle import FrozenModel, IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
-
-
-class _Value(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
 
 UNVERIFIED = "Accepted by the gateway, not verified."
 """The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
 
 
-class Receipt(_Value):
+class Receipt(FrozenModel):
     """The outcome of one delivery.
 
     Attributes:
@@ -93,7 +87,7 @@ class PublicationFailed(PolicenotifyError):
         super().__init__("\n".join(str(receipt) for receipt in self.receipts))
 
 
-class Publication(_Value):
+class Publication(FrozenModel):
     """A message as it was published, with its receipts. Iterating yields the receipts.
 
     Attributes:
@@ -167,7 +161,7 @@ class Publication(_Value):
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:
-        """Return a correction of this publication, or of the standalone message that it corrects."""
+        """Return a correction of this publication, or of the standalone message."""
         return self._next(Stage.CORRECTION, headline, fields, corrects=self.id if self.incident else self._standalone)
 
     def cancel(self, headline: str, **fields: object) -> Message:
@@ -185,7 +179,7 @@ class Publication(_Value):
 
 
 def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> str:
-    """Return a time in a zone, as `2026-07-26 14:05`. Only UTC is named: readers expect local time."""
+    """Return a time in a zone, as `2026-07-26 14:05`. Only UTC is named."""
     at = at.astimezone(zone)
     shown = f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
     return f"{shown} UTC" if at.tzname() == "UTC" else shown

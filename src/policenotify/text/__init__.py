@@ -1,4 +1,4 @@
-"""The length of a text on each network, the characters that may stand in it, and ways to make it fit.
+"""Measures and repair of text for each network.
 
 Only the measures are exported here: every network needs them. `characters`, `spans`, `comparison` and `fit` shape a
 text.

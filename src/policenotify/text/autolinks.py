@@ -1,4 +1,4 @@
-"""Repair of text that a network would link by mistake: a missing space, an `@` before a name.
+"""Repair of unwanted links: a missing space, an `@` before a name.
 
 X links bare domains, and `.la`, `.de`, `.au` are countries: `fermé.La circulation` would send readers of a police
 account to an unrelated site. New top-level domains appear every year, so a space is inserted wherever a sentence
@@ -25,14 +25,9 @@ _CLOSING: Final = frozenset(')]»”"')
 
 
 class Fix(NamedTuple):
-    """One repaired part of a text.
+    """One repaired part: a missing `space` after a full stop, or a `mention`.
 
-    Attributes:
-        kind: `space` for a missing space after a full stop, `mention` for an unwanted mention.
-        start: First character, in code points of the original text.
-        end: One past the last.
-        original: The original part.
-        replacement: The repaired part.
+    Places are in code points of the original text.
     """
 
     kind: Literal["space", "mention"]
@@ -50,7 +45,7 @@ class Repair(NamedTuple):
 
 
 class _Flaw(NamedTuple):
-    """A part to repair, and its edits: each a start, an end and the new text between them."""
+    """A part to repair, and its edits: each a start, an end and the new text."""
 
     kind: Literal["space", "mention"]
     start: int
@@ -60,17 +55,13 @@ class _Flaw(NamedTuple):
 
 @lru_cache(maxsize=64)  # each network repairs the words of one message
 def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repair:
-    """Insert missing spaces after full stops, and remove the `@` of names that may not be mentioned.
+    """Insert missing spaces after full stops, and remove the `@` of unwanted mentions.
 
     A space is missing where X would link a bare domain that is not
     [an intended address][policenotify.text.spans.is_address], and where a small letter, a digit or a closing bracket, a
     full stop and a word with a capital letter touch (`17h.Le`). Mentions are those of
-    [`find_mentions`][policenotify.text.spans.find_mentions]. Web and mail addresses stay. A second repair changes
-    nothing.
-
-    Args:
-        text: The text.
-        mentions: Handles that may be mentioned, without `@`.
+    [`find_mentions`][policenotify.text.spans.find_mentions], and the handles in *mentions* stay. Web and mail addresses
+    stay too. A second repair changes nothing.
     """
     if not _MAY_NEED.search(text):
         return Repair(text, ())
@@ -137,7 +128,7 @@ def _missing_spaces(text: str) -> Iterator[_Flaw]:
 
 
 def _gaps(bare: str) -> list[int]:
-    """Return where to split a bare domain, so that the only link left is an address at its beginning."""
+    """Return where to split a bare domain, so that only an address is left."""
     host, _, path = bare.partition("/")
     labels = host.split(".")
     is_address = address_prefixes(labels, path=bool(path))

@@ -97,7 +97,7 @@ class Budget:
         return Budget(self.limit, lambda before: self.measure(before + text), max_bytes)
 
     def usage(self, text: str) -> tuple[int, int]:
-        """Return the length of the text and its limit, in bytes if only those exceed the limit."""
+        """Return the length of the text and its limit, in bytes if only those exceed it."""
         used = self.measure(text)
         if self.max_bytes is not None and used <= self.limit and utf8_bytes(text) > self.max_bytes:
             return utf8_bytes(text), self.max_bytes

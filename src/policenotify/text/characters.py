@@ -32,7 +32,7 @@ _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 
 
 def clean(text: str) -> str:
-    """Return the text composed (NFC), with single spaces and line feeds, and without invisible characters.
+    """Return the text composed (NFC), with single spaces and no invisible characters.
 
     Control characters, bidirectional overrides, zero-width characters and non-characters are removed, unless an emoji
     or a script needs them. Empty lines at the ends are removed, and at most one stays between paragraphs.

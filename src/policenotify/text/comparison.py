@@ -14,7 +14,7 @@ _CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 
 def fold(text: str) -> str:
-    """Return the words of a text for comparison: plain small letters and digits, one space between words."""
+    """Return the words of a text in plain small letters, with single spaces."""
     return " ".join(_WORD.findall(strip_accents(text.casefold())))
 
 
@@ -34,17 +34,11 @@ def contains_words(text: str, words: str) -> bool:
 
 
 def affirms(text: str, phrase: str, *, negations: Iterable[str], conjunctions: Iterable[str]) -> bool | None:
-    """Return True if a text affirms a phrase, False if it negates it, None without the phrase.
+    """Return True if a text affirms a phrase, False if it negates it, else None.
 
     A negation counts in the clause of the phrase, before it or directly after it: *n'est pas encore rétablie*,
     *circuler normalement n'est pas possible*. A phrase that begins with a negation (*aucun danger*, *no danger*) is not
-    negated by another one: *il n'y a plus aucun danger*.
-
-    Args:
-        text: The text.
-        phrase: Compared as in `contains_words`.
-        negations: Words that negate.
-        conjunctions: Words that end a clause, like a comma.
+    negated by another one: *il n'y a plus aucun danger*. A conjunction ends a clause, like a comma.
     """
     folded, result = f" {fold(phrase)} ", None
     negative = [f" {fold(word)} " for word in negations]
@@ -58,7 +52,7 @@ def affirms(text: str, phrase: str, *, negations: Iterable[str], conjunctions: I
 
 
 def _clauses(text: str, phrase: str, conjunctions: Iterable[str]) -> Iterator[str]:
-    """Yield each clause, folded, with a mark for the phrase, which may hold a conjunction itself."""
+    """Yield each clause, folded, with a mark in place of the phrase."""
     ends_of_clause = {fold(word) for word in conjunctions}
     for part in _CLAUSE.split(text):
         words = f" {fold(part)} ".replace(phrase, f" {_PLACE} ").split()

@@ -1,4 +1,4 @@
-"""Fit a text into a budget: required parts stay whole, the others give way in a stated order."""
+"""Fit a text into a budget: required parts stay whole, the others give way."""
 
 from __future__ import annotations
 
@@ -76,13 +76,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """The result of `fit`.
+    """A fitted text, the parts shortened or left out, and its length and limit.
 
-    Attributes:
-        text: The parts that stayed, one space between them.
-        omitted: What was shortened or left out, in plain words.
-        used: The length of the text, in the network's count.
-        limit: The largest length. If `used` is more, the required parts alone are too long.
+    If the length exceeds the limit, the required parts alone are too long.
     """
 
     text: str
@@ -157,7 +153,7 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
 
 
 def _prefix(text: str, fits: Callable[[str], bool]) -> str:
-    """Return the longest beginning that fits: whole sentences, else whole words, else at any allowed cut."""
+    """Return the longest beginning that fits, cut at a sentence, a word or anywhere."""
     for cuts in _cuts(text):
         if count := bisect_left(cuts, 1, key=lambda cut: int(not fits(text[:cut]))):
             return text[: cuts[count - 1]]
@@ -194,7 +190,7 @@ def truncate(text: str, fits: Callable[[str], bool], *, sentences: bool = False)
 
 
 def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
-    """Return where the text may be cut: after sentences, after words, and between any two graphemes."""
+    """Return where the text may be cut: after sentences, words and graphemes."""
     whole = [(span.start, span.end) for span in spans_of(text)]
     whole += [match.span() for match in _NUMBER.finditer(text)]
     whole += [(match.start() - 1, match.end() + 1) for match in _HARD_SPACE.finditer(text)]

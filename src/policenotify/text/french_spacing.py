@@ -33,7 +33,7 @@ _THOUSANDS: Final = re.compile(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]
 
 
 def set_no_break_spaces(text: str) -> str:
-    """Replace the spaces of a French text at which a line must not break with no-break spaces.
+    """Replace the spaces of a French text that must not break with no-break spaces.
 
     These are the spaces before `: ; ! ?` and `»`, after `«`, between a number and its unit (`18 h 30`, `1,72 m`,
     `n° 12`) and inside a large number (`1 200`). A thin no-break space becomes an ordinary one. No space is added, and

@@ -122,7 +122,7 @@ class HouseNumberRemoval(NamedTuple):
 
 
 def remove_house_numbers(place: str) -> HouseNumberRemoval:
-    """Remove house numbers, buildings, staircases, floors and flats from the words of a place: `14 bis, rue Foch`."""
+    """Remove house numbers, buildings, floors and flats from the words of a place."""
     patterns = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _WORDS_BEFORE_WAY, _BEHIND_STREET, _AT_STREET, _SIGNED)
     text, removed = _cut(place, patterns)
     if removed:
@@ -132,7 +132,7 @@ def remove_house_numbers(place: str) -> HouseNumberRemoval:
 
 
 def remove_from_headline(headline: str) -> HouseNumberRemoval:
-    """Remove the numbers of streets, buildings and flats from a headline, and floors and doors beside them."""
+    """Remove house numbers, buildings, flats and floors beside them from a headline."""
     text, removed = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
     if removed:
         text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=street_names(text))
@@ -141,12 +141,7 @@ def remove_from_headline(headline: str) -> HouseNumberRemoval:
 
 
 def remove_from_text(streets: frozenset[str], text: str) -> HouseNumberRemoval:
-    """Remove the house numbers of these streets from a running text, and buildings, floors and doors beside them.
-
-    Args:
-        streets: Their names, as `street_names` returns them.
-        text: One or several lines.
-    """
+    """Remove the house numbers of these streets, and parts beside them, from a text."""
     lines: list[str] = []
     removed: tuple[str, ...] = ()
     for line in text.split("\n"):
@@ -160,12 +155,12 @@ def remove_from_text(streets: frozenset[str], text: str) -> HouseNumberRemoval:
 
 
 def _capitalized(text: str, original: str) -> str:
-    """Return the text with a capital at its beginning, unless the original began with a small letter."""
+    """Return the text with a capital first, unless the original had a small letter."""
     return text[:1].upper() + text[1:] if original[:1].isupper() or not original[:1].isalpha() else text
 
 
 def street_names(text: str) -> frozenset[str]:
-    """Return the name of each street in a text, with the words up to the next punctuation mark."""
+    """Return the streets in a text, each up to the next punctuation mark."""
     return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
 
 
@@ -179,7 +174,7 @@ def _street(text: str) -> str:
 
 
 def _key(street: str) -> tuple[str, ...]:
-    """Return what identifies a street: its kind, and the first distinctive word of its name."""
+    """Return the kind of a street and the first distinctive word of its name."""
     kind, *name = street.split()
     return kind, *[word for word in name if word not in _COMMON][:1]
 
@@ -207,7 +202,7 @@ def _cut(
 
 
 def _is_other(match: re.Match[str], text: str) -> bool:
-    """Return True if the number in running text is a telephone number or counts things."""
+    """Return True if the number is a telephone number or counts things."""
     called = _CALLED.search(text[: match.start("number")][-_NEAR:])
     return bool(called) or ("way" in match.groupdict() and _counts(match, text))
 
@@ -226,7 +221,7 @@ def _house_numbers(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str
 
 
 def _is_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool:
-    """Return True before the name of one of these streets, and directly after it or its beginning."""
+    """Return True if one of these streets stands before or after the number."""
     behind = text[match.start("way") if "way" in match.groupdict() else match.end("cut") :][:_NEAR].lstrip(" ,)–-")
     if _WAYS.match(behind) and _key(_street(behind)) in map(_key, streets):
         return True
@@ -237,7 +232,7 @@ def _is_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool:
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
-    """Return True if a number in running text counts things: `1 voie fermée`, `3 cours de judo`."""
+    """Return True if a number counts things: `1 voie fermée`, `3 cours de judo`."""
     noun = match["number"] == "1" or fold(match["way"]) in _NOUNS
     return noun and _NAME.match(text, match.end("way")) is None
 
@@ -249,7 +244,7 @@ def _is_plural(match: re.Match[str]) -> bool:
 
 
 def _joined(pieces: list[str]) -> str:
-    """Join the pieces around a cut without empty brackets and without doubled or loose commas."""
+    """Join the pieces around a cut without empty brackets and loose commas."""
     text = " ".join(piece.strip() for piece in pieces)
     text = re.sub(r"\(\s*[,;]?\s*\)", " ", text)
     text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)

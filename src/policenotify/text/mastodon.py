@@ -135,7 +135,7 @@ def _joined() -> regex.Pattern[str]:
 
 
 def mastodon_entities(text: str) -> tuple[Entity, ...]:
-    """Find the addresses, mentions and hashtags that Mastodon links, in order, not overlapping.
+    """Find the addresses, mentions and hashtags that Mastodon links, in order.
 
     A hashtag stands at the beginning or after a space (since 4.6), holds a letter or a sign that joins words, and ends
     before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is not a hashtag.
@@ -163,7 +163,7 @@ def _addresses(text: str) -> Iterator[Entity]:
 
 
 def _encoded_length(domain: str) -> int:
-    """Return the length of a domain in IDNA 2003 (RFC 3490), as libidn encodes it, or 0 if it cannot be encoded."""
+    """Return the length of a domain in IDNA 2003 (RFC 3490), or 0 if it is invalid."""
     labels = _DOTS.split(domain)
     if domain.isascii():
         return len(domain) if all(1 <= len(label) <= MAX_LABEL for label in labels) else 0

@@ -1,4 +1,4 @@
-"""The alphabet and the segments of SMS, and the transliteration of French into that alphabet.
+"""The alphabet and segments of SMS, and the transliteration of French.
 
 3GPP TS 23.038 (GSM 03.38), section 6.2.1: 128 characters of 7 bits, and ten more that take two units, after an escape.
 With one other character, the whole text is sent in UCS-2 (in fact UTF-16), and less than half as much fits. TS 23.040,
@@ -73,7 +73,7 @@ _KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 
 
 def sms(text: str) -> SmsText:
-    """Return the encoding and the segments of a text. [`to_gsm`][policenotify.text.to_gsm] may make it shorter."""
+    """Return the encoding and the segments of a text."""
     encoding: Literal["GSM-7", "UCS-2"] = "GSM-7" if _ALL_GSM.fullmatch(text) else "UCS-2"
     doubles = [match.span() for match in _DOUBLE[encoding].finditer(text)]
     # Two units are one code point (an extended character, one beyond U+FFFF) or two (the halves of a surrogate pair).
@@ -157,7 +157,7 @@ def to_gsm(text: str) -> GsmText:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each piece with its transliteration: runs of simple signs, and other graphemes one by one."""
+    """Yield runs of simple signs, and other graphemes, with their transliteration."""
     simple = _simple()
     done = 0
     for match in _not_simple().finditer(text):
@@ -175,7 +175,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
 
 @cache
 def _simple() -> dict[int, str]:
-    """Return the transliterations of Latin letters and typographic signs, each a grapheme of its own."""
+    """Return the transliterations of Latin letters and typographic signs."""
     signs = {chr(sign) for sign in range(0xA0, 0x250)} | {sign for sign in _WRITTEN if sign.isprintable()}
     written = ((sign, _plain(sign)) for sign in signs - _KNOWN)
     return {ord(sign): plain for sign, plain in written if plain is not None}
@@ -188,7 +188,7 @@ def _not_simple() -> re.Pattern[str]:
 
 @lru_cache(maxsize=512)
 def _plain(piece: str) -> str | None:
-    """Return a grapheme in the alphabet: empty if it is invisible, `None` if it is lost."""
+    """Return a grapheme in the alphabet, empty if invisible, `None` if lost."""
     if "\ufe0f" in piece[1:] and piece[0] not in _WRITTEN:
         return None  # an emoji, although Unicode classifies ℹ️ as a letter
     plain = ""

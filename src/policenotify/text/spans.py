@@ -1,4 +1,4 @@
-"""The parts of a text that may be linked: web addresses, hashtags and allowed mentions.
+"""The web addresses, hashtags and allowed mentions of a text.
 
 Addresses without `https://` and hashtags are those that X links
 ([`x_entities`][policenotify.text.x_entities.x_entities]), without typing errors such as `fermé.La`.
@@ -49,12 +49,9 @@ _NO_LETTER: Final = re.compile(r"[\W\d_]*")
 
 
 class TextSpan(NamedTuple):
-    """A part of a text that may be linked.
+    """A part of a text that may be linked, with places in code points.
 
-    Attributes:
-        start: First character, in code points.
-        end: One past the last, in code points.
-        value: The whole address, the tag without `#`, or the handle without `@`.
+    The value is the whole address, the tag without `#`, or the handle without `@`.
     """
 
     kind: Literal["url", "tag", "mention"]
@@ -64,16 +61,12 @@ class TextSpan(NamedTuple):
 
 
 def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[TextSpan, ...]:
-    """Find the web addresses, hashtags and allowed mentions of a text, in order, not overlapping.
+    """Find web addresses, hashtags and allowed mentions, in order, not overlapping.
 
     An address begins with `http://`, `https://` or `www.`, or is a bare domain that is
     [an intended address][policenotify.text.spans.is_address]. Punctuation after it is not part of it. A hashtag is one
-    that X links, of up to 64 characters, with a letter in it: `#1️⃣` is not a hashtag.
-
-    Args:
-        text: The text.
-        mentions: Handles that may be mentioned, without `@`. Others stay plain text: a wrong mention alerts an
-            unrelated person.
+    that X links, of up to 64 characters, with a letter in it: `#1️⃣` is not a hashtag. Only the handles in *mentions*
+    may be mentioned: a wrong mention alerts an unrelated person.
     """
     if not _MAY_LINK.search(text):
         return ()
@@ -92,7 +85,7 @@ def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[TextSpa
 
 
 def is_address(bare: str) -> bool:
-    """Return True if a bare domain, perhaps with a path, is meant as an address, not a full stop without a space.
+    """Return True if a bare domain is an address, not a full stop without a space.
 
     That is so if it begins with `www.`, or if its top-level domain is `.fr`, `.com` or `.org`. In small letters it is
     also so for the top-level domains of [`WRITTEN_SMALL`][policenotify.text.spans.WRITTEN_SMALL], before a path, and
@@ -105,12 +98,7 @@ def is_address(bare: str) -> bool:
 
 
 def address_prefixes(labels: list[str], *, path: bool = False) -> list[bool]:
-    """Return for each number of labels if the domain up to there is an address. See `is_address`.
-
-    Args:
-        labels: The domain, without its dots.
-        path: A path follows the whole domain.
-    """
+    """Return for each beginning of a domain, label by label, if it is an address."""
     www = labels[0].lower() == "www"
     results = [False]
     plain = len(labels[0]) > 1
@@ -145,7 +133,7 @@ def is_allowed(handle: str, mentions: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=512)  # the same places and categories return in each message
 def hashtag(text: str) -> str:
-    """Return a text as the name of a hashtag, with a capital for each word, for screen readers.
+    """Return a text as a hashtag, with a capital for each word, for screen readers.
 
     `Saint-Étienne` becomes `SaintÉtienne`, `appel à témoins` becomes `AppelÀTémoins`. X, Mastodon and Bluesky link all
     of it.
@@ -161,7 +149,8 @@ def hashtag(text: str) -> str:
 
 
 def is_linkable_tag(text: str, start: int, end: int) -> bool:
-    """Return True if a hashtag in place of this word would be linked as a whole: not in an address or beside `_`."""
+    """Return True if a hashtag in place of this word would be linked as a whole."""
+    # Not in an address, and not beside another hashtag or an underscore.
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
     return not (before and (before in "&@＠/." or _OF_TAG.match(before))) and not (
         after and (after in "#＃@＠" or _OF_TAG.match(after) or text.startswith("://", end))
@@ -169,7 +158,7 @@ def is_linkable_tag(text: str, start: int, end: int) -> bool:
 
 
 def _kept(text: str) -> str:
-    """Return the letters with their marks and the digits, and a space for any other sign."""
+    """Return letters, their marks and digits, and a space for any other sign."""
     kept = ""
     for sign in text:
         kind = unicodedata.category(sign)

@@ -1,4 +1,4 @@
-"""The web addresses of a text, as twitter-text finds them. X and Mastodon differ in a few characters only.
+"""The web addresses of a text, as twitter-text finds them for X and Mastodon.
 
 twitter-text 3.1.0 (Apache-2.0, <https://github.com/twitter/twitter-text>) uses one regular expression, which takes
 quadratic time. This module goes dot by dot, in linear time: an address needs a dot between two characters of a domain,
@@ -45,12 +45,10 @@ class UrlCandidate(NamedTuple):
     """A part of the text that may be an address.
 
     Attributes:
-        start: First character.
         domain: First character of the domain, after the scheme, if any.
         path: One past the domain.
         end: One past the last character.
         before: The character before it, empty at the beginning of the text.
-        has_path: The address has a path.
     """
 
     start: int
@@ -83,7 +81,7 @@ def top_level_domains(names: frozenset[str]) -> TopLevelDomains:
 
 
 def canonicalize(text: str) -> str:
-    """Return the text as JavaScript compares it without case: ECMA-262, `Canonicalize` of regular expressions."""
+    """Return the text in the capitals of ECMA-262, `Canonicalize`."""
     return "".join(map(_capital, text))
 
 
@@ -133,12 +131,7 @@ class UrlGrammar:
         self.query_loose = query_loose
 
     def find(self, text: str, known: TopLevelDomains) -> Iterator[UrlCandidate]:
-        """Find what may be an address, in order, not overlapping.
-
-        Args:
-            text: The text. For X, in UTF-16 units.
-            known: The top-level domains.
-        """
+        """Find what may be an address, in order. For X, the text is in UTF-16 units."""
         dots = [match.start() for match in self.dot.finditer(text)]
         if not dots:
             return
@@ -160,7 +153,7 @@ class UrlGrammar:
                 done = end
 
     def _begin(self, text: str, first: int, dot: int, done: int, *, is_name: bool) -> tuple[int, int] | None:
-        """Return the start of the address before a dot and of its domain. A label may begin at *first* or later."""
+        """Return the start of the address before a dot and of its domain."""
         underscore = text.rfind("_", first, dot) if is_name else -1
         if text.endswith("://", done, first) and underscore < first and self.sign.match(text, first):
             scheme = self.scheme.search(text, max(first - _LONGEST_SCHEME, 0), first)
@@ -175,7 +168,7 @@ class UrlGrammar:
         return (begin.end() - 1, begin.end() - 1) if begin else None
 
     def _end(self, text: str, end: int) -> tuple[int, bool]:
-        """Return the end of the port, path and query after a domain, and True if there is a path."""
+        """Return the end of the port, path and query, and True if there is a path."""
         if not text.startswith((":", "/", "?"), end):
             return end, False
         port = _PORT.match(text, end)
@@ -203,22 +196,16 @@ class UrlGrammar:
 
 
 def query_length(query: str, loose: str) -> int:
-    """Return the length of a query without the characters that cannot end it, or 0 if nothing is left after `?`."""
+    """Return the length of a query without loose characters at its end."""
     length = len(query[1:].rstrip(loose))
     return length + 1 if length else 0
 
 
 def chain_ends(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
-    """Return for each dot the last one of its chain of labels that stands before a top-level domain, if any.
+    """Return for each dot the last one of its chain before a top-level domain.
 
-    Args:
-        text: The text.
-        dots: The places of its dots.
-        ends: The end of the top-level domain after each dot, or 0 without one.
-        label: Matches as many characters of a label as possible.
-
-    Returns:
-        Indices of *dots*.
+    *ends* holds the end of the top-level domain after each dot, or 0 without one. *label* matches as many characters of
+    a label as possible.
     """
     lasts: list[int | None] = [None] * len(dots)
     last: int | None = None
@@ -240,14 +227,7 @@ def run_length(signs: re.Pattern[str], text: str, start: int, end: int) -> int:
 
 
 def top_level_end(text: str, start: int, known: TopLevelDomains, coded: re.Pattern[str]) -> int:
-    """Return the end of the top-level domain at *start*, or 0 without one.
-
-    Args:
-        text: The text.
-        start: The place to look at.
-        known: The top-level domains.
-        coded: Matches the characters after `xn` of any top-level domain in Punycode.
-    """
+    """Return the end of the top-level domain at *start*, or 0."""
     run = _WHOLE.match(text, start)
     if run and run[0].lower() in known.ascii:
         return run.end()
@@ -266,7 +246,7 @@ def top_level_end(text: str, start: int, known: TopLevelDomains, coded: re.Patte
 
 
 def _joins(sign: str) -> bool:
-    """Return True if a character after a top-level domain makes it part of another word."""
+    """Return True if a character continues the word of a top-level domain."""
     return sign.isascii() and (sign.isalnum() or sign in {"@", "+", "-"})
 
 

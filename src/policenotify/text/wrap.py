@@ -47,10 +47,6 @@ def wrap(text: str, width: int = COLUMNS) -> str:
     A line breaks only at a plain space, never inside a word or an address, and not before `: ; ! ? »`, after `«` or
     `n°`, in a telephone number, or between a number and its unit. A piece wider than a line has a line of its own. An
     item of a list continues under its first word.
-
-    Args:
-        text: Lines, ended by line feeds.
-        width: In columns of a terminal.
     """
     return "\n".join(
         line if display_width(line) <= width else "\n".join(_broken(line, width)) for line in text.split("\n")
@@ -65,7 +61,7 @@ def display_width(text: str) -> int:
 
 
 def _columns_of(grapheme: str) -> int:
-    """Return the width of a grapheme: that of its widest sign, or two for a flag or an emoji form."""
+    """Return the width of a grapheme: its widest sign, or two for a flag or emoji."""
     flag = len(grapheme) > 1 and "\U0001f1e6" <= grapheme[0] <= "\U0001f1ff"
     return 2 if flag or _EMOJI in grapheme[1:] else max(map(_columns_of_sign, grapheme))
 
@@ -98,7 +94,7 @@ def _broken(line: str, width: int) -> Iterator[str]:
 
 
 def _plainly(line: str, width: int) -> list[str]:
-    """Break a line of narrow signs at its last allowed space. Return nothing if a piece is wider than a line."""
+    """Break a line of narrow signs, unless a piece is wider than a line."""
     words = line.split(" ")
     if "" in words or not _NARROW.fullmatch(line):
         return []
@@ -146,7 +142,7 @@ def _split(chain: list[_Piece], width: int, joint: int) -> Iterator[tuple[str, s
 
 
 class _Piece(NamedTuple):
-    """Words without a break, the space before them, and their joint with the words before (0 for none)."""
+    """Unbroken words, the space before them, and their joint with the words before."""
 
     gap: str
     text: str

@@ -35,12 +35,9 @@ _Span = TypeVar("_Span", bound=tuple[str, int, int, str])  # a kind, a start, an
 
 
 class Entity(NamedTuple):
-    """A part of a text that a network links.
+    """A part of a text that a network links, with places in code points.
 
-    Attributes:
-        start: First character, in code points.
-        end: One past the last, in code points.
-        value: The address as written, or the name without its sign. A list is `name/list`.
+    The value is the address as written, or the name without its sign. A list is `name/list`.
     """
 
     kind: Literal["url", "mention", "list", "hashtag", "cashtag"]
@@ -52,11 +49,7 @@ class Entity(NamedTuple):
 class XLink(NamedTuple):
     """An address that X links, with places in UTF-16 units.
 
-    Attributes:
-        start: First unit.
-        end: One past the last.
-        value: The address. If X finds only a part of the domain, that part with the path.
-        domain: The domain with its top-level domain.
+    If X finds only a part of the domain, the value is that part with the path.
     """
 
     start: int
@@ -121,7 +114,7 @@ def _tag_letter() -> re.Pattern[str]:
 
 
 def without_overlaps(spans: Iterable[_Span]) -> Iterator[_Span]:
-    """Yield the spans in order that do not overlap an earlier one. Of equal starts, the first one counts."""
+    """Yield the spans that do not overlap an earlier one, in order."""
     end = 0
     for span in sorted(spans, key=lambda span: span[1]):
         if span[1] >= end:
@@ -186,12 +179,7 @@ def _cashtags(text: str) -> Iterator[Entity]:
 
 
 def find_links(units: str, tlds: frozenset[str]) -> Iterator[XLink]:
-    """Find the addresses that X links.
-
-    Args:
-        units: The text in UTF-16, as [`to_utf16`][policenotify.text.x_entities.to_utf16] returns it.
-        tlds: The top-level domains.
-    """
+    """Find the addresses that X links in the UTF-16 units of a text."""
     grammar = _grammar()
     if not grammar.dot.search(units):
         return
@@ -220,7 +208,7 @@ def find_links(units: str, tlds: frozenset[str]) -> Iterator[XLink]:
 
 
 def _bare(candidate: UrlCandidate, url: str, domain: str, known: TopLevelDomains) -> Iterator[XLink]:
-    """Yield the links in an address without a scheme: the Latin parts of its domain, the last with the path."""
+    """Yield the Latin parts of a domain without a scheme, the last with the path."""
     hosts = _hosts(domain, known)
     for index, (start, end) in enumerate(hosts, 1):
         rest = url[len(domain) :] if index == len(hosts) and candidate.has_path else ""
@@ -260,7 +248,7 @@ def _is_valid(domain: str, known: TopLevelDomains) -> bool:
 
 
 def _encoded_length(label: str) -> int:
-    """Return the length of a label in Punycode, or its own length if it is far too long."""
+    """Return the length of a label in Punycode, or its own if it is far too long."""
     if (label.isascii() and label.isprintable()) or len(label) > 2 * MAX_LABEL:
         return len(label)
     parts = _SEPARATORS.split(join_surrogates(label))
@@ -273,7 +261,7 @@ def _punycode(part: str) -> str:
 
 
 def to_utf16(text: str) -> str:
-    """Return the text in UTF-16 units: a character beyond U+FFFF as the halves of its surrogate pair."""
+    """Return the text in UTF-16 units, surrogate pairs split."""
     return _ASTRAL.sub(_pair, text)
 
 

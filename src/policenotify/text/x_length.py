@@ -69,7 +69,7 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
 
 
 def x_valid(text: str, *, limit: int = X_LIMIT, tlds: frozenset[str] = KNOWN) -> bool:
-    """Return True if X accepts a text: not empty, not too long, without byte order marks and non-characters.
+    """Return True if X accepts a text: not empty, not too long, valid characters.
 
     Args:
         text: The text.
@@ -81,7 +81,7 @@ def x_valid(text: str, *, limit: int = X_LIMIT, tlds: frozenset[str] = KNOWN) ->
 
 @lru_cache(maxsize=8)
 def _newer(tlds: frozenset[str]) -> re.Pattern[str] | None:
-    """Return a pattern that finds at least each dot before a top-level domain unknown to twitter-text 3.1.0."""
+    """Return a pattern for at least the dots before newer top-level domains."""
     names = "|".join(map(re.escape, sorted(tlds - FROZEN)))
     return re.compile(rf"\.(?:{names})", re.IGNORECASE) if names else None
 
@@ -120,7 +120,7 @@ def _shrunk(run: re.Match[str]) -> str:
 
 @lru_cache(maxsize=512)
 def _known(run: str) -> str:
-    """Replace each emoji of a short run with one heavy sign. Posts repeat the same runs."""
+    """Replace each emoji of a short run with one heavy sign."""
     return _emoji().sub(_ONE_HEAVY, run)
 
 

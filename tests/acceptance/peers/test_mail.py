@@ -55,7 +55,7 @@ def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publis
         assert sorted(thread) == [1, 2, 3]
 
 
-def test_who_is_refused_and_who_is_put_off_are_told_apart(mail: MailServer, new_publisher: NewPublisher) -> None:
+def test_refused_and_deferred_recipients_have_different_outcomes(mail: MailServer, new_publisher: NewPublisher) -> None:
     mail.policy.refuse("bounce*", "550 5.1.1 no such user")
     mail.policy.refuse("grey*", "451 4.7.1 greylisted", times=1)
     publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), patience=later)
@@ -67,7 +67,7 @@ def test_who_is_refused_and_who_is_put_off_are_told_apart(mail: MailServer, new_
     assert readers(mail.mails) == {"ana": 1, "bruno": 1}
 
 
-def test_a_server_that_hangs_up_in_the_middle_of_a_list_loses_nobody(
+def test_a_server_that_closes_the_connection_in_a_list_loses_no_recipient(
     mail: MailServer, new_publisher: NewPublisher
 ) -> None:
     mail.policy.refuse("*", "421 4.3.2 shutting down", after=7, times=1)
@@ -77,7 +77,7 @@ def test_a_server_that_hangs_up_in_the_middle_of_a_list_loses_nobody(
     assert readers(mail.mails) == dict.fromkeys(everybody, 1)
 
 
-def test_more_errors_than_the_server_stands_lose_nobody(mail: MailServer, new_publisher: NewPublisher) -> None:
+def test_more_errors_than_the_server_allows_lose_no_recipient(mail: MailServer, new_publisher: NewPublisher) -> None:
     """After 20 in a row postfix says 421 and goes (`smtpd_hard_error_limit`)."""
     mail.policy.refuse("gone*", "550 5.1.1 no such user")
     gone = [f"gone{number}" for number in range(50)]
@@ -87,7 +87,7 @@ def test_more_errors_than_the_server_stands_lose_nobody(mail: MailServer, new_pu
     assert "too many errors" in mail.log
 
 
-def test_a_mail_whose_answer_is_lost_is_not_said_twice(
+def test_a_mail_whose_answer_is_lost_is_not_sent_twice(
     mail: MailServer, relay: SmtpRelay, new_publisher: NewPublisher
 ) -> None:
     relay.fail_next(Fault.CUT_AFTER)

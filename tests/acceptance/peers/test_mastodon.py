@@ -84,7 +84,7 @@ def test_an_incident_is_one_thread(server: Fediverse, account: Account, new_publ
     assert seen == (["public"] * 3 if server.name == "snac" else ["public", "unlisted", "public"])
 
 
-def test_a_picture_keeps_its_words(account: Account, new_publisher: NewPublisher) -> None:
+def test_a_picture_keeps_its_alternative_text(account: Account, new_publisher: NewPublisher) -> None:
     shown = Image(data=picture(7).data, alt="Route barrée à l’entrée du « pont »")
     said = new_publisher(on_mastodon(account)).publish(accident(images=[shown]), key="1", actor="desk")
     assert said.ok, str(said.on("mastodon"))
@@ -130,12 +130,12 @@ def test_a_key_publishes_once_where_it_is_honoured(mastodon_mock: MastodonMock, 
         assert len(account.posts) == len(places) == times, server.name
 
 
-def test_a_token_that_is_not_known_blocks_the_channel(account: Account) -> None:
+def test_an_unknown_token_blocks_the_channel(account: Account) -> None:
     with closing(_channel(account, token="0" * 32)) as channel, pytest.raises(Blocked):
         channel.whoami()
 
 
-def test_what_the_server_refuses_is_refused(on_mock: Account) -> None:
+def test_a_refusal_of_the_server_is_final(on_mock: Account) -> None:
     """An answer of its own: 422 for a text that is too long."""
     with closing(_channel(on_mock)) as channel:
         request = channel.prepare(_post(channel), ())
@@ -156,7 +156,7 @@ def test_what_the_server_refuses_is_refused(on_mock: Account) -> None:
     ],
     ids=lambda each: str(each.get("status")) if isinstance(each, dict) else "",
 )
-def test_faults_of_the_server_are_told_for_what_they_are(
+def test_faults_of_the_server_raise_the_right_errors(
     on_mock: Account, effect: dict[str, Any], kind: type[Exception]
 ) -> None:
     match = {"methods": [POST[0]], "path": POST[1]}

@@ -94,9 +94,7 @@ def test_a_text_arrives_as_written_in_as_many_parts_as_counted(
         assert len({each.place[0] for each in got.parts}) == 1
 
 
-def test_a_number_that_the_gateway_refuses_costs_nobody_else_the_message(
-    kannel: Kannel, new_publisher: NewPublisher
-) -> None:
+def test_a_number_that_the_gateway_refuses_stops_no_other_number(kannel: Kannel, new_publisher: NewPublisher) -> None:
     before = len(kannel.centre.messages)
     numbers = (NUMBERS[0], "+33639980999", NUMBERS[1])
     said = new_publisher(by_sms(kannel, numbers)).publish(accident(), key="1", actor="desk")
@@ -104,7 +102,7 @@ def test_a_number_that_the_gateway_refuses_costs_nobody_else_the_message(
     assert {each.to for each in arrived(kannel, before, 2)} == {NUMBERS[0], NUMBERS[1]}
 
 
-def test_what_the_operator_refuses_later_kannel_does_not_tell(kannel: Kannel) -> None:
+def test_kannel_does_not_report_a_later_refusal_of_the_operator(kannel: Kannel) -> None:
     """Its yes is worth what `acceptance` says."""
     channel = _channel(kannel)
     assert channel.capabilities.acceptance == "unverified"
