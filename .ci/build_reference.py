@@ -9,8 +9,8 @@ import dataclasses
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from inspect import getdoc, getsource
+from collections.abc import Iterable, Iterator, Mapping
+from inspect import getdoc
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import Level
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
@@ -310,16 +309,7 @@ def _defaults(model: type[Any]) -> dict[str, object]:
 def _checks() -> Iterator[str]:
     yield from ("", *_row("code", "level", "rule", "basis"))
     for check in CHECKS:
-        yield from _row(f"`{check.code}`", _levels(check.find), check.title, check.basis, head=False)
-
-
-def _levels(find: Callable[..., object]) -> str:
-    """Return the levels that the code of a check names, the gravest first."""
-    named = re.findall(r"\bLevel\.([A-Z]+)\b", getsource(find))
-    levels = [level.value for level in Level if level.name in named]
-    if not levels:
-        raise SystemExit(f"{find} names no level.")
-    return " or ".join(levels)
+        yield from _row(f"`{check.code}`", " or ".join(check.levels), check.title, check.basis, head=False)
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:

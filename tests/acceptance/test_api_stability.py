@@ -222,8 +222,8 @@ def table() -> str:
 
 def _what_to_do(what: str) -> str:
     return (
-        f"{what} If it is meant: `python tests/test_stability.py` writes the list, docs/changes gets "
-        "a fragment, and what is removed or changed stays beside the new for as long as docs/reference/stability.md says."
+        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets a "
+        "fragment, and what is removed or changed stays beside the new for as long as docs/reference/stability.md says."
     )
 
 

@@ -80,35 +80,38 @@ class Check:
         code: Its permanent code.
         basis: The standard, study or law that it rests on.
         find: Yields its findings about a message.
+        levels: The levels of its findings, the usual one first.
     """
 
     code: str
     title: str
     basis: str
     find: Callable[[CheckContext], Iterable[Finding]]
+    levels: tuple[Level, ...] = (Level.ERROR,)
 
 
 def check(
-    code: str, *, basis: str, field: str = "", level: Level = Level.ERROR
+    code: str, *levels: Level, basis: str, field: str = ""
 ) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
     """Return a decorator that makes a check of a function yielding remarks. Its docstring is the title.
 
-    Remarks that name no other field or level have those given here.
+    Remarks that name no other have this field and the first of these levels, by default an error.
     """
+    levels = levels or (Level.ERROR,)
 
     def decorate(function: Callable[[CheckContext], Iterable[Remark]]) -> Check:
         def find(context: CheckContext) -> Iterator[Finding]:
             for remark in function(context):
                 yield Finding(
                     code=code,
-                    level=remark.level or level,
+                    level=remark.level or levels[0],
                     field=remark.field or field,
                     reason=remark.reason,
                     remedy=remark.remedy,
                     span=remark.span,
                 )
 
-        return Check(code=code, title=(function.__doc__ or code).rstrip("."), basis=basis, find=find)
+        return Check(code=code, title=(function.__doc__ or code).rstrip("."), basis=basis, find=find, levels=levels)
 
     return decorate
 

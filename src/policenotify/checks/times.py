@@ -21,6 +21,8 @@ _NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 
 @check(
     "PN104",
+    Level.ERROR,
+    Level.WARNING,
     basis=f"{FIVE_CONTENTS}: time, the one most often missing.",
     field="next_update_at",
 )
@@ -57,6 +59,8 @@ def not_expired(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN109",
+    Level.ERROR,
+    Level.WARNING,
     basis="A broken promise of news makes people look for it elsewhere.",
     field="next_update_at",
 )

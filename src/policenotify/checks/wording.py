@@ -30,6 +30,8 @@ _MEANINGLESS: Final = frozenset(
 
 @check(
     "PN103",
+    Level.ERROR,
+    Level.WARNING,
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
 )
@@ -63,9 +65,9 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN106",
+    Level.WARNING,
     basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
     field="headline",
-    level=Level.WARNING,
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
     """Require the category's label at the beginning of the headline if it has no hashtag."""
@@ -94,6 +96,8 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN113",
+    Level.WARNING,
+    Level.INFO,
     basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
 )
 def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
@@ -112,8 +116,8 @@ def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN114",
+    Level.INFO,
     basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
-    level=Level.INFO,
 )
 def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
     """Report a mention that is taken out."""
