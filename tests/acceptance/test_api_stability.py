@@ -1,6 +1,6 @@
 """What is public stays: every name and signature, the settings, the documents, as `docs/reference/stability.md` says.
 
-`python tests/test_stability.py` writes both lists anew; look at the difference before it is committed.
+`python tests/acceptance/test_api_stability.py` writes both lists anew; look at the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import policenotify
 from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.json_schemas import SCHEMAS
-from policenotify.networks.registry import GROUP, OURS, networks
+from policenotify.networks.registry import ENTRY_POINT_GROUP, OWN_PACKAGE, networks
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "stability.md"
 CHANGES: Final = ROOT / "docs" / "reference" / "changelog.md"
 FRAGMENTS: Final = sorted((ROOT / "docs" / "changes").glob("*.md"))
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "public.txt"
-MARKS: Final = ("<!-- written by tests/test_stability.py -->\n", "<!-- end -->\n")
+MARKS: Final = ("<!-- written by tests/acceptance/test_api_stability.py -->\n", "<!-- end -->\n")
 
 MODULES: Final = {
     "policenotify": "applications",
@@ -201,7 +201,7 @@ def listed() -> Iterator[str]:
     for module in MODULES:
         for name in names_of(module):
             yield from _listed(f"{module}.{name}", getattr(importlib.import_module(module), name))
-    yield from (f"{GROUP}: {one.name} of {one.package}" for one in networks() if one.package == OURS)
+    yield from (f"{ENTRY_POINT_GROUP}: {one.name} of {one.package}" for one in networks() if one.package == OWN_PACKAGE)
     yield from (f"exit code {code.value}: {code.name}" for code in Exit)
     for name in sorted(COMMANDS):
         if command := program.get_command(click.Context(program), name):
@@ -222,8 +222,9 @@ def table() -> str:
 
 def _what_to_do(what: str) -> str:
     return (
-        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets a "
-        "fragment, and what is removed or changed stays beside the new for as long as docs/reference/stability.md says."
+        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets "
+        "a fragment, and what is removed or changed stays beside the new for as long as "
+        "docs/reference/stability.md says."
     )
 
 

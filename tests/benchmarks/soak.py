@@ -27,7 +27,7 @@ from policenotify.journal.records import NewDelivery, NewPublication
 from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
@@ -70,7 +70,7 @@ def opened(folder: Path, options: Options) -> Publisher:
 
 def _channels(options: Options) -> list[ChannelConfig]:
     people = {name: (lambda people=people: people) for name, people in _PEOPLE.items()}
-    return [configured(name, name, given, recipients=people.get(name)) for name, given in options.items()]
+    return [configure_channel(name, name, given, recipients=people.get(name)) for name, given in options.items()]
 
 
 @dataclass(kw_only=True)
@@ -173,7 +173,9 @@ def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     began = SystemClock().now() - OUTAGE
     with journal.transaction():
         for number in range(PUBLICATIONS):
-            journal.publish(_draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS)))
+            journal.publications.add(
+                _draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS))
+            )
             if number + 1 == PUBLICATIONS - WAITING:
                 _settle_all(journal)
 

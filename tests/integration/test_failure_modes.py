@@ -1,7 +1,7 @@
 """Each of five networks fails in each way from the outside: what is told, what the journal holds, what readers have.
 
 The tables of `docs/explanation/failure-modes.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
-tests/test_what_goes_wrong.py` writes them, and else they must be the same.
+tests/integration/test_failure_modes.py` writes them, and else they must be the same.
 """
 
 from __future__ import annotations
@@ -227,9 +227,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
             publisher.publish(message, key="open", actor="desk", wait=timedelta(seconds=30))
     finally:
         room.__exit__(None, None, None)
-    assert "the disk fails. Look after the disk, then try again. Nothing was sent that is not in it." in str(
-        caught.value
-    )
+    assert "the disk fails. Check the disk, then try again. Nothing was sent that is not in it." in str(caught.value)
     first = publisher.publication("open")
     assert first is not None
     assert {receipt.outcome for receipt in first} == {Outcome.SENDING}
@@ -252,7 +250,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
         _tells(network, "disk, after", caught.value, readers, told.on(network))
         if outcome is HELD:
             assert f"resolve {told.on(network).delivery}" in told.on(network).remedy
-            publisher.journal.resolve(told.on(network).delivery, "desk", posted=True)
+            publisher.journal.deliveries.resolve(told.on(network).delivery, "desk", posted=True)
     publisher.drain(timedelta(seconds=8))
     settled = publisher.publication("open")
     assert settled is not None

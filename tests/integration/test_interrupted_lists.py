@@ -17,7 +17,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -57,7 +57,7 @@ class Bench:
         self._answer_after(SLOW)
         name, options, people = by_sms(self.stand) if network == "sms" else by_mail(self.stand)
         self.people = people
-        self.channel: ChannelConfig = configured(
+        self.channel: ChannelConfig = configure_channel(
             "list", name, options, recipients=lambda: people, on_unknown=on_unknown
         )
 

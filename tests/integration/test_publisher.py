@@ -36,7 +36,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Category, Image, Message, Translation
 from policenotify.model.rate import Rate
 from policenotify.model.receipt import Publication, PublicationFailed
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.preparation import Preparer
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
@@ -65,7 +65,7 @@ def test_a_receipt_says_when_the_next_post_may_leave(desk: Desk) -> None:
     publisher.publish(TIP, key="one", actor="desk")
     second = publisher.publish(TIP, key="two", actor="desk")
     assert (second.on("bluesky").outcome, second.on("presse").outcome) == (Outcome.WAITING, Outcome.POSTED)
-    [(name, at)] = publisher.journal.opens_at({"bluesky": hourly, "presse": None}).items()
+    [(name, at)] = publisher.journal.channels.opens_at({"bluesky": hourly, "presse": None}).items()
     assert name == "bluesky"
     note = f"Nothing leaves on its channel before {at.astimezone(publisher.zone):%Y-%m-%d %H:%M:%S}."
     assert second.on("bluesky").note.endswith(note)
@@ -129,7 +129,7 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert preview.allowed
     before = len(desk.bluesky.posts)
     assert before == 0
-    assert publisher.journal.latest(9) == ()
+    assert publisher.journal.publications.latest(9) == ()
     publisher.publish(accident(), key="open", actor="desk")
     texts = {wording.target.channel: wording.standalone.text for wording in preview.wordings}
     assert [post.text for post in desk.bluesky.posts] == [texts["bluesky"]]
@@ -426,7 +426,7 @@ def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
     publisher = desk.publisher(routes=[Route(to=("presse",), categories=frozenset({"fire"}))])
     with pytest.raises(SettingsError, match="no route takes this scam_cyber message"):
         publisher.publish(TIP, key="tip", actor="desk")
-    assert publisher.journal.latest(9) == ()
+    assert publisher.journal.publications.latest(9) == ()
 
 
 def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
@@ -635,7 +635,7 @@ def test_a_list_that_cannot_be_read_does_not_silence_the_others(desk: Desk) -> N
 
 def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:
     options = {"url": desk.mail_url, "list_id": "mairies.police34.example"}
-    mayors = configured("mairies", "email", options, recipients=lambda: ["mairie@beziers.example"])
+    mayors = configure_channel("mairies", "email", options, recipients=lambda: ["mairie@beziers.example"])
     publication = desk.publisher([desk.by_mail(), mayors]).publish(accident(), key="open", actor="desk")
     assert publication.on("mairies").recipients == {Outcome.POSTED: 1}
     assert publication.on("presse").recipients == {Outcome.POSTED: 3}

@@ -23,7 +23,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.model.receipt import Publication
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -117,7 +117,7 @@ def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
         "service": x.url,
         "timeout": 2.0,
     }
-    return configured("x", "x", made | options, languages=("fr", "en"))
+    return configure_channel("x", "x", made | options, languages=("fr", "en"))
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Offi
 def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock, *, remembers: bool) -> None:
     with FakeMastodonServer(now=clock.now, software="mastodon" if remembers else "gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
-        office = opened(configured("mastodon", "mastodon", options))
+        office = opened(configure_channel("mastodon", "mastodon", options))
         first = office.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
@@ -204,7 +204,7 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
     with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
         stand: Any = x if network == "x" else server
-        office = opened(on_x(x) if network == "x" else configured("mastodon", "mastodon", options))
+        office = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
         stand.disturb(trouble)
         for incident in ("I1", "I2"):
             office.opening(incident)
@@ -217,7 +217,7 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
-        office = opened(configured("bluesky", "bluesky", options))
+        office = opened(configure_channel("bluesky", "bluesky", options))
         first = office.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
@@ -336,7 +336,7 @@ def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: Fake
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
-        office = opened(configured("bluesky", "bluesky", options))
+        office = opened(configure_channel("bluesky", "bluesky", options))
         [wording] = office.publisher.preview(accident()).wordings
         assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
 

@@ -18,7 +18,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -154,7 +154,7 @@ class Five:
         if network in {"email", "sms"}:
             people = ADDRESSES if network == "email" else NUMBERS
             how.setdefault("recipients", lambda: people)
-        return configured(network, network, options or self.options(network), **how)
+        return configure_channel(network, network, options or self.options(network), **how)
 
     def publisher(
         self, *, lost: str = "", astray: Callable[[str], dict[str, Any]] | None = None, **how: Any

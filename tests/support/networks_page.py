@@ -9,12 +9,12 @@ from typing import Final
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.network_info import Option, look, written
-from policenotify.networks.registry import configured, network
+from policenotify.networks.registry import configure_channel, network
 
 BEGIN: Final = (
-    "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/test_networks_page.py -->\n"
+    "<!-- what follows is written by the tests: "
+    "POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 )
-
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
@@ -43,7 +43,7 @@ def page(before: str) -> str:
 
 def as_shown(name: str) -> ChannelConfig:
     """A channel with what `policenotify networks` shows of its network; where that depends on its options, its own."""
-    one = configured(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
+    one = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
     return replace(one, capabilities=look(network(name), "").capabilities or one.capabilities)
 
 

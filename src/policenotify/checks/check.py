@@ -79,25 +79,24 @@ class Check:
     Attributes:
         code: Its permanent code.
         basis: The standard, study or law that it rests on.
+        levels: Those that its findings may have.
         find: Yields its findings about a message.
-        levels: The levels of its findings, the usual one first.
     """
 
     code: str
     title: str
     basis: str
-    find: Callable[[CheckContext], Iterable[Finding]]
     levels: tuple[Level, ...] = (Level.ERROR,)
+    find: Callable[[CheckContext], Iterable[Finding]]
 
 
 def check(
-    code: str, *levels: Level, basis: str, field: str = ""
+    code: str, *, basis: str, field: str = "", levels: tuple[Level, ...] = (Level.ERROR,)
 ) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
     """Return a decorator that makes a check of a function yielding remarks. Its docstring is the title.
 
-    Remarks that name no other have this field and the first of these levels, by default an error.
+    A remark that names no field has *field*, and one that names no level the first of *levels*.
     """
-    levels = levels or (Level.ERROR,)
 
     def decorate(function: Callable[[CheckContext], Iterable[Remark]]) -> Check:
         def find(context: CheckContext) -> Iterator[Finding]:
@@ -111,7 +110,8 @@ def check(
                     span=remark.span,
                 )
 
-        return Check(code=code, title=(function.__doc__ or code).rstrip("."), basis=basis, find=find, levels=levels)
+        title = (function.__doc__ or code).rstrip(".")
+        return Check(code=code, title=title, basis=basis, levels=levels, find=find)
 
     return decorate
 
@@ -120,5 +120,5 @@ def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of the fields of these names, in each language of the message."""
     for name in names:
         yield message.language, name, getattr(message, name)
-        for translation in message.translations:
-            yield translation.language, f"translations.{translation.language}.{name}", getattr(translation, name)
+        for words in message.translations:
+            yield words.language, f"translations.{words.language}.{name}", getattr(words, name)

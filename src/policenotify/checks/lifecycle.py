@@ -39,9 +39,9 @@ def predecessor_exists(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN110",
-    Level.WARNING,
     basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
     field="instruction",
+    levels=(Level.WARNING,),
 )
 def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
     """Require an all-clear of the language in an end."""
@@ -59,8 +59,8 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN115",
-    Level.WARNING,
     basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
+    levels=(Level.WARNING,),
 )
 def end_not_denied(context: CheckContext) -> Iterator[Remark]:
     """Warn of an end whose text denies an all-clear."""
@@ -87,10 +87,9 @@ def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
 
 @check(
     "PN111",
-    Level.ERROR,
-    Level.WARNING,
     basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is added by the rendering.",
     field="exercise",
+    levels=(Level.ERROR, Level.WARNING),
 )
 def exercise_marked_once(context: CheckContext) -> Iterator[Remark]:
     """Refuse the mark of an exercise on a real message, and warn of a second mark."""

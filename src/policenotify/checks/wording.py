@@ -30,10 +30,9 @@ _MEANINGLESS: Final = frozenset(
 
 @check(
     "PN103",
-    Level.ERROR,
-    Level.WARNING,
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
+    levels=(Level.ERROR, Level.WARNING),
 )
 def instruction_given(context: CheckContext) -> Iterator[Remark]:
     """Require an instruction from moderate severity on, in each language."""
@@ -65,9 +64,9 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN106",
-    Level.WARNING,
     basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
     field="headline",
+    levels=(Level.WARNING,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
     """Require the category's label at the beginning of the headline if it has no hashtag."""
@@ -91,14 +90,13 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
     """Require a word in the headline, in each language."""
     for _, field, headline in texts_of(context.message, "headline"):
         if not fold(headline):
-            yield Remark("There is no word in it.", "Describe in a few translation what happens.", field=field)
+            yield Remark("There is no word in it.", "Describe in a few words what happens.", field=field)
 
 
 @check(
     "PN113",
-    Level.WARNING,
-    Level.INFO,
     basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
+    levels=(Level.WARNING, Level.INFO),
 )
 def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
     """Report a missing space that is added, so that nothing becomes a link."""
@@ -116,8 +114,8 @@ def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
 
 @check(
     "PN114",
-    Level.INFO,
     basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
+    levels=(Level.INFO,),
 )
 def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
     """Report a mention that is taken out."""
@@ -158,7 +156,5 @@ def visible_texts(message: Message) -> Iterator[tuple[str, str]]:
 def alts_of(message: Message) -> Iterator[tuple[str, str]]:
     """Yield field and text of each description of a picture."""
     yield from ((f"images.{number}.alt", image.alt) for number, image in enumerate(message.images))
-    for translation in message.translations:
-        yield from (
-            (f"translations.{translation.language}.alts.{number}", alt) for number, alt in enumerate(translation.alts)
-        )
+    for words in message.translations:
+        yield from ((f"translations.{words.language}.alts.{number}", alt) for number, alt in enumerate(words.alts))

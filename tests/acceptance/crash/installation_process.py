@@ -24,7 +24,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
@@ -121,7 +121,7 @@ class Installation:
 
     def _channel(self, network: str) -> ChannelConfig:
         people = PEOPLE.get(network)
-        return configured(
+        return configure_channel(
             network,
             network,
             self.options[network],

@@ -19,7 +19,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpWire, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
@@ -66,7 +66,7 @@ def channel_of() -> Iterator[NewChannel]:
                 password=SecretStr(password or account.password),
                 service=service,
                 clock=SystemClock(),
-                keep=keep or InMemoryStateStore(),
+                store=keep or InMemoryStateStore(),
             )
             stack.callback(channel.close)
             return channel
@@ -76,7 +76,7 @@ def channel_of() -> Iterator[NewChannel]:
 
 def on_bluesky(account: BlueskyAccount, service: str, **how: Any) -> ChannelConfig:
     options = {"handle": account.handle, "password": account.password, "service": service}
-    return configured("bluesky", "bluesky", options, **how)
+    return configure_channel("bluesky", "bluesky", options, **how)
 
 
 def a_post(channel: Channel, text: str = TEXT, **more: Any) -> Post:
@@ -323,5 +323,5 @@ class TestPds(ChannelContract):
             service=wire.url,
             timeout=1.5,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )

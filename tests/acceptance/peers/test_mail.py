@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel, ChannelConfig
 from policenotify.model.history import Outcome
 from policenotify.networks.email.channel import Email
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.incident import say_incident
@@ -41,7 +41,9 @@ def by_mail(port: int, *people: str, **how: Any) -> ChannelConfig:
         "unsubscribe": "https://police34.example/stop/{recipient}",
         "timeout": 20.0,
     }
-    return configured("presse", "email", options, recipients=lambda: [f"{one}@{DOMAIN}" for one in people], **how)
+    return configure_channel(
+        "presse", "email", options, recipients=lambda: [f"{one}@{DOMAIN}" for one in people], **how
+    )
 
 
 def readers(mails: list[Delivered]) -> Counter[str]:

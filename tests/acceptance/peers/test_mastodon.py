@@ -20,7 +20,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.testing import (
     Answer,
     ChannelContract,
@@ -73,7 +73,7 @@ def new_handle() -> str:
 
 def on_mastodon(account: Account, service: str = "", **how: Any) -> ChannelConfig:
     options = {"handle": account.handle, "token": account.token, "server": service or account.url, "timeout": 10.0}
-    return configured("mastodon", "mastodon", options, **how)
+    return configure_channel("mastodon", "mastodon", options, **how)
 
 
 def test_an_incident_is_one_thread(server: Fediverse, account: Account, new_publisher: NewPublisher) -> None:
@@ -174,7 +174,7 @@ def _channel(account: Account, token: str = "") -> Mastodon:
         handle=account.handle,
         token=SecretStr(token or account.token),
         clock=SystemClock(),
-        keep=InMemoryStateStore(),
+        store=InMemoryStateStore(),
     )
 
 
@@ -236,7 +236,7 @@ class OnServer:
             token=SecretStr(wire.account.token),
             timeout=1.5,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )
 
 

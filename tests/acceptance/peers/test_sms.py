@@ -16,7 +16,7 @@ from policenotify.errors import Blocked
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpWire, RecordedRequest, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
@@ -42,7 +42,7 @@ def address(port: int, password: str) -> str:
 
 def by_sms(kannel: Kannel, numbers: tuple[str, ...] = NUMBERS, **options: Any) -> ChannelConfig:
     url = {"url": address(kannel.port, kannel.password)}
-    return configured("sms", "sms", {**url, **options}, recipients=lambda: numbers)
+    return configure_channel("sms", "sms", {**url, **options}, recipients=lambda: numbers)
 
 
 def arrived(kannel: Kannel, before: int, count: int) -> list[Arrived]:

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from policenotify.errors import ChannelError, LostLease
-from policenotify.networks._http import LeaseAdapter
+from policenotify.networks._requests import LeaseAdapter
 from policenotify.testing.contract.texts import PEOPLE, say
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under

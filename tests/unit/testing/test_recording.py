@@ -27,8 +27,8 @@ from policenotify import (
 )
 from policenotify.channel import Capabilities, Operation
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
-from policenotify.networks.options import claims_of
-from policenotify.networks.registry import configured, network
+from policenotify.networks.options import default_capabilities
+from policenotify.networks.registry import configure_channel, network
 from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recorded
 from policenotify.testing.recording import AGAIN, _Pace
 from policenotify.testing.samples import SENDER
@@ -97,8 +97,8 @@ def test_the_usual_account_is_the_one_that_is_set_up_without_a_wish(name: str, o
     """Mastodon's is what it has learned from a server; the test above has seen it."""
     handle = {"x": {"handle": "police34"}, "bluesky": {"handle": "police.example"}}.get(name, {})
     people = tuple if name in {"email", "sms"} else None
-    plain = configured(name, name, {**options, **handle}, recipients=people).capabilities
-    assert claims_of(network(name).load()) == plain
+    plain = configure_channel(name, name, {**options, **handle}, recipients=people).capabilities
+    assert default_capabilities(network(name).load()) == plain
 
 
 # --- nothing leaves, nothing stays
@@ -168,7 +168,7 @@ def test_what_was_said_is_in_order_and_shows_itself_without_an_address() -> None
 
 def test_what_is_taken_back_is_recorded_as_that() -> None:
     keys = dict.fromkeys(("handle", "consumer_key", "consumer_secret", "access_token", "access_token_secret"), "k")
-    with recorded([configured("veille", "x", keys, on_cancellation="delete")]) as desk:
+    with recorded([configure_channel("veille", "x", keys, on_cancellation="delete")]) as desk:
         opened = _say(desk.publisher, accident(), "1")
         desk.fail_next("veille", Unconfirmed("Coupé."), published=True)
         assert _say(desk.publisher, opened.cancel("Fausse alerte"), "2").on("veille").outcome is Outcome.UNCONFIRMED
@@ -385,10 +385,10 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
 
     later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
     with recorded(settings=later) as desk:
-        assert desk.publisher.channels["x"].capabilities == claims_of(network("x").load())
+        assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
     monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
     with recorded(settings=_written(tmp_path)) as desk:  # without its library
-        assert desk.publisher.channels["x"].capabilities == claims_of(network("x").load())
+        assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
 
 
 def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:

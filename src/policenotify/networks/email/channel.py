@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import MissingExtra, Refused, SettingsError
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import judged
 from policenotify.text import Budget
@@ -147,7 +147,7 @@ class Email:
             Blocked: The server does not accept our login or our sender's address, or relays nothing for us.
             Unavailable: The server cannot be reached, or takes no mail now.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks.email.smtp import Connection  # noqa: PLC0415 - loads apprise
 
         mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
@@ -204,7 +204,7 @@ class Email:
             line.close()
 
     def _open(self) -> Session:
-        with loading():
+        with import_lock():
             from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
         if self._service is None:

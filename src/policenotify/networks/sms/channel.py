@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.networks import import_lock
 from policenotify.networks._apprise.gateways import VERIFIED, NumberFormat, gateway
-from policenotify.networks._loading import loading
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm
 
@@ -226,7 +226,7 @@ class Sms:
             Blocked: The URL makes no sense to apprise, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
 
         service = self._service(_NOBODY, "")
@@ -247,7 +247,7 @@ class Sms:
         """Nothing is kept open. May be called twice."""
 
     def _service(self, number: str, text: str) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
 
         counted = sms(text)
@@ -256,7 +256,7 @@ class Sms:
 
     def _hand_over(self, number: str, text: str) -> ChannelError | None:
         """What went wrong; `None`: the gateway took it."""
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import say  # noqa: PLC0415 - loads apprise
             from policenotify.networks.sms.replies import READINGS  # noqa: PLC0415 - the same
 

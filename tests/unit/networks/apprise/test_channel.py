@@ -21,7 +21,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise import client
 from policenotify.networks._apprise.plugins import plugin_of
 from policenotify.networks.apprise.channel import Apprise
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers._tls_tunnel import TlsTunnel
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
@@ -389,7 +389,7 @@ def test_the_account_names_no_secret(url: str, label: str, account: str) -> None
 
 
 def test_the_options_make_a_schema() -> None:
-    assert set(options_of(Apprise).model_json_schema()["required"]) == {"url"}
+    assert set(options_model(Apprise).model_json_schema()["required"]) == {"url"}
 
 
 def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,5 +63,5 @@ class TestBluesky(ChannelContract):
             service=wire.url,
             timeout=0.6,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )

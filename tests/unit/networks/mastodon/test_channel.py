@@ -30,7 +30,7 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
@@ -60,12 +60,12 @@ def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
 
 
 @pytest.fixture
-def keep() -> InMemoryStateStore:
+def store() -> InMemoryStateStore:
     return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore) -> Iterator[Open]:
+def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[Mastodon] = []
 
@@ -76,7 +76,7 @@ def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
             "token": SecretStr(TOKEN),
             "timeout": 5.0,
             "clock": clock,
-            "keep": keep,
+            "store": store,
         }
         channels.append(Mastodon(**options | other))
         return channels[-1]
@@ -157,7 +157,7 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
         "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
         "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
-        "             clock=FakeClock(), keep=InMemoryStateStore())\n"
+        "             clock=FakeClock(), store=InMemoryStateStore())\n"
         "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
     )
@@ -199,7 +199,7 @@ def test_plain_http_is_for_the_loopback(opened: Open, server: str) -> None:
 
 
 def test_the_options_are_read_from_settings() -> None:
-    options = options_of(Mastodon)
+    options = options_model(Mastodon)
     given = {"server": "https://social.example", "handle": "police34", "token": "t"}
     read = options.model_validate({**given, "visibility": {"update": "public"}, "sensitive": ["missing_person"]})
     assert read.model_dump()["visibility"] == {Stage.UPDATE: "public"}
@@ -402,8 +402,8 @@ def test_the_limits_are_read_once_a_day(
 
 
 @pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
-def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, keep: InMemoryStateStore, value: str) -> None:
-    keep.compare_and_swap("instance", value, version=None)
+def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, store: InMemoryStateStore, value: str) -> None:
+    store.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
     channel.prepare(a_post(), ())
@@ -415,10 +415,10 @@ def test_a_keep_that_fails_costs_no_post(opened: Open, stand: FakeMastodonServer
         def load(self, name: str) -> None:
             raise JournalError(name)
 
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
 
-    channel = opened(keep=Broken())
+    channel = opened(store=Broken())
     assert not channel.capabilities.edits
     say(channel, a_post())
     assert len(stand.posts) == 1
@@ -498,7 +498,7 @@ def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: FakeMastodonServe
 
 def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="gotosocial", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         request = channel.prepare(a_post(), ())
         stand.fail_next("POST", POST, no(404))
         assert type(error_of(lambda: channel.send(request))) is Unconfirmed
@@ -513,7 +513,7 @@ SOFTWARE = ("mastodon", "gotosocial", "snac", "takahe")
 @contextmanager
 def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, FakeMastodonServer]]:
     with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         yield channel, stand
         channel.close()
 
@@ -946,7 +946,7 @@ def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> N
 
 def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         ref = say(channel, a_post())
         assert not channel.capabilities.deletes
         error = error_of(lambda: channel.delete(ref))

@@ -69,7 +69,7 @@ class OnMastodon:
             token=SecretStr(wire.stand.token),
             timeout=0.6,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )
 
 

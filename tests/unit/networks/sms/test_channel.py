@@ -23,8 +23,8 @@ from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise.gateways import gateway
-from policenotify.networks.options import options_of
-from policenotify.networks.registry import configured
+from policenotify.networks.options import options_model
+from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
@@ -725,7 +725,7 @@ def test_the_account_names_no_secret_and_no_number(url: str, options: dict[str, 
 
 
 def test_the_options_make_a_schema() -> None:
-    schema = options_of(Sms).model_json_schema()
+    schema = options_model(Sms).model_json_schema()
     assert set(schema["required"]) == {"url"}
     assert schema["properties"]["number_format"]["enum"] == ["auto", "+", "00", "bare"]
 
@@ -878,7 +878,7 @@ def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> Non
         "+33\u20116\u201112345678",
         "06 x",
     )
-    how = configured("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
+    how = configure_channel("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
     assert how.recipients is not None
     assert how.recipients() == ("+33612345678", "06 x")  # what is no number is told, and refused
 

@@ -70,7 +70,7 @@ class TestX(ChannelContract):
             service=wire.url,
             timeout=0.6,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )
 
 
@@ -87,5 +87,5 @@ class TestXWithTokens(ChannelContract):
             service=wire.url,
             timeout=0.6,
             clock=wire.clock,
-            keep=wire.keep,
+            store=wire.keep,
         )
