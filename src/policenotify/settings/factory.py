@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,22 +163,17 @@ def open_publisher(
             clock=clock,
             reminding=settings.reminders.policy(),
             on_overdue=on_overdue,
-            reopen=_ChannelReader(settings.place),
+            reopen=partial(_read_channel, settings.place),
         )
         on_error.pop_all()
     return publisher
 
 
-class _ChannelReader:
-    """Reads a channel again from the current settings, for a publisher that could not use it."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-
-    def __call__(self, name: str) -> ChannelConfig | None:
-        try:
-            settings = read_settings(self._place, tolerant=True)
-            channels = channels_of(settings, tolerant=True)
-        except (SettingsError, UnsupportedVersion):  # the file is being edited
-            return None
-        return next((channel for channel in channels if channel.name == name), None)
+def _read_channel(place: Path, name: str) -> ChannelConfig | None:
+    """Return a channel from the current settings, for a publisher that could not use it."""
+    try:
+        settings = read_settings(place, tolerant=True)
+        channels = channels_of(settings, tolerant=True)
+    except (SettingsError, UnsupportedVersion):  # the file is being edited
+        return None
+    return next((channel for channel in channels if channel.name == name), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import subprocess
 import sys
@@ -51,10 +50,6 @@ FR, EN = LOCALES["fr"], LOCALES["en"]
 NAMES: Final = {"labels", "hashtags", "severity_hashtags"}
 FIELDS: Final = [name for name in Locale.model_fields if name not in {"language", "version", *NAMES}]
 NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required()]
-ABOUT: Final = {
-    name: " ".join(about.split())
-    for name, about in re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
-}
 PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
 USE, GERMAN, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 BASIC: Final = """
@@ -126,10 +121,11 @@ def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
 def test_what_is_written_says_what_each_field_is(language: str) -> None:
     written = " ".join(line.removeprefix("# ") for line in template(language).splitlines())
     for field in (*FIELDS, *NAMES):
-        assert ABOUT[field]
+        about = locale_schema()["properties"][field]["description"]
+        assert about
         place = "[severity_hashtags.weather_relay]" if field == "severity_hashtags" else rf"[{field}]"
-        assert any(f"{ABOUT[field]} {key}" in written for key in (f"{field} =", place)) or field == "negations"
-    assert ABOUT["negations"] in written
+        assert any(f"{about} {key}" in written for key in (f"{field} =", place)) or field == "negations"
+        assert about in written
 
 
 @pytest.mark.parametrize("language", LOCALES)
@@ -703,7 +699,7 @@ def test_the_schema_knows_every_field_and_demands_none() -> None:
     assert form["additionalProperties"] is False
     assert form["properties"]["since"]["anyOf"][0] == {"type": "string"}
     assert form["properties"]["months"]["minItems"] == 12
-    assert {name: form["properties"][name]["description"] for name in FIELDS} == {name: ABOUT[name] for name in FIELDS}
+    assert all(form["properties"][name]["description"] for name in (*FIELDS, *NAMES))
 
 
 @pytest.mark.parametrize("field", FIELDS)

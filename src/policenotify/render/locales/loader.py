@@ -7,7 +7,6 @@ another language stands alone, or names a `base` that lends what is missing.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 import tomllib
@@ -214,10 +213,13 @@ def locale_schema() -> dict[str, Any]:
     """Return the JSON Schema of a language file. It requires nothing, since another language may lend the rest."""
     schema = Locale.model_json_schema()
     del schema["required"]
-    schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base"}
-    about = re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
-    for name, meaning in about:
-        schema["properties"][name]["description"] = " ".join(meaning.split())
+    lends = "The language that lends what this file leaves out."
+    schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base", "description": lends}
+    comment: list[str] = []
+    for line in template("en").splitlines():
+        if key := re.match(r"(?:# )?\[?(\w+)(?:\.\w+)?(?:\]| =)", line):
+            schema["properties"].get(key[1], {})["description"] = " ".join(comment)
+        comment = [*comment, line[2:]] if line.startswith("# ") and not key else []
     return schema
 
 
