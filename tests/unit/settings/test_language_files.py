@@ -28,6 +28,7 @@ from policenotify.model.message import Message, Translation
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_match, template
 from policenotify.render.locales.loader import locale_schema, placeholder_errors, read_locale
+from policenotify.render.locales.locale import ReminderPhrases
 from policenotify.settings import (
     Settings,
     languages_of,
@@ -153,6 +154,8 @@ def _like(form: str) -> st.SearchStrategy[str]:
 def _values(value: object) -> st.SearchStrategy[Any]:
     if isinstance(value, Phrase):
         return st.builds(Phrase, today=_like(value.today), other_day=_like(value.other_day))
+    if isinstance(value, ReminderPhrases):
+        return st.builds(ReminderPhrases, **{name: _like(text) for name, text in value.model_dump().items()})
     if isinstance(value, tuple):
         return st.lists(_SAID, min_size=len(value), max_size=len(value)).map(tuple)
     if isinstance(value, bool):
@@ -608,7 +611,7 @@ def test_what_has_a_usual_value_is_neither_lacking_nor_lent_by_another_language(
     usual = {
         name: one.get_default(call_default_factory=True)
         for name, one in Locale.model_fields.items()
-        if name in FIELDS and not one.is_required()
+        if name in FIELDS and name != "reminder" and not one.is_required()
     }
     assert {name: getattr(german.locale, name) for name in usual} == usual
     assert {name: getattr(canadian.locale, name) for name in FIELDS} == {name: getattr(FR, name) for name in FIELDS}
@@ -746,3 +749,16 @@ def test_settings_without_files_load_nothing_for_them(install: Install) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(install())], check=True)  # noqa: S603 - our own code
     assert locales_of(read(install())) is LOCALES
+
+
+def test_a_reminder_is_worded_by_its_language_or_the_one_that_lends(install: Install) -> None:
+    own = '[reminder]\nlabel = "Wecker"\nheadline = "{incident} {since}"\ndescription = "{number}{headline}{place}"\n'
+    settings = read(install(de=f'base = "en"\n{GERMAN}\n{own}', fr='[reminder]\nlabel = "Alarme"'))
+    german, french = (locales_of(settings)[tag].reminder for tag in ("de", "fr"))
+    assert german
+    assert (german.label, german.instruction) == ("Wecker", "Publish its end or an update.")
+    assert FR.reminder
+    assert french == FR.reminder.model_copy(update={"label": "Alarme"})
+    (line,) = wrongs(install(fr='[reminder]\nheadline = "{incident}"'))
+    assert line.startswith("words/fr.toml: reminder.headline: must hold {since}, as in 'Incident {incident}, nouvelles")
+    assert locales_of(read(install(de=GERMAN)))["de"].reminder is None

@@ -58,9 +58,11 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
         "more": "where",
         "reference": "reference",
         "mail_footer": "sender?",
+        "reminder.headline": "incident since",
+        "reminder.description": "number headline place",
     }
 )
-_PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time", "": ""})
+_PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time"})
 _SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"hour": ("", ":02d"), "minute": (":02d",)})
 
 
@@ -224,7 +226,7 @@ def locale_schema() -> dict[str, Any]:
 
 
 def _values(locale: Locale) -> dict[str, Any]:
-    return locale.model_dump(mode="json", exclude={"language", "version"})
+    return locale.model_dump(mode="json", exclude={"language", "version"}, exclude_none=True)
 
 
 def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:
@@ -234,10 +236,11 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -
         "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
         "severity_hashtags": {code: {} for code in labels},
     }
-    combined = {**lent, **own}
-    for name in ("marks", "emojis", *NAMES):
-        if isinstance(own.get(name, {}), Mapping):
-            combined[name] = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
+    combined = {"marks": {}, **lent, **own}
+    for name in ("marks", "emojis", "reminder", *NAMES):
+        if isinstance(combined.get(name, {}), Mapping):
+            merged = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
+            combined |= {name: merged} if merged else {}
     return combined
 
 
@@ -261,7 +264,7 @@ def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags"}:
+        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags", "reminder"}:
             yield name
 
 
@@ -273,7 +276,7 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
             continue
         both = field.annotation is Phrase and isinstance(value, str)
         for place, text in _texts({"today": value, "other_day": value} if both else value, name):
-            form = field.annotation is str or field.annotation is Phrase
+            form = field.annotation is str or field.annotation is Phrase or name == "reminder"
             errors = _visible_errors(text, spaces=name in _SEPARATORS) or (
                 placeholder_errors(text, *map(str, place)) if form else []
             )
@@ -313,7 +316,7 @@ def placeholder_errors(form: str, field: str, part: str = "") -> list[str]:
         parsed = [field for field in Formatter().parse(form) if field[1] is not None]
     except ValueError:
         return ["has a { or } without its other half. A brace for readers is written twice."]
-    allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE[part]).split()
+    allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE.get(part, "")).split()
     known = {name.removesuffix("?") for name in allowed}
     names = dict.fromkeys(name for _, name, _, _ in parsed if name is not None)
     unknown = [name for name in names if name not in known]

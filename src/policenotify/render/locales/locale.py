@@ -81,6 +81,17 @@ class Phrase(BaseModel):
     other_day: str
 
 
+class ReminderPhrases(BaseModel):
+    """The phrases of a reminder on the duty channels."""
+
+    model_config = _CONFIG
+
+    label: str
+    headline: str
+    description: str
+    instruction: str
+
+
 _Phrase = Annotated[
     Phrase,
     BeforeValidator(
@@ -147,6 +158,7 @@ class Locale(BaseModel):
     mail_link: str
     mail_footer: str
     sets_spaces: bool = False
+    reminder: ReminderPhrases | None = None
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)
     severity_hashtags: Mapping[CategoryCode, Mapping[Severity, _Hashtag]] = Field(default_factory=dict)
