@@ -183,6 +183,8 @@ def read_locale(
     combined = _combined(lent, own, alike=alike)
     codes = (*shipped_categories(), *categories)
     errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, codes), *_text_errors(own)]
+    if tag not in SHIPPED and not base:
+        combined.setdefault("reminder", _values(shipped_locales()["fr"])["reminder"])
     marks = combined["marks"]
     missing = [f"marks.{stage}" for stage in _MARKED if isinstance(marks, Mapping) and stage not in marks]
     try:
@@ -226,7 +228,7 @@ def locale_schema() -> dict[str, Any]:
 
 
 def _values(locale: Locale) -> dict[str, Any]:
-    return locale.model_dump(mode="json", exclude={"language", "version"}, exclude_none=True)
+    return locale.model_dump(mode="json", exclude={"language", "version"})
 
 
 def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:

@@ -157,8 +157,8 @@ class Locale(BaseModel):
     mail_action: str
     mail_link: str
     mail_footer: str
+    reminder: ReminderPhrases
     sets_spaces: bool = False
-    reminder: ReminderPhrases | None = None
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)
     severity_hashtags: Mapping[CategoryCode, Mapping[Severity, _Hashtag]] = Field(default_factory=dict)
