@@ -128,7 +128,7 @@ class RenderContext:
     @cached_property
     def period(self) -> str:
         """When the message holds, as far as the headline does not state it."""
-        return self.times.period(self.message, self.profile, self.open_headline)
+        return self.times.period(self.open_headline)
 
     @cached_property
     def place(self) -> Place:
@@ -138,7 +138,7 @@ class RenderContext:
     @cached_property
     def times(self) -> TimeFormatter:
         """The formatter of its times."""
-        return TimeFormatter(self.locale, self.now, self.zone)
+        return TimeFormatter(self.message, self.of_incident, self.locale, self.now, self.zone)
 
     @cached_property
     def signature(self) -> str:
@@ -197,7 +197,7 @@ class RenderContext:
             time = self.locale.time(wrong.at, self.zone)
             if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
                 return ""
-            return sentence(self.times.withdrawal(self.message.stage, wrong.at))
+            return sentence(self.times.withdrawal(wrong.at))
         corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
         if opening is None or self.profile.discreet or opening.publication in corrected:
             return sentence(self.locale.context_unknown.format(label=self.profile.label(self.language)))

@@ -102,7 +102,7 @@ class ShortPost:
         context = self.context
         lead, instruction, _ = self._content
         text, typed = f"{lead} {instruction}", f"{context.open_headline} {instruction}"
-        return sentence(upper_first(context.times.validity(context.message, context.profile, text, typed)))
+        return sentence(upper_first(context.times.validity(text, typed)))
 
     @cached_property
     def _body(self) -> tuple[Part, ...]:
