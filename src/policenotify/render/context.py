@@ -88,11 +88,12 @@ class RenderContext:
     def text(self) -> LocalizedText:
         """The desk's text in the language, or in the message's own if it is not translated."""
         translation = translation_of(self.message, self.language)
-        description, instruction = (
-            self._repaired(clean(translation.description)),
-            self._repaired(clean(translation.instruction)),
+        return LocalizedText(
+            language=translation.language,
+            description=self._repaired(clean(translation.description)),
+            instruction=self._repaired(clean(translation.instruction)),
+            alts=translation.alts,
         )
-        return LocalizedText(translation.language, description, instruction, translation.alts)
 
     @cached_property
     def headline(self) -> str:
