@@ -18,23 +18,13 @@ from policenotify.checks import lifecycle, place, times, wording
 from policenotify.checks.check import Check, CheckContext, Remark, check
 from policenotify.findings import Finding, Level
 
-CHECKS: Final[tuple[Check, ...]] = (
-    place.place_stated,
-    place.commune_exists,
-    wording.instruction_given,
-    times.time_stated,
-    wording.pictures_described,
-    wording.hazard_named,
-    lifecycle.predecessor_exists,
-    times.not_expired,
-    times.next_update_ahead,
-    lifecycle.end_gives_all_clear,
-    lifecycle.exercise_marked_once,
-    wording.headline_readable,
-    wording.spaces_after_stops,
-    wording.no_unintended_mention,
-    lifecycle.end_not_denied,
-    place.house_not_named,
+_SUBJECTS: Final = (place, times, lifecycle, wording)
+
+CHECKS: Final[tuple[Check, ...]] = tuple(
+    sorted(
+        (value for module in _SUBJECTS for value in vars(module).values() if isinstance(value, Check)),
+        key=lambda each: each.code,
+    )
 )
 """The checks shipped, in the order of their codes."""
 

@@ -120,5 +120,5 @@ def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of the fields of these names, in each language of the message."""
     for name in names:
         yield message.language, name, getattr(message, name)
-        for words in message.translations:
-            yield words.language, f"translations.{words.language}.{name}", getattr(words, name)
+        for translation in message.translations:
+            yield translation.language, f"translations.{translation.language}.{name}", getattr(translation, name)

@@ -156,5 +156,7 @@ def visible_texts(message: Message) -> Iterator[tuple[str, str]]:
 def alts_of(message: Message) -> Iterator[tuple[str, str]]:
     """Yield field and text of each description of a picture."""
     yield from ((f"images.{number}.alt", image.alt) for number, image in enumerate(message.images))
-    for words in message.translations:
-        yield from ((f"translations.{words.language}.alts.{number}", alt) for number, alt in enumerate(words.alts))
+    for translation in message.translations:
+        yield from (
+            (f"translations.{translation.language}.alts.{number}", alt) for number, alt in enumerate(translation.alts)
+        )
