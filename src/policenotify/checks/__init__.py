@@ -2,8 +2,8 @@
 
 A check is a value: a permanent code, its basis, and a function from a
 [`CheckContext`][policenotify.checks.CheckContext] to remarks, made by the decorator
-[`check`][policenotify.checks.check]. An installation adds its own by giving another tuple to
-[`run_checks`][policenotify.checks.run_checks]. Codes that begin with `PN` are reserved.
+[`check`][policenotify.checks.check]. An installation adds its own with `checks=` of `Publisher`. Codes that begin with
+`PN` are reserved.
 
 *A warning message's five contents*, in the basis of a check, are source, hazard, place, guidance and time (Mileti and
 Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
@@ -14,15 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from policenotify.checks import lifecycle, place, times, wording
+from policenotify.checks import incident, wording
 from policenotify.checks.check import Check, CheckContext, Remark, check
 from policenotify.findings import Finding, Level
 
-_SUBJECTS: Final = (place, times, lifecycle, wording)
-
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted(
-        (value for module in _SUBJECTS for value in vars(module).values() if isinstance(value, Check)),
+        (value for module in (incident, wording) for value in vars(module).values() if isinstance(value, Check)),
         key=lambda each: each.code,
     )
 )

@@ -1,4 +1,4 @@
-"""Checks of the texts: headline, instruction, descriptions of pictures, and what networks make of them."""
+"""Checks of the texts: headline, instruction, pictures, house numbers, and what networks make links of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from policenotify.checks.check import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext,
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.message import Message
+from policenotify.render.redaction import house_numbers
 from policenotify.text.autolinks import Fix, repair
 from policenotify.text.characters import clean
 from policenotify.text.comparison import fold
@@ -126,6 +127,25 @@ def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
             field=field,
             span=span,
         )
+
+
+@check(
+    "PN210",
+    basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
+    levels=(Level.WARNING,),
+)
+def house_not_named(context: CheckContext) -> Iterator[Remark]:
+    """Report house numbers that are removed before publication."""
+    typed = context.typed or context.message
+    before, after = ({**dict(visible_texts(message)), **dict(alts_of(message))} for message in (typed, context.message))
+    for field, parts in house_numbers(typed, (entry.message for entry in context.history.entries)):
+        if parts and before[field] != after[field]:
+            yield Remark(
+                f"{', '.join(f'“{part}”' for part in parts)} would reveal which house it is. "
+                "It is removed before publication.",
+                "Leave it out. If readers must know the house, allow it for the category: precision = exact.",
+                field=field,
+            )
 
 
 def _fixes(
