@@ -1,4 +1,4 @@
-"""Checks of a message's content: remarks with a reason and a remedy. An error stops the publication.
+"""Checks of a message's content. An error stops the publication.
 
 A check is a value: a permanent code, its basis, and a function from a
 [`CheckContext`][policenotify.checks.CheckContext] to remarks, made by the decorator

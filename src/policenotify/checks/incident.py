@@ -97,7 +97,7 @@ def not_expired(context: CheckContext) -> Iterator[Remark]:
     levels=(Level.ERROR, Level.WARNING),
 )
 def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
-    """Refuse a next update in the past, and warn of one that is far ahead or never shown."""
+    """Refuse a next update in the past, and warn of one far ahead or never shown."""
     promised, stage, now = context.message.next_update_at, context.message.stage, context.now
     if promised is None:
         return
@@ -183,7 +183,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Remark]:
 
 
 def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
-    """Return for each all-clear of the language True if the text states it, False if it denies it, else None."""
+    """Return whether the text states or denies each all-clear, or neither."""
     return {
         phrase: affirms(text, phrase, negations=locale.negations, conjunctions=locale.conjunctions)
         for phrase in locale.all_clear

@@ -1,4 +1,4 @@
-"""Checks of the texts: headline, instruction, pictures, house numbers, and what networks make links of."""
+"""Checks of the texts, and of what networks make of them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
     levels=(Level.WARNING,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
-    """Require the category's label at the beginning of the headline if it has no hashtag."""
+    """Require the category's label first in the headline if it has no hashtag."""
     message, label = context.message, context.profile.label(context.message.language)
     if not context.of_incident or context.profile.hashtag(message.language, message.severity):
         return
@@ -151,7 +151,7 @@ def house_not_named(context: CheckContext) -> Iterator[Remark]:
 def _fixes(
     context: CheckContext, kind: Literal["space", "mention"]
 ) -> Iterator[tuple[str, Fix, tuple[int, int] | None]]:
-    """Yield field, fix and span of each repair by the rendering. The span is `None` if it is not known."""
+    """Yield field, fix and, if it is known, span of each repair by the rendering."""
     for field, text in visible_texts(context.message):
         shown = clean(text)
         mentions = frozenset() if field.startswith("location.") else context.mentions

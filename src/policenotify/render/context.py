@@ -1,4 +1,4 @@
-"""What all renderings of a message in one language share."""
+"""The context that all renderings of a message in one language share."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RenderContext:
 
     @cached_property
     def text(self) -> LocalizedText:
-        """The desk's text in the language, or in the message's own if it is not translated."""
+        """The desk's text in the language, else in the message's own."""
         translation = translation_of(self.message, self.language)
         return LocalizedText(
             language=translation.language,
@@ -118,7 +118,7 @@ class RenderContext:
 
     @cached_property
     def tagged_headline(self) -> str | None:
-        """The open headline with the place in it as a hashtag, or `None` if it does not name the place."""
+        """The open headline with the place in it as a hashtag, if it names it."""
         return tagged(self.open_headline, self.place.name)
 
     @cached_property
@@ -153,7 +153,7 @@ class RenderContext:
 
     @cached_property
     def of_incident(self) -> bool:
-        """True if it belongs to an incident, or its category opens them. Category, stage and place then come first."""
+        """True if it belongs to an incident, or its category opens them."""
         return self.profile.opens_incident or self.message.incident is not None
 
     @property
@@ -168,7 +168,7 @@ class RenderContext:
 
     @cached_property
     def unique_suffix(self) -> str:
-        """What distinguishes it from a post with the same text: `Réf. K7Q2M, 17h42`, else day and hour."""
+        """A suffix that no other post has: `Réf. K7Q2M, 17h42`, else day and hour."""
         if not self.incident_name:
             return self.locale.date_and_time(self.now, self.now, self.zone)
         return f"{self.incident_name}, {self.locale.time(self.now, self.zone)}"
@@ -181,12 +181,12 @@ class RenderContext:
 
     @property
     def exercise_mark(self) -> str:
-        """What every post of an exercise begins with: `EXERCICE –`."""
+        """The beginning of every post of an exercise: `EXERCICE –`."""
         return f"{self.locale.exercise}{self.locale.dash}".strip() if self.message.exercise else ""
 
     @cached_property
     def back_reference(self) -> str:
-        """A sentence on what it refers to, for readers who missed that. Empty for an opening.
+        """A sentence on what it refers to, empty for an opening.
 
         Words that were wrong or withdrawn are never repeated, neither by the withdrawal nor later.
         """
@@ -224,7 +224,7 @@ class RenderContext:
 
 
 def translation_of(message: Message, language: str) -> Translation:
-    """Return a message's text in a language, or in its own language if it is not translated."""
+    """Return a message's text in a language, else in its own."""
     translation = message.wording(language) or message.wording(message.language)
     if translation is None:  # pragma: no cover - a message always has its own language
         raise AssertionError(message.language)

@@ -262,7 +262,7 @@ def _plain(text: str) -> str:
 
 
 def _is_right_to_left(language: str) -> bool:
-    """Return the direction of a language. HTML pages do not infer it from `lang` (HTML, section 3.2.6.4)."""
+    """Return the direction, which HTML does not infer from `lang` (section 3.2.6.4)."""
     primary, _, subtags = language.partition("-")
     script = subtags.partition("-")[0]
     return script in _RIGHT_TO_LEFT if len(script) == _SCRIPT else primary in _RIGHT_TO_LEFT

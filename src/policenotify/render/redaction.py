@@ -1,4 +1,4 @@
-"""Remove house numbers, for categories whose place may be published to the street at most."""
+"""Remove house numbers, where at most the street may be published."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _addresses(translation: Message | Translation, streets: frozenset[str]) -> I
 
 
 def _streets(*messages: Message) -> frozenset[str]:
-    """Return the streets in places and headlines. Their numbers are removed from running text, too."""
+    """Return the streets whose numbers are removed from running text, too."""
     texts: list[str] = []
     for message in messages:
         texts += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []

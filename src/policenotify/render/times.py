@@ -16,9 +16,10 @@ _WEEK: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class TimeFormatter:
-    """Writes the times of a message in one language, as seen from the time of publication in the readers' zone.
+    """Writes the times of a message in one language.
 
-    Only incidents have a period: the times of a campaign are when it may be sent.
+    Days are named as seen from the time of publication in the readers' zone. Only incidents have a period: the times of
+    a campaign are when it may be sent.
     """
 
     message: Message
@@ -32,9 +33,9 @@ class TimeFormatter:
         return self.message.stage in {Stage.END, Stage.CANCELLATION}
 
     def period(self, headline: str) -> str:
-        """Return when the message holds, to go with the headline. Empty if the headline states it.
+        """Return when the message holds, to go with the headline.
 
-        If the headline names the time but not the other day, only the day is returned.
+        Empty if the headline states it. If the headline names the time but not the other day, only the day is returned.
         """
         locale, start, end = self.locale, self.message.starts_at, self.message.expires_at
         if start is None or not self.of_incident:
@@ -48,7 +49,7 @@ class TimeFormatter:
         return self._fill(locale.starting if start > self.now else locale.since, start)
 
     def validity(self, text: str, typed: str) -> str:
-        """Return the time of the next update, else until when the message holds. Empty if neither is needed.
+        """Return the time of the next update, else until when it holds, if needed.
 
         Args:
             text: The text of the post so far.
@@ -64,7 +65,7 @@ class TimeFormatter:
         return ""
 
     def facts(self) -> tuple[tuple[str, str], ...]:
-        """Return all times with their labels and days, for a mail, which may be read tomorrow."""
+        """Return all times with their labels, and with days, for a mail."""
         locale, message = self.locale, self.message
         start = message.starts_at if self.of_incident else None
         label = locale.mail_starting if start and start > self.now else locale.mail_since
@@ -81,7 +82,7 @@ class TimeFormatter:
         return self._fill(self.locale.context, at, headline=headline, colon=self.locale.colon)
 
     def withdrawal(self, at: datetime) -> str:
-        """Return what a correction or cancellation takes back: the time of that message, none of its words."""
+        """Return what a correction or cancellation takes back, by its time."""
         correction = self.message.stage is Stage.CORRECTION
         return self._fill(self.locale.context_correction if correction else self.locale.context_cancellation, at)
 
@@ -92,7 +93,7 @@ class TimeFormatter:
         return contains_words(text, self.locale.time(moment, self.zone)) and self._names_day(text, moment)
 
     def _names_day(self, text: str, moment: datetime) -> bool:
-        """Return True if readers know the day: today, a date in the text, or a weekday of the days around."""
+        """Return True if the day is today or named in the text, nearby ones by weekday."""
         local = moment.astimezone(self.zone)
         distance = abs((local.date() - self.now.astimezone(self.zone).date()).days)
         weekday, date = self.locale.weekdays[local.weekday()], self.locale.date(moment, self.now, self.zone)

@@ -1,7 +1,8 @@
-"""Read languages and categories from tables, the shipped ones like those of an installation.
+"""Read languages and categories from tables.
 
-A file for a shipped language changes it, and one for a region (`de-CH`) changes the wider language (`de`). A file for
-another language stands alone, or names a `base` that lends what is missing.
+The shipped ones are read like those of an installation. A file for a shipped language changes it, and one for a region
+(`de-CH`) changes the wider language (`de`). A file for another language stands alone, or names a `base` that lends what
+is missing.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class LoadedLocale:
 
 
 def template(language: str) -> str:
-    """Return the file of a shipped language, to be copied and translated: `fr` or `en`."""
+    """Return the file of a shipped language, `fr` or `en`, to be translated."""
     return (files(__package__) / f"{language}.toml").read_text("utf-8")
 
 
@@ -101,7 +102,7 @@ def shipped_locales() -> Mapping[str, Locale]:
 
 @cache
 def shipped_categories() -> Mapping[str, Mapping[str, Any]]:
-    """Return the tables of the categories shipped, by code, without the names that languages give them."""
+    """Return the tables of the categories shipped, by code, without their names."""
     return MappingProxyType(tomllib.loads(template("categories")))
 
 
@@ -144,7 +145,7 @@ def read_profiles(
 
 
 def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any) -> Any:  # noqa: ANN401 - as it is written
-    """Return the names of a category by language: of the shipped languages first, then in the order of the settings."""
+    """Return the names of a category by language, the shipped languages first."""
     if not isinstance(change, Mapping):
         return change
     given = {tag: names[code] for tag, locale in locales.items() if code in (names := getattr(locale, kind))}
@@ -214,7 +215,7 @@ def read_locale(
 
 
 def locale_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a language file. It requires nothing, since another language may lend the rest."""
+    """Return the JSON Schema of a language file, which may leave anything out."""
     schema = Locale.model_json_schema()
     del schema["required"]
     lends = "The language that lends what this file leaves out."
@@ -232,7 +233,7 @@ def _values(locale: Locale) -> dict[str, Any]:
 
 
 def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:
-    """Return the values of a language, where a label that is not lent also makes the hashtag."""
+    """Return the values of a language. Its own labels also make hashtags."""
     labels = _table(own.get("labels"))
     made: dict[str, dict[str, Any]] = {
         "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
@@ -262,7 +263,7 @@ def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Ite
 
 
 def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of what a table holds in its language: `since`, `marks.end`, `labels.fire`."""
+    """Yield the names of a table's phrases: `since`, `marks.end`, `labels.fire`."""
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))

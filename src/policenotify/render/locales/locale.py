@@ -102,9 +102,10 @@ _Phrase = Annotated[
 
 
 class Locale(BaseModel):
-    """The fixed phrases of one language, and its names for the categories. Names in braces are filled in.
+    """The fixed phrases of one language, and its names for the categories.
 
-    The shipped files describe each field: see [`template`][policenotify.render.locales.template].
+    Names in braces are filled in. The shipped files describe each field: see
+    [`template`][policenotify.render.locales.template].
 
     Attributes:
         version: Stored in the journal with each message. By default a digest of the values.
