@@ -154,7 +154,9 @@ class Publisher:
             journal=journal,
             channels=self.channels,
             # Pending messages to duty channels have a category that the installation does not know.
-            preparer=replace(self._preparer, profiles={**profiles, DUTY_CATEGORY: duty_profile(policy, level=1)}),
+            preparer=replace(
+                self._preparer, profiles={**profiles, DUTY_CATEGORY: duty_profile(policy, level=1, locales=locales)}
+            ),
             clock=self.clock,
             reopen=reopen,
         )
