@@ -79,7 +79,7 @@ class Threads:
         self._graph = Graph(server=server, token=token, timeout=timeout, clock=clock, keep=keep)
         self._checked: Account | None = None
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Make the container, as a reply to the last of our posts.
 
         Raises:
@@ -87,11 +87,11 @@ class Threads:
             ChannelError: Threads could not be reached, or rejects the token.
         """
         if not self.capabilities.budget.fits(post.text):
-            used, limit = self.capabilities.budget.use(post.text)
+            used, limit = self.capabilities.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} characters.", remedy="Shorten it.")
         self._checked = self._checked or self.whoami()
         body = {"media_type": "TEXT", "text": post.text}
-        if ours := [ref.id for ref in answers if ref.account == self.account]:
+        if ours := [ref.id for ref in reply_to if ref.account == self.account]:
             body["reply_to_id"] = ours[-1]
         try:
             container = self._graph.ask("POST", "me/threads", **body)["id"]

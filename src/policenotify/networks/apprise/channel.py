@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
+from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
-from policenotify.networks._loading import loading
 from policenotify.text import Budget
 
 _EXAMPLE = "ntfys://user:password@ntfy.police.example/alertes"
@@ -110,7 +110,7 @@ class Apprise:
         """The label, or the URL's scheme and host."""
         return self._account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
         """Check the lengths of text and title.
 
         Raises:
@@ -119,7 +119,7 @@ class Apprise:
         """
         can = _capabilities_of(self._scheme, self._open())
         if not can.budget.fits(post.text):
-            used, limit = can.budget.use(post.text)
+            used, limit = can.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} on {self._name()}.", remedy="Shorten it.")
         title = post.title if can.title else ""
         if len(title) > self._open().title_maxlen:
@@ -132,7 +132,7 @@ class Apprise:
         Raises:
             ChannelError: See `Channel.send`.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
 
         problem = send(
@@ -156,7 +156,7 @@ class Apprise:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
 
         reach(self._open(), timeout=self._timeout, where=self._name())
@@ -176,7 +176,7 @@ class Apprise:
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
-            with loading():
+            with import_lock():
                 from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
 
             service = open_service(self._url.get_secret_value(), timeout=self._timeout, unencrypted=self._unencrypted)

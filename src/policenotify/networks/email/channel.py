@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import MissingExtra, Refused, SettingsError
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import judge
 from policenotify.text import Budget
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.networks.email.smtp import Connection, SmtpSession
 
 _ABILITIES = Capabilities(
-    budget=Budget(100_000, shown=mime.plain),  # our own limit: no standard has one
+    budget=Budget(100_000, displayed=mime.plain),  # our own limit: no standard has one
     title=True,
     html=True,
     recipients=True,
@@ -112,7 +112,7 @@ class Email:
         """
         return " ".join(filter(None, (self._headers.sender.address, self._headers.list_id)))
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Render the mail without its personal headers.
 
         Raises:
@@ -120,7 +120,7 @@ class Email:
         """
         if not all(picture.data for picture in post.pictures):
             raise Refused("A picture of the post is missing.", remedy="Publish the message again, with its pictures.")
-        thread = [ref.id for ref in answers if ref.account == self.account and mime.is_post_key(ref.id)]
+        thread = [ref.id for ref in reply_to if ref.account == self.account and mime.is_post_key(ref.id)]
         return Request(
             account=self.account,
             key=post.key,
@@ -138,7 +138,7 @@ class Email:
             Blocked: The server rejects our login or sender, or does not relay for us.
             Unavailable: The server cannot be reached, or accepts no mail now.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks.email.smtp import Connection  # noqa: PLC0415 - loads apprise
 
         mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
@@ -190,7 +190,7 @@ class Email:
             connection.close()
 
     def _open(self) -> SmtpSession:
-        with loading():
+        with import_lock():
             from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
         if self._service is None:

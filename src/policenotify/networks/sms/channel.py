@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
-from policenotify.networks._loading import loading
 from policenotify.networks.sms.gateways import READERS, BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm
 
@@ -50,7 +50,7 @@ def _budget(segments: int, *, unicode: bool) -> Budget:
 
     if unicode:
         return Budget(limit, measure, describe=_describe)
-    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
+    return Budget(limit, measure, transliterate=spell, find_losses=loses, describe=_describe)
 
 
 def _describe(text: str) -> str:
@@ -91,7 +91,7 @@ class Sms:
         MissingExtra: The extra `sms` is not installed.
     """
 
-    usual: ClassVar[Capabilities] = Capabilities(
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
         budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False, acceptance="unverified"
     )
 
@@ -128,7 +128,7 @@ class Sms:
         self._timeout = timeout
         self._clock = clock
         self._capabilities = replace(
-            self.usual,
+            self.default_capabilities,
             budget=_budget(segments, unicode=unicode),
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
@@ -146,7 +146,7 @@ class Sms:
         """The gateway's scheme, its host if the URL has one, and the sender if it is a name."""
         return self._gateway.account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
         """Write the text in the alphabet to be sent.
 
         Raises:
@@ -157,7 +157,7 @@ class Sms:
         if not text:
             raise Refused("No letter of the text can be written in an SMS.", remedy="Set unicode = true, or reword it.")
         if not budget.fits(text):
-            used, limit = budget.use(text)
+            used, limit = budget.usage(text)
             raise Refused(
                 f"The text takes {used} of {limit} characters of SMS ({_describe(text)}).",
                 remedy="Shorten it, or allow more segments.",
@@ -220,7 +220,7 @@ class Sms:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
 
         service = self._service(_FICTITIOUS, "")
@@ -241,7 +241,7 @@ class Sms:
         """Do nothing: no connection is kept open."""
 
     def _service(self, number: str, text: str) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
 
         counted = sms(text)
@@ -250,7 +250,7 @@ class Sms:
 
     def _deliver(self, number: str, text: str) -> ChannelError | None:
         """Return the error, or `None` if the gateway accepted the text."""
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
 
         service = self._service(number, text)
