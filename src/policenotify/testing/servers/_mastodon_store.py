@@ -28,7 +28,7 @@ class PostVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class MastodonPost:
+class VisibleMastodonPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -167,9 +167,9 @@ class Status:
             "media_attachments": [media.entity(server) for media in self.media],
         }
 
-    def visible(self, server: str, handle: str) -> MastodonPost:
+    def visible(self, server: str, handle: str) -> VisibleMastodonPost:
         """Return the post as readers see it."""
-        return MastodonPost(
+        return VisibleMastodonPost(
             id=self.id,
             url=self._url(server, handle),
             text=self.text,

@@ -97,26 +97,26 @@ class FakeBlueskyServer(FakeServer):
             self.on(method, f"/xrpc/{name}", self._guarded(answer))
 
     @property
-    def posts(self) -> tuple[BlueskyPost, ...]:
+    def posts(self) -> tuple[VisibleBlueskyPost, ...]:
         """All posts as readers see them, oldest first."""
         with self._lock:
             uris = [uri for uri in self._records if f"/{_POSTS}/" in uri]
             posts = [read_post(uri, _record_cid(self._records[uri]), self._records[uri], self._blobs) for uri in uris]
         return tuple(sorted(posts, key=lambda post: (post.created_at, post.uri)))
 
-    def thread(self, uri: str) -> tuple[BlueskyPost, ...]:
+    def thread(self, uri: str) -> tuple[VisibleBlueskyPost, ...]:
         """Return the thread of the post at *uri*.
 
         A post whose `root` is another one is not part of it, even if its `parent` is.
         """
-        visible: dict[str, BlueskyPost] = {}
+        visible: dict[str, VisibleBlueskyPost] = {}
         for post in self.posts:
             if post.uri == uri or (post.root == uri and post.parent in visible):
                 visible[post.uri] = post
         return tuple(visible.values())
 
     @property
-    def profile(self) -> tuple[BlueskyPost, ...]:
+    def profile(self) -> tuple[VisibleBlueskyPost, ...]:
         """Posts on the account's page, oldest first: without replies whose parent is missing.
 
         The network does the same (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`).
@@ -379,7 +379,7 @@ class RichTextLink:
 
 
 @dataclass(frozen=True, slots=True)
-class BlueskyPost:
+class VisibleBlueskyPost:
     """A post as a reader sees it.
 
     Attributes:
@@ -406,7 +406,9 @@ class BlueskyPost:
     parent: str | None
 
 
-def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]) -> BlueskyPost:
+def read_post(
+    uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]
+) -> VisibleBlueskyPost:
     """Parse a record as a client does.
 
     Args:
@@ -424,7 +426,7 @@ def read_post(uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[st
             links[kind].append(RichTextLink(covers, feature[_VALUE[kind]]))
     embed, reply = record.get("embed", {}), record.get("reply", {})
     card = embed.get("external")
-    return BlueskyPost(
+    return VisibleBlueskyPost(
         uri=uri,
         cid=cid,
         text=record["text"],

@@ -16,16 +16,16 @@ from typing import Any, Literal
 
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
 from policenotify.testing.servers._mastodon_store import (
-    MastodonPost,
     Media,
     PostVersion,
     Status,
+    VisibleMastodonPost,
     html,
     iso,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
-__all__ = ["FakeMastodonServer", "MastodonPost", "PostVersion"]
+__all__ = ["FakeMastodonServer", "PostVersion", "VisibleMastodonPost"]
 
 _KEY_LIFETIME = timedelta(hours=1)  # PostStatusService
 _NOT_FOUND = 404
@@ -108,23 +108,23 @@ class FakeMastodonServer(FakeServer):
     # --- what readers see, and changes by hand
 
     @property
-    def posts(self) -> tuple[MastodonPost, ...]:
+    def posts(self) -> tuple[VisibleMastodonPost, ...]:
         """All posts as readers see them, oldest first."""
         with self._lock:
             return tuple(status.visible(self.url, self.handle) for status in self._statuses.values())
 
-    def thread(self, id_: str) -> tuple[MastodonPost, ...]:
+    def thread(self, id_: str) -> tuple[VisibleMastodonPost, ...]:
         """Return the thread under a post, oldest first."""
-        shown: dict[str, MastodonPost] = {}
+        shown: dict[str, VisibleMastodonPost] = {}
         for post in self.posts:
             if post.id == id_ or post.parent in shown:
                 shown[post.id] = post
         return tuple(shown.values())
 
     @property
-    def profile(self) -> tuple[MastodonPost, ...]:
+    def profile(self) -> tuple[VisibleMastodonPost, ...]:
         """Posts that readers find, oldest first: without replies whose parent is missing."""
-        shown: dict[str, MastodonPost] = {}
+        shown: dict[str, VisibleMastodonPost] = {}
         for post in self.posts:  # parents are older
             if post.parent is None or post.parent in shown:
                 shown[post.id] = post
