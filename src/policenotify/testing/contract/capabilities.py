@@ -78,7 +78,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_keys)
     def test_key_publishes_once(self, channel: Channel, network: NetworkFixture) -> None:
-        """The same `Request` sent again within the window, also after a lost answer, publishes no more."""
+        """The same `Request` sent again within its window publishes no more."""
         request = self.request(channel, text="Une clef")
         network.fail_next(Fault.DISCONNECTED_AFTER)
         self.error_of(network, lambda: send_post(channel, request))
@@ -93,7 +93,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_keys)
     def test_key_publishes_once_from_many_threads(self, channel: Channel, network: NetworkFixture) -> None:
-        """The same `Request` sent by several threads at once publishes once, and each gets the `PostRef`."""
+        """The same `Request` sent by several threads at once publishes once."""
         request = self.request(channel, text="Une clef")
 
         def run() -> str:
@@ -125,7 +125,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_lookup)
     def test_find_returns_none_for_an_unpublished_post(self, channel: Channel, network: NetworkFixture) -> None:
-        """`find` returns `None` for an unpublished post when an equal post is *known* as another one."""
+        """`find` returns `None` when an equal post is *known* as another one."""
         since = network.clock.now()
         other = send_post(channel, self.request(channel, text="Deux fois"))
         lost = self._lost(channel, network)
@@ -134,7 +134,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_lookup)
     def test_find_ignores_older_posts(self, channel: Channel, network: NetworkFixture) -> None:
-        """`find` returns `None` for an unpublished post when an equal post is older than *since*."""
+        """`find` returns `None` when an equal post is older than *since*."""
         send_post(channel, self.request(channel, text="Deux fois"))
         network.clock.pass_by(60)
         since = network.clock.now()
@@ -151,7 +151,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_lookup)
     def test_find_raises_when_unreadable(self, channel: Channel, network: NetworkFixture, unread: Fault) -> None:
-        """`find` raises when the network cannot be read. Only a readable "not there" is `None`."""
+        """`find` returns `None` only after a readable answer, and raises otherwise."""
         request = self.request(channel)
         ref, since = send_post(channel, request), network.clock.now()
 
@@ -170,7 +170,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_replies)
     def test_replies_form_one_thread(self, channel: Channel, network: NetworkFixture) -> None:
-        """An update replies to the opening, and the end replies to the update in the opening's thread."""
+        """Each later post replies to the one before, in the thread of the opening."""
         opening = send_post(channel, self.request(channel, text="Début"))
         update = send_post(channel, self.request(channel, opening, text="Suite"))
         send_post(channel, self.request(channel, opening, update, text="Fin"))
@@ -184,7 +184,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_replies)
     def test_foreign_post_is_not_replied_to(self, channel: Channel, network: NetworkFixture) -> None:
-        """A post of another account in `reply_to` is ignored, so that ours starts a thread."""
+        """A post of another account in `reply_to` is ignored."""
         foreign = send_post(channel, self.request(channel)).model_copy(update={"account": "another@elsewhere.example"})
         send_post(channel, self.request(channel, foreign, text="Seule"))
         parents = self.visible_once(network, "Seule").parents
@@ -194,7 +194,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_images)
     def test_images_arrive_with_alt_text(self, channel: Channel, network: NetworkFixture) -> None:
-        """As many pictures as claimed arrive in order, unchanged, each with its alternative text."""
+        """Pictures arrive in order, unchanged, with their alternative texts."""
         text, pictures = "Voir les images", tuple(map(texts.picture, range(channel.capabilities.images)))
         html = texts.formatted(text, pictures) if channel.capabilities.html else ""
         send_post(channel, self.request(channel, text=text, pictures=pictures, html=html))
@@ -217,7 +217,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_deletes)
     def test_delete_removes_the_post(self, channel: Channel, network: NetworkFixture) -> None:
-        """`delete` removes one post, accepts one that is already gone, and raises the same errors as `send`."""
+        """`delete` removes one post, is repeatable, and raises the errors of `send`."""
         ref = send_post(channel, self.request(channel, text="À retirer"))
         send_post(channel, self.request(channel, text="À garder"))
         deletes = cast("SupportsDelete", channel)
@@ -256,7 +256,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_recipients)
     def test_refused_recipient_does_not_stop_the_others(self, channel: Channel, network: BulkFixture) -> None:
-        """A rejected recipient is `refused` without the address in the reason; the others get the post."""
+        """A rejected recipient is `refused`, and the others get the post."""
         network.refuse_recipient(PEOPLE[1].address)
         sender = cast("SupportsBulkSend", channel)
         outcomes = {each.key: each for each in sender.send_each(self.request(channel), PEOPLE)}
@@ -270,7 +270,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_recipients)
     def test_unconfirmed_recipient_is_reported_alone(self, channel: Channel, network: BulkFixture) -> None:
-        """A lost answer makes one recipient `unconfirmed`; the others get the post, and each only once."""
+        """A lost answer makes only its recipient `unconfirmed`."""
         network.fail_next(Fault.DISCONNECTED_AFTER)
         outcomes = self._send_each(channel, self.request(channel))
         values = sorted(outcomes.values())
@@ -281,7 +281,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_recipients)
     def test_unreached_recipients_are_not_in_doubt(self, channel: Channel, network: BulkFixture) -> None:
-        """When the network fails halfway, `Unavailable` is raised for the rest, who got nothing."""
+        """`Unavailable` is raised for recipients after a failure halfway."""
         outcomes = iter(cast("SupportsBulkSend", channel).send_each(self.request(channel), PEOPLE))
         first = next(outcomes)
         network.fail_next(Fault.UNREACHABLE)
@@ -291,7 +291,7 @@ class CapabilityContract(ContractCase):
 
     @requires(_has_recipients)
     def test_recipient_list_may_end_early(self, channel: Channel, network: BulkFixture) -> None:
-        """A recipient list may end after any recipient; the others are reached once by the next call."""
+        """The recipient list may end anywhere, and the next call serves the rest."""
         request = self.request(channel)
         sender, first, others = cast("SupportsBulkSend", channel), PEOPLE[:1], PEOPLE[1:]
         for people in (first, others, ()):

@@ -1,4 +1,4 @@
-"""Base class of the contract suite: fixtures, helpers and the selection of tests by capabilities."""
+"""Base class of the contract suite: fixtures, helpers, selection of tests."""
 # ruff: noqa: S101 - test code
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ContractCase:
     _count = 0
 
     def open(self, network: Any) -> Channel:  # noqa: ANN401 - each author names the own fixture here
-        """Make a new channel object of the account on *network*, with a timeout far below `patience`.
+        """Make a new channel object on *network*, with a timeout far below `patience`.
 
         It is also called once when the class is created, to read the capabilities. *network* does not listen then.
         """
@@ -88,18 +88,18 @@ class ContractCase:
 
     @pytest.fixture
     def network(self) -> Iterator[Any]:
-        """The network, listening."""
+        """Yield the network, listening."""
         with self.make_network() as network:
             yield network
 
     @pytest.fixture
     def channel(self, network: NetworkFixture) -> Iterator[Channel]:
-        """A channel object on the network, closed at the end."""
+        """Yield a channel object on the network, closed at the end."""
         with closing(self.open(network)) as channel:
             yield channel
 
     def post(self, channel: Channel, text: str = "Route barrée à Évian.", **other: object) -> Post:
-        """Make a post that is later than all before, with the fields that the channel supports."""
+        """Make a post later than all before, with the fields the channel supports."""
         self._count += 1
         can = channel.capabilities
         fields = {

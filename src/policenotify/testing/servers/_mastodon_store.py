@@ -1,4 +1,4 @@
-"""Posts and pictures of the fake Mastodon server: their state, API entities and visible form."""
+"""Posts and pictures of the fake Mastodon server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class VisibleMastodonPost:
     """A post as a reader sees it.
 
     Attributes:
-        warning: The content warning, behind which the text is folded; empty: none.
+        warning: The content warning, behind which the text is folded. Empty: none.
         sensitive: Its pictures are hidden until a click.
         visibility: `public`, `unlisted`, `private` or `direct`.
         language: ISO 639.
@@ -56,12 +56,12 @@ class VisibleMastodonPost:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Hashtags that find the post: in public posts, after white space, with at least one letter."""
+        """Hashtags of a public post, with a letter, after white space."""
         return tuple(hit["tag"] for hit in _MARKED.finditer(self.text) if hit["tag"] and self.visibility == "public")
 
 
 def html(text: str, server: str) -> str:
-    """Return the HTML that the server makes of a text: paragraphs, links in three parts, mentions without domain."""
+    """Return the HTML that the server makes of a text."""
 
     def marked(hit: re.Match[str]) -> str:
         if hit["url"]:

@@ -47,7 +47,7 @@ class FakeBlueskyServer(FakeServer):
         handles: The ids of other handles.
         slurs: Record keys that the server's word filter rejects.
         closed: The reason why the account may not log in or write, or `None`.
-        pds: The URL in the account's DID document; `None`: the URL of this server.
+        pds: The URL in the account's DID document. `None`: the URL of this server.
         logins: Number of login attempts.
         refreshes: Number of session renewals.
         logins_left: Logins left before a 429.
@@ -117,7 +117,7 @@ class FakeBlueskyServer(FakeServer):
 
     @property
     def profile(self) -> tuple[VisibleBlueskyPost, ...]:
-        """Posts on the account's page, oldest first: without replies whose parent is missing.
+        """Posts on the account's page: without replies whose parent is missing.
 
         The network does the same (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`).
         """
@@ -352,7 +352,7 @@ def _limited(seconds: int) -> _Refusal:
 
 
 def _record_cid(record: Mapping[str, Any]) -> str:
-    """Return the cid of a record, independent of the order of its keys. The real one hashes DAG-CBOR."""
+    """Return the cid of a record. The real one hashes DAG-CBOR."""
     return _cid(0x71, json.dumps(record, sort_keys=True).encode())
 
 
@@ -462,7 +462,7 @@ def key_refusal(rkey: str) -> str | None:
 
 
 def post_refusal(record: Mapping[str, Any]) -> str | None:
-    """Return the first reason why a record is not a valid post, as the server does, or `None`."""
+    """Return the first reason against a post, as the server does, or `None`."""
     reason = next(_reasons(record), None)
     return f"Invalid app.bsky.feed.post record: {reason}" if reason else None
 
@@ -509,7 +509,7 @@ def _array(value: list[Any], most: int, where: str) -> Iterator[str]:
 
 
 def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Check a facet. As on the server, offsets may lie beyond the text or within a character."""
+    """Check a facet. As on the server, any positive offset is valid."""
     index = facet["index"]
     for name in ("byteStart", "byteEnd"):
         if index[name] < 0:

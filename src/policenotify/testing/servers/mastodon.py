@@ -208,7 +208,7 @@ class FakeMastodonServer(FakeServer):
                 raise _Refusal(429, "Too many requests")
 
     def _limits(self, family: str) -> dict[str, str]:
-        """Return the headers of the tighter one of the general and this family's limit. There is no `Retry-After`."""
+        """Return the headers of the tighter limit. There is no `Retry-After`."""
         if not self.rules.limits:
             return {}
         now = self._clock()
@@ -375,7 +375,7 @@ class FakeMastodonServer(FakeServer):
     # --- checks of posts and edits
 
     def _checked(self, sent: Mapping[str, Any], media: list[Media]) -> tuple[str, str]:
-        """Return text and warning as stored: stripped, and without the own server in mentions."""
+        """Return text and warning as stored."""
         text, warning = sent.get("status", "").strip(), sent.get("spoiler_text", "").strip()
         if reason := refusal(self.rules, text, warning, len(media)):
             raise _Refusal(self.rules.refusal, reason)

@@ -63,7 +63,7 @@ class FakeXServer(FakeServer):
 
     Args:
         handle: The account's handle.
-        client_secret: The app's secret for OAuth 2; empty: a public client.
+        client_secret: The app's secret for OAuth 2. Empty: a public client.
         now: The server's time.
 
     Attributes:
@@ -144,7 +144,7 @@ class FakeXServer(FakeServer):
             return tuple(self._posts.values())
 
     def thread(self, post_id: str) -> tuple[VisibleXPost, ...]:
-        """Return the conversation that a post starts, without posts whose parent is deleted."""
+        """Return the conversation of a post, without replies to deleted posts."""
         visible: dict[str, VisibleXPost] = {}
         for post in self.posts:
             if post.id == post_id or (post.conversation == post_id and post.parent in visible):
@@ -153,7 +153,7 @@ class FakeXServer(FakeServer):
 
     @property
     def clock_tolerance(self) -> timedelta | None:
-        """The largest difference of a signature's time from the server's; `None`: any."""
+        """The largest difference of a signature's time from the server's. `None`: any."""
         return self._signatures.clock_tolerance
 
     @clock_tolerance.setter
