@@ -28,23 +28,23 @@ class Fault(StrEnum):
 
     REFUSED = "refused"
     """The network rejects the post for good."""
-    RATE_LIMITED = "later"
+    RATE_LIMITED = "rate_limited"
     """The network asks us to wait."""
-    UNREACHABLE = "nobody"
+    UNREACHABLE = "unreachable"
     """Nothing listens at the network's address."""
-    UNAUTHORIZED = "denied"
+    UNAUTHORIZED = "unauthorized"
     """The network rejects our credentials."""
-    NO_RESPONSE = "silence"
+    NO_RESPONSE = "no_response"
     """No answer comes. Nothing was published."""
-    DISCONNECTED = "cut"
+    DISCONNECTED = "disconnected"
     """The connection is closed before an answer. Nothing was published."""
-    DISCONNECTED_AFTER = "cut_after"
+    DISCONNECTED_AFTER = "disconnected_after"
     """The connection is closed before an answer. The post was published."""
-    TRUNCATED = "half"
+    TRUNCATED = "truncated"
     """The connection is closed within the answer. The post was published."""
-    HTML_PAGE = "page"
+    HTML_PAGE = "html_page"
     """A proxy or portal answers with status 200 and a web page. Nothing was published."""
-    SERVER_ERROR = "broken"
+    SERVER_ERROR = "server_error"
     """The network answers with HTTP 500. Nothing was published."""
 
 
@@ -203,7 +203,7 @@ class HttpFixture:
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
-        raise NotImplementedError(f"{type(self).__name__}.shown: tell what readers see on the stand.")
+        raise NotImplementedError(f"{type(self).__name__}.visible_posts: return what readers see on the server.")
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
         """Let the next call fail, or all for `UNREACHABLE` and `UNAUTHORIZED`."""
