@@ -32,11 +32,11 @@ SLOTS: Final = 4
 """Number of channel objects that work at once. The dispatcher opens at least two for each channel."""
 
 
-def requires(claim: Callable[[Capabilities], object]) -> Callable[[_Test], _Test]:
-    """Run a test only for channels whose capabilities satisfy *claim*."""
+def requires(capability: str) -> Callable[[_Test], _Test]:
+    """Run a test only for channels that claim this attribute of `Capabilities`."""
 
     def mark(test: _Test) -> _Test:
-        test.__dict__["requires"] = claim
+        test.__dict__["requires"] = capability
         return test
 
     return mark
@@ -45,6 +45,11 @@ def requires(claim: Callable[[Capabilities], object]) -> Callable[[_Test], _Test
 def can_be_disabled(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
     """Mark a promise that an author may disable with `test_… = None`."""
     return test
+
+
+def _claims(capabilities: Capabilities, name: str) -> bool:
+    value = getattr(capabilities, name)
+    return value is not None if name == "lookup_delay" else bool(value)
 
 
 class ContractCase:
@@ -77,7 +82,7 @@ class ContractCase:
         promises = {name: test for name, test in members if hasattr(test, "requires")}
         for name, test in promises.items():
             if getattr(cls, name) in {test, NOT_CLAIMED}:  # else the author overrides or disables it
-                setattr(cls, name, test if test.requires(capabilities) else NOT_CLAIMED)
+                setattr(cls, name, test if _claims(capabilities, test.requires) else NOT_CLAIMED)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Parametrise tests by the faults that the network supports."""
