@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from desk import accident
-from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from sqlalchemy import func, select, update
 
 from policenotify.channel import ChannelConfig, Post, PostRef
@@ -29,12 +27,14 @@ from policenotify.journal.records import NewPublication
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.testing.servers.mail import _Step
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from tests.support.installation import accident
 
 PUBLICATIONS = 5_000
 WAITING = 540
@@ -50,7 +50,7 @@ import json, logging, sys
 from contextlib import closing
 from pathlib import Path
 import apprise, atproto, requests_oauthlib, tweepy   # what the first post would wait for
-from benchmarks.soak import opened
+from tests.benchmarks.soak import opened
 logging.disable(logging.WARNING)
 with closing(opened(Path(sys.argv[1]), json.loads(sys.argv[2]))) as publisher:
     print("ready", flush=True)
@@ -70,7 +70,7 @@ def opened(folder: Path, options: Options) -> Publisher:
 
 def _channels(options: Options) -> list[ChannelConfig]:
     people = {name: (lambda people=people: people) for name, people in _PEOPLE.items()}
-    return [configured(name, name, given, recipients=people.get(name)) for name, given in options.items()]
+    return [configure_channel(name, name, given, recipients=people.get(name)) for name, given in options.items()]
 
 
 @dataclass(kw_only=True)
@@ -96,11 +96,11 @@ class Soak:
         chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
         ordinary = script.take
 
-        def take(pile: list[Any], fits: Callable[[Any], bool]) -> Any:
-            asked_for_mail = pile is script.steps and fits(_Step("MAIL", ""))
+        def take(items: list[Any], matches: Callable[[Any], bool]) -> Any:
+            asked_for_mail = items is script.steps and matches(_Step("MAIL", ""))
             if asked_for_mail and chance.random() < share:
                 return _Step("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
-            return ordinary(pile, fits)
+            return ordinary(items, matches)
 
         script.take = take  # type: ignore[method-assign]
 
@@ -173,7 +173,9 @@ def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     began = SystemClock().now() - OUTAGE
     with journal.transaction():
         for number in range(PUBLICATIONS):
-            journal.publish(_draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS)))
+            journal.publications.add(
+                _draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS))
+            )
             if number + 1 == PUBLICATIONS - WAITING:
                 _settle_all(journal)
 
@@ -255,7 +257,7 @@ def _start(folder: Path, options: Options) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
 

@@ -67,7 +67,7 @@ class Lease:
         """
         try:
             self.check_time()
-            self.journal.confirm_lease(self.claimed)
+            self.journal.deliveries.confirm_lease(self.claimed)
         except JournalError:
             self.refused = True
             raise
@@ -124,7 +124,7 @@ class BulkSend:
         recipient, known = self.left[0], self.unstored
         at = self.lease.clock.monotonic()
         try:
-            self.cut = not self.may_go_on() or not self.journal.ask_person(
+            self.cut = not self.may_go_on() or not self.journal.deliveries.start_recipient(
                 self.lease.claimed,
                 recipient.key,
                 tuple(known.values()),

@@ -1,0 +1,150 @@
+"""`policenotify networks new`: create the package of a network that passes the contract tests as it is."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import unicodedata
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import click
+
+from policenotify.cli import completion, output
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.errors import SettingsError
+from policenotify.networks.registry import RESERVED_NAMES, networks
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST: Final = 20  # characters: the module's name is written several times on a line
+
+
+@click.command(
+    "new", short_help="Create the package of a network of your own.", epilog=exit_codes("1 nothing was created")
+)
+@click.argument("name")
+@click.option(
+    "--folder", metavar="FOLDER", help="Where to.  [default: policenotify-NAME here]", shell_complete=completion.files
+)
+@common
+@pass_context
+def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
+    """Create the package of a network of your own: it builds, is typed, and passes the contract tests as it is.
+
+    It sends JSON to a server that does not exist: replace its requests by
+    those of your network, and let its tests show what is still missing.
+
+    \b
+    Examples:
+      policenotify networks new radio
+      policenotify networks new radio --folder radio
+    """
+    _check_name(name)
+    place = Path(folder or f"policenotify-{name}").expanduser()
+    written = _write(name, place)
+    [network] = (place / file for file in written if file.endswith("__init__.py"))
+    steps = [
+        f"Try what is there: cd {place} && uv run pytest",
+        f"Replace the requests of the example by those of your network: {network}",
+        f"Install it beside policenotify: pip install {place if place.is_absolute() else f'./{place}'}",
+    ]
+    paths = [str(place / file) for file in written]
+    call.emit({"written": paths, "next": steps}, *output.steps(paths, steps))
+    return Exit.OK
+
+
+def _check_name(name: str) -> None:
+    """Reject an invalid name. It is also an option's value, an extra and a part of a module's name.
+
+    Raises:
+        SettingsError: The name is malformed, reserved or taken; the text names the nearest valid one.
+    """
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        near = _valid_name(name)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise SettingsError(
+            f"{name!r} is not a network name: write 1 to {_LONGEST} of a-z, 0-9 and single hyphens, beginning with "
+            f"a letter.{hint}"
+        )
+    if name in RESERVED_NAMES:
+        raise SettingsError(
+            f"{name!r} is a command of `policenotify networks`. Name the network otherwise: 'my-{name}'."
+        )
+    if known := next((network for network in networks() if network.name == name), None):
+        raise SettingsError(
+            f"{name!r} is a network of the installed package {known.package!r}; a name that two "
+            f"packages claim is refused. Name yours otherwise: 'my-{name}'."
+        )
+
+
+def _valid_name(name: str) -> str:
+    """Return the nearest valid name, or an empty text."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", letters).lstrip("-0123456789")[:_LONGEST].rstrip("-")
+
+
+def _write(name: str, place: Path) -> tuple[str, ...]:
+    """Write the package, whole or not at all.
+
+    Args:
+        name: Name of the network.
+        place: The folder; it may exist if it is empty.
+
+    Returns:
+        The files, relative to the folder.
+
+    Raises:
+        SettingsError: The folder is not empty, or cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    module = f"policenotify_{name.replace('-', '_')}"
+    files = {
+        "pyproject.toml": "pyproject.toml.j2",
+        "README.md": "README.md.j2",
+        ".gitignore": "gitignore.j2",
+        f"src/{module}/py.typed": "",
+        f"src/{module}/__init__.py": "network.py.j2",
+        f"tests/test_{module.removeprefix('policenotify_')}.py": "test.py.j2",
+    }
+    variables = {
+        "name": name,
+        "module": module,
+        "title": " ".join(part.capitalize() for part in name.split("-")),
+        "kind": "".join(part.capitalize() for part in name.split("-"))
+        + "Channel",  # neither a keyword nor an imported name
+        "bound": _bound(version("policenotify")),
+    }
+    skeleton = Environment(  # noqa: S701 - it renders no HTML
+        loader=PackageLoader("policenotify.cli", "skeleton"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    target = place.resolve()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise SettingsError(
+                f"{place} exists already, and is not empty. Nothing was written: give another --folder."
+            )
+        if not target.parent.is_dir():
+            raise SettingsError(f"There is no folder {target.parent}. Nothing was written: create it first.")
+        try:
+            for file, template in files.items():
+                path = draft / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                text = skeleton.get_template(template).render(variables) if template else ""
+                path.write_text(text, encoding="utf-8")
+            draft.replace(target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise SettingsError(f"{place} cannot be written ({error.strerror}). Nothing was written.") from error
+    return tuple(files)
+
+
+def _bound(own: str) -> str:
+    """Return the compatible releases: from this one until the first number that is not 0 changes."""
+    major, minor = map(int, re.findall(r"\d+", own)[:2])
+    return f">={major}.{minor},<{major + 1 if major else f'0.{minor + 1}'}"
