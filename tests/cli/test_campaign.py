@@ -229,7 +229,7 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
             ('"published"', lambda: _until(lambda: len(desk.bluesky.posts) == 1)),
             ("", lambda: file.write_text("[", encoding="utf-8")),
             ("SettingsError", lambda: publisher.journal.stop("chef")),
-            ('"Stopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
+            ('"PublishingStopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
         )
         assert run("campaign", "serve", "campaigns", "--every", "0.1", "--json").code == 0
         following.join()
