@@ -13,8 +13,8 @@ from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.journal.records import Takeover
 from policenotify.model.lifecycle import IncidentStatus
+from policenotify.model.receipt import local_time
 from policenotify.publishing.results import IncidentResult, InstallationStatus
-from policenotify.text.timestamps import local_time
 
 _NAMED = 10  # incidents in one sentence
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))

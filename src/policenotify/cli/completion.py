@@ -65,7 +65,7 @@ def categories(call: CliContext, _context: click.Context, prefix: str) -> Iterat
     """Yield the category codes, with those of the installation."""
     from policenotify.render.locales import PROFILES
 
-    known = dict(PROFILES)
+    known = PROFILES
     with suppress(Exception):  # without settings there are still the shipped ones
         from policenotify.settings import profiles_of
 
@@ -172,7 +172,9 @@ def ended_incidents(call: CliContext, _context: click.Context, prefix: str) -> I
 
 def _incidents(call: CliContext, prefix: str, *, only_open: bool) -> Iterator[tuple[str, str]]:
     with _journal(call) as journal:
-        matches = [incident for incident in journal.incidents(only_open=only_open) if incident.id.startswith(prefix)]
+        matches = [
+            incident for incident in journal.incidents.list(only_open=only_open) if incident.id.startswith(prefix)
+        ]
     for incident in matches[:_LIMIT]:
         yield incident.id, ", ".join(filter(None, (incident.category, incident.place, incident.headline)))
 
@@ -183,8 +185,10 @@ def held_deliveries(call: CliContext, _context: click.Context, prefix: str) -> I
     from policenotify.cli.lookup import is_held
 
     with _journal(call) as journal:
-        ids = [publication for publication, needs_person in journal.unfinished_ids().items() if needs_person]
-        publications = list(filter(None, map(journal.publication, reversed(ids))))
+        ids = [
+            publication for publication, needs_person in journal.publications.unfinished_ids().items() if needs_person
+        ]
+        publications = list(filter(None, map(journal.publications.get, reversed(ids))))
     for publication in publications:
         for receipt in publication:
             if is_held(receipt) and str(receipt.delivery).startswith(prefix):

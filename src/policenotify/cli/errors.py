@@ -90,10 +90,10 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
         case JournalError():
             in_doubt = may_have_published and error.published == "unknown"
             text = error.cause if in_doubt else text
-            if isinstance(error, JournalMissing) and error.instead:
+            if isinstance(error, JournalMissing) and error.hint:
                 text = f"{text} {command}"
             exit_code = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
-        case UnsupportedVersion(what="journal"):  # this release cannot use it, as if there were none
+        case UnsupportedVersion(kind="journal"):  # this release cannot use it, as if there were none
             exit_code = Exit.NO_JOURNAL
         case NotHeld():
             exit_code = Exit.USAGE

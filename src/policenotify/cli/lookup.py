@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.errors import InvalidTransition, SettingsError
+from policenotify.journal.records import describe_incidents
 from policenotify.model.history import History, Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
 
@@ -25,7 +26,7 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
     Raises:
         InvalidTransition: There is none, or the name means two publications.
     """
-    history, named = journal.history(name), journal.publication(name)
+    history, named = journal.incidents.history(name), journal.publications.get(name)
     if not history.entries:
         if named is None:
             raise not_found(journal, name, history, zone)
@@ -37,17 +38,17 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
             f"Give the id of the publication, or that of the incident's last one: {last_id}.",
             incident=name,
         )
-    last = journal.publication(last_id)
+    last = journal.publications.get(last_id)
     assert last is not None  # noqa: S101 - the history names it, and nothing is ever removed
     return last
 
 
 def not_found(journal: Journal, name: str, history: History, zone: tzinfo) -> InvalidTransition:
     """Return the error for an unknown name, with the nearest one and the open incidents."""
-    open_now = journal.incidents()
+    open_now = journal.incidents.list()
     near = get_close_matches(name, [incident.id for incident in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = history.known((incident.in_zone(zone) for incident in open_now), zone=zone)
+    known = describe_incidents(history, open_now, zone)
     return InvalidTransition(f"There is no incident, publication or key {name!r}.{hint} {known}", incident=name)
 
 

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from policenotify.cli.exit_codes import Exit
 from policenotify.model.history import Outcome
-from policenotify.publishing.fault import Fault
+from policenotify.publishing.preparation import ChannelProblem
 from policenotify.publishing.results import (
     IncidentResult,
     InstallationStatus,
@@ -51,7 +51,7 @@ class PublishAnswer(Result):
     repeated: bool
     publication: PublicationDocument
     times: tuple[TypedTime, ...]
-    faults: Mapping[str, Fault]
+    faults: Mapping[str, ChannelProblem]
 
 
 class PreviewAnswer(PreviewResult):
@@ -69,11 +69,11 @@ class CampaignPreview(PreviewAnswer):
 
     Attributes:
         campaign: Name of the campaign.
-        alternative: Name of the message.
+        variant: Name of the message.
     """
 
     campaign: str
-    alternative: str
+    variant: str
 
 
 class ChannelDeliveries(Result):
@@ -133,7 +133,7 @@ class DrainAnswer(Result):
     outcomes: Mapping[Outcome, int]
     next_due: AwareDatetime | None
     blocked: tuple[str, ...]
-    faults: Mapping[str, Fault]
+    faults: Mapping[str, ChannelProblem]
 
 
 class DoctorLine(Result):
@@ -172,7 +172,7 @@ class CalendarEntry(Result):
         day: Day of the occurrence.
         due: When it is due.
         at: When it is published; `None`: never.
-        alternative: Name of the message.
+        variant: Name of the message.
         headline: Headline of the message.
         published: It is published already.
         reason: Why it is later than due, or never.
@@ -182,7 +182,7 @@ class CalendarEntry(Result):
     day: date
     due: AwareDatetime
     at: AwareDatetime | None
-    alternative: str
+    variant: str
     headline: str
     published: bool
     reason: str

@@ -102,6 +102,6 @@ class Supervisor:
                 return name
             if not running.running:
                 return ""
-            if running.silent < _SILENT:
+            if running.unresponsive_for < _SILENT:
                 self.notify("WATCHDOG=1")
         return ""

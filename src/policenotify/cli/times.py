@@ -200,7 +200,7 @@ def check_category(category: str | None, settings: Settings, journal: Journal) -
 
     if category is None:
         return
-    known = {*profiles_of(settings), *(incident.category for incident in journal.incidents(only_open=False))}
+    known = {*profiles_of(settings), *(incident.category for incident in journal.incidents.list(only_open=False))}
     if category not in known:
         raise click.BadParameter(
             f"{category!r} is not a category. {did_you_mean(category, known)}", param_hint="--category"
@@ -245,12 +245,12 @@ def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone
 def time_lines(times: Sequence[TypedTime]) -> Iterator[RenderableType]:
     """Yield a line for each typed time, and a warning if it may be of another day than was meant."""
     from policenotify.cli import output
-    from policenotify.render.locales import EN
+    from policenotify.render.locales import LOCALES
 
     for time_ in times:
         option = f"--{TIMES[time_.field].replace('_', '-')}"
         day = f" ({time_.day})" if time_.day else ""
-        weekday = EN.weekdays[time_.at.weekday()]
+        weekday = LOCALES["en"].weekdays[time_.at.weekday()]
         text = f"Time: {option} {time_.typed}: {weekday} {time_.at:%Y-%m-%d %H:%M}{day}"
         yield output.line(text, "bold" if time_.warning else "")
         if time_.warning:

@@ -12,11 +12,11 @@ from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import Blocked
 from policenotify.findings import Finding
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.model.history import Outcome, Pending, Target
+from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.publishing.fault import Fault, fault_of
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -126,10 +126,9 @@ class PendingPost(Result):
     remedy: str
 
     @classmethod
-    def of(cls, pending: Pending) -> Self:
-        """Return the result of a pending post."""
-        target = pending.target
-        return cls(channel=target.channel, language=target.language, reason=pending.reason, remedy=pending.remedy)
+    def of(cls, target: Target) -> Self:
+        """Return the result of a target that waits."""
+        return cls(channel=target.channel, language=target.language, reason=target.problem, remedy=target.remedy)
 
 
 class RefusedPost(Result):
@@ -283,7 +282,7 @@ class InstallationStatus(Result):
     runner_seen: AwareDatetime | None
     waiting: Mapping[str, AwareDatetime]
     blocked: Mapping[str, BlockedChannel]
-    faults: Mapping[str, Fault]
+    faults: Mapping[str, ChannelProblem]
     removed_channels: Mapping[str, tuple[str, ...]]
     taken_over_again: tuple[Takeover, ...]
     open_incidents: int
@@ -308,24 +307,30 @@ class InstallationStatus(Result):
             limit: Number of incidents to read; `None`: all open ones.
         """
         now, known = journal.now(), {channel.name: channel for channel in channels}
-        causes = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
+        causes = {
+            name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
+        }
         faults = {name: fault for name, fault in causes.items() if fault is not None}
-        usable_again = {delivery.channel: now for delivery in journal.unworded(known.keys() - faults.keys())}
-        carried = journal.channels_with_open_incidents()
-        awaited = {channel.name for channel in journal.channel_summaries() if channel.oldest is not None}
+        usable_again = {
+            delivery.channel: now for delivery in journal.deliveries.unrendered(known.keys() - faults.keys())
+        }
+        carried = journal.incidents.open_by_channel()
+        awaited = {channel.name for channel in journal.deliveries.channel_summaries() if channel.oldest is not None}
         removed = sorted((carried.keys() | awaited) - known.keys())
-        due = journal.due(name for name, channel in known.items() if not channel.problem)
+        due = journal.deliveries.due(name for name, channel in known.items() if not channel.problem)
         stopped = journal.stopped()
         return InstallationStatus(
             at=now,
             stopped=str(stopped) if stopped else None,
-            runner_seen=journal.runner_seen(),
+            runner_seen=journal.workers.last_heartbeat(),
             waiting={**usable_again, **due},
-            blocked={name: BlockedChannel.of(error) for name, error in journal.blocked().items()},
+            blocked={name: BlockedChannel.of(error) for name, error in journal.channels.blocked().items()},
             faults=faults,
             removed_channels={name: carried.get(name, ()) for name in removed},
-            taken_over_again=journal.taken_over_again(),
-            open_incidents=journal.count_open(),
-            overdue_incidents=sum(due_at <= now for due_at, _ in journal.deadlines()),
-            incidents=tuple(by_urgency(journal.incidents() if limit is None else journal.most_urgent(limit), now)),
+            taken_over_again=journal.deliveries.repeated_takeovers(),
+            open_incidents=journal.incidents.count_open(),
+            overdue_incidents=sum(due_at <= now for due_at, _ in journal.incidents.deadlines()),
+            incidents=tuple(
+                by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
+            ),
         )

@@ -20,7 +20,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.cli.times import AGE_FORMS, age_of
-from policenotify.text.timestamps import local_time
+from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
     from policenotify.campaigns import Campaign, ForecastEntry
@@ -65,7 +65,7 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
     from policenotify.campaigns import load_campaigns
 
     with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, allow_missing=True)
         result = _check(campaigns, publisher)
     document = {
         "ok": not result.problems,
@@ -114,15 +114,15 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
 
 def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
     """Collect what keeps messages from being published, and the remarks of the checks on the others."""
-    from policenotify.campaigns.runner import Texts, alike
+    from policenotify.campaigns.runner import Texts, duplicate_text
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 
     remarks: list[str] = []
     texts: Texts = {}
     for loaded in campaigns:
         result.problems += [
-            f"{loaded.name}: conduct.channels names {name!r}, which is not a channel."
-            for name in sorted(set(loaded.conduct.channels) - set(publisher.channels))
+            f"{loaded.name}: pacing.channels names {name!r}, which is not a channel."
+            for name in sorted(set(loaded.pacing.channels) - set(publisher.channels))
         ]
         for alternative in loaded.messages:
             label = f"{loaded.name} · {alternative.name}"
@@ -131,27 +131,25 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
             except (MessageTooLong, InvalidImage, SettingsError) as error:
                 result.problems.append(f"{label}: {error}")
                 continue
-            if not preview.wordings and not preview.pending:
+            if not preview.posts and not preview.pending:
                 result.problems.append(f"{label}: no route takes it. Add one, or name its channels in 'to'.")
-            if loaded.conduct.repeat_after and (same := alike(loaded, alternative, preview.wordings, texts)):
+            if loaded.pacing.repeat_after and (same := duplicate_text(loaded, alternative, preview.posts, texts)):
                 result.problems.append(f"{loaded.name}: {same}")
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
             result.problems += [f"{label}: {finding}" for finding in preview.findings if finding.blocks]
             remarks += [f"{label}: {finding}" for finding in preview.findings if not finding.blocks]
-            remarks += [f"{label}: waits on {p.target.channel}: {p.reason} {p.remedy}" for p in preview.pending]
-            remarks += [
-                f"{label}: left out on {w.target.channel}: {part}" for w in preview.wordings for part in w.omitted
-            ]
+            remarks += [f"{label}: waits on {p.channel}: {p.problem} {p.remedy}" for p in preview.pending]
+            remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]
     result.remarks += dict.fromkeys(remarks)
 
 
 def _check_calendar(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
     """Collect what finds no place in the calendar, and what is moved."""
-    from policenotify.campaigns.runner import ahead
+    from policenotify.campaigns.runner import upcoming
 
     today = publisher.journal.now().astimezone(publisher.zone).date()
     first = max(today, min(loaded.start for loaded in campaigns))
-    forecast = ahead(publisher, campaigns, first, first + _YEAR)
+    forecast = upcoming(publisher, campaigns, first, first + _YEAR)
     result.occurrences = len(forecast)
     for loaded in campaigns:
         entries = [entry for entry in forecast if entry.occurrence.campaign == loaded.name]
@@ -192,7 +190,7 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
     from policenotify.validation import did_you_mean
 
     with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, allow_missing=True)
         names = {alternative.name for loaded in campaigns for alternative in loaded.messages}
         if message is not None and message not in names:
             hint = did_you_mean(message, names)
@@ -204,7 +202,7 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
                 if message in {None, alternative.name}:
                     result = publisher.preview(alternative.message, to=loaded.to or None)
                     answer = preview_answer(result, publisher)
-                    previews.append(CampaignPreview(campaign=loaded.name, alternative=alternative.name, **vars(answer)))
+                    previews.append(CampaignPreview(campaign=loaded.name, variant=alternative.name, **vars(answer)))
                     label = Text(f"{loaded.name} · {alternative.name}", style="bold")
                     page += [label, *preview_lines(result, publisher)]
     call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
@@ -222,17 +220,17 @@ def report(call: CliContext, since: str | None) -> Exit:
     Examples:
       policenotify campaign report --since 90d
     """
-    from policenotify.campaigns.runner import REMARK, key_parts
-    from policenotify.campaigns.schedule import KEY
+    from policenotify.campaigns.runner import EVENT_KIND, parse_key
+    from policenotify.campaigns.schedule import KEY_PREFIX
 
     with call.journal() as (settings, journal):
         after = age_of(since or "1y", journal.now(), option="--since")
-        published = [one for one in journal.publications_by_key_prefix(KEY, after) if key_parts(one.key)]
+        published = [one for one in journal.publications.by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
         remarks = Counter(
-            (str(body["campaign"]), str(body["became"])) for body in journal.events_of_kind(REMARK, after)
+            (str(body["campaign"]), str(body["became"])) for body in journal.audit.events(EVENT_KIND, after)
         )
         zone = settings.zone
-    counts = Counter(parts[0] for one in published if (parts := key_parts(one.key)))
+    counts = Counter(parts[0] for one in published if (parts := parse_key(one.key)))
     themes, channels, campaigns = _themes(published), _channels(published), _campaigns(counts, remarks)
     document = {
         "since": after.isoformat(),

@@ -21,7 +21,7 @@ from policenotify.cli.context import CliContext, common, pass_context, plain
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.errors import SettingsError
-from policenotify.render.locales import EN
+from policenotify.render.locales import LOCALES
 
 if TYPE_CHECKING:
     from policenotify.campaigns import Campaign, ForecastEntry
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
 
 # Not by the locale: a calendar that is sent on reads the same everywhere.
-_DAYS = tuple(weekday[:2] for weekday in EN.weekdays)
+_DAYS = tuple(weekday[:2] for weekday in LOCALES["en"].weekdays)
 
 
 @click.command(
@@ -60,7 +60,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
 
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
-        campaigns = load_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, allow_missing=True)
         first, last = _months(month, months, now.astimezone(publisher.zone).date())
         forecast = _forecast(publisher, campaigns, first, last)
         if ics is not None:
@@ -101,23 +101,23 @@ def _forecast(
 ) -> list[tuple[ForecastEntry, CalendarEntry]]:
     """Return what was and will be published from day *first* to day *last*, in order."""
     from policenotify.campaigns import ForecastEntry
-    from policenotify.campaigns.runner import ahead, past_of
+    from policenotify.campaigns.runner import load_past, upcoming
     from policenotify.campaigns.schedule import Occurrence
 
     named = {campaign.name: campaign for campaign in campaigns}
     now = publisher.journal.now()
     pairs = []
-    for past in past_of(publisher, now):
+    for past in load_past(publisher, now):
         if past.campaign in named:
             occurrence = Occurrence(campaign=past.campaign, day=past.day, due=past.at)
-            entry = ForecastEntry(occurrence=occurrence, alternative=past.alternative, at=past.at)
-            headline = past.words.partition("\n")[0]
+            entry = ForecastEntry(occurrence=occurrence, variant=past.variant, at=past.at)
+            headline = past.fingerprint.partition("\n")[0]
             pairs.append((entry, _entry(entry, named[past.campaign], headline, published=True)))
     # From now on, whichever month is shown: rotation and deferral follow from what is published before.
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + timedelta(days=1)
     pairs.extend(
         (entry, _entry(entry, named[entry.occurrence.campaign], "", published=False))
-        for entry in ahead(publisher, campaigns, (now - back).date(), last)
+        for entry in upcoming(publisher, campaigns, (now - back).date(), last)
     )
     within = [
         (entry, shown)
@@ -136,8 +136,8 @@ def _entry(entry: ForecastEntry, campaign: Campaign, headline: str, *, published
         day=entry.occurrence.day,
         due=entry.occurrence.due,
         at=entry.at,
-        alternative=entry.alternative,
-        headline=headlines.get(entry.alternative, headline),
+        variant=entry.variant,
+        headline=headlines.get(entry.variant, headline),
         published=published,
         reason=entry.reason,
     )
@@ -168,7 +168,7 @@ def _page(
 
 
 def _grid(month: date, marked: set[int]) -> Iterator[RenderableType]:
-    yield Text(f"{EN.months[month.month - 1]} {month.year}", style="bold")
+    yield Text(f"{LOCALES['en'].months[month.month - 1]} {month.year}", style="bold")
     yield output.line("  ".join(_DAYS))
     for week in Calendar().monthdayscalendar(month.year, month.month):
         cells = (f"{day or '':>2}{'*' if day in marked else ' '}" for day in week)
@@ -178,6 +178,6 @@ def _grid(month: date, marked: set[int]) -> Iterator[RenderableType]:
 def _line(entry: CalendarEntry, at: datetime) -> Text:
     mark = "✔" if entry.published else "✘" if entry.at is None else "·"
     text = f"{mark} {_DAYS[at.weekday()]} {at:%d %H:%M}  {entry.campaign}"
-    text += f" · {entry.alternative} · {entry.headline}" if entry.alternative else ""
+    text += f" · {entry.variant} · {entry.headline}" if entry.variant else ""
     text += f" ({entry.reason})" if entry.reason else ""
     return Text(plain(text))

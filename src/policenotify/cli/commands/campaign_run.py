@@ -25,7 +25,7 @@ from policenotify.errors import (
     UnsupportedVersion,
 )
 from policenotify.model.history import Outcome
-from policenotify.text.timestamps import local_time
+from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -64,7 +64,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
 
     with closing(call.publisher()) as publisher:
         wrong: dict[str, str] = {}
-        campaigns, actor = load_campaigns(files, wrong=wrong), call.actor
+        campaigns, actor = load_campaigns(files, errors=wrong), call.actor
         call.may_have_published = True
         limit = None if wait is None else timedelta(seconds=wait)
         result = run(publisher, campaigns, actor=actor, wait=limit)
@@ -72,7 +72,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
         call.emit(_answer(result), *_page(result, publisher.zone))
     acts = any(
         receipt.outcome in {Outcome.REFUSED, Outcome.HELD} or receipt.unrendered
-        for publication in result.said
+        for publication in result.published
         for receipt in publication
     )
     return worst(Exit.REJECTED if result.problems else Exit.OK, Exit.ATTENTION if acts else Exit.OK)
@@ -126,7 +126,7 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
                 rounds.fail("files", error)
         supervisor.notify("STOPPING=1")
         failure = worker.failure
-        finished = worker.stop(patience=GRACE)
+        finished = worker.stop(timeout=GRACE)
     if failure is not None:
         raise failure
     return Exit.OK if finished else Exit.ATTENTION
@@ -184,7 +184,7 @@ def _answer(result: RunResult) -> CampaignAnswer:
     from policenotify.publishing.results import PublicationResult
 
     return CampaignAnswer(
-        published=tuple(map(PublicationResult.of, result.said)),
+        published=tuple(map(PublicationResult.of, result.published)),
         waiting=_decisions(result, "wait"),
         skipped=(*_decisions(result, "skip"), *_decisions(result, "merge")),
         problems=result.problems,
@@ -199,27 +199,27 @@ def _decisions(result: RunResult, verdict: str) -> tuple[CampaignDecision, ...]:
         CampaignDecision(
             campaign=decision.occurrence.campaign,
             day=decision.occurrence.day,
-            outcome=decision.verdict,
+            outcome=decision.action,
             reason=decision.reason,
             until=decision.until,
         )
         for decision in result.decisions
-        if decision.verdict == verdict
+        if decision.action == verdict
     )
 
 
 def _page(result: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
-    for publication in result.said:
+    for publication in result.published:
         yield output.heading(publication, zone)
         yield from output.receipts(publication, zone)
     for decision in result.decisions:
-        if decision.verdict in _VERDICTS:
+        if decision.action in _VERDICTS:
             until = f", until {local_time(decision.until, zone)}" if decision.until else ""
             label = f"{decision.occurrence.campaign} · {decision.occurrence.day}"
-            yield Text(f"{label}: {_VERDICTS[decision.verdict]}: {decision.reason}{until}.")
+            yield Text(f"{label}: {_VERDICTS[decision.action]}: {decision.reason}{until}.")
     for name, problem in result.problems.items():
         yield Text(plain(f"{name}: not published. {problem}"))
-    if not result.said and not result.decisions and not result.problems:
+    if not result.published and not result.decisions and not result.problems:
         yield Text("Nothing is due.")
     if result.next_at:
         yield Text(f"Next: {local_time(result.next_at, zone)}.")

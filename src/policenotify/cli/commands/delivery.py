@@ -19,8 +19,8 @@ from policenotify.cli.results import DrainAnswer
 from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
+from policenotify.model.receipt import local_time
 from policenotify.publishing.results import InstallationStatus
-from policenotify.text.timestamps import local_time
 from policenotify.validation import did_you_mean
 
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
@@ -51,16 +51,20 @@ def drain(call: CliContext, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        waits = journal.due(publisher.channels) or journal.unworded(publisher.channels) or journal.blocked()
-        before = journal.unsettled_deliveries() if waits else frozenset()
+        waits = (
+            journal.deliveries.due(publisher.channels)
+            or journal.deliveries.unrendered(publisher.channels)
+            or journal.channels.blocked()
+        )
+        before = journal.deliveries.unsettled() if waits else frozenset()
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
-        outcomes = Counter(journal.outcomes_of(before))
+        outcomes = Counter(journal.deliveries.outcomes(before))
         answer = DrainAnswer(
             outcomes=outcomes,
             next_due=next_due,
-            blocked=tuple(sorted(journal.blocked())),
-            faults=publisher.faults(),
+            blocked=tuple(sorted(journal.channels.blocked())),
+            faults=publisher.channel_problems(),
         )
         call.emit(answer, *_drained(answer, publisher.zone))
     acts = answer.blocked or answer.faults or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
@@ -119,9 +123,9 @@ def worker(call: CliContext, grace: float) -> Exit:
         ended_by = supervisor.watch(running, signals)
         supervisor.notify("STOPPING=1")
         failure = running.failure
-        finished = running.stop(patience=grace)
+        finished = running.stop(timeout=grace)
     if failure is not None:  # the journal's own alarm, in the log, says what to do
-        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.what}"))
+        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.event}"))
         return Exit.TAKEN_AWAY
     left = "Posts under way have finished." if finished else f"A post was still under way after {grace:g} s."
     document = {"ended_by": ended_by, "finished": finished}
@@ -167,10 +171,10 @@ def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
     with call.journal() as (settings, journal):
         if channel is not None and channel not in settings.channels:
             raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, settings.channels)}")
-        halted = journal.stopped() is not None if channel is None else channel in journal.blocked()
+        halted = journal.stopped() is not None if channel is None else channel in journal.channels.blocked()
         journal.resume(actor, channel)
         if reason:
-            journal.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
+            journal.audit.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
         stopped = journal.stopped()
     unchanged = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
     resumed = "Everything is resumed." if channel is None else f"{channel} is resumed."
@@ -199,7 +203,7 @@ def resolve(call: CliContext, delivery: int, posted: bool) -> Exit:  # noqa: FBT
     """
     actor = call.actor
     with call.journal() as (_, journal):
-        outcome = journal.resolve(delivery, actor, posted=posted)
+        outcome = journal.deliveries.resolve(delivery, actor, posted=posted)
     result = "counts as posted" if posted else "is sent again by the next publish or drain"
     if outcome is Outcome.SUPERSEDED:
         result = "is not sent again: a newer message of its incident is published by now"

@@ -29,7 +29,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.receipt import Publication
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 
 STORY = (
@@ -91,7 +91,7 @@ def _x(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     credentials = dict(zip(names, (*server.consumer, *server.access), strict=True))
     return DemoNetwork(
-        configured("x", "x", {"handle": server.handle, "service": server.url, **credentials}),
+        configure_channel("x", "x", {"handle": server.handle, "service": server.url, **credentials}),
         lambda: [ReaderPost(id=post.id, text=post.text, parent=post.parent) for post in server.posts],
     )
 
@@ -101,7 +101,9 @@ def _mastodon(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
 
     server = stack.enter_context(FakeMastodonServer("police34", now=clock.now))
     return DemoNetwork(
-        configured("mastodon", "mastodon", {"server": server.url, "handle": server.handle, "token": server.token}),
+        configure_channel(
+            "mastodon", "mastodon", {"server": server.url, "handle": server.handle, "token": server.token}
+        ),
         lambda: [
             ReaderPost(id=post.id, text=post.text, parent=post.parent, warning=post.warning) for post in server.posts
         ],
@@ -114,7 +116,7 @@ def _bluesky(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
     server = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
     options = {"handle": server.handle, "password": server.password, "service": server.url}
     return DemoNetwork(
-        configured("bluesky", "bluesky", options),
+        configure_channel("bluesky", "bluesky", options),
         lambda: [ReaderPost(id=post.uri, text=post.text, parent=post.parent, card=post.card) for post in server.posts],
     )
 
@@ -126,7 +128,7 @@ def _sms(stack: ExitStack, _clock: StoryClock) -> DemoNetwork:
     gateway = server.url.replace("http://", f"json://{server.user}:{server.password}@")
     options = {"url": f"{gateway}{server.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
     return DemoNetwork(
-        configured("sms", "sms", options, recipients=lambda: PHONES),
+        configure_channel("sms", "sms", options, recipients=lambda: PHONES),
         lambda: [ReaderPost(id=str(n), text=message.text) for n, message in enumerate(server.phone(PHONES[0]))],
     )
 
@@ -153,7 +155,7 @@ def _mail(stack: ExitStack, clock: StoryClock) -> DemoNetwork:
         )
 
     return DemoNetwork(
-        configured("mail", "email", options, recipients=lambda: READERS),
+        configure_channel("mail", "email", options, recipients=lambda: READERS),
         lambda: [read(mail) for mail in server.mailbox(READERS[0])],
     )
 

@@ -20,11 +20,11 @@ from policenotify.cli.results import DoctorAnswer, DoctorLine
 from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import survey
-from policenotify.publishing.fault import readers_of
+from policenotify.model.receipt import local_time
+from policenotify.networks.registry import check_networks
+from policenotify.publishing.preparation import read_recipients
 from policenotify.publishing.results import InstallationStatus
-from policenotify.settings import Settings, exposed, languages_of, profiles_of, read_settings, unnamed
-from policenotify.text.timestamps import local_time
+from policenotify.settings import Settings, exposed_files, languages_of, missing_labels, profiles_of, read_settings
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -76,7 +76,7 @@ def _check(call: CliContext) -> Iterator[DoctorLine]:
         yield from _networks(frozenset())
         return
     yield _ok("settings", str(settings.place))
-    for file in exposed(settings):
+    for file in exposed_files(settings):
         yield _note(f"file {file.path.name}", str(file))
     yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
@@ -111,12 +111,12 @@ def _languages(settings: Settings) -> Iterator[DoctorLine]:
         if language.file or tag in used:
             what = f"language {tag}"
             yield _note(what, str(language)) if language.lent else _ok(what, str(language))
-    if missing := list(unnamed(profiles_of(settings), settings)):
+    if missing := list(missing_labels(profiles_of(settings), settings)):
         yield _note("categories", f"without a label, so that another language's is used: {', '.join(missing)}")
 
 
 def _networks(used: Iterable[str]) -> Iterator[DoctorLine]:
-    for network, problem in survey():
+    for network, problem in check_networks():
         what = f"network {network.name}"
         if not problem:
             yield _ok(what, f"of the package {network.package}")
@@ -132,13 +132,13 @@ def _journal(journal: Journal) -> Iterator[DoctorLine]:
         sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
     if not sound:
         raise JournalError("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
-    yield _ok("journal", f"opens, and can be read; {journal.verify()} sealed batches, all unchanged")
+    yield _ok("journal", f"opens, and can be read; {journal.audit.verify()} sealed batches, all unchanged")
 
 
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[DoctorLine]:
-    blocked = journal.blocked()
+    blocked = journal.channels.blocked()
     for config in channels:
-        people, fault = readers_of(config, journal.had_people)
+        people, fault = read_recipients(config, journal.deliveries.had_recipients)
         if config.problem:
             yield _wrong(f"channel {config.name}", fault)
             continue
@@ -154,7 +154,7 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
 def _account(config: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> DoctorLine:
     what = f"channel {config.name}"
     try:
-        channel = config.open(journal.clock, journal.state_store(config.name))
+        channel = config.open(journal.clock, journal.channels.state_store(config.name))
         try:
             account = channel.whoami()
         finally:

@@ -13,7 +13,7 @@ from policenotify.cli.commands.journal_export import UNCHANGED, export, public_k
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.times import age_of, check_category, selection_options
-from policenotify.text.timestamps import local_time
+from policenotify.model.receipt import local_time
 
 
 @click.group("journal", epilog=exit_codes(UNCHANGED))
@@ -58,23 +58,23 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     with call.journal() as (settings, opened):
         before = age_of(older_than, opened.now())
         check_category(category, settings, opened)
-        done = opened.purge(before, actor, category=category, dry_run=dry_run)
+        done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     lines = [
         f"{done.incidents} incidents, {done.messages} messages outside incidents",
         f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
-        f"{done.people} recipients, {done.pictures} pictures",
+        f"{done.recipients} recipients, {done.pictures} pictures",
     ]
     head = f"{'Would be purged' if dry_run else 'Purged'}, of before {local_time(before, zone)}:"
-    kept = f"Kept: {done.left}, old enough, but something is to be sent or is held. See: policenotify status"
+    kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
     call.emit(
         document,
         Text(head, style="bold"),
         *(output.line(f"  {line}") for line in lines),
-        *([Text(kept)] if done.left else []),
+        *([Text(kept)] if done.kept else []),
     )
-    return Exit.ATTENTION if done.left else Exit.OK
+    return Exit.ATTENTION if done.kept else Exit.OK
 
 
 @journal.command(
@@ -94,7 +94,7 @@ def vacuum(call: CliContext) -> Exit:
       policenotify journal vacuum
     """
     with call.journal() as (_, opened):
-        before, after = opened.vacuum()
+        before, after = opened.retention.vacuum()
     text = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
     call.emit({"before": before, "after": after}, Text(text))
     return Exit.OK
@@ -113,8 +113,8 @@ def seal(call: CliContext) -> Exit:
       policenotify journal seal
     """
     with call.journal() as (_, opened):
-        events = opened.seal()
-        digest = opened.sealed()
+        events = opened.audit.seal()
+        digest = opened.audit.last_seal()
     last = [output.line(f"The last seal: {digest}")] if digest else []
     call.emit({"events": events, "digest": digest}, Text(f"{events} events sealed."), *last)
     return Exit.OK
@@ -144,7 +144,7 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move back.db
     """
     from policenotify.journal.keys import Keys
-    from policenotify.journal.transfer import move as move_journal
+    from policenotify.journal.migrate import move as move_journal
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)

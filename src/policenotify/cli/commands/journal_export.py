@@ -54,7 +54,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
     with call.journal() as (settings, journal):
         before = age_of(older_than, journal.now()) if older_than is not None else None
         check_category(category, settings, journal)
-        journal.seal()
+        journal.audit.seal()
         lines = _CountedLines(journal.export(before=before, category=category))
         if file == _STANDARD:
             sys.stdout.buffer.writelines(lines)
@@ -63,7 +63,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
             _write(Path(file), lines)
         digest = lines.digest.hexdigest()
         result = {"lines": lines.count, "digest": digest, "category": category}
-        journal.record(actor, "exported", {**result, "before": before.isoformat() if before else None})
+        journal.audit.record(actor, "exported", {**result, "before": before.isoformat() if before else None})
     text = f"{lines.count} lines, SHA-256 {digest}."
     if file == _STANDARD:
         click.echo(text, err=True)
@@ -131,7 +131,7 @@ def verify(call: CliContext, file: str | None, public_key: str | None) -> Exit:
         if public_key is not None:
             raise click.UsageError("--public-key verifies an exported file: name it, too.")
         with call.journal() as (_, journal):
-            batches, digest = journal.verify(), journal.sealed()
+            batches, digest = journal.audit.verify(), journal.audit.last_seal()
         last = [output.line(f"The last seal: {digest}")] if digest else []
         call.emit({"batches": batches, "digest": digest}, Text(f"{batches} sealed batches, all unchanged."), *last)
         return Exit.OK

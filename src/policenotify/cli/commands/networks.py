@@ -22,8 +22,8 @@ from policenotify.cli.commands.networks_new import new
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError, UnknownNetwork
-from policenotify.networks.options import claims_of, schema_of
-from policenotify.networks.registry import Network, survey
+from policenotify.networks.options import default_capabilities, options_schema
+from policenotify.networks.registry import Network, check_networks
 from policenotify.networks.registry import networks as installed_networks
 from policenotify.publishing.results import Result
 from policenotify.validation import did_you_mean
@@ -114,7 +114,7 @@ def network_info(network: Network, problem: str) -> NetworkInfo:
     if not problem:
         try:
             kind = network.load()
-            schema = schema_of(kind)
+            schema = options_schema(kind)
         except SettingsError as error:  # such as one of two packages that claim the same name
             problem = str(error)
     if problem:
@@ -129,7 +129,7 @@ def network_info(network: Network, problem: str) -> NetworkInfo:
         problem="",
         missing=missing,
         about=" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
-        capabilities=claims_of(kind),
+        capabilities=default_capabilities(kind),
         discovers_capabilities=bool(getattr(kind, "learns", False)),
         options=tuple(
             NetworkOption(
@@ -286,7 +286,7 @@ def networks(context: click.Context, call: CliContext) -> Exit:
     """
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand has the exit code
-    infos = [network_info(network, problem) for network, problem in survey()]
+    infos = [network_info(network, problem) for network, problem in check_networks()]
     more = Text("\nThe options of one: policenotify networks NAME")
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
     return Exit.OK

@@ -106,7 +106,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
         allowed=preview.allowed,
         message=preview.message,
         findings=preview.findings,
-        posts=tuple(_post(rendered, publisher) for rendered in preview.wordings),
+        posts=tuple(_post(rendered, publisher) for rendered in preview.posts),
         pending=tuple(map(PendingPost.of, preview.pending)),
         refusals=tuple(map(RefusedPost.of, preview.refusals)),
         deletions=tuple(map(DeletedPost.of, preview.deletions)),
@@ -129,7 +129,7 @@ def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standa
 def _post(rendered: RenderedPost, publisher: Publisher) -> PreviewedPost:
     wordings = []
     for kind, post in _wordings(rendered):
-        used, limit = _capabilities(rendered, publisher).budget.use(post.text)
+        used, limit = _capabilities(rendered, publisher).budget.usage(post.text)
         fields = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
         wordings.append(PreviewedWording(kind=kind, used=used, limit=limit, post=fields))
     target = rendered.target
@@ -140,7 +140,7 @@ def _post(rendered: RenderedPost, publisher: Publisher) -> PreviewedPost:
 
 def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     """Yield each post as its readers would read it, and the findings of the checks."""
-    for rendered in preview.wordings:
+    for rendered in preview.posts:
         capabilities, target = _capabilities(rendered, publisher), rendered.target
         for kind, post in _wordings(rendered):
             several = rendered.reply is not None or rendered.continuations
@@ -159,10 +159,10 @@ def preview_lines(preview: Preview, publisher: Publisher) -> Iterator[Renderable
     for target in preview.deletions:
         yield Text(plain(f"{target.channel} · {target.language} · deletes an earlier post"))
     for pending in preview.pending:
-        yield Text(plain(f"✘ {pending.target.channel} · {pending.target.language} · it would wait"), style="bold")
-        yield output.paragraph(pending.reason)
+        yield Text(plain(f"✘ {pending.channel} · {pending.language} · it would wait"), style="bold")
+        yield output.paragraph(pending.problem)
         yield output.paragraph(pending.remedy, "→ ")
-    if not (preview.wordings or preview.deletions or preview.pending or preview.refusals):
+    if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
         yield Text("It would be published on no channel: no route takes it.")
     yield from output.findings(preview.findings)
     if not preview.allowed:

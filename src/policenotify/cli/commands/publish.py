@@ -180,7 +180,7 @@ def _publish(
             repeated=publication.repeated,
             publication=PublicationResult.of(publication),
             times=() if publication.repeated else times,
-            faults={name: fault for name, fault in publisher.faults().items() if name in channels},
+            faults={name: fault for name, fault in publisher.channel_problems().items() if name in channels},
         )
         call.emit(answer, *_page(answer, publisher))
     return Exit.OK if publication.ok and not answer.faults else Exit.ATTENTION
@@ -191,7 +191,7 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
 
     from policenotify.cli import output
     from policenotify.cli.times import time_lines
-    from policenotify.text.timestamps import local_time
+    from policenotify.model.receipt import local_time
 
     publication, zone = answer.publication, publisher.zone
     lines = [output.line(f"Publication: {publication.id}")]

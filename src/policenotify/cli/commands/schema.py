@@ -33,7 +33,6 @@ def _message() -> dict[str, Any]:
 
 def _settings() -> dict[str, Any]:
     """Return the schema of the settings file, each channel with the options of its network."""
-    from policenotify.networks.options import options_of
     from policenotify.render.locales import CategoryProfile
     from policenotify.settings import Settings
 
@@ -49,7 +48,7 @@ def _settings() -> dict[str, Any]:
     schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
     tables = [_channel(name, options, channel, definitions) for name, options in _networks()]
     _set_values(schema["properties"]["channels"], {"anyOf": tables})
-    profile = options_of(CategoryProfile).model_json_schema(ref_template="#/$defs/{model}")
+    profile = CategoryProfile.model_json_schema()
     definitions.update(profile.pop("$defs", {}))
     profile["properties"].pop("code")
     profile.pop("required", None)  # a missing key keeps the shipped value
@@ -66,13 +65,13 @@ def _set_values(tables: dict[str, Any], schema: dict[str, Any]) -> None:
 
 def _networks() -> list[tuple[str, dict[str, Any]]]:
     from policenotify.errors import SettingsError
-    from policenotify.networks.options import schema_of
+    from policenotify.networks.options import options_schema
     from policenotify.networks.registry import networks
 
     schemas = []
     for network in networks():
         try:
-            schemas.append((network.name, schema_of(network.load())))
+            schemas.append((network.name, options_schema(network.load())))
         except SettingsError:
             continue  # `policenotify networks` shows what is wrong with it
     return schemas
@@ -98,10 +97,10 @@ def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
     return {**annotations, "anyOf": [inline, *_ELSEWHERE]}
 
 
-def _locale() -> dict[str, Any]:
-    from policenotify.settings.language_schema import words_schema
+def _language() -> dict[str, Any]:
+    from policenotify.render.locales.loader import locale_schema
 
-    return words_schema()
+    return locale_schema()
 
 
 def _receipt() -> dict[str, Any]:
@@ -132,7 +131,7 @@ def _result(name: str) -> Callable[[], dict[str, Any]]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "message": _message,
     "settings": _settings,
-    "locale": _locale,
+    "language": _language,
     "publication": _result("PublicationResult"),
     "receipt": _receipt,
     "post": _post,

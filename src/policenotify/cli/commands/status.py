@@ -17,9 +17,8 @@ from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.lookup import configured_channels, not_found, with_notes
 from policenotify.cli.results import ChannelDeliveries, IncidentsAnswer, StatusAnswer
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.receipt import Publication
+from policenotify.model.receipt import Publication, local_time
 from policenotify.publishing.results import InstallationStatus, PublicationResult, by_urgency
-from policenotify.text.timestamps import local_time
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -62,10 +61,10 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     with call.journal() as (settings, journal):
         channels, wrong = configured_channels(settings)
         installation = InstallationStatus.read(journal, channels, limit=None if everything else _LIMIT)
-        latest = with_notes(journal.latest(last), channels)
+        latest = with_notes(journal.publications.latest(last), channels)
         ids = _unfinished(journal, latest)
-        older = with_notes(filter(None, map(journal.publication, ids if everything else ids[:_LIMIT])), channels)
-        summaries = journal.channel_summaries()
+        older = with_notes(filter(None, map(journal.publications.get, ids if everything else ids[:_LIMIT])), channels)
+        summaries = journal.deliveries.channel_summaries()
         zone = settings.zone
     answer = StatusAnswer(
         **vars(installation),
@@ -107,9 +106,9 @@ def _status_of(call: CliContext, name: str) -> Exit:
 
 
 def _publications_of(journal: Journal, name: str, zone: tzinfo) -> tuple[Publication, ...]:
-    history = journal.history(name)
+    history = journal.incidents.history(name)
     ids = [entry.publication for entry in history.entries] or [name]
-    publications = tuple(filter(None, map(journal.publication, ids)))
+    publications = tuple(filter(None, map(journal.publications.get, ids)))
     if not publications:
         raise not_found(journal, name, history, zone)
     return publications
@@ -117,7 +116,7 @@ def _publications_of(journal: Journal, name: str, zone: tzinfo) -> tuple[Publica
 
 def _unfinished(journal: Journal, latest: Iterable[Publication]) -> list[str]:
     """Return the ids of other publications that are not finished, those that need a person first."""
-    needs_person = dict(journal.unfinished_ids())
+    needs_person = dict(journal.publications.unfinished_ids())
     for publication in latest:
         needs_person.pop(publication.id, None)
     return sorted(needs_person, key=lambda name: not needs_person[name])
@@ -182,7 +181,7 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
         raise click.UsageError("Give --overdue or --all: an incident that has ended has no deadline.")
     with call.journal() as (settings, journal):
         now = journal.now()
-        known = by_urgency(journal.incidents(only_open=not everything), now)
+        known = by_urgency(journal.incidents.list(only_open=not everything), now)
         zone = settings.zone
     late = [incident for incident in known if incident.overdue]
     shown = late if overdue else known

@@ -14,7 +14,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
-from policenotify.render.locales import matching, profile_of
+from policenotify.render.locales import best_match, profile_of
 from policenotify.render.places import place_of
 
 _COLUMNS = 3  # of the widest page
@@ -58,10 +58,10 @@ class Section:
     @property
     def place(self) -> str:
         """Where it is."""
-        locales = self.publisher.words
+        locales = self.publisher.locales
         return place_of(
-            self.first.location, matching(self.first.language, locales) or next(iter(locales.values()))
-        ).whole()
+            self.first.location, best_match(self.first.language, locales) or next(iter(locales.values()))
+        ).one_line()
 
     @property
     def incident(self) -> str:

@@ -19,9 +19,8 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.receipt import Receipt
+from policenotify.model.receipt import Receipt, local_time
 from policenotify.text import sms
-from policenotify.text.timestamps import local_time
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """The urgency of a message, as the banner of a mail shows it (ISO 22324): red, yellow, green, neutral."""
@@ -87,7 +86,7 @@ def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
     return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
 
 
-def notes_of(receipt: Receipt, capabilities: Capabilities, zone: tzinfo) -> Iterator[str]:
+def load_skips(receipt: Receipt, capabilities: Capabilities, zone: tzinfo) -> Iterator[str]:
     """Yield what else there is to know of a receipt."""
     if receipt.standalone and receipt.ref and capabilities.replies:
         yield "It stands alone: there was nothing to answer, or it could not be answered."
@@ -250,7 +249,7 @@ class Card:
     @property
     def use(self) -> tuple[int, int]:
         """How much of the channel's budget the text takes, and the budget."""
-        return self.device.channel.capabilities.budget.use(self.text)
+        return self.device.channel.capabilities.budget.usage(self.text)
 
     @property
     def use_in_words(self) -> str:
@@ -268,7 +267,7 @@ class Card:
         """What else there is to know of its receipt."""
         if self.receipt is None:
             return []
-        return list(notes_of(self.receipt, self.device.channel.capabilities, self.device.zone))
+        return list(load_skips(self.receipt, self.device.channel.capabilities, self.device.zone))
 
     @property
     def needs_attention(self) -> bool:

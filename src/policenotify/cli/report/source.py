@@ -92,7 +92,7 @@ class ReportEntry:
     def _posts(self) -> tuple[RenderedPost, ...]:
         """The posts, with each continuation as a post of its own that answers the one before."""
         posts = []
-        for rendered in self.preview.wordings:
+        for rendered in self.preview.posts:
             posts.append(replace(rendered, continuations=()))
             target = rendered.target
             for number, post in enumerate(rendered.continuations, 1):
@@ -105,10 +105,7 @@ class ReportEntry:
         if self.publication:
             return self.publication.receipts
         refusals = (_receipt(target, Outcome.REFUSED, target.refused) for target in self.preview.refusals)
-        pending = (
-            _receipt(pending.target, Outcome.WAITING, pending.reason, pending.remedy)
-            for pending in self.preview.pending
-        )
+        pending = (_receipt(target, Outcome.WAITING, target.problem, target.remedy) for target in self.preview.pending)
         return (*refusals, *pending)
 
 

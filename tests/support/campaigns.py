@@ -1,0 +1,98 @@
+"""Campaigns for tests, and a machine that runs them without a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from policenotify.campaigns import (
+    Action,
+    Campaign,
+    Decision,
+    Occurrence,
+    PastPublication,
+    SkipRecord,
+    Variant,
+    decide,
+    inhibited_campaigns,
+    occurrences,
+    order_campaigns,
+)
+from policenotify.campaigns.runner import communes_in
+from policenotify.model.message import Message
+from policenotify.model.places import contains
+
+
+def tip(name: str) -> dict[str, Any]:
+    return {"name": name, "message": {"category": "burglary_prevention", "headline": f"Conseil {name}"}}
+
+
+def campaign(**changes: Any) -> Campaign:
+    given = {
+        "name": "ete",
+        "messages": [tip("a"), tip("b"), tip("c")],
+        "start": date(2026, 1, 1),
+        "schedule": [{"rrule": "FREQ=DAILY"}],
+        "quiet": {"begins": "00:00", "ends": "00:00"},
+        "pacing": {"spacing": "0m", "repeat_after": "0m"},
+        "at": "18:00",
+    }
+    return Campaign.model_validate({**given, **changes})
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def everywhere(_campaign: Campaign, _alternative: Variant) -> frozenset[str]:
+    return frozenset({"x", "bluesky"})
+
+
+_KNOWN: dict[int, tuple[Campaign, tuple[Occurrence, ...]]] = {}
+
+
+def _all(mine: Campaign) -> tuple[Occurrence, ...]:
+    """The occurrences of a campaign around its time; worked out once for each version of it."""
+    if id(mine) not in _KNOWN:
+        _KNOWN[id(mine)] = mine, occurrences(mine, mine.start, mine.start + timedelta(days=20))
+    return _KNOWN[id(mine)][1]
+
+
+@dataclass
+class Machine:
+    """What was said and remarked, and nothing else: a restart changes nothing."""
+
+    past: list[PastPublication] = field(default_factory=list)
+    notes: list[SkipRecord] = field(default_factory=list)
+
+    def run(self, campaigns: Sequence[Campaign], now: datetime, alerts: Sequence[Message] = ()) -> tuple[Decision, ...]:
+        campaigns = order_campaigns(campaigns)
+        named = {one.name: one for one in campaigns}
+        made = decide(
+            campaigns,
+            [one for mine in campaigns for one in _all(mine) if one.due < now + timedelta(days=1)],
+            now=now,
+            past=self.past,
+            skips=self.notes,
+            inhibited=inhibited_campaigns(campaigns, alerts, contains, communes_in),
+            reach=everywhere,
+        )
+        for one in made:
+            mine = named[one.occurrence.campaign]
+            if one.action is Action.PUBLISH:
+                alternative = mine.variant(one.variant)
+                self.past.append(
+                    PastPublication(
+                        campaign=mine.name,
+                        day=one.occurrence.day,
+                        variant=one.variant,
+                        at=now,
+                        channels=everywhere(mine, alternative),
+                        fingerprint=alternative.fingerprint,
+                    )
+                )
+            else:
+                self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, action=one.action))
+        return made

@@ -1,0 +1,238 @@
+"""A desk without networks: it drafts, journals, claims and settles as the publisher and its runners do."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import event, select
+
+from policenotify.channel import Operation, Picture, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.findings import Finding
+from policenotify.journal import open_journal, schema
+from policenotify.journal.engine import open_engine
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_status
+from policenotify.model.message import Message
+from policenotify.model.rate import Rate
+from policenotify.testing.fakes import FakeClock
+
+ACCOUNT = "police34.example"
+LEASE = timedelta(minutes=2)
+Told = Literal["posted", "refused", "unavailable", "unconfirmed"]
+
+_written_over = re.compile(
+    r"\s*(UPDATE|DELETE\s+FROM|REPLACE|INSERT\s+OR\s+REPLACE\s+INTO)\s+\"?pn_event\b", re.IGNORECASE
+)
+
+
+def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    assert not _written_over.match(statement), statement
+
+
+class Desk:
+    """One installation with a journal in *folder*, or at *url*; its clock moves only when told to."""
+
+    def __init__(
+        self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", query: str = "", first: int = 1
+    ) -> None:
+        self.path = folder / "journal.db"
+        self.url = url or (f"sqlite:///{self.path}{query}" if query else str(self.path))
+        self.keys = keys
+        self.clock = clock
+        self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)
+        event.listen(self.journal._engine, "before_cursor_execute", _only_added)
+        self._ids = itertools.count(first)
+
+    def as_a_stranger(self, script: str) -> None:
+        """Change the database behind the journal's back."""
+        engine = open_engine(self.url)
+        with closing(engine.raw_connection()) as connection:
+            for statement in script.split("; "):
+                connection.cursor().execute(statement)
+            connection.commit()
+        engine.dispose()
+
+    # --- saying
+
+    def draft(  # a publication has many sides
+        self,
+        stage: Stage = Stage.OPENING,
+        incident: str | None = "I1",
+        *,
+        channels: Sequence[str] = ("sky",),
+        languages: Sequence[str] = ("fr",),
+        people: Mapping[str, Sequence[str]] | None = None,
+        severity: Severity = Severity.MODERATE,
+        corrects: str | None = None,
+        key: str | None = None,
+        headline: str = "Accident sur l’A9",
+        lives: timedelta | None = None,
+        account: str = ACCOUNT,
+        skips: Sequence[str] = (),
+        skip: str = "",
+        pictures: tuple[Picture, ...] = (),
+        findings: tuple[Finding, ...] = (),
+        **fields: Any,
+    ) -> NewPublication:
+        at, publication = self.clock.now(), f"{next(self._ids):026d}"
+        incident = None if stage is Stage.STANDALONE else incident
+        message = Message(
+            category="traffic_accident",
+            severity=severity,
+            headline=headline,
+            lifecycle=Lifecycle(stage=stage, incident=incident, corrects=corrects),
+            **fields,
+        )
+        before = self.journal.incidents.history(incident) if incident else None
+        answers = tuple(entry.publication for entry in before.entries) if before else ()
+        course = IncidentStatus.STANDALONE if stage is Stage.STANDALONE else IncidentStatus.UNKNOWN
+        if before:
+            course = next_status(before.status, stage, incident=incident)
+        elif corrects:
+            answers, course = (
+                (corrects,),
+                IncidentStatus.CANCELLED if stage is Stage.CANCELLATION else IncidentStatus.STANDALONE,
+            )
+        posts: list[RenderedPost] = []
+        for channel, (part, language) in itertools.product(channels, enumerate(languages)):
+            named = f"{publication} {channel} {language} {part}"
+            leg = Target(
+                channel=channel,
+                account=account,
+                language=language,
+                operation=Operation.POST,
+                part=part,
+                reply_to=answers,
+            )
+            post = Post(
+                key=hashlib.sha256(named.encode()).hexdigest(),
+                account=account,
+                stage=stage,
+                category="traffic_accident",
+                language=language,
+                text=headline,
+                created_at=at,
+            )
+            posts.append(RenderedPost(target=leg, standalone=post, reply=post if answers else None))
+        return NewPublication(
+            id=publication,
+            key=key or f"key {publication}",
+            digest=message.digest(),
+            message=message,
+            status=course,
+            expected_sequence=len(answers) + 1 if incident else 0,
+            actor="cne Roux",
+            at=at,
+            not_after=at + lives if lives else None,
+            due_at=at + timedelta(hours=2) if course is IncidentStatus.OPEN else None,
+            findings=findings,
+            rules={"fr": "1"},
+            posts=() if skip else tuple(posts),
+            targets=tuple(replace(post.target, skip=skip) for post in posts) if skip else (),
+            recipients={channel: tuple(mass) for channel, mass in (people or {}).items()},
+            pictures=pictures,
+            skips_without_opening=frozenset(skips),
+        )
+
+    def publish(self, *args: Any, **kwargs: Any) -> str:
+        return self.journal.publications.add(self.draft(*args, **kwargs))
+
+    # --- delivering
+
+    def claim(
+        self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
+    ) -> ClaimedDelivery | None:
+        return self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
+
+    def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
+        claimed = self.claim(channel, owner)
+        assert claimed is not None, f"nothing to claim on {channel}"
+        return claimed
+
+    def begin(self, claimed: ClaimedDelivery, *, rate: Rate | None = None) -> ClaimedDelivery:
+        wording = claimed.wording or ("reply" if claimed.reply and claimed.reply_to else "standalone")
+        request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
+        return self.journal.deliveries.begin(claimed, request, wording, rate=rate)
+
+    def settle(self, claimed: ClaimedDelivery, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
+        if outcome is Outcome.POSTED:
+            said = {"ref": self.ref(claimed), **said}
+        self.journal.deliveries.record_result(claimed, AttemptResult(outcome=outcome, **said))
+
+    def ref(self, claimed: ClaimedDelivery) -> PostRef:
+        return PostRef(account=ACCOUNT, id=f"post of {claimed.id}")
+
+    def deliver(self, channel: str = "sky", outcome: Outcome = Outcome.POSTED, **said: Any) -> ClaimedDelivery:
+        claimed = self.begin(self.take(channel))
+        self.settle(claimed, outcome, **said)
+        return claimed
+
+    def ask(self, claimed: ClaimedDelivery, people: Iterable[Recipient], rate: Rate | None = None) -> list[str]:
+        """Ask the network for these people; returns their addresses."""
+        asked = []
+        for person in people:
+            assert self.journal.deliveries.start_recipient(
+                claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate
+            )
+            asked.append(person.address)
+        return asked
+
+    def mail(
+        self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25
+    ) -> list[str]:
+        """One attempt of the channel's next mass delivery; returns the addresses written to, in order."""
+        claimed, written = self.begin(self.take(channel)), []
+        while people := self.journal.deliveries.next_recipients(claimed, chunk, hold_doubt=hold_doubt):
+            written += [person.address for person in people]
+            outcomes = [
+                RecipientOutcome(key=person.key, outcome=(told or {}).get(person.address, "posted"))
+                for person in people
+            ]
+            self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
+        again = self.clock.now() + timedelta(seconds=30)
+        ref = PostRef(account=ACCOUNT, id="0" * 64)
+        self.journal.deliveries.record_result(
+            claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref)
+        )
+        return written
+
+    # --- looking
+
+    def outcomes(self, publication: str) -> dict[str, Outcome]:
+        found = self.journal.publications.get(publication)
+        assert found is not None
+        return {receipt.channel: receipt.outcome for receipt in found}
+
+    def outcome(self, publication: str, channel: str = "sky") -> Outcome:
+        return self.outcomes(publication)[channel]
+
+    def person(self, publication: str, address: str) -> Outcome | None:
+        """What became of a publication for one person."""
+        one, person = schema.delivery, schema.recipient
+        query = (
+            select(person.c.state)
+            .join(one, one.c.id == person.c.delivery)
+            .where(one.c.publication == publication, person.c.key == recipient_key(self.keys, address))
+        )
+        with self.journal.read() as connection:
+            state = connection.execute(query).scalar()
+        return Outcome(state) if state else None
+
+    def dump(self, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of the tables (by default of every table), to see whether anything changed."""
+        wanted = [schema.metadata.tables[name] for name in tables] if tables else schema.metadata.sorted_tables
+        with self.journal.read() as connection:
+            return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in wanted}

@@ -1,0 +1,101 @@
+"""E-mail keeps the contract."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Self
+
+from pydantic import SecretStr
+
+from policenotify.channel import Channel
+from policenotify.networks.email.channel import Email
+from policenotify.testing import (
+    Call,
+    ChannelContract,
+    FakeClock,
+    FakeMailServer,
+    Fault,
+    InMemoryStateStore,
+    Mail,
+    VisiblePost,
+)
+
+
+class MailFixture:
+    """Mailboxes, and a mail server that lets only the desk in."""
+
+    faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
+    retry_after: timedelta | None = None
+    secrets = ()
+
+    def __init__(self) -> None:
+        self.server = FakeMailServer(login=("desk", "s3cret"))
+        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.server.__exit__(kind, error, traceback)
+
+    @property
+    def visible_posts(self) -> list[VisiblePost]:
+        return [_shown(mail) for mail in self.server.mails]
+
+    def refuse_recipient(self, address: str) -> None:
+        self.server.refuse(address)
+
+    def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
+        match trouble:
+            case Fault.REFUSED:
+                self.server.refuse("*", times=1)
+            case Fault.RATE_LIMITED:
+                self.server.refuse("*", 451, "4.7.1 greylisted", times=1)
+            case Fault.UNREACHABLE:
+                self.server.refuse_connections()
+            case Fault.UNAUTHORIZED:
+                self.server.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
+            case Fault.NO_RESPONSE:
+                self.server.delay("DATA", 1.0)
+            case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER:
+                self.server.hang_up("DATA", delivered=trouble is Fault.DISCONNECTED_AFTER)
+            case _:
+                raise AssertionError(f"A mail server does not suffer {trouble}.")
+
+    def recover(self) -> None:
+        self.server.recover()
+
+
+def _shown(mail: Mail) -> VisiblePost:
+    message = mail.message
+    parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
+    texts = {
+        part.get_content_subtype(): part.get_content().replace("\r\n", "\n").removesuffix("\n")
+        for part in parts
+        if part.get_content_maintype() == "text"
+    }
+    images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
+    return VisiblePost(
+        texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
+        id=str(message["Message-ID"]),
+        parents=tuple(str(message["References"] or "").split()),
+        pictures=tuple(images),
+        breaks_lines=True,
+        reader=mail.recipient,
+        whole=mail.raw,
+    )
+
+
+class TestEmail(ChannelContract):
+    secrets = ("s3cret",)
+
+    def make_network(self) -> MailFixture:
+        return MailFixture()
+
+    def open(self, network: MailFixture) -> Channel:
+        url = (
+            f"mailto://desk:s3cret@{network.server.host}:{network.server.port}?from=alertes@police.example&name=Police"
+        )
+        return Email(url=SecretStr(url), timeout=0.6, clock=network.clock)

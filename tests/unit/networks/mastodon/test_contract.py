@@ -1,0 +1,105 @@
+"""Mastodon keeps the contract: on a server that it knows, on one that it does not know yet, on GoToSocial and snac."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import ClassVar, Literal
+
+from pydantic import SecretStr
+
+from policenotify.channel import Channel
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.mastodon.instance import Instance
+from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
+from policenotify.testing.servers._mastodon_rules import RULES, instance
+from policenotify.testing.servers.http import Reply
+
+
+class MastodonFixture(HttpFixture):
+    """What readers of Mastodon see; its limits are told by the time at which they end, and in no other way."""
+
+    server: FakeMastodonServer
+    refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)
+    denial: ClassVar[Answer] = Answer.json({"error": "The access token is invalid"}, 401)
+
+    def __init__(self, software: Literal["mastodon", "gotosocial", "snac"] = "mastodon", *, known: bool = True) -> None:
+        super().__init__(FakeMastodonServer(software=software, now=lambda: self.clock.now()))  # noqa: PLW0108 - the clock is made there
+        self.routes = {
+            "post": ("POST", "/api/v1/statuses"),
+            "find": ("GET", "/api/v1/accounts/*/statuses"),
+            "edit": ("PUT", "/api/v1/statuses/*"),
+            "delete": ("DELETE", "/api/v1/statuses/*"),
+        }
+        if known:
+            rules = RULES[software]
+            said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
+            self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return self.server.secrets
+
+    @property
+    def visible_posts(self) -> list[VisiblePost]:
+        return [
+            VisiblePost(
+                texts=(post.text,),
+                id=post.id,
+                parents=(post.parent,) if post.parent else (),
+                pictures=tuple((image.alt, image.data) for image in post.images),
+            )
+            for post in self.server.posts
+        ]
+
+    def _reply(self, trouble: Fault) -> Reply:
+        if trouble is Fault.RATE_LIMITED:
+            at = (self.clock.now() + timedelta(seconds=90)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            return Answer.json({"error": "Too many requests"}, 429, headers={"X-RateLimit-Reset": at})
+        return super()._reply(trouble)
+
+
+class OnMastodon:
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture()
+
+    def open(self, network: MastodonFixture) -> Channel:
+        return Mastodon(
+            server=network.url,
+            handle=network.server.handle,
+            token=SecretStr(network.server.token),
+            timeout=0.6,
+            clock=network.clock,
+            store=network.state_store,
+        )
+
+
+class TestOnMastodon(OnMastodon, ChannelContract):
+    pass
+
+
+class TestOnAServerNotKnownYet(OnMastodon, ChannelContract):
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture(known=False)
+
+
+class TestOnGoToSocial(OnMastodon, ChannelContract):
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture("gotosocial")
+
+
+class TestOnSnac(OnMastodon, ChannelContract):
+    def make_network(self) -> MastodonFixture:
+        return MastodonFixture("snac")
+
+
+def test_each_server_is_taken_for_what_it_is() -> None:
+    claims = {}
+    for software in ("mastodon", "gotosocial", "snac"):
+        network = MastodonFixture(software)
+        can = OnMastodon().open(network).capabilities
+        claims[software] = (can.idempotency_window > timedelta(minutes=30), can.edits, can.deletes, can.images)
+    assert claims == {
+        "mastodon": (True, True, True, 4),
+        "gotosocial": (False, False, True, 6),
+        "snac": (False, False, False, 4),
+    }

@@ -1,0 +1,310 @@
+"""The Bluesky stand answers as the real server does; the expected words were read from @atproto/pds 0.5.35."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+KEY = "3mabcdefgh222"
+PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
+FAMILY = "👨‍👩‍👧‍👦"
+
+
+class Caller:
+    """The owner of the account, who says to the server whatever a test wants."""
+
+    def __init__(self, stand: FakeBlueskyServer, http: httpx.Client) -> None:
+        self.stand = stand
+        self.http = http
+        self.tokens = self.call("server.createSession", {"identifier": stand.handle, "password": stand.password})
+
+    def call(self, name: str, body: object = None, *, bearer: str = "accessJwt", **query: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {getattr(self, 'tokens', {}).get(bearer, bearer)}"}
+        url = f"{self.stand.url}/xrpc/com.atproto.{name}"
+        if isinstance(body, bytes):
+            got = self.http.post(url, content=body, headers=headers | {"Content-Type": "*/*"})
+        elif body is not None:
+            got = self.http.post(url, json=body, headers=headers)
+        else:
+            got = self.http.get(url, params=query, headers=headers)
+        return {"status": got.status_code, "headers": got.headers, **got.json()}
+
+    def put(self, record: dict[str, Any], rkey: str = KEY, **more: Any) -> dict[str, Any]:
+        place = {"repo": self.stand.did, "collection": "app.bsky.feed.post", "rkey": rkey}
+        return self.call("repo.putRecord", place | {"record": record} | more)
+
+    def delete(self, rkey: str = KEY) -> dict[str, Any]:
+        place = {"repo": self.stand.did, "collection": "app.bsky.feed.post", "rkey": rkey}
+        return self.call("repo.deleteRecord", place)
+
+    def upload(self, data: bytes = PNG) -> dict[str, Any]:
+        blob: dict[str, Any] = self.call("repo.uploadBlob", data)["blob"]
+        return blob
+
+
+@pytest.fixture
+def stand() -> Iterator[FakeBlueskyServer]:
+    with FakeBlueskyServer(now=lambda: NOW) as stand:
+        yield stand
+
+
+@pytest.fixture
+def caller(stand: FakeBlueskyServer) -> Iterator[Caller]:
+    with httpx.Client() as http:
+        yield Caller(stand, http)
+
+
+def a_record(**more: Any) -> dict[str, Any]:
+    return {"$type": "app.bsky.feed.post", "text": "x", "createdAt": "2026-03-02T06:30:00.000Z", **more}
+
+
+def with_facet(feature: dict[str, Any], start: int = 0) -> dict[str, Any]:
+    return a_record(facets=[{"index": {"byteStart": start, "byteEnd": 9}, "features": [feature]}])
+
+
+def with_link(uri: str) -> dict[str, Any]:
+    return with_facet({"$type": "app.bsky.richtext.facet#link", "uri": uri})
+
+
+def with_tag(tag: str, start: int = 0) -> dict[str, Any]:
+    return with_facet({"$type": "app.bsky.richtext.facet#tag", "tag": tag}, start)
+
+
+def with_images(*images: dict[str, Any]) -> dict[str, Any]:
+    return a_record(embed={"$type": "app.bsky.embed.images", "images": list(images)})
+
+
+def with_card(**card: Any) -> dict[str, Any]:
+    return a_record(embed={"$type": "app.bsky.embed.external", "external": card})
+
+
+BLOB = {"$type": "blob", "ref": {"$link": "bafkreihd"}, "mimeType": "image/png", "size": 108}
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    (a_record(text="x" * 301), "grapheme too big (maximum 300, got 301) at $.record.text"),
+    (a_record(text=FAMILY * 121), "string too big (maximum 3000, got 3025) at $.record.text"),
+    (a_record(text="x" * 3001), "string too big (maximum 3000, got 3001) at $.record.text"),
+    ({"createdAt": "2026-03-02T06:30:00Z"}, 'Missing required key "text" at $.record'),
+    ({"text": "x"}, 'Missing required key "createdAt" at $.record'),
+    (a_record(langs=["DE"]), 'Invalid language (got "DE") at $.record.langs[0]'),
+    (a_record(langs=["de_CH"]), 'Invalid language (got "de_CH") at $.record.langs[0]'),
+    (a_record(langs=["de", "x"]), 'Invalid language (got "x") at $.record.langs[1]'),
+    (a_record(langs=["de", "fr", "it", "rm"]), "array too big (maximum 3, got 4) at $.record.langs"),
+    (a_record(tags=list("abcdefghi")), "array too big (maximum 8, got 9) at $.record.tags"),
+    (a_record(createdAt="2026-03-02T06:30:00"), 'Invalid datetime (got "2026-03-02T06:30:00") at $.record.createdAt'),
+    (a_record(createdAt="2026-03-02"), 'Invalid datetime (got "2026-03-02") at $.record.createdAt'),
+    (
+        a_record(createdAt="2026-03-02T06:30:00-00:00"),
+        'Invalid datetime (got "2026-03-02T06:30:00-00:00") at $.record.createdAt',
+    ),
+    (with_link("www.x.example"), 'Invalid uri (got "www.x.example") at $.record.facets[0].features[0].uri'),
+    (with_link("https://x/a b"), 'Invalid uri (got "https://x/a b") at $.record.facets[0].features[0].uri'),
+    (with_tag("x" * 65), "grapheme too big (maximum 64, got 65) at $.record.facets[0].features[0].tag"),
+    (with_tag("x" * 641), "string too big (maximum 640, got 641) at $.record.facets[0].features[0].tag"),
+    (with_tag("x", start=-1), "integer too small (minimum 0, got -1) at $.record.facets[0].index.byteStart"),
+    (
+        with_images(*[{"image": BLOB, "alt": ""}] * 5),
+        "array too big (maximum 4, got 5) at $.record.embed.images",
+    ),
+    (
+        with_images({"image": BLOB | {"size": 2_434_349}, "alt": ""}),
+        "blob too big (maximum 2000000, got 2434349) at $.record.embed.images[0].image",
+    ),
+    (
+        with_images({"image": BLOB | {"mimeType": "*/*"}, "alt": ""}),
+        'Expected "image/*" (got "*/*") at $.record.embed.images[0].image.mimeType',
+    ),
+    (with_images({"image": BLOB}), 'Missing required key "alt" at $.record.embed.images[0]'),
+    (
+        with_images({"image": BLOB, "alt": "", "aspectRatio": {"width": 0, "height": 1}}),
+        "integer too small (minimum 1, got 0) at $.record.embed.images[0].aspectRatio.width",
+    ),
+    (with_card(uri="https://x", description=""), 'Missing required key "title" at $.record.embed.external'),
+    (with_card(uri="x", title="", description=""), 'Invalid uri (got "x") at $.record.embed.external.uri'),
+    (
+        with_card(uri="https://x", title="", description="", thumb=BLOB | {"size": 1_472_766}),
+        "blob too big (maximum 1000000, got 1472766) at $.record.embed.external.thumb",
+    ),
+]
+
+
+@pytest.mark.parametrize(("record", "reason"), REFUSALS, ids=[reason[:60] for _, reason in REFUSALS])
+def test_a_refusal_has_the_servers_words(caller: Caller, record: dict[str, Any], reason: str) -> None:
+    got = caller.put(record)
+    assert (got["status"], got["error"]) == (400, "InvalidRequest")
+    assert got["message"] == f"Invalid app.bsky.feed.post record: {reason}"
+    assert caller.stand.posts == ()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        a_record(text=FAMILY * 120),
+        a_record(text=""),
+        a_record(langs=["de-CH", "gsw", "zxx"]),
+        a_record(createdAt="2026-03-02T06:30:00+00:00"),
+        with_link("tel:117"),
+        with_link("https://x.example/straße"),
+        with_tag("x", start=50),
+        a_record(embed={"$type": "app.bsky.embed.nonsense"}),
+    ],
+)
+def test_what_the_server_lets_through(caller: Caller, record: dict[str, Any]) -> None:
+    assert caller.put(record)["status"] == 200
+    assert len(caller.stand.posts) == 1
+
+
+def test_a_key_must_be_a_tid(caller: Caller) -> None:
+    refused = 'Invalid record key for app.bsky.feed.post: Invalid TID string (got "my-own-key") at $'
+    assert caller.put(a_record(), "my-own-key")["message"] == refused
+
+
+def test_putting_again_and_over(caller: Caller, stand: FakeBlueskyServer) -> None:
+    first = caller.put(a_record(), swapRecord=None)
+    assert "commit" in first
+    again = caller.put(dict(reversed(a_record().items())), swapRecord=None)
+    assert (again["status"], again["cid"]) == (200, first["cid"])
+    assert "commit" not in again
+    other = caller.put(a_record(text="y"), swapRecord=None)
+    assert (other["error"], other["message"]) == ("InvalidSwap", f"Record was at {first['cid']}")
+    assert caller.put(a_record(text="y"), swapRecord="bafyother")["error"] == "InvalidSwap"
+    assert caller.put(a_record(text="y"), swapRecord=first["cid"])["status"] == 200
+    assert caller.put(a_record(text="z"))["status"] == 200  # without swapRecord it overwrites
+    assert (stand.commits, stand.posts[0].text) == (3, "z")
+
+
+def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, stand: FakeBlueskyServer) -> None:
+    caller.put(a_record())
+    assert "commit" in caller.delete()
+    assert "commit" not in caller.delete()
+    got = caller.call("repo.getRecord", repo=stand.did, collection="app.bsky.feed.post", rkey=KEY)
+    assert (got["status"], got["error"]) == (400, "RecordNotFound")
+    caller.put(a_record(), swapRecord=None)
+    assert len(stand.posts) == 1
+
+
+def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, stand: FakeBlueskyServer) -> None:
+    blob = caller.upload()
+    assert (blob["mimeType"], blob["size"]) == ("image/png", 108)
+    assert caller.upload() == blob
+    record = with_images({"image": blob, "alt": "La route"})
+    caller.put(record)
+    stand.forget_blobs()
+    assert stand.posts[0].images[0].data == PNG
+    caller.delete()
+    got = caller.put(record)
+    assert (got["error"], got["message"]) == ("BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
+    assert caller.upload(b"no picture")["mimeType"] == "*/*"
+    assert caller.call("repo.uploadBlob", PNG + bytes(5 * 1024 * 1024))["status"] == 413
+
+
+def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, stand: FakeBlueskyServer) -> None:
+    def reply(text: str, root: str, parent: str, minute: int) -> dict[str, Any]:
+        ends = {"root": {"uri": root, "cid": "bafy"}, "parent": {"uri": parent, "cid": "bafy"}}
+        return a_record(text=text, createdAt=f"2026-03-02T06:3{minute}:00Z", reply=ends)
+
+    opening = caller.put(a_record(text="opening"), "3mabcdefgh222")["uri"]
+    update = caller.put(reply("update", opening, opening, 1), "3mabcdefgh223")["uri"]
+    caller.put(reply("wrong root", update, update, 2), "3mabcdefgh224")
+    caller.put(reply("wrong parent", opening, "at://did:plc:x/app.bsky.feed.post/3", 3), "3mabcdefgh225")
+    caller.put(reply("end", opening, update, 4), "3mabcdefgh226")
+    assert [post.text for post in stand.thread(opening)] == ["opening", "update", "end"]
+    assert [post.text for post in stand.posts] == ["opening", "update", "wrong root", "wrong parent", "end"]
+    caller.delete("3mabcdefgh222")
+    assert stand.thread(opening) == ()
+
+
+def test_what_hangs_under_a_deleted_post_is_on_nobodys_page(stand: FakeBlueskyServer) -> None:
+    def record(text: str, *above: str) -> dict[str, Any]:
+        at = f"2026-03-02T06:30:0{len(text)}.000Z"
+        reply = {"reply": {"root": {"uri": above[0]}, "parent": {"uri": above[-1]}}} if above else {}
+        return {"$type": "app.bsky.feed.post", "text": text, "createdAt": at, **reply}
+
+    opening = stand.write(record("a"), "3kdgeujwlq32a")
+    update = stand.write(record("bb", opening), "3kdgeujwlq32b")
+    end = stand.write(record("ccc", opening, update), "3kdgeujwlq32c")
+    assert [post.uri for post in stand.profile] == [opening, update, end]
+    stand.remove(update)
+    assert [post.uri for post in stand.profile] == [opening]
+    assert [post.uri for post in stand.posts] == [opening, end]
+
+
+def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, stand: FakeBlueskyServer) -> None:
+    link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://x.example"}
+    facets = [{"index": {"byteStart": start, "byteEnd": end}, "features": [link]} for start, end in ((5, 9), (4, 8))]
+    caller.put(a_record(text="🚨 x.ex", facets=facets))
+    assert stand.posts[0].links == (
+        RichTextLink("x.ex", "https://x.example"),
+        RichTextLink(" x.e", "https://x.example"),
+    )
+    caller.put(a_record(text="🚨", facets=[{"index": {"byteStart": 1, "byteEnd": 4}, "features": [link]}]))
+    assert "\ufffd" in stand.posts[0].links[0].covers
+
+
+def test_sessions(caller: Caller, stand: FakeBlueskyServer) -> None:
+    def error(name: str, token: str) -> tuple[int, str]:
+        got = caller.call(name, b"" if name.endswith("refreshSession") else None, bearer=token)
+        return got["status"], got.get("error", "")
+
+    assert error("server.getSession", "accessJwt") == (200, "")
+    assert error("server.getSession", "refreshJwt") == (400, "InvalidToken")
+    assert error("server.getSession", "eyJ.e30.x") == (400, "InvalidToken")
+    assert error("server.refreshSession", "accessJwt") == (400, "InvalidToken")
+    assert error("server.refreshSession", "refreshJwt") == (200, "")
+    assert error("server.refreshSession", "refreshJwt") == (200, "")  # two hours' grace
+    with_body = caller.call("server.refreshSession", {}, bearer="refreshJwt")
+    assert with_body["message"] == "A request body was provided when none was expected"
+    stand.expire_access()
+    assert error("server.getSession", "accessJwt") == (400, "ExpiredToken")
+    stand.revoke_refresh()
+    assert error("server.refreshSession", "refreshJwt") == (400, "ExpiredToken")
+    missing = caller.http.get(f"{stand.url}/xrpc/com.atproto.server.getSession")
+    assert (missing.status_code, missing.json()["error"]) == (401, "AuthMissing")
+    wrong = caller.call("server.createSession", {"identifier": stand.handle, "password": "other"})
+    assert (wrong["status"], wrong["message"]) == (401, "Invalid identifier or password")
+
+
+@pytest.mark.parametrize("closed", ["takendown", "suspended"])
+def test_a_closed_account(caller: Caller, stand: FakeBlueskyServer, closed: Any) -> None:
+    stand.closed = closed
+    login = {"identifier": stand.handle, "password": stand.password}
+    for got in (
+        caller.call("server.createSession", login),
+        caller.call("server.refreshSession", b"", bearer="refreshJwt"),
+        caller.put(a_record()),
+    ):
+        assert got["status"] == 401
+        assert got["error"].startswith("Account")
+
+
+def test_limits_are_told_and_kept(caller: Caller, stand: FakeBlueskyServer) -> None:
+    got = caller.put(a_record())
+    assert got["headers"]["ratelimit-policy"] == "3000;w=300"
+    assert got["headers"]["ratelimit-reset"] == str(int(NOW.timestamp()) + 300)
+    stand.points_left = 5
+    assert caller.put(a_record(text="x" * 301))["headers"]["ratelimit-remaining"] == "3"  # a refusal costs too
+    assert caller.put(a_record())["headers"]["ratelimit-policy"] == "5000;w=3600"
+    limited = caller.put(a_record())
+    assert (limited["status"], limited["error"]) == (429, "RateLimitExceeded")
+    assert limited["headers"]["retry-after"] == "3600"
+    assert "commit" in caller.delete()  # a delete costs one point
+    assert caller.delete()["status"] == 429
+    stand.logins_left = 0
+    assert caller.call("server.createSession", {})["status"] == 429
+
+
+def test_other_accounts_and_handles(caller: Caller, stand: FakeBlueskyServer) -> None:
+    stand.handles["prefet.example"] = "did:plc:prefet"
+    assert caller.call("identity.resolveHandle", handle="prefet.example")["did"] == "did:plc:prefet"
+    assert caller.call("identity.resolveHandle", handle=stand.handle)["did"] == stand.did
+    assert caller.call("identity.resolveHandle", handle="nobody.example")["message"] == "Unable to resolve handle"
+    foreign = {"repo": "did:plc:prefet", "collection": "app.bsky.feed.post", "rkey": KEY}
+    assert caller.call("repo.putRecord", foreign | {"record": a_record()})["error"] == "AccountNotFound"
+    assert caller.call("repo.getRecord", **foreign)["message"] == "Could not locate record"
+    assert caller.call("server.describeServer")["blobUploadLimit"] == 5_242_880

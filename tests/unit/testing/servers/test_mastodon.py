@@ -1,0 +1,339 @@
+"""The Mastodon stand answers as the real servers do, as far as a client can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+PNG = b"\x89PNG\r\n\x1a\n--\r\n" + b"0" * 100
+
+
+class Caller:
+    """The owner of the account, who says to the server whatever a test wants."""
+
+    def __init__(self, stand: FakeMastodonServer, http: httpx.Client) -> None:
+        self.stand = stand
+        self.http = http
+        self.token = stand.token
+
+    def call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.token}", **how.pop("headers", {})}
+        got = self.http.request(method, f"{self.stand.url}/api/{path}", headers=headers, **how)
+        said = got.json() if got.headers["Content-Type"] == "application/json" else got.text
+        return {"http": got.status_code, "headers": got.headers, "list": said, **(said if type(said) is dict else {})}
+
+    def post(self, status: str = "x", *, key: str = "", **more: Any) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key} if key else {}
+        form = {f"{name}[]" if type(value) is list else name: value for name, value in more.items()}
+        return self.call("POST", "v1/statuses", data={"status": status, **form}, headers=headers)
+
+    def edit(self, id_: str, status: str, **more: Any) -> dict[str, Any]:
+        return self.call("PUT", f"v1/statuses/{id_}", json={"status": status, **more})
+
+    def upload(self, data: bytes = PNG, kind: str = "image/png", description: str = "La route") -> dict[str, Any]:
+        files = {"file": ("a.png", data, kind)}
+        return self.call("POST", "v2/media", files=files, data={"description": description})
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW)
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client() as http:
+        yield http
+
+
+@pytest.fixture
+def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(now=clock.now) as stand:
+        yield stand
+
+
+@pytest.fixture
+def caller(stand: FakeMastodonServer, http: httpx.Client) -> Caller:
+    return Caller(stand, http)
+
+
+def test_a_status_as_it_is_said_and_as_it_is_seen(caller: Caller, stand: FakeMastodonServer) -> None:
+    got = caller.post(" Salut &\nbonjour #A9 #12 (#B) @police34\n\nhttps://x.example/a?b=c ", visibility="unlisted")
+    assert got["http"] == 200
+    assert got["url"] == f"{stand.url}/@police34/{got['id']}"
+    assert got["created_at"] == "2026-03-02T06:30:00.000Z"
+    assert got["content"].startswith("<p>Salut &amp;<br>bonjour <a")
+    assert '<span class="invisible">https://</span>' in got["content"]
+    (seen,) = stand.posts
+    assert seen.text.startswith("Salut &\nbonjour #A9")
+    assert (seen.visibility, seen.language, seen.tags) == ("unlisted", "fr", ())
+    caller.post("🔴 #A12 #2025 (#A12) #A_12.")
+    assert stand.posts[1].tags == ("A12", "A_12")
+
+
+def test_a_key_publishes_once_for_an_hour(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
+    first = caller.post("Une", key="k")
+    assert caller.post("Deux", key="k")["id"] == first["id"]
+    assert caller.post("Deux", key="l")["id"] != first["id"]
+    clock.pass_by(3599)
+    assert caller.post("Une", key="k")["id"] == first["id"]
+    stand.replay_bug = True
+    assert caller.post("Une", key="k")["http"] == 500
+    stand.remove(first["id"])
+    stand.replay_bug = False
+    assert caller.post("Une", key="k")["http"] == 404
+    clock.pass_by(1)
+    assert caller.post("Une", key="k")["http"] == 200
+    assert [post.text for post in stand.posts] == ["Deux", "Une"]
+
+
+def test_a_refused_post_uses_no_key(caller: Caller) -> None:
+    assert caller.post("x" * 501, key="k")["error"] == "Validation failed: Text character limit of 500 exceeded"
+    assert caller.post("x" * 500, key="k")["http"] == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "code", "error"),
+    [
+        ("x" * 490, {"spoiler_text": "y" * 11}, 422, "limit of 500"),
+        ("  ", {}, 422, "can't be blank"),
+        ("x", {"in_reply_to_id": "1"}, 404, "does not appear to exist"),
+        ("x", {"media_ids": ["7"]}, 422, "Media 7 not found"),
+    ],
+)
+def test_what_it_refuses(
+    caller: Caller, stand: FakeMastodonServer, status: str, more: dict[str, Any], code: int, error: str
+) -> None:
+    got = caller.post(status, **more)
+    assert got["http"] == code
+    assert error in got["error"]
+    assert stand.posts == ()
+
+
+def test_a_long_url_and_a_family_count_little(caller: Caller) -> None:
+    assert caller.post("👨‍👩‍👧‍👦" * 476 + f" https://www.police.fr/{'a' * 1000}")["http"] == 200
+
+
+@pytest.mark.parametrize(("said", "kept"), [("nl-NL", "nl"), ("zz", "fr"), ("English", "fr"), ("", "fr"), ("oc", "oc")])
+def test_a_language_is_bare_or_the_accounts_own(caller: Caller, said: str, kept: str) -> None:
+    assert caller.post("x", language=said)["language"] == kept
+
+
+def test_tokens_and_scopes(caller: Caller, stand: FakeMastodonServer) -> None:
+    stand.scopes = {"read"}
+    assert caller.call("GET", "v1/accounts/verify_credentials")["username"] == "police34"
+    assert caller.post()["error"] == "This action is outside the authorized scopes"
+    stand.scopes = {"write"}
+    assert caller.post()["http"] == 200
+    stand.disabled = True
+    assert (caller.post()["http"], caller.post()["error"]) == (403, "Your login is currently disabled")
+    caller.token = "other"
+    assert (caller.post()["http"], caller.post()["error"]) == (401, "The access token is invalid")
+    assert stand.secrets == (stand.token,)
+
+
+def test_limits_have_windows_and_no_retry_after(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
+    ref = caller.post()["id"]
+    headers = caller.edit(ref, "y")["headers"]
+    assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("300", "298")
+    assert headers["Date"] == "Mon, 02 Mar 2026 06:30:00 GMT"
+    stand.use_up("statuses")
+    got = caller.post()
+    assert (got["http"], got["error"]) == (429, "Too many requests")
+    assert got["headers"]["X-RateLimit-Reset"] == "2026-03-02T09:00:00.000000Z"
+    assert "Retry-After" not in got["headers"]
+    assert caller.edit(ref, "z")["http"] == 429
+    clock.pass_by(3 * 3600)
+    assert caller.edit(ref, "z")["http"] == 200
+    stand.use_up("all")
+    assert caller.call("GET", f"v1/statuses/{ref}")["http"] == 429
+
+
+def test_deletes_and_uploads_have_limits_of_their_own(caller: Caller, stand: FakeMastodonServer) -> None:
+    def delete() -> dict[str, Any]:
+        return caller.call("DELETE", "v1/statuses/1")
+
+    assert (caller.upload()["http"], delete()["http"]) == (200, 404)
+    stand.use_up("media")
+    assert (caller.upload()["http"], delete()["http"]) == (429, 404)
+    stand.use_up("deletes")
+    assert delete()["http"] == 429
+    assert caller.post()["http"] == 200
+
+
+def test_an_upload_takes_its_time(caller: Caller, stand: FakeMastodonServer) -> None:
+    stand.polls = 2
+    media = caller.upload()
+    assert (media["http"], media["url"], media["description"]) == (202, None, "La route")
+    assert "not finished" in caller.post("x", media_ids=[media["id"]])["error"]
+    assert [caller.call("GET", f"v1/media/{media['id']}")["http"] for _ in range(3)] == [206, 206, 200]
+    caller.post("x", media_ids=[media["id"]])
+    assert stand.posts[0].images == (VisibleImage("La route", PNG, "image/png"),)
+    assert caller.call("GET", f"v1/media/{media['id']}")["http"] == 404  # it is the post's now
+    assert "already attached" in caller.post("y", media_ids=[media["id"]])["error"]
+
+
+def test_uploads_that_are_refused(caller: Caller, stand: FakeMastodonServer) -> None:
+    assert "content type" in caller.upload(kind="text/plain")["error"]
+    assert "content type" in caller.upload(b"")["error"]
+    assert "16 MB" in caller.upload(b"x" * (16 * 1024 * 1024 + 1))["error"]
+    assert "limit of 1500" in caller.upload(description="x" * 1501)["error"]
+    ids = [caller.upload()["id"] for _ in range(5)]
+    assert "more than 4" in caller.post("x", media_ids=ids)["error"]
+    stand.forget_media()
+    assert f"{ids[0]}" in caller.post("x", media_ids=ids[:1])["error"]
+    stand.processing_fails = True
+    assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
+
+
+def test_an_edit_takes_away_what_it_does_not_say(caller: Caller, stand: FakeMastodonServer, clock: FakeClock) -> None:
+    media = caller.upload()["id"]
+    ref = caller.post("x", spoiler_text="Accident", visibility="private", language="oc", media_ids=[media])
+    clock.pass_by(60)
+    caller.edit(ref["id"], "x", spoiler_text="Accident", media_ids=[media])
+    assert stand.posts[0].history == ()  # nothing has changed
+    alt = [{"id": media, "description": "Le pont"}]
+    caller.edit(ref["id"], "x", spoiler_text="Accident", media_ids=[media], media_attributes=alt)
+    assert stand.posts[0].images[0].alt == "Le pont"
+    caller.edit(ref["id"], "y", sensitive="1")
+    (seen,) = stand.posts
+    assert (seen.text, seen.warning, seen.sensitive, seen.images) == ("y", "", True, ())
+    assert (seen.visibility, seen.language) == ("private", "oc")
+    assert seen.edited_at == NOW + timedelta(seconds=60)
+    assert seen.history[0] == PostVersion("x", "Accident", NOW)
+    versions = caller.call("GET", f"v1/statuses/{ref['id']}/history")["list"]
+    assert [each["content"] for each in versions] == ["<p>x</p>", "<p>x</p>", "<p>y</p>"]
+    long = [{"id": media, "description": "x" * 1501}]
+    assert caller.edit(ref["id"], "z", media_ids=[media], media_attributes=long)["http"] == 422
+    assert caller.edit("1", "z")["http"] == 404
+
+
+def test_a_deleted_post_is_gone(caller: Caller, stand: FakeMastodonServer) -> None:
+    ref = caller.post("Adieu")["id"]
+    assert caller.call("GET", f"v1/statuses/{ref}/source")["text"] == "Adieu"
+    assert caller.call("DELETE", f"v1/statuses/{ref}")["text"] == "Adieu"
+    for method, path in (("DELETE", ref), ("GET", ref), ("GET", f"{ref}/source"), ("GET", f"{ref}/history")):
+        assert caller.call(method, f"v1/statuses/{path}")["http"] == 404
+    assert stand.posts == ()
+
+
+def test_a_thread_is_what_hangs_under_a_post(caller: Caller, stand: FakeMastodonServer) -> None:
+    first = caller.post("1")["id"]
+    second = caller.post("2", in_reply_to_id=first)["id"]
+    other = caller.post("autre")["id"]
+    third = caller.post("3", in_reply_to_id=second)["id"]
+    assert [post.id for post in stand.thread(first)] == [first, second, third]
+    assert [post.id for post in stand.thread(other)] == [other]
+
+
+def test_the_timeline_has_pages(caller: Caller, stand: FakeMastodonServer) -> None:
+    account = caller.call("GET", "v1/accounts/verify_credentials")["id"]
+    ids = [stand.write(str(number)) for number in range(45)][::-1]
+    page = caller.call("GET", f"v1/accounts/{account}/statuses", params={"limit": 99})
+    assert [each["id"] for each in page["list"]] == ids[:40]
+    assert f"max_id={ids[39]}" in page["headers"]["Link"]
+    rest = caller.call("GET", f"v1/accounts/{account}/statuses", params={"max_id": ids[39]})
+    assert [each["id"] for each in rest["list"]] == ids[40:]
+    assert caller.call("GET", f"v1/accounts/{account}/statuses", params={"max_id": ids[44]})["list"] == []
+    assert caller.call("GET", "v1/accounts/1/statuses")["http"] == 404
+
+
+def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, stand: FakeMastodonServer) -> None:
+    stand.drops_posts = True
+    got = caller.post("x", key="k")
+    assert got["http"] == 200
+    assert caller.call("GET", f"v1/statuses/{got['id']}")["http"] == 404
+    assert stand.posts == ()
+
+
+def test_what_it_says_of_itself(caller: Caller, stand: FakeMastodonServer) -> None:
+    newer, older = caller.call("GET", "v2/instance"), caller.call("GET", "v1/instance/")
+    assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
+    assert newer["configuration"]["media_attachments"]["description_limit"] == 1500
+    assert "description_limit" not in older["configuration"]["media_attachments"]
+    stand.hides_limits = True
+    assert (caller.call("GET", "v2/instance/")["http"], caller.call("GET", "v1/instance")["http"]) == (404, 403)
+
+
+def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> None:
+    with FakeMastodonServer(software="gotosocial", now=lambda: NOW) as stand:
+        caller = Caller(stand, http)
+        assert caller.post("👨‍👩‍👧‍👦" * 80)["http"] == 400
+        assert caller.post("x" * 474 + " https://www.police.fr/1234567890")["http"] == 400
+        assert caller.post("x", language="zz")["http"] == 400
+        assert caller.post("x", in_reply_to_id="1")["http"] == 404
+        ids = {caller.post("x", key="k")["id"] for _ in range(2)}
+        assert len(ids) == 2
+        assert all(id_.startswith("01") for id_ in ids)
+        assert "X-RateLimit-Reset" not in caller.post()["headers"]
+        assert caller.call("GET", "v2/instance")["version"] == "0.20.0"
+
+
+def test_snac_takes_everything_and_takes_nothing_back(http: httpx.Client) -> None:
+    with FakeMastodonServer(software="snac", now=lambda: NOW) as stand:
+        caller = Caller(stand, http)
+        media = caller.upload()["id"]
+        ref = caller.post("x" * 9000, in_reply_to_id="1", visibility="unlisted", media_ids=[media])["id"]
+        (seen,) = stand.posts
+        assert (seen.visibility, seen.language, seen.parent, len(seen.images)) == ("public", "en", None, 1)
+        caller.edit(ref, "y")
+        assert len(stand.posts[0].images) == 1
+        assert caller.call("GET", f"v1/statuses/{ref}/history")["http"] == 404
+        assert caller.call("DELETE", f"v1/statuses/{ref}")["http"] == 404
+        assert caller.call("GET", "v2/instance")["http"] == 404
+        assert "snac" in caller.call("GET", "v1/instance")["version"]
+
+
+def test_takahe_answers_what_is_gone_and_reads_no_address_with_a_slash(http: httpx.Client) -> None:
+    with FakeMastodonServer(software="takahe", now=lambda: NOW) as stand:
+        caller = Caller(stand, http)
+        opening = caller.post("Une")["id"]
+        update = caller.post("Deux", in_reply_to_id=opening, key="k")
+        assert (update["in_reply_to_id"], update["language"]) == (opening, None)
+        assert caller.post("Deux", in_reply_to_id=opening, key="k")["id"] != update["id"]
+        assert caller.call("DELETE", f"v1/statuses/{opening}")["http"] == 200
+        assert caller.call("GET", f"v1/statuses/{opening}")["http"] == 404
+        assert caller.post("Trois", in_reply_to_id=opening)["http"] == 200
+        assert len(stand.posts) == 3
+        assert stand.profile == ()
+        assert caller.post("x" * 501)["http"] == 400
+        assert caller.call("GET", "v2/instance")["version"] == "takahe/0.11.0"
+        assert caller.call("GET", "v2/instance/")["http"] == 404
+        stand.token = "another-token-9876543210"
+        refused = http.post(
+            f"{stand.url}/api/v1/statuses", headers={"Authorization": "Bearer server-token-0123456789"}, data={}
+        )
+        assert (refused.status_code, refused.text) == (400, "Invalid Bearer token")
+        assert refused.headers["Content-Type"].startswith("text/html")
+
+
+def test_what_answers_a_deleted_post_starts_a_thread_on_mastodon_alone(http: httpx.Client) -> None:
+    for software, shown in (("mastodon", ["Deux"]), ("gotosocial", [])):
+        with FakeMastodonServer(software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # one of both
+            caller = Caller(stand, http)
+            opening = caller.post("Une")["id"]
+            caller.post("Deux", in_reply_to_id=opening)
+            assert [post.text for post in stand.profile] == ["Une", "Deux"]
+            stand.remove(opening)
+            assert [post.text for post in stand.profile] == shown
+
+
+def test_what_people_do_by_hand(stand: FakeMastodonServer) -> None:
+    id_ = stand.write("Une", warning="Attention", at=NOW - timedelta(days=1))
+    stand.rewrite(id_, "Une")
+    assert stand.posts[0].edited_at is None
+    stand.rewrite(id_, "Deux")
+    (seen,) = stand.posts
+    assert (seen.text, seen.warning, seen.edited_at) == ("Deux", "Attention", NOW)
+    assert seen.history == (PostVersion("Une", "Attention", NOW - timedelta(days=1)),)
+    stand.remove(id_)
+    assert stand.posts == ()

@@ -1,0 +1,352 @@
+"""The contract suite: a network that keeps its promises passes, and each promise that is broken is found out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from textwrap import dedent
+from xml.etree import ElementTree as ET
+
+import pytest
+from pydantic import SecretStr
+
+import policenotify.testing
+from policenotify.channel import Capabilities
+from policenotify.errors import MissingExtra
+from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpFixture, OneCallFixture
+from policenotify.testing.contract.case import NOT_CLAIMED
+from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
+from policenotify.text import Budget, graphemes, utf8_bytes
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parents[2] / "examples" / "policenotify-ntfy"
+
+FAULTS = """
+ConnectsAtOnce           test_construction_does_no_io                may reach no network
+ChangesItsName           test_construction_does_no_io                account's name changes
+CannotEdit               test_claims_have_methods                    no method for: SupportsEdit
+ClaimsNonsense           test_claims_have_methods                    negative time
+PrintsItsToken           test_no_secret_leaks                        the channel's repr
+LogsItsToken             test_no_secret_leaks                        the log
+LogsItsTokenWhenItLooks  test_no_secret_leaks                        the log
+LinksWithItsToken        test_no_secret_leaks                        the PostRef
+IsCalledByItsToken       test_no_secret_leaks                        the Account
+TellsItsTokenWhenItPrepares  test_prepare_reports_failures               the Unavailable that was raised
+StoresItsToken           test_no_secret_leaks                        the Request
+RaisesItsToken           test_refusal_raises_refused                 the Refused that was raised
+KeepsTheCause            test_unknown_result_raises_unconfirmed      raise … from None
+ClosesOnce               test_close_is_always_possible               closed already
+LeavesASocket            test_close_releases_resources               left open
+LeavesAThread            test_close_releases_resources               end the threads
+GreetsItsReaders         test_whoami_posts_nothing                   whoami has posted
+HasNoName                test_whoami_posts_nothing                   has no name
+BelievesItself           test_whoami_proves_the_credentials          Raise an error when a call fails
+RefusesForAPassword      test_whoami_proves_the_credentials          After UNAUTHORIZED raise Blocked, not Refused
+PublishesTooEarly        test_prepare_publishes_nothing              only send may
+PreparesByChance         test_prepare_is_deterministic               no time, no chance
+DoesNotSayWhatItUploads  test_prepare_is_deterministic               uploads = (…,)
+MakesItsOwnKeys          test_prepare_is_deterministic               carries the account and post.key
+RemembersWhatItPrepared  test_prepare_is_deterministic               read back was not published
+RefusesWhenItCannotUpload  test_prepare_reports_failures               After UNREACHABLE raise Unavailable, not Refused
+Composes                 test_text_arrives_unchanged                 The text
+Escapes                  test_text_arrives_unchanged                 The title
+DropsHtml                test_text_arrives_unchanged                 The formatted text
+ReplacesTheEllipsis      test_any_text_arrives_unchanged             did not arrive as it was
+Shortens                 test_longest_post_arrives_whole             did not arrive whole
+PostsTwice               test_send_publishes_once                    2 times, not once
+SaysNowhere              test_send_publishes_once                    PostRef.id is empty
+SaysAnotherAccount       test_send_publishes_once                    not the channel's account
+SaysAnotherPlace         test_send_publishes_once                    on the network the post is
+DoubtsARefusal           test_refusal_raises_refused                 raise Refused, not Unconfirmed
+GivesNoReason            test_refusal_raises_refused                 gives no reason
+ForgetsTheTime           test_rate_limit_raises_unavailable          retry_at is None
+WaitsItself              test_rate_limit_raises_unavailable          Raise Unavailable with retry_at
+DoubtsWithoutReason      test_unreachable_raises_unavailable         raise Unavailable, not Unconfirmed
+RefusesForAPassword      test_wrong_credentials_raise_blocked        raise Blocked, not Refused
+NeverDoubts              test_unknown_result_raises_unconfirmed      After DISCONNECTED_AFTER raise Unconfirmed
+LetsErrorsThrough        test_unknown_result_raises_unconfirmed      TimeoutError escaped
+BelievesAnyPage          test_unknown_result_raises_unconfirmed      Nothing was raised
+RetriesByItself          test_unknown_result_raises_unconfirmed      repeats by itself
+IsSlow                   test_unknown_result_raises_unconfirmed      Give every call a timeout
+Sulks                    test_channel_recovers_after_failure         does not accept our credentials
+WorksAlone               test_channels_work_in_parallel              Busy
+ForgetsKeys              test_key_publishes_once                     times, not once
+ForgetsKeysSoon          test_key_publishes_once                     times, not once
+LooksBeforeItLeaps       test_key_publishes_once_from_many_threads   times, not once
+FindsNothing             test_find_returns_a_published_post          same PostRef as send
+FindsByItsWords          test_find_returns_none_for_an_unpublished_post  never be sent again
+FindsWhatWasBefore       test_find_ignores_older_posts               a minute before
+TakesSilenceForNo        test_find_raises_when_unreadable            Nothing was raised
+TakesALimitForNo         test_find_raises_when_unreadable            Nothing was raised
+TakesADenialForNo        test_find_raises_when_unreadable            find must raise where it is denied
+RefusesToLook            test_find_raises_when_unreadable            find must not raise Refused
+AnswersTheOpening        test_replies_form_one_thread                The end answers
+StartsEachThreadAnew     test_replies_form_one_thread                reply_to[0] starts the thread
+AnswersAnybody           test_foreign_post_is_not_replied_to         ignore posts in reply_to
+DropsTheWords            test_images_arrive_with_alt_text            Alternative texts are lost
+TakesOnePicture          test_images_arrive_with_alt_text            are lost
+MixesPictures            test_images_arrive_with_alt_text            Pictures are lost
+EditsByPosting           test_edit_replaces_the_post                 no further post
+NeverDoubts              test_edit_replaces_the_post                 After DISCONNECTED raise Unconfirmed
+RefusesToWaitWithAnEdit  test_edit_replaces_the_post                 After RATE_LIMITED raise Unavailable, not Refused
+EditsWithoutTheTime      test_edit_replaces_the_post                 retry_at is None
+TakesADenialForGone      test_delete_removes_the_post                Nothing was raised
+DeletesInVain            test_delete_removes_the_post                still shown
+DeletesAll               test_delete_removes_the_post                0 times, not once
+DeletesOnce              test_delete_removes_the_post                Not there
+PassesOverTheLast        test_recipients_get_private_copies          one outcome for each recipient
+ShowsTheList             test_recipients_get_private_copies          sees another one's address
+StopsAtTheFirstNo        test_refused_recipient_does_not_stop_the_others  refused the post
+NamesWhoIsRefused        test_refused_recipient_does_not_stop_the_others  the outcome of a recipient
+MailsAgain               test_unconfirmed_recipient_is_reported_alone  The post reached
+SendsBeyondTheEnd        test_recipient_list_may_end_early           The post reached
+DoubtsEverybody          test_unreached_recipients_are_not_in_doubt  raise Unavailable, not Unconfirmed
+"""
+FOUND_BY = [tuple(re.split(r"\s{2,}", line, maxsplit=2)) for line in FAULTS.strip().splitlines()]
+
+
+def pytest_runs(folder: Path, report: Path, *what: str, **variables: str) -> dict[tuple[str, str], str]:
+    """Run pytest on its own; what each test said, by class and name without parameters: empty, it passed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    done = subprocess.run(  # noqa: S603 - our own interpreter and tests
+        [*command, "-c", "/dev/null", "--import-mode=importlib", f"--junitxml={report}", *what],
+        cwd=folder,
+        env=os.environ | variables,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    said: dict[tuple[str, str], str] = {}
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it just now
+        key = case.attrib["classname"].rpartition(".Test")[2], case.attrib["name"].partition("[")[0]
+        words = [f"{problem.attrib['message']}\n{problem.text}" for problem in case]
+        said[key] = "\n".join(filter(None, [said.get(key, ""), *words]))
+    return said
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    tried = [f"Test{network}::{test}" for network, test, _ in FOUND_BY]
+    nodes = [f"broken_networks.py::{each}" for each in ("TestPerfect", "TestUploads", "TestPerfectMail", *tried)]
+    return pytest_runs(HERE, tmp_path_factory.mktemp("contract") / "report.xml", *nodes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "test", "words"), FOUND_BY, ids=[f"{network}-{test}" for network, test, _ in FOUND_BY]
+)
+def test_a_broken_promise_is_found_out(said: dict[tuple[str, str], str], network: str, test: str, words: str) -> None:
+    assert words in said[network, test]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["Perfect", "Uploads", "PerfectMail"])
+def test_a_network_that_keeps_its_promises_passes(said: dict[tuple[str, str], str], network: str) -> None:
+    told = {test: words for (name, test), words in said.items() if name == network}
+    assert set(filter(None, told.values())) == set()
+    assert len(told) > 20
+
+
+@pytest.mark.slow
+def test_no_promise_is_there_that_nobody_breaks(said: dict[tuple[str, str], str]) -> None:
+    promises = {name for name in dir(ChannelContract) if name.startswith("test_")}
+    assert promises == {test for _, test, _ in FOUND_BY}
+    assert promises == {test for network, test in said if network in {"Perfect", "PerfectMail"}}
+
+
+def test_every_promise_is_said_in_one_sentence() -> None:
+    promises = {name: getattr(ChannelContract, name).__doc__ or "" for name in asked(ChannelContract)}
+    assert [name for name, said in promises.items() if "\n" in said or not said.endswith(".")] == []
+
+
+# --- the example of the docstring
+
+
+def test_the_test_of_the_docstring_is_the_examples() -> None:
+    [shown] = re.findall(r"```python\n(.*?)```", dedent(f"    {ChannelContract.__doc__}"), re.DOTALL)
+    whole = (EXAMPLE / "tests" / "test_ntfy.py").read_text(encoding="utf-8")
+    assert whole.partition("\n\n")[2] == dedent(shown)
+
+
+@pytest.mark.slow
+def test_the_smallest_network_keeps_the_contract(tmp_path: Path) -> None:
+    told = pytest_runs(EXAMPLE / "tests", tmp_path / "report.xml", "test_ntfy.py", PYTHONPATH=str(EXAMPLE / "src"))
+    assert set(told.values()) == {""}
+    asked = {test for _, test in told}
+    assert "test_no_secret_leaks" in asked
+    assert not asked & {"test_key_publishes_once", "test_replies_form_one_thread", "test_delete_removes_the_post"}
+    assert len(asked) == 21
+
+
+# --- which promises are asked
+
+
+class Modest:
+    """A channel that is only looked at."""
+
+    account = "a"
+
+    def __init__(self, **can: object) -> None:
+        self.capabilities = Capabilities(budget=Budget(10), **can)  # type: ignore[arg-type] # any ability
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def asked(kind: type[ChannelContract]) -> set[str]:
+    return {name for name in dir(kind) if name.startswith("test_") and callable(getattr(kind, name))}
+
+
+def test_only_what_is_claimed_is_asked() -> None:
+    class Nothing(ChannelContract):
+        def open(self, _wire: object) -> Modest:  # type: ignore[override] # it is only looked at
+            return Modest()
+
+    class Deletes(Nothing):
+        test_wrong_credentials_raise_blocked = None  # struck out
+
+        def open(self, _wire: object) -> Modest:  # type: ignore[override] # the same
+            return Modest(deletes=True)
+
+    class Again(Deletes):
+        def test_delete_removes_the_post(self) -> None:  # type: ignore[override] # an author's own
+            """Mine."""
+
+        def open(self, _wire: object) -> Modest:  # type: ignore[override] # the same
+            return Modest()
+
+    assert asked(Deletes) - asked(Nothing) == {"test_delete_removes_the_post"}
+    assert asked(Nothing) - asked(Deletes) == {"test_wrong_credentials_raise_blocked"}
+    assert asked(Again) == asked(Deletes)
+    assert len(asked(ChannelContract)) - len(asked(Nothing)) == 16
+    assert vars(Nothing)["test_delete_removes_the_post"] == NOT_CLAIMED
+
+
+def test_a_channel_that_cannot_be_opened_is_no_pass() -> None:
+    with pytest.raises(ZeroDivisionError):
+
+        class Broken(ChannelContract):
+            def open(self, _wire: object) -> Modest:  # type: ignore[override] # it is never opened
+                raise ZeroDivisionError
+
+
+# --- what it says
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(7), Budget(160), Budget(300, graphemes, max_bytes=3000), Budget(4096, utf8_bytes)]
+)
+def test_the_longest_text_leaves_no_room(budget: Budget) -> None:
+    text = longest(budget)
+    assert budget.fits(text)
+    assert not budget.fits(text + "x")
+
+
+def test_a_budget_without_end_is_not_filled() -> None:
+    assert 99_000 < len(longest(Budget(10**9))) <= 100_000
+
+
+def test_the_pictures_are_real_and_differ() -> None:
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806 - a module that is named like a class
+    from io import BytesIO  # noqa: PLC0415 - only here
+
+    pictures = [picture(number) for number in range(10)]
+    assert len({each.digest for each in pictures}) == 10
+    with Image.open(BytesIO(pictures[3].data)) as opened:
+        assert (opened.format, opened.size, opened.getpixel((0, 0))) == ("PNG", (1, 1), (3, 0, 0))
+
+
+def test_the_people_are_strangers_to_the_texts() -> None:
+    everything = " ".join(TEXTS.values())
+    assert not [person for person in PEOPLE if person.address.partition("@")[0] in everything]
+    assert len({person.key for person in PEOPLE}) == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (b'{"a": ["\\u00e9t\\u00e9", {"b": "x"}], "n": 1}', {}, ("été", "x")),
+        (b"a=%C3%A9t%C3%A9&b=", {"Content-Type": "application/x-www-form-urlencoded"}, ("été", "")),
+        ("été".encode(), {"Title": "titre"}, ("été", "titre")),
+    ],
+)
+def test_readers_of_a_plain_network_read_the_request(
+    body: bytes, headers: dict[str, str], words: tuple[str, ...]
+) -> None:
+    import requests  # noqa: PLC0415 - an SDK of this test only
+
+    with OneCallFixture(Answer.json({"id": "7"})) as network:
+        assert requests.post(f"{network.url}/x?q=%C3%A0", data=body, headers=headers, timeout=5).json() == {"id": "7"}
+        assert requests.get(f"{network.url}/who", timeout=5).json() == {}
+        (shown,) = network.visible_posts
+        assert not Counter((*words, "à")) - Counter(shown.texts)
+        network.fail_next(Fault.DISCONNECTED_AFTER)
+        with pytest.raises(requests.ConnectionError):
+            requests.post(network.url, data=body, timeout=5)
+        assert len(network.visible_posts) == 2
+
+
+def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None:
+    import requests  # noqa: PLC0415 - an SDK of this test only
+
+    class Slow(HttpFixture):
+        limit = Answer.json({"code": 4}, 403)
+
+    clock = FakeClock()
+    with Slow(FakeServer(now=clock.now), clock) as network:
+        network.clock.pass_by(60)
+        network.fail_next(Fault.RATE_LIMITED)
+        answer = requests.post(network.url, timeout=5)
+    assert (answer.status_code, answer.json()) == (403, {"code": 4})
+    assert [seen.at for seen in network.server.requests] == [clock.now()]
+
+
+# --- the door
+
+
+def loaded(code: str, names: Iterable[str]) -> str:
+    program = f"import sys; {code}; print([name for name in {sorted(names)!r} if name in sys.modules])"
+    return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - ours
+
+
+@pytest.mark.slow
+def test_the_stands_need_no_pytest() -> None:
+    heavy = ["aiosmtpd", "hypothesis", "pytest"]
+    names = "FakeServer, FakeBlueskyServer, OneCallFixture, FakeClock"
+    assert loaded(f"from policenotify.testing import {names}", heavy) == "[]"
+    assert loaded("from policenotify.testing import FakeMailServer", heavy) == "[]"
+    assert loaded("from policenotify.testing import ChannelContract", heavy) == "['hypothesis', 'pytest']"
+
+
+def test_what_the_extra_brings_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("policenotify.testing.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(vars(policenotify.testing), "ChannelContract", raising=False)
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(MissingExtra, match=r"ChannelContract.*policenotify\[testing\]"):
+        policenotify.testing.ChannelContract  # noqa: B018 - touching it is the test
+
+
+def test_every_name_is_there_and_no_other() -> None:
+    names = policenotify.testing.__all__
+    assert sorted(names) == names
+    assert all(getattr(policenotify.testing, name).__doc__ for name in names if name != "Call")
+    assert set(names) <= set(dir(policenotify.testing))
+    assert policenotify.testing.FakeServer is FakeServer
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        policenotify.testing.nonsense  # noqa: B018 - touching it is the test
+
+
+def test_secrets_are_masked_in_what_the_contract_itself_prints() -> None:
+    class Telling(ChannelContract):
+        secrets = ("hunter2-and-more",)
+
+    with OneCallFixture(Answer()) as network, pytest.raises(AssertionError) as caught:
+        Telling().assert_no_secret(network, f"x {SecretStr('hunter2-and-more').get_secret_value()}", "the log")
+    assert "hunter2" not in str(caught.value)
