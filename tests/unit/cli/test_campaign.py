@@ -228,7 +228,7 @@ def test_serve_says_it_tells_troubles_once_and_stops_when_asked(
         monkeypatch.setattr(sys, "stdout", out)
         following = _meanwhile(
             log,
-            ('"said"', lambda: _until(lambda: len(desk.bluesky.posts) == 1)),
+            ('"published"', lambda: _until(lambda: len(desk.bluesky.posts) == 1)),
             ("", lambda: file.write_text("[", encoding="utf-8")),
             ("SettingsError", lambda: publisher.journal.stop("chef")),
             ('"PublishingStopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),

@@ -43,7 +43,7 @@ def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
 def test_all_in_order(run: Run, desk: Desk) -> None:
     ran = run("doctor")
     assert ran.code == 0
-    assert ran.out.endswith("All in order.\n")
+    assert ran.out.endswith("Everything is right.\n")
     assert "is police34.example on bluesky" in ran.words
     assert max(map(len, ran.out.splitlines())) <= 80
     assert desk.keys.fingerprint in ran.out

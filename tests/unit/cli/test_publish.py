@@ -177,7 +177,7 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
         (
             ("publish", *with_other("--next-update", "bientôt")),
             2,
-            "--next-update (next_update_at): 'bientôt' is no time",
+            "--next-update (next_update_at): 'bientôt' is not a time",
         ),
         (("publish", *ACCIDENT, "--expires", "-5m"), 2, "--expires (expires_at): '-5m' has passed already"),
         (("publish", *ACCIDENT, "--link", "ftp://x.example"), 1, "link (--link): a link begins with https://"),
