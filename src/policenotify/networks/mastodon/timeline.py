@@ -23,6 +23,7 @@ from policenotify.networks.mastodon.post import MastodonPost, is_id, ref_of
 MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """The answers of a server to a status that does not exist."""
 
+_FORBIDDEN: Final = str(HTTPStatus.FORBIDDEN.value)  # the code of an error
 _NAME: Final = "posts"
 _REMEMBERED: Final = 200  # posts; more than any account makes while one is in doubt
 _PAGE: Final = 40  # the most that a server gives at once
@@ -137,7 +138,7 @@ class Timeline:
             try:
                 return str(self.owner()["id"])
             except Blocked as error:
-                if error.code != str(HTTPStatus.FORBIDDEN.value):
+                if error.code != _FORBIDDEN:
                     raise
                 return ""
 
@@ -198,10 +199,9 @@ class Timeline:
         try:
             return str(self.owner()["id"])
         except Blocked as error:
-            if error.code != str(HTTPStatus.FORBIDDEN.value):
+            if error.code != _FORBIDDEN:
                 raise
-            forbidden = error
-        raise Unavailable(forbidden.reason, code=forbidden.code, remedy=forbidden.remedy)  # it may still post
+            raise Unavailable(error.reason, code=error.code, remedy=error.remedy) from None  # it may still post
 
     def _since(self, since: datetime) -> Iterator[tuple[Mapping[str, Any], PostRef]]:
         """Yield our statuses, newest first, back to that time."""

@@ -91,9 +91,7 @@ class XPost(BaseModel):
     """A post as it is sent to X, and stored as the body of a request.
 
     Attributes:
-        text: Its text.
         media_ids: Ids of the uploaded pictures, in order.
-        in_reply_to_tweet_id: Our post that it replies to.
         created_at: The time of the post, by our clock.
     """
 
