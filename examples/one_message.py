@@ -1,4 +1,4 @@
-"""One message, said once: what it will read like, then where it landed.
+"""One message, published once: its preview, then its receipts.
 
 Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
 """
@@ -20,7 +20,7 @@ with open_publisher() as publisher:
         used, limit = budget.usage(wording.standalone.text)
         print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 
-    # The key names this message for ever: run the program again, and nothing is said twice.
+    # The key names this message: run the program again, and nothing is published twice.
     publication = publisher.publish(TIP, key="prevention-faux-conseiller-2026-11", actor="prevention")
     for receipt in publication:
         print(receipt)

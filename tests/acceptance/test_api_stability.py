@@ -1,6 +1,6 @@
 """What is public stays: every name and signature, the settings, the documents, as `docs/reference/stability.md` says.
 
-`python tests/test_stability.py` writes both lists anew; look at the difference before it is committed.
+`python tests/acceptance/test_api_stability.py` writes both lists anew; look at the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from policenotify.networks.registry import ENTRY_POINT_GROUP, OWN_PACKAGE, netwo
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "stability.md"
 CHANGES: Final = ROOT / "docs" / "reference" / "changelog.md"
+FRAGMENTS: Final = sorted((ROOT / "docs" / "changes").glob("*.md"))
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "public.txt"
-MARKS: Final = ("<!-- written by tests/test_stability.py -->\n", "<!-- end -->\n")
+MARKS: Final = ("<!-- written by tests/acceptance/test_api_stability.py -->\n", "<!-- end -->\n")
 
 MODULES: Final = {
     "policenotify": "applications",
     "policenotify.channel": "networks",
-    "policenotify.errors": "both",
+    "policenotify.errors": "networks, applications",
     "policenotify.transport": "networks",
     "policenotify.text": "networks",
-    "policenotify.testing": "tests of both",
-    "policenotify.testing.strategies": "the same",
+    "policenotify.testing": "tests of networks and applications",
+    "policenotify.testing.strategies": "property-based tests",
     "policenotify.campaigns": "applications",
-    "policenotify.render.locales": "languages and categories of your own",
-    "policenotify.integrations.celery": "hosts",
-    "policenotify.integrations.procrastinate": "hosts",
-    "policenotify.integrations.django": "hosts",
-    "policenotify.integrations.django.testing": "tests of hosts",
+    "policenotify.render.locales": "added languages and categories",
+    "policenotify.integrations.celery": "task queues and web frameworks",
+    "policenotify.integrations.procrastinate": "task queues and web frameworks",
+    "policenotify.integrations.django": "task queues and web frameworks",
+    "policenotify.integrations.django.testing": "tests of Django projects",
 }
 """What is public, and to whom."""
 
@@ -221,8 +222,9 @@ def table() -> str:
 
 def _what_to_do(what: str) -> str:
     return (
-        f"{what} If it is meant: `python tests/test_stability.py` writes the list anew, docs/reference/changelog.md "
-        "says it, and what is removed or changed stays beside the new for as long as docs/reference/stability.md says."
+        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets "
+        "a fragment, and what is removed or changed stays beside the new for as long as "
+        "docs/reference/stability.md says."
     )
 
 
@@ -254,12 +256,20 @@ def test_pages_teach_only_what_is_public(page: Path) -> None:
     assert {(module, name) for module, name in taught if module not in MODULES or name not in names_of(module)} == set()
 
 
-def test_the_changelog_has_this_version() -> None:
+def test_the_changelog_has_this_version_or_its_fragments() -> None:
     first = re.search(r"^## (\S+)", CHANGES.read_text(encoding="utf-8"), re.MULTILINE)
     from importlib.metadata import version  # noqa: PLC0415 - beside its use
 
-    assert first is not None
-    assert first[1] == version("policenotify")
+    released = first is not None and first[1] == version("policenotify")
+    assert released or FRAGMENTS
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda fragment: fragment.name)
+def test_a_fragment_of_the_changelog_begins_with_what_was_done(fragment: Path) -> None:
+    kind = fragment.suffixes[-2].removeprefix(".")
+    assert kind in {"added", "changed", "deprecated", "removed", "fixed", "security"}
+    verb = "Fixed" if kind == "security" else kind.capitalize()
+    assert fragment.read_text(encoding="utf-8").startswith(f"{verb} ")
 
 
 def _write() -> None:

@@ -16,7 +16,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from tests.support.installation import ADDRESSES, accident, open_desk
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "never-lost-never-twice.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "delivery-guarantees.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 COMMANDS = [
     line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL) for line in block.splitlines()

@@ -35,13 +35,13 @@ def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
         assert name == "apprise"
         return
     told = "; ".join(words_of(capabilities))
-    assert (rows["a post can be changed"] == "yes") == ("posts can be changed" in told)
-    assert (rows["a post can be taken back"] == "yes") == ("posts can be taken back" in told)
-    assert bool(rows["one key posts once"]) == ("one key posts once" in told)
-    assert rows["one key posts once"] in told
-    assert rows["a text may count"].replace(",", "") in told
-    assert (rows["its yes"] == "unverified") == (UNVERIFIED in told)
-    assert bool(rows["a post can be looked for, and its absence believed"]) == ("it can be asked" in told)
+    assert (rows["edits"] == "yes") == ("posts can be changed" in told)
+    assert (rows["deletes"] == "yes") == ("posts can be taken back" in told)
+    assert bool(rows["key posts once"]) == ("one key posts once" in told)
+    assert rows["key posts once"] in told
+    assert rows["text limit"].replace(",", "") in told
+    assert (rows["confirmation"] == "unverified") == (UNVERIFIED in told)
+    assert bool(rows["look-up, absence believed"]) == ("it can be asked" in told)
 
 
 def _row(line: str, name: str) -> tuple[str, str]:

@@ -96,11 +96,11 @@ class Soak:
         chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
         ordinary = script.take
 
-        def take(pile: list[Any], fits: Callable[[Any], bool]) -> Any:
-            asked_for_mail = pile is script.steps and fits(_Step("MAIL", ""))
+        def take(items: list[Any], matches: Callable[[Any], bool]) -> Any:
+            asked_for_mail = items is script.steps and matches(_Step("MAIL", ""))
             if asked_for_mail and chance.random() < share:
                 return _Step("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
-            return ordinary(pile, fits)
+            return ordinary(items, matches)
 
         script.take = take  # type: ignore[method-assign]
 
@@ -173,7 +173,9 @@ def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     began = SystemClock().now() - OUTAGE
     with journal.transaction():
         for number in range(PUBLICATIONS):
-            journal.publish(_draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS)))
+            journal.publications.add(
+                _draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS))
+            )
             if number + 1 == PUBLICATIONS - WAITING:
                 _settle_all(journal)
 

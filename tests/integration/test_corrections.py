@@ -321,7 +321,7 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
         told = publisher.publication(earlier.id)
         assert told is not None
         assert told.on("board").outcome is Outcome.DELETED
-    assert publisher.journal.seal() > 0
+    assert publisher.journal.audit.seal() > 0
 
 
 def test_posts_are_taken_back_and_a_new_one_says_why(station: Station) -> None:
@@ -408,7 +408,7 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     publisher.channels["board"] = how
     long = accident(description="Circulation très difficile. " * 30)
     assert 400 < len(publisher.preview(long).wordings[0].standalone.text) <= 500
-    assert publisher.journal.state_store("board").compare_and_swap("limit", "300", version=None)
+    assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
     assert len(publisher.preview(long).wordings[0].standalone.text) <= 300
 
 

@@ -1,7 +1,7 @@
 """Each of five networks fails in each way from the outside: what is told, what the journal holds, what readers have.
 
-The tables of `docs/explanation/what-goes-wrong.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
-tests/test_what_goes_wrong.py` writes them, and else they must be the same.
+The tables of `docs/explanation/failure-modes.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
+tests/integration/test_failure_modes.py` writes them, and else they must be the same.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ from tests.support.faults import (
 from tests.support.five_networks import NETWORKS, Five, open_five
 from tests.support.installation import accident, later
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "what-goes-wrong.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "failure-modes.md"
 WRITES: Final = os.environ.get("POLICENOTIFY_FAULTS") == "write"  # read now: no test sees the machine's settings
 MARK: Final = "<!-- what follows is written by the tests: POLICENOTIFY_FAULTS=write -->\n"
 NAMES: Final = dict(zip(NETWORKS, ("X", "Mastodon", "Bluesky", "e-mail", "SMS"), strict=True))
 WHAT: Final = {
-    "refused": "nobody listens",
-    "no such name": "the name is not found (DNS)",
-    "not trusted": "its certificate is not trusted",
-    "no TLS": "it speaks no TLS",
-    "silent, not taken": "no answer in time, and it was not taken",
-    "silent, taken": "no answer in time, though it was taken",
-    "cut, taken": "the connection is cut after it was taken",
-    "half a body": "half an answer (mail: half a conversation)",
-    "429": "wait so long (mail: 451 for each person)",
-    "429, no reset": "wait, and not for how long (mail: 450)",
-    "500": "the server is broken (mail: 421)",
-    "HTML": "a page for people: a proxy, a captive portal",
-    "redirect": "sent elsewhere (mail: 551 for one person)",
-    "clock ahead": "our clock is 3 hours ahead, and the connection is cut",
-    "clock behind": "our clock is 3 hours behind, and there is a limit until a time of theirs",
-    "clock set back": "the connection is cut, and our clock, 3 hours ahead, is set right before that is settled",
-    "clock set on": "the connection is cut, and our clock is set 3 hours on before that is settled",
-    "expired": "the access token has expired",
-    "ended": "what renews it has ended, too",
-    "revoked": "token, keys or password are revoked (mail: 535, SMS: 403)",
-    "disk, before": "the journal's disk is full when it is published",
-    "disk, after": "the journal's disk is full when the network has it",
+    "refused": "connection refused",
+    "no such name": "name not found (DNS)",
+    "not trusted": "certificate not trusted",
+    "no TLS": "no TLS",
+    "silent, not taken": "no answer in time, not accepted",
+    "silent, taken": "no answer in time, but accepted",
+    "cut, taken": "connection cut after acceptance",
+    "half a body": "half an answer (mail: half a session)",
+    "429": "rate limit with a time (mail: 451 for each person)",
+    "429, no reset": "rate limit without a time (mail: 450)",
+    "500": "server error (mail: 421)",
+    "HTML": "HTML page of a proxy or captive portal",
+    "redirect": "redirect (mail: 551 for one person)",
+    "clock ahead": "clock 3 hours ahead, connection cut",
+    "clock behind": "clock 3 hours behind, rate limit until a time of the network",
+    "clock set back": "connection cut, clock 3 hours ahead and then corrected",
+    "clock set on": "connection cut, clock then set 3 hours forward",
+    "expired": "access token expired",
+    "ended": "refresh token expired, too",
+    "revoked": "token, keys or password revoked (mail: 535, SMS: 403)",
+    "disk, before": "journal's disk full at publication",
+    "disk, after": "journal's disk full after acceptance",
 }
 _DISK: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "disk, before": (("error", 1), ("error", 1), ("error", 1), ("error", 3), ("error", 3)),
@@ -227,9 +227,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
             publisher.publish(message, key="open", actor="desk", wait=timedelta(seconds=30))
     finally:
         room.__exit__(None, None, None)
-    assert "the disk fails. Look after the disk, then try again. Nothing was sent that is not in it." in str(
-        caught.value
-    )
+    assert "the disk fails. Check the disk, then try again. Nothing was sent that is not in it." in str(caught.value)
     first = publisher.publication("open")
     assert first is not None
     assert {receipt.outcome for receipt in first} == {Outcome.SENDING}
@@ -252,7 +250,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
         _tells(network, "disk, after", caught.value, readers, told.on(network))
         if outcome is HELD:
             assert f"resolve {told.on(network).delivery}" in told.on(network).remedy
-            publisher.journal.resolve(told.on(network).delivery, "desk", posted=True)
+            publisher.journal.deliveries.resolve(told.on(network).delivery, "desk", posted=True)
     publisher.drain(timedelta(seconds=8))
     settled = publisher.publication("open")
     assert settled is not None
@@ -296,7 +294,7 @@ def _page() -> dict[str, list[str]]:
 def _glance() -> str:
     """Every fault on every network, in a word: from what the tests expect."""
     word: dict[object, str] = {
-        WAITS: "waits", DOUBT: "in doubt", HELD: "held", SAID: "out", BLOCKED: "blocked",
+        WAITS: "waits", DOUBT: "in doubt", HELD: "held", SAID: "posted", BLOCKED: "blocked",
         "error": "error", "sending": "in doubt", None: "–",
     }  # fmt: skip
     lines = [f"| | {' | '.join(NAMES.values())} |", f"|---|{'---|' * len(NAMES)}"]
@@ -306,14 +304,14 @@ def _glance() -> str:
             first, readers = cell or (None, 0)
             everybody = len(PEOPLE.get(network, "1"))
             later_on = first in {WAITS, DOUBT, "sending", "error"} and readers == everybody
-            cells.append(word[first] + ", then out" * later_on)
+            cells.append(word[first] + ", then posted" * later_on)
         lines.append(f"| {WHAT[way]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _whole() -> str:
-    head = "| network | the receipt | why | what to do | tried | then, by itself |\n|---|---|---|---|--:|---|\n"
-    text = f"\n## At a glance\n\n{_glance()}\n\n## What is told\n"
+    head = "| network | outcome | reason | remedy | attempts | without action |\n|---|---|---|---|--:|---|\n"
+    text = f"\n## Overview\n\n{_glance()}\n\n## Receipts by fault\n"
     for way, what in WHAT.items():
         rows = [row for network in NETWORKS if (row := _seen.get((way, network)))]
         text += f"\n### {what}\n\n{head}" + "".join(f"{row}\n" for row in rows)
@@ -328,7 +326,7 @@ def test_the_page_is_whole() -> None:
     if WRITES:
         PAGE.write_text(said + mark + _whole(), encoding="utf-8")
         return
-    assert f"## At a glance\n\n{_glance()}\n" in written
+    assert f"## Overview\n\n{_glance()}\n" in written
     cells = [(network, way) for way in WHAT for network in NETWORKS if (TABLE | _DISK)[way][NETWORKS.index(network)]]
     shown = [(row.split(" | ")[0], what) for what, rows in _page().items() for row in rows]
     assert shown == [(f"| {NAMES[network]}", WHAT[way]) for network, way in cells]

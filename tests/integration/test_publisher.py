@@ -65,7 +65,7 @@ def test_a_receipt_says_when_the_next_post_may_leave(desk: Desk) -> None:
     publisher.publish(TIP, key="one", actor="desk")
     second = publisher.publish(TIP, key="two", actor="desk")
     assert (second.on("bluesky").outcome, second.on("presse").outcome) == (Outcome.WAITING, Outcome.POSTED)
-    [(name, at)] = publisher.journal.opens_at({"bluesky": hourly, "presse": None}).items()
+    [(name, at)] = publisher.journal.channels.opens_at({"bluesky": hourly, "presse": None}).items()
     assert name == "bluesky"
     note = f"Nothing leaves on its channel before {at.astimezone(publisher.zone):%Y-%m-%d %H:%M:%S}."
     assert second.on("bluesky").note.endswith(note)
@@ -129,7 +129,7 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert preview.allowed
     before = len(desk.bluesky.posts)
     assert before == 0
-    assert publisher.journal.latest(9) == ()
+    assert publisher.journal.publications.latest(9) == ()
     publisher.publish(accident(), key="open", actor="desk")
     texts = {wording.target.channel: wording.standalone.text for wording in preview.wordings}
     assert [post.text for post in desk.bluesky.posts] == [texts["bluesky"]]
@@ -426,7 +426,7 @@ def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
     publisher = desk.publisher(routes=[Route(to=("presse",), categories=frozenset({"fire"}))])
     with pytest.raises(SettingsError, match="no route takes this scam_cyber message"):
         publisher.publish(TIP, key="tip", actor="desk")
-    assert publisher.journal.latest(9) == ()
+    assert publisher.journal.publications.latest(9) == ()
 
 
 def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:

@@ -119,7 +119,7 @@ def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_dra
 def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -> None:
     from policenotify.cli.errors import trouble  # noqa: PLC0415 - the same
     from policenotify.cli.exit_codes import Exit  # noqa: PLC0415 - of this test alone
-    from policenotify.journal.publications import CourseChanged  # noqa: PLC0415 - the same
+    from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - the same
 
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
@@ -131,9 +131,9 @@ def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -
         publication = deciding.ulid(at)
         made = deciding.decide(deciding.given(message), to=None, publication=publication, at=at)
         drafts.append(deciding.draft(made, publication, key=key, actor="desk", at=at))
-    publisher.journal.publish(drafts[0])
-    with pytest.raises(CourseChanged) as raised:
-        publisher.journal.publish(drafts[1])
+    publisher.journal.publications.add(drafts[0])
+    with pytest.raises(IncidentChanged) as raised:
+        publisher.journal.publications.add(drafts[1])
     assert raised.value.incident == INCIDENT
     told = trouble(raised.value, begun=True, command="update")
     assert (told.exit, told.published) == (Exit.REJECTED, "no")

@@ -213,7 +213,7 @@ class Book:
     ) -> str:
         number, at = next(self._texts), self.clock.now()
         publication = f"{number:04d}{secrets.token_hex(11)}"
-        before = self.journal.history(incident).entries if incident else ()
+        before = self.journal.incidents.history(incident).entries if incident else ()
         stage = Stage.STANDALONE if incident is None else Stage.UPDATE if before else Stage.OPENING
         message = Message(
             category="traffic_accident",
@@ -247,7 +247,7 @@ class Book:
                     recipients=None if people is None else tuple(people),
                 )
             )
-        return self.journal.publish(
+        return self.journal.publications.add(
             NewPublication(
                 id=publication,
                 key=publication,
@@ -264,7 +264,7 @@ class Book:
         )
 
     def told(self, publication: str) -> Publication:
-        told = self.journal.publication(publication)
+        told = self.journal.publications.get(publication)
         assert told is not None
         return told
 
@@ -272,4 +272,4 @@ class Book:
         return self.told(publication).on(channel)
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
-        return self.journal.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)
+        return self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)

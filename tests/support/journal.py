@@ -95,7 +95,7 @@ class Desk:
             lifecycle=Lifecycle(stage=stage, incident=incident, corrects=corrects),
             **fields,
         )
-        before = self.journal.history(incident) if incident else None
+        before = self.journal.incidents.history(incident) if incident else None
         answers = tuple(entry.publication for entry in before.entries) if before else ()
         course = IncidentStatus.STANDALONE if stage is Stage.STANDALONE else IncidentStatus.UNKNOWN
         if before:
@@ -155,14 +155,14 @@ class Desk:
         )
 
     def publish(self, *args: Any, **kwargs: Any) -> str:
-        return self.journal.publish(self.draft(*args, **kwargs))
+        return self.journal.publications.add(self.draft(*args, **kwargs))
 
     # --- delivering
 
     def claim(
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
-        return self.journal.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
+        return self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
 
     def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
         claimed = self.claim(channel, owner)
@@ -172,12 +172,12 @@ class Desk:
     def begin(self, claimed: ClaimedDelivery, *, rate: Rate | None = None) -> ClaimedDelivery:
         wording = claimed.wording or ("reply" if claimed.reply and claimed.reply_to else "standalone")
         request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
-        return self.journal.begin(claimed, request, wording, rate=rate)
+        return self.journal.deliveries.begin(claimed, request, wording, rate=rate)
 
     def settle(self, claimed: ClaimedDelivery, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
         if outcome is Outcome.POSTED:
             said = {"ref": self.ref(claimed), **said}
-        self.journal.settle(claimed, AttemptResult(outcome=outcome, **said))
+        self.journal.deliveries.record_result(claimed, AttemptResult(outcome=outcome, **said))
 
     def ref(self, claimed: ClaimedDelivery) -> PostRef:
         return PostRef(account=ACCOUNT, id=f"post of {claimed.id}")
@@ -191,7 +191,9 @@ class Desk:
         """Ask the network for these people; returns their addresses."""
         asked = []
         for person in people:
-            assert self.journal.ask_person(claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate)
+            assert self.journal.deliveries.start_recipient(
+                claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate
+            )
             asked.append(person.address)
         return asked
 
@@ -200,22 +202,24 @@ class Desk:
     ) -> list[str]:
         """One attempt of the channel's next mass delivery; returns the addresses written to, in order."""
         claimed, written = self.begin(self.take(channel)), []
-        while people := self.journal.next_people(claimed, chunk, hold_doubt=hold_doubt):
+        while people := self.journal.deliveries.next_recipients(claimed, chunk, hold_doubt=hold_doubt):
             written += [person.address for person in people]
             outcomes = [
                 RecipientOutcome(key=person.key, outcome=(told or {}).get(person.address, "posted"))
                 for person in people
             ]
-            self.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
+            self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
         again = self.clock.now() + timedelta(seconds=30)
         ref = PostRef(account=ACCOUNT, id="0" * 64)
-        self.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref))
+        self.journal.deliveries.record_result(
+            claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref)
+        )
         return written
 
     # --- looking
 
     def outcomes(self, publication: str) -> dict[str, Outcome]:
-        found = self.journal.publication(publication)
+        found = self.journal.publications.get(publication)
         assert found is not None
         return {receipt.channel: receipt.outcome for receipt in found}
 

@@ -12,9 +12,9 @@ from policenotify.cli.network_info import Option, look, written
 from policenotify.networks.registry import configure_channel, network
 
 BEGIN: Final = (
-    "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/test_networks_page.py -->\n"
+    "<!-- what follows is written by the tests: "
+    "POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 )
-
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
@@ -56,7 +56,7 @@ def _tables() -> Iterator[str]:
         offered = network(one.name)
         shown = look(offered, "")
         yield from ("", f"## {one.name}", "", f"{shown.about} `pip install 'policenotify[{one.name}]'`")
-        yield from ("", "| option | is | default | |", "|---|---|---|---|", *map(_option, shown.options))
+        yield from ("", "| option | value | default | meaning |", "|---|---|---|---|", *map(_option, shown.options))
 
 
 def _option(one: Option) -> str:
@@ -90,22 +90,22 @@ def _settles(one: ChannelConfig) -> str:
 
 
 _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
-    "a text may count": lambda one: f"{one.capabilities.budget.limit:,}",
-    "and have in bytes of UTF-8": lambda one: (
+    "text limit": lambda one: f"{one.capabilities.budget.limit:,}",
+    "limit in bytes of UTF-8": lambda one: (
         f"{one.capabilities.budget.max_bytes:,}" if one.capabilities.budget.max_bytes else ""
     ),
     **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
-    "it is spelled in an alphabet of its own": lambda one: _yes(one.capabilities.budget.transliterate),
+    "own alphabet": lambda one: _yes(one.capabilities.budget.transliterate),
     "threads": lambda one: _yes(one.capabilities.replies),
     "pictures": lambda one: str(one.capabilities.images or ""),
-    "a subject line": lambda one: _yes(one.capabilities.title),
-    "formatted text": lambda one: _yes(one.capabilities.html),
-    "hashtags that can be followed": lambda one: _yes(one.capabilities.hashtags),
-    "an outcome for each person": lambda one: _yes(one.capabilities.recipients),
-    "a post can be changed": lambda one: _yes(one.capabilities.edits),
-    "a post can be taken back": lambda one: _yes(one.capabilities.deletes),
-    "one key posts once": _remembers,
-    "a post can be looked for, and its absence believed": _settles,
-    "its yes": lambda one: one.capabilities.acceptance,
-    "it learns more of its server": lambda one: _yes(one.discovers_capabilities),
+    "subject line": lambda one: _yes(one.capabilities.title),
+    "HTML": lambda one: _yes(one.capabilities.html),
+    "hashtags as links": lambda one: _yes(one.capabilities.hashtags),
+    "outcome for each person": lambda one: _yes(one.capabilities.recipients),
+    "edits": lambda one: _yes(one.capabilities.edits),
+    "deletes": lambda one: _yes(one.capabilities.deletes),
+    "key posts once": _remembers,
+    "look-up, absence believed": _settles,
+    "confirmation": lambda one: one.capabilities.acceptance,
+    "limits read from its server": lambda one: _yes(one.discovers_capabilities),
 }

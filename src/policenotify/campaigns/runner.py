@@ -82,7 +82,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         raise stopped
     problems: dict[str, str] = {}
     ids: list[str] = []
-    with journal.state_store("campaign run").lease("run", seconds=_ALONE):
+    with journal.lock("the campaign run", seconds=_ALONE):
         due, past, notes = window(campaigns, now), past_of(publisher, now), notes_of(publisher, campaigns, now)
         reach = reach_of(publisher)
         sound = _sound(campaigns, due, past, notes, reach, problems, now)
@@ -183,7 +183,7 @@ def alike(campaign: Campaign, alternative: Variant, wordings: Iterable[RenderedP
 
 def past_of(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
     """What was said of all campaigns, as the journal has it."""
-    return tuple(filter(None, map(_past, publisher.journal.publications_by_key_prefix(KEY, now - MEMORY))))
+    return tuple(filter(None, map(_past, publisher.journal.publications.by_key_prefix(KEY, now - MEMORY))))
 
 
 def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
@@ -195,14 +195,14 @@ def notes_of(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime)
             day=date.fromisoformat(str(body["day"])),
             verdict=Verdict(str(body["became"])),
         )
-        for body in publisher.journal.events_of_kind(REMARK, now - back)
+        for body in publisher.journal.audit.events(REMARK, now - back)
         if body.get("became") in {Verdict.WAIT, Verdict.SKIP, Verdict.MERGE}
     )
 
 
 def alerts_of(publisher: Publisher) -> tuple[Message, ...]:
     """What was said of the open incidents, an update that made one graver too; exercises silence nobody."""
-    histories = [publisher.journal.history(line.id) for line in publisher.incidents() if not line.exercise]
+    histories = [publisher.journal.incidents.history(line.id) for line in publisher.incidents() if not line.exercise]
     return tuple(
         entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
         for history in histories
@@ -282,7 +282,7 @@ def _said(
 def _remark(publisher: Publisher, one: Decision, actor: str, became: str, **more: str) -> None:
     occurrence = one.occurrence
     body = {"campaign": occurrence.campaign, "day": occurrence.day.isoformat(), "became": became, "reason": one.reason}
-    publisher.journal.record(actor, REMARK, {**body, **more})
+    publisher.journal.audit.record(actor, REMARK, {**body, **more})
 
 
 def _next_at(due: Sequence[Occurrence], made: Sequence[Decision], now: datetime) -> datetime | None:

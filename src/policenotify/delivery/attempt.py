@@ -115,7 +115,7 @@ class DeliveryAttempt:
 
     def _store(self, claimed: ClaimedDelivery, became: AttemptResult) -> None:
         """Store what became of the attempt, then log it if the delivery is over."""
-        _log_outcome(claimed, became.code, self.journal.settle(claimed, became))
+        _log_outcome(claimed, became.code, self.journal.deliveries.record_result(claimed, became))
 
     # --- whether this channel may say it at all
 
@@ -140,7 +140,7 @@ class DeliveryAttempt:
 
     def _settle_doubt(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """What becomes of a post that may be out; else the delivery, to be said again."""
-        claimed, now = self.journal.in_time(claimed)
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         stale = claimed.not_after is not None and claimed.not_after <= now
         if self._same_key_counts(claimed, now) and not stale:
             return claimed
@@ -167,7 +167,7 @@ class DeliveryAttempt:
             return replace(claimed, in_doubt=False)  # nothing was ever said
         if (told := self._asked(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
             return told
-        asked, (claimed, now) = claimed, self.journal.in_time(claimed)
+        asked, (claimed, now) = claimed, self.journal.deliveries.at_current_clock(claimed)
         # Was the clock set meanwhile, the network was asked for another time than we meant.
         first = None if claimed.clock_steps != asked.clock_steps else claimed.unseen_at
         believed_at = max((claimed.last_tried_at or now) + settles, (first or now) + _LOOKS_APART)
@@ -188,7 +188,7 @@ class DeliveryAttempt:
     ) -> AttemptResult | None:
         """What the network's answer means; `None`: it does not show the post."""
         try:
-            ref = channel.find(request, since=since, known=self.journal.known_posts(claimed))
+            ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else self._landed(claimed, _a(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
             unanswered = f"It may or may not be out, and {self.how.name!r} could not be asked."
@@ -196,7 +196,7 @@ class DeliveryAttempt:
 
     def _landed(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
         """The network says that the post is there; what is known as another delivery's post it never is."""
-        if not self.journal.is_known(claimed, ref.id):
+        if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         named = f"{self.how.name!r} names another message's post for it: {ref.url or ref.id}."
         return self._held(claimed, f"It may or may not be out. {named}")
@@ -206,7 +206,7 @@ class DeliveryAttempt:
         settles = self.channel.capabilities.lookup_delay
         if settles is None or not isinstance(self.channel, SupportsLookup):
             return self._held(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
-        claimed, now = self.journal.in_time(claimed)
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         found = self._look(self.channel, claimed, settles=settles, stale=False)
         if isinstance(found, ClaimedDelivery):
             return self._refused(error, found)
@@ -258,7 +258,7 @@ class DeliveryAttempt:
         post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_ANEW)
-        pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
+        pictures = tuple(self.journal.publications.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.request_version, "pictures": pictures})
         if claimed.request_version and post.distinct and self.channel.capabilities.refuses_repeats:
             post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
@@ -276,7 +276,9 @@ class DeliveryAttempt:
         at = self.clock.monotonic()
         try:
             with self.journal.transaction():
-                begun = self.journal.begin(claimed, request, claimed.wording, lease=self.lease, rate=self.how.rate)
+                begun = self.journal.deliveries.begin(
+                    claimed, request, claimed.wording, lease=self.lease, rate=self.how.rate
+                )
                 if begun.has_recipients:
                     people = self._next_people(begun)
         except RateReached as reached:
@@ -345,7 +347,7 @@ class DeliveryAttempt:
         )
         match error:
             case Blocked():
-                if self.journal.block(self.how.name, error):
+                if self.journal.channels.block(self.how.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.how.name, error.reason, error.remedy)
                 became = replace(waiting, not_before=now, backoff=timedelta(0))
             case Unavailable():
@@ -355,7 +357,7 @@ class DeliveryAttempt:
                     at = max(_aware(error.retry_at), now + self.patience(timedelta(0)))
                     waiting = replace(waiting, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
-                    self.journal.pause(self.how.name, waiting.not_before or now)
+                    self.journal.channels.pause(self.how.name, waiting.not_before or now)
                 became = waiting
             case _:
                 became = replace(waiting, outcome=Outcome.UNCONFIRMED, remedy=error.remedy or self._then(claimed))
@@ -391,7 +393,7 @@ class DeliveryAttempt:
 
     def _next_people(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
         hold = self._holds(claimed)
-        return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
+        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.how.rate)
 
     def _mail(self, lease: Lease, request: Request, people: tuple[Recipient, ...]) -> None:
         """Send to these people and then to the others, until all have an outcome or the list must not go on."""
@@ -411,7 +413,7 @@ class DeliveryAttempt:
                 claimed = replace(claimed, backoff=timedelta(0))  # it is not failing: the next wait is a short one
             with self.journal.transaction():
                 outcomes = tuple(handout.unstored.values())
-                self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+                self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
                 if failure or handout.cut or not self.may_go_on():
                     break
                 people, counts = self._next_or_settled(claimed, request)
@@ -437,7 +439,7 @@ class DeliveryAttempt:
                 return people, {}
         except RateReached as reached:
             became = self._later(reached, claimed)
-        return (), self.journal.settle(claimed, replace(became, ref=_out(request)))
+        return (), self.journal.deliveries.record_result(claimed, replace(became, ref=_out(request)))
 
     def _rest(self, claimed: ClaimedDelivery) -> AttemptResult:
         """For those who still wait when everybody was written to: by an answer of their own."""

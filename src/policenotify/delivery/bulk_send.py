@@ -67,7 +67,7 @@ class Lease:
         """
         try:
             self.check_time()
-            self.journal.confirm_lease(self.claimed)
+            self.journal.deliveries.confirm_lease(self.claimed)
         except JournalError:
             self.refused = True
             raise
@@ -128,7 +128,7 @@ class Handout:
         person, known = self.left[0], self.unstored
         at = self.lease.clock.monotonic()
         try:
-            self.cut = not self.may_go_on() or not self.journal.ask_person(
+            self.cut = not self.may_go_on() or not self.journal.deliveries.start_recipient(
                 self.lease.claimed,
                 person.key,
                 tuple(known.values()),

@@ -135,10 +135,10 @@ class Dispatcher:
         while True:
             changes = self._changes
             if self.clock.monotonic() >= next_round:
-                self.journal.heartbeat(stays=stays)
-                self.journal.recover(self.lease)
+                self.journal.workers.heartbeat(is_worker=stays)
+                self.journal.deliveries.recover(self.lease)
                 next_round = self.clock.monotonic() + self.lease.total_seconds() / _ROUNDS
-            if publication is not None and not self.journal.unsettled(publication):
+            if publication is not None and not self.journal.publications.pending(publication):
                 return None
             due = self._due()
             if enough():
@@ -241,13 +241,15 @@ class Dispatcher:
         rates = {name: how.rate for name, how in usable.items()}
         with self._lock:
             rest = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
-        return {name: max(at, rest.get(name, at)) for name, at in self.journal.due(usable, rates=rates).items()}
+        return {
+            name: max(at, rest.get(name, at)) for name, at in self.journal.deliveries.due(usable, rates=rates).items()
+        }
 
     def _may_happen(self, soon: datetime, due: dict[str, datetime], publication: str | None) -> bool:
         """Whether anything that we wait for is under way, or may be begun by then."""
         if publication is None:
             return self._works() or any(at <= soon for at in due.values())
-        waiting = self.journal.unsettled(publication)
+        waiting = self.journal.publications.pending(publication)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in waiting.items())
 
     def _goes_on_by_itself(self, publication: str | None) -> bool:
@@ -298,7 +300,7 @@ class Dispatcher:
                 return  # since it was found due
             here = {slot.severe_only: slot for slot in self._living() if slot.channel == channel}
             self._want(here.get(False), channel, severe_only=False)
-            if False in here and here[False].busy and self.journal.severe_is_ready(channel):
+            if False in here and here[False].busy and self.journal.deliveries.severe_is_ready(channel):
                 self._want(here.get(True), channel, severe_only=True)
 
     def _want(self, slot: _Slot | None, channel: str, *, severe_only: bool) -> None:
@@ -324,7 +326,7 @@ class Dispatcher:
         try:
             while self._goes_on(slot) and (self._lists_have_time() or not how.capabilities.recipients):
                 slot.wanted.clear()
-                claimed = self.journal.claim(
+                claimed = self.journal.deliveries.claim(
                     how.name, owner, lease=self.lease, severe_only=slot.severe_only, rate=how.rate
                 )
                 if claimed is None:
@@ -384,14 +386,16 @@ class Dispatcher:
     def _open(self, how: ChannelConfig, claimed: ClaimedDelivery) -> Channel | None:
         """A channel object for this thread; where there is none to be had, the channel is blocked."""
         try:
-            return how.open(self.clock, self.journal.state_store(how.name))
+            return how.open(self.clock, self.journal.channels.state_store(how.name))
         except Exception as error:  # noqa: BLE001 - a stranger's constructor may raise anything
             said = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
             blocked = Blocked(f"The channel {how.name!r} cannot be opened{said}", remedy="Then: policenotify doctor")
-            if self.journal.block(how.name, blocked):
+            if self.journal.channels.block(how.name, blocked):
                 _log.error("%s %s", blocked.reason, blocked.remedy)  # a trace might hold an option
             waits = Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING
-            self.journal.settle(claimed, AttemptResult(outcome=waits, reason=blocked.reason, remedy=blocked.remedy))
+            self.journal.deliveries.record_result(
+                claimed, AttemptResult(outcome=waits, reason=blocked.reason, remedy=blocked.remedy)
+            )
             return None
 
 

@@ -61,7 +61,7 @@ class CeleryRunner(ProcessPublisher):
 
         @app.task(name=DRAIN, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
         def drain() -> None:
-            self.publisher.journal.acknowledge_drain(_PROMISE)
+            self.publisher.journal.workers.acknowledge_drain(_PROMISE)
             self.drain(every)
 
         self._drain = drain
@@ -77,12 +77,12 @@ class CeleryRunner(ProcessPublisher):
     def on_commit(self) -> None:
         """Ask for a drain, unless one has been asked for that has not begun."""
         journal = self.publisher.journal
-        if not journal.request_drain(_PROMISE):
+        if not journal.workers.request_drain(_PROMISE):
             return
         try:
             self._drain.apply_async(expires=OVERDUE.total_seconds(), retry=False, **self._queue)
         except BaseException:
-            journal.acknowledge_drain(_PROMISE)  # the next one asks again
+            journal.workers.acknowledge_drain(_PROMISE)  # the next one asks again
             raise
 
     def _see_to_the_sweep(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from policenotify.journal.notify import Runner
+from policenotify.journal.workers import Runner
 from policenotify.publishing.publisher import Publisher
 
 EVERY = timedelta(seconds=30)

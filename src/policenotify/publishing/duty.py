@@ -94,4 +94,4 @@ class DutyNotifier:
             pending=pending,
             readers=readers,
         )
-        self.journal.publish(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))
+        self.journal.publications.add(self.deciding.draft(made, publication, key=reminder.key, actor=_RUNNER, at=at))

@@ -43,7 +43,9 @@ class PendingDeliveries:
 
     def faults(self) -> dict[str, Fault]:
         """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
-        found = {name: fault_of(channel, self.journal.had_people) for name, channel in self.channels.items()}
+        found = {
+            name: fault_of(channel, self.journal.deliveries.had_recipients) for name, channel in self.channels.items()
+        }
         return {name: fault for name, fault in found.items() if fault is not None}
 
     def look_after(self) -> None:
@@ -51,7 +53,7 @@ class PendingDeliveries:
         self._mend()
         usable = [name for name, channel in self.channels.items() if not channel.problem]
         closed: set[str] = set()
-        for one in self.journal.unworded(usable):
+        for one in self.journal.deliveries.unrendered(usable):
             if one.channel not in closed and not self._word(one):
                 closed.add(one.channel)
 
@@ -59,7 +61,7 @@ class PendingDeliveries:
         """Make again what could not be used, and what was blocked: its secret may be a new one."""
         if self.reopen is None:
             return
-        blocked = set(self.journal.blocked())
+        blocked = set(self.journal.channels.blocked())
         names, self._blocked = self._blocked - blocked, blocked
         now = self.clock.monotonic()
         if self._asked_at is None or now >= self._asked_at + _AGAIN:
@@ -82,8 +84,8 @@ class PendingDeliveries:
     def _word(self, one: UnrenderedDelivery) -> bool:
         """Word a delivery; returns whether its channel can be used."""
         channel = self.channels[one.channel]
-        readers, fault = readers_of(channel, self.journal.had_people)
-        publication = self.journal.publication(one.publication)
+        readers, fault = readers_of(channel, self.journal.deliveries.had_recipients)
+        publication = self.journal.publications.get(one.publication)
         if fault is not None or publication is None:
             return fault is None
         try:
@@ -95,7 +97,7 @@ class PendingDeliveries:
                 str(error) if isinstance(error, PolicenotifyError) else f"It cannot be worded: {type(error).__name__}."
             )
             _log.error("Publication %s on %s: %s", one.publication, one.channel, why)  # a trace would hold values
-            self.journal.refuse_unworded(one, f"{why} {_ANEW}")
+            self.journal.deliveries.refuse_unrendered(one, f"{why} {_ANEW}")
         else:
-            self.journal.word(one, drafted)
+            self.journal.deliveries.render(one, drafted)
         return True

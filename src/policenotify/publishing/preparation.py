@@ -273,7 +273,7 @@ class Preparer:
         if not channel.discovers_capabilities:
             return channel
         try:
-            with closing(channel.open(self.clock, self.journal.state_store(channel.name))) as opened:
+            with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return replace(channel, capabilities=opened.capabilities)
         except Exception as error:  # noqa: BLE001 - a stranger's channel may fail in any way
             _log.warning("Channel %s is taken for what it claims at first: %s.", channel.name, type(error).__name__)
@@ -286,12 +286,12 @@ class Preparer:
     def _history(self, message: Message) -> History:
         incident, corrects = message.incident, message.lifecycle.corrects
         if incident is not None:
-            self.journal.refuse_purged(message)
-            return self.journal.history(incident)
+            self.journal.publications.ensure_not_purged(message)
+            return self.journal.incidents.history(incident)
         if corrects is None:
             return History()
-        self.journal.refuse_purged(message)
-        history = self.journal.history_of(corrects)
+        self.journal.publications.ensure_not_purged(message)
+        history = self.journal.incidents.history_of(corrects)
         if history is None:
             raise InvalidTransition(f"There is no publication {corrects}.", incident=None)
         return history
@@ -310,12 +310,12 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        details = records.describe_incidents(history, self.journal.incidents(), self.zone)
+        details = records.describe_incidents(history, self.journal.incidents.list(), self.zone)
         return next_status(history.status, stage, incident=incident, details=details)
 
     def _picture(self, image: Image) -> Picture:
         if image.digest is not None:
-            return self.journal.picture(image.digest, image.alt)
+            return self.journal.publications.picture(image.digest, image.alt)
         if image.path is None:
             return picture(image.data or b"", image.alt)
         place = Path(image.path)
@@ -336,7 +336,7 @@ class Preparer:
         readers: dict[str, tuple[str, ...]] = {}
         faults: dict[str, Fault] = {}
         for name in dict.fromkeys(leg.channel for leg in legs if not leg.skip):
-            people, fault = readers_of(channels[name], self.journal.had_people)
+            people, fault = readers_of(channels[name], self.journal.deliveries.had_recipients)
             # What follows still goes to those who got what it follows: the journal has them.
             if fault and (channels[name].problem or not reached(history, channels[name])):
                 faults[name] = fault

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from policenotify.journal.journal import Journal
-    from policenotify.journal.notify import Runner
     from policenotify.journal.records import IncidentLine
+    from policenotify.journal.workers import Runner
 
 _log = logging.getLogger("policenotify")
 _DESKS = 5  # how often a publication is decided anew when other desks are faster
@@ -267,7 +267,7 @@ class Publisher:
             try:
                 with self.journal.snapshot():
                     given = self._deciding.given(message)
-                    first = self.journal.repeated(key, given.digest)
+                    first = self.journal.publications.find_repeated(key, given.digest)
                 written, new = (first, False) if first else self._write(given, key=key, actor=actor, to=to)
             except JournalError as error:
                 error.mark_not_published()
@@ -290,7 +290,7 @@ class Publisher:
         Raises:
             InvalidTransition: There is no such incident; says which are open.
         """
-        history = self.journal.history(incident)
+        history = self.journal.incidents.history(incident)
         if not history.entries:
             known = describe_incidents(history, self.incidents(), self.zone)
             raise InvalidTransition(f"There is no incident {incident!r}. {known}", incident=incident)
@@ -298,7 +298,7 @@ class Publisher:
 
     def publication(self, wanted: str) -> Publication | None:
         """A publication and what became of it, by its id or by your key; `None`: there is none."""
-        return self._told(wanted) if self.journal.publication(wanted) else None
+        return self._told(wanted) if self.journal.publications.get(wanted) else None
 
     def faults(self) -> dict[str, Fault]:
         """The channels that cannot be used now, by name, and why: what is meant for them waits in the journal.
@@ -311,17 +311,17 @@ class Publisher:
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """The incidents, the latest first, with what is owed."""
-        return self.journal.incidents(only_open=only_open)
+        return self.journal.incidents.list(only_open=only_open)
 
     def wake(self) -> None:
         """Tell the worker and the runners that something waits: after you have committed a transaction of your own.
 
         Without it they find what you published when they next look for themselves.
         """
-        from policenotify.journal import notify  # noqa: PLC0415 - brings the SQL toolkit
+        from policenotify.journal import workers  # noqa: PLC0415 - brings the SQL toolkit
 
         self._worker.wake()
-        notify.notify_runners(self.runners)
+        workers.notify_runners(self.runners)
 
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most that long; returns when something is due next. For timers and cron.
@@ -335,7 +335,7 @@ class Publisher:
     def _look_after(self) -> None:
         """Do what precedes each drain: word what waited for a channel, erase addresses, remind of what is owed."""
         self._pending.look_after()
-        self.journal.erase_addresses()
+        self.journal.retention.erase_addresses()
         self._duty.run()
 
     def _next_at(self) -> datetime | None:
@@ -351,7 +351,7 @@ class Publisher:
 
     def _write(self, given: LoadedMessage, *, key: str, actor: str, to: Sequence[str] | None) -> tuple[str, bool]:
         """Write it down; returns its id, and whether it is new: another process may just have said it."""
-        from policenotify.journal.publications import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
+        from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for desk in range(_DESKS):
             at = self.journal.now()
@@ -362,11 +362,11 @@ class Publisher:
                     draft = self._deciding.draft(made, publication, key=key, actor=actor, at=at)
             except InvalidTransition:
                 # Another process may have said this very thing since the key was looked for.
-                if (first := self.journal.repeated(key, given.digest)) is None:
+                if (first := self.journal.publications.find_repeated(key, given.digest)) is None:
                     raise
                 return first, False
             if any(finding.blocks for finding in made.findings):
-                self.journal.keep_refused(draft)
+                self.journal.publications.add_refused(draft)
                 raise MessageRejected(made.findings, publication)
             if not draft.deliveries:
                 raise SettingsError(
@@ -374,8 +374,8 @@ class Publisher:
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                written = self.journal.publish(draft, self.runners)
-            except CourseChanged:
+                written = self.journal.publications.add(draft, self.runners)
+            except IncidentChanged:
                 if desk == _DESKS - 1:
                     raise
             else:
@@ -387,7 +387,7 @@ class Publisher:
     def _told(self, wanted: str, *, repeated: bool = False) -> Publication:
         """The publication as the journal has it; what waits says who will send it."""
         with self.journal.snapshot():
-            found = self.journal.publication(wanted)
+            found = self.journal.publications.get(wanted)
             if found is None:
                 raise KeyError(wanted)
             waiting = {receipt.channel for receipt in found.receipts if not receipt.outcome.is_final}
@@ -403,7 +403,7 @@ class Publisher:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
         channel = self.channels.get(receipt.channel)
-        if receipt.unrendered and (channel is None or fault_of(channel, self.journal.had_people)):
+        if receipt.unrendered and (channel is None or fault_of(channel, self.journal.deliveries.had_recipients)):
             return ""  # the reason and the remedy are enough
         return self._how_far_known(receipt) if receipt.outcome.is_final else waiting[receipt.channel]
 
@@ -414,25 +414,25 @@ class Publisher:
 
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
         """For each channel: who sends what waits there, and from when on the next post may leave, if not now."""
-        seen = self.journal.runner_seen()
+        seen = self.journal.workers.last_heartbeat()
         when = local_time(seen, self.zone, seconds=True) if seen else ""
         ran = f"the last one ran at {when}" if seen else "none has run yet"
         who = f"The next publish or `policenotify drain` sends it; {ran}."
-        if self._worker.running or self.journal.worker_seen():
+        if self._worker.running or self.journal.workers.last_worker_heartbeat():
             who = f"A worker sends it; {f'it was last seen at {when}' if when else 'it has just started'}."
         rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
         opens = {
             name: f" Nothing leaves on its channel before {local_time(at, self.zone, seconds=True)}."
-            for name, at in self.journal.opens_at(rates).items()
+            for name, at in self.journal.channels.opens_at(rates).items()
         }
         wrong = {
-            name: f"It waits: {fault_of(channel, self.journal.had_people)}"
+            name: f"It waits: {fault_of(channel, self.journal.deliveries.had_recipients)}"
             for name in rates
             if (channel := self.channels.get(name)) is not None and channel.problem
         }
         blocked = {
             name: f"It waits until the channel may go on: policenotify doctor, or policenotify resume {name}"
-            for name in self.journal.blocked()
+            for name in self.journal.channels.blocked()
         }
         if self.journal.stopped() is not None:
             who = "It waits, for everything is stopped. Go on with: policenotify resume"
@@ -463,7 +463,7 @@ class _Background:
     def finish(self, patience: float) -> bool:
         finished = self.delivery.finish(patience=patience)
         with suppress(JournalError):  # it will be seen by its silence
-            self.journal.stop_heartbeat()
+            self.journal.workers.stop_heartbeat()
         return finished
 
 

@@ -134,7 +134,9 @@ class Reminders:
 
     def next_at(self) -> datetime | None:
         """When one is due next; `None`: nothing is owed."""
-        return min((due + self.reminding.late(level + 1) for due, level in self.journal.deadlines()), default=None)
+        return min(
+            (due + self.reminding.late(level + 1) for due, level in self.journal.incidents.deadlines()), default=None
+        )
 
     def raise_due(self) -> tuple[Reminder, ...]:
         """Raise what is due; returns for each overdue incident the last reminder that was raised, by whomever.
@@ -142,15 +144,15 @@ class Reminders:
         What fell due while nobody was delivering is raised once, at the level that it has reached by now.
         """
         now = self.journal.now()
-        if not any(due + self.reminding.after[0] <= now for due, _ in self.journal.deadlines()):
+        if not any(due + self.reminding.after[0] <= now for due, _ in self.journal.incidents.deadlines()):
             return ()
         found = []
-        for line in self.journal.incidents():
+        for line in self.journal.incidents.list():
             level = self.reminding.level(now - line.due_at) if line.due_at else 0
             if line.due_at is None or level == 0:
                 continue
             reminder = Reminder.of(line, line.due_at, max(level, line.reminders), now)
-            if level > line.reminders and self.journal.remind(line.id, line.due_at, level):
+            if level > line.reminders and self.journal.incidents.record_reminder(line.id, line.due_at, level):
                 self._tell(reminder)
             found.append(reminder)
         return tuple(found)

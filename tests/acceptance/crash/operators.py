@@ -130,12 +130,12 @@ class Hands:
     def _attempted(self, name: str, incident: int) -> bool:
         """Make the next attempt on a channel; return True when nothing is left to be made."""
         journal = self.publisher.journal
-        due = journal.due([name]).get(name)
+        due = journal.deliveries.due([name]).get(name)
         if due is None:
             return True
         if due > (now := self.clock.now()):
             self.clock.pass_by((due - now).total_seconds())
-        claimed = journal.claim(name, "desk/1", lease=_LEASE)
+        claimed = journal.deliveries.claim(name, "desk/1", lease=_LEASE)
         if claimed is None:
             return False
         if self.chance.random() < _FAILS:
@@ -275,7 +275,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         publisher = stack.enter_context(
             Publisher(journal=journal, channels=ready, zone=PARIS, sender=SENDER, clock=clock)
         )
-        channels = {how.name: how.open(clock, journal.state_store(how.name)) for how in ready}
+        channels = {how.name: how.open(clock, journal.channels.state_store(how.name)) for how in ready}
         for channel in channels.values():
             stack.callback(channel.close)
         yield Hands(seed, publisher, clock, stands, channels, random.Random(seed))  # noqa: S311 - a test's dice

@@ -1,7 +1,7 @@
 """Real servers for the tests: those that are needed start side by side; where one cannot be had, its tests are skipped.
 
 With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped, and what a whole run has shown must be
-what `docs/explanation/proven-against.md` tells; `POLICENOTIFY_PEERS=write` writes it there.
+what `docs/explanation/tested-servers.md` tells; `POLICENOTIFY_PEERS=write` writes it there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.acceptance.peers.tested_servers import Proven, same
 from tests.support.installation import soon
 
 _PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing
-_PAGE = Path("docs/explanation/proven-against.md")
+_PAGE = Path("docs/explanation/tested-servers.md")
 _SERVERS: dict[str, Any] = {
     "mail_server": MailServer,
     "kannel": Kannel,

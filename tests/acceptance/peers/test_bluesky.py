@@ -20,7 +20,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import configure_channel
-from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpWire, InMemoryStateStore, VisiblePost
+from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpFixture, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
@@ -106,7 +106,7 @@ def test_an_incident_is_one_thread(pds: Pds, account: BlueskyAccount, new_publis
 
 
 @pytest.mark.parametrize(("deleted", "parent"), [(1, 0), (0, None)])
-def test_an_end_does_not_hang_under_a_deleted_post(
+def test_an_end_does_not_answer_a_deleted_post(
     pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher, deleted: int, parent: int | None
 ) -> None:
     publisher = new_publisher(on_bluesky(account, pds.url))
@@ -123,9 +123,7 @@ def test_an_end_does_not_hang_under_a_deleted_post(
     assert end.parent == (None if parent is None else before[parent])
 
 
-def test_links_and_tags_stand_where_they_were_put_to_the_byte(
-    pds: Pds, account: BlueskyAccount, channel_of: NewChannel
-) -> None:
+def test_links_and_tags_have_exact_byte_positions(pds: Pds, account: BlueskyAccount, channel_of: NewChannel) -> None:
     channel = channel_of(account, pds.url)
     request = channel.prepare(a_post(channel, spans=spans(TEXT)), ())
     ref = channel.send(request)
@@ -140,7 +138,7 @@ def test_links_and_tags_stand_where_they_were_put_to_the_byte(
     )
 
 
-def test_a_picture_keeps_its_words_and_its_shape(
+def test_a_picture_keeps_its_alternative_text_and_its_shape(
     pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher
 ) -> None:
     shown = Image(data=picture(7).data, alt="Route barrée à l’entrée du « pont »")
@@ -151,7 +149,7 @@ def test_a_picture_keeps_its_words_and_its_shape(
     assert (image.alt, image.width, image.height) == (shown.alt, 1, 1)
 
 
-def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(
+def test_a_deleted_post_is_gone_and_deleting_again_raises_no_error(
     pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher
 ) -> None:
     publisher = new_publisher(on_bluesky(account, pds.url, on_cancellation="delete"))
@@ -203,7 +201,7 @@ def test_a_connection_cut_after_acceptance_leaves_one_post(
     assert len(pds.posts(account)) == 1
 
 
-def test_a_session_that_ran_out_is_renewed_and_one_that_cannot_be_is_opened_anew(
+def test_an_expired_session_is_renewed_or_opened_again(
     pds: Pds, gateway: Gateway, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
     keep = InMemoryStateStore()
@@ -221,7 +219,7 @@ def test_a_session_that_ran_out_is_renewed_and_one_that_cannot_be_is_opened_anew
         assert (calls[0], calls[-2:]) == ("getSession", [renewed, "getSession"])
 
 
-def test_a_wrong_password_is_said_and_the_limit_of_logins_is_waited_for(
+def test_a_wrong_password_blocks_and_the_limit_of_logins_is_waited_for(
     pds: Pds, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
     """30 logins in five minutes (docs.bsky.app, "Rate limits"); the server's limits are on."""
@@ -234,7 +232,7 @@ def test_a_wrong_password_is_said_and_the_limit_of_logins_is_waited_for(
     assert 0 < (caught.value.retry_at - SystemClock().now()).total_seconds() <= 300
 
 
-def test_a_cut_connection_is_a_doubt_which_the_server_settles(
+def test_a_cut_connection_leaves_a_post_in_doubt_which_the_server_settles(
     gateway: Gateway, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
     channel = channel_of(account, gateway.url)
@@ -250,11 +248,11 @@ def test_a_cut_connection_is_a_doubt_which_the_server_settles(
 # --- the contract
 
 
-class PdsWire(HttpWire):
+class PdsFixture(HttpFixture):
     """An account on the server, reached through a door on which faults are laid."""
 
-    stand: Gateway
-    server: ClassVar[Pds]
+    server: Gateway
+    peer: ClassVar[Pds]
 
     def __init__(self) -> None:
         super().__init__(Gateway())
@@ -268,8 +266,8 @@ class PdsWire(HttpWire):
         self._down = False
 
     def __enter__(self) -> Self:
-        self.account = self.server.account(self.handle)
-        self.stand.port = self.server.port
+        self.account = self.peer.account(self.handle)
+        self.server.port = self.peer.port
         return super().__enter__()
 
     @property
@@ -278,28 +276,28 @@ class PdsWire(HttpWire):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        kept = self.keep.load("session")
+        kept = self.state_store.load("session")
         tokens = json.loads(kept.value) if kept else {}
         return (self.opened.password, *(tokens[name] for name in ("access", "refresh") if tokens))
 
     @property
-    def shown(self) -> list[VisiblePost]:
+    def visible_posts(self) -> list[VisiblePost]:
         if self._down:  # of a closed account nothing is shown; what it would show, were it open, is asked here
             self.recover()
         return [
             VisiblePost(
                 texts=(post.text,),
                 id=post.uri,
-                under=tuple(filter(None, (post.root, post.parent))),
+                parents=tuple(filter(None, (post.root, post.parent))),
                 pictures=tuple((image.alt, image.data) for image in post.images),
             )
-            for post in self.server.posts(self.opened)
+            for post in self.peer.posts(self.opened)
         ]
 
     def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.DENIED:
+        if trouble is Fault.UNAUTHORIZED:
             self._down = True
-            self.server.take_down(self.opened, down=True)
+            self.peer.take_down(self.opened, down=True)
         else:
             super().fail_next(trouble, call)
 
@@ -307,23 +305,23 @@ class PdsWire(HttpWire):
         super().recover()
         if self._down:
             self._down = False
-            self.server.take_down(self.opened, down=False)
+            self.peer.take_down(self.opened, down=False)
 
 
 class TestPds(ChannelContract):
     @pytest.fixture(autouse=True)
     def _on(self, pds: Pds) -> None:
-        PdsWire.server = pds
+        PdsFixture.peer = pds
 
-    def make_wire(self) -> PdsWire:
-        return PdsWire()
+    def make_network(self) -> PdsFixture:
+        return PdsFixture()
 
-    def open(self, wire: PdsWire) -> Channel:
+    def open(self, network: PdsFixture) -> Channel:
         return Bluesky(
-            handle=wire.handle,
-            password=SecretStr(wire.account.password if wire.account else "-"),
-            service=wire.url,
+            handle=network.handle,
+            password=SecretStr(network.account.password if network.account else "-"),
+            service=network.url,
             timeout=1.5,
-            clock=wire.clock,
-            store=wire.keep,
+            clock=network.clock,
+            store=network.state_store,
         )

@@ -89,7 +89,7 @@ def _told(answer: httpx.Response) -> tuple[int, Any]:
     return answer.status_code, f"{body.get('error')}: {body.get('message')}"
 
 
-def test_the_stand_of_bluesky_answers_as_the_server(pds: Pds) -> None:
+def test_the_fake_bluesky_server_answers_as_the_real_one(pds: Pds) -> None:
     account = pds.account(f"stand{datetime.now(UTC):%H%M%S}.test")
     with FakeBlueskyServer(account.handle, did=account.did) as stand:
         ours = BlueskyAccount(handle=stand.handle, did=stand.did, password=stand.password, owner="")
@@ -99,7 +99,7 @@ def test_the_stand_of_bluesky_answers_as_the_server(pds: Pds) -> None:
     assert {call: (said, true[call]) for call, said in believed.items() if said != true[call]} == {}
 
 
-def test_the_stand_of_kannel_answers_as_kannel(kannel: Kannel) -> None:
+def test_the_fake_kannel_answers_as_kannel(kannel: Kannel) -> None:
     def answers(service: str, password: str) -> list[tuple[int, str]]:
         calls = (
             {"to": "33639980001", "text": "Forêt", "coding": "2"},

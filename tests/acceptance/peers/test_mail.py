@@ -57,7 +57,7 @@ def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publis
         assert sorted(thread) == [1, 2, 3]
 
 
-def test_who_is_refused_and_who_is_put_off_are_told_apart(mail: MailServer, new_publisher: NewPublisher) -> None:
+def test_refused_and_deferred_recipients_have_different_outcomes(mail: MailServer, new_publisher: NewPublisher) -> None:
     mail.policy.refuse("bounce*", "550 5.1.1 no such user")
     mail.policy.refuse("grey*", "451 4.7.1 greylisted", times=1)
     publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), patience=later)
@@ -69,7 +69,7 @@ def test_who_is_refused_and_who_is_put_off_are_told_apart(mail: MailServer, new_
     assert readers(mail.mails) == {"ana": 1, "bruno": 1}
 
 
-def test_a_server_that_hangs_up_in_the_middle_of_a_list_loses_nobody(
+def test_a_server_that_closes_the_connection_in_a_list_loses_no_recipient(
     mail: MailServer, new_publisher: NewPublisher
 ) -> None:
     mail.policy.refuse("*", "421 4.3.2 shutting down", after=7, times=1)
@@ -79,7 +79,7 @@ def test_a_server_that_hangs_up_in_the_middle_of_a_list_loses_nobody(
     assert readers(mail.mails) == dict.fromkeys(everybody, 1)
 
 
-def test_more_errors_than_the_server_stands_lose_nobody(mail: MailServer, new_publisher: NewPublisher) -> None:
+def test_more_errors_than_the_server_allows_lose_no_recipient(mail: MailServer, new_publisher: NewPublisher) -> None:
     """After 20 in a row postfix says 421 and goes (`smtpd_hard_error_limit`)."""
     mail.policy.refuse("gone*", "550 5.1.1 no such user")
     gone = [f"gone{number}" for number in range(50)]
@@ -89,10 +89,10 @@ def test_more_errors_than_the_server_stands_lose_nobody(mail: MailServer, new_pu
     assert "too many errors" in mail.log
 
 
-def test_a_mail_whose_answer_is_lost_is_not_said_twice(
+def test_a_mail_whose_answer_is_lost_is_not_sent_twice(
     mail: MailServer, relay: SmtpRelay, new_publisher: NewPublisher
 ) -> None:
-    relay.fail_next(Fault.CUT_AFTER)
+    relay.fail_next(Fault.DISCONNECTED_AFTER)
     publisher = new_publisher(by_mail(relay.port, "ana", "bruno", "chloe", on_unknown="hold"))
     said = publisher.publish(accident(), key="1", actor="desk")
     people = said.on("presse").recipients or {}
@@ -141,21 +141,21 @@ def _is_valid(mail: Delivered) -> None:
 # --- the contract
 
 
-class PostfixWire:
+class PostfixFixture:
     """Mailboxes behind postfix, which lets only the desk in."""
 
-    troubles = frozenset(Fault) - {Fault.HALF, Fault.PAGE, Fault.BROKEN}  # these are HTTP's
-    wait: timedelta | None = None
+    faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
+    retry_after: timedelta | None = None
     secrets = ()
-    server: ClassVar[MailServer]
+    peer: ClassVar[MailServer]
 
     def __init__(self) -> None:
-        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
         self.relay = SmtpRelay(0)
 
     def __enter__(self) -> Self:
-        self.server.empty()
-        self.relay = SmtpRelay(self.server.smtp)
+        self.peer.empty()
+        self.relay = SmtpRelay(self.peer.smtp)
         self.relay.__enter__()
         return self
 
@@ -164,26 +164,26 @@ class PostfixWire:
         self.relay.__exit__(kind, error, traceback)
 
     @property
-    def shown(self) -> list[VisiblePost]:
-        return [_shown(each) for each in self.server.mails]
+    def visible_posts(self) -> list[VisiblePost]:
+        return [_shown(each) for each in self.peer.mails]
 
-    def refuse_person(self, address: str) -> None:
-        self.server.policy.refuse(address, "550 5.1.1 no such user")
+    def refuse_recipient(self, address: str) -> None:
+        self.peer.policy.refuse(address, "550 5.1.1 no such user")
 
     def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
         match trouble:
             case Fault.REFUSED:
-                self.server.policy.refuse("*", "550 5.1.1 no such user", times=1)
-            case Fault.LATER:
-                self.server.policy.refuse("*", "451 4.7.1 greylisted", times=1)
-            case Fault.DENIED:
-                self.server.let_in("another")
+                self.peer.policy.refuse("*", "550 5.1.1 no such user", times=1)
+            case Fault.RATE_LIMITED:
+                self.peer.policy.refuse("*", "451 4.7.1 greylisted", times=1)
+            case Fault.UNAUTHORIZED:
+                self.peer.let_in("another")
             case _:
                 self.relay.fail_next(trouble)
 
     def recover(self) -> None:
-        self.server.policy.clear()
-        self.server.let_in(LOGIN[1])
+        self.peer.policy.clear()
+        self.peer.let_in(LOGIN[1])
         self.relay.recover()
 
 
@@ -199,7 +199,7 @@ def _shown(mail: Delivered) -> VisiblePost:
     return VisiblePost(
         texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
         id=str(message["Message-ID"]),
-        under=tuple(str(message["References"] or "").split()),
+        parents=tuple(str(message["References"] or "").split()),
         pictures=tuple(images),
         breaks_lines=True,
         reader=mail.recipient,
@@ -212,12 +212,12 @@ class TestPostfix(ChannelContract):
 
     @pytest.fixture(autouse=True)
     def _on(self, mail_server: MailServer) -> None:
-        PostfixWire.server = mail_server
+        PostfixFixture.peer = mail_server
 
-    def make_wire(self) -> PostfixWire:
-        return PostfixWire()
+    def make_network(self) -> PostfixFixture:
+        return PostfixFixture()
 
-    def open(self, wire: PostfixWire) -> Channel:
+    def open(self, network: PostfixFixture) -> Channel:
         user, password = LOGIN
-        url = f"mailto://{user}:{password}@{wire.relay.host}:{wire.relay.port}?from=alertes@police.example&name=Police"
-        return Email(url=SecretStr(url), timeout=1.0, clock=wire.clock)
+        url = f"mailto://{user}:{password}@{network.relay.host}:{network.relay.port}?from=alertes@police.example&name=Police"
+        return Email(url=SecretStr(url), timeout=1.0, clock=network.clock)

@@ -1,4 +1,4 @@
-"""What was shown on which server: the tables of `docs/explanation/proven-against.md`, written by the run itself."""
+"""What was shown on which server: the tables of `docs/explanation/tested-servers.md`, written by the run itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Proven:
     def _tables(self, versions: Mapping[str, str]) -> Iterator[str]:
         yield from ("\n| server | version |", "|---|---|")
         yield from (f"| {name} | {version} |" for name, version in versions.items())
-        for title, which in (("What we set out to show", "own"), ("The contract of a network", "contract")):
+        for title, which in (("Promises on each server", "own"), ("Channel contract", "contract")):
             yield f"\n## {title}\n"
             yield f"| promise | {' | '.join(versions)} |"
             yield f"|---|{':-:|' * len(versions)}"

@@ -70,7 +70,7 @@ def test_a_broker_that_is_down_keeps_nothing_from_being_published(
     app, runner = replace(site, broker="redis://127.0.0.1:9/0").celery()
     told = runner.publisher.publish(accident(), key="open", actor="cad", wait=AT_ONCE)
     assert told.on("bluesky").outcome is Outcome.WAITING
-    assert "CeleryRunner was not told that something waits" in caplog.text
+    assert "CeleryRunner was not notified that something waits" in caplog.text
     assert runner.publisher.journal.promise("celery")  # nobody has promised anything
     app.tasks[DRAIN]()
     assert len(bluesky.posts) == 1

@@ -27,7 +27,7 @@ from policenotify.integrations.django.database import journal_url
 from policenotify.integrations.django.publishing import _own
 from policenotify.journal.schema import SCHEMA_VERSION
 from policenotify.model.history import Outcome
-from policenotify.testing import recorded
+from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.postgresql import USER, Server
 
@@ -166,7 +166,7 @@ def test_without_a_transaction_it_is_journalled_at_once(database: Any, desk: Des
 
 
 def test_a_test_of_the_project_reads_what_it_would_have_said(database: Any, desk: Desk) -> None:
-    with recorded(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
+    with recording_publisher(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
         globals()["recording"] = said
         how = {"DATABASE": database.alias, "RUNNER": f"{__name__}.recording"}
         with override_settings(POLICENOTIFY=how):

@@ -39,15 +39,15 @@ def test_the_script_runs_and_a_second_time_says_nothing(desk: Desk) -> None:
 @pytest.mark.slow
 def test_a_whole_year_is_said_as_it_stands_in_the_golden_list(desk: Desk) -> None:
     clock = desk.clock = SetClock(utc("2026-12-31T23:00"))
-    say_due = runpy.run_path(os.fspath(_CAMPAIGNS / "run_due.py"))["say_due"]
+    publish_due = runpy.run_path(os.fspath(_CAMPAIGNS / "run_due.py"))["publish_due"]
     publisher, campaigns = desk.publisher([desk.on_bluesky()]), load_campaigns([_CAMPAIGNS])
     plan = ahead(publisher, campaigns, date(2027, 1, 1), date(2027, 12, 31))
     moments = sorted({at for one in plan for at in (one.occurrence.due, one.at) if at})
     said = []
     for moment in moments:  # nothing is due in between, as test_deciding proves
         clock.set(moment)
-        said += say_due(publisher, timedelta(0))
-    assert say_due(publisher, timedelta(0)) == ()
+        said += publish_due(publisher, timedelta(0))
+    assert publish_due(publisher, timedelta(0)) == ()
     told = [f"{one.at.astimezone(PARIS):%Y-%m-%d %H:%M}  {one.key[9:]}  {one.message.headline}" for one in said]
     if os.environ.get("GOLDEN"):
         _GOLDEN.write_text("\n".join(told) + "\n", encoding="utf-8")

@@ -36,7 +36,7 @@ def at(desk: Desk, text: str) -> None:
 
 
 def keys(publisher: Publisher) -> list[str]:
-    return [one.key for one in publisher.journal.publications_by_key_prefix("campaign ", utc("2020-01-01T00:00"))]
+    return [one.key for one in publisher.journal.publications.by_key_prefix("campaign ", utc("2020-01-01T00:00"))]
 
 
 def test_two_machines_and_two_versions_of_the_file_say_it_once(desk: Desk) -> None:
@@ -62,7 +62,7 @@ def test_an_open_incident_defers_it_and_the_journal_says_so_once(desk: Desk) -> 
     at(desk, "2026-01-01T21:00")
     publisher.publish(opened.end("Fin"), key="e", actor="desk", wait=NOW)
     assert [one.key for one in run(publisher, mine, actor="prévention", wait=NOW).said] == ["campaign ete 2026-01-01 a"]
-    assert list(publisher.journal.events_of_kind(REMARK, utc("2026-01-01T00:00"))) == [
+    assert list(publisher.journal.audit.events(REMARK, utc("2026-01-01T00:00"))) == [
         {"campaign": "ete", "day": "2026-01-01", "became": "wait", "reason": "incident 2026-4711 is open"}
     ]
 
@@ -85,7 +85,7 @@ def test_the_journal_says_what_became_of_what_was_missed(desk: Desk, missed: str
     at(desk, {"late": "2026-01-02T19:00", "skip": "2026-01-02T16:50", "merge": "2026-01-02T17:00"}[missed])
     run(publisher, mine, actor="prévention", wait=NOW)
     assert run(publisher, mine, actor="prévention", wait=NOW).decisions == ()
-    remarks = publisher.journal.events_of_kind(REMARK, utc("2026-01-01T00:00"))
+    remarks = publisher.journal.audit.events(REMARK, utc("2026-01-01T00:00"))
     assert [remark["became"] for remark in remarks] == became
     assert [remark["day"] for remark in remarks] == ["2026-01-01", "2026-01-02"][: len(became)]
 
@@ -106,7 +106,7 @@ def test_a_purge_that_forgot_its_key_does_not_say_it_again(desk: Desk) -> None:
     publisher.publish(campaign().messages[2].message, key="campaign of last year", actor="desk", wait=NOW)  # a person's
     assert len(run(publisher, [campaign()], actor="prévention", wait=LONG).said) == 1
     at(desk, "2026-01-02T16:00")
-    publisher.journal.purge(utc("2026-01-02T15:00"), "archives", category=None, dry_run=False)
+    publisher.journal.retention.purge(utc("2026-01-02T15:00"), "archives", category=None, dry_run=False)
     assert keys(publisher) == []
     [again] = run(publisher, [campaign()], actor="prévention").said
     assert again.at < utc("2026-01-02T00:00")  # the first one

@@ -378,7 +378,7 @@ def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blo
     with _opened(desk) as publisher, publisher.worker():
         publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
         publisher.drain(timedelta(seconds=0.1))
-        assert list(publisher.journal.blocked()) == ["bluesky"]
+        assert list(publisher.journal.channels.blocked()) == ["bluesky"]
         secret.write_text(desk.bluesky.password, encoding="utf-8")
         assert run("doctor").code == 0
         _until(lambda: len(desk.bluesky.posts) == 1)
@@ -488,7 +488,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> 
         publisher.publish(accident(), key="open", actor="desk")
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
-        [reminder] = publisher.journal.unfinished()
+        [reminder] = publisher.journal.publications.unfinished()
         assert reminder.on("duty").unrendered
     assert desk.mail.mailbox(chief) == []
     (desk.folder / "duty").write_text(desk.mail_url, encoding="utf-8")

@@ -56,7 +56,7 @@ def test_the_commands_of_the_page_run(run: Run, desk: Desk, block: str) -> None:
 
 def test_every_command_stands_there() -> None:
     listed = set()
-    for title in ("Saying it", "Campaigns", "Watching it", "Keeping it", "Setting it up"):
+    for title in ("Publishing", "Campaigns", "Monitoring", "Journal", "Installation"):
         listed |= {found for cell, *_ in rows(title) for found in re.findall(r"`(\w+)", cell)}
     assert listed - {"command"} == set(COMMANDS)
 
@@ -67,7 +67,7 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
 
 
 def test_the_options_of_a_message_are_those_of_the_program() -> None:
-    listed = {found for cell, *_ in rows("A message") for found in re.findall(r"`(--[\w-]+)`", cell)}
+    listed = {found for cell, *_ in rows("Message options") for found in re.findall(r"`(--[\w-]+)`", cell)}
     assert listed == {*OPTIONS.values(), "--file"}
 
 
@@ -86,7 +86,7 @@ def test_every_option_that_the_page_names_is_one() -> None:
 
 def _keys() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for commands, keys in rows("What `--json` answers"):
+    for commands, keys in rows("JSON output"):
         top = re.sub(r"\(each\b.*?\)", "", keys.partition("; `")[0])
         for command in re.findall(r"`([^`]+)`", commands):
             found[command] = set(re.findall(r"`(\w+)`", top))
@@ -139,7 +139,7 @@ def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, ar
 def test_what_the_documents_of_the_page_hold(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     for command, key in (("incidents", "incidents"), ("networks", "networks"), ("doctor", "lines")):
-        [row] = [row for row in rows("What `--json` answers") if row[0] == f"`{command}`"]
+        [row] = [row for row in rows("JSON output") if row[0] == f"`{command}`"]
         inner = re.search(r"\(each: (.*?)\)", row[1])
         assert inner
         assert set(re.findall(r"`(\w+)`", inner[1])) == set(run(command, "--json").document[key][0])

@@ -38,7 +38,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal import rate_limiter, schema
+from policenotify.journal import channels, schema
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -61,7 +61,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None) -> DeliveryAttempt:
     how = how or network.configured("sky")
-    channel = network.open(book.clock, book.journal.state_store("sky"))
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
     return DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
 
 
@@ -256,7 +256,7 @@ def test_time_spent_waiting_behind_others_is_no_failure(book: Book, failing: str
     FAILURES[failing](network).append(Unavailable("Busy.", whole_channel=whole_channel))
     attempt(book, network)
     assert retry_in(book, book.receipt(published)) == timedelta(seconds=2)
-    assert book.journal.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
+    assert book.journal.deliveries.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
 
 
 def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Book) -> None:
@@ -269,7 +269,7 @@ def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Bo
     while sum(pauses) < HOUR.total_seconds():
         assert attempt(book, network)
         assert not attempt(book, network)
-        pauses.append((book.journal.due(["sky"])["sky"] - book.clock.now()).total_seconds())
+        pauses.append((book.journal.deliveries.due(["sky"])["sky"] - book.clock.now()).total_seconds())
         book.pass_by(pauses[-1])
     assert pauses == sorted(pauses)
     assert len(pauses) <= 20
@@ -302,7 +302,7 @@ def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str)
         assert claimed is not None
         how = network.configured("sky", rate=Rate(1, HOUR))
         with book.journal.write() as connection:  # another process has just sent something
-            rate_limiter.take(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
+            channels.take_slot(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
         attempts(book, network, how).make(claimed)
         assert "rate" in book.receipt(published).reason
     else:
@@ -856,7 +856,7 @@ def test_a_question_may_find_the_channel_blocked(book: Book, error: Exception) -
     published = doubted(book, network)
     attempt(book, network)
     assert book.receipt(published).outcome is Outcome.UNCONFIRMED
-    assert list(book.journal.blocked()) == ["sky"]
+    assert list(book.journal.channels.blocked()) == ["sky"]
 
 
 def test_once_it_is_certainly_not_there_the_doubt_is_over(book: Book) -> None:
@@ -1345,7 +1345,7 @@ def test_settlements_are_for_one_attempt_only(book: Book) -> None:
     assert claimed is not None
     attempts(book, network).make(claimed)
     with pytest.raises(LostLease):
-        book.journal.settle(claimed, AttemptResult(outcome=Outcome.REFUSED))
+        book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.REFUSED))
     assert book.receipt(published).outcome is Outcome.POSTED
 
 

@@ -41,7 +41,7 @@ def list_network(**more: Any) -> Scripted:
 
 
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
-    channel = network.open(book.clock, book.journal.state_store("sky"))
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
     return DeliveryAttempt(
         journal=book.journal,
         channel=channel,
@@ -53,7 +53,7 @@ def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **
 
 
 def claim(book: Book, name: str = "") -> ClaimedDelivery:
-    claimed = book.claim() if not name else book.journal.claim("sky", name, lease=LEASE)
+    claimed = book.claim() if not name else book.journal.deliveries.claim("sky", name, lease=LEASE)
     assert claimed is not None
     return claimed
 
@@ -151,7 +151,7 @@ def test_after_a_kill_only_the_person_who_was_being_asked_is_in_doubt(
     with pytest.raises(KilledError):
         attempts(book, network, how).make(claim(book, f"{this_process()}/slot"))
     _dead(monkeypatch)
-    assert book.journal.recover() == 1
+    assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).recipients == {Outcome.POSTED: 30, Outcome.UNCONFIRMED: 1, Outcome.WAITING: 29}
     attempts(book, network, how).make(claim(book))
     again = [address for address in PEOPLE if asked(network).count(address) > 1]
@@ -173,13 +173,13 @@ def test_after_a_power_cut_all_who_may_have_been_asked_are_in_doubt(book: Book) 
     with pytest.raises(KilledError):
         attempts(book, network).make(claim(book, before))
     book.pass_by(LEASE.total_seconds() + 1)
-    assert book.journal.recover() == 1
+    assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).recipients == {Outcome.UNCONFIRMED: 25, Outcome.WAITING: 35}
 
 
 def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    channel: Any = network.open(book.clock, book.journal.state_store("sky"))
+    channel: Any = network.open(book.clock, book.journal.channels.state_store("sky"))
 
     def first_only(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
         yield RecipientOutcome(key=next(iter(recipients)).key, outcome="posted")
@@ -207,7 +207,7 @@ def halted(
     def step(*_given: Any) -> Any:
         book.pass_by(seconds)
         if taken_over:
-            book.journal.recover()
+            book.journal.deliveries.recover()
             attempts(book, network).make(claim(book))
             if network.asked:  # "not there" is believed of the second answer
                 book.pass_by(5)
@@ -256,9 +256,9 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     attempts(book, network).make(claim(book))
     book.pass_by(5)
     asked = claim(book)
-    book.journal.begin(asked, network.said[0], "standalone")  # not there twice, so said again
+    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not there twice, so said again
     book.pass_by(LEASE.total_seconds() + 1)
-    book.journal.recover()
+    book.journal.deliveries.recover()
     attempts(book, network).make(claim(book))
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
@@ -269,7 +269,7 @@ def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) ->
 
     def halt(person: Recipient) -> RecipientOutcome:
         book.pass_by(LEASE.total_seconds() + 1)
-        book.journal.recover()
+        book.journal.deliveries.recover()
         other = list_network()
         attempts(book, other, other.configured("sky", on_unknown="resend")).make(claim(book))
         network.written_to.extend(other.written_to)
@@ -299,7 +299,7 @@ def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None
 
     network.sends.append(halted(book, network, taken_over=False))
     published = book.publish("sky")
-    channel = network.open(book.clock, book.journal.state_store("sky"))
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
     how = network.configured("sky")
     DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=Still(), lease=LEASE).make(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
@@ -340,9 +340,9 @@ def test_twins_of_one_name_take_nothing_from_each_other_before_the_lease_is_over
     _on(monkeypatch, Machine(**parts | twin))
     _dead(monkeypatch)  # of the other machine's processes none is here
     book.pass_by(LEASE.total_seconds() - 1)
-    assert book.journal.recover() == 0
+    assert book.journal.deliveries.recover() == 0
     book.pass_by(2)
-    assert book.journal.recover() == 1
+    assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).outcome is Outcome.WAITING
 
 
@@ -353,17 +353,17 @@ def test_a_second_take_over_within_one_lease_is_an_alarm(
     _dead(monkeypatch)
     for number in range(2):
         claim(book, f"{this_process()}/{number}")
-        assert not book.journal.taken_over_again()
+        assert not book.journal.deliveries.repeated_takeovers()
         book.pass_by(1)
-        assert book.journal.recover() == 1
-    (alarm,) = book.journal.taken_over_again()
+        assert book.journal.deliveries.recover() == 1
+    (alarm,) = book.journal.deliveries.repeated_takeovers()
     assert (alarm.channel, alarm.publication) == ("sky", published)
     assert [record.levelno for record in caplog.records if "taken over" in record.message] == [logging.ERROR]
     with book.journal.read() as connection:
         kinds = connection.execute(select(schema.event.c.kind)).scalars().all()
     assert kinds.count("taken_over_again") == 1
     book.pass_by(3601)
-    assert not book.journal.taken_over_again()
+    assert not book.journal.deliveries.repeated_takeovers()
 
 
 def test_a_take_over_after_each_lease_is_no_alarm(book: Book) -> None:
@@ -371,8 +371,8 @@ def test_a_take_over_after_each_lease_is_no_alarm(book: Book) -> None:
     for number in range(2):
         claim(book, f"elsewhere:1:1/boot/1/{number}/slot")
         book.pass_by(LEASE.total_seconds() + 1)
-        assert book.journal.recover() == 1
-    assert not book.journal.taken_over_again()
+        assert book.journal.deliveries.recover() == 1
+    assert not book.journal.deliveries.repeated_takeovers()
 
 
 # --- what is logged

@@ -124,7 +124,7 @@ def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made)
     assert {receipt.outcome for one in published for receipt in book.told(one)} == {Outcome.POSTED}
     assert slots() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
-    assert book.journal.runner_seen() is not None
+    assert book.journal.workers.last_heartbeat() is not None
 
 
 def test_what_belongs_to_one_incident_goes_in_order(book: Book, delivers: Made) -> None:
@@ -308,7 +308,7 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
     drain = in_thread(lambda: delivery.drain(LONG, publication=published))
     drain.join(0.15)
     assert drain.is_alive()
-    book.journal.settle(claimed, AttemptResult(outcome=Outcome.POSTED))
+    book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.POSTED))
     drain.join(5)
     assert not drain.is_alive()
     assert sky.said == []
@@ -321,7 +321,7 @@ def test_what_is_settled_between_two_looks_is_not_missed(
     which: bool,  # noqa: FBT001 - a parameter
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sky, published, due = Scripted(), book.publish("sky"), book.journal.due
+    sky, published, due = Scripted(), book.publish("sky"), book.journal.deliveries.due
     held = [book.claim()]
 
     def settled_after(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
@@ -330,7 +330,7 @@ def test_what_is_settled_between_two_looks_is_not_missed(
             claimed = held.pop()
             assert claimed is not None
             again = book.clock.now() + timedelta(seconds=0.1)
-            book.journal.settle(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
+            book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
         return found
 
     monkeypatch.setattr(book.journal, "due", settled_after)
@@ -356,7 +356,7 @@ def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) ->
 
 def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
-    due = book.journal.due
+    due = book.journal.deliveries.due
 
     def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
         asked.append(time.monotonic())
@@ -554,7 +554,7 @@ def test_what_may_be_out_stays_in_doubt_when_the_channel_cannot_be_opened(book: 
     assert slots() == []
     delivers(sky=sky).drain(LONG)
     receipt = book.receipt(published)
-    assert (receipt.outcome, list(book.journal.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
+    assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
 
 
 # --- closing
@@ -669,7 +669,7 @@ def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
 def test_a_channel_that_fails_after_it_was_found_due_rests(
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sky, due = Scripted(), book.journal.due
+    sky, due = Scripted(), book.journal.deliveries.due
     delivery = delivers(sky=sky)
 
     def failing(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:

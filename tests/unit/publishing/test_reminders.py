@@ -198,9 +198,11 @@ def test_who_was_faster_has_raised_it(house: House) -> None:
     house.clock.pass_by(3600)
     slow = Reminders(journal=publisher.journal, reminding=ReminderPolicy(), on_overdue=told.append)
     [line] = publisher.incidents()
-    assert publisher.journal.remind(INCIDENT, due, 1)
-    assert not publisher.journal.remind(INCIDENT, due, 1)
-    assert not publisher.journal.remind(INCIDENT, due - MINUTE, 2)  # of a word that was said meanwhile
+    assert publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
+    assert not publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
+    assert not publisher.journal.incidents.record_reminder(
+        INCIDENT, due - MINUTE, 2
+    )  # of a word that was said meanwhile
     assert line.reminders == 0
     assert slow.raise_due()[0].level == 1
     assert told == []
@@ -259,7 +261,7 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_ot
     publisher = house.publisher(channels=channels, reminding=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     house.after(HOUR, publisher)
-    [reminder] = publisher.journal.unfinished()
+    [reminder] = publisher.journal.publications.unfinished()
     outcomes = {"small": Outcome.REFUSED, "duty": Outcome.WAITING}
     assert {one.channel: one.outcome for one in reminder} == {name: outcomes[name] for name in names}
     assert reminder.on("duty").unrendered
@@ -332,13 +334,13 @@ def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(house: Ho
     before = house.publisher(channels=[house.sky.configured("sky"), press])
     _open(before)
     now = house.publisher(channels=[house.sky.configured("sky", retired=True), house.duty.configured("duty")])
-    assert now.journal.channels_with_open_incidents() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
+    assert now.journal.incidents.open_by_channel() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
     over = now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert {receipt.channel: (receipt.outcome.value, receipt.reason) for receipt in over} == {
         "sky": ("posted", ""),
         "press": ("skipped", "'press' is not configured any more."),
     }
-    assert now.journal.channels_with_open_incidents() == {}
+    assert now.journal.incidents.open_by_channel() == {}
 
 
 def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(house: House) -> None:

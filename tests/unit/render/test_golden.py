@@ -1,6 +1,6 @@
 """Every wording at a glance: a page for each category, with all its stages on all networks.
 
-`python tests/test_golden.py` writes the pages anew; look at the difference before it is committed.
+`python tests/unit/render/test_golden.py` writes the pages anew; look at the difference before it is committed.
 """
 
 from __future__ import annotations

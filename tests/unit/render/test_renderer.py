@@ -1,7 +1,7 @@
 """How messages read: twenty-six of them as whole pages, and the rules one by one.
 
-The pages are in `golden/wording`. After a change of wording, write them anew with `python tests/test_render.py`, and
-read the difference: they must read as a police account writes.
+The pages are in `golden/wording`. After a change of wording, `python tests/unit/render/test_renderer.py` writes them.
+Read the difference: they must read as a police account writes.
 """
 
 from __future__ import annotations

@@ -188,10 +188,8 @@ def report(call: CliContext, since: str | None) -> Exit:
 
     with call.journal() as (settings, journal):
         after = age_filter.moment_of(since or "1y", journal.now(), option="--since")
-        said = [one for one in journal.publications_by_key_prefix(KEY, after) if key_parts(one.key)]
-        remarks = Counter(
-            (str(body["campaign"]), str(body["became"])) for body in journal.events_of_kind(REMARK, after)
-        )
+        said = [one for one in journal.publications.by_key_prefix(KEY, after) if key_parts(one.key)]
+        remarks = Counter((str(body["campaign"]), str(body["became"])) for body in journal.audit.events(REMARK, after))
         zone = settings.zone
     themes, channels, campaigns = _shares(said), _channels(said), _campaigns(said, remarks)
     document = {

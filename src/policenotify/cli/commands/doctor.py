@@ -140,14 +140,14 @@ def _journal(journal: Journal) -> Iterator[Line]:
         sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
     if not sound:
         raise JournalError("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
-    sealed = journal.verify()
+    sealed = journal.audit.verify()
     yield Line("journal", "ok", f"opens, and can be read; {sealed} sealed batches, all unchanged")
 
 
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[Line]:
-    blocked = journal.blocked()
+    blocked = journal.channels.blocked()
     for how in channels:
-        people, fault = readers_of(how, journal.had_people)
+        people, fault = readers_of(how, journal.deliveries.had_recipients)
         if how.problem:
             yield Line(f"channel {how.name}", "WRONG", str(fault), Exit.ATTENTION)
             continue
@@ -159,7 +159,7 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
 def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
     what = f"channel {how.name}"
     try:
-        channel = how.open(journal.clock, journal.state_store(how.name))
+        channel = how.open(journal.clock, journal.channels.state_store(how.name))
         try:
             account = channel.whoami()
         finally:

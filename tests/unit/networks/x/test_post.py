@@ -91,7 +91,7 @@ def test_pictures_add_a_link_to_the_text() -> None:
 
 @given(text=prose().filter(lambda text: bool(text.strip())), of_whom=st.sampled_from(["police34", "x"]))
 def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
-    post = SeenPost("1" * 19, text, NOW, None, "1" * 19)
+    post = XPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
     assert a_post(text).reads_as(shown(post, of_whom, fields), of_whom)
     assert a_post(text).reads_as(shown(post, of_whom, frozenset()), of_whom)
