@@ -26,8 +26,8 @@ from policenotify.errors import ChannelError, MissingExtra, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.networks.options import ChannelOptions, claims_of
-from policenotify.networks.registry import configured, network
+from policenotify.networks.options import ChannelOptions, default_capabilities
+from policenotify.networks.registry import configure_channel, network
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
 from policenotify.publishing.routing import Route
@@ -287,7 +287,7 @@ def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
     kind = network(channel.network).load()
     try:
         recipients = None if channel.recipients is None else tuple
-        config = configured(name, channel.network, options, recipients=recipients, **common)
+        config = configure_channel(name, channel.network, options, recipients=recipients, **common)
         if not config.discovers_capabilities:  # else it claims less before it has asked its server
             return _channel(name, channel.network, config.capabilities, **common)
     except MissingExtra:
@@ -299,7 +299,7 @@ def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
 
 
 def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
-    if claims := claims_of(kind):
+    if claims := default_capabilities(kind):
         return claims
     raise SettingsError(
         f"The capabilities of {name!r} are unknown without its account. "

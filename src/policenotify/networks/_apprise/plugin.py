@@ -19,7 +19,7 @@ from apprise.logger import logger
 from apprise.plugins.base import NotifyBase
 
 from policenotify.errors import Blocked
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.transport import mute_loggers
 
 Service = TypeVar("Service", bound=NotifyBase)
@@ -99,7 +99,7 @@ _MODULES = {
 def plugin_of(scheme: str) -> type[NotifyBase] | None:
     """Return the plugin of a lower-case scheme. Only its own module is loaded where its name is known."""
     names = (_MODULES.get(scheme, scheme), scheme.removesuffix("s"))
-    with loading(), warnings.catch_warnings():  # apprise imports imghdr, which is deprecated
+    with import_lock(), warnings.catch_warnings():  # apprise imports imghdr, which is deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         for name in names:
             if not name.isidentifier() or find_spec(f"apprise.plugins.{name}") is None:

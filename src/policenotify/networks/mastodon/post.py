@@ -87,7 +87,7 @@ class UploadedPicture(BaseModel):
     description: str
 
 
-class MastodonPost(BaseModel):
+class StatusBody(BaseModel):
     """A post as `POST /api/v1/statuses` takes it, and stored as the body of a request.
 
     Attributes:

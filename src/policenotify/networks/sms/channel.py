@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
 from policenotify.networks import import_lock
+from policenotify.networks._apprise.url import VERIFIED, NumberFormat, gateway
 from policenotify.networks.sms.gateways import READERS, BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm
 

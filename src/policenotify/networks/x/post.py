@@ -87,7 +87,7 @@ def posted_at(post_id: str) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(post_id) >> 22)
 
 
-class XPost(BaseModel):
+class TweetBody(BaseModel):
     """A post as it is sent to X, and stored as the body of a request.
 
     Attributes:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from policenotify.testing.servers._x_reader import shown
 
 from policenotify.networks.x.post import XPost, is_id, posted_at
-from policenotify.testing.servers._x_reader import SeenPost, shown
 from policenotify.testing.strategies import prose
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
