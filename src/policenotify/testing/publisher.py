@@ -31,8 +31,8 @@ from policenotify.networks.registry import configure_channel, network
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
 from policenotify.publishing.routing import Route
-from policenotify.settings import Settings, profiles_of, read_settings, routes_of, words_of
-from policenotify.settings.environment import WITHHELD
+from policenotify.settings import Settings, locales_of, profiles_of, read_settings, routes_of
+from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelSettings
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
@@ -268,11 +268,11 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
     return channels, {
         "routes": routes_of(settings),
         "profiles": profiles_of(settings),
-        "words": words_of(settings),
+        "locales": locales_of(settings),
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.reminding(),
+        "reminding": settings.reminders.policy(),
     }
 
 
