@@ -45,7 +45,7 @@ def test_a_time_is_the_installation_s_and_utc_is_named(zone: ZoneInfo, text: str
 
 def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=3_600))
-    publisher = desk.publisher(zone=NOUMEA, patience=lambda _age: timedelta(hours=1))
+    publisher = desk.publisher(zone=NOUMEA, backoff=lambda _age: timedelta(hours=1))
     publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
     receipt = publication.on("bluesky")
     assert receipt.outcome is Outcome.WAITING
@@ -124,16 +124,10 @@ def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     message = accident(headline="Une voie rouverte", lifecycle=Lifecycle(stage=Stage.UPDATE, incident=INCIDENT))
-    deciding = publisher._deciding
-    drafts = []
-    for key in ("one", "two"):
-        at = publisher.journal.now()
-        publication = deciding.ulid(at)
-        made = deciding.decide(deciding.given(message), to=None, publication=publication, at=at)
-        drafts.append(deciding.draft(made, publication, key=key, actor="desk", at=at))
-    publisher.journal.publications.add(drafts[0])
-    with pytest.raises(IncidentChanged) as raised:
-        publisher.journal.publications.add(drafts[1])
+    drafts = [publisher._preparer.prepare(message, key=key, actor="desk") for key in ("one", "two")]
+    publisher.journal.publish(drafts[0])
+    with pytest.raises(CourseChanged) as raised:
+        publisher.journal.publish(drafts[1])
     assert raised.value.incident == INCIDENT
     told = trouble(raised.value, begun=True, command="update")
     assert (told.exit, told.published) == (Exit.REJECTED, "no")

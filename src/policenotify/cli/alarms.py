@@ -17,7 +17,7 @@ from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.errors import Blocked, PublishingStopped
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.publishing.fault import Fault, fault_of
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -54,13 +54,13 @@ class Alarms:
     late: int
     gone: Mapping[str, tuple[str, ...]]
     contested: tuple[Takeover, ...]
-    faults: Mapping[str, Fault]
+    faults: Mapping[str, ChannelProblem]
 
     @classmethod
     def read(cls, journal: Journal, channels: Iterable[ChannelConfig], *, most: int | None = None) -> Alarms:
         """Read them, and the lists of recipients; of the open incidents at most so many."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
-        found = {name: fault_of(channel, journal.deliveries.had_recipients) for name, channel in known.items()}
+        found = {name: read_recipients(channel, journal.had_people)[1] for name, channel in known.items()}
         faults = {name: fault for name, fault in found.items() if fault is not None}
         mended = {one.channel: now for one in journal.deliveries.unrendered(known.keys() - faults.keys())}
         carried = journal.incidents.open_by_channel()

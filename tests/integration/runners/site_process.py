@@ -77,7 +77,7 @@ class Site:
             channels=[configure_channel("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
             zone=PARIS,
             sender=SENDER,
-            patience=soon,
+            backoff=soon,
             lease=timedelta(seconds=self.lease),
         )
 

@@ -46,8 +46,8 @@ def attempt(book: Book, network: Scripted) -> bool:
     if claimed is None:
         return False
     how = network.configured("sky")
-    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
+    channel = network.open(book.clock, book.journal.state_store("sky"))
+    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
     return True
 
 

@@ -18,7 +18,7 @@ from policenotify.cli.context import CliContext, Seconds, common, pass_call, pla
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
-from policenotify.publishing.fault import Fault
+from policenotify.publishing.preparation import ChannelProblem
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def drain(call: CliContext, budget: float) -> Exit:
         before = journal.deliveries.unsettled() if waits else frozenset()
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(journal.deliveries.outcomes(before))
-        blocked, faults = journal.channels.blocked(), publisher.faults()
+        became = Counter(journal.outcomes_of(before))
+        blocked, faults = journal.blocked(), publisher.channel_problems()
         document = {
             "outcomes": dict(became),
             "next_due": due.isoformat() if due else None,
@@ -78,7 +78,7 @@ def _drained(
     due: datetime | None,
     publisher: Publisher,
     blocked: list[str],
-    faults: Mapping[str, Fault],
+    faults: Mapping[str, ChannelProblem],
 ) -> Iterator[RenderableType]:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
     yield Text(f"Deliveries: {counts}." if counts else "Nothing was waiting.")

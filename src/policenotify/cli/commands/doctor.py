@@ -178,7 +178,7 @@ def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: boo
     return Line(what, "note", f"{named}. {account.note}") if account.note else Line(what, "ok", named)
 
 
-def _recipients(name: str, people: tuple[str, ...], fault: Fault | None) -> Line:
+def _recipients(name: str, people: tuple[str, ...], fault: ChannelProblem | None) -> Line:
     what, count = f"recipients of {name}", len(set(people))
     if fault is not None:
         return Line(what, "WRONG", str(fault), Exit.ATTENTION)
