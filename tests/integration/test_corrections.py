@@ -408,7 +408,7 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     publisher.channels["board"] = how
     long = accident(description="Circulation très difficile. " * 30)
     assert 400 < len(publisher.preview(long).posts[0].standalone.text) <= 500
-    assert publisher.journal.state_store("board").compare_and_swap("limit", "300", version=None)
+    assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
     assert len(publisher.preview(long).posts[0].standalone.text) <= 300
 
 

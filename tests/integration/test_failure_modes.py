@@ -60,7 +60,7 @@ WHAT: Final = {
     "500": "server error (mail: 421)",
     "HTML": "HTML page of a proxy or captive portal",
     "redirect": "redirect (mail: 551 for one person)",
-    "clock ahead": "clock 3 hours ahead, connection cut",
+    "clock ahead": "clock 3 hours upcoming, connection cut",
     "clock behind": "clock 3 hours behind, rate limit until a time of the network",
     "clock set back": "connection cut, clock 3 hours ahead and then corrected",
     "clock set on": "connection cut, clock then set 3 hours forward",

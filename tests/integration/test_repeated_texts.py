@@ -336,7 +336,7 @@ def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: Fake
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
-        office = opened(configured("bluesky", "bluesky", options))
+        office = opened(configure_channel("bluesky", "bluesky", options))
         [wording] = office.publisher.preview(accident()).posts
         assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
 

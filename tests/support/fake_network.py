@@ -239,7 +239,7 @@ class Book:
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
             leg = Target(channel=channel, account=account, language=language, part=part, reply_to=answers)
             posts.append(RenderedPost(target=leg, standalone=post, reply=reply))
-        return self.journal.publish(
+        return self.journal.publications.add(
             NewPublication(
                 id=publication,
                 key=publication,

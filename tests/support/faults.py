@@ -200,7 +200,7 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
         options["timeout"] = _PATIENT
     five.clock.ahead = _HOURS if way == "clock set back" else timedelta(0)
     five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
-    five.x.apart = timedelta(hours=1) if network == "x" else None  # the others shall publish
+    five.x.clock_tolerance = timedelta(hours=1) if network == "x" else None  # the others shall publish
     publisher = five.publisher(lost=network, astray=lambda _network: options, backoff=later)
     stand = _stand(five, network)
     if way in {"expired", "ended"}:  # what was logged in before

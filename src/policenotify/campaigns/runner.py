@@ -82,7 +82,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         raise stopped
     problems: dict[str, str] = {}
     ids: list[str] = []
-    with journal.state_store("campaign run").lease("run", seconds=_ALONE):
+    with journal.channels.state_store("campaign run").lease("run", seconds=_ALONE):
         due, past, notes = due_window(campaigns, now), load_past(publisher, now), load_skips(publisher, campaigns, now)
         reach = reach_for(publisher)
         sound = _sound(campaigns, due, past, notes, reach, problems, now)
@@ -183,7 +183,7 @@ def duplicate_text(campaign: Campaign, alternative: Variant, wordings: Iterable[
 
 def load_past(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
     """What was said of all campaigns, as the journal has it."""
-    return tuple(filter(None, map(_past, publisher.journal.publications_by_key_prefix(KEY_PREFIX, now - MEMORY))))
+    return tuple(filter(None, map(_past, publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY))))
 
 
 def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
@@ -195,7 +195,7 @@ def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetim
             day=date.fromisoformat(str(body["day"])),
             action=Action(str(body["became"])),
         )
-        for body in publisher.journal.events_of_kind(EVENT_KIND, now - back)
+        for body in publisher.journal.audit.events(EVENT_KIND, now - back)
         if body.get("became") in {Action.WAIT, Action.SKIP, Action.MERGE}
     )
 
@@ -282,7 +282,7 @@ def _said(
 def _remark(publisher: Publisher, one: Decision, actor: str, became: str, **more: str) -> None:
     occurrence = one.occurrence
     body = {"campaign": occurrence.campaign, "day": occurrence.day.isoformat(), "became": became, "reason": one.reason}
-    publisher.journal.record(actor, EVENT_KIND, {**body, **more})
+    publisher.journal.audit.record(actor, EVENT_KIND, {**body, **more})
 
 
 def _next_at(due: Sequence[Occurrence], made: Sequence[Decision], now: datetime) -> datetime | None:

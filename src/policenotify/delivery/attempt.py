@@ -118,7 +118,7 @@ class DeliveryAttempt:
         self._begin(claimed, request)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        _log_outcome(claimed, result.code, self.journal.settle(claimed, result))
+        _log_outcome(claimed, result.code, self.journal.deliveries.record_result(claimed, result))
 
     # --- whether this channel can send it
 
@@ -141,7 +141,7 @@ class DeliveryAttempt:
 
     def _reconcile(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """Return the result of a delivery in doubt, or the delivery if it may be sent again."""
-        claimed, now = self.journal.in_time(claimed)
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         expired = claimed.not_after is not None and claimed.not_after <= now
         first = claimed.first_tried_at
         key_is_known = first is not None and now - first < self.channel.capabilities.idempotency_window
@@ -166,7 +166,7 @@ class DeliveryAttempt:
         if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
             return found
         steps = claimed.clock_steps
-        claimed, now = self.journal.in_time(claimed)
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         # If the clock was set during the look-up, the network was asked for the wrong time.
         first = claimed.unseen_at if claimed.clock_steps == steps else None
         believed_at = max((claimed.last_tried_at or now) + delay, (first or now) + _LOOKUP_INTERVAL)
@@ -187,7 +187,7 @@ class DeliveryAttempt:
     ) -> AttemptResult | None:
         """Return what the network's answer means for the delivery; `None` if the network does not show the post."""
         try:
-            ref = channel.find(request, since=since, known=self.journal.known_posts(claimed))
+            ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
             failure = f"It may or may not be out, and {self.config.name!r} could not be asked."
@@ -198,7 +198,7 @@ class DeliveryAttempt:
 
     def _posted(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
         """Return the result of a post that the network has found, unless it belongs to another delivery."""
-        if not self.journal.is_known(claimed, ref.id):
+        if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
         return self._hold(claimed, f"It may or may not be out. {named}")
@@ -236,7 +236,7 @@ class DeliveryAttempt:
         post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_PUBLISH_AGAIN)
-        pictures = tuple(self.journal.picture(picture.digest, picture.alt) for picture in post.pictures)
+        pictures = tuple(self.journal.publications.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.request_version, "pictures": pictures})
         if claimed.request_version and post.distinct and self.channel.capabilities.refuses_repeats:
             post = post.model_copy(update={"text": post.distinct, "spans": post.distinct_spans})
@@ -255,7 +255,9 @@ class DeliveryAttempt:
         at = self.clock.monotonic()
         try:
             with self.journal.transaction():
-                begun = self.journal.begin(claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate)
+                begun = self.journal.deliveries.begin(
+                    claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
+                )
                 if begun.has_recipients:
                     recipients = self._next_recipients(begun)
         except RateReached as reached:
@@ -314,7 +316,7 @@ class DeliveryAttempt:
         )
         match error:
             case Blocked():
-                if self.journal.block(self.config.name, error):
+                if self.journal.channels.block(self.config.name, error):
                     _log.error("Channel %s is blocked: %s %s", self.config.name, error.reason, error.remedy)
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
@@ -325,7 +327,7 @@ class DeliveryAttempt:
                     at = max(at, now + self.backoff(timedelta(0)))
                     result = replace(result, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
-                    self.journal.pause(self.config.name, result.not_before or now)
+                    self.journal.channels.pause(self.config.name, result.not_before or now)
                 return result
             case _:
                 remedy = error.remedy or self._unconfirmed_remedy(claimed)
@@ -352,7 +354,7 @@ class DeliveryAttempt:
         delay = self.channel.capabilities.lookup_delay
         if delay is None or not isinstance(self.channel, SupportsLookup):
             return self._hold(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
-        claimed, now = self.journal.in_time(claimed)
+        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         found = self._look_up(self.channel, claimed, delay=delay, expired=False)
         if isinstance(found, ClaimedDelivery):
             return self._refused_for_certain(error, found)
@@ -394,7 +396,7 @@ class DeliveryAttempt:
 
     def _next_recipients(self, claimed: ClaimedDelivery) -> tuple[Recipient, ...]:
         hold = self._hold_policy(claimed)
-        return self.journal.next_people(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
+        return self.journal.deliveries.next_recipients(claimed, CHUNK, hold_doubt=hold, rate=self.config.rate)
 
     def _send_bulk(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
         """Send to these recipients and the others, until all have an outcome or the bulk send must end."""
@@ -415,7 +417,7 @@ class DeliveryAttempt:
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             with self.journal.transaction():
                 outcomes = tuple(bulk.unstored.values())
-                self.journal.settle_people(claimed, outcomes, hold_doubt=hold, lease=self.lease)
+                self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
                 if failure or bulk.cut or not self.may_go_on():
                     break
                 recipients, counts = self._next_or_settled(claimed, ref)
@@ -443,7 +445,7 @@ class DeliveryAttempt:
                 return recipients, {}
         except RateReached as reached:
             result = self._limited(reached, claimed)
-        return (), self.journal.settle(claimed, replace(result, ref=ref))
+        return (), self.journal.deliveries.record_result(claimed, replace(result, ref=ref))
 
 
 def _log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:

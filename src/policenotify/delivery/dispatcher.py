@@ -131,10 +131,10 @@ class Dispatcher:
         while True:
             changes = self._changes
             if self.clock.monotonic() >= next_recovery:
-                self.journal.heartbeat(stays=is_worker)
-                self.journal.recover(self.lease)
+                self.journal.workers.heartbeat(is_worker=is_worker)
+                self.journal.deliveries.recover(self.lease)
                 next_recovery = self.clock.monotonic() + self.lease.total_seconds() / _RECOVERIES
-            if publication is not None and not self.journal.unsettled(publication):
+            if publication is not None and not self.journal.publications.pending(publication):
                 return None
             due = self._due()
             if enough():
@@ -234,7 +234,9 @@ class Dispatcher:
         rates = {name: config.rate for name, config in usable.items()}
         with self._lock:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
-        return {name: max(at, rested.get(name, at)) for name, at in self.journal.due(usable, rates=rates).items()}
+        return {
+            name: max(at, rested.get(name, at)) for name, at in self.journal.deliveries.due(usable, rates=rates).items()
+        }
 
     def _may_happen(self, soon: datetime, due: dict[str, datetime], publication: str | None) -> bool:
         """Return whether anything that the drain waits for is under way, or may begin by then."""
@@ -242,7 +244,7 @@ class Dispatcher:
             with self._lock:
                 works = not all(worker.idle for worker in self._living())
             return works or any(at <= soon for at in due.values())
-        unsettled = self.journal.unsettled(publication)
+        unsettled = self.journal.publications.pending(publication)
         return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items())
 
     def _wait(self, changes: int, seconds: float, publication: str | None) -> None:
@@ -290,7 +292,7 @@ class Dispatcher:
                 return  # since it was found due
             here = {worker.severe_only: worker for worker in self._living() if worker.channel == channel}
             self._request(here.get(False), channel, severe_only=False)
-            if False in here and here[False].busy and self.journal.severe_is_ready(channel):
+            if False in here and here[False].busy and self.journal.deliveries.severe_is_ready(channel):
                 self._request(here.get(True), channel, severe_only=True)
 
     def _request(self, worker: _WorkerThread | None, channel: str, *, severe_only: bool) -> None:
@@ -316,7 +318,7 @@ class Dispatcher:
         try:
             while self._goes_on(worker) and (self._bulk_has_time() or not config.capabilities.recipients):
                 worker.requested.clear()
-                claimed = self.journal.claim(
+                claimed = self.journal.deliveries.claim(
                     config.name, owner, lease=self.lease, severe_only=worker.severe_only, rate=config.rate
                 )
                 if claimed is None:
@@ -380,13 +382,15 @@ class Dispatcher:
     def _open(self, config: ChannelConfig, claimed: ClaimedDelivery) -> Channel | None:
         """Return a channel object for this thread. If it cannot be made, block the channel."""
         try:
-            return config.open(self.clock, self.journal.state_store(config.name))
+            return config.open(self.clock, self.journal.channels.state_store(config.name))
         except Exception as error:  # noqa: BLE001 - the constructor of another package may raise anything
             why = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
             blocked = Blocked(f"The channel {config.name!r} cannot be opened{why}", remedy="Then: policenotify doctor")
-            if self.journal.block(config.name, blocked):
+            if self.journal.channels.block(config.name, blocked):
                 _log.error("%s %s", blocked.reason, blocked.remedy)  # a trace might hold an option
-            self.journal.settle(claimed, waiting(claimed, reason=blocked.reason, remedy=blocked.remedy))
+            self.journal.deliveries.record_result(
+                claimed, waiting(claimed, reason=blocked.reason, remedy=blocked.remedy)
+            )
             return None
 
 

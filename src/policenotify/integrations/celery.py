@@ -61,7 +61,7 @@ class CeleryRunner(ProcessPublisher):
 
         @app.task(name=DRAIN, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
         def drain() -> None:
-            self.publisher.journal.acknowledge_drain(_RUNNER)
+            self.publisher.journal.workers.acknowledge_drain(_RUNNER)
             self.drain(every)
 
         self._drain = drain
@@ -78,12 +78,12 @@ class CeleryRunner(ProcessPublisher):
     def on_commit(self) -> None:
         """Request a drain, unless one is requested that has not begun."""
         journal = self.publisher.journal
-        if not journal.request_drain(_RUNNER):
+        if not journal.workers.request_drain(_RUNNER):
             return
         try:
             self._drain.apply_async(expires=OVERDUE.total_seconds(), retry=False, **self._queue)
         except BaseException:
-            journal.acknowledge_drain(_RUNNER)  # so that the next publication requests one
+            journal.workers.acknowledge_drain(_RUNNER)  # so that the next publication requests one
             raise
 
     def _restore_schedule(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service

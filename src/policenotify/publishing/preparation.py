@@ -13,9 +13,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import Check, CheckContext, check
+from policenotify.checks import Check, CheckContext, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.journal.records import NewPublication, deliveries_of
+from policenotify.journal.records import NewPublication, deliveries_of, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
@@ -25,7 +25,7 @@ from policenotify.publishing.defaults import fill_defaults
 from policenotify.publishing.images import load_images
 from policenotify.publishing.routing import Route, choose_targets, choose_targets_on, has_reached
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import CategoryProfile, Locale, matching, profile_of
+from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -154,7 +154,7 @@ class Preparer:
             profile=profile,
             history=history,
             is_commune=lambda code: places.commune(code) is not None,
-            words=self.locales,
+            locales=self.locales,
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
@@ -174,7 +174,7 @@ class Preparer:
             at=at,
             not_after=resolved.expires_at or stale_at,
             due_at=(resolved.next_update_at or lifetime or at + _DEADLINE) if status is IncidentStatus.OPEN else None,
-            findings=check(context, self.checks),
+            findings=run_checks(context, self.checks),
             rules={language: str(locale.version) for language, locale in sorted(self.locales.items())},
             pictures=tuple(
                 picture.model_copy(update={"alt": image.alt})
@@ -223,7 +223,7 @@ class Preparer:
             message=message,
             profile=profile_of(message.category, self.profiles),
             history=history,
-            pictures=load_images(message, self.journal.picture)[1],
+            pictures=load_images(message, self.journal.publications.picture)[1],
             at=publication.at,
         )
         targets = choose_targets_on(message, history, channel)
@@ -258,7 +258,7 @@ class Preparer:
         pictures: tuple[Picture, ...],
         at: datetime,
     ) -> RenderContext:
-        locale = matching(language, self.locales)
+        locale = best_match(language, self.locales)
         if locale is None:
             raise SettingsError(
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
@@ -267,7 +267,7 @@ class Preparer:
         return RenderContext(
             message=message,
             language=language,
-            words=locale,
+            locale=locale,
             profile=profile,
             now=at,
             zone=self.zone,
@@ -315,9 +315,8 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        open_now = (line.in_zone(self.zone) for line in self.journal.incidents())
-        known = history.known(open_now, zone=self.zone)
-        return next_status(history.status, stage, incident=incident, known=known)
+        details = describe_incidents(history, self.journal.incidents.list(), self.zone)
+        return next_status(history.status, stage, incident=incident, details=details)
 
     def _set_apart(
         self, targets: Sequence[Target], channels: Mapping[str, ChannelConfig], history: History
@@ -329,7 +328,7 @@ class Preparer:
             if target.skip or target.channel in recipients:
                 continue
             channel = channels[target.channel]
-            recipients[channel.name], problem = read_recipients(channel, self.journal.had_people)
+            recipients[channel.name], problem = read_recipients(channel, self.journal.deliveries.had_recipients)
             # What follows still goes to the recipients of what it follows, whom the journal knows.
             if problem and (channel.problem or not has_reached(history, channel)):
                 # How many posts the channel needs is not known yet, so there is one target for it.
@@ -485,7 +484,8 @@ class PendingDeliveries:
     def channel_problems(self) -> dict[str, ChannelProblem]:
         """Return the channels that cannot be used now, and why. Reads the lists of recipients."""
         problems = {
-            name: read_recipients(channel, self.journal.had_people)[1] for name, channel in self.channels.items()
+            name: read_recipients(channel, self.journal.deliveries.had_recipients)[1]
+            for name, channel in self.channels.items()
         }
         return {name: problem for name, problem in problems.items() if problem is not None}
 
@@ -494,7 +494,7 @@ class PendingDeliveries:
         self._reopen_channels()
         usable = [name for name, channel in self.channels.items() if not channel.problem]
         closed: set[str] = set()
-        for delivery in self.journal.unworded(usable):
+        for delivery in self.journal.deliveries.unrendered(usable):
             if delivery.channel not in closed and not self._render(delivery):
                 closed.add(delivery.channel)
 
@@ -502,7 +502,7 @@ class PendingDeliveries:
         """Reopen the channels with a problem, and those that were unblocked: their secret may be a new one."""
         if self.reopen is None:
             return
-        blocked = set(self.journal.blocked())
+        blocked = set(self.journal.channels.blocked())
         names, self._blocked = self._blocked - blocked, blocked
         now = self.clock.monotonic()
         if self._reopened_at is None or now >= self._reopened_at + _REOPEN_INTERVAL:
@@ -526,8 +526,8 @@ class PendingDeliveries:
     def _render(self, delivery: UnrenderedDelivery) -> bool:
         """Render a delivery. Return whether its channel can be used."""
         channel = self.channels[delivery.channel]
-        recipients, problem = read_recipients(channel, self.journal.had_people)
-        publication = self.journal.publication(delivery.publication)
+        recipients, problem = read_recipients(channel, self.journal.deliveries.had_recipients)
+        publication = self.journal.publications.get(delivery.publication)
         if problem is not None or publication is None:
             return problem is None
         try:
@@ -538,8 +538,8 @@ class PendingDeliveries:
             text = str(error) if isinstance(error, PolicenotifyError) else None
             reason = text or f"It cannot be worded: {type(error).__name__}."
             _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
-            self.journal.refuse_unworded(delivery, f"{reason} {_PUBLISH_AGAIN}")
+            self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
             many = {channel.name: recipients} if channel.capabilities.recipients else {}
-            self.journal.word(delivery, deliveries_of(publication.id, posts, targets, many))
+            self.journal.deliveries.render(delivery, deliveries_of(publication.id, posts, targets, many))
         return True

@@ -17,10 +17,10 @@ from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import InvalidTransition, JournalError, MessageRejected, SettingsError
 from policenotify.findings import Finding
-from policenotify.journal.records import LEASE
+from policenotify.journal.records import LEASE, describe_incidents
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.publishing.images import load_images
 from policenotify.publishing.preparation import ChannelProblem, PendingDeliveries, Preparer, read_recipients
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
@@ -80,7 +80,7 @@ class Publisher:
         channels: Iterable[ChannelConfig],
         routes: Sequence[Route] = (),
         profiles: Mapping[str, CategoryProfile] = PROFILES,
-        locales: Mapping[str, Locale] = WORDS,
+        locales: Mapping[str, Locale] = LOCALES,
         zone: tzinfo,
         sender: str,
         wait: timedelta = timedelta(seconds=20),
@@ -189,7 +189,7 @@ class Publisher:
             InvalidImage: An image cannot be used.
             SettingsError: No channel is chosen, or *to* names an unknown one.
         """
-        message, pictures = load_images(message, self.journal.picture)
+        message, pictures = load_images(message, self.journal.publications.picture)
         new = self._preparer.prepare(message, pictures, key="", actor="", to=to, despite_findings=True)
         return Preview(
             message=new.message,
@@ -259,8 +259,8 @@ class Publisher:
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 with self.journal.snapshot():
-                    message, pictures = load_images(message, self.journal.picture)
-                    first = self.journal.repeated(key, message.digest())
+                    message, pictures = load_images(message, self.journal.publications.picture)
+                    first = self.journal.publications.find_repeated(key, message.digest())
                 publication, new = (
                     (first, False) if first else self._store(message, pictures, key=key, actor=actor, to=to)
                 )
@@ -283,7 +283,7 @@ class Publisher:
         self, message: Message, pictures: Sequence[Picture], *, key: str, actor: str, to: Sequence[str] | None
     ) -> tuple[str, bool]:
         """Prepare and store a publication. Return its id, and whether this call stored it."""
-        from policenotify.journal.publications import CourseChanged  # noqa: PLC0415 - brings the SQL toolkit
+        from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -291,11 +291,11 @@ class Publisher:
                     new = self._preparer.prepare(message, pictures, key=key, actor=actor, to=to)
             except InvalidTransition:
                 # Another process may have published under this key since it was looked up.
-                if (first := self.journal.repeated(key, message.digest())) is None:
+                if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
                     raise
                 return first, False
             if any(finding.blocks for finding in new.findings):
-                self.journal.keep_refused(new)
+                self.journal.publications.add_refused(new)
                 raise MessageRejected(new.findings, new.id)
             if not (new.posts or new.targets):
                 raise SettingsError(
@@ -303,8 +303,8 @@ class Publisher:
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                publication = self.journal.publish(new, self.runners)
-            except CourseChanged:
+                publication = self.journal.publications.add(new, self.runners)
+            except IncidentChanged:
                 if attempt == _ATTEMPTS:
                     raise
             else:
@@ -340,7 +340,7 @@ class Publisher:
 
     def _prepare_drain(self) -> None:
         self._pending.run()
-        self.journal.erase_addresses()
+        self.journal.retention.erase_addresses()
         self._duty.run()
 
     def _next_at(self) -> datetime | None:
@@ -355,19 +355,19 @@ class Publisher:
         Raises:
             InvalidTransition: There is no such incident; the error names those that are open.
         """
-        history = self.journal.history(incident)
+        history = self.journal.incidents.history(incident)
         if not history.entries:
-            known = history.known((line.in_zone(self.zone) for line in self.incidents()), zone=self.zone)
-            raise InvalidTransition(f"There is no incident {incident!r}. {known}", incident=incident)
+            details = describe_incidents(history, self.incidents(), self.zone)
+            raise InvalidTransition(f"There is no incident {incident!r}. {details}", incident=incident)
         return self._report(history.entries[-1].publication)
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key; `None` if there is none."""
-        return self._report(name) if self.journal.publication(name) else None
+        return self._report(name) if self.journal.publications.get(name) else None
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """Return the incidents with their deadlines, the latest first."""
-        return self.journal.incidents(only_open=only_open)
+        return self.journal.incidents.list(only_open=only_open)
 
     def channel_problems(self) -> dict[str, ChannelProblem]:
         """Return the channels that cannot be used now, by name. Their deliveries wait in the journal.
@@ -381,7 +381,7 @@ class Publisher:
     def _report(self, name: str, *, repeated: bool = False) -> Publication:
         """Return a publication from the journal, with notes on who will deliver what waits."""
         with self.journal.snapshot():
-            publication = self.journal.publication(name)
+            publication = self.journal.publications.get(name)
             if publication is None:
                 raise KeyError(name)
             waiting = {receipt.channel for receipt in publication.receipts if not receipt.outcome.is_final}
@@ -397,7 +397,9 @@ class Publisher:
         if receipt.outcome is Outcome.SENDING:
             return "It is being sent now."
         channel = self.channels.get(receipt.channel)
-        if receipt.unrendered and (channel is None or read_recipients(channel, self.journal.had_people)[1]):
+        if receipt.unrendered and (
+            channel is None or read_recipients(channel, self.journal.deliveries.had_recipients)[1]
+        ):
             return ""  # the reason and the remedy are enough
         if not receipt.outcome.is_final:
             return waiting[receipt.channel]
@@ -406,11 +408,11 @@ class Publisher:
 
     def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
         """Return for each channel who sends what waits there, and when the next post may leave, if not now."""
-        seen = self.journal.runner_seen()
+        seen = self.journal.workers.last_heartbeat()
         time = local_time(seen, self.zone, seconds=True) if seen else ""
         ran = f"the last one ran at {time}" if seen else "none has run yet"
         sender = f"The next publish or `policenotify drain` sends it; {ran}."
-        if self._worker.running or self.journal.worker_seen():
+        if self._worker.running or self.journal.workers.last_worker_heartbeat():
             sender = f"A worker sends it; {f'it was last seen at {time}' if time else 'it has just started'}."
         rates = {name: self.channels[name].rate if name in self.channels else None for name in channels}
         limited = {
@@ -418,7 +420,7 @@ class Publisher:
             for name, at in self.journal.channels.opens_at(rates).items()
         }
         problems = {
-            name: f"It waits: {read_recipients(channel, self.journal.had_people)[1]}"
+            name: f"It waits: {read_recipients(channel, self.journal.deliveries.had_recipients)[1]}"
             for name in rates
             if (channel := self.channels.get(name)) is not None and channel.problem
         }
@@ -455,7 +457,7 @@ class _Background:
     def finish(self, timeout: float) -> bool:
         finished = self.dispatcher.finish(timeout=timeout)
         with suppress(JournalError):  # others will notice the missing heartbeat
-            self.journal.stop_heartbeat()
+            self.journal.workers.stop_heartbeat()
         return finished
 
 

@@ -123,7 +123,9 @@ class Reminders:
 
     def next_at(self) -> datetime | None:
         """Return when the next reminder is due; `None` if no incident has a deadline."""
-        return min((due + self.policy.delay(level + 1) for due, level in self.journal.deadlines()), default=None)
+        return min(
+            (due + self.policy.delay(level + 1) for due, level in self.journal.incidents.deadlines()), default=None
+        )
 
     def raise_due(self) -> tuple[Reminder, ...]:
         """Raise the reminders that are due, and return the current reminder of each overdue incident.
@@ -131,10 +133,10 @@ class Reminders:
         Of several that fell due while no process was running, only the last is raised.
         """
         now = self.journal.now()
-        if not any(due + self.policy.after[0] <= now for due, _ in self.journal.deadlines()):
+        if not any(due + self.policy.after[0] <= now for due, _ in self.journal.incidents.deadlines()):
             return ()
         reminders = []
-        for line in self.journal.incidents():
+        for line in self.journal.incidents.list():
             level = self.policy.level_after(now - line.due_at) if line.due_at else 0
             if line.due_at is None or level == 0:
                 continue
@@ -148,7 +150,7 @@ class Reminders:
                 level=max(level, line.reminders),
                 exercise=line.exercise,
             )
-            if level > line.reminders and self.journal.remind(line.id, line.due_at, level):
+            if level > line.reminders and self.journal.incidents.record_reminder(line.id, line.due_at, level):
                 self._notify(reminder)
             reminders.append(reminder)
         return tuple(reminders)
@@ -210,21 +212,21 @@ class DutyNotifier:
     def _store(self, reminder: Reminder, channels: Mapping[str, ChannelConfig]) -> None:
         policy, locales = self.reminders.policy, self.preparer.locales
         language = next(iter(channels.values())).languages[0]
-        locale = matching(language, locales) or next(iter(locales.values()))
+        locale = best_match(language, locales) or next(iter(locales.values()))
         message = duty_message(
             reminder, language=language, locale=locale, phrases=policy.words, zone=self.preparer.zone
         )
         profiles = {CATEGORY: duty_profile(policy, reminder.level)}
         preparer = replace(self.preparer, channels=channels, duty_channels=(), routes=(), profiles=profiles, checks=())
-        self.journal.publish(preparer.prepare(message, key=reminder.key, actor=_ACTOR, to=tuple(channels)))
+        self.journal.publications.add(preparer.prepare(message, key=reminder.key, actor=_ACTOR, to=tuple(channels)))
 
 
 def duty_message(
     reminder: Reminder, *, language: str, locale: Locale, phrases: Mapping[str, ReminderPhrases], zone: tzinfo
 ) -> Message:
     """Return the message to the duty channels. The same reminder gives the same message in every process."""
-    wording = matching(language, phrases) or DUTY["fr"]
-    since = locale.full(reminder.due_at, reminder.due_at, zone)
+    wording = best_match(language, phrases) or DUTY["fr"]
+    since = locale.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     return Message(
         category=CATEGORY,

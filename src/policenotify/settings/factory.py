@@ -127,8 +127,8 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and languages.
 
-    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names it. Its
-    messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
+    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
+    it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
         path: The settings file. If `None`, as [`read_settings`][policenotify.settings.read_settings] finds it.

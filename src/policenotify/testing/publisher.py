@@ -199,7 +199,7 @@ def recording_publisher(
                 journal=ledger,
                 channels=silent,
                 clock=_RealPace(clock_),
-                patience=lambda _age: RETRY_DELAY,
+                backoff=lambda _age: RETRY_DELAY,
                 on_overdue=on_overdue,
                 **options,
             )

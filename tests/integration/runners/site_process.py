@@ -36,7 +36,7 @@ _SLOW_TO_LOAD = (
     "celery.bin.celery",
     "celery.apps.worker",
     "celery.concurrency.prefork",
-    "policenotify.cli.commands.worker",
+    "policenotify.cli.commands.delivery",
     "policenotify.networks.bluesky.channel",
     "procrastinate",
     "psycopg",

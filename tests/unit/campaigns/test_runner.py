@@ -64,7 +64,7 @@ def test_an_open_incident_defers_it_and_the_journal_says_so_once(desk: Desk) -> 
     assert [one.key for one in run(publisher, mine, actor="prévention", wait=NOW).published] == [
         "campaign ete 2026-01-01 a"
     ]
-    assert list(publisher.journal.events_of_kind(EVENT_KIND, utc("2026-01-01T00:00"))) == [
+    assert list(publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))) == [
         {"campaign": "ete", "day": "2026-01-01", "became": "wait", "reason": "incident 2026-4711 is open"}
     ]
 
@@ -87,7 +87,7 @@ def test_the_journal_says_what_became_of_what_was_missed(desk: Desk, missed: str
     at(desk, {"late": "2026-01-02T19:00", "skip": "2026-01-02T16:50", "merge": "2026-01-02T17:00"}[missed])
     run(publisher, mine, actor="prévention", wait=NOW)
     assert run(publisher, mine, actor="prévention", wait=NOW).decisions == ()
-    remarks = publisher.journal.events_of_kind(EVENT_KIND, utc("2026-01-01T00:00"))
+    remarks = publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))
     assert [remark["became"] for remark in remarks] == became
     assert [remark["day"] for remark in remarks] == ["2026-01-01", "2026-01-02"][: len(became)]
 

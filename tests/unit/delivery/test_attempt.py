@@ -61,7 +61,7 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None) -> DeliveryAttempt:
     how = how or network.configured("sky")
-    channel = network.open(book.clock, book.journal.state_store("sky"))
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
     return DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE)
 
 
@@ -302,7 +302,7 @@ def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str)
         assert claimed is not None
         how = network.configured("sky", rate=Rate(1, HOUR))
         with book.journal.write() as connection:  # another process has just sent something
-            rate_limiter.take(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
+            channels.take_slot(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
         attempts(book, network, how).run(claimed)
         assert "rate" in book.receipt(published).reason
     else:

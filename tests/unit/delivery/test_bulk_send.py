@@ -207,7 +207,7 @@ def halted(
     def step(*_given: Any) -> Any:
         book.pass_by(seconds)
         if taken_over:
-            book.journal.recover()
+            book.journal.deliveries.recover()
             attempts(book, network).run(claim(book))
             if network.asked:  # "not there" is believed of the second answer
                 book.pass_by(5)
@@ -258,7 +258,7 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     asked = claim(book)
     book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not there twice, so said again
     book.pass_by(LEASE.total_seconds() + 1)
-    book.journal.recover()
+    book.journal.deliveries.recover()
     attempts(book, network).run(claim(book))
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)

@@ -46,7 +46,7 @@ def attempt(book: Book, network: Scripted) -> bool:
     if claimed is None:
         return False
     how = network.configured("sky")
-    channel = network.open(book.clock, book.journal.state_store("sky"))
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
     DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
     return True
 

@@ -198,7 +198,7 @@ def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
         JournalError,
         match=r"UNIQUE constraint failed: pn_delivery\.post_key|UniqueViolation \(23505, pn_delivery_post_key_key\)",
     ):
-        desk.journal.publish(replace(draft, posts=twice))
+        desk.journal.publications.add(replace(draft, posts=twice))
     assert desk.dump() == before
 
 

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from policenotify.channel import ChannelConfig
 from policenotify.checks import CheckContext, run_checks
-from policenotify.cli.commands.preview import document, page
-from policenotify.cli.console import printed
+from policenotify.cli.commands.preview import preview_answer, preview_lines
+from policenotify.cli.output import printed
 from policenotify.cli.report.builder import draw
-from policenotify.cli.report.source import Told
+from policenotify.cli.report.file import html
+from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import MessageTooLong
 from policenotify.model.cap import Precision, Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
@@ -464,9 +465,11 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
     assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
-    assert document(seen, publisher)["refusals"] == [{"channel": "bluesky", "language": "fr", "reason": reason}]
-    assert "the first thing to do take" in printed(page(seen, publisher))
-    assert "the first thing to do take" in str(draw("preview", [Told(at=NOW, preview=seen)], publisher))
+    assert preview_answer(seen, publisher).model_dump()["refusals"] == [
+        {"channel": "bluesky", "language": "fr", "reason": reason}
+    ]
+    assert "the first thing to do take" in printed(preview_lines(seen, publisher))
+    assert "the first thing to do take" in html(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher))
     said = publisher.publish(order, key="1", actor="desk")
     assert said.on("presse").outcome is Outcome.POSTED
     refused = said.on("bluesky")
@@ -493,7 +496,10 @@ def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(
     seen = publisher.preview(order)
     assert [leg.channel for leg in seen.refusals] == ["bluesky"]
     assert [target.channel for target in seen.pending] == ["presse"]
-    for shown in (printed(page(seen, publisher)), str(draw("preview", [Told(at=NOW, preview=seen)], publisher))):
+    for shown in (
+        printed(preview_lines(seen, publisher)),
+        str(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher)),
+    ):
         assert "the first thing to do take" in shown
         assert "the file is empty" in shown
     said = publisher.publish(order, key="1", actor="desk", wait=0)
