@@ -10,7 +10,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from inspect import getdoc, getsource
+from inspect import getclosurevars, getdoc, getsource
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ schema_version = 1
 sender = "Police nationale de l'Hérault"
 zone = "Europe/Paris"
 journal = "/var/lib/policenotify/journal.db"
-keys = "policenotify.journal.keys"
+keys = "policenotify.keys"
 wait = 20
 
 [languages]                             # files of phrases, for languages that are not shipped
@@ -314,12 +314,13 @@ def _checks() -> Iterator[str]:
 
 
 def _levels(find: Callable[..., object]) -> str:
-    """Return the levels that the code of a check names, the gravest first."""
-    named = re.findall(r"\bLevel\.([A-Z]+)\b", getsource(find))
-    levels = [level.value for level in Level if level.name in named]
-    if not levels:
-        raise SystemExit(f"{find} names no level.")
-    return " or ".join(levels)
+    """Return the levels of a check's remarks, the gravest first, from the code that the decorator wraps."""
+    wrapped = getclosurevars(find).nonlocals
+    _, _, body = getsource(wrapped["function"]).partition("\ndef ")
+    levels = {level for level in Level if re.search(rf"\bLevel\.{level.name}\b", body)}
+    if body.count("Remark(") > body.count("level="):
+        levels.add(wrapped["level"])
+    return " or ".join(level.value for level in Level if level in levels)
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:
