@@ -1,6 +1,6 @@
 """What is public stays: every name and signature, the settings, the documents, as `docs/reference/stability.md` says.
 
-`python tests/test_stability.py` writes both lists anew; look at the difference before it is committed.
+`python tests/acceptance/test_api_stability.py` writes both lists; look at the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAGE: Final = ROOT / "docs" / "reference" / "stability.md"
 CHANGES: Final = ROOT / "docs" / "reference" / "changelog.md"
 FRAGMENTS: Final = sorted((ROOT / "docs" / "changes").glob("*.md"))
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "public.txt"
-MARKS: Final = ("<!-- written by tests/test_stability.py -->\n", "<!-- end -->\n")
+MARKS: Final = ("<!-- written by tests/acceptance/test_api_stability.py -->\n", "<!-- end -->\n")
 
 MODULES: Final = {
     "policenotify": "applications",
@@ -222,8 +222,8 @@ def table() -> str:
 
 def _what_to_do(what: str) -> str:
     return (
-        f"{what} If it is meant: `python tests/test_stability.py` writes the list, docs/changes gets "
-        "a fragment, and what is removed or changed stays beside the new for as long as docs/reference/stability.md says."
+        f"{what} If it is meant: `python tests/acceptance/test_api_stability.py` writes the list, docs/changes gets a "
+        "fragment, and what is removed or changed stays beside the new as long as docs/reference/stability.md states."
     )
 
 

@@ -1,7 +1,7 @@
 """Each of five networks fails in each way from the outside: what is told, what the journal holds, what readers have.
 
 The tables of `docs/explanation/failure-modes.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
-tests/test_what_goes_wrong.py` writes them, and else they must be the same.
+tests/integration/test_failure_modes.py` writes them, and else they must be the same.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from policenotify.cli.network_info import Option, look, written
 from policenotify.networks.registry import configured, network
 
 BEGIN: Final = (
-    "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/test_networks_page.py -->\n"
+    "<!-- what follows is written by POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
+)
 )
 
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
