@@ -14,7 +14,6 @@ from policenotify.networks.registry import configured, network
 BEGIN: Final = (
     "<!-- what follows is written by POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 )
-)
 
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
