@@ -9,8 +9,8 @@ import dataclasses
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from inspect import getclosurevars, getdoc, getsource
+from collections.abc import Iterable, Iterator, Mapping
+from inspect import getdoc
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import Level
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
@@ -66,7 +65,7 @@ schema_version = 1
 sender = "Police nationale de l'Hérault"
 zone = "Europe/Paris"
 journal = "/var/lib/policenotify/journal.db"
-keys = "policenotify.keys"
+keys = "policenotify.journal.keys"
 wait = 20
 
 [languages]                             # files of phrases, for languages that are not shipped
@@ -310,17 +309,7 @@ def _defaults(model: type[Any]) -> dict[str, object]:
 def _checks() -> Iterator[str]:
     yield from ("", *_row("code", "level", "rule", "basis"))
     for check in CHECKS:
-        yield from _row(f"`{check.code}`", _levels(check.find), check.title, check.basis, head=False)
-
-
-def _levels(find: Callable[..., object]) -> str:
-    """Return the levels of a check's remarks, the gravest first, from the code that the decorator wraps."""
-    wrapped = getclosurevars(find).nonlocals
-    _, _, body = getsource(wrapped["function"]).partition("\ndef ")
-    levels = {level for level in Level if re.search(rf"\bLevel\.{level.name}\b", body)}
-    if body.count("Remark(") > body.count("level="):
-        levels.add(wrapped["level"])
-    return " or ".join(level.value for level in Level if level in levels)
+        yield from _row(f"`{check.code}`", " or ".join(check.levels), check.title, check.basis, head=False)
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from policenotify.cli.network_info import look, words_of
 from policenotify.cli.output import UNVERIFIED
-from policenotify.networks.registry import OURS, network, networks
+from policenotify.networks.registry import OWN_PACKAGE, network, networks
 from tests.support import networks_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "networks.md"
@@ -24,7 +24,7 @@ def test_the_page_tells_what_the_networks_declare() -> None:
 
 
 def test_no_network_is_left_out() -> None:
-    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OURS}
+    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OWN_PACKAGE}
 
 
 @pytest.mark.parametrize("name", networks_page.OPTIONS)

@@ -110,7 +110,7 @@ def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, l
     five.mail.delay("DATA", latency)
     times = 15 if latency else 60
     with open_bare(five, publisher) as bare:
-        wordings = [publisher.preview(desk.opening()).wordings for _ in range(times + 3)]
+        wordings = [publisher.preview(desk.opening()).posts for _ in range(times + 3)]
         directly, journalled = _side_by_side(times, lambda: bare.say(wordings.pop()), lambda: desk.publish(LONG))
     print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, to the fifth post {journalled:.1f} ms")
     added = journalled - directly
@@ -127,7 +127,7 @@ def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publi
             desk.publish(NOW)
         assert publisher.drain(LONG) is None
 
-    wordings = [publisher.preview(desk.opening()).wordings for _ in range(4 * count)]
+    wordings = [publisher.preview(desk.opening()).posts for _ in range(4 * count)]
     with open_bare(five, publisher) as bare:
 
         def bare_calls() -> None:
@@ -144,7 +144,7 @@ def test_a_drain_that_waits_takes_no_processor(publisher: Publisher) -> None:
     desk = Desk(publisher)
     desk.publish(LONG)
     for channel in NETWORKS:
-        publisher.journal.pause(channel, publisher.clock.now() + timedelta(seconds=25))
+        publisher.journal.channels.pause(channel, publisher.clock.now() + timedelta(seconds=25))
     desk.publish(NOW)
     Thread(target=publisher.drain, args=(LONG,), daemon=True).start()
     time.sleep(1)
@@ -165,13 +165,13 @@ def _give_a_past(path: Path) -> None:
         raw.execute("PRAGMA cache_size=-200000")
         raw.execute("BEGIN IMMEDIATE")
         changed = {
-            "pn_incident": {"id": "'old ' || n", "course": "'ended'", "closed_at": "opened_at", "due_at": "NULL"},
+            "pn_incident": {"id": "'old ' || n", "status": "'ended'", "closed_at": "opened_at", "due_at": "NULL"},
             "pn_publication": {"id": "printf('%026d', n)", "key": "'old ' || n", "incident": "'old ' || n"},
             "pn_delivery": {
                 "id": "NULL",
                 "publication": "printf('%026d', n)",
                 "post_key": "'old ' || n || channel",
-                "lane": "'old ' || n || ' ' || channel",
+                "ordering_key": "'old ' || n || ' ' || channel",
                 **dict.fromkeys(("standalone", "request"), "'{}'"),  # nobody reads them, and a disk has an end
             },
             "pn_event": {"id": "NULL", "publication": "printf('%026d', n)"},
@@ -204,7 +204,7 @@ def test_a_million_past_deliveries_cost_nothing(five: Five) -> None:
     print(f"\n{_PAST} deliveries made in {took:.0f} s, {(five.folder / 'journal.db').stat().st_size / 1e6:.0f} MB")
 
     def claim(desk: Desk) -> None:
-        assert desk.publisher.journal.claim("x", "benchmark/-/-", lease=timedelta(hours=1)) is not None
+        assert desk.publisher.journal.deliveries.claim("x", "benchmark/-/-", lease=timedelta(hours=1)) is not None
 
     empty, past = _side_by_side(60, *(partial(desk.publish, NOW) for desk in desks))
     print(f"publish(wait=0) {empty:.1f} ms, with a past {past:.1f} ms: {past / empty:.2f} times that")

@@ -30,6 +30,15 @@ CREATE TABLE pn_channel (
     PRIMARY KEY (name)
 );
 
+CREATE TABLE pn_channel_state (
+    channel VARCHAR(64) NOT NULL,
+    name VARCHAR(64) NOT NULL,
+    version INTEGER NOT NULL,
+    key_version INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (channel, name)
+);
+
 CREATE TABLE pn_event (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     at BIGINT NOT NULL,
@@ -48,27 +57,25 @@ CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 CREATE TABLE pn_incident (
     id VARCHAR(64) NOT NULL,
     category VARCHAR(64) NOT NULL,
-    course VARCHAR(16) NOT NULL,
+    status VARCHAR(16) NOT NULL,
     next_sequence INTEGER NOT NULL,
     follows VARCHAR(64),
     exercise BOOLEAN NOT NULL,
     opened_at BIGINT NOT NULL,
     closed_at BIGINT,
     due_at BIGINT,
+    reminders INTEGER DEFAULT 0 NOT NULL,
+    reminded_at BIGINT,
     PRIMARY KEY (id)
 );
 
-CREATE INDEX pn_incident_open ON pn_incident (course, due_at);
+CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
 
-CREATE TABLE pn_keep (
-    channel VARCHAR(64) NOT NULL,
-    name VARCHAR(64) NOT NULL,
-    version INTEGER NOT NULL,
-    key_version INTEGER,
-    sealed BLOB,
-    lease_owner TEXT,
-    lease_until BIGINT,
-    PRIMARY KEY (channel, name)
+CREATE TABLE pn_lock (
+    name VARCHAR(200) NOT NULL,
+    owner VARCHAR(32) NOT NULL,
+    lease_until BIGINT NOT NULL,
+    PRIMARY KEY (name)
 );
 
 CREATE TABLE pn_meta (
@@ -80,17 +87,8 @@ CREATE TABLE pn_meta (
 CREATE TABLE pn_runner (
     owner TEXT NOT NULL,
     seen_at BIGINT NOT NULL,
+    is_worker BOOLEAN DEFAULT false NOT NULL,
     PRIMARY KEY (owner)
-);
-
-CREATE TABLE pn_schedule (
-    id VARCHAR(64) NOT NULL,
-    rule TEXT NOT NULL,
-    zone VARCHAR(64) NOT NULL,
-    next_at BIGINT,
-    misfire VARCHAR(8) NOT NULL,
-    message TEXT NOT NULL,
-    PRIMARY KEY (id)
 );
 
 CREATE TABLE pn_seal (
@@ -147,12 +145,12 @@ CREATE TABLE pn_delivery (
     operation VARCHAR(8) NOT NULL,
     target INTEGER,
     post_key VARCHAR(64) NOT NULL,
-    lane TEXT NOT NULL,
+    ordering_key TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     priority INTEGER NOT NULL,
     state VARCHAR(12) NOT NULL,
-    doubt BOOLEAN NOT NULL,
-    mass BOOLEAN NOT NULL,
+    in_doubt BOOLEAN NOT NULL,
+    has_recipients BOOLEAN NOT NULL,
     needs_opening BOOLEAN NOT NULL,
     not_before BIGINT NOT NULL,
     not_after BIGINT,
@@ -161,17 +159,19 @@ CREATE TABLE pn_delivery (
     last_tried_at BIGINT,
     owner TEXT,
     lease_until BIGINT,
-    answers TEXT NOT NULL,
+    reply_to TEXT NOT NULL,
     standalone TEXT,
     reply TEXT,
     wording VARCHAR(12) NOT NULL,
-    variant INTEGER NOT NULL,
+    request_version INTEGER NOT NULL,
     request TEXT,
     ref TEXT,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
     settled_at BIGINT,
+    unseen_at BIGINT,
+    backoff BIGINT DEFAULT 0 NOT NULL,
     PRIMARY KEY (id),
     FOREIGN KEY(publication) REFERENCES pn_publication (id),
     FOREIGN KEY(target) REFERENCES pn_delivery (id),
@@ -182,7 +182,7 @@ CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
-CREATE INDEX pn_delivery_lane ON pn_delivery (lane, id);
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
@@ -201,12 +201,14 @@ CREATE TABLE pn_recipient (
     delivery INTEGER NOT NULL,
     "key" VARCHAR(64) NOT NULL,
     state VARCHAR(12) NOT NULL,
-    doubt BOOLEAN NOT NULL,
+    in_doubt BOOLEAN NOT NULL,
     attempts INTEGER NOT NULL,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
     PRIMARY KEY (delivery, "key"),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+CREATE INDEX pn_recipient_held ON pn_recipient (delivery) WHERE state = 'held';
 
 CREATE INDEX pn_recipient_state ON pn_recipient (delivery, state, "key");

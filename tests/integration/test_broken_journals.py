@@ -86,7 +86,7 @@ def _overwritten(path: Path) -> None:
     [
         (_truncated, "its file is damaged. Put it aside and restore a copy"),
         (_cut_in_a_page, "its file is damaged. Put it aside and restore a copy"),
-        (_bad_header, "its file is no journal, or it is damaged. Name another file, or restore a copy"),
+        (_bad_header, "its file is not a journal, or it is damaged. Name another file, or restore a copy"),
         (_short_header, "its file is damaged. Put it aside and restore a copy"),
         (_overwritten, "its file is damaged. Put it aside and restore a copy"),
     ],
@@ -126,9 +126,9 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
         lambda: publisher.publication("open"),
         publisher.incidents,
         lambda: publisher.incident("2026-4711"),
-        lambda: publisher.journal.latest(5),
-        publisher.journal.unfinished,
-        lambda: publisher.journal.publications_by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),
+        lambda: publisher.journal.publications.latest(5),
+        publisher.journal.publications.unfinished,
+        lambda: publisher.journal.publications.by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),
         lambda: list(publisher.journal.export()),
         lambda: publisher.publish(accident(), key="next", actor="desk"),
     ]
@@ -174,10 +174,10 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
     other = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-2"))
     with pytest.raises(JournalError) as caught:
         publisher.publish(other, key="other", actor="desk")
-    _refused(desk, caught.value, "another process does not let go of it. Look for one that hangs, then try again")
+    _refused(desk, caught.value, "another process keeps it locked. Look for one that hangs, then try again")
     with pytest.raises(JournalError) as drained:
         publisher.drain(timedelta(seconds=1))
-    _refused(desk, drained.value, "another process does not let go of it")
+    _refused(desk, drained.value, "another process keeps it locked")
     backup.close()
     assert publisher.publish(other, key="other", actor="desk").ok
     assert len(desk.bluesky.posts) >= 1
@@ -190,7 +190,7 @@ def test_a_backup_that_lets_nobody_read(desk: Desk) -> None:
     backup.execute("BEGIN EXCLUSIVE")
     with pytest.raises(JournalError) as caught:
         open_journal(url, keys=desk.keys, clock=desk.clock)
-    _refused(desk, caught.value, "another process does not let go of it. Look for one that hangs, then try again")
+    _refused(desk, caught.value, "another process keeps it locked. Look for one that hangs, then try again")
     backup.close()
     open_journal(url, keys=desk.keys, clock=desk.clock).close()
 
@@ -298,7 +298,7 @@ def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixtur
     desk.write_settings()
     path = _journalled(desk)
     raw = sqlite3.connect(path)
-    [root] = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'pn_delivery_lane'").fetchone()
+    [root] = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'pn_delivery_order'").fetchone()
     [size] = raw.execute("PRAGMA page_size").fetchone()
     raw.close()
     content = bytearray(path.read_bytes())

@@ -236,7 +236,7 @@ def test_no_connection_makes_a_new_file_where_one_was_deleted(desk: Desk) -> Non
     journal.close()  # so that the next transaction opens another connection
     desk.database.unlink()
     with pytest.raises(JournalTakenAway):
-        journal.latest(1)
+        journal.publications.latest(1)
     assert not desk.database.exists()
 
 

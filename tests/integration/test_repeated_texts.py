@@ -23,7 +23,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.model.receipt import Publication
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -117,7 +117,7 @@ def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
         "service": x.url,
         "timeout": 2.0,
     }
-    return configured("x", "x", made | options, languages=("fr", "en"))
+    return configure_channel("x", "x", made | options, languages=("fr", "en"))
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x
 
 
 def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
-    [wording] = office.publisher.preview(accident()).wordings
+    [wording] = office.publisher.preview(accident()).posts
     by_hand = x.write(wording.standalone.text)
     office.clock.pass_by(20)
     [ours] = ids(office.publish(accident(), "k"))
@@ -178,7 +178,7 @@ def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Offi
 def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock, *, remembers: bool) -> None:
     with FakeMastodonServer(now=clock.now, software="mastodon" if remembers else "gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
-        office = opened(configured("mastodon", "mastodon", options))
+        office = opened(configure_channel("mastodon", "mastodon", options))
         first = office.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
@@ -204,7 +204,7 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
     with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
         stand: Any = x if network == "x" else server
-        office = opened(on_x(x) if network == "x" else configured("mastodon", "mastodon", options))
+        office = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
         stand.disturb(trouble)
         for incident in ("I1", "I2"):
             office.opening(incident)
@@ -217,7 +217,7 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
-        office = opened(configured("bluesky", "bluesky", options))
+        office = opened(configure_channel("bluesky", "bluesky", options))
         first = office.opening("I1")
         for out in (True, False):
             clock.pass_by(20)
@@ -255,7 +255,7 @@ def test_an_end_whose_words_were_said_that_day_is_said(
 def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
     for incident in ("I1", "I2"):
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
-        [wording] = office.publisher.preview(message).wordings
+        [wording] = office.publisher.preview(message).posts
         office.publish(message, incident)
         creations = [json.loads(seen.body)["text"] for seen in x.requests if (seen.method, seen.path) == CREATE]
         shown = wording.standalone.text
@@ -298,7 +298,7 @@ def _words(length: int) -> str:
 def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
-    [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).wordings
+    [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).posts
     for post in (wording.standalone, *wording.continuations):
         assert x_weight(post.text) <= 280
         assert x_weight(post.distinct) <= 280
@@ -336,8 +336,8 @@ def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: Fake
 def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
     with FakeBlueskyServer("police34.example", now=clock.now) as server:
         options = {"handle": server.handle, "password": server.password, "service": server.url}
-        office = opened(configured("bluesky", "bluesky", options))
-        [wording] = office.publisher.preview(accident()).wordings
+        office = opened(configure_channel("bluesky", "bluesky", options))
+        [wording] = office.publisher.preview(accident()).posts
         assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
 
 

@@ -141,7 +141,9 @@ class WholeMachine(RuleBasedStateMachine):
     def a_person_looks_at_what_is_held(self) -> None:
         for row in self._deliveries():
             if row.state == Outcome.HELD:
-                self.book.journal.resolve(row.id, "desk", posted=row.post_key in self.readers[row.channel].keys)
+                self.book.journal.deliveries.resolve(
+                    row.id, "desk", posted=row.post_key in self.readers[row.channel].keys
+                )
 
     # --- what always holds
 
@@ -154,7 +156,7 @@ class WholeMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_overtakes(self) -> None:
-        places = {row.post_key: (row.lane, row.id) for row in self._deliveries()}
+        places = {row.post_key: (row.ordering_key, row.id) for row in self._deliveries()}
         for readers in self.readers.values():
             latest: dict[str, int] = {}
             for key in dict.fromkeys(readers.keys):
@@ -172,7 +174,7 @@ class WholeMachine(RuleBasedStateMachine):
                 case Outcome.SUPERSEDED:
                     assert not out, f"{row.channel}: {row.state}, and out"
                 case Outcome.WAITING | Outcome.HELD:
-                    assert row.doubt or not out, f"{row.channel}: out, and no doubt"
+                    assert row.in_doubt or not out, f"{row.channel}: out, and no doubt"
                 case Outcome.REFUSED:
                     assert not out, f"{row.channel}: {row.state}, and out"
                 case _:
@@ -186,7 +188,7 @@ class WholeMachine(RuleBasedStateMachine):
             for name in self.networks:
                 while self._deliver(name, "yes"):
                     pass
-            if not self.book.journal.due(self.networks):
+            if not self.book.journal.deliveries.due(self.networks):
                 break
         rows = self._deliveries()
         assert len(rows) == len(self.published) * len(self.networks)
@@ -211,16 +213,16 @@ class WholeMachine(RuleBasedStateMachine):
         network, how = self.networks[channel], self.hows[channel]
         network.sends = deque([lambda request: self._answer(channel, answer, request)])
         network.finds = deque([lambda request: self._find(channel, request, readable=readable)] * 2)
-        opened = how.open(self.clock, self.book.journal.state_store(channel))
+        opened = how.open(self.clock, self.book.journal.channels.state_store(channel))
         with suppress(Killed):
             DeliveryAttempt(
-                journal=self.book.journal, channel=opened, how=how, clock=self.book.clock, lease=LEASE
-            ).make(claimed)
+                journal=self.book.journal, channel=opened, config=how, clock=self.book.clock, lease=LEASE
+            ).run(claimed)
         return True
 
     def _until_it_is_due(self, channel: str) -> float:
         now = self.clock.now()
-        return (self.book.journal.due([channel]).get(channel, now) - now).total_seconds() + 1
+        return (self.book.journal.deliveries.due([channel]).get(channel, now) - now).total_seconds() + 1
 
     def _answer(self, channel: str, answer: Answer, request: Request) -> PostRef:
         readers = self.readers[channel]

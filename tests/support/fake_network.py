@@ -29,9 +29,9 @@ from policenotify.channel import (
 )
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery, NewDelivery, NewPublication
+from policenotify.journal.records import ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import Target
+from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -213,7 +213,7 @@ class Book:
     ) -> str:
         number, at = next(self._texts), self.clock.now()
         publication = f"{number:04d}{secrets.token_hex(11)}"
-        before = self.journal.history(incident).entries if incident else ()
+        before = self.journal.incidents.history(incident).entries if incident else ()
         stage = Stage.STANDALONE if incident is None else Stage.UPDATE if before else Stage.OPENING
         message = Message(
             category="traffic_accident",
@@ -222,7 +222,7 @@ class Book:
             lifecycle=Lifecycle(stage=stage, incident=incident),
         )
         answers = tuple(entry.publication for entry in before)
-        drafted = []
+        posts: list[RenderedPost] = []
         for channel, (part, language) in itertools.product(channels, enumerate(languages)):
             text = f"post {number}" + ("" if part == 0 else f" {language}")
             post = Post(
@@ -238,16 +238,8 @@ class Book:
             )
             reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
             leg = Target(channel=channel, account=account, language=language, part=part, reply_to=answers)
-            drafted.append(
-                NewDelivery(
-                    target=leg,
-                    post_key=post.key,
-                    standalone=None if wordless else post,
-                    reply=reply,
-                    recipients=None if people is None else tuple(people),
-                )
-            )
-        return self.journal.publish(
+            posts.append(RenderedPost(target=leg, standalone=post, reply=reply))
+        return self.journal.publications.add(
             NewPublication(
                 id=publication,
                 key=publication,
@@ -258,13 +250,15 @@ class Book:
                 actor="desk",
                 at=at,
                 not_after=at + lives if lives else None,
-                deliveries=tuple(drafted),
+                posts=() if wordless else tuple(posts),
+                targets=tuple(post.target for post in posts) if wordless else (),
+                recipients={} if people is None else {channel: tuple(people) for channel in channels},
                 pictures=tuple(pictures) if keeps_pictures else (),
             )
         )
 
     def told(self, publication: str) -> Publication:
-        told = self.journal.publication(publication)
+        told = self.journal.publications.get(publication)
         assert told is not None
         return told
 
@@ -272,4 +266,4 @@ class Book:
         return self.told(publication).on(channel)
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
-        return self.journal.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)
+        return self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)

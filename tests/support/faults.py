@@ -97,7 +97,7 @@ _MAIL: Final[dict[str, Callable[[Any], None]]] = {
     "clock set on": _CUT_MAIL,
 }
 _REVOKED: Final[dict[str, tuple[str, object]]] = {
-    "x": ("nobody", True),
+    "x": ("rejects_credentials", True),
     "mastodon": ("token", "another"),
     "bluesky": ("password", "another"),
     "email": ("login", (LOGIN[0], "un autre")),
@@ -172,17 +172,17 @@ def journalled(publisher: Publisher, delivery: int) -> Held:
         unended = connection.execute(
             select(attempts).where(attempts.c.delivery == delivery, attempts.c.ended_at.is_(None))
         ).all()
-        told = connection.execute(select(people.c.state, people.c.doubt).where(people.c.delivery == delivery)).all()
-    blocked = publisher.journal.blocked().get(row.channel)
+        told = connection.execute(select(people.c.state, people.c.in_doubt).where(people.c.delivery == delivery)).all()
+    blocked = publisher.journal.channels.blocked().get(row.channel)
     return Held(
         state=row.state,
-        doubt=row.doubt,
+        doubt=row.in_doubt,
         attempts=row.attempts,
         unended=len(unended),
         asked=row.request is not None,
         retry_at=datetime.fromtimestamp(row.not_before / 1e6, UTC),
         blocked=blocked.reason if blocked else "",
-        people=Counter((one.state, one.doubt) for one in told),
+        people=Counter((one.state, one.in_doubt) for one in told),
     )
 
 
@@ -200,11 +200,11 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
         options["timeout"] = _PATIENT
     five.clock.ahead = _HOURS if way == "clock set back" else timedelta(0)
     five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
-    five.x.apart = timedelta(hours=1) if network == "x" else None  # the others shall publish
-    publisher = five.publisher(lost=network, astray=lambda _network: options, patience=later)
+    five.x.clock_tolerance = timedelta(hours=1) if network == "x" else None  # the others shall publish
+    publisher = five.publisher(lost=network, astray=lambda _network: options, backoff=later)
     stand = _stand(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
-        channel = publisher.channels[network].open(five.clock, publisher.journal.state_store(network))
+        channel = publisher.channels[network].open(five.clock, publisher.journal.channels.state_store(network))
         channel.whoami()
         channel.close()
         stand.expire_access()
@@ -264,9 +264,9 @@ def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepte
     if way in {"no TLS", "ended"}:
         publisher.close()
         right = five.renewable if way == "ended" and network == "x" else lambda: five.options(network)
-        publisher = five.publisher(lost=network, astray=lambda _network: right(), patience=later)
+        publisher = five.publisher(lost=network, astray=lambda _network: right(), backoff=later)
     if receipt.outcome is HELD or worst(receipt) is HELD:
         whole = len(five.read(network)) == len(PEOPLE.get(network, "1"))
-        publisher.journal.resolve(receipt.delivery, "desk", posted=whole)
+        publisher.journal.deliveries.resolve(receipt.delivery, "desk", posted=whole)
     publisher.journal.resume("desk", network)
     return publisher

@@ -17,7 +17,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
@@ -28,7 +28,7 @@ INCIDENT = "2026-4711"
 
 
 def later(_before: timedelta) -> timedelta:
-    """A patience for tests that look at what one try has come to."""
+    """A backoff for tests that look at what one try has come to."""
     return timedelta(minutes=5)
 
 
@@ -53,7 +53,7 @@ recipients = {{ file = "presse.txt" }}
 
 
 def soon(before: timedelta) -> timedelta:
-    """A patience for tests."""
+    """A backoff for tests."""
     return min(max(before * 1.5, timedelta(seconds=0.1)), timedelta(seconds=1))
 
 
@@ -83,7 +83,7 @@ class Desk:
             "service": self.bluesky.url,
             "timeout": self.timeout,
         }
-        return configured(name, "bluesky", options, **how)
+        return configure_channel(name, "bluesky", options, **how)
 
     def by_mail(self, name: str = "presse", **how: Any) -> ChannelConfig:
         options = {
@@ -92,7 +92,7 @@ class Desk:
             "unsubscribe": "https://police34.example/stop/{recipient}",
             "timeout": self.timeout,
         }
-        return configured(name, "email", options, **{"recipients": lambda: self.addresses, **how})
+        return configure_channel(name, "email", options, **{"recipients": lambda: self.addresses, **how})
 
     def write_settings(self) -> Path:
         """The same installation as a settings file, a keys file and a list of recipients."""
@@ -121,7 +121,7 @@ class Desk:
                     "sender": SENDER,
                     "clock": self.clock,
                     "wait": timedelta(seconds=10),
-                    "patience": soon,
+                    "backoff": soon,
                     **how,
                 },
             )

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +21,9 @@ from policenotify.journal.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.recipients import recipient_key
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewDelivery, NewPublication
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
@@ -95,7 +96,7 @@ class Desk:
             lifecycle=Lifecycle(stage=stage, incident=incident, corrects=corrects),
             **fields,
         )
-        before = self.journal.history(incident) if incident else None
+        before = self.journal.incidents.history(incident) if incident else None
         answers = tuple(entry.publication for entry in before.entries) if before else ()
         course = IncidentStatus.STANDALONE if stage is Stage.STANDALONE else IncidentStatus.UNKNOWN
         if before:
@@ -105,7 +106,7 @@ class Desk:
                 (corrects,),
                 IncidentStatus.CANCELLED if stage is Stage.CANCELLATION else IncidentStatus.STANDALONE,
             )
-        drafted = []
+        posts: list[RenderedPost] = []
         for channel, (part, language) in itertools.product(channels, enumerate(languages)):
             named = f"{publication} {channel} {language} {part}"
             leg = Target(
@@ -115,7 +116,6 @@ class Desk:
                 operation=Operation.POST,
                 part=part,
                 reply_to=answers,
-                skip=skip,
             )
             post = Post(
                 key=hashlib.sha256(named.encode()).hexdigest(),
@@ -126,16 +126,7 @@ class Desk:
                 text=headline,
                 created_at=at,
             )
-            mass = (people or {}).get(channel)
-            drafted.append(
-                NewDelivery(
-                    target=leg,
-                    post_key=post.key,
-                    standalone=post,
-                    reply=post if answers else None,
-                    recipients=None if mass is None else tuple(mass),
-                )
-            )
+            posts.append(RenderedPost(target=leg, standalone=post, reply=post if answers else None))
         return NewPublication(
             id=publication,
             key=key or f"key {publication}",
@@ -149,20 +140,22 @@ class Desk:
             due_at=at + timedelta(hours=2) if course is IncidentStatus.OPEN else None,
             findings=findings,
             rules={"fr": "1"},
-            deliveries=tuple(drafted),
+            posts=() if skip else tuple(posts),
+            targets=tuple(replace(post.target, skip=skip) for post in posts) if skip else (),
+            recipients={channel: tuple(mass) for channel, mass in (people or {}).items()},
             pictures=pictures,
             skips_without_opening=frozenset(skips),
         )
 
     def publish(self, *args: Any, **kwargs: Any) -> str:
-        return self.journal.publish(self.draft(*args, **kwargs))
+        return self.journal.publications.add(self.draft(*args, **kwargs))
 
     # --- delivering
 
     def claim(
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
-        return self.journal.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
+        return self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate)
 
     def take(self, channel: str = "sky", owner: str = "runner A") -> ClaimedDelivery:
         claimed = self.claim(channel, owner)
@@ -172,12 +165,12 @@ class Desk:
     def begin(self, claimed: ClaimedDelivery, *, rate: Rate | None = None) -> ClaimedDelivery:
         wording = claimed.wording or ("reply" if claimed.reply and claimed.reply_to else "standalone")
         request = claimed.request or Request(account=ACCOUNT, key="0" * 64, body={"delivery": claimed.id})
-        return self.journal.begin(claimed, request, wording, rate=rate)
+        return self.journal.deliveries.begin(claimed, request, wording, rate=rate)
 
     def settle(self, claimed: ClaimedDelivery, outcome: Outcome = Outcome.POSTED, **said: Any) -> None:
         if outcome is Outcome.POSTED:
             said = {"ref": self.ref(claimed), **said}
-        self.journal.settle(claimed, AttemptResult(outcome=outcome, **said))
+        self.journal.deliveries.record_result(claimed, AttemptResult(outcome=outcome, **said))
 
     def ref(self, claimed: ClaimedDelivery) -> PostRef:
         return PostRef(account=ACCOUNT, id=f"post of {claimed.id}")
@@ -191,7 +184,9 @@ class Desk:
         """Ask the network for these people; returns their addresses."""
         asked = []
         for person in people:
-            assert self.journal.ask_person(claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate)
+            assert self.journal.deliveries.start_recipient(
+                claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate
+            )
             asked.append(person.address)
         return asked
 
@@ -200,22 +195,24 @@ class Desk:
     ) -> list[str]:
         """One attempt of the channel's next mass delivery; returns the addresses written to, in order."""
         claimed, written = self.begin(self.take(channel)), []
-        while people := self.journal.next_people(claimed, chunk, hold_doubt=hold_doubt):
+        while people := self.journal.deliveries.next_recipients(claimed, chunk, hold_doubt=hold_doubt):
             written += [person.address for person in people]
             outcomes = [
                 RecipientOutcome(key=person.key, outcome=(told or {}).get(person.address, "posted"))
                 for person in people
             ]
-            self.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
+            self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
         again = self.clock.now() + timedelta(seconds=30)
         ref = PostRef(account=ACCOUNT, id="0" * 64)
-        self.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref))
+        self.journal.deliveries.record_result(
+            claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref)
+        )
         return written
 
     # --- looking
 
     def outcomes(self, publication: str) -> dict[str, Outcome]:
-        found = self.journal.publication(publication)
+        found = self.journal.publications.get(publication)
         assert found is not None
         return {receipt.channel: receipt.outcome for receipt in found}
 

@@ -9,12 +9,11 @@ from typing import Final
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.network_info import Option, look, written
-from policenotify.networks.registry import configured, network
+from policenotify.networks.registry import configure_channel, network
 
 BEGIN: Final = (
     "<!-- what follows is written by POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 )
-
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
@@ -43,7 +42,7 @@ def page(text: str) -> str:
 
 def as_shown(name: str) -> ChannelConfig:
     """Return a channel with the capabilities that `policenotify networks` shows, else with its own."""
-    channel = configured(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
+    channel = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
     return replace(channel, capabilities=look(network(name), "").capabilities or channel.capabilities)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
-from policenotify.networks.registry import GROUP
+from policenotify.networks.registry import ENTRY_POINT_GROUP
 from policenotify.text import Budget
 
 _METADATA = """Metadata-Version: 2.1
@@ -19,7 +19,7 @@ Provides-Extra: owl
 Requires-Dist: no-such-library>=1 ; extra == 'owl'
 Requires-Dist: pydantic ; extra == "owl"
 """
-_ENTRIES = f"""[{GROUP}]
+_ENTRIES = f"""[{ENTRY_POINT_GROUP}]
 pigeon = tests.support.outside_package:Pigeon
 owl = tests.support.outside_package:Owl
 magpie = no_such_module:Magpie

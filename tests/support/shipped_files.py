@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from policenotify.channel import ChannelConfig
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 
 _SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
 _ADDRESS = "mailtos://alerte:s3cret@police34.example?name=Police"
@@ -23,4 +23,4 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 def channel_on(network: str) -> ChannelConfig:
     """Return a channel on a shipped network."""
     people = {"recipients": tuple} if network in {"sms", "email"} else {}
-    return configured(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody
+    return configure_channel(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody

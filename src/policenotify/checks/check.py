@@ -79,21 +79,23 @@ class Check:
     Attributes:
         code: Its permanent code.
         basis: The standard, study or law that it rests on.
+        levels: Those that its findings may have.
         find: Yields its findings about a message.
     """
 
     code: str
     title: str
     basis: str
+    levels: tuple[Level, ...] = (Level.ERROR,)
     find: Callable[[CheckContext], Iterable[Finding]]
 
 
 def check(
-    code: str, *, basis: str, field: str = "", level: Level = Level.ERROR
+    code: str, *, basis: str, field: str = "", levels: tuple[Level, ...] = (Level.ERROR,)
 ) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
     """Return a decorator that makes a check of a function yielding remarks. Its docstring is the title.
 
-    Remarks that name no other field or level have those given here.
+    A remark that names no field has *field*, and one that names no level the first of *levels*.
     """
 
     def decorate(function: Callable[[CheckContext], Iterable[Remark]]) -> Check:
@@ -101,14 +103,15 @@ def check(
             for remark in function(context):
                 yield Finding(
                     code=code,
-                    level=remark.level or level,
+                    level=remark.level or levels[0],
                     field=remark.field or field,
                     reason=remark.reason,
                     remedy=remark.remedy,
                     span=remark.span,
                 )
 
-        return Check(code=code, title=(function.__doc__ or code).rstrip("."), basis=basis, find=find)
+        title = (function.__doc__ or code).rstrip(".")
+        return Check(code=code, title=title, basis=basis, levels=levels, find=find)
 
     return decorate
 

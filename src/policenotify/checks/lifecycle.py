@@ -41,7 +41,7 @@ def predecessor_exists(context: CheckContext) -> Iterator[Remark]:
     "PN110",
     basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
     field="instruction",
-    level=Level.WARNING,
+    levels=(Level.WARNING,),
 )
 def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
     """Require an all-clear of the language in an end."""
@@ -60,7 +60,7 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN115",
     basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
-    level=Level.WARNING,
+    levels=(Level.WARNING,),
 )
 def end_not_denied(context: CheckContext) -> Iterator[Remark]:
     """Warn of an end whose text denies an all-clear."""
@@ -89,6 +89,7 @@ def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
     "PN111",
     basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is added by the rendering.",
     field="exercise",
+    levels=(Level.ERROR, Level.WARNING),
 )
 def exercise_marked_once(context: CheckContext) -> Iterator[Remark]:
     """Refuse the mark of an exercise on a real message, and warn of a second mark."""

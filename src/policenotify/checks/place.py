@@ -45,7 +45,7 @@ def commune_exists(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN210",
     basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    level=Level.WARNING,
+    levels=(Level.WARNING,),
 )
 def house_not_named(context: CheckContext) -> Iterator[Remark]:
     """Report house numbers that are removed before publication."""

@@ -23,6 +23,7 @@ _NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
     "PN104",
     basis=f"{FIVE_CONTENTS}: time, the one most often missing.",
     field="next_update_at",
+    levels=(Level.ERROR, Level.WARNING),
 )
 def time_stated(context: CheckContext) -> Iterator[Remark]:
     """Require a start, an end or the next update."""
@@ -59,6 +60,7 @@ def not_expired(context: CheckContext) -> Iterator[Remark]:
     "PN109",
     basis="A broken promise of news makes people look for it elsewhere.",
     field="next_update_at",
+    levels=(Level.ERROR, Level.WARNING),
 )
 def next_update_ahead(context: CheckContext) -> Iterator[Remark]:
     """Refuse a next update in the past, and warn of one that is far ahead or never shown."""

@@ -32,6 +32,7 @@ _MEANINGLESS: Final = frozenset(
     "PN103",
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
+    levels=(Level.ERROR, Level.WARNING),
 )
 def instruction_given(context: CheckContext) -> Iterator[Remark]:
     """Require an instruction from moderate severity on, in each language."""
@@ -65,7 +66,7 @@ def pictures_described(context: CheckContext) -> Iterator[Remark]:
     "PN106",
     basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
     field="headline",
-    level=Level.WARNING,
+    levels=(Level.WARNING,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Remark]:
     """Require the category's label at the beginning of the headline if it has no hashtag."""
@@ -95,6 +96,7 @@ def headline_readable(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN113",
     basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
+    levels=(Level.WARNING, Level.INFO),
 )
 def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
     """Report a missing space that is added, so that nothing becomes a link."""
@@ -113,7 +115,7 @@ def spaces_after_stops(context: CheckContext) -> Iterator[Remark]:
 @check(
     "PN114",
     basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
-    level=Level.INFO,
+    levels=(Level.INFO,),
 )
 def no_unintended_mention(context: CheckContext) -> Iterator[Remark]:
     """Report a mention that is taken out."""

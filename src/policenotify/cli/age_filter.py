@@ -83,7 +83,7 @@ def known_category(category: str | None, settings: Settings, opened: Journal) ->
 
     if category is None:
         return
-    known = {*profiles_of(settings), *(one.category for one in opened.incidents(only_open=False))}
+    known = {*profiles_of(settings), *(one.category for one in opened.incidents.list(only_open=False))}
     if category not in known:
         raise click.BadParameter(
             f"{category!r} is no category. {did_you_mean(category, known)}", param_hint="--category"

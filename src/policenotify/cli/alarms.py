@@ -17,7 +17,7 @@ from policenotify.cli.context import plain
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.errors import Blocked, PublishingStopped
 from policenotify.journal.records import QUIET, IncidentLine, Takeover
-from policenotify.publishing.fault import Fault, fault_of
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -54,30 +54,34 @@ class Alarms:
     late: int
     gone: Mapping[str, tuple[str, ...]]
     contested: tuple[Takeover, ...]
-    faults: Mapping[str, Fault]
+    faults: Mapping[str, ChannelProblem]
 
     @classmethod
     def read(cls, journal: Journal, channels: Iterable[ChannelConfig], *, most: int | None = None) -> Alarms:
         """Read them, and the lists of recipients; of the open incidents at most so many."""
         now, known = journal.now(), {channel.name: channel for channel in channels}
-        found = {name: fault_of(channel, journal.had_people) for name, channel in known.items()}
+        found = {
+            name: read_recipients(channel, journal.deliveries.had_recipients)[1] for name, channel in known.items()
+        }
         faults = {name: fault for name, fault in found.items() if fault is not None}
-        mended = {one.channel: now for one in journal.unworded(known.keys() - faults.keys())}
-        carried = journal.channels_with_open_incidents()
-        awaited = {one.name for one in journal.channel_summaries() if one.oldest is not None}
-        due = journal.due(name for name, channel in known.items() if not channel.problem)
+        mended = {one.channel: now for one in journal.deliveries.unrendered(known.keys() - faults.keys())}
+        carried = journal.incidents.open_by_channel()
+        awaited = {one.name for one in journal.deliveries.channel_summaries() if one.oldest is not None}
+        due = journal.deliveries.due(name for name, channel in known.items() if not channel.problem)
         return cls(
             now=now,
             stopped=journal.stopped(),
-            seen=journal.runner_seen(),
+            seen=journal.workers.last_heartbeat(),
             waiting={**mended, **due},
-            blocked=journal.blocked(),
-            incidents=tuple(in_order(journal.incidents() if most is None else journal.most_urgent(most), now)),
-            open=journal.count_open(),
-            late=sum(due_at <= now for due_at, _ in journal.deadlines()),
+            blocked=journal.channels.blocked(),
+            incidents=tuple(
+                in_order(journal.incidents.list() if most is None else journal.incidents.earliest_due(most), now)
+            ),
+            open=journal.incidents.count_open(),
+            late=sum(due_at <= now for due_at, _ in journal.incidents.deadlines()),
             gone={name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - known.keys())},
             faults=faults,
-            contested=journal.taken_over_again(),
+            contested=journal.deliveries.repeated_takeovers(),
         )
 
     @property

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.campaigns import Campaign, ForecastEntry
-from policenotify.campaigns.runner import ahead, past_of
+from policenotify.campaigns.runner import load_past, upcoming
 from policenotify.campaigns.schedule import Occurrence
 from policenotify.cli import output
 from policenotify.cli.context import plain
@@ -52,7 +52,7 @@ class Entry:
             "day": one.occurrence.day.isoformat(),
             "due": one.occurrence.due.isoformat(),
             "at": one.at.isoformat() if one.at else None,
-            "alternative": one.alternative,
+            "alternative": one.variant,
             "headline": self.headline,
             "said": self.said,
             "reason": one.reason,
@@ -81,16 +81,16 @@ def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, la
     named = {one.name: one for one in campaigns}
     now = publisher.journal.now()
     shown = []
-    for said in past_of(publisher, now):
+    for said in load_past(publisher, now):
         mine = named.get(said.campaign)
         if mine is not None and first <= mine.local(said.at).date() <= last:
             occurrence = Occurrence(campaign=mine.name, day=said.day, due=said.at)
-            planned = ForecastEntry(occurrence=occurrence, alternative=said.alternative, at=said.at)
-            shown.append(_entry(planned, mine, said.words.partition("\n")[0], said=True))
+            planned = ForecastEntry(occurrence=occurrence, variant=said.variant, at=said.at)
+            shown.append(_entry(planned, mine, said.fingerprint.partition("\n")[0], said=True))
     # From now on, whichever month is asked for: whose turn it is then, and what is deferred into it, follows from what
     # is said before.
     back = max((one.late_for for one in campaigns), default=timedelta(0)) + timedelta(days=1)
-    for planned in ahead(publisher, campaigns, (now - back).date(), last):
+    for planned in upcoming(publisher, campaigns, (now - back).date(), last):
         mine = named[planned.occurrence.campaign]
         entry = _entry(planned, mine, "", said=False)
         if first <= mine.local(entry.at).date() <= last:
@@ -99,7 +99,7 @@ def entries(publisher: Publisher, campaigns: Sequence[Campaign], first: date, la
 
 
 def _entry(planned: ForecastEntry, campaign: Campaign, words: str, *, said: bool) -> Entry:
-    headline = {one.name: one.message.headline for one in campaign.messages}.get(planned.alternative, words)
+    headline = {one.name: one.message.headline for one in campaign.messages}.get(planned.variant, words)
     return Entry(planned=planned, headline=headline, said=said, at=planned.at or planned.occurrence.due)
 
 
@@ -136,6 +136,6 @@ def _line(one: Entry, at: datetime) -> Text:
     planned = one.planned
     mark = "✔" if one.said else "✘" if planned.at is None else "·"
     told = f"{mark} {_DAYS[at.weekday()]} {at:%d %H:%M}  {planned.occurrence.campaign}"
-    told += f" · {planned.alternative} · {one.headline}" if planned.alternative else ""
+    told += f" · {planned.variant} · {one.headline}" if planned.variant else ""
     told += f" ({planned.reason})" if planned.reason else ""
     return Text(plain(told))

@@ -170,7 +170,7 @@ def ended_incidents(call: CliContext, _context: click.Context, begun: str) -> It
 
 def _incidents(call: CliContext, begun: str, *, only_open: bool) -> Iterator[tuple[str, str]]:
     with _journal(call) as journal:
-        found = [one for one in journal.incidents(only_open=only_open) if one.id.startswith(begun)]
+        found = [one for one in journal.incidents.list(only_open=only_open) if one.id.startswith(begun)]
     for one in found[:_MOST]:
         yield one.id, ", ".join(filter(None, (one.category, one.place, one.headline)))
 
@@ -181,8 +181,8 @@ def held_deliveries(call: CliContext, _context: click.Context, begun: str) -> It
     from policenotify.cli.held import held  # noqa: PLC0415 - help has no time to import it
 
     with _journal(call) as journal:
-        needing = [one for one, needs_person in journal.unfinished_ids().items() if needs_person]
-        found = list(filter(None, map(journal.publication, reversed(needing))))
+        needing = [one for one, needs_person in journal.publications.unfinished_ids().items() if needs_person]
+        found = list(filter(None, map(journal.publications.get, reversed(needing))))
     for publication in found:
         for receipt in publication:
             if held(receipt) and str(receipt.delivery).startswith(begun):

@@ -98,7 +98,7 @@ class CliContext:
         from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
         settings = read_settings(self.settings, tolerant=True)
-        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), patience=patience)
+        journal = open_journal(settings.journal_url, keys=Keys.load(settings.keys_path), timeout=patience)
         try:
             yield settings, journal
         finally:

@@ -13,7 +13,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.networks.options import schema_of
+from policenotify.networks.options import options_schema
 from policenotify.networks.registry import networks
 from policenotify.render.locales import CategoryProfile
 from policenotify.render.locales.loader import locale_schema
@@ -83,7 +83,7 @@ def _networks() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for network in networks():
         try:
-            found.append((network.name, schema_of(network.load())))
+            found.append((network.name, options_schema(network.load())))
         except SettingsError:
             continue  # `policenotify networks` says what is wrong with it
     return found

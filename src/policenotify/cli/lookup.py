@@ -21,7 +21,7 @@ def meant(journal: Journal, which: str, zone: tzinfo) -> Publication:
     Raises:
         InvalidTransition: There is none, or the name means two.
     """
-    history, named = journal.history(which), journal.publication(which)
+    history, named = journal.incidents.history(which), journal.publications.get(which)
     if not history.entries:
         if named is None:
             raise unknown(journal, which, history, zone)
@@ -32,14 +32,14 @@ def meant(journal: Journal, which: str, zone: tzinfo) -> Publication:
             f"Give the id of the publication, or that of the incident's last one: {history.entries[-1].publication}.",
             incident=which,
         )
-    last = journal.publication(history.entries[-1].publication)
+    last = journal.publications.get(history.entries[-1].publication)
     assert last is not None  # noqa: S101 - the history has just named it, and nothing is ever taken out
     return last
 
 
 def unknown(journal: Journal, which: str, history: History, zone: tzinfo) -> InvalidTransition:
     """The error that says that there is nothing of that name, what is near it, and what is open."""
-    open_now = journal.incidents()
+    open_now = journal.incidents.list()
     near = get_close_matches(which, [one.id for one in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     known = describe_incidents(history, open_now, zone)

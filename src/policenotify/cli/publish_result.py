@@ -57,7 +57,7 @@ def _say(
             # Word for word the same, but for what +30m meant then and means now.
             publication = first.model_copy(update={"repeated": True})
         concerned = {receipt.channel for receipt in publication}
-        faults = {name: fault for name, fault in publisher.faults().items() if name in concerned}
+        faults = {name: fault for name, fault in publisher.channel_problems().items() if name in concerned}
         document = {
             "repeated": publication.repeated,
             "publication": output.document(publication),

@@ -103,6 +103,6 @@ class Supervisor:
                 return name
             if not running.running:
                 return ""
-            if running.silent < _HANGS:
+            if running.unresponsive_for < _HANGS:
                 self.tell("WATCHDOG=1")
         return ""

@@ -1,4 +1,4 @@
-"""The journal: what was said and what became of it, the single source of truth.
+"""The journal: what was published and what became of it, the single source of truth.
 
 The SQL toolkit is imported when a journal is opened, not before.
 """
@@ -22,25 +22,25 @@ def open_journal(
     keys: Keys,
     clock: Clock | None = None,
     entropy: Entropy = secrets.token_bytes,
-    patience: int | None = None,
+    timeout: int | None = None,
     create: bool = False,
 ) -> Journal:
-    """Open the journal. Only `policenotify init` and `migrate` make one, unless *create* asks for it.
+    """Open the journal. Only `policenotify init` and `migrate` create one, unless *create* is set.
 
     Args:
         url: The path of an SQLite file, or a URL: `sqlite:///…`, `postgresql://user@host/database`.
         keys: The installation's keys.
-        clock: Tells the time; `None`: on PostgreSQL the server does, else this machine.
-        entropy: Gives that many unpredictable bytes.
-        patience: Seconds for which a server that does not answer is waited for; `None`: as the URL says, else 10.
-        create: Make a missing journal in a file: for tests and demonstrations.
+        clock: The clock; by default the server's on PostgreSQL, else this machine's.
+        entropy: The source of unpredictable bytes.
+        timeout: Seconds to wait for a server that does not answer; by default as in the URL, else 10.
+        create: Create a missing journal in a file. For tests and demonstrations.
 
     Raises:
-        JournalError: It cannot be opened, or was made with other keys; names what to do.
-        JournalMissing: There is none.
+        JournalError: It cannot be opened, or was made with other keys.
+        JournalMissing: There is no journal.
         UnsupportedVersion: A newer policenotify made it.
         MissingExtra: It is on PostgreSQL, and the driver is not installed.
     """
-    from policenotify.journal.journal import Journal  # noqa: PLC0415 - brings the SQL toolkit
+    from policenotify.journal.journal import Journal  # noqa: PLC0415 - loads the SQL toolkit
 
-    return Journal.open(url, keys=keys, clock=clock, entropy=entropy, patience=patience, create=create)
+    return Journal.open(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)

@@ -1,4 +1,4 @@
-"""Who did what and when: rows are only ever added, each with a salted commitment to its body; batches are signed."""
+"""The audit log: events are only added, each with a salted commitment to its body, and sealed in signed batches."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sqlalchemy import text as sql
 from policenotify.errors import JournalError
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import microseconds
+from policenotify.journal.records import ClaimedDelivery, microseconds
 
 RUNNER = "runner"
-"""The actor of what the delivery itself does."""
+"""The actor of events that delivery itself records."""
 
 SALT_BYTES = 16
-"""Length of a salt: 128 bits, so that a body that was erased cannot be guessed back from its commitment."""
+"""Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
 
 
 @cache
@@ -30,7 +30,7 @@ def _newest() -> Select[Any]:
 
 
 def newest_event(connection: Connection) -> int:
-    """Return the number of the last event; 0: there is none. Events are never deleted, so that it only rises."""
+    """Return the number of the last event, or 0. It only rises, for events are never deleted."""
     return int(connection.execute(_newest()).scalar() or 0)
 
 
@@ -45,7 +45,7 @@ def record(
     delivery: int | None = None,
     channel: str | None = None,
 ) -> None:
-    """Add an event. The body holds no secret, no address and no number."""
+    """Add an event. The body must not contain a secret, an address or a phone number."""
     text = json.dumps(dict(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
     connection.execute(
@@ -64,6 +64,20 @@ def record(
     )
 
 
+def record_delivery(
+    connection: Connection,
+    delivery: Row[Any] | ClaimedDelivery,
+    at: datetime,
+    kind: str,
+    body: Mapping[str, object],
+    *,
+    actor: str = RUNNER,
+) -> None:
+    """Add an event about a delivery."""
+    publication, channel = delivery.publication, delivery.channel
+    record(connection, at, actor, kind, body, publication=publication, delivery=delivery.id, channel=channel)
+
+
 def _commitment(salt: str, body: str) -> str:
     return hashlib.sha256(f"{salt}\n{body}".encode()).hexdigest()
 
@@ -74,7 +88,7 @@ def _line(row: Row[Any]) -> bytes:
 
 
 def _digest(connection: Connection, previous: str, first: int, last: int) -> tuple[str, int]:
-    """The digest of a batch, chained to the one before it, and how many events it has."""
+    """Return the digest of a batch, chained to the one before it, and its number of events."""
     table, digest, count = schema.event, hashlib.sha256(previous.encode()), 0
     for row in connection.execute(select(table).where(table.c.id.between(first, last)).order_by(table.c.id)):
         if row.body and _commitment(row.salt, row.body) != row.commitment:
@@ -85,19 +99,19 @@ def _digest(connection: Connection, previous: str, first: int, last: int) -> tup
 
 
 def seal(connection: Connection, keys: Keys, at: datetime) -> int:
-    """Close and sign the events since the last seal; returns how many there were.
+    """Close and sign the events since the last seal. Return their number.
 
     Raises:
         JournalError: One of them was changed since it was written.
     """
     table, batch = schema.event, schema.seal
     if connection.dialect.name == "postgresql":
-        # Numbers are given before they are committed: a lower one must not come to light behind the seal.
+        # Numbers are assigned before the commit: a lower one must not appear after the seal.
         connection.execute(sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
     before = connection.execute(select(batch).order_by(batch.c.id.desc()).limit(1)).first()
     first, previous = (before.last_event + 1, before.digest) if before else (1, "")
-    last = connection.execute(select(func.max(table.c.id))).scalar()
-    if last is None or last < first:
+    last = newest_event(connection)
+    if last < first:
         return 0
     digest, count = _digest(connection, previous, first, last)
     version, signature = keys.sign(digest.encode())
@@ -116,19 +130,19 @@ def seal(connection: Connection, keys: Keys, at: datetime) -> int:
 
 
 def verify(connection: Connection, keys: Keys) -> int:
-    """Check every sealed batch; returns how many there are.
+    """Check every sealed batch. Return their number.
 
-    An event whose body was erased is still proven by its commitment. That the newest batches were cut off together
-    with their seals cannot be seen from within: keep the last seal's digest elsewhere.
+    An erased body is still proven by its commitment. Newest batches that were cut off with their seals cannot be
+    missed from within: keep the last seal's digest elsewhere.
 
     Raises:
-        JournalError: A sealed event was changed, moved or removed; names the event or the batch.
+        JournalError: A sealed event was changed, moved or removed. It names the event or the batch.
     """
     batch, previous, first, count = schema.seal, "", 1, 0
     for row in connection.execute(select(batch).order_by(batch.c.id)).all():
         digest, _ = _digest(connection, previous, row.first_event, row.last_event)
-        told = (row.first_event, row.previous, row.digest)
-        if told != (first, previous, digest) or not keys.verify(row.key_version, digest.encode(), row.signature):
+        chain = (row.first_event, row.previous, row.digest)
+        if chain != (first, previous, digest) or not keys.verify(row.key_version, digest.encode(), row.signature):
             raise JournalError(
                 f"Sealed batch {row.id} of the journal (from event {row.first_event}) was tampered with."
             )

@@ -1,4 +1,4 @@
-"""The machine's clock: the only place in the library that reads time or waits."""
+"""The machine's clock: the only place in the library that reads the time or waits."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
-# Counts on while the machine sleeps (clock_gettime(2)); of Linux alone.
+# It also counts while the machine is suspended (clock_gettime(2)). Linux only.
 _SINCE_BOOT: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 @runtime_checkable
 class CountsFromBoot(Protocol):
-    """A [`Clock`][policenotify.channel.Clock] that tells from when on it counts: what was counted can be compared."""
+    """A [`Clock`][policenotify.channel.Clock] whose `monotonic` can be compared between processes."""
 
     def boot(self) -> str:
-        """Names what `monotonic` counts from, the same in all processes; empty: it cannot be told."""
+        """Return a name for what `monotonic` counts from, the same in all processes, or an empty string."""
         ...
 
 
 class SystemClock:
-    """A [`Clock`][policenotify.channel.Clock] that is the machine's own."""
+    """The machine's own [`Clock`][policenotify.channel.Clock]."""
 
     def now(self) -> datetime:
-        """The time, aware, in UTC; it may jump when somebody sets the machine's clock."""
+        """Return the time, aware, in UTC. It jumps when the machine's clock is set."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since the machine was started, asleep or awake; never goes back."""
+        """Return the seconds since the machine was started, including suspended time. They never decrease."""
         return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; for a time that has passed already, not at all."""
+        """Wait. A negative time returns at once."""
         time.sleep(max(0.0, seconds))
 
 
 class MachineClock(SystemClock):
-    """The same, for a journal: all processes of one run of the machine see when somebody sets it.
+    """The machine's clock for a journal, which notices when it is set.
 
-    A clock of tests that is put ahead so that time passes must not be taken for one that was set.
+    `SystemClock` itself does not, so that tests may advance a clock derived from it.
     """
 
     def boot(self) -> str:
-        """Names this run of the machine, from which `monotonic` counts; empty where the system does not tell."""
+        """Return the id of this boot, since which `monotonic` counts, or an empty string if it is not known."""
         return "" if _SINCE_BOOT is None else _boot_id()
 
 

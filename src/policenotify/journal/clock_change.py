@@ -1,62 +1,231 @@
-"""A clock that was set back, and nobody saw by how much: what was written by the old time does not wait for it.
+"""Keep stored intervals correct when a machine's clock is set: waits, pauses, leases, and the age of an attempt.
 
-It was set while the machine was off, or by another machine that wrote into the same journal. A step that is seen is
-followed in `timekeeping`.
+The journal stores times as the clock shows them. Each boot of a machine also stores a mark: its clock and its uptime at
+one moment. The uptime cannot be set, so every process of that boot sees when the clock was set, and by how much. The
+first to see it shifts all stored intervals, in the transaction that it is about to use. Times that a person has
+chosen (expiry of a message, deadline of an incident) stay as they are.
+
+A step may be a correction or a mistake. An attempt therefore counts as made at the earlier of the two times: no key
+then counts as remembered for too long, and a post is looked for far enough back.
+
+A step made while the machine was off, or by another machine, leaves no trace in the marks. Deliveries whose times lie
+in the future are then rescheduled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, case, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, bindparam, case, delete, or_, select, update
 
-from policenotify.journal import schema
+from policenotify.channel import Clock
+from policenotify.journal import meta, schema
 from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.records import moment, span
+from policenotify.journal.clock import CountsFromBoot
+from policenotify.journal.records import microseconds, moment, span
 from policenotify.model.history import Outcome
 
-APART = timedelta(seconds=30)
-"""So far the clocks of two hosts may be apart, or one be slewed, without anybody having set it back."""
+TOLERANCE: Final = timedelta(seconds=30)
+"""How far the clocks of two hosts may differ without either having been set back."""
 
-UNKNOWN = timedelta(days=1)
-"""How far back a post in doubt is looked for when the time of its attempt is not known any more."""
+UNKNOWN_AGE: Final = timedelta(days=1)
+"""How far back a post in doubt is looked for when the time of its attempt is unknown."""
 
-_table, _said, _channel = schema.delivery, schema.publication, schema.channel
-_TRIED = _table.c.last_tried_at > bindparam("late")
-_UNTRIED = and_(
-    _table.c.last_tried_at.is_(None), _table.c.not_before > bindparam("now"), _said.c.created_at > bindparam("late")
+SMALLEST_STEP: Final = timedelta(seconds=2)
+"""Smaller steps are ignored: no wait depends on them, and a slewed clock differs by less."""
+
+FACTS: Final = "clock_"
+"""Begins the names of the facts stored here. A journal in which nothing was published may have them."""
+
+_STEPS: Final = f"{FACTS}steps"
+_MARK: Final = f"{FACTS}mark "  # followed by the boot
+_RENEWED: Final = span(timedelta(minutes=10))  # uptime and clock drift apart, so the mark is renewed
+_FORGOTTEN: Final = span(timedelta(days=400))
+_SIMULTANEOUS: Final = 0.05  # seconds; if reading both clocks takes longer, they do not show one moment
+_TRIES: Final = 9
+
+_table, _publication, _channel = schema.delivery, schema.publication, schema.channel
+_OPEN = _table.c.state.in_([Outcome.WAITING, Outcome.SENDING, Outcome.HELD])
+_MAY_BE_POSTED = or_(
+    and_(_table.c.state == Outcome.WAITING, _table.c.in_doubt),
+    and_(_table.c.state == Outcome.SENDING, _table.c.first_tried_at.is_not(None)),
 )
-_LATE = (
+_TRIED_LATER = _table.c.last_tried_at > bindparam("late")
+_PUBLISHED_LATER = and_(
+    _table.c.last_tried_at.is_(None),
+    _table.c.not_before > bindparam("now"),
+    _publication.c.created_at > bindparam("late"),
+)
+_IN_THE_FUTURE = (
     select(_table.c.id, _table.c.channel)
-    .join(_said, _said.c.id == _table.c.publication)
-    .where(_table.c.state == Outcome.WAITING, or_(_TRIED, _UNTRIED))
+    .join(_publication, _publication.c.id == _table.c.publication)
+    .where(_table.c.state == Outcome.WAITING, or_(_TRIED_LATER, _PUBLISHED_LATER))
     .with_for_update(of=_table, skip_locked=True)
 )
-_BEGAN = case((_table.c.doubt, bindparam("long_ago")), else_=bindparam("now"))
-_PUT_RIGHT = (
+_FIRST_TRY = case((_table.c.in_doubt, bindparam("long_ago")), else_=bindparam("now"))
+_RESCHEDULE = (
     update(_table)
     .where(_table.c.id.in_(bindparam("ids", expanding=True)))
     .values(
         not_before=bindparam("now"),
-        first_tried_at=case((_TRIED, _BEGAN), else_=_table.c.first_tried_at),
-        last_tried_at=case((_TRIED, bindparam("now")), else_=_table.c.last_tried_at),
+        first_tried_at=case((_TRIED_LATER, _FIRST_TRY), else_=_table.c.first_tried_at),
+        last_tried_at=case((_TRIED_LATER, bindparam("now")), else_=_table.c.last_tried_at),
     )
 )
 
 
-def reschedule_after_clock_change(connection: Connection, now: int) -> int:
-    """See to what waits although it was tried, or published, at a time that has not come yet; returns how many.
+class Reading(NamedTuple):
+    """A clock and an uptime read at one moment, in microseconds.
 
-    It is due at once, and so is its channel: a network that wants to be left alone says so again. When a post in
-    doubt was first tried is not known any more, so that no key counts as remembered for some hours only, and it is
-    looked for from a day ago on. What somebody holds stays his.
+    Attributes:
+        boot: Names the boot since which the uptime counts.
+        time: The clock.
+        uptime: The uptime.
     """
-    rows = connection.execute(_LATE, {"late": now + span(APART), "now": now}).all()
+
+    boot: str
+    time: int
+    uptime: int
+
+
+def read(clock: Clock) -> Reading | None:
+    """Read the clock and the uptime at one moment. Return None if the boot is unknown."""
+    if not isinstance(clock, CountsFromBoot) or not (boot := clock.boot()):
+        return None
+    for _ in range(_TRIES):
+        before, time, after = clock.monotonic(), clock.now(), clock.monotonic()
+        if after - before < _SIMULTANEOUS:
+            return Reading(boot, microseconds(time), round(after * 1e6))
+    return None
+
+
+def stepped(connection: Connection, clock: Clock) -> bool:
+    """Return whether the clock was set since the last mark. Changes nothing."""
+    reading = read(clock)
+    return reading is not None and abs(_state(connection).step(reading) or 0) >= span(SMALLEST_STEP)
+
+
+def total(connection: Connection) -> timedelta:
+    """Return the sum of all known steps. Times read in the same transaction refer to it."""
+    return timedelta(microseconds=_state(connection).total)
+
+
+def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bool) -> None:
+    """Shift stored intervals if the clock was set. Must precede any other write.
+
+    Args:
+        connection: To the journal, in a transaction that writes.
+        clock: The journal's clock.
+        single_host: The journal is used by this machine only.
+        brief: The transaction ends soon. A long one stores no mark, because others would wait for its row.
+    """
+    reading = read(clock)
+    if reading is None:
+        return
+    state = _state(connection)
+    step = state.step(reading)
+    if step is None and not brief:
+        return
+    if step is not None and abs(step) < span(SMALLEST_STEP):
+        if brief and reading.time - state.total - state.marks[reading.boot].time > _RENEWED:
+            _mark(connection, reading, state)
+        return
+    schema.insert_new(connection, schema.meta, [{"name": _STEPS, "value": "0"}])
+    connection.execute(select(schema.meta.c.name).where(schema.meta.c.name == _STEPS).with_for_update()).all()
+    state = _state(connection)  # another process may have shifted them before the row was locked
+    step = state.step(reading)
+    if step is None and single_host and state.marks:
+        _assume_long_ago(connection, reading.time)
+    elif step is not None and abs(step) >= span(SMALLEST_STEP):
+        _shift(connection, step)
+        state = state._replace(total=state.total + step)
+        meta.put(connection, _STEPS, str(state.total))
+        record(connection, moment(reading.time), RUNNER, "clock_set", {"seconds": round(step / 1e6, 1)})
+    _mark(connection, reading, state)
+
+
+class _State(NamedTuple):
+    """What the journal knows of its clocks.
+
+    Attributes:
+        total: The sum of all steps, in microseconds.
+        marks: By boot. Their times are those of a clock that was never set.
+    """
+
+    total: int
+    marks: dict[str, Reading]
+
+    def step(self, reading: Reading) -> int | None:
+        """Return by how much the clock was set since the mark of this boot, or None if there is no mark."""
+        mark = self.marks.get(reading.boot)
+        return None if mark is None else (reading.time - self.total) - (mark.time + reading.uptime - mark.uptime)
+
+
+def _state(connection: Connection) -> _State:
+    table = schema.meta
+    query = select(table).where(or_(table.c.name == _STEPS, table.c.name.startswith(_MARK, autoescape=True)))
+    facts = {row.name: row.value for row in connection.execute(query)}
+    total = int(facts.pop(_STEPS, 0))
+    marks = (Reading(name.removeprefix(_MARK), *map(int, value.split())) for name, value in facts.items())
+    return _State(total, {mark.boot: mark for mark in marks})
+
+
+def _mark(connection: Connection, reading: Reading, state: _State) -> None:
+    time = reading.time - state.total
+    old = [f"{_MARK}{boot}" for boot, mark in state.marks.items() if mark.time < time - _FORGOTTEN]
+    if old:
+        connection.execute(delete(schema.meta).where(schema.meta.c.name.in_(old)))
+    meta.put(connection, f"{_MARK}{reading.boot}", f"{time} {reading.uptime}")
+
+
+def _shift(connection: Connection, step: int) -> None:
+    """Shift everything that counts an interval."""
+    first = _table.c.first_tried_at
+    moved = {name: _table.c[name] + step for name in ("not_before", "lease_until", "last_tried_at", "unseen_at")}
+    earlier: ColumnElement[int] = first + step if step < 0 else case((first.is_(None), None), else_=first)
+    connection.execute(update(_table).where(_OPEN).values(**moved, first_tried_at=earlier))
+    for table, column in _other_intervals():
+        connection.execute(update(table).where(column.is_not(None)).values({column: column + step}))
+    named = schema.meta.c.name.startswith(meta.DRAIN_REQUESTED, autoescape=True)
+    for row in connection.execute(select(schema.meta).where(named)).all():
+        if int(row.value):  # 0: the drain has begun
+            meta.put(connection, row.name, str(int(row.value) + step))
+
+
+def _other_intervals() -> Iterator[tuple[Table, Column[int]]]:
+    yield _channel, _channel.c.paused_until
+    yield _channel, _channel.c.tat
+    yield schema.lock, schema.lock.c.lease_until
+    yield schema.runner, schema.runner.c.seen_at
+
+
+def _assume_long_ago(connection: Connection, now: int) -> None:
+    """Treat attempts as made long ago: the machine was restarted, and was off for an unknown time."""
+    long_ago = now - span(UNKNOWN_AGE)
+    first = _table.c.first_tried_at
+    connection.execute(
+        update(_table)
+        .where(_MAY_BE_POSTED)
+        .values(first_tried_at=case((first < long_ago, first), else_=long_ago), last_tried_at=now, unseen_at=None)
+    )
+
+
+def reschedule(connection: Connection, now: int) -> int:
+    """Reschedule deliveries whose times lie in the future because the clock was set back. Return their number.
+
+    They are due at once, and the pauses of their channels end: a network that still wants to be left alone answers so
+    again. The first try of a post in doubt is dated a day back, so that no key counts as remembered for hours only.
+    Deliveries that are being sent are left alone.
+    """
+    times = {"late": now + span(TOLERANCE), "now": now}
+    rows = connection.execute(_IN_THE_FUTURE, times).all()
     if not rows:
         return 0
-    times = {"late": now + span(APART), "now": now, "long_ago": now - span(UNKNOWN)}
-    connection.execute(_PUT_RIGHT, times | {"ids": [row.id for row in rows]})
+    ids = sorted(row.id for row in rows)
+    connection.execute(_RESCHEDULE, {**times, "long_ago": now - span(UNKNOWN_AGE), "ids": ids})
     channels = {row.channel for row in rows}
     connection.execute(update(_channel).where(_channel.c.name.in_(channels)).values(paused_until=None))
-    record(connection, moment(now), RUNNER, "clock_set_back", {"deliveries": sorted(row.id for row in rows)})
+    record(connection, moment(now), RUNNER, "clock_set_back", {"deliveries": ids})
     return len(rows)

@@ -1,184 +1,152 @@
-"""What is written and read while deliveries are under way."""
+"""The repository of deliveries: claims, attempts, results, and deliveries that wait to be rendered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Connection, Text, and_, delete, func, select, update
-
-from policenotify.channel import Recipient, RecipientOutcome, Request, StateStore
-from policenotify.errors import Blocked, JournalTakenAway, PublishingStopped
-from policenotify.journal import (
-    audit,
-    clock_change,
-    known_posts,
-    meta,
-    queue,
-    rate_limiter,
-    recipients,
-    resolve,
-    results,
-    schema,
-    takeovers,
-    timekeeping,
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
 )
-from policenotify.journal.channel_store import JournalStateStore
-from policenotify.journal.leases import is_dead, this_process
-from policenotify.journal.ordering import lock_lane_of
+
+from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
+from policenotify.journal import clock_change, meta, queue, results, schema
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.channels import free_slots, take_slot
+from policenotify.journal.publications import in_sending_order, rendered_columns
+from policenotify.journal.recipients import start_recipient, store_addresses, store_recipients, take_recipients
 from policenotify.journal.records import (
     LEASE,
-    QUIET,
     AttemptResult,
+    ChannelSummary,
     ClaimedDelivery,
+    NewDelivery,
     Takeover,
+    UnrenderedDelivery,
     microseconds,
     moment,
+    outcome_of,
     span,
 )
+from policenotify.journal.tombstones import has_recipients_stored
 from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 
-_FORGOTTEN = timedelta(days=7)  # after which a runner that was not seen again is no news any more
+RECENT = timedelta(hours=1)
+"""How long a repeated take-over stays an alarm."""
+
+_EVENTS: Final = 20_000  # recent events are found by number, not by time: an hour has fewer
+_EARLIER: Final = 2_000  # deliveries before one that may have been sent after its first attempt; all later ones count
+_BATCH = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
+
+_table, _publication, _recipient = schema.delivery, schema.publication, schema.recipient
+_UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
+_UNRENDERED = and_(_table.c.state == Outcome.WAITING, _table.c.account == "")
+_COUNT_BY_STATE = (  # one index holds all it needs
+    select(_table.c.channel, _table.c.state, func.count().label("number")).group_by(_table.c.state, _table.c.channel)
+)
+_COUNT_IN_DOUBT = (
+    select(_table.c.channel, func.count().label("number"))
+    .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt)
+    .group_by(_table.c.channel)
+)
+_OLDEST = (
+    select(_table.c.channel, func.min(_publication.c.created_at).label("at"))
+    .join(_publication, _publication.c.id == _table.c.publication)
+    .where(_table.c.state.in_(_UNSETTLED))
+    .group_by(_table.c.channel)
+)
+_STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
 
-class Delivering(Transactions):
-    """Hands deliveries out, and writes down what became of them."""
+class Deliveries:
+    """The queue of deliveries, their attempts and results."""
 
-    def change_token(self) -> str:
-        """Another text than before, once anybody has written down that something was said, settled or decided.
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
 
-        It costs next to nothing, so that whoever waits may ask every second.
-        """
-        seen = self._newest_event
-        with self.read() as connection:
-            self._halted(connection, seen)
-            if self._in_a_file:  # writers come one after the other, so that the last event is the newest
-                return str(self._newest_event)
-            # Another one after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
-            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
-
-    def heartbeat(self, *, stays: bool = False) -> None:
-        """Somebody is delivering; who *stays* goes on until he says that he is leaving."""
-        owner, now = this_process(), microseconds(self.now())
-        table = schema.runner
-        seen = {"seen_at": now, "stays": True} if stays else {"seen_at": now}
-        with self.write(lasting=False) as connection:
-            changed = connection.execute(update(table).where(table.c.owner == owner).values(**seen))
-            if not changed.rowcount:
-                connection.execute(delete(table).where(table.c.seen_at < now - span(_FORGOTTEN)))
-                schema.insert_new(connection, table, [{"owner": owner, **seen}])
-
-    def stop_heartbeat(self) -> None:
-        """Who stayed is leaving."""
-        table = schema.runner
-        with self.write() as connection:
-            connection.execute(update(table).where(table.c.owner == this_process()).values(stays=False))
-
-    def worker_seen(self) -> datetime | None:
-        """When somebody who stays was last delivering; `None`: nobody does, or he is dead or silent."""
-        table, now = schema.runner, microseconds(self.now())
-        lately = and_(table.c.seen_at > now - span(QUIET), table.c.seen_at <= now + span(clock_change.APART))
-        query = select(table).where(table.c.stays, lately).order_by(table.c.seen_at.desc())
-        with self.read() as connection:
-            rows = connection.execute(query).all()
-        return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
-
-    def runner_seen(self) -> datetime | None:
-        """When somebody was last delivering, in the last days; what a clock said that was since set back is no sign."""
-        table, until = schema.runner, microseconds(self.now()) + span(clock_change.APART)
-        with self.read() as connection:
-            seen = connection.execute(select(func.max(table.c.seen_at)).where(table.c.seen_at <= until)).scalar()
-        return moment(seen) if seen is not None else None
-
-    def request_drain(self, runner: str) -> bool:
-        """Whether a runner is to be asked to come: nobody has promised that it will. From now on somebody has.
-
-        One promise is enough until it is [kept][policenotify.journal.journal.Journal.keep_promise], or is overdue.
-        """
-        now = microseconds(self.now())
-        with self.read() as connection:
-            if meta.drain_requested(connection, runner, now):
-                return False
-        with self.write() as connection:
-            return meta.request_drain(connection, runner, now)
-
-    def acknowledge_drain(self, runner: str) -> None:
-        """The runner has come: for what is written from now on, it is to be asked again."""
-        with self.write() as connection:
-            meta.acknowledge_drain(connection, runner)
+    # --- what is due
 
     def recover(self, lease: timedelta = LEASE) -> int:
-        """Take back what dead or silent runners held; returns how many deliveries.
+        """Take back deliveries of processes that exited or are silent. Return their number.
 
-        What is taken back a second time within one *lease* is an alarm; see `taken_over_again`.
-
-        What waits for a time that was one of a clock since set back is due at once.
+        A second recovery of one delivery within one *lease* is an alarm; see `repeated_takeovers`. Deliveries whose
+        times lie in the future because the clock was set back are due at once.
         """
-        with self.write(lasting=False) as connection:
-            now = microseconds(self.now())
-            clock_change.reschedule_after_clock_change(connection, now)
+        with self._journal.write(durable=False) as connection:
+            now = microseconds(self._journal.now())
+            clock_change.reschedule(connection, now)
             return queue.recover(connection, now, lease)
 
-    def taken_over_again(self) -> tuple[Takeover, ...]:
-        """Return the deliveries of the last hour that were taken over twice within one lease."""
-        with self.read() as connection:
-            return takeovers.recent(connection, microseconds(self.now()))
+    def repeated_takeovers(self) -> tuple[Takeover, ...]:
+        """Return the deliveries recovered twice within one lease in the last hour, newest first."""
+        event = schema.event
+        with self._journal.read() as connection:
+            rows = connection.execute(
+                select(event.c.at, event.c.delivery, event.c.channel, event.c.publication)
+                .where(event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery())
+                .where(event.c.kind == queue.RECOVERED_AGAIN)
+                .where(event.c.at > microseconds(self._journal.now()) - span(RECENT))
+                .order_by(event.c.id.desc())
+            ).all()
+        newest: dict[int, Takeover] = {}
+        for row in rows:
+            takeover = Takeover(
+                delivery=row.delivery, channel=row.channel, publication=row.publication, at=moment(row.at)
+            )
+            newest.setdefault(row.delivery, takeover)
+        return tuple(newest.values())
 
     def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
-        """When each channel has something to do next; nothing while everything is stopped."""
-        with self.read() as connection:
-            stepped = timekeeping.stepped(connection, self.clock)
+        """Return the next due time of each channel, honouring its rate. Empty while everything is stopped."""
+        journal = self._journal
+        with journal.read() as connection:
+            stepped = clock_change.stepped(connection, journal.clock)
         if stepped:
-            with self.write(lasting=False):
-                pass  # which follows it
-        with self.read() as connection:
-            if meta.stopped(connection, self.id) is not None:
+            with journal.write(durable=False):
+                pass  # shifts the intervals
+        with journal.read() as connection:
+            if meta.stopped(connection, journal.id) is not None:
                 return {}
-            given = rates or {}
-            return queue.due(connection, {name: given.get(name) for name in channels}, microseconds(self.now()))
-
-    def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
-        """When the next post may leave on each channel, given its rate; those where it may leave now are left out."""
-        with self.read() as connection:
-            now = microseconds(self.now())
-            opens = rate_limiter.opens_at(connection, rates, now)
-        return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
+            by_name = rates or {}
+            now = microseconds(journal.now())
+            return queue.next_due(connection, {name: by_name.get(name) for name in channels}, now)
 
     def severe_is_ready(self, channel: str) -> bool:
-        """Whether something Severe or more waits on the channel, to be sent now."""
-        with self.read() as connection:
-            return queue.severe_is_ready(connection, channel, microseconds(self.now()))
+        """Return True if a delivery of severity Severe or more can be sent now."""
+        with self._journal.read() as connection:
+            return queue.severe_is_ready(connection, channel, microseconds(self._journal.now()))
 
-    def _halted(self, connection: Connection, seen: int) -> PublishingStopped | None:
-        """Return why nothing may be sent now. Asked before each claim, and before anything leaves.
-
-        Args:
-            connection: To the journal.
-            seen: The newest event that was known before the connection's view of the journal began.
-
-        Raises:
-            JournalTakenAway: This is not the journal that was opened, or an older state of it.
-        """
-        stopped, newest = meta.stopped(connection, self.id), audit.newest_event(connection)
-        if newest < seen:
-            raise JournalTakenAway("The journal was set back to an older state while it was in use.")
-        self._newest_event = max(self._newest_event, newest)
-        return stopped
+    # --- attempts
 
     def claim(
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
-        """Take the channel's next delivery, or nothing; nothing either while its rate lets nothing out."""
-        seen = self._newest_event
-        with self.write(lasting=False) as connection:
-            if self._halted(connection, seen) is not None:
+        """Claim the channel's next delivery, if there is one and the rate allows it."""
+        journal = self._journal
+        seen = journal.newest_event
+        with journal.write(durable=False) as connection:
+            if journal.stop_reason(connection, seen) is not None:
                 return None
-            steps = timekeeping.total(connection)
-            now = microseconds(self.now())
-            claimed = queue.claim(connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate)
+            steps = clock_change.total(connection)
+            now = microseconds(journal.now())
+            claimed = queue.take_next(
+                connection, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
+            )
             return claimed and replace(claimed, clock_steps=steps)
 
     def begin(
@@ -190,175 +158,270 @@ class Delivering(Transactions):
         lease: timedelta = LEASE,
         rate: Rate | None = None,
     ) -> ClaimedDelivery:
-        """Write down that *request* is about to be said. Nothing may leave before this returns.
-
-        The lease begins again.
+        """Store that *request* is about to be sent, and renew the lease. Nothing may be sent before this returns.
 
         Raises:
-            LostLease: The delivery is no longer ours.
-            RateReached: Others were faster since it was claimed, and the channel's rate lets nothing out yet.
+            LostLease: Another process took the delivery over.
+            RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
         """
-        seen = self._newest_event
-        with self.write() as connection:
-            if (error := self._halted(connection, seen)) is not None:
+        journal = self._journal
+        seen = journal.newest_event
+        with journal.write() as connection:
+            if (error := journal.stop_reason(connection, seen)) is not None:
                 raise error
-            claimed = claimed.at_steps(timekeeping.total(connection))
-            now = microseconds(self.now())
-            return queue.begin(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
+            claimed = claimed.at_steps(clock_change.total(connection))
+            now = microseconds(journal.now())
+            return queue.begin_attempt(connection, claimed, request, wording, now=now, lease=lease, rate=rate)
 
     def confirm_lease(self, claimed: ClaimedDelivery) -> None:
-        """Check that the delivery is still ours, by the store's clock.
+        """Check by the journal's clock that the delivery is still claimed by this process.
 
         Raises:
             LostLease: It is not.
         """
-        with self.read() as connection:
-            queue.confirm(connection, claimed, microseconds(self.now()))
+        with self._journal.read() as connection:
+            queue.confirm_lease(connection, claimed, microseconds(self._journal.now()))
 
-    def in_time(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, datetime]:
-        """The delivery, its times as the clock would have told them if it had always stood as it does, and the time.
+    def at_current_clock(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, datetime]:
+        """Return the delivery with its times shifted to the current clock, and the time.
 
-        What has passed since an attempt is only to be told from these two together.
+        Only these two together show how long ago an attempt was made.
         """
-        with self.write(lasting=False) as connection:
-            return claimed.at_steps(timekeeping.total(connection)), self.now()
+        with self._journal.write(durable=False) as connection:
+            return claimed.at_steps(clock_change.total(connection)), self._journal.now()
 
-    def known_posts(self, claimed: ClaimedDelivery) -> frozenset[str]:
-        """The ids of the latest posts on its account that are known as other deliveries'."""
-        with self.read() as connection:
-            return known_posts.posts_of_others(connection, claimed.id, claimed.account)
+    def known_posts(self, claimed: ClaimedDelivery, *, post: str | None = None) -> frozenset[str]:
+        """Return the ids of the latest posts on the account that belong to other deliveries, or of *post* only.
 
-    def is_known(self, claimed: ClaimedDelivery, post: str) -> bool:
-        """Whether a post on its account is known as another delivery's."""
-        with self.read() as connection:
-            return bool(known_posts.posts_of_others(connection, claimed.id, claimed.account, named=post))
+        None of them is ever taken for the post of this delivery.
+        """
+        query = (
+            select(_table.c.ref)
+            .where(_table.c.id >= claimed.id - _EARLIER, _table.c.id != claimed.id)
+            .where(_table.c.account == claimed.account, _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
+        )
+        if post is not None:
+            query = query.where(_table.c.ref.contains(json.dumps(post, ensure_ascii=False), autoescape=True))
+        with self._journal.read() as connection:
+            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query).scalars())
+        return known if post is None else known & {post}
 
-    def settle(self, claimed: ClaimedDelivery, became: AttemptResult) -> Mapping[Outcome, int]:
-        """Write down what became of the attempt; of a mass delivery: what became of all who still wait.
+    # --- results
+
+    def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
+        """Record the result of an attempt. With recipients it applies to those that still wait.
 
         Returns:
-            How many posts, or people, have which outcome now.
+            How many posts, or recipients, have which outcome now.
 
         Raises:
-            LostLease: It is no longer ours to say.
+            LostLease: Another process took the delivery over.
         """
-        with self.write() as connection:
-            steps = timekeeping.total(connection)
-            became = _at_steps(became, claimed, steps)
+        with self._journal.write() as connection:
+            steps = clock_change.total(connection)
+            if (step := steps - claimed.clock_steps) and result.not_before is not None:
+                # The clock was set while the time was computed: rather too early than an hour late.
+                result = replace(result, not_before=min(result.not_before, result.not_before + step))
+            now = self._journal.now()
             if claimed.has_recipients:
-                return results.settle_mass(connection, claimed, became, now=self.now())
-            results.settle(connection, claimed.at_steps(steps), became, now=self.now())
-        return {became.outcome: 1}
+                return results.record_bulk_result(connection, claimed, result, now=now)
+            results.record_result(connection, claimed.at_steps(steps), result, now=now)
+        return {result.outcome: 1}
 
-    def block(self, channel: str, error: Blocked) -> bool:
-        """Let nothing more out on a channel until a person acts; returns whether that is news."""
-        with self.write() as connection:
-            return results.block(connection, channel, error, now=self.now())
-
-    def pause(self, channel: str, until: datetime) -> None:
-        """The network asked the account to wait."""
-        with self.write() as connection:
-            results.pause(connection, channel, until)
-
-    def next_people(
+    def next_recipients(
         self, claimed: ClaimedDelivery, limit: int, *, hold_doubt: bool, rate: Rate | None = None
     ) -> tuple[Recipient, ...]:
-        """The next people of a delivery, marked for this attempt; empty while everything is stopped.
+        """Return the next recipients of a delivery, marked for this attempt. Empty while everything is stopped.
 
-        People in doubt are held rather than written to again where *hold_doubt*.
+        With *hold_doubt*, recipients in doubt are held instead of being sent to again.
 
         Raises:
-            LostLease: The delivery is no longer ours.
-            RateReached: The channel's rate, which counts people, lets nobody be written to yet.
+            LostLease: Another process took the delivery over.
+            RateReached: The channel's rate, which counts recipients, is used up.
         """
-        with self.write() as connection:
-            if meta.stopped(connection, self.id) is not None:
+        journal = self._journal
+        with journal.write() as connection:
+            if meta.stopped(connection, journal.id) is not None:
                 return ()
+            if rate is not None:
+                limit = free_slots(connection, claimed.channel, rate, microseconds(journal.now()), limit)
+            queue.lock_claimed(connection, claimed)
+            return take_recipients(connection, journal.keys, claimed.id, claimed.attempts, limit, hold_doubt=hold_doubt)
 
-            def mark(most: int) -> tuple[Recipient, ...]:
-                queue.still_ours(connection, claimed)
-                return recipients.next_people(
-                    connection, self.keys, claimed.id, claimed.attempts, most, hold_doubt=hold_doubt
-                )
-
-            if rate is None:
-                return mark(limit)
-            return mark(
-                rate_limiter.free_for_people(connection, claimed.channel, rate, microseconds(self.now()), limit)
-            )
-
-    def ask_person(
+    def start_recipient(
         self,
         claimed: ClaimedDelivery,
-        person: str,
+        recipient: str,
         outcomes: Sequence[RecipientOutcome],
         *,
         hold_doubt: bool,
         lease: timedelta,
         rate: Rate | None = None,
     ) -> bool:
-        """Store the outcomes known so far, and that the network is about to be asked for the next person.
+        """Record outcomes known so far, and that the next recipient is about to be sent to.
 
-        In a file this is not flushed to the disk; [`recover`][policenotify.journal.queue.recover] allows for it.
+        In a file this is not flushed to disk. [`recover`][policenotify.journal.queue.recover] allows for it.
 
         Returns:
-            Whether to ask; `False` while everything is stopped.
+            Whether to send. False while everything is stopped.
 
         Raises:
-            LostLease: The delivery is no longer ours.
-            RateReached: The channel's rate lets nobody be written to yet; the outcomes are not stored.
+            LostLease: Another process took the delivery over.
+            RateReached: The channel's rate is used up. The outcomes are not recorded.
         """
-        with self.write(lasting=False) as connection:
-            now = self.now()
-            results.settle_people(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
-            if meta.stopped(connection, self.id) is not None:
+        journal = self._journal
+        with journal.write(durable=False) as connection:
+            now = journal.now()
+            results.record_recipients(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
+            if meta.stopped(connection, journal.id) is not None:
                 return False
             if rate is not None:
-                rate_limiter.take(connection, claimed.channel, rate, microseconds(now))
-            recipients.ask(connection, claimed.id, claimed.attempts, person)
+                take_slot(connection, claimed.channel, rate, microseconds(now))
+            start_recipient(connection, claimed.id, claimed.attempts, recipient)
             return True
 
-    def settle_people(
+    def record_recipients(
         self, claimed: ClaimedDelivery, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
     ) -> None:
-        """Write down what became of some people, and keep the delivery a while longer."""
-        with self.write() as connection:
-            lock_lane_of(connection, claimed.id)  # first, for the delivery may be settled in the same transaction
-            results.settle_people(connection, claimed, outcomes, now=self.now(), hold_doubt=hold_doubt, lease=lease)
-
-    def settle_mass(self, claimed: ClaimedDelivery, became: AttemptResult) -> Outcome:
-        """Write down what a mass delivery has come to, from what became of its people.
-
-        Args:
-            claimed: The delivery.
-            became: Says why and when again, should somebody still wait; final for all others if it is final.
-
-        Returns:
-            What it has come to.
-        """
-        return recipients.of_people(self.settle(claimed, became))
-
-    def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
-        """A person says what became of what is held: it is out, or it is to be said again.
-
-        Returns:
-            What becomes of it: posted, waiting, or superseded, if a newer message of its incident is out by now.
+        """Record the outcomes of some recipients and renew the lease.
 
         Raises:
-            NotHeld: Nothing of this delivery is held, or there is none.
+            LostLease: Another process took the delivery over.
         """
-        with self.write() as connection:
-            return resolve.resolve(connection, delivery, actor, posted=posted, now=self.now())
+        with self._journal.write() as connection:
+            queue.lock_key_of(connection, claimed.id)  # first: the same transaction may settle the delivery
+            now = self._journal.now()
+            results.record_recipients(connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease)
 
-    def state_store(self, channel: str) -> StateStore:
-        """What one channel remembers between calls and processes."""
-        return JournalStateStore(self, channel)
+    def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
+        """Settle a held delivery, or its held recipients, by a person's decision: posted, or to be sent again.
+
+        Returns:
+            Its outcome: posted, waiting, or superseded if a newer message of its incident was posted meanwhile.
+
+        Raises:
+            NotHeld: Nothing of this delivery is held, or there is no such delivery.
+        """
+        with self._journal.write() as connection:
+            return results.resolve_held(connection, delivery, actor, posted=posted, now=self._journal.now())
+
+    # --- overview
+
+    def channel_summaries(self) -> tuple[ChannelSummary, ...]:
+        """Return how many deliveries of each channel have which outcome, by name."""
+        by_channel: dict[str, dict[Outcome, int]] = {}
+        with self._journal.read() as connection:
+            for row in connection.execute(_COUNT_BY_STATE):
+                by_channel.setdefault(row.channel, {})[Outcome(row.state)] = row.number
+            for row in connection.execute(_COUNT_IN_DOUBT):
+                outcomes = by_channel[row.channel]
+                outcomes[Outcome.UNCONFIRMED] = row.number
+                outcomes[Outcome.WAITING] -= row.number
+            oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST)}
+        return tuple(
+            ChannelSummary(name, {key: outcomes[key] for key in Outcome if outcomes.get(key)}, oldest.get(name))
+            for name, outcomes in sorted(by_channel.items())
+        )
+
+    def unsettled(self) -> frozenset[int]:
+        """Return the ids of the deliveries that are waiting or being sent."""
+        with self._journal.read() as connection:
+            return frozenset(connection.execute(select(_table.c.id).where(_table.c.state.in_(_UNSETTLED))).scalars())
+
+    def outcomes(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
+        """Return how many of these deliveries have which outcome."""
+        counts: dict[Outcome, int] = {}
+        ids = sorted(deliveries)
+        with self._journal.read() as connection:
+            for start in range(0, len(ids), _BATCH):
+                for row in connection.execute(_STATES, {"ids": ids[start : start + _BATCH]}):
+                    outcome = outcome_of(row.state, in_doubt=row.in_doubt)
+                    counts[outcome] = counts.get(outcome, 0) + 1
+        return counts
+
+    # --- deliveries that wait to be rendered, because their channel could not be used when they were published
+
+    def unrendered(self, channels: Iterable[str]) -> tuple[UnrenderedDelivery, ...]:
+        """Return the unrendered deliveries on these channels, oldest first."""
+        query = select(_table.c.publication, _table.c.channel).where(_UNRENDERED, _table.c.channel.in_(list(channels)))
+        with self._journal.read() as connection:
+            rows = connection.execute(query.order_by(_table.c.id)).all()
+        return tuple(UnrenderedDelivery(publication=row.publication, channel=row.channel) for row in rows)
+
+    def had_recipients(self, channel: str) -> bool:
+        """Return True if an earlier delivery on the channel had recipients, including purged ones."""
+        stored = exists().where(_recipient.c.delivery == _table.c.id)
+        query = select(_table.c.id).where(_table.c.channel == channel, _table.c.has_recipients)
+        with self._journal.read() as connection:
+            first = connection.execute(query.where(or_(stored, ~has_recipients_stored())).limit(1)).first()
+        return first is not None
+
+    def render(self, unrendered: UnrenderedDelivery, deliveries: Sequence[NewDelivery]) -> bool:
+        """Replace an unrendered delivery by rendered ones, which keep its place in the order.
+
+        Returns:
+            Whether it was still unrendered. Another process may have been faster, or its incident may be over.
+        """
+        journal = self._journal
+        with journal.write() as connection:
+            now = journal.now()
+            row, at = _lock_unrendered(connection, unrendered), microseconds(now)
+            if row is None:
+                return False
+            addresses = {address for part in deliveries for address in part.recipients or ()}
+            store_addresses(connection, journal.keys, addresses, at)
+            first, *more = in_sending_order(deliveries)
+            connection.execute(update(_table).where(_table.c.id == row.id).values(**_columns(connection, first, at)))
+            if more:
+                _insert_after(connection, row, [_columns(connection, part, at) for part in more])
+            by_key = {part.post_key: part.recipients for part in deliveries if part.recipients is not None}
+            if by_key:
+                query = select(_table.c.id, _table.c.post_key).where(
+                    _table.c.publication == row.publication,
+                    _table.c.channel == row.channel,
+                    _table.c.state == Outcome.WAITING,
+                )
+                rows = connection.execute(query.order_by(_table.c.id)).all()
+                recipients = {one.id: by_key[one.post_key] for one in rows if one.post_key in by_key}
+                ordering_keys = dict.fromkeys(recipients, row.ordering_key)
+                store_recipients(connection, journal.keys, recipients, ordering_keys, at)
+            queue.supersede_partial_sends(connection, row.ordering_key, at)
+            record_delivery(connection, row, now, "rendered", {"parts": len(deliveries)})
+        return True
+
+    def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:
+        """Settle a delivery that cannot be rendered as refused."""
+        with self._journal.write() as connection:
+            if (row := _lock_unrendered(connection, unrendered)) is not None:
+                queue.cancel_pending(connection, row, Outcome.REFUSED, reason, microseconds(self._journal.now()))
 
 
-def _at_steps(became: AttemptResult, claimed: ClaimedDelivery, steps: timedelta) -> AttemptResult:
-    """The settlement, its times moved if the clock was set while they were reckoned: rather early than an hour late."""
-    step = steps - claimed.clock_steps
-    if not step or became.not_before is None:
-        return became
-    return replace(became, not_before=min(became.not_before, became.not_before + step))
+def _lock_unrendered(connection: Connection, unrendered: UnrenderedDelivery) -> Row[Any] | None:
+    """Return the delivery with its ordering key locked, or None if it is not unrendered any more."""
+    query = select(_table).where(
+        _UNRENDERED, _table.c.publication == unrendered.publication, _table.c.channel == unrendered.channel
+    )
+    if (row := connection.execute(query).first()) is None:
+        return None
+    queue.lock(connection, row.ordering_key)
+    return connection.execute(query).first()
+
+
+def _insert_after(connection: Connection, row: Row[Any], parts: Sequence[Mapping[str, object]]) -> None:
+    """Insert the other parts of a delivery behind it, and before those that wait behind it."""
+    # Deliveries are sent in the order of their ids, so that those behind it get new ones.
+    behind = and_(_UNRENDERED, _table.c.ordering_key == row.ordering_key, _table.c.id > row.id)
+    later = connection.execute(select(_table).where(behind).order_by(_table.c.id)).mappings().all()
+    connection.execute(delete(_table).where(behind))
+    rows = [*({**row._asdict(), **part} for part in parts), *map(dict, later)]
+    for columns in rows:
+        del columns["id"]
+    connection.execute(insert(_table), rows)
+
+
+def _columns(connection: Connection, part: NewDelivery, at: int) -> dict[str, object]:
+    refused, skip = part.target.refused, part.target.skip
+    state = Outcome.REFUSED if refused else Outcome.SKIPPED if skip else Outcome.WAITING
+    columns = {**rendered_columns(connection, part), "state": state, "reason": refused or skip, "remedy": ""}
+    return {**columns, "settled_at": None if state is Outcome.WAITING else at}

@@ -1,4 +1,4 @@
-"""The database behind the journal: how it is opened, and what its failures mean in an officer's words."""
+"""The database behind the journal: how it is opened, and what its errors mean to an officer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -14,30 +15,29 @@ from weakref import WeakKeyDictionary, WeakSet
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from policenotify.errors import JournalError, JournalMissing
+from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
 from policenotify.journal import postgresql
-from policenotify.journal.file_watch import FileWatch
 
 BUSY = 30
-"""Seconds that a writer waits for another one; `?timeout=` in the URL says otherwise."""
+"""Seconds that a writer waits for another one, unless `?timeout=` in the URL sets others."""
 
 _SETTINGS = (
-    "synchronous=FULL",  # but for some transactions: see _begin
+    "synchronous=FULL",  # some transactions change it: see _begin
     "foreign_keys=ON",
-    "secure_delete=ON",  # what is erased is overwritten, not only forgotten
+    "secure_delete=ON",  # erased data is overwritten
 )
 
-_TURNS = 10  # how often a new file's mode is asked for while other processes are making the same journal
+_TRIES = 10  # to set a new file's mode while other processes create the same journal
 
-# Result codes (sqlite.org/rescode.html); the lower 8 bits of an extended code are its kind.
-_TOLD = {
-    sqlite3.SQLITE_BUSY: "another process does not let go of it. Look for one that hangs, then try again",
+# Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
+_MEANINGS = {
+    sqlite3.SQLITE_BUSY: "another process keeps it locked. Look for one that hangs, then try again",
     sqlite3.SQLITE_FULL: "the disk is full. Make room, then try again",
     sqlite3.SQLITE_READONLY: "this user may not write to it. Give the user its file and folder, then try again",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened. Give the user its file and folder, then try again",
-    sqlite3.SQLITE_IOERR: "the disk fails. Look after the disk, then try again",
+    sqlite3.SQLITE_IOERR: "the disk fails. Check the disk, then try again",
     sqlite3.SQLITE_CORRUPT: "its file is damaged. Put it aside and restore a copy",
-    sqlite3.SQLITE_NOTADB: "its file is no journal, or it is damaged. Name another file, or restore a copy",
+    sqlite3.SQLITE_NOTADB: "its file is not a journal, or it is damaged. Name another file, or restore a copy",
 }
 
 _engines: WeakSet[Engine] = WeakSet()
@@ -45,46 +45,130 @@ _watches: WeakKeyDictionary[Engine, FileWatch] = WeakKeyDictionary()
 _inherited: list[Pool] = []
 
 
-class Turn:
-    """Whose turn it is to write among the threads of this process.
+_Files = tuple[tuple[int, int] | None, ...]
 
-    SQLite lets one write at a time. Who has to wait looks again after ever longer pauses, up to a tenth of a second;
-    a thread is woken at once.
+_SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
+
+
+@dataclass(slots=True)
+class FileWatch:
+    """Notice that the journal's files were deleted or replaced while this process has them open.
+
+    SQLite continues to write to a deleted file, which no other process reads (sqlite.org/howtocorrupt.html, section
+    4). The same holds for the log. Each process must have the same three files open. While a connection is open,
+    SQLite itself deletes none of them.
+
+    Attributes:
+        path: The database.
+    """
+
+    path: str
+    _known: _Files = ()
+    _open: int = 0  # connections of this process
+    _process: int = field(default_factory=os.getpid)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def opening(self) -> None:
+        """Check that SQLite is about to open the files that this process has, or had, open.
+
+        Raises:
+            JournalTakenAway: They were deleted or replaced.
+        """
+        self.check()
+        if self._known and (files := self._files())[0] != self._known[0]:
+            raise self._taken_away(files)
+
+    def opened(self) -> None:
+        """Count a new connection, which must have the same files open as the others.
+
+        Raises:
+            JournalTakenAway: The files were deleted or replaced since the first connection.
+        """
+        with self._lock:
+            files = self._files()
+            if self._process != os.getpid():  # a forked child has none of its parent's connections
+                self._open, self._process = 0, os.getpid()
+            if None in files:  # a connection has just opened all three
+                raise self._taken_away(files)
+            if self._known and (self._known[0] != files[0] or (self._open and self._known != files)):
+                raise self._taken_away(files)
+            self._known, self._open = files, self._open + 1
+
+    def closed(self) -> None:
+        """Count a closed connection. After the last one the log may be removed and recreated."""
+        with self._lock:
+            self._open = max(0, self._open - 1)
+
+    def check(self) -> None:
+        """Compare the files.
+
+        Raises:
+            JournalTakenAway: They were deleted or replaced.
+        """
+        known = self._known
+        if self._open and known != (files := self._files()):
+            raise self._taken_away(files)
+
+    def _files(self) -> _Files:
+        return tuple(_identity(self.path + suffix) for suffix in _SUFFIXES)
+
+    def _taken_away(self, files: _Files) -> JournalTakenAway:
+        known = self._known or files
+        changed = next((place for place, file in enumerate(files) if file is None or file != known[place]), 0)
+        name = self.path + _SUFFIXES[changed]
+        subject = "The journal" if changed == 0 else "The journal's log"
+        change = "was deleted or moved" if files[changed] is None else "was replaced by another file"
+        return JournalTakenAway(f"{subject} {name} {change} while it was in use.")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called before and after each transaction
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+class WriterQueue:
+    """Let the threads of this process write one after the other.
+
+    SQLite allows one writer at a time. A waiting one looks again after ever longer pauses, up to a tenth of a second.
+    A thread is woken at once.
     """
 
     def __init__(self) -> None:
         self._lock, self._process = threading.Lock(), os.getpid()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Wait for the turn; where somebody keeps it for too long SQLite itself decides."""
-        if self._process != os.getpid():  # whoever had it is no thread of a forked child
+    def turn(self) -> Iterator[None]:
+        """Wait for this thread's turn. If another one keeps it for too long, SQLite decides."""
+        if self._process != os.getpid():  # a forked child does not have the thread that held the lock
             self._lock, self._process = threading.Lock(), os.getpid()
         lock = self._lock
-        mine = lock.acquire(timeout=BUSY)
+        acquired = lock.acquire(timeout=BUSY)
         try:
             yield
         finally:
-            if mine:
+            if acquired:
                 lock.release()
 
 
-def open_engine(url: str, patience: int | None = None, *, create: bool = False) -> Engine:
-    """Return the engine of a journal: a path, or a URL of an SQLite file or of a database on PostgreSQL.
+def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -> Engine:
+    """Return the engine of a journal in an SQLite file or on PostgreSQL.
 
     Args:
-        url: Where it is.
-        patience: Seconds for which a server that does not answer is waited for; `None`: the usual.
-        create: Make a missing file, which only its owner may read.
+        url: The path of a file, or a URL.
+        timeout: Seconds to wait for a server that does not answer; the default if None.
+        create: Create a missing file, readable by its owner only.
 
     Raises:
-        JournalError: It is neither, or its folder does not exist.
+        JournalError: The URL names neither, or the folder does not exist.
         JournalMissing: There is no such file.
         MissingExtra: PostgreSQL's driver is not installed.
     """
     parsed = _parsed(url)
     if parsed.drivername in postgresql.DRIVERS:
-        engine = postgresql.open_server(parsed, patience)
+        engine = postgresql.open_server(parsed, timeout)
     elif parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         engine = _open_file(parsed, create=create)
     else:
@@ -96,8 +180,8 @@ def open_engine(url: str, patience: int | None = None, *, create: bool = False) 
     return engine
 
 
-def shown(url: str) -> str:
-    """Where a journal is, for people: the path of a file, or a URL without its passwords.
+def without_password(url: str) -> str:
+    """Return where a journal is, for display: the path of a file, or a URL without passwords.
 
     Raises:
         JournalError: The URL is not understood.
@@ -113,7 +197,7 @@ def _parsed(url: str) -> URL:
     try:
         return make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (SQLAlchemyError, ValueError) as error:
-        error.args = (type(error).__name__,)  # its own words may quote the URL, and so a password
+        error.args = (type(error).__name__,)  # its text may quote the URL, and so a password
         error.__traceback__ = None
         raise JournalError(
             "The journal cannot be opened: its URL is not understood. Nothing was sent. "
@@ -122,7 +206,7 @@ def _parsed(url: str) -> URL:
 
 
 def watch_of(engine: Engine) -> FileWatch | None:
-    """Return what notices that the files of this engine's journal are taken away; `None`: it is on a server."""
+    """Return the watch over the journal's files, or None on a server."""
     return _watches.get(engine)
 
 
@@ -142,12 +226,12 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         )
     if "timeout" not in parsed.query:
         parsed = parsed.update_query_dict({"timeout": str(BUSY)})
-    # Values stay out of errors and logs.
+    # Errors and logs must not contain values.
     engine = create_engine(parsed, hide_parameters=True)
     watch = _watches[engine] = FileWatch(str(path))
 
     def connect(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
-        """Keep SQLite from making a file that was deleted meanwhile, or from opening another."""
+        """Keep SQLite from recreating a file that was deleted meanwhile, or from opening another."""
         watch.opening()
         arguments[0] = _uri(path)
         named["uri"] = True
@@ -170,15 +254,15 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
 
 
 def _create_file(path: Path) -> None:
-    """Make the file before SQLite does, which would let others read it; its log inherits the mode."""
+    """Create the file before SQLite does, which would let others read it. Its log inherits the mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass
     except OSError as error:
         raise JournalError(
-            f"The journal {path} cannot be made ({error.strerror}). Nothing was sent. Give the user its folder, or "
-            "name another place."
+            f"The journal {path} cannot be created ({error.strerror}). Nothing was sent. Give the user write access to "
+            "its folder, or name another place."
         ) from error
 
 
@@ -187,23 +271,23 @@ def _is_missing(path: Path) -> bool:
         path.stat()
     except FileNotFoundError:
         return True
-    except OSError:  # SQLite's own failure says what is wrong
+    except OSError:  # SQLite's own error explains it
         pass
     return False
 
 
 def _uri(path: Path) -> str:
-    """Return the URI by which SQLite opens a file only if it is there."""
+    """Return the URI by which SQLite opens a file only if it exists."""
     return f"{path.as_uri()}?mode=rw"
 
 
 def _prepare(connection: sqlite3.Connection, watch: FileWatch) -> None:
-    connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+    connection.isolation_level = None  # only SQLAlchemy begins transactions
     try:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").close()
         _write_ahead(connection)
-        connection.execute("SELECT name FROM sqlite_master LIMIT 1").close()  # opens the log, too
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1").close()  # opens the log too
         watch.opened()
     except BaseException:
         connection.close()
@@ -211,9 +295,9 @@ def _prepare(connection: sqlite3.Connection, watch: FileWatch) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    turns = iter(range(_TURNS))
-    while (mode := _mode(connection, last=next(turns) == _TURNS - 1)) is None:
-        connection.execute("BEGIN IMMEDIATE").close()  # waits until the other has done
+    tries = iter(range(_TRIES))
+    while (mode := _mode(connection, last=next(tries) == _TRIES - 1)) is None:
+        connection.execute("BEGIN IMMEDIATE").close()  # waits for the other process
         connection.execute("ROLLBACK").close()
     if mode != "wal":
         raise JournalError(
@@ -223,11 +307,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
-    """The mode that the file is in now; `None`: another process is changing it too, ask again."""
+    """Set the write-ahead mode and return the file's mode, or None if another process is changing it."""
     try:
         [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
     except sqlite3.OperationalError as error:
-        # Of two that change the mode of a new file together one is refused at once, however long it would wait.
+        # If two processes change the mode of a new file at once, one is refused without waiting.
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and not last:
             return None
         raise
@@ -239,53 +323,53 @@ def _begin(connection: Connection) -> None:
     if not options.get("policenotify_writes", False):
         connection.exec_driver_sql("BEGIN")
         return
-    # What was acknowledged survives a power cut; who holds a delivery need not, once there are no holders any more.
-    # Either survives the end of the process (sqlite.org/pragma.html#pragma_synchronous).
-    lasting = options.get("policenotify_lasting", True)
-    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
-    # A writer takes the lock at once: two that upgrade from reading to writing would fail, not wait.
+    # Acknowledged writes survive a power cut. Claims need not: after one, no process holds any. Both survive the end of
+    # the process (sqlite.org/pragma.html#pragma_synchronous).
+    durable = options.get("policenotify_durable", True)
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def told(error: BaseException) -> str:
-    """What a failure of the database means and what to do, without a statement or its values."""
+def explain(error: BaseException) -> str:
+    """Return what a database error means and what to do. Statement and values are stripped from the error."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(error, StatementError):
-        error.hide_parameters = True  # also on a connection of the caller's
-    if postgresql.of_server(cause):
-        said = postgresql.told(error)
-        postgresql.hush(error)
-        return said
+        error.hide_parameters = True  # also on the caller's own connection
+    if postgresql.is_server_error(cause):
+        explanation = postgresql.explain(error)
+        postgresql.strip(error)
+        return explanation
     kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if kind in _TOLD:
-        return _TOLD[kind]
+    if kind in _MEANINGS:
+        return _MEANINGS[kind]
     if isinstance(cause, sqlite3.Error) and kind:
-        return str(cause)  # of SQLite itself: it names tables and columns, never a value
-    if isinstance(cause, sqlite3.OperationalError):  # the driver's own: it quotes the bytes that it cannot decode
+        return str(cause)  # SQLite's text names tables and columns, never values
+    if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
         for quoting in (error, cause):
             quoting.args = (type(cause).__name__,)
         error.__traceback__ = None
-        return _TOLD[sqlite3.SQLITE_CORRUPT]
+        return _MEANINGS[sqlite3.SQLITE_CORRUPT]
     return type(cause).__name__
 
 
-def only_reads(error: BaseException) -> bool:
-    """Return True if a statement failed because SQLite has opened the file for reading."""
+def is_read_only(error: BaseException) -> bool:
+    """Return True if a statement failed because SQLite has opened the file for reading only."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
-def lacks_a_table(error: BaseException) -> bool:
-    """Return True if a statement failed because one of the journal's tables is not there."""
+def is_missing_table(error: BaseException) -> bool:
+    """Return True if a statement failed because one of the journal's tables is missing."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
-    if postgresql.of_server(cause):
+    if postgresql.is_server_error(cause):
         return bool(cause.sqlstate == postgresql.NO_TABLE) and '"pn_' in str(cause)
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
 
 
 def _forget_connections() -> None:
-    # How to corrupt an SQLite database file, section 2.6: a connection must not be carried across a fork.
-    # Nor is it let go: the driver would complain of what it finds open.
+    # A connection must not be carried across a fork (How to corrupt an SQLite database file, section 2.6). The pool is
+    # kept, because the driver would complain about open connections when they are deleted.
     for engine in list(_engines):
         _inherited.append(engine.pool)
         engine.dispose(close=False)

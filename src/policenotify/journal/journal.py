@@ -1,27 +1,56 @@
-"""The journal, opened: one object behind which all its tables are."""
+"""The opened journal: one object with a repository for each kind of record."""
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Engine, Text, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
-from policenotify.journal import audit, meta, results
-from policenotify.journal.archive import Records
-from policenotify.journal.deliveries import Delivering
-from policenotify.journal.engine import open_engine, told
+from policenotify.journal import audit, export, meta, schema
+from policenotify.journal.channels import Channels, unblock
+from policenotify.journal.deliveries import Deliveries
+from policenotify.journal.engine import explain, open_engine
+from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.publication_reader import Telling
-from policenotify.journal.publication_writer import Saying
+from policenotify.journal.publications import Publications
+from policenotify.journal.records import microseconds
+from policenotify.journal.retention import Retention
+from policenotify.journal.tombstones import Selection
+from policenotify.journal.transactions import Transactions
+from policenotify.journal.workers import Workers
 
 
-class Journal(Saying, Telling, Delivering, Records):
-    """What was said and what became of it: the single source of truth.
+class Journal(Transactions):
+    """What was published and what became of it: the single source of truth.
 
-    Every method is one transaction. Errors of the database are raised as `JournalError`.
+    Every method is one transaction. Database errors are raised as `JournalError`.
+
+    Attributes:
+        publications: Messages as published, with their deliveries and receipts.
+        incidents: Incidents, their histories and deadlines.
+        deliveries: The queue of deliveries, their attempts and results.
+        channels: Blocks, pauses, rate limits and stored state of channels.
+        workers: Heartbeats of the processes that deliver, and pending drains.
+        audit: The append-only, sealed log of events.
+        retention: Purging, and erasing addresses.
     """
+
+    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
+        super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
+        self.publications = Publications(self)
+        self.incidents = Incidents(self)
+        self.deliveries = Deliveries(self)
+        self.channels = Channels(self)
+        self.workers = Workers(self)
+        self.audit = AuditLog(self)
+        self.retention = Retention(self, engine)
 
     @classmethod
     def open(
@@ -31,11 +60,11 @@ class Journal(Saying, Telling, Delivering, Records):
         keys: Keys,
         clock: Clock | None = None,
         entropy: Entropy = secrets.token_bytes,
-        patience: int | None = None,
+        timeout: int | None = None,
         create: bool = False,
     ) -> Journal:
         """Open the journal; see [`open_journal`][policenotify.journal.open_journal]."""
-        journal = cls.reach(url, keys=keys, clock=clock, entropy=entropy, patience=patience, create=create)
+        journal = cls.connect(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)
         try:
             journal.check_schema(create=create)
         except BaseException:
@@ -44,51 +73,117 @@ class Journal(Saying, Telling, Delivering, Records):
         return journal
 
     @classmethod
-    def reach(
+    def connect(
         cls,
         url: str,
         *,
         keys: Keys,
         clock: Clock | None = None,
         entropy: Entropy = secrets.token_bytes,
-        patience: int | None = None,
+        timeout: int | None = None,
         create: bool = False,
     ) -> Journal:
-        """Return the journal before its tables are checked; *create*: make a missing file."""
+        """Return the journal without checking its tables. With *create*, make a missing file."""
         try:
-            engine = open_engine(url, patience, create=create)
+            engine = open_engine(url, timeout, create=create)
         except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"The journal cannot be opened: {told(error)}. Nothing was sent.") from error
+            raise JournalError(f"The journal cannot be opened: {explain(error)}. Nothing was sent.") from error
         return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
     def check_schema(self, *, create: bool = False) -> None:
-        """Refuse tables of another version or of other keys; *create*: make those of an empty file."""
-        if create and self._in_a_file:
-            with self.write(keeps_time=False) as connection:
+        """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
+        if create and self._is_file:
+            with self.write(follow_clock=False) as connection:
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
-            newest = meta.check(connection, self.keys)
-            self.id: str | None = meta.id_of(connection)
-        if not newest:
+            keys_are_newest = meta.check(connection, self.keys)
+            self.id = meta.journal_id(connection)
+        if not keys_are_newest:
             with self.write() as connection:
-                meta.take_new_keys(connection, self.keys)
+                meta.set_keys(connection, self.keys)
 
     def stop(self, actor: str, reason: str = "") -> None:
-        """Halt everything at once, in all processes, until `resume`."""
+        """Halt all publishing and delivery, in all processes, until `resume`."""
         with self.write() as connection:
             meta.stop(connection, actor, reason)
             audit.record(connection, self.now(), actor, "stopped", {"reason": reason})
 
     def resume(self, actor: str, channel: str | None = None) -> None:
-        """Go on after `stop`, or with one channel that was blocked."""
+        """Continue after `stop`, or reopen one blocked channel."""
         with self.write() as connection:
             if channel is not None:
-                results.unblock(connection, channel, actor, now=self.now())
+                unblock(connection, channel, actor, now=self.now())
                 return
             meta.resume(connection)
             audit.record(connection, self.now(), actor, "resumed", {})
 
     def stopped(self) -> PublishingStopped | None:
-        """The error that says who stopped everything, while it is stopped."""
+        """Return the error that names who stopped everything, or None."""
         with self.read() as connection:
             return meta.stopped(connection, self.id)
+
+    def change_token(self) -> str:
+        """Return a text that differs once anything was written to the journal.
+
+        It costs next to nothing, so that a waiting process may call it every second.
+        """
+        seen = self.newest_event
+        with self.read() as connection:
+            self.stop_reason(connection, seen)
+            if self._is_file:  # writers take turns, so that the last event is the newest
+                return str(self.newest_event)
+            # It differs after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
+            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
+
+    def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
+        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.export].
+
+        Args:
+            before: Only what was published by then; all if None.
+            category: Only that category; all if None.
+        """
+        selection = None
+        if before is not None or category is not None:
+            selection = Selection(before=microseconds(before or self.now()), category=category)
+        with self.read() as connection:
+            yield from export.lines(connection, self.keys, selection)
+
+
+class AuditLog:
+    """The append-only log of events, sealed in signed batches."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
+        """Add an event. The body must not contain a secret, an address or a phone number."""
+        with self._journal.write() as connection:
+            audit.record(connection, self._journal.now(), actor, kind, body, channel=channel)
+
+    def events(self, kind: str, since: datetime) -> tuple[Mapping[str, Any], ...]:
+        """Return the bodies of all events of a kind, oldest first, without those that were purged."""
+        table = schema.event
+        query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
+        with self._journal.read() as connection:
+            return tuple(json.loads(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+
+    def seal(self) -> int:
+        """Close and sign the events since the last seal. Return their number."""
+        with self._journal.write() as connection:
+            return audit.seal(connection, self._journal.keys, self._journal.now())
+
+    def last_seal(self) -> str:
+        """Return the digest of the last seal, to be kept elsewhere, or an empty string."""
+        table = schema.seal
+        with self._journal.read() as connection:
+            digest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
+        return digest or ""
+
+    def verify(self) -> int:
+        """Check every sealed batch. Return their number.
+
+        Raises:
+            JournalError: A sealed event was changed, moved or removed.
+        """
+        with self._journal.read() as connection:
+            return audit.verify(connection, self._journal.keys)

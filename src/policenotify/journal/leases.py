@@ -1,4 +1,4 @@
-"""Names of processes that hold leases, and which of these processes have certainly exited."""
+"""Names of processes that hold leases, and which of them have certainly exited."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from functools import cache
 from pathlib import Path
 
 _PARTS = 4
-_UNKNOWN = "-"  # what the system does not tell
+_UNKNOWN = "-"  # not known on this system
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))  # machine-id(5)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What tells one running machine from all others, and one boot of it from the next.
+    """One boot of one machine.
 
     Attributes:
-        host: The host's name. Cloned machines may share it.
-        id: The hashed machine id. Cloned machines may share it too.
-        boot: The boot's id. It is new after each start of a kernel, and the same in all containers on it.
-        processes: The namespace in which process ids count. Containers have their own.
+        host: The host's name. Clones may share it.
+        id: The hashed machine id. Clones may share it too.
+        boot: The id of this start of the kernel, the same in all its containers.
+        processes: The namespace of process ids. Containers have their own.
     """
 
     host: str
@@ -36,35 +36,31 @@ class Machine:
 
 @cache
 def this_machine() -> Machine:
-    """Return the machine on which this process runs, as far as the system tells."""
+    """Return the machine on which this process runs, as far as it is known."""
     return Machine(host=socket.gethostname(), id=_machine_id(), boot=_boot(), processes=_namespace())
 
 
 def this_process() -> str:
-    """Return the name of this process: its machine, its id, and when it was started.
-
-    A forked child has another id, so that it has another name.
-    """
+    """Return the name of this process: its machine, its id and its start. A forked child has another."""
     pid = os.getpid()
     return f"{this_machine()}/{pid}/{_started_once(pid)}"
 
 
 def is_dead(owner: str) -> bool:
-    """Return whether the process that *owner* names has certainly exited.
+    """Return True if the process named *owner* has certainly exited.
 
-    That is known only of processes that this one could see: on the same machine, since the same boot, in the same
-    namespace. For all others, also those of before a reboot, the lease decides.
+    That is known of processes of the same machine, boot and namespace. For all others the lease decides.
     """
     host, boot, pid, started = _split(owner)
     here = this_machine()
     if f"{host}/{boot}" != str(here) or here.boot == _UNKNOWN or not pid.isdecimal():
         return False
-    # Of another user's process no more may be seen than that it lives (proc(5), hidepid): then the lease must do.
+    # The start of another user's process may be hidden (proc(5), hidepid): then the lease decides.
     return not _alive(int(pid)) or _started(int(pid)) not in {started, _UNKNOWN}
 
 
 def is_of_this_boot(owner: str) -> bool:
-    """Return whether the machine has certainly been running since *owner* wrote: there was no power cut."""
+    """Return True if the machine has certainly been running since *owner* wrote: there was no power cut."""
     return _split(owner)[1] == this_machine().boot != _UNKNOWN
 
 
@@ -76,25 +72,25 @@ def _split(owner: str) -> tuple[str, str, str, str]:
 def _machine_id() -> str:
     for path in _MACHINE_IDS:
         try:
-            found = path.read_text(encoding="ascii", errors="replace").strip()
+            machine_id = path.read_text(encoding="ascii", errors="replace").strip()
         except OSError:
             continue
-        if found:  # it is not to be told to others (machine-id(5)), and the journal may be
-            return hashlib.sha256(b"policenotify " + found.encode()).hexdigest()[:8]
+        if machine_id:  # it is confidential (machine-id(5)), and the journal may be passed on
+            return hashlib.sha256(b"policenotify " + machine_id.encode()).hexdigest()[:8]
     return _UNKNOWN
 
 
 def _namespace() -> str:
     try:
         return str(Path("/proc/self/ns/pid").stat().st_ino)
-    except OSError:  # not Linux: there are no such namespaces
+    except OSError:  # not Linux
         return _UNKNOWN
 
 
 def _boot() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:18]
-    except OSError:  # not Linux: the lease's end must do
+    except OSError:  # not Linux: the lease decides
         return _UNKNOWN
 
 

@@ -1,57 +1,64 @@
-"""Make the journal's tables, or bring older ones to this version: on demand, in one transaction."""
+"""Create, upgrade, move and empty journals, each in one transaction: wholly or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Column, Connection, Table, delete, func, insert, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, UnsupportedVersion
-from policenotify.journal import audit, meta, schema
+from policenotify.journal import audit, clock_change, meta, queue, schema
+from policenotify.journal.engine import without_password
 from policenotify.journal.journal import Journal
-from policenotify.journal.keys import Keys
+from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.records import LEASE, microseconds
+from policenotify.model.history import Outcome
 
 Step = Callable[[Connection], None]
+"""Upgrades the tables from one version to the next. A released step is never changed."""
 
+STEPS: Mapping[int, Step] = MappingProxyType({})
+"""The step from each version to the next."""
 
-def _reminders(connection: Connection) -> None:
-    """1 to 2: reminders of a word that is owed, runners that stay, waits, people held, when a post was first not found.
-
-    And no table of schedules: campaigns are files, and what was said of them is in the publications' keys. Nothing ever
-    wrote to that table.
-    """
-    for added in (
-        "pn_incident ADD COLUMN reminders INTEGER DEFAULT 0 NOT NULL",
-        "pn_incident ADD COLUMN reminded_at BIGINT",
-        "pn_runner ADD COLUMN stays BOOLEAN DEFAULT false NOT NULL",
-        "pn_delivery ADD COLUMN unseen_at BIGINT",
-        "pn_delivery ADD COLUMN backoff BIGINT DEFAULT 0 NOT NULL",
-    ):
-        connection.execute(text(f"ALTER TABLE {added}"))
-    connection.execute(text("CREATE INDEX pn_recipient_held ON pn_recipient (delivery) WHERE state = 'held'"))
-    connection.execute(text("DROP TABLE pn_schedule"))
-
-
-STEPS: Mapping[int, Step] = MappingProxyType({1: _reminders})
-"""How tables of a version become those of the next one. A step that was released is never changed."""
-
-_LOCK = 0x706E_6D69  # "pnmi": any number that nobody else takes for an advisory lock in this database
+_LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database
+_ROWS = 1_000  # rows copied at once
+_PICTURES = 10  # rows copied at once; an image is large
+_DIGESTS = 2**256  # digests of rows are added up, which needs no order: databases sort texts differently
 
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What was done.
+    """What `migrate` did.
 
     Attributes:
-        before: The version that was found; `None`: there were no tables.
-        after: The version that there is now.
+        before: The version before, or None if there were no tables.
+        after: The version now.
     """
 
     before: int | None
     after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What `move` did.
+
+    Attributes:
+        to: The new place, without passwords.
+        rows: The number of rows of each table.
+        seals: The number of sealed batches, all verified.
+        stopped: Publishing was stopped, and still is.
+    """
+
+    to: str
+    rows: Mapping[str, int]
+    seals: int
+    stopped: bool
 
 
 def migrate(  # the last two are for tests
@@ -61,40 +68,40 @@ def migrate(  # the last two are for tests
     actor: str,
     clock: Clock | None = None,
     steps: Mapping[int, Step] = STEPS,
-    known: int = schema.SCHEMA_VERSION,
+    target: int = schema.SCHEMA_VERSION,
 ) -> Migrated:
-    """Make the tables of a journal, or bring older ones to this version; those of this version stay as they are.
+    """Create the tables of a journal, or upgrade older ones.
 
-    All or nothing: what fails in the middle leaves the journal as it was. Two at once do it once.
+    A failure leaves the journal unchanged. Two processes at once migrate it once.
 
     Args:
-        url: As [`open_journal`][policenotify.journal.open_journal] takes it.
+        url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
-        actor: Who does it, for the journal's events.
-        clock: Tells the time; `None`: the database's own, else this machine's.
-        steps: From which version to the next how.
-        known: The version to reach.
+        actor: Who migrates, for the audit log.
+        clock: The clock; by default the server's on PostgreSQL, else this machine's.
+        steps: The step from each version to the next.
+        target: The version to reach.
 
     Raises:
-        JournalError: It cannot be done; names why and what to do. Nothing was changed.
-        UnsupportedVersion: The tables are of a newer policenotify.
+        JournalError: It failed. Nothing was changed.
+        UnsupportedVersion: A newer policenotify made the tables.
     """
-    journal = Journal.reach(url, keys=keys, clock=clock, create=True)
+    journal = Journal.connect(url, keys=keys, clock=clock, create=True)
     try:
-        with journal.write(keeps_time=False) as connection:
-            alone(connection)
+        with journal.write(follow_clock=False) as connection:
+            _lock_schema(connection)
             before = meta.version(connection)
             if before is None:
                 meta.create(connection, keys, journal.entropy)
             after = schema.SCHEMA_VERSION if before is None else before
-            if after > known:
-                raise UnsupportedVersion("journal", after, known)
-            while after < known:
+            if after > target:
+                raise UnsupportedVersion("journal", after, target)
+            while after < target:
                 steps[after](connection)
                 after += 1
-            meta.now_of(connection, after)
-            meta.give_id(connection, journal.entropy)
-            meta.check(connection, keys, known=known)
+            meta.set_version(connection, after)
+            meta.ensure_id(connection, journal.entropy)
+            meta.check(connection, keys, required=target)
             if before not in {None, after}:
                 audit.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
     finally:
@@ -102,8 +109,72 @@ def migrate(  # the last two are for tests
     return Migrated(before, after)
 
 
-def alone(connection: Connection) -> None:
-    """Nobody else makes or changes tables until this transaction ends; in a file that is so anyway.
+def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = None) -> Moved:
+    """Move a journal to another database, and close the old one for good, naming the new place.
+
+    Nothing may be sent meanwhile. Processes that write wait until it is done, and then fail. All numbers and ids are
+    kept, and so are sealed batches, encrypted addresses and sessions. Every row is read back and compared.
+
+    Args:
+        url: The journal; see [`open_journal`][policenotify.journal.open_journal].
+        to: The new place: empty, or with a journal that was just created.
+        keys: The installation's keys. They stay the same.
+        actor: Who moves it, for the audit log.
+        clock: The clock; by default the server's on PostgreSQL, else this machine's.
+
+    Raises:
+        JournalError: It failed. Nothing was changed, unless the last step failed, which commits the new place: then
+            the old journal is closed, and the same call completes the move.
+        UnsupportedVersion: A newer policenotify made one of the journals.
+    """
+    place = without_password(to)
+    if without_password(url) == place:
+        raise JournalError("The journal is there already. Nothing was moved.")
+    old = Journal.connect(url, keys=keys, clock=clock)
+    try:
+        new = Journal.connect(to, keys=keys, clock=clock, create=True)
+    except BaseException:
+        old.close()
+        raise
+    try:
+        # The old one is committed first, so that no process can ever deliver from both.
+        with new.write(follow_clock=False) as target:
+            _lock_schema(target)
+            _create_empty(target, keys, new.entropy)
+            with old.write(follow_clock=False) as source:
+                _lock_tables(source, keys, place)
+                _ensure_nothing_is_sending(source, microseconds(old.now()))
+                if meta.moved_to(source) is None:
+                    audit.record(source, old.now(), actor, "moved", {"to": place})
+                rows = {table.name: _copy(source, target, table) for table in schema.metadata.sorted_tables}
+                _set_sequences(target)
+                seals, stopped = audit.verify(target, keys), meta.stopped(target) is not None
+                meta.mark_moved(source, place)
+    finally:
+        old.close()
+        new.close()
+    return Moved(place, rows, seals, stopped)
+
+
+def empty(url: str, *, keys: Keys) -> None:
+    """Delete everything that was ever published. For tests.
+
+    Raises:
+        JournalError: There is no such journal, or it cannot be written.
+    """
+    journal = Journal.open(url, keys=keys)
+    try:
+        with journal.write() as connection:
+            for table in reversed(schema.metadata.sorted_tables):
+                initial = table is schema.meta
+                connection.execute(delete(table).where(table.c.name.not_in(meta.INITIAL)) if initial else delete(table))
+            meta.resume(connection)
+    finally:
+        journal.close()
+
+
+def _lock_schema(connection: Connection) -> None:
+    """Keep other processes from creating or changing tables. A file is locked anyway.
 
     Raises:
         JournalError: The database cannot hold a journal.
@@ -118,3 +189,79 @@ def alone(connection: Connection) -> None:
     connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of years takes its time
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _create_empty(target: Connection, keys: Keys, entropy: Entropy) -> None:
+    """Create the tables of the new place, or check that they are empty."""
+    meta.create(target, keys, entropy)
+    meta.check(target, keys)
+    for table in schema.metadata.sorted_tables:
+        query = select(func.count()).select_from(table)
+        if table is schema.meta:
+            query = query.where(
+                table.c.name.not_in(meta.INITIAL), ~table.c.name.startswith(clock_change.FACTS, autoescape=True)
+            )
+        if target.execute(query).scalar_one():
+            raise JournalError(
+                f"There is a journal already where this one is to go: {table.name} holds something. Nothing was moved. "
+                "If it was moved before, name the new place in the settings (journal = …); else empty it, or name "
+                "another."
+            )
+
+
+def _lock_tables(source: Connection, keys: Keys, place: str) -> None:
+    """Keep other processes from writing to the old journal."""
+    if source.dialect.name == "postgresql":  # a file is locked by its writer
+        names = ", ".join(table.name for table in schema.metadata.sorted_tables)
+        source.execute(text("SET LOCAL statement_timeout = 0"))
+        source.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        source.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
+    meta.check(source, keys, moved_to=place)
+
+
+def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
+    queue.recover(source, now, LEASE)
+    sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
+    if count := source.execute(sending).scalar_one():
+        raise JournalError(
+            f"{count} deliveries are just being sent. Nothing was moved. Run policenotify stop, wait until they are "
+            "done (policenotify status), and move again; then run policenotify resume."
+        )
+
+
+def _copy(source: Connection, target: Connection, table: Table) -> int:
+    """Copy a table and compare the copy. Return its number of rows."""
+    if table is schema.meta:
+        target.execute(delete(table))
+    count, digest = 0, 0
+    for rows in _rows(source, table):
+        target.execute(insert(table), [dict(zip(table.columns.keys(), row, strict=True)) for row in rows])
+        count, digest = count + len(rows), digest + _digest(rows)
+    copied = [(len(rows), _digest(rows)) for rows in _rows(target, table)]
+    if (count, digest % _DIGESTS) != (sum(size for size, _ in copied), sum(part for _, part in copied) % _DIGESTS):
+        raise JournalError(f"The copy of {table.name} differs from the original. Nothing was moved. Try again.")
+    return count
+
+
+def _rows(connection: Connection, table: Table) -> Iterator[Sequence[tuple[Any, ...]]]:
+    query = select(table).order_by(*table.primary_key.columns)  # a row follows those that it refers to
+    if table is schema.meta:
+        query = query.where(table.c.name != meta.MOVED)
+    batch = _PICTURES if table is schema.blob else _ROWS
+    for rows in connection.execute(query, execution_options={"yield_per": batch}).partitions():
+        yield [tuple(row) for row in rows]
+
+
+def _digest(rows: Sequence[tuple[Any, ...]]) -> int:
+    return sum(int.from_bytes(hashlib.sha256(repr(row).encode()).digest()) for row in rows)
+
+
+def _set_sequences(target: Connection) -> None:
+    """Let the server continue after the numbers that are taken. SQLite finds them by itself."""
+    if target.dialect.name != "postgresql":
+        return
+    for table in schema.metadata.sorted_tables:
+        number: Column[Any] | None = table.autoincrement_column
+        if number is not None:
+            sequence = func.pg_get_serial_sequence(table.name, number.name)
+            target.execute(select(func.setval(sequence, func.max(number))).having(func.max(number).is_not(None)))

@@ -1,4 +1,4 @@
-"""A journal on PostgreSQL: how its server is reached, what its failures mean, and its clock."""
+"""A journal on PostgreSQL: its connection, the meaning of its errors, and its clock."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from policenotify.errors import JournalError, MissingExtra
 from policenotify.journal.clock import MachineClock
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
-"""What a URL may begin with; all are psycopg 3."""
+"""The URL schemes of PostgreSQL. All use psycopg 3."""
 
-# Nothing hangs for ever: a lock of another process, a statement, and a process that stands still in the middle, whose
-# locks the server then gives to others (postgresql.org/docs/current/runtime-config-client.html). Milliseconds.
-_PATIENCE = {"lock_timeout": 30_000, "statement_timeout": 60_000, "idle_in_transaction_session_timeout": 60_000}
+# Nothing hangs for ever: neither a lock, nor a statement, nor a process that stops inside a transaction
+# (postgresql.org/docs/current/runtime-config-client.html). Milliseconds.
+_TIMEOUTS = {"lock_timeout": 30_000, "statement_timeout": 60_000, "idle_in_transaction_session_timeout": 60_000}
 
-# A server that vanishes without a word is noticed (postgresql.org/docs/current/libpq-connect.html). Seconds;
+# A server that vanishes is noticed (postgresql.org/docs/current/libpq-connect.html). Seconds, except
 # `tcp_user_timeout` in milliseconds.
-_WIRE = {
+_CONNECTION = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -29,57 +29,58 @@ _WIRE = {
     "tcp_user_timeout": 30_000,
     "application_name": "policenotify",
 }
-_OLD = 1800  # seconds after which a connection is made anew: firewalls forget idle ones
-_FRESH = 1.0  # seconds for which this machine's counting is trusted outside of transactions
+_RECYCLE = 1800  # seconds; firewalls drop idle connections
+_FRESH = 1.0  # seconds for which an answer of the server's clock is extrapolated outside transactions
 
-_BUSY = "another process does not let go of it. Look for one that hangs, then try again"
-_MOMENT = "its server is just starting or stopping. Try again in a moment"
-_LET_IN = "its server does not accept this user or password. Put the right ones into the settings or the password file"
-_REACHED = (
-    "its server cannot be reached, or does not let us in. See that it runs, and that the settings name the right "
+_BUSY = "another process keeps it locked. Look for one that hangs, then try again"
+_STARTING = "its server is just starting or stopping. Try again in a moment"
+_NO_ACCESS = (
+    "its server does not accept this user or password. Put the right ones into the settings or the password file"
+)
+_UNREACHABLE = (
+    "its server cannot be reached, or refuses access. Check that it runs, and that the settings name the right "
     "host, port, database and user"
 )
 NO_TABLE = "42P01"
-"""The code of a statement that failed because a table is not there."""
+"""The error code for a missing table."""
 
-# Error codes: postgresql.org/docs/current/errcodes-appendix.html; two letters and digits stand for a class.
-_TOLD = {
-    "08": "the connection to its server was lost. See that the server runs, then try again",
-    "22": "its server does not take a value",
+# Error codes (postgresql.org/docs/current/errcodes-appendix.html). Two characters stand for a class.
+_MEANINGS = {
+    "08": "the connection to its server was lost. Check that the server runs, then try again",
+    "22": "its server does not accept a value",
     "25006": "its server is a copy that may not be written to. Name the primary server",
-    "25P02": "your transaction has failed before: roll it back, and begin anew",
-    "25P03": "this process stood still for too long, and its server gave up. Try again",
-    "28": _LET_IN,
+    "25P02": "your transaction has failed before: roll it back, and begin a new one",
+    "25P03": "this process paused for too long, and its server gave up. Try again",
+    "28": _NO_ACCESS,
     "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",
-    "40": "two processes stood in each other's way. Try again",
+    "40": "two processes blocked each other. Try again",
     "42501": "this user may not read or write its tables. Grant it what the owner has",
     NO_TABLE: "a table is missing. Run: policenotify migrate",
     "53100": "the disk of its server is full. Make room, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",
-    "53": "its server lacks memory. Look after the server, then try again",
+    "53": "its server lacks memory. Check the server, then try again",
     "55P03": _BUSY,
-    "57014": "its server took too long. Look after the server, then try again",
-    "57": _MOMENT,
-    "58": "the disk of its server fails. Look after the server",
+    "57014": "its server took too long. Check the server, then try again",
+    "57": _STARTING,
+    "58": "the disk of its server fails. Check the server",
     "XX001": "its data are damaged. Restore a copy",
     "XX002": "one of its indexes is damaged. Rebuild it: REINDEX DATABASE",
 }
-# What is refused while connecting has no code for the client, only words in the server's language.
+# Errors while connecting have no code for the client, only a text in the server's language.
 _password = re.compile(r"password|mot de passe|no pg_hba\.conf entry|entrée dans pg_hba\.conf", re.IGNORECASE)
 _no_database = re.compile(r"FATAL:\s+database .* does not exist|FATAL\s*:\s+la base de données .* n'existe pas")
-_moment = re.compile(r"the database system is|le système de bases de données")
+_starting = re.compile(r"the database system is|le système de bases de données")
 
 
-def open_server(url: URL, patience: int | None = None) -> Engine:
-    """The engine of a journal on PostgreSQL; connects to nothing yet.
+def open_server(url: URL, timeout: int | None = None) -> Engine:
+    """Return the engine of a journal on PostgreSQL. Connects to nothing yet.
 
     Args:
-        url: Where it is.
-        patience: Seconds for which a server that does not answer is waited for, each time and each host; `None`: as
-            the URL says, else 10.
+        url: The database.
+        timeout: Seconds to wait for each host to answer; by default as in the URL, else 10.
 
     Raises:
-        MissingExtra: Its driver is not installed.
+        MissingExtra: The driver is not installed.
         JournalError: The URL names no database.
     """
     try:
@@ -88,30 +89,30 @@ def open_server(url: URL, patience: int | None = None) -> Engine:
         raise MissingExtra("A journal on PostgreSQL", "postgres") from error
     if not url.database:
         raise JournalError("The journal's URL names no database: postgresql://user@host/database. Add its name.")
-    # Ours stand first: of two that set the same the server takes the last.
-    options = " ".join(f"-c {name}={value}" for name, value in _PATIENCE.items())
+    # The URL's options come last, and so override these.
+    options = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS.items())
     given = url.query.get("options", "")
     options = " ".join([options, *([given] if isinstance(given, str) else given)]).strip()
-    arguments: dict[str, Any] = {name: value for name, value in _WIRE.items() if name not in url.query}
-    if patience is not None:
-        url, arguments["connect_timeout"] = url.difference_update_query(["connect_timeout"]), patience
+    arguments: dict[str, Any] = {name: value for name, value in _CONNECTION.items() if name not in url.query}
+    if timeout is not None:
+        url, arguments["connect_timeout"] = url.difference_update_query(["connect_timeout"]), timeout
     engine = create_engine(
         url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
-        isolation_level="READ COMMITTED",  # what must not move meanwhile is locked, row by row
+        isolation_level="READ COMMITTED",  # rows that must not change are locked
         connect_args={**arguments, "options": options},
         pool_size=5,
-        max_overflow=25,  # a slot of a channel needs one for milliseconds
+        max_overflow=25,  # each worker thread needs one for milliseconds
         pool_timeout=30,
         pool_pre_ping=True,
-        pool_recycle=_OLD,
+        pool_recycle=_RECYCLE,
         hide_parameters=True,
     )
     event.listen(engine, "connect", _durable)
     return engine
 
 
-def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg's, of an extra
-    # What was acknowledged survives a power cut, also where the server is set for speed.
+def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg is an extra
+    # Acknowledged writes survive a power cut, even on a server set for speed.
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
@@ -119,67 +120,66 @@ def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycop
     connection.commit()
 
 
-def of_server(cause: object) -> bool:
-    """Whether a failure is PostgreSQL's."""
+def is_server_error(cause: object) -> bool:
+    """Return True if an error comes from PostgreSQL."""
     return hasattr(cause, "sqlstate") and hasattr(cause, "diag")
 
 
-def told(error: BaseException) -> str:
-    """What a failure of the server means and what to do: no statement, no value, no address, no password."""
+def explain(error: BaseException) -> str:
+    """Return what a server error means and what to do, without statement, value, address or password."""
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     code = cause.sqlstate or ""
     if code:
-        known = next((_TOLD[code[:length]] for length in (5, 2) if code[:length] in _TOLD), type(cause).__name__)
+        meaning = next((_MEANINGS[code[:size]] for size in (5, 2) if code[:size] in _MEANINGS), type(cause).__name__)
         constraint = cause.diag.constraint_name
-        return f"{known} ({code}{f', {constraint}' if constraint else ''})"
+        return f"{meaning} ({code}{f', {constraint}' if constraint else ''})"
     if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return _TOLD["08"]
+        return _MEANINGS["08"]
     text = str(cause)
-    if type(cause).__name__ == "DataError":  # the driver's own: it does not even ask the server
-        return _TOLD["22"]
+    if type(cause).__name__ == "DataError":  # the driver rejects it before asking the server
+        return _MEANINGS["22"]
     if type(cause).__name__ == "ProgrammingError":
         return "its URL has an option that the driver does not know. Correct the settings"
-    for pattern, meaning in ((_password, _LET_IN), (_no_database, _TOLD["3D000"]), (_moment, _MOMENT)):
+    for pattern, meaning in ((_password, _NO_ACCESS), (_no_database, _MEANINGS["3D000"]), (_starting, _STARTING)):
         if pattern.search(text):
             return meaning
-    return _REACHED
+    return _UNREACHABLE
 
 
-def hush(error: BaseException) -> None:
-    """Take the server's own words, which quote values and addresses, out of a failure and all that led to it."""
-    known: set[int] = set()
+def strip(error: BaseException) -> None:
+    """Remove the server's text, which quotes values and addresses, from an error and all its causes."""
+    seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in known:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
             continue
-        known.add(id(one))
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, DBAPIError) or of_server(one):
-            one.args = (type(one).__name__,)
-            one.__traceback__ = None  # whose frames hold what the driver was given
+        seen.add(id(current))
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, DBAPIError) or is_server_error(current):
+            current.args = (type(current).__name__,)
+            current.__traceback__ = None  # its frames hold the values
 
 
 class DatabaseClock(MachineClock):
-    """The server's clock: one for all hosts. It is asked in every transaction; in between this machine counts on."""
+    """The server's clock, shared by all hosts. Each transaction asks it, and this machine extrapolates in between."""
 
     def __init__(self) -> None:
         self._asked: tuple[float, datetime] | None = None
 
     @property
     def fresh(self) -> bool:
-        """Whether the server was asked just now."""
+        """Whether the server was asked within the last second."""
         return self._asked is not None and self.monotonic() - self._asked[0] < _FRESH
 
     def ask(self, connection: Connection) -> None:
-        """Ask the server."""
+        """Ask the server for its time."""
         at = connection.execute(select(func.clock_timestamp())).scalar_one()
         self._asked = self.monotonic(), at.astimezone(UTC)
 
     def now(self) -> datetime:
-        """The time of the server, once it was asked; before, this machine's."""
+        """Return the server's time, or this machine's if the server was never asked."""
         if self._asked is None:
             return super().now()
-        then, at = self._asked
-
-        return at + timedelta(seconds=self.monotonic() - then)
+        asked_at, time = self._asked
+        return time + timedelta(seconds=self.monotonic() - asked_at)

@@ -1,149 +1,379 @@
-"""Write a publication and all its deliveries, in one transaction, deciding again under the incident's row lock."""
+"""The repository of publications: a message, its deliveries and its receipts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, literal, or_, select, text, update
 
-from policenotify.channel import Operation
-from policenotify.errors import InvalidTransition
+from policenotify.channel import Operation, Picture, PostRef
+from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding
-from policenotify.journal import schema
+from policenotify.journal import meta, schema, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.keys import Keys
-from policenotify.journal.ordering import (
-    NOT_TOLD,
+from policenotify.journal.queue import (
+    OPENING_MISSING,
+    cancel_stale,
     inherit_priority,
     lock,
     opening_not_posted,
-    supersede,
     supersede_partial_sends,
 )
-from policenotify.journal.recipients import store_addresses, store_recipients
-from policenotify.journal.records import NewDelivery, NewPublication, microseconds, priority
+from policenotify.journal.recipients import counts, store_addresses, store_recipients
+from policenotify.journal.records import (
+    DeliverySummary,
+    NewDelivery,
+    NewPublication,
+    PublicationSummary,
+    microseconds,
+    moment,
+    outcome_of,
+    priority,
+)
+from policenotify.journal.transactions import Transactions
+from policenotify.journal.workers import Runner, enqueue
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
+from policenotify.model.message import read as read_message
+from policenotify.model.receipt import Publication, Receipt
 
 _CLOSING = {Stage.END, Stage.CANCELLATION}
+_UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
+_FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
 
-FINDINGS = TypeAdapter(tuple[Finding, ...])
-RULES = TypeAdapter(dict[str, str])
+_table, _delivery = schema.publication, schema.delivery
+_PUBLISHED = select(_table).where(_table.c.state == "published")
+_NAMED = _PUBLISHED.where(or_(_table.c.id == bindparam("name"), _table.c.key == bindparam("name")))
+_DELIVERIES = (
+    select(_delivery)
+    .where(_delivery.c.publication == bindparam("publication"))
+    .order_by(_delivery.c.channel, _delivery.c.part)
+)
+_PENDING = (
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
+    .where(_delivery.c.publication == bindparam("publication"))
+    .where(or_(_delivery.c.state == Outcome.WAITING, _delivery.c.state == Outcome.SENDING))
+    .order_by(_delivery.c.not_before.desc())
+)
+# Plain text, as in the index: SQLite does not match a bound value with it.
+_HELD_RECIPIENTS = select(schema.recipient.c.delivery).where(text("pn_recipient.state = 'held'"))
+_UNFINISHED: CompoundSelect[tuple[str, str]] = (
+    select(_delivery.c.publication, _delivery.c.state)
+    .where(_delivery.c.state.in_([*_UNSETTLED, Outcome.HELD]))
+    .union(select(_delivery.c.publication, literal(Outcome.HELD)).where(_delivery.c.id.in_(_HELD_RECIPIENTS)))
+)
 
 
-class CourseChanged(InvalidTransition):
-    """Another desk was faster: the incident is no longer where the history had it. Decide again."""
+class IncidentChanged(InvalidTransition):
+    """Another process published on the incident first. Read its history again and decide anew."""
 
 
-def write(connection: Connection, draft: NewPublication, keys: Keys) -> None:
-    """Write *draft*.
+class Publications:
+    """Messages as published, with their deliveries and receipts."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def add(self, new: NewPublication, runners: Iterable[Runner] = ()) -> str:
+        """Store a publication with all its deliveries.
+
+        Args:
+            new: The publication.
+            runners: Engines to notify inside the transaction.
+
+        Returns:
+            Its id, or that of the publication that its key already names.
+
+        Raises:
+            IdempotencyConflict: The key names another message.
+            InvalidTransition: It follows a publication that was purged.
+            IncidentChanged: The incident changed since its history was read.
+            PublishingStopped: Everything is stopped.
+        """
+        journal = self._journal
+        try:
+            with journal.write() as connection:
+                if (error := meta.stopped(connection, journal.id)) is not None:
+                    raise error
+                if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
+                    return first
+                _write(connection, new, journal.keys)
+                # Only now is the incident locked. A purge may have come first while the lock was waited for.
+                tombstones.ensure_not_purged(connection, new.message)
+                enqueue(connection, runners)
+        except IncidentChanged:
+            # The other process may have published this very message.
+            if (first := self.find_repeated(new.key, new.digest)) is None:
+                raise
+            return first
+        return new.id
+
+    def add_refused(self, new: NewPublication) -> None:
+        """Store a draft that a check refused. Its key stays free."""
+        with self._journal.write() as connection:
+            connection.execute(insert(_table).values(**_columns(new, state="refused_by_check", key=None)))
+            body = {"codes": [finding.code for finding in new.findings if finding.blocks], "digest": new.digest}
+            record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
+
+    def find_repeated(self, key: str, digest: str) -> str | None:
+        """Return the publication that the key already names.
+
+        Raises:
+            IdempotencyConflict: The key names another message.
+        """
+        with self._journal.read() as connection:
+            return tombstones.repeated(connection, self._journal.keys, key, digest)
+
+    def ensure_not_purged(self, message: Message) -> None:
+        """Check that a message does not follow a purged publication.
+
+        Raises:
+            InvalidTransition: It does: there is no text left to correct, and no post to reply to.
+        """
+        with self._journal.read() as connection:
+            tombstones.ensure_not_purged(connection, message)
+
+    def get(self, name: str) -> Publication | None:
+        """Return a publication with its receipts, by its id or the caller's key.
+
+        The message of a purged one only states when it was purged. Category, stage and outcomes are kept.
+        """
+        with self._journal.read() as connection:
+            return self._named(connection, name) or self._named(
+                connection, tombstones.purged_key(self._journal.keys, name)
+            )
+
+    def latest(self, count: int) -> tuple[Publication, ...]:
+        """Return the last publications, newest first."""
+        with self._journal.read() as connection:
+            rows = connection.execute(_PUBLISHED.order_by(_table.c.id.desc()).limit(count)).all()
+            return tuple(_publication(connection, row) for row in rows)
+
+    def unfinished(self) -> tuple[Publication, ...]:
+        """Return the publications with a delivery that is pending or held, newest first."""
+        with self._journal.read() as connection:
+            found = (self._named(connection, name) for name in sorted(_unfinished(connection), reverse=True))
+            return tuple(publication for publication in found if publication is not None)
+
+    def unfinished_ids(self) -> Mapping[str, bool]:
+        """Return the ids of these publications, oldest first, and whether a person must settle a delivery."""
+        with self._journal.read() as connection:
+            return _unfinished(connection)
+
+    def by_key_prefix(self, prefix: str, since: datetime) -> tuple[PublicationSummary, ...]:
+        """Return the publications since a time whose key starts with *prefix*, oldest first."""
+        matches = (_table.c.key.startswith(prefix, autoescape=True), _table.c.created_at >= microseconds(since))
+        deliveries: defaultdict[str, list[DeliverySummary]] = defaultdict(list)
+        columns = [_delivery.c[name] for name in ("publication", "channel", "language", "state", "ref")]
+        query = select(*columns).join(_table, _table.c.id == _delivery.c.publication).where(*matches)
+        with self._journal.read() as connection:
+            for row in connection.execute(query.order_by(_delivery.c.id)):
+                ref = PostRef.read(row.ref) if row.ref else None
+                summary = DeliverySummary(
+                    channel=row.channel, language=row.language, outcome=Outcome(row.state), ref=ref
+                )
+                deliveries[row.publication].append(summary)
+            rows = connection.execute(select(_table).where(*matches).order_by(_table.c.created_at, _table.c.id)).all()
+            return tuple(
+                PublicationSummary(
+                    publication=row.id,
+                    key=row.key,
+                    at=moment(row.created_at),
+                    message=read_message(row.message),
+                    deliveries=tuple(deliveries[row.id]),
+                )
+                for row in rows
+                if row.key.startswith(prefix)  # SQLite's LIKE ignores case
+            )
+
+    def pending(self, publication: str) -> Mapping[str, datetime | None]:
+        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent."""
+        with self._journal.read() as connection:
+            rows = connection.execute(_PENDING, {"publication": publication}).all()
+        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
+        return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
+
+    def picture(self, digest: str, alt: str) -> Picture:
+        """Return an image that was published before.
+
+        Raises:
+            InvalidImage: The journal does not have it.
+        """
+        blob = schema.blob
+        with self._journal.read() as connection:
+            row = connection.execute(select(blob).where(blob.c.digest == digest)).first()
+        if row is None:
+            raise InvalidImage(f"The journal has no picture {digest}. Give the picture itself, by path or data.")
+        return Picture(
+            digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
+        )
+
+    def _named(self, connection: Connection, name: str) -> Publication | None:
+        row = connection.execute(_NAMED, {"name": name}).first()
+        return _publication(connection, row) if row else None
+
+
+# --- reading
+
+
+def _unfinished(connection: Connection) -> dict[str, bool]:
+    unfinished: dict[str, bool] = {}
+    for row in sorted(connection.execute(_UNFINISHED)):
+        unfinished[row.publication] = unfinished.get(row.publication, False) or row.state == Outcome.HELD
+    return unfinished
+
+
+def _publication(connection: Connection, row: Row[Any]) -> Publication:
+    rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
+    with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
+    recipients = {**counts(connection, with_recipients), **tombstones.stored_counts(connection, with_recipients)}
+    channels = {channel.name: channel for channel in connection.execute(select(schema.channel))}
+    return Publication(
+        id=row.id,
+        key=row.key,
+        message=read_message(row.message),
+        sequence=row.sequence or 0,
+        at=moment(row.created_at),
+        actor=row.actor,
+        findings=_FINDINGS.validate_json(row.findings),
+        receipts=tuple(
+            _receipt(delivery, recipients.get(delivery.id, {}), channels.get(delivery.channel), stage=row.stage)
+            for delivery in rows
+        ),
+    )
+
+
+def _receipt(row: Row[Any], recipients: dict[Outcome, int], channel: Row[Any] | None, *, stage: str) -> Receipt:
+    outcome = outcome_of(row.state, in_doubt=row.in_doubt)
+    unrendered = row.account == "" and outcome is Outcome.WAITING
+    waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
+    blocked = channel if waits and channel is not None and channel.blocked_at is not None else None
+    tried = row.attempts or row.reason
+    paused = channel.paused_until if channel is not None and channel.paused_until else 0
+    return Receipt(
+        channel=row.channel,
+        language=row.language,
+        operation=Operation(row.operation),
+        part=row.part,
+        outcome=outcome,
+        delivery=row.id,
+        ref=PostRef.read(row.ref) if row.ref else None,
+        reason=blocked.reason if blocked else row.reason,
+        remedy="" if outcome is Outcome.SENDING else blocked.remedy if blocked else row.remedy,
+        code=blocked.code if blocked else row.code,
+        retry_at=moment(max(row.not_before, paused)) if tried and waits and not blocked and not unrendered else None,
+        attempts=row.attempts,
+        standalone=row.wording == "standalone" and stage not in {Stage.OPENING, Stage.STANDALONE},
+        recipients=recipients if row.has_recipients else None,
+        unrendered=unrendered,
+    )
+
+
+# --- writing
+
+
+def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
+    """Store a publication after deciding its place again under the incident's row lock.
 
     Raises:
-        CourseChanged: The incident moved on since the history was read.
+        IncidentChanged: The incident changed since its history was read.
     """
-    message, at = draft.message, microseconds(draft.at)
+    message, at = new.message, microseconds(new.at)
     if message.incident is not None:
-        _move_incident(connection, draft, message.incident)
+        _advance_incident(connection, new, message.incident)
     elif message.lifecycle.corrects is not None:
-        _still_stands(connection, message.lifecycle.corrects)
-    said = _publication(draft, state="published", key=draft.key)
-    if not schema.insert_new(connection, schema.publication, [said]):
-        raise CourseChanged(
-            f"Another desk is publishing with the key {draft.key!r}. Try again.", incident=message.incident
+        _ensure_not_cancelled(connection, message.lifecycle.corrects)
+    if not schema.insert_new(connection, _table, [_columns(new, state="published", key=new.key)]):
+        raise IncidentChanged(
+            f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
-    _store_pictures(connection, draft)
-    store_addresses(connection, keys, {one for drafted in draft.deliveries for one in drafted.recipients or ()}, at)
-    # In the lanes of what begins there is nothing yet.
-    follows = draft.expected_sequence > 1 or message.lifecycle.corrects is not None
-    begun = lock(connection, *{_lane(draft, drafted) for drafted in draft.deliveries}) if follows else set()
-    closing = message.stage in _CLOSING
+    _store_pictures(connection, new)
+    addresses = {address for delivery in new.deliveries for address in delivery.recipients or ()}
+    store_addresses(connection, keys, addresses, at)
+    # An opening has no deliveries before it.
+    follows = new.expected_sequence > 1 or message.lifecycle.corrects is not None
+    begun = lock(connection, *{_ordering_key(new, delivery) for delivery in new.deliveries}) if follows else set()
     rows = []
-    for drafted in in_order(draft.deliveries):
-        lane, skip = _lane(draft, drafted), drafted.target.skip
-        if closing and opening_not_posted(connection, lane):
-            supersede(connection, lane, at)
-            if drafted.target.channel in draft.skips_without_opening:
-                skip = skip or NOT_TOLD
-        rows.append(_delivery(connection, draft, drafted, lane=lane, skip=skip))
-    for lane in begun:
-        inherit_priority(connection, lane, _priority(message))
+    for delivery in in_sending_order(new.deliveries):
+        ordering_key, skip = _ordering_key(new, delivery), delivery.target.skip
+        if message.stage in _CLOSING and opening_not_posted(connection, ordering_key):
+            cancel_stale(connection, ordering_key, at)
+            if delivery.target.channel in new.skips_without_opening:
+                skip = skip or OPENING_MISSING
+        rows.append(_delivery_columns(connection, new, delivery, ordering_key=ordering_key, skip=skip))
+    for ordering_key in begun:
+        inherit_priority(connection, ordering_key, _priority(message))
     if rows:
-        connection.execute(insert(schema.delivery), rows)
-    _store_people(connection, draft, keys, begun)
-    for lane in begun:
-        supersede_partial_sends(connection, lane, at)
-    body = {"stage": message.stage, "category": message.category, "digest": draft.digest, **draft.rules}
-    record(connection, draft.at, draft.actor, "published", body, publication=draft.id)
+        connection.execute(insert(_delivery), rows)
+    _store_recipients(connection, new, keys, begun)
+    for ordering_key in begun:
+        supersede_partial_sends(connection, ordering_key, at)
+    body = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
+    record(connection, new.at, new.actor, "published", body, publication=new.id)
 
 
-def keep_refused(connection: Connection, draft: NewPublication) -> None:
-    """Keep a draft that a check refused; the caller's key stays free."""
-    connection.execute(insert(schema.publication).values(**_publication(draft, state="refused_by_check", key=None)))
-    body = {"codes": [finding.code for finding in draft.findings if finding.blocks], "digest": draft.digest}
-    record(connection, draft.at, draft.actor, "refused_by_check", body, publication=draft.id)
-
-
-def _publication(draft: NewPublication, *, state: str, key: str | None) -> dict[str, object]:
-    lifecycle, published = draft.message.lifecycle, state == "published"
+def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, object]:
+    lifecycle, published = new.message.lifecycle, state == "published"
     return {
-        "id": draft.id,
+        "id": new.id,
         "key": key,
         "state": state,
-        # A refused draft belongs to no incident yet: it must not hold a place in one.
+        # A refused draft must not take a place in an incident.
         "incident": lifecycle.incident if published else None,
-        "sequence": draft.expected_sequence if published and lifecycle.incident else None,
+        "sequence": new.expected_sequence if published and lifecycle.incident else None,
         "stage": lifecycle.stage,
         "corrects": lifecycle.corrects,
-        "digest": draft.digest,
-        "message": draft.message.model_dump_json(exclude_none=True),
-        "findings": FINDINGS.dump_json(draft.findings).decode(),
-        "rules": RULES.dump_json(dict(draft.rules)).decode(),
-        "actor": draft.actor,
-        "created_at": microseconds(draft.at),
+        "digest": new.digest,
+        "message": new.message.model_dump_json(exclude_none=True),
+        "findings": _FINDINGS.dump_json(new.findings).decode(),
+        "rules": tombstones.RULES.dump_json(dict(new.rules)).decode(),
+        "actor": new.actor,
+        "created_at": microseconds(new.at),
     }
 
 
-def _still_stands(connection: Connection, about: str) -> None:
-    """What stands alone may be corrected until it is cancelled, and is cancelled once."""
-    table = schema.publication
-    connection.execute(select(table.c.id).where(table.c.id == about).with_for_update(key_share=True)).all()
-    query = select(table.c.id).where(table.c.corrects == about, table.c.stage == Stage.CANCELLATION)
-    if connection.execute(query.where(table.c.state == "published")).first() is not None:
-        raise CourseChanged(f"Another desk has cancelled publication {about}, which is final.", incident=None)
+def _ensure_not_cancelled(connection: Connection, corrected: str) -> None:
+    """Check that a standalone publication was not cancelled, which is final."""
+    connection.execute(select(_table.c.id).where(_table.c.id == corrected).with_for_update(key_share=True)).all()
+    query = select(_table.c.id).where(_table.c.corrects == corrected, _table.c.stage == Stage.CANCELLATION)
+    if connection.execute(query.where(_table.c.state == "published")).first() is not None:
+        raise IncidentChanged(f"Another desk has cancelled publication {corrected}, which is final.", incident=None)
 
 
-def _move_incident(connection: Connection, draft: NewPublication, incident: str) -> None:
-    at, table = microseconds(draft.at), schema.incident
-    due = microseconds(draft.due_at) if draft.due_at else None
+def _advance_incident(connection: Connection, new: NewPublication, incident: str) -> None:
+    at, table = microseconds(new.at), schema.incident
+    due = microseconds(new.due_at) if new.due_at else None
     row = connection.execute(select(table).where(table.c.id == incident).with_for_update()).first()
-    if (row.next_sequence if row else 1) != draft.expected_sequence:
-        raise _overtaken(incident)
-    closed = at if draft.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
-    moved: dict[str, object] = {"course": draft.status, "next_sequence": draft.expected_sequence + 1}
+    if (row.next_sequence if row else 1) != new.expected_sequence:
+        raise _changed(incident)
+    columns: dict[str, object] = {"status": new.status, "next_sequence": new.expected_sequence + 1}
     if row is None:
-        lifecycle = draft.message.lifecycle
         opened = {
             "id": incident,
-            "category": draft.message.category,
-            "follows": lifecycle.follows,
-            "exercise": draft.message.exercise,
+            "category": new.message.category,
+            "follows": new.message.lifecycle.follows,
+            "exercise": new.message.exercise,
             "opened_at": at,
             "due_at": due,
-            **moved,
         }
-        if not schema.insert_new(connection, table, [opened]):
-            raise _overtaken(incident)
+        if not schema.insert_new(connection, table, [opened | columns]):
+            raise _changed(incident)
         return
-    if draft.message.stage is not Stage.CORRECTION:
-        moved |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
-    connection.execute(update(table).where(table.c.id == incident).values(**moved))
+    if new.message.stage is not Stage.CORRECTION:
+        closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
+        columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
+    connection.execute(update(table).where(table.c.id == incident).values(**columns))
 
 
-def _overtaken(incident: str) -> CourseChanged:
-    return CourseChanged(
+def _changed(incident: str) -> IncidentChanged:
+    return IncidentChanged(
         f"Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
     )
 
@@ -152,90 +382,84 @@ def _priority(message: Message) -> int:
     return priority(message.severity or Severity.UNKNOWN)
 
 
-def _lane(draft: NewPublication, drafted: NewDelivery) -> str:
-    course = draft.message.incident or draft.message.lifecycle.corrects or draft.id
-    return f"{course} {drafted.target.channel}"
+def _ordering_key(new: NewPublication, delivery: NewDelivery) -> str:
+    first = new.message.incident or new.message.lifecycle.corrects or new.id
+    return f"{first} {delivery.target.channel}"
 
 
-def _delivery(
-    connection: Connection, draft: NewPublication, drafted: NewDelivery, *, lane: str, skip: str
+def _delivery_columns(
+    connection: Connection, new: NewPublication, delivery: NewDelivery, *, ordering_key: str, skip: str
 ) -> dict[str, object]:
-    leg, at = drafted.target, microseconds(draft.at)
-    state = Outcome.REFUSED if leg.refused else Outcome.SKIPPED if skip else Outcome.WAITING
+    target, at = delivery.target, microseconds(new.at)
+    state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
     return {
-        **worded(connection, drafted),
-        "publication": draft.id,
-        "channel": leg.channel,
-        "lane": lane,
-        "sequence": draft.expected_sequence,
-        "priority": _priority(draft.message),
+        **rendered_columns(connection, delivery),
+        "publication": new.id,
+        "channel": target.channel,
+        "ordering_key": ordering_key,
+        "sequence": new.expected_sequence,
+        "priority": _priority(new.message),
         "state": state,
-        "needs_opening": leg.channel in draft.skips_without_opening and draft.message.stage in _CLOSING,
+        "needs_opening": target.channel in new.skips_without_opening and new.message.stage in _CLOSING,
         "not_before": at,
-        "not_after": microseconds(draft.not_after) if draft.not_after else None,
-        "reason": leg.refused or skip or drafted.reason,
-        "remedy": drafted.remedy if state is Outcome.WAITING else "",
+        "not_after": microseconds(new.not_after) if new.not_after else None,
+        "reason": target.refused or skip or delivery.reason,
+        "remedy": delivery.remedy if state is Outcome.WAITING else "",
         "settled_at": None if state is Outcome.WAITING else at,
     }
 
 
-def worded(connection: Connection, drafted: NewDelivery) -> dict[str, object]:
-    """Return the columns of a delivery that follow from its wording."""
-    leg = drafted.target
+def rendered_columns(connection: Connection, delivery: NewDelivery) -> dict[str, object]:
+    """Return the columns of a delivery that follow from its target and wording."""
+    target = delivery.target
+    changed = select(_delivery.c.id).where(  # the delivery whose post is edited or deleted
+        _delivery.c.publication == target.target,
+        _delivery.c.channel == target.channel,
+        _delivery.c.account == target.account,
+        _delivery.c.part == target.target_part,
+        _delivery.c.operation == Operation.POST,
+    )
     return {
-        "account": leg.account,
-        "language": leg.language,
-        "part": leg.part,
-        "operation": leg.operation,
-        "target": _target(connection, leg) if leg.target else None,
-        "post_key": drafted.post_key,
-        "mass": drafted.recipients is not None,
-        "answers": " ".join(leg.reply_to),
-        "standalone": drafted.standalone.model_dump_json() if drafted.standalone else None,
-        "reply": drafted.reply.model_dump_json() if drafted.reply else None,
+        "account": target.account,
+        "language": target.language,
+        "part": target.part,
+        "operation": target.operation,
+        "target": connection.execute(changed).scalar() if target.target else None,
+        "post_key": delivery.post_key,
+        "has_recipients": delivery.recipients is not None,
+        "reply_to": " ".join(target.reply_to),
+        "standalone": delivery.standalone.model_dump_json() if delivery.standalone else None,
+        "reply": delivery.reply.model_dump_json() if delivery.reply else None,
     }
 
 
-def in_order(drafted: Iterable[NewDelivery]) -> list[NewDelivery]:
-    """Return them in the order of their lane: posts first, by part. Delivery ids follow this order."""
-    return sorted(drafted, key=lambda one: (one.target.operation is not Operation.POST, one.target.part))
+def in_sending_order(deliveries: Iterable[NewDelivery]) -> list[NewDelivery]:
+    """Sort deliveries as they are sent: posts first, by part. Their ids follow this order."""
+    return sorted(
+        deliveries, key=lambda delivery: (delivery.target.operation is not Operation.POST, delivery.target.part)
+    )
 
 
-def _store_people(connection: Connection, draft: NewPublication, keys: Keys, begun: set[str]) -> None:
-    """Give those deliveries that have recipients theirs."""
-    wanted = {one.post_key: one.recipients for one in draft.deliveries if one.recipients is not None}
-    table = schema.delivery
-    if not wanted:
+def _store_recipients(connection: Connection, new: NewPublication, keys: Keys, begun: set[str]) -> None:
+    by_key = {delivery.post_key: delivery.recipients for delivery in new.deliveries if delivery.recipients is not None}
+    if not by_key:
         return
-    query = select(table.c.id, table.c.lane, table.c.post_key).where(
-        table.c.publication == draft.id, table.c.mass, table.c.state == Outcome.WAITING
+    query = select(_delivery.c.id, _delivery.c.ordering_key, _delivery.c.post_key).where(
+        _delivery.c.publication == new.id, _delivery.c.has_recipients, _delivery.c.state == Outcome.WAITING
     )
-    rows = connection.execute(query.order_by(table.c.id)).all()
-    people = {row.id: wanted[row.post_key] for row in rows}
-    lanes = {row.id: row.lane for row in rows if row.lane in begun}
-    store_recipients(connection, keys, people, lanes, microseconds(draft.at))
+    rows = connection.execute(query.order_by(_delivery.c.id)).all()
+    recipients = {row.id: by_key[row.post_key] for row in rows}
+    ordering_keys = {row.id: row.ordering_key for row in rows if row.ordering_key in begun}
+    store_recipients(connection, keys, recipients, ordering_keys, microseconds(new.at))
 
 
-def _target(connection: Connection, leg: Target) -> int | None:
-    """The delivery whose post is edited or deleted."""
-    table = schema.delivery
-    query = select(table.c.id).where(
-        table.c.publication == leg.target,
-        table.c.channel == leg.channel,
-        table.c.account == leg.account,
-        table.c.part == leg.target_part,
-        table.c.operation == Operation.POST,
-    )
-    return connection.execute(query).scalar()
-
-
-def _store_pictures(connection: Connection, draft: NewPublication) -> None:
+def _store_pictures(connection: Connection, new: NewPublication) -> None:
     table = schema.blob
-    if not draft.pictures:
+    pictures = {picture.digest: picture for picture in new.pictures}
+    if not pictures:
         return
-    digests = [picture.digest for picture in draft.pictures]
-    known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(digests))).scalars())
-    for digest, picture in sorted({picture.digest: picture for picture in draft.pictures}.items()):
+    known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(pictures))).scalars())
+    for digest, picture in sorted(pictures.items()):
         if digest not in known:
             row = {
                 "digest": digest,
@@ -243,6 +467,6 @@ def _store_pictures(connection: Connection, draft: NewPublication) -> None:
                 "width": picture.width,
                 "height": picture.height,
                 "data": picture.data,
-                "stored_at": microseconds(draft.at),
+                "stored_at": microseconds(new.at),
             }
             schema.insert_new(connection, table, [row])

@@ -1,4 +1,8 @@
-"""Which delivery goes next: one claim query decides order, urgency, "not before", staleness and doubt."""
+"""The delivery queue: which delivery is sent next, in which order, and which is not sent any more.
+
+One claim query decides order, urgency, "not before", staleness and doubt. An ordering key names an incident on a
+channel: its deliveries are sent in the order of their ids, and never when they are out of date.
+"""
 
 from __future__ import annotations
 
@@ -13,173 +17,301 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, case, exists, f
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
-from policenotify.journal import rate_limiter, schema, takeovers
-from policenotify.journal.audit import RUNNER, record
+from policenotify.journal import schema
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.leases import is_dead, is_of_this_boot
-from policenotify.journal.ordering import (
-    BEGUN,
-    NOT_TOLD,
-    OVER,
-    cancel_pending,
-    lock,
-    opening_not_posted,
-    supersede_partial_sends,
-)
-from policenotify.journal.rate_limiter import opens_at
-from policenotify.journal.recipients import release
+from policenotify.journal.recipients import counts, overall_outcome, release_recipients
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
 
-DAMAGED = "What the journal has of it, or of what it answers, is damaged. Say it by hand, then: policenotify resolve."
+INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
+OPENING_MISSING = (
+    "The opening never appeared here, and this channel does not announce the end of what it did not announce."
+)
+PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
+NEWER_SENT = "A newer message went out instead."
+EXPIRED = "It had expired before it could be sent."
+DAMAGED = (
+    "What the journal holds of it, or of the post it replies to, is damaged. Publish it by hand, then: "
+    "policenotify resolve."
+)
+
+INTERRUPTED = "interrupted"
+"""The kind of event that records a recovered delivery."""
+
+RECOVERED_AGAIN = "taken_over_again"
+"""The kind of event that records a delivery recovered twice within one lease."""
 
 _log = logging.getLogger("policenotify")
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
-_table = schema.delivery
-_before = _table.alias("before")
-_UP_NEXT = and_(  # waiting, with words, and nothing before it in its lane is still to come
+_CLOSING = (Stage.END, Stage.CANCELLATION)
+_table, _recipient, _publication = schema.delivery, schema.recipient, schema.publication
+_before, _later = _table.alias("before"), _table.alias("later")
+
+# --- order
+
+_MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
+    _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.DELETED]),
+    _table.c.in_doubt,
+    exists().where(
+        _recipient.c.delivery == _table.c.id,
+        or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
+    ),
+)
+_PARTIALLY_SENT = select(_table).where(
+    _table.c.has_recipients,
+    _table.c.state == Outcome.WAITING,
+    exists().where(
+        _recipient.c.delivery == _table.c.id,
+        or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.HELD])),
+    ),
+    exists().where(
+        _later.c.ordering_key == _table.c.ordering_key,
+        _later.c.id > _table.c.id,
+        _later.c.publication != _table.c.publication,
+        _later.c.state != Outcome.SKIPPED,
+    ),
+    _table.c.ordering_key == bindparam("ordering_key"),
+)
+
+
+def lock(connection: Connection, *ordering_keys: str) -> set[str]:
+    """Lock the deliveries of some ordering keys. Return the keys that have any.
+
+    They are locked in the order of keys and ids, so that no two processes wait for each other.
+    """
+    query = select(_table.c.ordering_key).where(_table.c.ordering_key.in_(ordering_keys))
+    query = query.order_by(_table.c.ordering_key, _table.c.id).with_for_update(key_share=True)
+    return set(connection.execute(query).scalars())
+
+
+def lock_key_of(connection: Connection, delivery: int) -> str:
+    """Lock all deliveries with the ordering key of a delivery. Return the key, or an empty string."""
+    query = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
+    ordering_key = connection.execute(query, {"delivery": delivery}).scalar() or ""
+    lock(connection, ordering_key)
+    return ordering_key
+
+
+def opening_not_posted(connection: Connection, ordering_key: str) -> bool:
+    """Return True if nothing under this key is, may be, or is about to be posted."""
+    posted = select(_table.c.id).where(_table.c.ordering_key == ordering_key, _MAY_BE_POSTED)
+    return connection.execute(posted.limit(1)).first() is None
+
+
+def is_superseded(connection: Connection, row: Row[Any]) -> bool:
+    """Return True if a newer message may be posted: one in the same language, or the end in any."""
+    newer = (
+        select(_table.c.id)
+        .join(_publication, _publication.c.id == _table.c.publication)
+        .where(_table.c.ordering_key == row.ordering_key, _table.c.id > row.id)
+        .where(_table.c.publication != row.publication, _MAY_BE_POSTED)
+        .where(or_(_table.c.language == row.language, _publication.c.stage.in_(_CLOSING)))
+    )
+    return connection.execute(newer.limit(1)).first() is not None
+
+
+def cancel_stale(connection: Connection, ordering_key: str, at: int) -> None:
+    """Supersede all unsent deliveries of an incident that has ended."""
+    unsent = select(_table).where(
+        _table.c.ordering_key == ordering_key, _table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False)
+    )
+    for row in connection.execute(unsent).all():
+        cancel_pending(connection, row, Outcome.SUPERSEDED, INCIDENT_OVER, at)
+
+
+def inherit_priority(connection: Connection, ordering_key: str, urgent: int) -> None:
+    """Raise deliveries to the priority of a later one that waits for them, those being sent included."""
+    connection.execute(
+        update(_table)
+        .where(_table.c.ordering_key == ordering_key, _table.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
+        .where(_table.c.priority > urgent)
+        .values(priority=urgent)
+    )
+
+
+def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) -> None:
+    """Cancel mails that reached some recipients once a newer one follows: the others get that one.
+
+    A mailbox that asks to come back later must not delay the next mail to everybody else.
+    """
+    for row in connection.execute(_PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
+        cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
+
+
+def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
+    """Settle a waiting delivery that is not to be sent. Recipients in doubt are held."""
+    if row.has_recipients:
+        waiting = update(_recipient).where(_recipient.c.delivery == row.id, _recipient.c.state == Outcome.WAITING)
+        connection.execute(waiting.where(_recipient.c.in_doubt).values(state=Outcome.HELD))
+        connection.execute(waiting.values(state=outcome, reason=reason))
+        outcome = overall_outcome(counts(connection, [row.id])[row.id])
+    settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
+    connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
+    record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
+
+
+# --- what is due
+
+_NEXT_UP = and_(  # waiting, rendered, and nothing before it under its key is still to come
     _table.c.state == Outcome.WAITING,
     _table.c.account != "",
     ~exists().where(
-        _before.c.lane == _table.c.lane,
+        _before.c.ordering_key == _table.c.ordering_key,
         _before.c.id < _table.c.id,
         or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
 )
-
-_said, _closing = schema.publication, schema.publication.alias("over")
-_OVER = (
-    select(_closing.c.id)
-    .where(
-        _said.c.stage != Stage.CANCELLATION,
-        _closing.c.stage.in_([Stage.END, Stage.CANCELLATION]),
-        or_(
-            and_(_closing.c.incident == _said.c.incident, _closing.c.sequence > _said.c.sequence),
-            and_(
-                _said.c.incident.is_(None),
-                _closing.c.corrects == func.coalesce(_said.c.corrects, _said.c.id),
-                _closing.c.id != _said.c.id,
-            ),
-        ),
-        _said.c.id == bindparam("publication"),
-    )
-    .limit(1)
+_ON_CHANNELS = _table.c.channel.in_(bindparam("channels", expanding=True))
+_NEXT_READY = (
+    select(_table.c.channel, func.min(_table.c.not_before)).where(_ON_CHANNELS, _NEXT_UP).group_by(_table.c.channel)
 )
-
-
-_FENCE = and_(  # holds only while a delivery is still ours, in the attempt that we know
-    _table.c.id == bindparam("our_id"),
-    _table.c.state == Outcome.SENDING,
-    _table.c.owner == bindparam("our_owner"),
-    _table.c.attempts == bindparam("our_attempts"),
-)
-_STILL_OURS = select(_table.c.id).where(_FENCE).with_for_update()
-_CONFIRMED = select(_table.c.id).where(_FENCE, _table.c.lease_until > bindparam("now"))
-_TAKE = (
-    update(_table)
-    .where(_table.c.id == bindparam("its_id"))
-    .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"))
-)
-_HELD = select(_table.c.id, _table.c.lane, _table.c.owner, _table.c.lease_until).where(
-    _table.c.state == Outcome.SENDING
-)
-_THERE = _table.c.channel.in_(bindparam("channels", expanding=True))
-_NEXT_READY = select(_table.c.channel, func.min(_table.c.not_before)).where(_THERE, _UP_NEXT).group_by(_table.c.channel)
 _NEXT_LEASE = (
     select(_table.c.channel, func.min(_table.c.lease_until))
-    .where(_THERE, _table.c.state == Outcome.SENDING)
+    .where(_ON_CHANNELS, _table.c.state == Outcome.SENDING)
     .group_by(_table.c.channel)
 )
 _READY = (
-    select(_table, _said.c.incident)
-    .join(_said, _said.c.id == _table.c.publication)
-    .where(_table.c.channel == bindparam("channel"), _UP_NEXT)
+    select(_table, _publication.c.incident)
+    .join(_publication, _publication.c.id == _table.c.publication)
+    .where(_table.c.channel == bindparam("channel"), _NEXT_UP)
     .where(_table.c.not_before <= bindparam("now"), _table.c.priority <= bindparam("least"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
-_MINE = _READY.with_for_update(skip_locked=True, of=_table)
+_NEXT = _READY.with_for_update(skip_locked=True, of=_table)
 
 
-def due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
-    """When each channel has something to do next: at once, or at a later time; channels with nothing are left out.
+def next_due(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, datetime]:
+    """Return the next due time of each channel, honouring its rate. Channels with nothing to do are left out.
 
-    What somebody holds is to be looked at when his lease runs out; if it has, at once. Of what waits, nothing is due
-    before the channel's rate lets it out.
+    A delivery that is being sent is due when its lease expires.
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
-    known: dict[str, int] = {}
+    earliest: dict[str, int] = {}
     for query in (_NEXT_READY, _NEXT_LEASE):
         for name, at in connection.execute(query, {"channels": list(opens)}):
-            known[name] = min(at, known.get(name, at))
-    return {name: moment(max(at, opens[name])) for name, at in known.items()}
+            earliest[name] = min(at, earliest.get(name, at))
+    return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
 
 def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
-    """Whether something Severe or more waits on the channel, to be sent now."""
+    """Return True if a delivery of severity Severe or more can be sent now."""
     return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
 
 
-def recover(connection: Connection, now: int, lease: timedelta) -> int:
-    """Take back what dead or silent owners held: waiting again, in doubt if an attempt had begun; returns how many.
+# --- recovery
 
-    A second time within one lease is an alarm: processes keep ending in the middle of this delivery, or two of them
-    take it from each other.
+_SENDING = select(_table.c.id, _table.c.ordering_key, _table.c.owner, _table.c.lease_until).where(
+    _table.c.state == Outcome.SENDING
+)
+
+
+def recover(connection: Connection, now: int, lease: timedelta) -> int:
+    """Return deliveries of processes that exited, or let their lease expire, to waiting. Return their number.
+
+    A delivery whose attempt had begun is in doubt. A second recovery within one lease raises an alarm: processes keep
+    exiting in the middle of this delivery, or two of them take it from each other.
     """
-    leased = connection.execute(_HELD).all()
-    taken_back = 0
-    for seen in sorted(leased, key=lambda one: str(one.lane)):
+    recovered = 0
+    for seen in sorted(connection.execute(_SENDING).all(), key=lambda row: str(row.ordering_key)):
         if seen.lease_until > now and not is_dead(seen.owner):
             continue
-        lock(connection, seen.lane)
+        lock(connection, seen.ordering_key)
         still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, _table.c.owner == seen.owner)
         row = connection.execute(select(_table).where(still, _table.c.lease_until == seen.lease_until)).first()
-        if row is None:  # it was settled, held on to, or taken back by another runner meanwhile
+        if row is None:  # settled, renewed, or recovered by another process meanwhile
             continue
-        taken_back += 1
-        begun = and_(schema.attempt.c.delivery == row.id, schema.attempt.c.ended_at.is_(None))
-        ended = connection.execute(
-            update(schema.attempt)
-            .where(begun)
+        recovered += 1
+        attempt = schema.attempt
+        begun = connection.execute(
+            update(attempt)
+            .where(attempt.c.delivery == row.id, attempt.c.ended_at.is_(None))
             .values(
                 ended_at=now, outcome=Outcome.UNCONFIRMED, reason="The sending process stopped.", code="interrupted"
             )
-        )
-        release(connection, row.id, row.attempts, all_in_doubt=_may_lack_writes(connection, row.owner))
-        doubt = row.doubt or (ended.rowcount > 0 and not row.mass)
+        ).rowcount
+        release_recipients(connection, row.id, row.attempts, all_in_doubt=_may_lack_writes(connection, row.owner))
+        in_doubt = row.in_doubt or (begun > 0 and not row.has_recipients)
         connection.execute(
             update(_table)
             .where(_table.c.id == row.id)
-            .values(state=Outcome.WAITING, owner=None, lease_until=None, doubt=doubt, unseen_at=None)
+            .values(state=Outcome.WAITING, owner=None, lease_until=None, in_doubt=in_doubt, unseen_at=None)
         )
-        takeovers.check(connection, row, now, lease)
-        record(
-            connection,
-            moment(now),
-            RUNNER,
-            takeovers.INTERRUPTED,
-            {"owner": row.owner, "attempt": row.attempts, "begun": ended.rowcount > 0},
-            publication=row.publication,
-            delivery=row.id,
-            channel=row.channel,
-        )
-        supersede_partial_sends(connection, row.lane, now)
-    return taken_back
+        _alarm_if_repeated(connection, row, now, lease)
+        body = {"owner": row.owner, "attempt": row.attempts, "begun": begun > 0}
+        record_delivery(connection, row, moment(now), INTERRUPTED, body)
+        supersede_partial_sends(connection, row.ordering_key, now)
+    return recovered
+
+
+def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: timedelta) -> None:
+    """Raise the alarm if a delivery was recovered within the last lease already."""
+    event = schema.event
+    earlier = select(event.c.id).where(
+        event.c.publication == row.publication,
+        event.c.delivery == row.id,
+        event.c.kind == INTERRUPTED,
+        event.c.at > now - span(lease),
+    )
+    if connection.execute(earlier.limit(1)).first() is None:
+        return
+    text = "Delivery %s on %s, publication %s, was taken over twice within one lease. See: policenotify status"
+    _log.error(text, row.id, row.channel, row.publication)
+    body = {"owner": row.owner, "attempt": row.attempts}
+    record_delivery(connection, row, moment(now), RECOVERED_AGAIN, body)
 
 
 def _may_lack_writes(connection: Connection, owner: str) -> bool:
-    """Return whether a power cut may have undone the last writes of *owner*.
+    """Return True if a power cut may have undone the last writes of *owner*.
 
-    In a file, who is asked next is not flushed to the disk. Such writes survive the end of a process, but not the end
+    In a file, the start of each recipient is not flushed to disk. Such writes survive the end of the process, but not
     of the machine.
     """
     return connection.dialect.name == "sqlite" and not is_of_this_boot(owner)
 
 
-def claim(
+# --- claims
+
+_closing = schema.publication.alias("over")
+_CLOSED_BY = (
+    select(_closing.c.id)
+    .where(
+        _publication.c.stage != Stage.CANCELLATION,
+        _closing.c.stage.in_(_CLOSING),
+        or_(
+            and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
+            and_(
+                _publication.c.incident.is_(None),
+                _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
+                _closing.c.id != _publication.c.id,
+            ),
+        ),
+        _publication.c.id == bindparam("publication"),
+    )
+    .limit(1)
+)
+_IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
+    _table.c.id == bindparam("claimed_id"),
+    _table.c.state == Outcome.SENDING,
+    _table.c.owner == bindparam("claimed_by"),
+    _table.c.attempts == bindparam("claimed_attempts"),
+)
+_LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update()
+_CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
+_TAKE = (
+    update(_table)
+    .where(_table.c.id == bindparam("taken"))
+    .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"))
+)
+
+
+def take_next(
     connection: Connection,
     channel: str,
     owner: str,
@@ -189,38 +321,40 @@ def claim(
     severe_only: bool,
     rate: Rate | None = None,
 ) -> ClaimedDelivery | None:
-    """Take the channel's next delivery, or nothing; what was lost meanwhile is taken back first.
+    """Claim the channel's next delivery, if any, after recovering interrupted ones.
 
-    What cannot be read stands in nobody's way: damaged, it is held for a person; of a newer policenotify, passed over.
+    An unreadable delivery does not block others: a damaged one is held, one of a newer policenotify is passed over.
 
     Raises:
-        UnsupportedVersion: There is nothing but what a newer policenotify wrote.
+        UnsupportedVersion: Only deliveries of a newer policenotify are left.
     """
     recover(connection, now, lease)
     opens = opens_at(connection, {channel: rate}, now)[channel]
     if opens is None or opens > now:
         return None
-    query, wanted = _MINE, {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+    query, values = _NEXT, {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
     newer: UnsupportedVersion | None = None
-    while (row := connection.execute(query, wanted).first()) is not None:
-        if (instead := _not_any_more(connection, row, now)) is None:
+    while (row := connection.execute(query, values).first()) is not None:
+        if (skip := _skip_reason(connection, row, now)) is None:
             try:
-                return _take(connection, row, owner, now, lease)
+                claimed = _claimed(connection, row)
             except UnsupportedVersion as error:  # another host may know it
                 newer, query = error, query.where(_table.c.id != row.id)
                 continue
             except ValueError:
-                instead = Outcome.HELD, DAMAGED
-                _log.warning(
-                    "Channel %s: publication %s, delivery %s: held [damaged]", channel, row.publication, row.id
-                )
-        cancel_pending(connection, row, *instead, now)
+                skip = Outcome.HELD, DAMAGED
+                text = "Channel %s: publication %s, delivery %s: held [damaged]"
+                _log.warning(text, channel, row.publication, row.id)
+            else:
+                connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
+                return replace(claimed, owner=owner)
+        cancel_pending(connection, row, *skip, now)
     if newer is not None:
         raise newer
     return None
 
 
-def begin(
+def begin_attempt(
     connection: Connection,
     claimed: ClaimedDelivery,
     request: Request,
@@ -230,24 +364,23 @@ def begin(
     lease: timedelta,
     rate: Rate | None = None,
 ) -> ClaimedDelivery:
-    """Write down that *request* is about to be said. Nothing may leave before this is committed.
+    """Store that *request* is about to be sent. Nothing may be sent before this is committed.
 
-    The lease begins again: what came before (an upload, a renewed token) may have taken long.
+    The lease starts again, because an upload or a token renewal may have taken long.
 
     Raises:
-        LostLease: The delivery is no longer ours.
-        RateReached: Others were faster since it was claimed. Of a mass delivery it is the people that count.
+        LostLease: Another process took the delivery over.
+        RateReached: Other processes have used up the channel's rate since it was claimed.
     """
-    if rate is not None and not claimed.has_recipients:
-        rate_limiter.take(connection, claimed.channel, rate, now)
+    if rate is not None and not claimed.has_recipients:  # there the recipients are counted
+        take_slot(connection, claimed.channel, rate, now)
     number = claimed.attempts + 1
-    text = request.model_dump_json()
     first = claimed.first_tried_at or moment(now)
     change(
         connection,
         claimed,
         attempts=number,
-        request=text,
+        request=request.model_dump_json(),
         wording=wording,
         lease_until=now + span(lease),
         last_tried_at=now,
@@ -265,65 +398,67 @@ def begin(
     )
 
 
-def still_ours(connection: Connection, claimed: ClaimedDelivery) -> None:
-    """Raises `LostLease` when it is not."""
-    if connection.execute(_STILL_OURS, _fenced(claimed)).first() is None:
+def lock_claimed(connection: Connection, claimed: ClaimedDelivery) -> None:
+    """Lock a delivery that this process has claimed.
+
+    Raises:
+        LostLease: Another process took it over.
+    """
+    if connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
         raise _lost(claimed)
 
 
-def confirm(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that the delivery is ours and its lease has not run out by the store's clock.
+def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
+    """Check that the delivery is claimed by this process and its lease has not expired.
 
     Raises:
         LostLease: It is not, or it has.
     """
-    if connection.execute(_CONFIRMED, {**_fenced(claimed), "now": now}).first() is None:
+    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
         raise _lost(claimed)
 
 
-def change(connection: Connection, claimed: ClaimedDelivery, **new: object) -> None:
-    """Change the delivery; the values are those of its columns.
+def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
+    """Change columns of a delivery that this process has claimed.
 
     Raises:
-        LostLease: It is no longer ours; nothing is changed.
+        LostLease: Another process took it over. Nothing is changed.
     """
-    if not connection.execute(_changing(tuple(new)), _fenced(claimed) | new).rowcount:
+    if not connection.execute(_change(tuple(columns)), _identity(claimed) | columns).rowcount:
         raise _lost(claimed)
 
 
 @cache
-def _changing(columns: tuple[str, ...]) -> Update:
-    return update(_table).where(_FENCE).values({name: bindparam(name) for name in columns})
+def _change(columns: tuple[str, ...]) -> Update:
+    return update(_table).where(_IS_OWNED).values({name: bindparam(name) for name in columns})
 
 
-def _fenced(claimed: ClaimedDelivery) -> dict[str, object]:
-    return {"our_id": claimed.id, "our_owner": claimed.owner, "our_attempts": claimed.attempts}
+def _identity(claimed: ClaimedDelivery) -> dict[str, object]:
+    return {"claimed_id": claimed.id, "claimed_by": claimed.owner, "claimed_attempts": claimed.attempts}
 
 
 def _lost(claimed: ClaimedDelivery) -> LostLease:
     return LostLease(f"Delivery {claimed.id} on {claimed.channel!r} was taken over by another runner.")
 
 
-def _not_any_more(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:
-    """What becomes of it instead, and why; `None`: it is to be sent. What is in doubt is settled first."""
-    if row.doubt:
+def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:
+    """Return the outcome and reason if the delivery must not be sent, else None. Deliveries in doubt return None."""
+    if row.in_doubt:
         return None
     if row.not_after is not None and row.not_after <= now:
-        return Outcome.SUPERSEDED, "It had expired before it could be sent."
-    if _continues_nothing(connection, row):
-        return Outcome.SUPERSEDED, BEGUN
-    if not (row.needs_opening or _over(connection, row)) or not opening_not_posted(connection, row.lane):
+        return Outcome.SUPERSEDED, EXPIRED
+    if _continues_missing_part(connection, row):
+        return Outcome.SUPERSEDED, PREVIOUS_PART_MISSING
+    if not (row.needs_opening or _is_closed(connection, row)) or not opening_not_posted(connection, row.ordering_key):
         return None
-    if row.needs_opening:
-        return Outcome.SKIPPED, NOT_TOLD
-    return Outcome.SUPERSEDED, OVER
+    return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening else (Outcome.SUPERSEDED, INCIDENT_OVER)
 
 
-def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
-    """Whether it goes on where another post of its publication ends that certainly is not out."""
+def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:
+    """Return True if this part continues a thread whose previous part was never posted."""
     if not row.part or row.operation != Operation.POST:
         return False
-    before = select(_table.c.id).where(
+    previous = select(_table.c.id).where(
         _table.c.publication == row.publication,
         _table.c.channel == row.channel,
         _table.c.language == row.language,
@@ -331,21 +466,16 @@ def _continues_nothing(connection: Connection, row: Row[Any]) -> bool:
         _table.c.part < row.part,
         _table.c.state.in_([Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED]),
     )
-    return connection.execute(before.limit(1)).first() is not None
+    return connection.execute(previous.limit(1)).first() is not None
 
 
-def _over(connection: Connection, row: Row[Any]) -> bool:
-    """Whether an end or a cancellation was journalled after it."""
-    return connection.execute(_OVER, {"publication": row.publication}).first() is not None
-
-
-def _take(connection: Connection, row: Row[Any], owner: str, now: int, lease: timedelta) -> ClaimedDelivery:
-    claimed = _claimed(connection, row)  # may not be readable: nothing is changed yet
-    connection.execute(_TAKE, {"its_id": row.id, "by": owner, "until": now + span(lease)})
-    return replace(claimed, owner=owner)
+def _is_closed(connection: Connection, row: Row[Any]) -> bool:
+    """Return True if an end or a cancellation was published after it."""
+    return connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
 
 
 def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
+    """Read a delivery's row. Raise ValueError if it is damaged."""
     return ClaimedDelivery(
         id=row.id,
         owner=row.owner,
@@ -356,8 +486,8 @@ def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
         key=row.post_key,
         operation=Operation(row.operation),
         severe=row.priority <= _SEVERE,
-        has_recipients=row.mass,
-        in_doubt=row.doubt,
+        has_recipients=row.has_recipients,
+        in_doubt=row.in_doubt,
         attempts=row.attempts,
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
@@ -367,41 +497,38 @@ def _claimed(connection: Connection, row: Row[Any]) -> ClaimedDelivery:
         standalone=Post.read(row.standalone) if row.standalone else None,
         reply=Post.read(row.reply) if row.reply else None,
         wording=row.wording,
-        request_version=row.variant,
+        request_version=row.request_version,
         request=Request.read(row.request) if row.request else None,
-        reply_to=_answers(connection, row),
+        reply_to=_reply_to(connection, row),
         target=_ref(connection, row.target),
     )
 
 
-def _answers(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
-    """Where the posts to answer have landed, if the opening has: without it there is no thread to hang in.
-
-    The first is always the one that everything hangs under: the opening's first post, in whatever language.
-    """
-    wanted = str(row.answers).split()
-    # What goes on hangs under the post before, a second language under the first one.
-    if row.part and not row.mass and row.operation == Operation.POST:
-        wanted.append(str(row.publication))
-    if not wanted:
+def _reply_to(connection: Connection, row: Row[Any]) -> tuple[PostRef, ...]:
+    """Return the posts above this one, from the opening's first on. Empty if the opening was not posted."""
+    parents = str(row.reply_to).split()
+    # A further part replies to the one before, a second language to the first.
+    if row.part and not row.has_recipients and row.operation == Operation.POST:
+        parents.append(str(row.publication))
+    if not parents:
         return ()
-    ours = _table.c.language == row.language
+    same_language = _table.c.language == row.language
     rows = connection.execute(
         select(_table.c.publication, _table.c.ref, _table.c.part)
-        .where(_table.c.publication.in_(wanted), _table.c.channel == row.channel, _table.c.account == row.account)
+        .where(_table.c.publication.in_(parents), _table.c.channel == row.channel, _table.c.account == row.account)
         .where(_table.c.operation == Operation.POST, _table.c.state == Outcome.POSTED, _table.c.ref.is_not(None))
         .where(or_(_table.c.publication != row.publication, _table.c.part < row.part))
-        # Of a publication's posts the last one read here counts: the last one in our language, else the first one.
-        .order_by(ours, case((ours, _table.c.part), else_=-_table.c.part))
+        # The last post of each publication counts: the last in this language, else the first in another.
+        .order_by(same_language, case((same_language, _table.c.part), else_=-_table.c.part))
     ).all()
-    landed = {one.publication: PostRef.read(one.ref) for one in rows}
-    opened = [one for one in rows if one.publication == wanted[0]]
-    if not opened:
+    posted = {parent.publication: PostRef.read(parent.ref) for parent in rows}
+    openings = [parent for parent in rows if parent.publication == parents[0]]
+    if not openings:
         return ()
-    root = PostRef.read(min(opened, key=lambda one: int(one.part)).ref)
-    thread = [landed[publication] for publication in wanted if publication in landed]
+    root = PostRef.read(min(openings, key=lambda opening: int(opening.part)).ref)
+    thread = [posted[publication] for publication in parents if publication in posted]
     whole = tuple(thread) if thread[0] == root else (root, *thread)
-    # A post that is edited goes on hanging where it hangs.
+    # An edited post keeps its place in the thread.
     edited = _ref(connection, row.target) if row.operation == Operation.EDIT else None
     return whole[: whole.index(edited)] if edited in whole else whole
 

@@ -1,4 +1,4 @@
-"""Who a mass delivery goes to: opaque keys everywhere, the addresses encrypted and for a while."""
+"""Recipients of bulk deliveries: opaque keys, and addresses that are encrypted and erased in time."""
 
 from __future__ import annotations
 
@@ -27,54 +27,51 @@ from sqlalchemy import (
 from policenotify.channel import Recipient
 from policenotify.journal import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.records import outcome_of, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 
 KEPT_AFTER = timedelta(days=30)
-"""How long addresses are kept after the last incident that reached them has closed."""
+"""How long addresses are kept after the last incident that reached them was closed."""
 
 _PURPOSE = "recipient"
-_ADD_PEOPLE = insert(schema.recipient)
-_OF_THOSE = schema.recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
+_recipient, _delivery, _address, _suppression = schema.recipient, schema.delivery, schema.address, schema.suppression
+_OF_DELIVERIES = _recipient.c.delivery.in_(bindparam("deliveries", expanding=True))
 _SUPPRESS = (
-    update(schema.recipient)
-    .where(_OF_THOSE, exists().where(schema.suppression.c.key == schema.recipient.c.key))
+    update(_recipient)
+    .where(_OF_DELIVERIES, exists().where(_suppression.c.key == _recipient.c.key))
     .values(state=Outcome.SUPPRESSED)
 )
-_TOLD = select(schema.recipient.c.delivery).where(_OF_THOSE, schema.recipient.c.state == Outcome.WAITING).distinct()
-_THOSE = schema.address.c.key.in_(bindparam("those", expanding=True))
-_KNOWN = select(schema.address.c.key).where(_THOSE).order_by(schema.address.c.key).with_for_update(key_share=True)
-_A_DAY = 24 * 3_600 * 1_000_000  # a list of thousands is not written anew for each of the day's posts
-_KEEP = (
-    update(schema.address)
-    .where(_THOSE, schema.address.c.stored_at < bindparam("stale"))
-    .values(stored_at=bindparam("at"))
+_WITH_WAITING = select(_recipient.c.delivery).where(_OF_DELIVERIES, _recipient.c.state == Outcome.WAITING).distinct()
+_OF_KEYS = _address.c.key.in_(bindparam("keys", expanding=True))
+_KNOWN = select(_address.c.key).where(_OF_KEYS).order_by(_address.c.key).with_for_update(key_share=True)
+_A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
+_REFRESH = update(_address).where(_OF_KEYS, _address.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
+_START = (
+    update(_recipient)
+    .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.key == bindparam("of_key"))
+    .values(attempts=bindparam("attempt"))
 )
-_ASK = (
-    update(schema.recipient)
-    .where(schema.recipient.c.delivery == bindparam("its"), schema.recipient.c.key == bindparam("whose"))
-    .values(attempts=bindparam("our"))
-)
-_STATE = case(  # who is marked for an attempt, and not asked yet, still waits
+_STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
     (
-        and_(schema.recipient.c.state == Outcome.SENDING, schema.recipient.c.attempts < schema.delivery.c.attempts),
+        and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _delivery.c.attempts),
         literal(Outcome.WAITING.value),
     ),
-    else_=schema.recipient.c.state,
-).label("now_is")
+    else_=_recipient.c.state,
+).label("current")
 _COUNTS = (
-    select(schema.recipient.c.delivery, _STATE, schema.recipient.c.doubt, func.count())
-    .join(schema.delivery, schema.delivery.c.id == schema.recipient.c.delivery)
-    .where(_OF_THOSE)
-    .group_by(schema.recipient.c.delivery, text("now_is"), schema.recipient.c.doubt)
+    select(_recipient.c.delivery, _STATE, _recipient.c.in_doubt, func.count())
+    .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+    .where(_OF_DELIVERIES)
+    .group_by(_recipient.c.delivery, text("current"), _recipient.c.in_doubt)
 )
-_AT_ONCE = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
+_BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
 
 def recipient_key(keys: Keys, address: str) -> str:
-    """The opaque, stable name of the person behind an address.
+    """Return the opaque, stable key of the recipient behind an address.
 
-    Mailboxes and domains are compared without case; telephone numbers by their digits, `00` being as good as `+`.
+    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`.
     """
     plain = address.strip().casefold()
     if "@" not in plain:
@@ -83,53 +80,55 @@ def recipient_key(keys: Keys, address: str) -> str:
 
 
 def store_recipients(
-    connection: Connection, keys: Keys, wanted: Mapping[int, Iterable[str]], lanes: Mapping[int, str], at: int
+    connection: Connection,
+    keys: Keys,
+    addresses: Mapping[int, Iterable[str]],
+    ordering_keys: Mapping[int, str],
+    at: int,
 ) -> None:
-    """Give deliveries their people: those who want to hear now, and whoever an earlier post of the lane was for.
-
-    The addresses of those who want to hear now have been stored before.
+    """Store who receives some deliveries: their own recipients, and those of earlier deliveries of the incident.
 
     Args:
-        connection: The transaction.
-        keys: The installation's.
-        wanted: For each delivery the addresses of those who want to hear now.
-        lanes: The lanes of those deliveries that have others before them.
+        connection: The transaction. `store_addresses` has stored the addresses in it.
+        keys: The installation's keys.
+        addresses: For each delivery the addresses of its own recipients.
+        ordering_keys: The ordering keys of those deliveries that others precede.
         at: The time.
     """
-    people = [
+    rows = [
         {"delivery": delivery, "key": key, "state": Outcome.WAITING}
-        for delivery, addresses in wanted.items()
-        for key in sorted(_by_key(keys, addresses))
+        for delivery, listed in addresses.items()
+        for key in sorted(_by_key(keys, listed))
     ]
-    if people:
-        connection.execute(_ADD_PEOPLE, people)
-    for delivery, lane in lanes.items():
-        _add_who_heard(connection, delivery, lane)
-    those = {"deliveries": list(wanted)}
-    connection.execute(_SUPPRESS, those)
-    nobody = wanted.keys() - set(connection.execute(_TOLD, those).scalars())
-    if nobody:
+    if rows:
+        connection.execute(insert(_recipient), rows)
+    for delivery, ordering_key in ordering_keys.items():
+        _add_earlier_recipients(connection, delivery, ordering_key)
+    deliveries = {"deliveries": list(addresses)}
+    connection.execute(_SUPPRESS, deliveries)
+    empty = addresses.keys() - set(connection.execute(_WITH_WAITING, deliveries).scalars())
+    if empty:
         connection.execute(
-            update(schema.delivery)
-            .where(schema.delivery.c.id.in_(nobody))
+            update(_delivery)
+            .where(_delivery.c.id.in_(empty))
             .values(state=Outcome.SKIPPED, reason="Nobody on this channel's list may be written to.", settled_at=at)
         )
 
 
-def _add_who_heard(connection: Connection, delivery: int, lane: str) -> None:
-    table, earlier, mine = schema.recipient, schema.delivery, schema.recipient.alias("mine")
-    heard = (
-        select(literal(delivery), table.c.key, literal(Outcome.WAITING.value))
+def _add_earlier_recipients(connection: Connection, delivery: int, ordering_key: str) -> None:
+    own = _recipient.alias("own")
+    earlier = (
+        select(literal(delivery), _recipient.c.key, literal(Outcome.WAITING.value))
         .distinct()
-        .join(earlier, earlier.c.id == table.c.delivery)
-        .where(earlier.c.lane == lane, earlier.c.id != delivery)
-        .where(exists().where(schema.address.c.key == table.c.key))
-        .where(~exists().where(mine.c.delivery == delivery, mine.c.key == table.c.key))
+        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+        .where(_delivery.c.ordering_key == ordering_key, _delivery.c.id != delivery)
+        .where(exists().where(_address.c.key == _recipient.c.key))
+        .where(~exists().where(own.c.delivery == delivery, own.c.key == _recipient.c.key))
     )
-    if connection.dialect.name == "postgresql":  # nobody erases them meanwhile
-        keep = select(schema.address.c.key).where(schema.address.c.key.in_(heard.with_only_columns(table.c.key)))
+    if connection.dialect.name == "postgresql":  # keep the addresses from being erased meanwhile
+        keep = select(_address.c.key).where(_address.c.key.in_(earlier.with_only_columns(_recipient.c.key)))
         connection.execute(keep.with_for_update(read=True, key_share=True)).all()
-    connection.execute(insert(table).from_select(["delivery", "key", "state"], heard))
+    connection.execute(insert(_recipient).from_select(["delivery", "key", "state"], earlier))
 
 
 def _by_key(keys: Keys, addresses: Iterable[str]) -> dict[str, str]:
@@ -137,129 +136,125 @@ def _by_key(keys: Keys, addresses: Iterable[str]) -> dict[str, str]:
 
 
 def store_addresses(connection: Connection, keys: Keys, addresses: Iterable[str], at: int) -> None:
-    """Keep these addresses from now on, in the order of their keys: two desks would else wait for each other."""
-    wanted = _by_key(keys, addresses)
-    table, names = schema.address, sorted(wanted)
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
-        known = set(connection.execute(_KNOWN, {"those": some}).scalars())
+    """Store addresses, or refresh their date, in the order of their keys so that no two processes deadlock."""
+    by_key = _by_key(keys, addresses)
+    names = sorted(by_key)
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        known = set(connection.execute(_KNOWN, {"keys": batch}).scalars())
         if known:
-            connection.execute(_KEEP, {"those": list(known), "at": at, "stale": at - _A_DAY})
+            connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
         rows = []
-        for key in some:
+        for key in batch:
             if key not in known:
-                version, sealed = keys.seal(_PURPOSE, wanted[key])
+                version, sealed = keys.seal(_PURPOSE, by_key[key])
                 rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
-        schema.insert_new(connection, table, rows)
+        schema.insert_new(connection, _address, rows)
 
 
 def _waiting() -> Select[Any]:
-    table, known, never = schema.recipient, schema.address, schema.suppression
+    suppressed = _suppression.c.key.is_not(None).label("suppressed")
     return (
-        select(table.c.key, table.c.doubt, known.c.key_version, known.c.sealed, never.c.key.label("never"))
-        .join(known, known.c.key == table.c.key)
-        .outerjoin(never, never.c.key == table.c.key)
-        .where(table.c.delivery == bindparam("its"), table.c.state == Outcome.WAITING)
-        .where(table.c.attempts < bindparam("our"))
-        .order_by(table.c.key)
-        .limit(bindparam("most"))
+        select(_recipient.c.key, _recipient.c.in_doubt, _address.c.key_version, _address.c.sealed, suppressed)
+        .join(_address, _address.c.key == _recipient.c.key)
+        .outerjoin(_suppression, _suppression.c.key == _recipient.c.key)
+        .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.state == Outcome.WAITING)
+        .where(_recipient.c.attempts < bindparam("attempt"))
+        .order_by(_recipient.c.key)
+        .limit(bindparam("count"))
     )
 
 
 _WAITING = _waiting()
 
 
-def next_people(
+def take_recipients(
     connection: Connection, keys: Keys, delivery: int, attempt: int, limit: int, *, hold_doubt: bool
 ) -> tuple[Recipient, ...]:
-    """Mark the next people for an attempt, and decrypt their addresses; nobody twice in one attempt.
+    """Mark the next recipients for an attempt and decrypt their addresses, none twice in one attempt.
 
-    They are `sending` from now on. Who is really being asked is marked by [`ask`][policenotify.journal.recipients.ask].
-
-    Who has been suppressed since is passed over, and so is, where *hold_doubt*, who may have it already.
+    They are `sending` from now on. `start_recipient` marks each before it is sent to. Recipients suppressed meanwhile
+    are passed over, and with *hold_doubt* those in doubt are held.
     """
-    table, some = schema.recipient, {"its": delivery, "our": attempt, "most": limit}
-    people: list[Recipient] = []
-    while not people and (rows := connection.execute(_WAITING, some).all()):
-        marked: dict[Outcome, list[str]] = {Outcome.SUPPRESSED: [], Outcome.HELD: [], Outcome.SENDING: []}
+    values = {"of_delivery": delivery, "attempt": attempt, "count": limit}
+    recipients: list[Recipient] = []
+    while not recipients and (rows := connection.execute(_WAITING, values).all()):
+        by_state: dict[Outcome, list[str]] = {}
         for row in rows:
-            held = Outcome.HELD if row.doubt and hold_doubt else Outcome.SENDING
-            marked[Outcome.SUPPRESSED if row.never else held].append(row.key)
-            if not row.never and held is Outcome.SENDING:
-                people.append(Recipient(key=row.key, address=keys.unseal(_PURPOSE, row.key_version, row.sealed)))
-        for state, them in marked.items():
-            if not them:
-                continue
-            connection.execute(
-                update(table).where(table.c.delivery == delivery, table.c.key.in_(them)).values(state=state)
-            )
-    return tuple(people)
+            held = row.in_doubt and hold_doubt
+            state = Outcome.SUPPRESSED if row.suppressed else Outcome.HELD if held else Outcome.SENDING
+            by_state.setdefault(state, []).append(row.key)
+            if state is Outcome.SENDING:
+                recipients.append(Recipient(key=row.key, address=keys.unseal(_PURPOSE, row.key_version, row.sealed)))
+        for state, marked in by_state.items():
+            of_delivery = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.key.in_(marked))
+            connection.execute(of_delivery.values(state=state))
+    return tuple(recipients)
 
 
-def ask(connection: Connection, delivery: int, attempt: int, person: str) -> None:
-    """Mark that the network is about to be asked for one of the people of an attempt."""
-    connection.execute(_ASK, {"its": delivery, "our": attempt, "whose": person})
+def start_recipient(connection: Connection, delivery: int, attempt: int, key: str) -> None:
+    """Mark that one recipient of an attempt is about to be sent to."""
+    connection.execute(_START, {"of_delivery": delivery, "attempt": attempt, "of_key": key})
 
 
-def release(connection: Connection, delivery: int, attempt: int, *, all_in_doubt: bool) -> None:
-    """Let the people of an interrupted attempt wait again. In doubt is who was being asked, or everybody."""
-    table = schema.recipient
-    marked = update(table).where(table.c.delivery == delivery, table.c.state == Outcome.SENDING)
-    asked = marked if all_in_doubt else marked.where(table.c.attempts == attempt)
-    connection.execute(asked.values(doubt=True))
-    connection.execute(marked.values(state=Outcome.WAITING))
+def release_recipients(connection: Connection, delivery: int, attempt: int, *, all_in_doubt: bool) -> None:
+    """Return the recipients of an interrupted attempt to waiting. Those being sent to, or all, are in doubt."""
+    taken = update(_recipient).where(_recipient.c.delivery == delivery, _recipient.c.state == Outcome.SENDING)
+    started = taken if all_in_doubt else taken.where(_recipient.c.attempts == attempt)
+    connection.execute(started.values(in_doubt=True))
+    connection.execute(taken.values(state=Outcome.WAITING))
 
 
-def suppress(connection: Connection, people: Sequence[str], reason: str, at: int) -> None:
-    """Never write to these people again."""
-    table = schema.suppression
-    if not people:
+def suppress(connection: Connection, recipients: Sequence[str], reason: str, at: int) -> None:
+    """Never write to these recipients again."""
+    if not recipients:
         return
-    known = set(connection.execute(select(table.c.key).where(table.c.key.in_(people))).scalars())
-    rows = [{"key": key, "reason": reason, "at": at} for key in sorted(people) if key not in known]
-    schema.insert_new(connection, table, rows)
+    known = set(connection.execute(select(_suppression.c.key).where(_suppression.c.key.in_(recipients))).scalars())
+    rows = [{"key": key, "reason": reason, "at": at} for key in sorted(recipients) if key not in known]
+    schema.insert_new(connection, _suppression, rows)
 
 
 def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
-    """How many people of each delivery have which outcome; people in doubt count as `unconfirmed`."""
-    found: dict[int, dict[Outcome, int]] = {}
-    those = list(deliveries)
-    for delivery, state, doubt, count in connection.execute(_COUNTS, {"deliveries": those}) if those else ():
-        outcome = Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
-        people = found.setdefault(delivery, {})
-        people[outcome] = people.get(outcome, 0) + count
-    return found
+    """Return how many recipients of each delivery have which outcome. Those in doubt count as `unconfirmed`."""
+    ids = list(deliveries)
+    by_delivery: dict[int, dict[Outcome, int]] = {}
+    for delivery, state, in_doubt, count in connection.execute(_COUNTS, {"deliveries": ids}) if ids else ():
+        outcome = outcome_of(state, in_doubt=in_doubt)
+        outcomes = by_delivery.setdefault(delivery, {})
+        outcomes[outcome] = outcomes.get(outcome, 0) + count
+    return by_delivery
 
 
-def of_people(found: Mapping[Outcome, int]) -> Outcome:
-    """What a mass delivery has come to, from what became of its people."""
+def overall_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
+    """Return the outcome of a delivery from those of its recipients."""
     for outcome in (Outcome.UNCONFIRMED, Outcome.WAITING, Outcome.SENDING):
-        if found.get(outcome):
+        if outcomes.get(outcome):
             return Outcome.WAITING
     for outcome in (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED):
-        if found.get(outcome):
+        if outcomes.get(outcome):
             return outcome
     return Outcome.SKIPPED
 
 
-def erase(connection: Connection, now: int) -> int:
-    """Erase the addresses that nothing needs any more; returns how many."""
-    person, one, said, course = schema.recipient, schema.delivery, schema.publication, schema.incident
-    recent = now - int(KEPT_AFTER.total_seconds() * 1_000_000)
+def erase_addresses(connection: Connection, now: int) -> int:
+    """Erase the addresses that no incident needs any more. Return their number."""
+    publication, incident = schema.publication, schema.incident
+    recent = now - span(KEPT_AFTER)
     needed = (
-        select(person.c.key)
-        .join(one, one.c.id == person.c.delivery)
-        .join(said, said.c.id == one.c.publication)
-        .outerjoin(course, course.c.id == said.c.incident)
+        select(_recipient.c.key)
+        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+        .join(publication, publication.c.id == _delivery.c.publication)
+        .outerjoin(incident, incident.c.id == publication.c.incident)
         .where(
             or_(
-                course.c.course == IncidentStatus.OPEN,
-                func.coalesce(course.c.closed_at, said.c.created_at) > recent,
-                one.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
+                incident.c.status == IncidentStatus.OPEN,
+                func.coalesce(incident.c.closed_at, publication.c.created_at) > recent,
+                _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
             )
         )
     )
-    table = schema.address
-    # Whom another desk is just writing to is passed over, and looked at the next time.
-    gone = select(table.c.key).where(table.c.stored_at <= recent, table.c.key.not_in(needed))
-    return connection.execute(delete(table).where(table.c.key.in_(gone.with_for_update(skip_locked=True)))).rowcount
+    # Addresses that another process is just using are passed over until the next time.
+    old = select(_address.c.key).where(_address.c.stored_at <= recent, _address.c.key.not_in(needed))
+    return connection.execute(
+        delete(_address).where(_address.c.key.in_(old.with_for_update(skip_locked=True)))
+    ).rowcount

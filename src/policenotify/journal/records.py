@@ -1,4 +1,4 @@
-"""What goes into the journal and comes out of it; plain values, free of the SQL toolkit."""
+"""Values that go into the journal and come out of it, without the SQL toolkit."""
 
 from __future__ import annotations
 
@@ -9,61 +9,66 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, Outcome, Target
+from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
 
 LEASE = timedelta(minutes=2)
-"""How long a claimed delivery stays its owner's without a sign of life. No call of a network may take longer."""
+"""How long a claim is valid without a heartbeat. No network call may take longer."""
 
 QUIET = timedelta(minutes=2)
-"""For how long a runner may be silent before it counts as gone; if something waits then, it is an alarm."""
+"""How long a worker may be silent before it counts as gone."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(at: datetime) -> int:
-    """A moment as the journal stores it: whole microseconds since 1970 in UTC."""
+    """Return a time as the journal stores it: microseconds since 1970 in UTC."""
     return (at - _EPOCH) // _MICROSECOND
 
 
 def moment(stored: int) -> datetime:
-    """The moment that the journal stored."""
+    """Return the time that the journal stored."""
     return _EPOCH + stored * _MICROSECOND
 
 
 def span(length: timedelta) -> int:
-    """A length of time as the journal counts it."""
+    """Return an interval as the journal stores it."""
     return length // _MICROSECOND
 
 
-def storable(words: str) -> str:
-    """A network's words as a database takes them: neither half a surrogate pair nor, on PostgreSQL, a NUL.
+def storable(text: str) -> str:
+    """Return a network's text as a database accepts it: no lone surrogate, no NUL (PostgreSQL).
 
-    A result that cannot be written down would leave its delivery to be said again and again.
+    A result that cannot be stored would leave its delivery to be sent again and again.
     """
-    return str(words).replace("\0", "").encode("utf-8", "replace").decode()
+    return str(text).replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def priority(severity: Severity) -> int:
-    """The order of claims: 0 (Extreme) goes first, 4 (Unknown) last."""
+    """Return the order of claims: 0 (Extreme) is first, 4 (Unknown) last."""
     return list(Severity).index(severity)
+
+
+def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
+    """Return the outcome of a delivery. One that waits in doubt is unconfirmed."""
+    return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else Outcome(state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
-    """One delivery about to be journalled.
+    """A delivery to be stored.
 
     Attributes:
-        target: Where it goes, or why it does not.
-        post_key: Names the post for ever.
-        standalone: The wording that reads alone; `None` for a skipped leg.
-        reply: The wording that answers, if there is something to answer.
-        recipients: For a channel with recipients: who wants to hear it now. `None` for other channels.
-        reason: Why its channel cannot be used now, so that it waits without words; empty: it can.
-        remedy: What to do then.
+        target: Where it goes, or why it is skipped.
+        post_key: The post's key.
+        standalone: The standalone wording, or None if it is skipped or not yet rendered.
+        reply: The wording as a reply, if there is a post to reply to.
+        recipients: The addresses on the channel's list, or None if the channel has no recipients.
+        reason: Why the channel cannot be used now, so that the delivery is not yet rendered.
+        remedy: What to do about it.
     """
 
     target: Target
@@ -77,10 +82,9 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPublication:
-    """A publication about to be journalled.
+    """A publication to be stored.
 
     Attributes:
-        id: Its id.
         key: The caller's key.
         digest: Of the message as the caller gave it.
         message: As it was resolved.
@@ -92,7 +96,9 @@ class NewPublication:
         due_at: When the desk will owe the next word; `None`: no more is owed.
         findings: What the checks remarked.
         rules: Versions of what resolved and worded it.
-        deliveries: Its deliveries.
+        posts: The posts, by target.
+        targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
+        recipients: The recipients now, by channel, of those channels that have any.
         pictures: Its pictures, with their bytes.
         skips_without_opening: Channels that skip the end of what certainly never appeared there.
     """
@@ -109,19 +115,49 @@ class NewPublication:
     due_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     rules: Mapping[str, str] = field(default_factory=dict)
-    deliveries: tuple[NewDelivery, ...] = ()
+    posts: tuple[RenderedPost, ...] = ()
+    targets: tuple[Target, ...] = ()
+    recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
+
+    @property
+    def deliveries(self) -> tuple[NewDelivery, ...]:
+        """Its deliveries, one for each post and for each target without one."""
+        return deliveries_of(self.id, self.posts, self.targets, self.recipients)
+
+
+def deliveries_of(
+    publication: str,
+    posts: Iterable[RenderedPost],
+    targets: Iterable[Target],
+    recipients: Mapping[str, tuple[str, ...]],
+) -> tuple[NewDelivery, ...]:
+    """Return the deliveries of a publication, one for each post and for each target without one."""
+    return (
+        *(
+            NewDelivery(
+                target=replace(rendered.target, part=rendered.target.part + number),
+                post_key=post.key,
+                standalone=post,
+                reply=None if number else rendered.reply,
+                recipients=recipients.get(rendered.target.channel),
+            )
+            for rendered in posts
+            for number, post in enumerate((rendered.standalone, *rendered.continuations))
+        ),
+        *(
+            NewDelivery(
+                target=target, post_key=target.post_key(publication), reason=target.problem, remedy=target.remedy
+            )
+            for target in targets
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnrenderedDelivery:
-    """What waits for a channel without words, since that could not be used when it was published.
-
-    Attributes:
-        publication: Whose.
-        channel: Where it goes.
-    """
+    """A delivery not yet rendered, because its channel could not be used when it was published."""
 
     publication: str
     channel: str
@@ -129,34 +165,28 @@ class UnrenderedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
-    """A delivery that is ours until the lease runs out.
+    """A delivery claimed by one process until its lease expires.
 
     Attributes:
-        id: Its id.
-        owner: Who holds it.
-        publication: Whose.
-        incident: Of which incident.
-        channel: Where it goes.
-        account: The account it was worded for.
-        key: Names its post for ever.
-        operation: What is done.
-        severe: It weighs Severe or more.
-        has_recipients: It has recipients.
+        owner: The process that claimed it.
+        account: The account that it was rendered for.
+        key: The post's key.
+        severe: The message's severity is Severe or Extreme.
         in_doubt: An earlier attempt may have succeeded.
-        attempts: How often it was tried before.
-        first_tried_at: When it was first said to the network.
-        last_tried_at: When last.
-        unseen_at: When a look-up first did not find it, since it was last said; `None`: none has looked.
-        clock_steps: By how much the clock had been set in all when these times were read.
-        backoff: How long it was made to wait after its last failure; zero: it has not failed.
-        not_after: Nothing of it is sent after that.
-        standalone: The wording that reads alone.
-        reply: The wording that answers.
-        wording: Which of the two was chosen: `reply`, `standalone`, or empty: not yet, or the network has no replies.
-        request_version: How often the network has asked for another request.
-        request: What was said to the network; `None`: not prepared yet.
-        reply_to: Where the posts to answer have landed: from the opening to the last.
-        target: For an edit or delete: where the post landed.
+        attempts: The number of attempts before.
+        first_tried_at: The time of the first attempt.
+        last_tried_at: The time of the last attempt.
+        unseen_at: The first look-up since the last attempt that did not find the post.
+        clock_steps: The sum of all steps of the clock when these times were read.
+        backoff: The last wait after a failure.
+        not_after: Nothing of it is sent after this time.
+        standalone: The standalone wording.
+        reply: The wording as a reply.
+        wording: The chosen one: `reply`, `standalone`, or empty if none was chosen yet or the network has no replies.
+        request_version: How often the network has required another request.
+        request: The prepared request, if there is one.
+        reply_to: The posts above it in the thread, from the opening on.
+        target: The post to edit or delete.
     """
 
     id: int
@@ -186,7 +216,7 @@ class ClaimedDelivery:
     clock_steps: timedelta = timedelta(0)
 
     def at_steps(self, steps: timedelta) -> ClaimedDelivery:
-        """The same, its times moved as the clock has been set since; tried first when either clock says so."""
+        """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""
         step = steps - self.clock_steps
         if not step:
             return self
@@ -202,20 +232,20 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """What became of an attempt, and so of its delivery.
+    """The result of an attempt, and the delivery's new state.
 
     Attributes:
-        outcome: The delivery's new state; `UNCONFIRMED`: waiting, in doubt.
-        ref: Where the post landed.
-        not_before: When it may be tried again.
-        unseen_at: When a look-up first did not find it, since it was last said.
-        backoff: How long it is made to wait after a failure, from which the next such wait grows.
-        reason: In an officer's words.
+        outcome: The outcome. `UNCONFIRMED` leaves the delivery waiting, in doubt.
+        ref: The post.
+        not_before: The earliest time of the next attempt.
+        unseen_at: The first look-up since the last attempt that did not find the post.
+        backoff: The wait after a failure, from which the next one grows.
+        reason: What happened, for an officer.
         remedy: What to do now.
         code: The network's own code.
-        standalone: The next attempt uses the wording that reads alone.
-        new_request: The next attempt asks for another request.
-        resend_as_post: What could not be edited is said in a post of its own by the next attempt.
+        standalone: The next attempt uses the standalone wording.
+        new_request: The next attempt prepares another request.
+        resend_as_post: The next attempt publishes a new post instead of editing.
     """
 
     outcome: Outcome
@@ -237,14 +267,7 @@ class AttemptResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySummary:
-    """What became of a publication on one channel, in short.
-
-    Attributes:
-        channel: The channel's name.
-        language: BCP 47.
-        outcome: What became of it.
-        ref: Where it landed.
-    """
+    """The outcome of one delivery."""
 
     channel: str
     language: str
@@ -254,14 +277,12 @@ class DeliverySummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicationSummary:
-    """A publication, as a series of messages knows it again.
+    """A publication with the outcomes of its deliveries.
 
     Attributes:
         publication: Its id.
         key: The caller's key.
-        at: When it was journalled.
-        message: The resolved message.
-        deliveries: What became of it.
+        message: The message with all defaults filled in.
     """
 
     publication: str
@@ -271,19 +292,14 @@ class PublicationSummary:
     deliveries: tuple[DeliverySummary, ...]
 
 
-def outcome_of(state: str, *, doubt: bool) -> Outcome:
-    """Return the outcome of a delivery as people read it: one that waits in doubt is unconfirmed."""
-    return Outcome.UNCONFIRMED if doubt and state == Outcome.WAITING else Outcome(state)
-
-
 @dataclass(frozen=True, slots=True)
 class ChannelSummary:
-    """What became of all deliveries of one channel.
+    """The deliveries of one channel.
 
     Attributes:
         name: The channel's name.
-        outcomes: How many came to which outcome; none that no delivery came to.
-        oldest: When the oldest publication that still waits here was published; `None`: nothing waits.
+        outcomes: How many deliveries have which outcome, without zeros.
+        oldest: When the oldest publication that is still pending here was published.
     """
 
     name: str
@@ -293,19 +309,14 @@ class ChannelSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentLine:
-    """An incident as a list shows it.
+    """An incident in a list.
 
     Attributes:
-        id: Its id.
-        category: What it is about.
-        status: Where it stands.
-        headline: What its opening said.
-        place: Where, in short.
-        opened_at: When it was opened.
-        due_at: When the desk owes the next word.
-        exercise: It is an exercise.
-        reminders: Which reminder of that word was raised last; 0: none.
-        reminded_at: When.
+        headline: The opening's headline.
+        place: Commune and street, or what is known of them.
+        due_at: The deadline of the next message.
+        reminders: The level of the last reminder raised for that deadline, or 0.
+        reminded_at: When it was raised.
     """
 
     id: str
@@ -323,7 +334,7 @@ class IncidentLine:
         return self.in_zone(UTC)
 
     def in_zone(self, zone: tzinfo) -> str:
-        """Return the incident in one line, with its time in that zone."""
+        """Return the incident in one line, with its time in *zone*."""
         where = f", {self.place}" if self.place else ""
         return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
 
@@ -343,13 +354,10 @@ def describe_incidents(history: History, open_incidents: Iterable[IncidentLine],
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
-    """A delivery that was taken over twice within one lease.
+    """A delivery that was recovered twice within one lease.
 
     Attributes:
-        delivery: Its id.
-        channel: The channel's name.
-        publication: The publication's id.
-        at: The time of the last such take-over.
+        at: The time of the last recovery.
     """
 
     delivery: int

@@ -1,4 +1,4 @@
-"""What became of an attempt, fenced: only the owner of the very attempt may say."""
+"""Results of attempts. Only the process that owns an attempt may record its result."""
 
 from __future__ import annotations
 
@@ -6,127 +6,108 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from policenotify.channel import Operation, RecipientOutcome
-from policenotify.errors import Blocked
+from policenotify.errors import NotHeld
 from policenotify.journal import schema
-from policenotify.journal.audit import RUNNER, record
-from policenotify.journal.ordering import lock_lane_of, supersede_partial_sends
-from policenotify.journal.queue import change
-from policenotify.journal.rate_limiter import ensure_channel
-from policenotify.journal.recipients import counts, of_people, suppress
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.queue import (
+    NEWER_SENT,
+    cancel_pending,
+    change,
+    is_superseded,
+    lock_key_of,
+    supersede_partial_sends,
+)
+from policenotify.journal.recipients import counts, overall_outcome, suppress
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
 from policenotify.model.history import Outcome
 
-_table, _people, _attempt = schema.delivery, schema.recipient, schema.attempt
-_END = (
+_table, _recipient, _attempt = schema.delivery, schema.recipient, schema.attempt
+_END_ATTEMPT = (
     update(_attempt)
-    .where(_attempt.c.delivery == bindparam("its"), _attempt.c.number == bindparam("our"))
+    .where(_attempt.c.delivery == bindparam("of_delivery"), _attempt.c.number == bindparam("of_attempt"))
     .where(_attempt.c.ended_at.is_(None))
     .values({name: bindparam(name) for name in ("ended_at", "outcome", "reason", "code")})
 )
-_PERSON = (
-    update(_people)
-    .where(_people.c.delivery == bindparam("its"), _people.c.key == bindparam("whose"))
-    .where(_people.c.state == Outcome.SENDING)
+_RECORD_RECIPIENT = (
+    update(_recipient)
+    .where(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.key == bindparam("of_key"))
+    .where(_recipient.c.state == Outcome.SENDING)
+    .values({name: bindparam(name) for name in ("state", "reason", "code")} | {"attempts": bindparam("of_attempt")})
 )
-_TOLD = _PERSON.values({name: bindparam(name) for name in ("state", "reason", "code")} | {"attempts": bindparam("our")})
-_SURE = _TOLD.values(doubt=bindparam("doubt"))
-_LEFT = update(_people).where(
-    _people.c.delivery == bindparam("its"),
-    or_(_people.c.state == Outcome.WAITING, _people.c.state == Outcome.SENDING),
+_RECORD_DOUBT = _RECORD_RECIPIENT.values(in_doubt=bindparam("in_doubt"))
+_UNSETTLED = update(_recipient).where(
+    _recipient.c.delivery == bindparam("of_delivery"),
+    or_(_recipient.c.state == Outcome.WAITING, _recipient.c.state == Outcome.SENDING),
 )
-_WAITS = _LEFT.values(state=Outcome.WAITING)
-_MOST_TOLD = (  # what most of them were told
-    select(_people.c.reason, _people.c.code, func.count())
-    .where(_people.c.delivery == bindparam("its"), _people.c.state.in_(bindparam("states", expanding=True)))
-    .where(_people.c.reason != "")
-    .group_by(_people.c.reason, _people.c.code)
-    .order_by(func.count().desc(), _people.c.reason)
+_RETRY_LATER = _UNSETTLED.values(state=Outcome.WAITING)
+_COMMON_REASON = (
+    select(_recipient.c.reason, _recipient.c.code, func.count())
+    .where(_recipient.c.delivery == bindparam("of_delivery"))
+    .where(_recipient.c.state.in_(bindparam("states", expanding=True)), _recipient.c.reason != "")
+    .group_by(_recipient.c.reason, _recipient.c.code)
+    .order_by(func.count().desc(), _recipient.c.reason)
     .limit(1)
 )
-_WORST = (
+_REMEDIES = (  # the worst outcome first
     ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
     ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
 )
 
 
-def settle(connection: Connection, claimed: ClaimedDelivery, became: AttemptResult, *, now: datetime) -> None:
-    """Write down what became of the attempt, and let the delivery go.
+def record_result(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, *, now: datetime) -> None:
+    """Record the result of an attempt and release the delivery.
 
     Raises:
-        LostLease: The delivery was no longer ours; nothing is changed.
+        LostLease: Another process took the delivery over. Nothing is changed.
     """
-    at, unsure = microseconds(now), became.outcome is Outcome.UNCONFIRMED
-    waits = became.outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
-    new: dict[str, object] = {
-        "state": Outcome.WAITING if waits else became.outcome,
-        "not_before": microseconds(became.not_before) if became.not_before else at,
-        "backoff": span(became.backoff),
+    at, unconfirmed = microseconds(now), result.outcome is Outcome.UNCONFIRMED
+    waits = result.outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
+    columns: dict[str, object] = {
+        "state": Outcome.WAITING if waits else result.outcome,
+        "not_before": microseconds(result.not_before) if result.not_before else at,
+        "backoff": span(result.backoff),
         "owner": None,
         "lease_until": None,
-        "reason": became.reason,
-        "remedy": became.remedy,
-        "code": became.code,
+        "reason": result.reason,
+        "remedy": result.remedy,
+        "code": result.code,
         "settled_at": None if waits else at,
-        "unseen_at": microseconds(became.unseen_at) if became.unseen_at else None,
+        "unseen_at": microseconds(result.unseen_at) if result.unseen_at else None,
     }
-    if became.outcome is not Outcome.REFUSED:  # a refusal says nothing of an earlier attempt that was in doubt
-        new["doubt"] = unsure or became.outcome is Outcome.HELD
-    if became.ref is not None:
-        new["ref"] = became.ref.model_dump_json()
-    if became.standalone:
-        new |= {"request": None, "wording": "standalone"}
-    if became.new_request:
-        new |= {"request": None, "variant": claimed.request_version + 1}
-    if became.resend_as_post:  # what was in doubt was the edit
-        new |= {"request": None, "wording": "", "variant": 0, "operation": Operation.POST, "doubt": False}
-    if became.outcome is Outcome.DELETED:
-        lock_lane_of(connection, claimed.id)
-    change(connection, claimed, **new)
-    if became.outcome is Outcome.DELETED and claimed.target is not None:
-        _withdraw(connection, claimed, now)
-    end_attempt(connection, claimed, became.outcome, became.reason, became.code, at)
-    body = {"outcome": became.outcome, "code": became.code, "attempt": claimed.attempts}
-    record(
-        connection,
-        now,
-        RUNNER,
-        "settled",
-        body,
-        publication=claimed.publication,
-        delivery=claimed.id,
-        channel=claimed.channel,
-    )
+    if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
+        columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD
+    if result.ref is not None:
+        columns["ref"] = result.ref.model_dump_json()
+    if result.standalone:
+        columns |= {"request": None, "wording": "standalone"}
+    if result.new_request:
+        columns |= {"request": None, "request_version": claimed.request_version + 1}
+    if result.resend_as_post:  # the edit was in doubt, the new post is not
+        new_post = {"request": None, "wording": "", "request_version": 0, "operation": Operation.POST}
+        columns |= {**new_post, "in_doubt": False}
+    if result.outcome is Outcome.DELETED:
+        lock_key_of(connection, claimed.id)
+    change(connection, claimed, **columns)
+    if result.outcome is Outcome.DELETED and claimed.target is not None:
+        _mark_target_deleted(connection, claimed, now)
+    identity = {"of_delivery": claimed.id, "of_attempt": claimed.attempts}
+    ended = {"ended_at": at, "outcome": result.outcome, "reason": result.reason, "code": result.code}
+    connection.execute(_END_ATTEMPT, identity | ended)
+    body = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
+    record_delivery(connection, claimed, now, "settled", body)
 
 
-def _withdraw(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
-    """The post that a deletion was about is not out any more."""
+def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
     target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
-    row = connection.execute(select(_table.c.id, _table.c.publication).where(_table.c.id == target)).one()
+    row = connection.execute(select(_table).where(_table.c.id == target)).one()
     connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.DELETED))
-    record(
-        connection,
-        now,
-        RUNNER,
-        "deleted",
-        {"by": claimed.publication},
-        publication=row.publication,
-        delivery=row.id,
-        channel=claimed.channel,
-    )
+    record_delivery(connection, row, now, "deleted", {"by": claimed.publication})
 
 
-def end_attempt(
-    connection: Connection, claimed: ClaimedDelivery, outcome: Outcome, reason: str, code: str, at: int
-) -> None:
-    """Close the attempt's own row, if one is open."""
-    those = {"its": claimed.id, "our": claimed.attempts}
-    connection.execute(_END, {**those, "ended_at": at, "outcome": outcome, "reason": reason, "code": code})
-
-
-def settle_people(
+def record_recipients(
     connection: Connection,
     claimed: ClaimedDelivery,
     outcomes: Iterable[RecipientOutcome],
@@ -135,113 +116,120 @@ def settle_people(
     hold_doubt: bool,
     lease: timedelta,
 ) -> None:
-    """Write down what became of some people, and keep the delivery a while longer.
+    """Record the outcomes of some recipients and renew the lease.
 
     Raises:
-        LostLease: The delivery was no longer ours; nothing is changed.
+        LostLease: Another process took the delivery over. Nothing is changed.
     """
     at = microseconds(now)
     change(connection, claimed, lease_until=at + span(lease))
     gone = []
-    for one in outcomes:
+    for outcome in outcomes:
         state = {
             "posted": Outcome.POSTED,
             "refused": Outcome.REFUSED,
             "unavailable": Outcome.WAITING,
             "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
-        }[one.outcome]
-        said = {"reason": storable(one.reason), "code": storable(one.code)}
-        told = {"its": claimed.id, "our": claimed.attempts, "whose": one.key, "state": state, **said}
-        if one.outcome in {"refused", "unavailable"}:  # that says nothing of an earlier attempt that was in doubt
-            connection.execute(_TOLD, told)
+        }[outcome.outcome]
+        values = {
+            "of_delivery": claimed.id,
+            "of_attempt": claimed.attempts,
+            "of_key": outcome.key,
+            "state": state,
+            "reason": storable(outcome.reason),
+            "code": storable(outcome.code),
+        }
+        if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
+            connection.execute(_RECORD_RECIPIENT, values)
         else:
-            connection.execute(_SURE, {**told, "doubt": one.outcome == "unconfirmed"})
-        if one.gone:
-            gone.append(one.key)
+            connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome.outcome == "unconfirmed"})
+        if outcome.gone:
+            gone.append(outcome.key)
     suppress(connection, gone, "The mailbox does not exist, or wants no more.", at)
 
 
-def block(connection: Connection, channel: str, error: Blocked, *, now: datetime) -> bool:
-    """Let nothing more out on a channel until a person acts; returns whether that is news."""
-    table, at = schema.channel, microseconds(now)
-    said = {name: storable(getattr(error, name)) for name in ("reason", "remedy", "code")}
-    ensure_channel(connection, channel)
-    news = connection.execute(
-        update(table).where(table.c.name == channel, table.c.blocked_at.is_(None)).values(blocked_at=at, **said)
-    ).rowcount
-    if news:
-        body = {name: said[name] for name in ("reason", "code")}
-        record(connection, now, RUNNER, "blocked", body, channel=channel)
-    return bool(news)
-
-
-def unblock(connection: Connection, channel: str, actor: str, *, now: datetime) -> bool:
-    """Let a channel go on; returns whether it was blocked or paused."""
-    table = schema.channel
-    changed = connection.execute(
-        update(table)
-        .where(table.c.name == channel, or_(table.c.blocked_at.is_not(None), table.c.paused_until.is_not(None)))
-        .values(blocked_at=None, paused_until=None, reason="", remedy="", code="")
-    ).rowcount
-    if changed:
-        record(connection, now, actor, "resumed", {}, channel=channel)
-    return bool(changed)
-
-
-def pause(connection: Connection, channel: str, until: datetime) -> None:
-    """The network asked the account to wait."""
-    table, at = schema.channel, microseconds(until)
-    ensure_channel(connection, channel)
-    connection.execute(
-        update(table)
-        .where(table.c.name == channel, or_(table.c.paused_until.is_(None), table.c.paused_until < at))
-        .values(paused_until=at)
-    )
-
-
-def settle_mass(
-    connection: Connection, claimed: ClaimedDelivery, became: AttemptResult, *, now: datetime
+def record_bulk_result(
+    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, *, now: datetime
 ) -> Mapping[Outcome, int]:
-    """Write down what a mass delivery has come to, from what became of its people; returns how many have which.
+    """Record the result of a delivery with recipients. Return how many of them have which outcome.
 
     Raises:
-        LostLease: The delivery was no longer ours; nothing is changed.
+        LostLease: Another process took the delivery over. Nothing is changed.
     """
-    lane = lock_lane_of(connection, claimed.id)
-    its = {"its": claimed.id}
-    if became.outcome in {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}:
-        connection.execute(_LEFT.where(_people.c.doubt).values(state=Outcome.HELD), its)
-        connection.execute(_LEFT.values(state=became.outcome, reason=became.reason, code=became.code), its)
+    ordering_key = lock_key_of(connection, claimed.id)
+    identity = {"of_delivery": claimed.id}
+    if result.outcome in {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}:
+        connection.execute(_UNSETTLED.where(_recipient.c.in_doubt).values(state=Outcome.HELD), identity)
+        final = _UNSETTLED.values(state=result.outcome, reason=result.reason, code=result.code)
+        connection.execute(final, identity)
     else:
-        connection.execute(_WAITS, its)
-    people = counts(connection, [claimed.id]).get(claimed.id, {})
-    total = of_people(people)
-    told = _told(connection, claimed, became, people)
-    settle(connection, claimed, told if total is Outcome.WAITING else _over(told, total), now=now)
-    supersede_partial_sends(connection, lane, microseconds(now))
-    return people
+        connection.execute(_RETRY_LATER, identity)
+    recipients = counts(connection, [claimed.id]).get(claimed.id, {})
+    overall = overall_outcome(recipients)
+    result = _with_reason(connection, claimed, result, recipients)
+    if overall is not Outcome.WAITING:
+        result = replace(result, outcome=overall, not_before=None)
+    record_result(connection, claimed, result, now=now)
+    supersede_partial_sends(connection, ordering_key, microseconds(now))
+    return recipients
 
 
-def _over(told: AttemptResult, total: Outcome) -> AttemptResult:
-    return replace(told, outcome=total, not_before=None)
-
-
-def _told(
-    connection: Connection, claimed: ClaimedDelivery, became: AttemptResult, people: Mapping[Outcome, int]
+def _with_reason(
+    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, recipients: Mapping[Outcome, int]
 ) -> AttemptResult:
-    """The settlement with a word for those who fared worst, where it has none of its own."""
-    everybody = sum(people.values())
-    if (held := people.get(Outcome.HELD, 0)) and became.outcome is not Outcome.HELD:
-        unsure = f"{held} of {everybody} may or may not have it, and the network cannot be asked."
-        waits = became.reason if people.get(Outcome.WAITING) else ""
+    """Fill in reason and remedy from the most frequent recipient failure if the result has none."""
+    total = sum(recipients.values())
+    if (held := recipients.get(Outcome.HELD, 0)) and result.outcome is not Outcome.HELD:
+        reason = f"{held} of {total} may or may not have it, and the network cannot be asked."
+        if recipients.get(Outcome.WAITING) and result.reason:
+            reason = f"{result.reason} {reason}"
         remedy = f"Ask on {claimed.channel!r} whether they have it, then: policenotify resolve {claimed.id}"
-        return replace(became, reason=f"{waits} {unsure}".lstrip(), remedy=remedy)
-    if became.reason:
-        return became
-    for states, remedy in _WORST:
-        if not any(people.get(state) for state in states):
+        return replace(result, reason=reason, remedy=remedy)
+    if result.reason:
+        return result
+    for states, remedy in _REMEDIES:
+        if not any(recipients.get(state) for state in states):
             continue
-        if row := connection.execute(_MOST_TOLD, {"its": claimed.id, "states": states}).first():
+        if row := connection.execute(_COMMON_REASON, {"of_delivery": claimed.id, "states": states}).first():
             reason, code, count = row
-            return replace(became, reason=f"{count} of {everybody}: {reason}", code=code, remedy=remedy)
-    return became
+            return replace(result, reason=f"{count} of {total}: {reason}", code=code, remedy=remedy)
+    return result
+
+
+def resolve_held(connection: Connection, delivery: int, actor: str, *, posted: bool, now: datetime) -> Outcome:
+    """Settle a held delivery, or its held recipients, by a person's decision; see `Deliveries.resolve`."""
+    held = or_(
+        _table.c.state == Outcome.HELD,
+        exists().where(_recipient.c.delivery == _table.c.id, _recipient.c.state == Outcome.HELD),
+    )
+    lock_key_of(connection, delivery)
+    row = connection.execute(select(_table).where(_table.c.id == delivery, held)).first()
+    if row is None:
+        state = connection.execute(select(_table.c.state).where(_table.c.id == delivery)).scalar()
+        raise NotHeld(delivery, outcome=state or "")
+    at = microseconds(now)
+    outcome = Outcome.POSTED if posted else Outcome.WAITING
+    connection.execute(
+        update(_recipient)
+        .where(_recipient.c.delivery == delivery, _recipient.c.state == Outcome.HELD)
+        .values(state=outcome, in_doubt=False)
+    )
+    # Other recipients may still wait, or may be sent to just now by the process that claimed the delivery.
+    others_wait = row.has_recipients and row.state in {Outcome.WAITING, Outcome.SENDING}
+    columns: dict[str, object] = {
+        "state": outcome,
+        "in_doubt": False,
+        "not_before": at,
+        "settled_at": at if posted else None,
+        "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
+        "remedy": "",
+        "code": "",
+    }
+    if others_wait:
+        columns = {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
+    connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
+    record_delivery(connection, row, now, "resolved", {"posted": posted}, actor=actor)
+    if posted or others_wait or row.operation != Operation.POST or not is_superseded(connection, row):
+        return outcome
+    cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
+    return Outcome.SUPERSEDED

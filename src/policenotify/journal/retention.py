@@ -1,113 +1,150 @@
-"""What is old and over is forgotten: its words and its people go, that it was said and by whom stays."""
+"""Purge old publications: their text and recipients are erased, what was published when and by whom is kept."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from policenotify.journal import audit, schema
+from policenotify.errors import JournalError
+from policenotify.journal import audit, recipients, schema
+from policenotify.journal.engine import BUSY, explain
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds
-from policenotify.journal.tombstones import counted_not, counts_left, what_is_left, whole
+from policenotify.journal.tombstones import (
+    Selection,
+    counts_to_store,
+    has_recipients_stored,
+    is_about,
+    is_whole,
+    tombstone,
+)
+from policenotify.journal.transactions import Transactions
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 
-if TYPE_CHECKING:
-    from policenotify.journal.archive import Records
-
-_PAGE = 20  # courses in one transaction: a desk that wants to publish waits some milliseconds, not seconds
-_PEOPLE = 2_000  # people in one transaction
-_PICTURES = 10  # likewise; what is erased is overwritten, and a picture is large
-_MESSAGES = 500  # read at once
-_UNCOMMITTED = 1_000  # numbers of events that may have been given to transactions which had not ended yet
+_PAGE = 20  # threads in one transaction, so that publishing waits for milliseconds only
+_RECIPIENTS = 2_000  # rows in one transaction
+_PICTURES = 10  # rows in one transaction; erased images are overwritten, and they are large
+_MESSAGES = 500  # rows read at once
+_UNCOMMITTED = 1_000  # event numbers that transactions still open may have been given
 
 _PICTURE = re.compile(r'"digest"\s*:\s*"([0-9a-f]{64})"')
 
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
-_incident, _said, _delivery, _people = schema.incident, schema.publication, schema.delivery, schema.recipient
-_part = _said.alias("part")  # the publications of a course
+_incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
+_part = _publication.alias("part")  # the publications of a thread: an incident, or a message with its corrections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
-    """How much was forgotten, or would be.
+    """How much was purged, or would be.
 
     Attributes:
         incidents: Closed incidents.
-        messages: Messages outside incidents with what sets them right, and drafts that a check refused.
+        messages: Messages outside incidents with their corrections, and drafts that a check refused.
         publications: All publications of both.
-        deliveries: Their posts and mails.
-        people: Recipients of their mails.
-        events: Events whose bodies are forgotten.
-        pictures: Pictures that no message shows any more.
-        left: Incidents and messages old enough that are kept: something of them is still to be sent, or is held.
+        deliveries: Their deliveries.
+        recipients: Their recipients.
+        events: Events whose bodies are erased.
+        pictures: Images that no message contains any more.
+        kept: Incidents and messages that are old enough but have a delivery that is pending or held.
     """
 
     incidents: int = 0
     messages: int = 0
     publications: int = 0
     deliveries: int = 0
-    people: int = 0
+    recipients: int = 0
     events: int = 0
     pictures: int = 0
-    left: int = 0
+    kept: int = 0
 
     @property
-    def nothing(self) -> bool:
-        """There is nothing to forget."""
+    def is_empty(self) -> bool:
+        """Whether there is nothing to purge."""
         return not (self.publications or self.pictures)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be forgotten.
+class Retention:
+    """Purging, and erasing addresses."""
 
-    Attributes:
-        before: What was over by then, in the journal's time.
-        category: Only that category.
-    """
+    def __init__(self, journal: Transactions, engine: Engine) -> None:
+        self._journal = journal
+        self._engine = engine
 
-    before: int
-    category: str | None = None
+    def erase_addresses(self) -> int:
+        """Erase the addresses that no incident needs any more. Return their number."""
+        with self._journal.write() as connection:
+            return recipients.erase_addresses(connection, microseconds(self._journal.now()))
+
+    def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
+        """Erase text and recipients of everything that was over by *before*.
+
+        Purged are closed incidents whose publications are all that old, messages outside incidents, and drafts that a
+        check refused, but nothing with a delivery that is pending or held. What was published, when and by whom is
+        kept. Event bodies are erased with their salts: the seals, which chain the commitments, still verify. Each
+        transaction is short.
+
+        Args:
+            before: The latest time at which all of it must have been published and closed.
+            actor: Who purges.
+            category: Only that category; all if None.
+            dry_run: Only count.
+        """
+        journal = self._journal
+        selection = Selection(before=microseconds(before), category=category)
+        with journal.read() as connection:
+            planned = _plan(connection, selection)
+        if dry_run or planned.is_empty:
+            return planned
+        body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
+        with journal.write() as connection:
+            audit.record(connection, journal.now(), actor, "purge_begun", body)
+        with journal.write() as connection:
+            audit.seal(connection, journal.keys, journal.now())  # proves each body against its commitment once more
+        done: Counter[str] = Counter(kept=planned.kept)
+        for kind in _CONDITIONS:
+            after = ""
+            while True:
+                with journal.read() as connection:
+                    page = _page(connection, kind, selection, after)
+                if not page:
+                    break
+                after = page[-1]
+                done["recipients"] += _purge_recipients(journal, kind, page)
+                with journal.write() as connection:
+                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now()))
+        done["pictures"] = _purge_pictures(journal)
+        self.erase_addresses()
+        purged = Purged(**done)
+        with journal.write() as connection:
+            audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
+        return purged
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give erased space back to the disk. Return the size in bytes before and after.
+
+        Raises:
+            JournalError: Other processes use the journal for longer than this may wait.
+        """
+        engine = self._engine
+        try:
+            return _vacuum_file(engine) if engine.dialect.name == "sqlite" else _vacuum_server(engine)
+        except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+            raise JournalError(
+                f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. "
+                "Try again later."
+            ) from error
 
 
-def purge(journal: Records, before: datetime, actor: str, *, category: str | None, dry_run: bool) -> Purged:
-    """Forget what was over by *before*; see [`Journal.purge`][policenotify.journal.journal.Journal.purge]."""
-    wanted = Wanted(before=microseconds(before), category=category)
-    with journal.read() as connection:
-        planned = _planned(connection, wanted)
-    if dry_run or planned.nothing:
-        return planned
-    said: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
-    journal.record(actor, "purge_begun", said)
-    journal.seal()  # proves each body against its commitment a last time
-    done: Counter[str] = Counter(left=planned.left)
-    for kind in _DUE:
-        after = ""
-        while True:
-            with journal.read() as connection:
-                page = _page(connection, kind, wanted, after)
-            if not page:
-                break
-            after = page[-1]
-            done["people"] += _forget_people(journal, kind, page)
-            with journal.write() as connection:
-                done.update(_forget(connection, journal.keys, kind, wanted, page, journal.now()))
-    done["pictures"] = _forget_pictures(journal)
-    journal.erase_addresses()
-    purged = Purged(**done)
-    counts = {name: getattr(purged, name) for name in purged.__slots__}
-    journal.record(actor, "purged", {**said, **counts})
-    return purged
-
-
-# --- what is due
+# --- selecting threads
 
 
 def _of_incident() -> ColumnElement[bool]:
@@ -115,189 +152,228 @@ def _of_incident() -> ColumnElement[bool]:
 
 
 def _of_message() -> ColumnElement[bool]:
-    sets_right = and_(_part.c.corrects == _said.c.id, _part.c.incident.is_(None), _part.c.state == "published")
-    return or_(_part.c.id == _said.c.id, and_(sets_right, _said.c.state == "published"))
+    corrects = and_(_part.c.corrects == _publication.c.id, _part.c.incident.is_(None), _part.c.state == "published")
+    return or_(_part.c.id == _publication.c.id, and_(corrects, _publication.c.state == "published"))
 
 
-def _over(course: ColumnElement[bool], wanted: Wanted) -> ColumnElement[bool]:
-    """All of a course is old enough, and not yet forgotten."""
-    young = exists().where(course, _part.c.created_at > wanted.before)
-    return and_(~young, exists().where(course, whole(_part)))
+def _is_old(in_thread: ColumnElement[bool], selection: Selection) -> ColumnElement[bool]:
+    """Return the condition that all of a thread is old enough, and some of it not yet purged."""
+    young = exists().where(in_thread, _part.c.created_at > selection.before)
+    return and_(~young, exists().where(in_thread, is_whole(_part)))
 
 
-def _busy(course: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Something of a course is still to be sent, or is held for a person."""
-    person = exists().where(_people.c.delivery == _delivery.c.id, _people.c.state.in_(_UNSETTLED))
-    return exists().where(course, _delivery.c.publication == _part.c.id, or_(_delivery.c.state.in_(_UNSETTLED), person))
+def _is_busy(in_thread: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a thread has a delivery that is pending or held."""
+    recipient = exists().where(_recipient.c.delivery == _delivery.c.id, _recipient.c.state.in_(_UNSETTLED))
+    unsettled = or_(_delivery.c.state.in_(_UNSETTLED), recipient)
+    return exists().where(in_thread, _delivery.c.publication == _part.c.id, unsettled)
 
 
-def _incidents(wanted: Wanted) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
-    over = [
-        _incident.c.course != IncidentStatus.OPEN,
-        _incident.c.closed_at <= wanted.before,
-        _over(_of_incident(), wanted),
+def _incidents(selection: Selection) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
+    conditions = [
+        _incident.c.status != IncidentStatus.OPEN,
+        _incident.c.closed_at <= selection.before,
+        _is_old(_of_incident(), selection),
     ]
-    if wanted.category is not None:
-        over.append(_incident.c.category == wanted.category)
-    return _incident.c.id, and_(*over), _busy(_of_incident())
+    if selection.category is not None:
+        conditions.append(_incident.c.category == selection.category)
+    return _incident.c.id, and_(*conditions), _is_busy(_of_incident())
 
 
-def _messages(wanted: Wanted) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
-    first = or_(_said.c.state != "published", _said.c.stage == Stage.STANDALONE)
-    over = [_said.c.incident.is_(None), first, _over(_of_message(), wanted)]
-    if wanted.category is not None:
-        over.append(about(wanted.category))
-    return _said.c.id, and_(*over), _busy(_of_message())
+def _messages(selection: Selection) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
+    first = or_(_publication.c.state != "published", _publication.c.stage == Stage.STANDALONE)
+    conditions = [_publication.c.incident.is_(None), first, _is_old(_of_message(), selection)]
+    if selection.category is not None:
+        conditions.append(is_about(selection.category))
+    return _publication.c.id, and_(*conditions), _is_busy(_of_message())
 
 
-_DUE = {"incidents": _incidents, "messages": _messages}
-_COURSE = {"incidents": _of_incident, "messages": _of_message}
+_CONDITIONS = {"incidents": _incidents, "messages": _messages}
+_IN_THREAD = {"incidents": _of_incident, "messages": _of_message}
 
 
-def about(category: str) -> ColumnElement[bool]:
-    """Whether a publication is about a category; within a text the quotes of its JSON would be escaped."""
-    return _said.c.message.contains(f'"category":"{category}"', autoescape=True)
-
-
-def _page(connection: Connection, kind: str, wanted: Wanted, after: str) -> list[str]:
-    """The next courses that are due, by their ids."""
-    key, over, busy = _DUE[kind](wanted)
-    query = select(key).where(over, ~busy, key > after).order_by(key).limit(_PAGE)
-    return [str(one) for one in connection.execute(query).scalars()]
+def _page(connection: Connection, kind: str, selection: Selection, after: str) -> list[str]:
+    """Return the ids of the next threads to purge."""
+    key, old, busy = _CONDITIONS[kind](selection)
+    query = select(key).where(old, ~busy, key > after).order_by(key).limit(_PAGE)
+    return [str(thread) for thread in connection.execute(query).scalars()]
 
 
 def _parts(kind: str, page: Sequence[str]) -> Any:  # noqa: ANN401 - a query of the toolkit's own long type
-    """The ids of the publications of some courses, as a subquery."""
-    key = _incident.c.id if kind == "incidents" else _said.c.id
-    return select(_part.c.id).select_from(_part).join(key.table, _COURSE[kind]()).where(key.in_(page))
+    """Return the query for the ids of the publications of some threads."""
+    key = _incident.c.id if kind == "incidents" else _publication.c.id
+    return select(_part.c.id).select_from(_part).join(key.table, _IN_THREAD[kind]()).where(key.in_(page))
 
 
-def _planned(connection: Connection, wanted: Wanted) -> Purged:
-    found: Counter[str] = Counter()
-    going: set[str] = set()
-    for kind, due in _DUE.items():
-        key, over, busy = due(wanted)
-        found["left"] += connection.execute(select(func.count(key)).where(over, busy)).scalar_one()
+def _plan(connection: Connection, selection: Selection) -> Purged:
+    planned: Counter[str] = Counter()
+    ids: set[str] = set()
+    event = schema.event
+    for kind, conditions in _CONDITIONS.items():
+        key, old, busy = conditions(selection)
+        planned["kept"] += connection.execute(select(func.count(key)).where(old, busy)).scalar_one()
         after = ""
-        while page := _page(connection, kind, wanted, after):
+        while page := _page(connection, kind, selection, after):
             after, parts = page[-1], _parts(kind, page)
-            mine = list(connection.execute(parts.where(whole(_part))).scalars())
-            going.update(mine)
-            found[kind] += len(page)
-            found["publications"] += len(mine)
-            found["deliveries"] += _count(connection, _delivery.c.id, _delivery.c.publication.in_(parts))
-            of_them = select(_delivery.c.id).where(_delivery.c.publication.in_(parts))
-            found["people"] += _count(connection, _people.c.key, _people.c.delivery.in_(of_them))
-            event = schema.event
-            found["events"] += _count(connection, event.c.id, event.c.publication.in_(parts), event.c.body != "")
-    found["pictures"] = len(_unused(connection, going))
-    return Purged(**found)
+            publications = list(connection.execute(parts.where(is_whole(_part))).scalars())
+            ids.update(publications)
+            deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(parts))
+            counted = {
+                "deliveries": select(func.count()).select_from(deliveries.subquery()),
+                "recipients": select(func.count(_recipient.c.key)).where(_recipient.c.delivery.in_(deliveries)),
+                "events": select(func.count(event.c.id)).where(event.c.publication.in_(parts), event.c.body != ""),
+            }
+            planned.update({name: connection.execute(query).scalar_one() for name, query in counted.items()})
+            planned.update({kind: len(page), "publications": len(publications)})
+    planned["pictures"] = len(_unused_pictures(connection, ids))
+    return Purged(**planned)
 
 
-def _count(connection: Connection, what: Any, *where: ColumnElement[bool]) -> int:  # noqa: ANN401 - any column
-    return int(connection.execute(select(func.count(what)).where(*where)).scalar_one())
+# --- recipients
 
 
-# --- people
-
-
-def _forget_people(journal: Records, kind: str, page: Sequence[str]) -> int:
-    """Forget who the mails of some courses went to; how many had which outcome stays with the delivery."""
+def _purge_recipients(journal: Transactions, kind: str, page: Sequence[str]) -> int:
+    """Erase the recipients of some threads. How many had which outcome is kept with the delivery."""
+    of_threads = and_(_delivery.c.publication.in_(_parts(kind, page)), _delivery.c.has_recipients)
     with journal.read() as connection:
-        query = select(_delivery.c.id).where(_delivery.c.publication.in_(_parts(kind, page)), _delivery.c.mass)
-        deliveries = list(connection.execute(query).scalars())
-    gone = 0
-    for one in deliveries:
-        while some := _forget_some(journal, one):
-            gone += some
-    return gone
+        deliveries = list(connection.execute(select(_delivery.c.id).where(of_threads)).scalars())
+    purged = 0
+    for delivery in deliveries:
+        while count := _purge_some_recipients(journal, delivery):
+            purged += count
+    return purged
 
 
-def _forget_some(journal: Records, one: int) -> int:
+def _purge_some_recipients(journal: Transactions, delivery: int) -> int:
+    of_delivery = _recipient.c.delivery == delivery
     with journal.write() as connection:
-        keys = select(_people.c.key).where(_people.c.delivery == one).order_by(_people.c.key).limit(_PEOPLE)
-        if not (some := connection.execute(keys).scalars().all()):
+        query = select(_recipient.c.key).where(of_delivery).order_by(_recipient.c.key).limit(_RECIPIENTS)
+        if not (keys := connection.execute(query).scalars().all()):
             return 0
-        states = select(_people.c.state, func.count()).where(_people.c.delivery == one).group_by(_people.c.state)
+        states = select(_recipient.c.state, func.count()).where(of_delivery).group_by(_recipient.c.state)
         counts: dict[Outcome, int] = {Outcome(state): count for state, count in connection.execute(states)}
-        uncounted = update(_delivery).where(_delivery.c.id == one, counted_not())
-        connection.execute(uncounted.values(request=counts_left(counts)))
-        connection.execute(delete(_people).where(_people.c.delivery == one, _people.c.key <= some[-1]))
-        return len(some)
+        uncounted = update(_delivery).where(_delivery.c.id == delivery, has_recipients_stored())
+        connection.execute(uncounted.values(request=counts_to_store(counts)))
+        connection.execute(delete(_recipient).where(of_delivery, _recipient.c.key <= keys[-1]))
+        return len(keys)
 
 
-# --- words
+# --- text
 
 
-def _forget(
-    connection: Connection, keys: Keys, kind: str, wanted: Wanted, page: Sequence[str], now: datetime
+def _purge_text(
+    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime
 ) -> Counter[str]:
-    """Forget the words of some courses, unless another desk has gone on with one meanwhile."""
-    key, over, busy = _DUE[kind](wanted)
-    # A desk may just be going on with one. Who waited for a lock sees all of it only with the next statement.
+    """Erase the text of some threads, except those to which something was published meanwhile."""
+    key, old, busy = _CONDITIONS[kind](selection)
+    # After waiting for a lock, only the next statement sees what the other process has published.
     connection.execute(select(key).where(key.in_(page)).order_by(key).with_for_update()).all()
-    courses = [str(one) for one in connection.execute(select(key).where(over, ~busy, key.in_(page))).scalars()]
-    parts = _parts(kind, courses)
-    ids = set(connection.execute(parts).scalars())
-    rows = connection.execute(select(_said).where(_said.c.id.in_(ids), whole())).all()
+    threads = [str(thread) for thread in connection.execute(select(key).where(old, ~busy, key.in_(page))).scalars()]
+    ids = set(connection.execute(_parts(kind, threads)).scalars())
+    rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
     for row in rows:
-        connection.execute(update(_said).where(_said.c.id == row.id).values(**what_is_left(row, keys, now)))
+        of_row = update(_publication).where(_publication.c.id == row.id)
+        connection.execute(of_row.values(**tombstone(row, keys, now)))
     of_them = _delivery.c.publication.in_(ids)
     deliveries = connection.execute(
         update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
     )
-    connection.execute(update(_delivery).where(of_them, counted_not()).values(request=None))
-    tries = schema.attempt
-    mine = select(_delivery.c.id).where(of_them)
-    connection.execute(update(tries).where(tries.c.delivery.in_(mine)).values(reason=""))
+    connection.execute(update(_delivery).where(of_them, has_recipients_stored()).values(request=None))
+    attempt = schema.attempt
+    own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
+    connection.execute(update(attempt).where(own).values(reason=""))
     return Counter(
         {
-            kind: len(courses),
+            kind: len(threads),
             "publications": len(rows),
             "deliveries": deliveries.rowcount,
-            "events": _forget_bodies(connection, ids),
+            "events": _purge_bodies(connection, ids),
         }
     )
 
 
-def _forget_bodies(connection: Connection, publications: Iterable[str]) -> int:
-    """Forget what events said of some publications. Their commitments, which the seals chain, stay."""
+def _purge_bodies(connection: Connection, publications: Iterable[str]) -> int:
+    """Erase the bodies of events. Their commitments, which the seals chain, are kept."""
     event = schema.event
-    told = update(event).where(event.c.publication.in_(publications), event.c.body != "")
-    return connection.execute(told.values(body="", salt="")).rowcount
+    with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
+    return connection.execute(with_body.values(body="", salt="")).rowcount
 
 
-# --- pictures
+# --- images
 
 
-def _unused(connection: Connection, going: Iterable[str] = ()) -> set[str]:
-    """The pictures that no message shows but those that are going."""
+def _unused_pictures(connection: Connection, purged: Iterable[str] = ()) -> set[str]:
+    """Return the images that no message contains except those that are being purged."""
     unused = set(connection.execute(select(schema.blob.c.digest)).scalars())
-    without, after = frozenset(going), ""
+    ignored, after = frozenset(purged), ""
     while unused:
-        query = select(_said.c.id, _said.c.message).where(_said.c.id > after, whole())
-        rows = connection.execute(query.order_by(_said.c.id).limit(_MESSAGES)).all()
+        query = select(_publication.c.id, _publication.c.message).where(_publication.c.id > after, is_whole())
+        rows = connection.execute(query.order_by(_publication.c.id).limit(_MESSAGES)).all()
         if not rows:
             break
         after = rows[-1].id
-        unused.difference_update(*(_PICTURE.findall(row.message) for row in rows if row.id not in without))
+        unused.difference_update(*(_PICTURE.findall(row.message) for row in rows if row.id not in ignored))
     return unused
 
 
-def _forget_pictures(journal: Records) -> int:
+def _purge_pictures(journal: Transactions) -> int:
     with journal.read() as connection:
         last = audit.newest_event(connection)
-        unused = sorted(_unused(connection))
-    gone, blob = 0, schema.blob
+        unused = sorted(_unused_pictures(connection))
+    purged, blob = 0, schema.blob
     for start in range(0, len(unused), _PICTURES):
         with journal.write() as connection:
-            some = set(unused[start : start + _PICTURES]) - _shown_since(connection, last - _UNCOMMITTED)
-            gone += connection.execute(delete(blob).where(blob.c.digest.in_(some))).rowcount
-    return gone
+            batch = set(unused[start : start + _PICTURES]) - _published_since(connection, last - _UNCOMMITTED)
+            purged += connection.execute(delete(blob).where(blob.c.digest.in_(batch))).rowcount
+    return purged
 
 
-def _shown_since(connection: Connection, event: int) -> set[str]:
-    """The pictures of what was published since an event."""
-    query = select(_said.c.message).join(schema.event, schema.event.c.publication == _said.c.id)
-    texts = connection.execute(query.where(schema.event.c.id > event)).scalars()
-    return {one for text in texts for one in _PICTURE.findall(text)}
+def _published_since(connection: Connection, event: int) -> set[str]:
+    """Return the images of publications since an event."""
+    query = select(_publication.c.message).join(schema.event, schema.event.c.publication == _publication.c.id)
+    messages = connection.execute(query.where(schema.event.c.id > event)).scalars()
+    return {digest for message in messages for digest in _PICTURE.findall(message)}
+
+
+# --- space
+
+
+def _vacuum_file(engine: Engine) -> tuple[int, int]:
+    pooled = engine.raw_connection()  # VACUUM runs outside transactions, and the engine begins one by itself
+    try:
+        cursor = pooled.cursor()
+
+        def ask(statement: str) -> int:
+            [answer, *_] = cursor.execute(statement).fetchone()
+            return int(answer)
+
+        before = ask("PRAGMA page_count") * ask("PRAGMA page_size")
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA optimize").fetchall()
+        # The write-ahead log holds the old pages until it is truncated (sqlite.org/pragma.html, wal_checkpoint).
+        if ask("PRAGMA wal_checkpoint(TRUNCATE)"):
+            raise JournalError(
+                "The journal was vacuumed, but another process is still reading it: erased data may still be in the "
+                "file that ends in -wal. Try again when no other process uses the journal."
+            )
+        return before, ask("PRAGMA page_count") * ask("PRAGMA page_size")
+    finally:
+        pooled.close()
+
+
+def _vacuum_server(engine: Engine) -> tuple[int, int]:
+    # Not FULL: that would lock all processes out while it copies the tables.
+    names = [table.name for table in schema.metadata.sorted_tables]
+    size = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(string_to_array('{}', ',')) AS name"
+    size = size.format(",".join(names))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"SET lock_timeout = '{BUSY}s'")
+        connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
+        try:
+            before = connection.exec_driver_sql(size).scalar_one()
+            for name in names:
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
+            return int(before), int(connection.exec_driver_sql(size).scalar_one())
+        finally:
+            for setting in ("lock_timeout", "statement_timeout"):  # the connection returns to the pool
+                connection.exec_driver_sql(f"RESET {setting}")

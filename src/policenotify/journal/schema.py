@@ -1,4 +1,4 @@
-"""The journal's tables. Times are whole microseconds since 1970 in UTC; JSON is canonical text."""
+"""The journal's tables. Times are whole microseconds since 1970 in UTC, JSON is canonical text."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-SCHEMA_VERSION = 2
-"""Version of these tables; written to `pn_meta` and compared at every opening."""
+SCHEMA_VERSION = 1
+"""Version of these tables. It is stored in `pn_meta` and compared at every opening."""
 
 metadata: MetaData = MetaData()
 
-# SQLite counts rows itself only for a column of type INTEGER.
+# SQLite numbers rows itself only in a column of type INTEGER.
 _RowId = BigInteger().with_variant(Integer(), "sqlite")
 _When = BigInteger
 
@@ -40,7 +40,7 @@ meta: Table = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
-    comment="Facts of the whole journal: schema version, stop, the keys' fingerprint.",
+    comment="Facts about the whole journal: schema version, keys' fingerprint, stop.",
 )
 
 incident: Table = Table(
@@ -48,17 +48,17 @@ incident: Table = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("category", String(64), nullable=False),
-    Column("course", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
     Column("next_sequence", Integer, nullable=False),
     Column("follows", String(64)),
     Column("exercise", Boolean, nullable=False),
     Column("opened_at", _When, nullable=False),
     Column("closed_at", _When),
-    Column("due_at", _When),  # when the desk owes the next word
-    Column("reminders", Integer, nullable=False, server_default=text("0")),  # how often it was reminded of that word
+    Column("due_at", _When),  # deadline of the next message
+    Column("reminders", Integer, nullable=False, server_default=text("0")),  # raised since that deadline passed
     Column("reminded_at", _When),
-    Index("pn_incident_open", "course", "due_at"),
-    comment="The course of one event. Its row lock makes the order of sequence the order of commit.",
+    Index("pn_incident_open", "status", "due_at"),
+    comment="One event. Its row lock makes the order of sequence the order of commit.",
 )
 
 publication: Table = Table(
@@ -71,10 +71,10 @@ publication: Table = Table(
     Column("sequence", Integer),
     Column("stage", String(16), nullable=False),
     Column("corrects", String(26)),
-    Column("digest", String(64), nullable=False),  # of the message as the caller gave it
-    Column("message", Text, nullable=False),  # as it was resolved
+    Column("digest", String(64), nullable=False),  # of the message as the caller passed it
+    Column("message", Text, nullable=False),  # with all defaults filled in
     Column("findings", Text, nullable=False),
-    Column("rules", Text, nullable=False),  # versions of what resolved and worded it
+    Column("rules", Text, nullable=False),  # versions of settings and locales
     Column("actor", String(200), nullable=False),
     Column("created_at", _When, nullable=False),
     UniqueConstraint("incident", "sequence", name="pn_publication_sequence"),
@@ -87,7 +87,7 @@ publication: Table = Table(
         postgresql_where=text("stage = 'opening' AND state = 'published'"),
     ),
     CheckConstraint("state IN ('published', 'refused_by_check')", name="pn_publication_state"),
-    comment="What was said, and by whom.",
+    comment="One message as published, or a draft that a check refused.",
 )
 
 delivery: Table = Table(
@@ -100,15 +100,15 @@ delivery: Table = Table(
     Column("language", String(35), nullable=False),
     Column("part", Integer, nullable=False),
     Column("operation", String(8), nullable=False),
-    Column("target", ForeignKey("pn_delivery.id")),  # what an edit or delete is about
+    Column("target", ForeignKey("pn_delivery.id")),  # the delivery whose post is edited or deleted
     Column("post_key", String(64), nullable=False, unique=True),
-    Column("lane", Text, nullable=False),
+    Column("ordering_key", Text, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("priority", Integer, nullable=False),  # 0 is the most urgent
     Column("state", String(12), nullable=False),
-    Column("doubt", Boolean, nullable=False, default=False),
-    Column("mass", Boolean, nullable=False, default=False),
-    Column("needs_opening", Boolean, nullable=False, default=False),  # skipped where the opening never appeared
+    Column("in_doubt", Boolean, nullable=False, default=False),
+    Column("has_recipients", Boolean, nullable=False, default=False),
+    Column("needs_opening", Boolean, nullable=False, default=False),  # skipped if the opening was never posted
     Column("not_before", _When, nullable=False),
     Column("not_after", _When),
     Column("attempts", Integer, nullable=False, default=0),
@@ -116,21 +116,21 @@ delivery: Table = Table(
     Column("last_tried_at", _When),
     Column("owner", Text),
     Column("lease_until", _When),
-    Column("answers", Text, nullable=False),  # ids of the publications to hang under
-    Column("standalone", Text),  # the wording, frozen at publish
+    Column("reply_to", Text, nullable=False),  # ids of the publications above it in the thread
+    Column("standalone", Text),  # the wording, frozen at publish, like reply
     Column("reply", Text),
     Column("wording", String(12), nullable=False, default=""),  # which of the two was sent
-    Column("variant", Integer, nullable=False, default=0),
+    Column("request_version", Integer, nullable=False, default=0),
     Column("request", Text),  # frozen before the first attempt
     Column("ref", Text),
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("settled_at", _When),
-    Column("unseen_at", _When),  # when a look-up first did not find it, since it was last said
+    Column("unseen_at", _When),  # first look-up since the last attempt that did not find it
     Column("backoff", BigInteger, nullable=False, server_default=text("0")),  # the last wait after a failure
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
-    Index("pn_delivery_lane", "lane", "id"),  # ids rise in the order in which a lane is to be said
+    Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
 )
 
@@ -145,7 +145,7 @@ attempt: Table = Table(
     Column("outcome", String(12)),
     Column("reason", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
-    comment="Written before anything leaves: an attempt without an end is a doubt.",
+    comment="Committed before anything is sent: an attempt without an end is in doubt.",
 )
 
 recipient: Table = Table(
@@ -154,7 +154,7 @@ recipient: Table = Table(
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
     Column("key", String(64), primary_key=True),
     Column("state", String(12), nullable=False),
-    Column("doubt", Boolean, nullable=False, default=False),
+    Column("in_doubt", Boolean, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
@@ -184,7 +184,7 @@ suppression: Table = Table(
     Column("key", String(64), primary_key=True),
     Column("reason", Text, nullable=False),
     Column("at", _When, nullable=False),
-    comment="People who are never to be written to again.",
+    comment="Recipients who must not be written to again.",
 )
 
 channel: Table = Table(
@@ -198,20 +198,27 @@ channel: Table = Table(
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("facts", Text, nullable=False, default="{}"),
-    comment="What all processes must know of a channel.",
+    comment="Block, pause, limiter and facts of a channel, shared by all processes.",
 )
 
-keep: Table = Table(
-    "pn_keep",
+channel_state: Table = Table(
+    "pn_channel_state",
     metadata,
     Column("channel", String(64), primary_key=True),
     Column("name", String(64), primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("key_version", Integer),
-    Column("sealed", LargeBinary),
-    Column("lease_owner", Text),
-    Column("lease_until", _When),
+    Column("key_version", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     comment="Sessions and rotating tokens, encrypted, changed by compare-and-swap.",
+)
+
+lock: Table = Table(
+    "pn_lock",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("owner", String(32), nullable=False),
+    Column("lease_until", _When, nullable=False),
+    comment="Exclusive locks across processes; a row exists while a lock is held.",
 )
 
 blob: Table = Table(
@@ -223,7 +230,7 @@ blob: Table = Table(
     Column("height", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("stored_at", _When, nullable=False),
-    comment="Pictures, named by their SHA-256.",
+    comment="Images, named by their SHA-256.",
 )
 
 runner: Table = Table(
@@ -231,8 +238,8 @@ runner: Table = Table(
     metadata,
     Column("owner", Text, primary_key=True),
     Column("seen_at", _When, nullable=False),
-    Column("stays", Boolean, nullable=False, server_default=text("false")),  # it goes on until it is stopped
-    comment="Who has been delivering, and when last.",
+    Column("is_worker", Boolean, nullable=False, server_default=text("false")),  # it runs until it is stopped
+    comment="Heartbeats of the processes that deliver.",
 )
 
 event: Table = Table(
@@ -248,8 +255,8 @@ event: Table = Table(
     Column("body", Text, nullable=False),
     Column("salt", String(32), nullable=False),
     Column("commitment", String(64), nullable=False),
-    sqlite_autoincrement=True,  # the number of a row that was removed is never given again
-    comment="Who did what and when; rows are only ever added. A purge empties body and salt.",
+    sqlite_autoincrement=True,  # numbers are never reused
+    comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )
 
 seal: Table = Table(
@@ -268,12 +275,12 @@ seal: Table = Table(
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
-    """Add those of the rows that are not there yet, and wait for another process that is just adding the same.
+    """Insert those rows whose key does not exist, waiting for concurrent inserts of the same keys.
 
-    Give many rows in the order of their key: two processes would otherwise wait for each other.
+    Pass many rows in the order of their key, so that two processes do not wait for each other.
 
     Returns:
-        How many were added, if it was one row that was given.
+        How many were inserted, if one row was passed.
     """
     if not rows:
         return 0
@@ -283,5 +290,5 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 @cache
 def _insertion(dialect: str, table: Table) -> Executable:
     made: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table).on_conflict_do_nothing()
-    # Given one row on its own, psycopg counts, and the toolkit keeps the count if told to.
+    # psycopg counts the rows of a single insert, but SQLAlchemy keeps the count only on request.
     return made.execution_options(preserve_rowcount=True)

@@ -1,72 +1,65 @@
-"""One transaction for everything that reads or writes the journal, and how several things become one."""
+"""Transactions on the journal: every read and every write runs in one."""
 
 from __future__ import annotations
 
 import logging
+import os
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
 from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
-from policenotify.journal import caller_transaction, forks, timekeeping
+from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError, PublishingStopped
+from policenotify.journal import audit, clock_change, meta, schema
 from policenotify.journal.clock import MachineClock
-from policenotify.journal.engine import Turn, lacks_a_table, only_reads, told, watch_of
-from policenotify.journal.file_watch import FileWatch
+from policenotify.journal.engine import FileWatch, WriterQueue, explain, is_missing_table, is_read_only, watch_of
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.postgresql import DatabaseClock
+from policenotify.journal.records import microseconds, span
 
 _log = logging.getLogger("policenotify")
 
+# They would end the host's transaction, or change its connection for good.
+_WITHHELD = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
+
+_IN_A_FILE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
+# Another search path leads to other tables in the same database.
+_ON_A_SERVER = text("SELECT pg_postmaster_start_time(), current_database(), to_regclass('pn_meta')::oid")
+
+_LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
+_FORK_TIMEOUT = 5.0  # seconds; a transaction takes milliseconds unless the disk hangs
+
 _joined: ContextVar[tuple[Transactions, Connection] | None] = ContextVar("policenotify_joined", default=None)
-"""The caller's transaction that this thread or task writes in, and the journal that it is on."""
+"""The caller's transaction that this thread or task takes part in, with its journal."""
 
 _open: ContextVar[tuple[Transactions, Connection, bool] | None] = ContextVar("policenotify_open", default=None)
-"""The transaction in which this thread or task does several things, the journal that it is on, whether it writes."""
-
-
-@contextmanager
-def _under_way(journal: Transactions, connection: Connection, *, writes: bool) -> Iterator[None]:
-    before = _open.set((journal, connection, writes))
-    try:
-        yield
-    finally:
-        _open.reset(before)
-
-
-@contextmanager
-def _undamaged(what: str, *unreadable: type[ValueError]) -> Iterator[None]:
-    """Report a stored value that cannot be read. The error for it would quote the value."""
-    try:
-        yield
-    except unreadable as error:
-        if isinstance(error, PolicenotifyError):
-            raise
-        why = "a stored value is damaged. Put the journal aside and restore a copy"
-        raise JournalError(f"The journal could not be {what}: {why}.", published="unknown") from None
+"""The transaction that this thread or task has open, with its journal and whether it writes."""
 
 
 class Transactions:
-    """The database of a journal, its time, and the keys of what is in it."""
+    """The journal's database, clock and keys, and the transactions on it."""
 
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         self._engine = engine
-        self._in_a_file = engine.dialect.name == "sqlite"
-        self._turn = Turn()
-        self._server_clock = None if clock or self._in_a_file else DatabaseClock()
+        self._is_file = engine.dialect.name == "sqlite"
+        self._writers = WriterQueue()
+        self._server_clock = None if clock or self._is_file else DatabaseClock()
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or MachineClock()
         self.entropy = entropy
-        self.id: str | None = None  # of the journal that was opened, once its tables were checked
+        self.id: str | None = None  # set once the tables were checked
+        self.newest_event = 0  # the highest event number that this process has seen
         self._closed = False
-        self._newest_event = 0  # that this process has seen
         self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
@@ -76,32 +69,32 @@ class Transactions:
         return f"Journal({url.render_as_string(hide_password=True)})"
 
     def now(self) -> datetime:
-        """The store's time: on PostgreSQL the server's, unless a clock was handed in."""
+        """Return the journal's time: the server's on PostgreSQL, unless a clock was passed in."""
         if self._server_clock is not None and not self._server_clock.fresh:
             with self.read():
-                pass  # which asks the server
+                pass  # asks the server
         return self.clock.now()
 
     @contextmanager
-    def write(self, *, lasting: bool = True, keeps_time: bool = True) -> Iterator[Connection]:
-        """One transaction that writes.
+    def write(self, *, durable: bool = True, follow_clock: bool = True) -> Iterator[Connection]:
+        """Run one transaction that writes.
 
         Args:
-            lasting: In a file, it also survives a power cut.
-            keeps_time: Where the clock was set meanwhile, what counts intervals is moved first; its tables are there.
+            durable: In a file, the commit survives a power cut too.
+            follow_clock: Adjust stored intervals first if the clock was set. The tables must exist.
         """
         options = {
             "policenotify_writes": True,
-            "policenotify_lasting": lasting,
+            "policenotify_durable": durable,
             "policenotify_entropy": self.entropy,
         }
         ended = False
         try:
-            with self._transaction(options) as connection, _undamaged("written", ValidationError, JSONDecodeError):
-                if keeps_time:
+            with self._transaction(options) as connection, _readable("written", ValidationError, JSONDecodeError):
+                if follow_clock:
                     joined = _joined.get()
                     brief = joined is None or joined[0] is not self
-                    timekeeping.follow(connection, self.clock, alone=self._in_a_file, brief=brief)
+                    clock_change.follow(connection, self.clock, single_host=self._is_file, brief=brief)
                 yield connection
                 ended = True
         except SQLAlchemyError as error:
@@ -111,14 +104,14 @@ class Transactions:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One transaction that reads."""
-        with self._reading() as connection, _undamaged("read", ValueError):
+        """Run one transaction that reads."""
+        with self._reading() as connection, _readable("read", ValueError):
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        # All of it is of one moment, as it is in a file.
-        options = {} if self._in_a_file else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        # PostgreSQL then reads one snapshot, as SQLite does anyway.
+        options = {} if self._is_file else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
             with self._transaction(options) as connection:
                 yield connection
@@ -127,38 +120,89 @@ class Transactions:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Until this ends, all that this thread or task reads here is of one moment: one transaction that reads."""
-        with self._reading() as connection, _under_way(self, connection, writes=False):
+        """Run all reads of this thread or task in one transaction, so that they see one state."""
+        with self._reading() as connection, _opened(self, connection, writes=False):
             yield
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Until this ends, all that this thread or task writes and reads here is one transaction, which lasts."""
-        with self.write() as connection, _under_way(self, connection, writes=True):
+        """Run all reads and writes of this thread or task in one durable transaction."""
+        with self.write() as connection, _opened(self, connection, writes=True):
             yield
 
     @contextmanager
     def joined(self, connection: Connection) -> Iterator[None]:
-        """Until this ends, what this thread or task reads and writes here is part of the caller's transaction.
+        """Run all reads and writes of this thread or task inside the caller's transaction.
 
-        Each of our own is a savepoint in it: what fails leaves the caller's transaction as it was, and usable.
+        Each of them is a savepoint. A failure leaves the caller's transaction unchanged and usable.
 
         Raises:
-            JournalError: The connection is not on this journal, or commits by itself; nothing was written.
+            JournalError: The connection is not on this journal, or it commits every statement. Nothing was written.
         """
         try:
-            caller_transaction.join(connection, self._engine)
+            _check_joinable(connection, self._engine)
         except JournalTakenAway as error:
             self._notice(error)
             raise
         except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"Your transaction cannot be joined: {told(error)}. Nothing was sent.") from error
+            raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from error
         connection.execution_options(policenotify_entropy=self.entropy)
         before = _joined.set((self, connection))
         try:
             yield
         finally:
             _joined.reset(before)
+
+    def stop_reason(self, connection: Connection, seen: int) -> PublishingStopped | None:
+        """Return why nothing may be sent now. Called before each claim, and before anything is sent.
+
+        Args:
+            connection: To the journal.
+            seen: The newest event known before the connection's snapshot began.
+
+        Raises:
+            JournalTakenAway: This is not the journal that was opened, or an older state of it.
+        """
+        stopped, newest = meta.stopped(connection, self.id), audit.newest_event(connection)
+        if newest < seen:
+            raise JournalTakenAway("The journal was set back to an older state while it was in use.")
+        self.newest_event = max(self.newest_event, newest)
+        return stopped
+
+    @contextmanager
+    def lock(self, name: str, *, seconds: float) -> Iterator[None]:
+        """Hold an exclusive lock on *name* across processes. Wait at most *seconds* for the current holder.
+
+        A lock that its holder does not release expires after *seconds*.
+
+        Args:
+            name: What is locked. The error quotes it.
+            seconds: How long the lock is valid, and how long it is waited for.
+
+        Raises:
+            JournalError: Other processes held the lock all the time.
+        """
+        holder = self.entropy(16).hex()
+        give_up = self.clock.monotonic() + seconds
+        while not self._acquire(name, holder, seconds):
+            if self.clock.monotonic() > give_up:
+                raise JournalError(
+                    f"Another process has held the lock on {name} for more than {seconds:g} s. Look for one that hangs."
+                )
+            self.clock.sleep(_LOCK_INTERVAL)
+        try:
+            yield
+        finally:
+            table = schema.lock
+            with self.write() as connection:
+                connection.execute(delete(table).where(table.c.name == name, table.c.owner == holder))
+
+    def _acquire(self, name: str, holder: str, seconds: float) -> bool:
+        table, now = schema.lock, microseconds(self.now())
+        row = {"name": name, "owner": holder, "lease_until": now + span(timedelta(seconds=seconds))}
+        with self.write() as connection:
+            expired = update(table).where(table.c.name == name, table.c.lease_until <= now).values(row)
+            return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
 
     @contextmanager
     def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
@@ -178,14 +222,9 @@ class Transactions:
             return
         pool = self._engine.pool
         writes = "policenotify_writes" in options
-        turn = self._turn.taken() if self._in_a_file and writes else nullcontext()
+        turn = self._writers.turn() if self._is_file and writes else nullcontext()
         try:
-            with (
-                forks.under_way(),
-                turn,
-                self._connect(options) as connection,
-                connection.begin(),
-            ):
+            with no_fork(), turn, self._connect(options) as connection, connection.begin():
                 if self._server_clock is not None:
                     self._server_clock.ask(connection)
                 yield connection
@@ -195,7 +234,7 @@ class Transactions:
             self._notice(error)
             raise
         finally:
-            if self._closed:  # whoever was under way when the journal was closed closes behind himself
+            if self._closed:  # a transaction that was open at close() cleans up after itself
                 pool.dispose()
                 self._engine.dispose()
 
@@ -205,26 +244,26 @@ class Transactions:
             raise JournalTakenAway(self._taken_away)
         return self._engine.connect().execution_options(**options)
 
-    def _failure(self, error: SQLAlchemyError, what: str) -> JournalError:
-        """Return what a failure of the database means; of files that were taken away it is no more than a sign."""
+    def _failure(self, error: SQLAlchemyError, action: str) -> JournalError:
+        """Translate a database failure. Files that were taken away explain it first."""
         try:
             if self._watch is not None:
                 self._watch.check()
         except JournalTakenAway as taken_away:
-            told(error)  # takes the values out of it
+            explain(error)  # strips the values
             self._notice(taken_away)
             return taken_away
-        if self.id is not None and lacks_a_table(error):
-            told(error)  # takes the values out of it
+        if self.id is not None and is_missing_table(error):
+            explain(error)  # strips the values
             gone = JournalTakenAway("The journal's tables were deleted while it was in use.")
             self._notice(gone)
             return gone
-        if only_reads(error):  # for as long as it is open, whatever the file's mode is by then
+        if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
             self._engine.dispose()
-        return JournalError(f"The journal could not be {what}: {told(error)}.", published="unknown")
+        return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
 
     def _check_commit(self, watch: FileWatch) -> None:
-        """See that what was committed went into the file that other processes read."""
+        """Check that the commit reached the file that other processes read."""
         try:
             watch.check()
         except JournalTakenAway as error:
@@ -232,13 +271,164 @@ class Transactions:
             raise
 
     def _notice(self, error: JournalTakenAway) -> None:
-        """Raise the alarm, once, and use no connection any more: what they would write is lost."""
+        """Raise the alarm once and close all connections, whose writes would be lost."""
         if self._alarm.acquire(blocking=False):
             self._taken_away = error.event
             _log.error("%s", error)
             self.close()
 
     def close(self) -> None:
-        """Let go of all connections; what is under way is still written. May be called twice."""
+        """Close all connections. Open transactions are still committed. May be called twice."""
         self._closed = True
         self._engine.dispose()
+
+
+@contextmanager
+def _opened(journal: Transactions, connection: Connection, *, writes: bool) -> Iterator[None]:
+    before = _open.set((journal, connection, writes))
+    try:
+        yield
+    finally:
+        _open.reset(before)
+
+
+@contextmanager
+def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
+    """Report a stored value that cannot be read without quoting it, as its own error would."""
+    try:
+        yield
+    except unreadable as error:
+        if isinstance(error, PolicenotifyError):
+            raise
+        why = "a stored value is damaged. Put the journal aside and restore a copy"
+        raise JournalError(f"The journal could not be {action}: {why}.", published="unknown") from None
+
+
+class _BorrowedConnection:
+    """A driver's connection without the methods that are the host's to call."""
+
+    def __init__(self, raw: object) -> None:
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver has
+        return _ignore if name in _WITHHELD else getattr(self._raw, name)
+
+
+def _ignore(*_given: object, **_named: object) -> None:
+    pass
+
+
+@contextmanager
+def borrowed(raw: object) -> Iterator[Connection]:
+    """Wrap a connection of `sqlite3` or psycopg 3, to be passed to `publish(connection=…)`."""
+    in_a_file = isinstance(raw, sqlite3.Connection)
+    lent: Any = _BorrowedConnection(raw)
+    engine = create_engine(
+        "sqlite://" if in_a_file else "postgresql+psycopg://",
+        creator=lambda: lent,
+        poolclass=StaticPool,
+        hide_parameters=True,
+        **({} if in_a_file else {"use_native_hstore": False}),  # it would need the real connection
+    )
+    with engine.connect() as connection:
+        yield connection
+
+
+def _check_joinable(connection: Connection, engine: Engine) -> None:
+    """Check that *connection* is on the journal of *engine*, in a transaction that its owner ends.
+
+    Raises:
+        JournalError: It is not. Nothing was written.
+    """
+    same = connection.dialect.name == engine.dialect.name
+    if same:
+        with engine.connect() as ours:
+            same = _place(ours) == _place(connection)
+    if not same:
+        raise JournalError(
+            "This connection is not on the journal's database, or does not find its tables. Nothing was sent. "
+            "Give one on the database (and search path) that the settings name as the journal."
+        )
+    raw: Any = connection.connection.dbapi_connection
+    if getattr(raw, "in_transaction", False):
+        return
+    in_a_file = connection.dialect.name == "sqlite"
+    if getattr(raw, "autocommit", False) is True or (in_a_file and raw.isolation_level is None):
+        raise JournalError(
+            "This connection commits each statement by itself. Nothing was sent. Give one with a transaction: "
+            "with engine.begin() as connection"
+        )
+    if in_a_file:
+        # SQLite's driver begins only before a change. An earlier savepoint would be committed at its end.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _place(connection: Connection) -> tuple[object, ...]:
+    if connection.dialect.name != "sqlite":
+        return tuple(connection.execute(_ON_A_SERVER).one())
+    # A database in memory has no path: this then is the folder, which is not a journal.
+    status = Path(str(connection.execute(_IN_A_FILE).scalar())).stat()
+    return status.st_dev, status.st_ino
+
+
+class _ForkGate:
+    """Keep forks and transactions of this process apart.
+
+    SQLite keeps in the process's memory which of its connections holds which lock. A child forked during a transaction
+    would find the lock held for ever, by a connection that it does not have (How to corrupt an SQLite database file,
+    section 2.6).
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.inside: dict[int, int] = {}  # transactions by thread
+        self.shut = False
+
+    def enter(self) -> None:
+        thread = threading.get_ident()
+        with self.changed:
+            # A thread that is inside already must not wait for a fork that waits for it.
+            self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
+            self.inside[thread] = self.inside.get(thread, 0) + 1
+
+    def leave(self) -> None:
+        thread = threading.get_ident()
+        with self.changed:
+            self.inside[thread] -= 1
+            if not self.inside[thread]:
+                del self.inside[thread]
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        thread = threading.get_ident()
+        with self.changed:
+            self.shut = True
+            self.changed.wait_for(lambda: not self.inside.keys() - {thread}, timeout=_FORK_TIMEOUT)
+
+    def open(self) -> None:
+        with self.changed:
+            self.shut = False
+            self.changed.notify_all()
+
+    def reset(self) -> None:
+        """Forget, in the child, the parent's other threads, one of which may have held the lock."""
+        thread = threading.get_ident()
+        self.changed, self.shut = threading.Condition(), False
+        self.inside = {known: count for known, count in self.inside.items() if known == thread}
+
+
+_fork_gate = _ForkGate()
+
+
+@contextmanager
+def no_fork() -> Iterator[None]:
+    """Keep this process from forking meanwhile."""
+    _fork_gate.enter()
+    try:
+        yield
+    finally:
+        _fork_gate.leave()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
+    os.register_at_fork(before=_fork_gate.close, after_in_parent=_fork_gate.open, after_in_child=_fork_gate.reset)

@@ -1,4 +1,4 @@
-"""Prove an exported journal with nothing but public keys: no journal, no settings and no SQL toolkit are needed."""
+"""Verify an exported journal with public keys only: without journal, settings or SQL toolkit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from policenotify.errors import JournalError, UnsupportedVersion
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORM = 1
-"""Version of the file's form."""
+FORMAT_VERSION = 1
 
 _PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)  # RFC 7468, section 13
 _CHAINED = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
@@ -24,14 +23,14 @@ _CHAINED = ("id", "at", "actor", "kind", "publication", "delivery", "channel", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """What an exported journal holds, all of it proven.
+    """The content of an exported journal that was verified.
 
     Attributes:
         batches: Sealed batches.
         events: Events in them.
-        unsealed: Events after the last seal, which only the signature of the whole file proves.
-        bodies: Events that tell what they said.
-        publications: Publications, which only the signature of the whole file proves.
+        unsealed: Events after the last seal, proven only by the signature of the whole file.
+        bodies: Events with their bodies.
+        publications: Publications, proven only by the signature of the whole file.
     """
 
     batches: int
@@ -42,79 +41,84 @@ class Proven:
 
 
 def fingerprint(public_key: str) -> str:
-    """SHA-256 of a public key (its SubjectPublicKeyInfo in DER, RFC 5280, section 4.1.2.7), in 64 hexadecimal digits.
+    """Return the SHA-256 of a public key in 64 hexadecimal digits.
 
-    `openssl pkey -pubin -outform DER -in FILE | sha256sum` tells the same.
+    It is that of its SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7), as printed by
+    `openssl pkey -pubin -outform DER -in FILE | sha256sum`.
     """
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - rarely asked
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - loaded only when needed
 
     der = _loaded(public_key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
 
 def public_keys(pem: str) -> dict[str, str]:
-    """The public keys of a text, each in PEM, by their fingerprints.
+    """Return the public keys in a text, each in PEM, by fingerprint.
 
     Raises:
-        JournalError: There is none in it, or one that is damaged or of another kind.
+        JournalError: There is none, or one that is damaged or of another kind.
     """
     try:
-        found = {fingerprint(one): one for one in _PEM.findall(pem)}
+        keys = {fingerprint(key): key for key in _PEM.findall(pem)}
     except ValueError:
-        found = {}
-    if not found:
-        raise JournalError("That is no public key of an installation. Print it there: policenotify journal public-key")
-    return found
+        keys = {}
+    if not keys:
+        raise JournalError(
+            "That is not a public key of an installation. Print it there: policenotify journal public-key"
+        )
+    return keys
 
 
 def prove(lines: Iterable[bytes], pem: str) -> Proven:
-    """Check every line of an exported journal, reading it once.
+    """Verify every line of an exported journal, reading it once.
 
     Args:
-        lines: The file's, each with its line feed.
-        pem: The installation's public keys, got on another way than the file.
+        lines: The lines of the file, each with its line feed.
+        pem: The installation's public keys, received separately from the file.
 
     Raises:
-        JournalError: It was changed, cut, or signed with other keys; names the line.
-        UnsupportedVersion: A newer policenotify wrote it.
+        JournalError: The file was changed, cut, or signed with other keys. It names the line.
+        UnsupportedVersion: A newer policenotify wrote the file.
     """
-    reading = _Reading(public_keys(pem))
+    verifier = _Verifier(public_keys(pem))
     number = 0
     for number, line in enumerate(lines, 1):
         try:
-            reading.take(line)
+            verifier.add(line)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-            raise JournalError(f"Line {number} of the export is no line of a journal: it was changed or cut.") from None
-        except _Wrong as wrong:
-            raise JournalError(f"Line {number} of the export: {wrong}") from None
-    if not reading.ended:
+            raise JournalError(
+                f"Line {number} of the export is not a line of a journal: it was changed or cut."
+            ) from None
+        except _InvalidLine as invalid:
+            raise JournalError(f"Line {number} of the export: {invalid}") from None
+    if not verifier.ended:
         raise JournalError(f"The export ends after line {number}, without its last lines: it was cut.")
-    return reading.proven()
+    return verifier.proven()
 
 
-class _Wrong(Exception):
-    """What is wrong with a line."""
+class _InvalidLine(Exception):
+    """A line was changed, or does not belong here."""
 
 
-class _Reading:
-    """What is known after some lines."""
+class _Verifier:
+    """The state after some lines."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
-        self._given = {name: _loaded(one) for name, one in given.items()}
+        self._given = {name: _loaded(key) for name, key in given.items()}
         self._keys: dict[int, str] = {}
         self._whole, self._count = hashlib.sha256(), 0
-        self._in_hand = hashlib.sha256()  # of the batch that is not sealed yet
+        self._batch = hashlib.sha256()  # of the batch that is not yet sealed
         self._chain, self._first, self._newest, self._seals = "", 1, 0, 0
         self._in_batch = self._events = self._bodies = self._publications = 0
         self.ended = False
 
-    def take(self, line: bytes) -> None:
-        said = json.loads(line)
+    def add(self, line: bytes) -> None:
+        fields = json.loads(line)
         if self.ended:
-            raise _Wrong("something was added behind the end.")
-        if (self._count == 0) is not (said["type"] == "journal"):
-            raise _Wrong("the head of the file is missing, or stands twice.")
-        getattr(self, f"_{said['type']}_line")(said)
+            raise _InvalidLine("something was added behind the end.")
+        if (self._count == 0) is not (fields["type"] == "journal"):
+            raise _InvalidLine("the head of the file is missing, or there are two.")
+        getattr(self, f"_{fields['type']}_line")(fields)
         self._whole.update(line)
         self._count += 1
 
@@ -127,74 +131,76 @@ class _Reading:
             publications=self._publications,
         )
 
-    def _journal_line(self, said: Mapping[str, Any]) -> None:
-        if said["form"] > FORM:
-            raise UnsupportedVersion("exported journal", said["form"], FORM)
-        self._keys = {one["version"]: one["fingerprint"] for one in said["keys"]}
+    def _journal_line(self, fields: Mapping[str, Any]) -> None:
+        if fields["format_version"] > FORMAT_VERSION:
+            raise UnsupportedVersion("exported journal", fields["format_version"], FORMAT_VERSION)
+        self._keys = {key["version"]: key["fingerprint"] for key in fields["keys"]}
 
-    def _event_line(self, said: Mapping[str, Any]) -> None:
+    def _event_line(self, fields: Mapping[str, Any]) -> None:
         if self._publications:
-            raise _Wrong(f"event {said['id']} stands behind the publications.")
-        if said["id"] <= self._newest:
-            raise _Wrong(f"event {said['id']} is out of order.")
-        if "body" in said:
-            commitment = hashlib.sha256(f"{said['salt']}\n{said['body']}".encode()).hexdigest()
-            if commitment != said["commitment"]:
-                raise _Wrong(f"what event {said['id']} says is not what was committed to: it was changed.")
+            raise _InvalidLine(f"event {fields['id']} follows the publications.")
+        if fields["id"] <= self._newest:
+            raise _InvalidLine(f"event {fields['id']} is out of order.")
+        if "body" in fields:
+            commitment = hashlib.sha256(f"{fields['salt']}\n{fields['body']}".encode()).hexdigest()
+            if commitment != fields["commitment"]:
+                raise _InvalidLine(f"the body of event {fields['id']} does not match its commitment: it was changed.")
             self._bodies += 1
-        self._newest = said["id"]
+        self._newest = fields["id"]
         self._in_batch += 1
-        chained = json.dumps([said[name] for name in _CHAINED], ensure_ascii=False)
-        self._in_hand.update(chained.encode() + b"\n")
+        chained = json.dumps([fields[name] for name in _CHAINED], ensure_ascii=False)
+        self._batch.update(chained.encode() + b"\n")
 
-    def _seal_line(self, said: Mapping[str, Any]) -> None:
-        told = (said["first_event"], said["last_event"], said["previous"], said["digest"])
-        seen = (self._first, max(self._newest, self._first - 1), self._chain, self._in_hand.hexdigest())
-        self._check(said, "the seal")
-        if told != seen:
-            raise _Wrong(f"the events {said['first_event']} to {said['last_event']} are not those that were sealed.")
-        self._chain, self._first = said["digest"], said["last_event"] + 1
+    def _seal_line(self, fields: Mapping[str, Any]) -> None:
+        sealed = (fields["first_event"], fields["last_event"], fields["previous"], fields["digest"])
+        read = (self._first, max(self._newest, self._first - 1), self._chain, self._batch.hexdigest())
+        self._check(fields, "the seal")
+        if sealed != read:
+            raise _InvalidLine(
+                f"the events {fields['first_event']} to {fields['last_event']} are not those that were sealed."
+            )
+        self._chain, self._first = fields["digest"], fields["last_event"] + 1
         self._events, self._in_batch, self._seals = self._events + self._in_batch, 0, self._seals + 1
-        self._in_hand = hashlib.sha256(self._chain.encode())
+        self._batch = hashlib.sha256(self._chain.encode())
 
-    def _publication_line(self, said: Mapping[str, Any]) -> None:
-        if not isinstance(said["id"], str):
+    def _publication_line(self, fields: Mapping[str, Any]) -> None:
+        if not isinstance(fields["id"], str):
             raise TypeError
         self._publications += 1
 
-    def _end_line(self, said: Mapping[str, Any]) -> None:
-        if (said["lines"], said["digest"]) != (self._count, self._whole.hexdigest()):
-            raise _Wrong("the lines before it are not those that were signed: one was changed, added or removed.")
-        self._check(said, "the signature of the whole")
+    def _end_line(self, fields: Mapping[str, Any]) -> None:
+        if (fields["lines"], fields["digest"]) != (self._count, self._whole.hexdigest()):
+            raise _InvalidLine("the lines before it are not those that were signed: one was changed, added or removed.")
+        self._check(fields, "the signature of the whole")
         self.ended = True
 
-    def _check(self, said: Mapping[str, Any], what: str) -> None:
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only who verifies pays for it
+    def _check(self, fields: Mapping[str, Any], subject: str) -> None:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
-        name = self._keys[said["key_version"]]
+        name = self._keys[fields["key_version"]]
         if name not in self._given:
-            raise _Wrong(
-                f"{what} is of the key {name[:16]}…, which is none of those given. Ask the installation for it: "
+            raise _InvalidLine(
+                f"{subject} was made with the key {name[:16]}…, which you did not give. Ask the installation for it: "
                 "policenotify journal public-key"
             )
-        signature = base64.b64decode(said["signature"], validate=True)
+        signature = base64.b64decode(fields["signature"], validate=True)
         try:
-            self._given[name].verify(signature, said["digest"].encode())
+            self._given[name].verify(signature, fields["digest"].encode())
         except InvalidSignature:
-            raise _Wrong(f"{what} was not made with the key {name[:16]}…") from None
+            raise _InvalidLine(f"{subject} was not made with the key {name[:16]}…") from None
 
 
 def _loaded(public_key: str) -> Ed25519PublicKey:
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - only who verifies pays for it
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - the same
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - loaded only when needed
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
         Ed25519PublicKey,
     )
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - the same
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - loaded only when needed
 
     try:
         loaded = load_pem_public_key(public_key.encode())
     except UnsupportedAlgorithm:
         raise ValueError("of another kind") from None
     if not isinstance(loaded, Ed25519PublicKey):
-        raise ValueError("of another kind")  # noqa: TRY004 - whatever it is, it is no key of ours
+        raise ValueError("of another kind")  # noqa: TRY004 - the text is invalid, whatever its type
     return loaded

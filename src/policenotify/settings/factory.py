@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Settings
@@ -75,7 +75,7 @@ def _channel(settings: Settings, name: str) -> ChannelConfig:
     fields = _fields(channel)
     if channel.recipients is not None:
         fields["recipients"] = channel.recipients.reader(settings.place.parent, f"channels.{name}.recipients")
-    return configured(name, channel.network, channel.options, **fields)
+    return configure_channel(name, channel.network, channel.options, **fields)
 
 
 def _fields(channel: ChannelSettings) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation: its keys, journal, channels, routes, categories and languages.
 
-    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.faults` names it. Its
-    messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
+    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
+    it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
         path: The settings file. If `None`, as `read_settings` finds it.
@@ -160,7 +160,7 @@ def open_publisher(
             sender=settings.sender,
             wait=settings.wait,
             clock=clock,
-            reminding=settings.reminders.policy(),
+            reminders=settings.reminders.policy(),
             on_overdue=on_overdue,
             reopen=_ChannelReader(settings.place),
         )

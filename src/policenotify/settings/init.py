@@ -15,7 +15,7 @@ from typing import Any, Final
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.keys import FOR_OTHERS, Entropy, Keys
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
@@ -145,6 +145,6 @@ def _has_secrets(name: str, options: dict[str, Any]) -> bool:
     """Return True if an option that is written in the settings themselves is a secret."""
     written = {option: value for option, value in options.items() if not isinstance(value, dict)}
     try:
-        return bool(secret_values(options_of(network(name).load()), written))
+        return bool(secret_values(options_model(network(name).load()), written))
     except (PolicenotifyError, ImportError):  # reported with the network
         return False

@@ -18,7 +18,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Receipt
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -114,7 +114,7 @@ class Scene:
     def _killed(self) -> None:
         """A process that takes the next delivery, may have said it, and is seen no more; its lease must run out."""
         journal, how = self.publisher.journal, self.publisher.channels[self.network]
-        claimed = journal.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
+        claimed = journal.deliveries.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
         if (
             claimed is None
             or claimed.in_doubt
@@ -123,11 +123,11 @@ class Scene:
         ):
             return
         self.counted["killed"] += 1
-        channel = how.open(self.clock, journal.state_store(how.name))
+        channel = how.open(self.clock, journal.channels.state_store(how.name))
         assert isinstance(channel, SupportsSend)
         assert claimed.standalone is not None
         request = channel.prepare(claimed.standalone, ())
-        journal.begin(claimed, request, "standalone")
+        journal.deliveries.begin(claimed, request, "standalone")
         try:
             channel.send(request)
         except Exception:  # noqa: BLE001 - a process that is killed tells nobody
@@ -205,7 +205,7 @@ class Scene:
         return name.startswith("opening") and receipt.outcome is Outcome.SUPERSEDED
 
     def _receipts(self) -> Iterator[tuple[str, Receipt]]:
-        for published in self.publisher.journal.latest(100):
+        for published in self.publisher.journal.publications.latest(100):
             for receipt in published:
                 yield str(published.key), receipt
 
@@ -226,7 +226,7 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
         stack.callback(journal.close)
         publisher = Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock)
         stack.callback(publisher.close)
-        journal.recover()
+        journal.deliveries.recover()
         yield Scene(kind, network, sign, seed, stand, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
 
 
@@ -245,13 +245,13 @@ def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, ChannelConf
             "access_token_secret": stand.access[1],
             "service": stand.url,
         }
-        return stand, configured("x", "x", {**options, "timeout": 2.0})
+        return stand, configure_channel("x", "x", {**options, "timeout": 2.0})
     if network == "bluesky":
         stand = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
         stand.logins_left = stand.points_left = 10_000
         options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
-        return stand, configured(network, "bluesky", {**options, "timeout": 2.0})
+        return stand, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
     software: Any = network
     stand = stack.enter_context(FakeMastodonServer(now=now, software=software))
     options = {"handle": stand.handle, "token": stand.token, "server": stand.url}
-    return stand, configured(network, "mastodon", {**options, "timeout": 2.0})
+    return stand, configure_channel(network, "mastodon", {**options, "timeout": 2.0})

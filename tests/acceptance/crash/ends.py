@@ -36,7 +36,7 @@ from policenotify.journal.migrate import migrate
 from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -78,7 +78,7 @@ class Orders:
         return Publisher(
             journal=open_journal(self.journal, keys=Keys.load(self.folder / "keys"), clock=clock),
             channels=[
-                configured(
+                configure_channel(
                     name,
                     name,
                     options,
@@ -91,7 +91,7 @@ class Orders:
             sender=SENDER,
             clock=clock,
             lease=LEASE,
-            patience=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
+            backoff=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
         )
 
 
@@ -267,7 +267,7 @@ class Scene:
         reached = self.reached()
         for person in self._people():
             have = reached[person["channel"]][(*person["turn"], person["address"])]
-            doubtful = person["doubt"] or person["state"] in {Outcome.SENDING, Outcome.HELD}
+            doubtful = person["in_doubt"] or person["state"] in {Outcome.SENDING, Outcome.HELD}
             self.must(not doubtful, f"{person}: in doubt")
             self.must(have == (person["state"] == Outcome.POSTED), f"{person}: {have} times")
 
@@ -276,7 +276,7 @@ class Scene:
         self.sms.latency = self.x.latency = 0
         self.mail.recover()
         last = self.start("work")
-        _until(lambda: not self.journal.unfinished() or self._only_held(), "there is no end to it")
+        _until(lambda: not self.journal.publications.unfinished() or self._only_held(), "there is no end to it")
         self.end(last)
 
     def _only_held(self) -> bool:
@@ -316,7 +316,7 @@ class Scene:
         addresses = {recipient_key(self.journal.keys, each): each for each in (*_NUMBERS, *_ADDRESSES)}
         person, one, said = schema.recipient, schema.delivery, schema.publication
         query = (
-            select(one.c.channel, said.c.key.label("turn"), person.c.key, person.c.state, person.c.doubt)
+            select(one.c.channel, said.c.key.label("turn"), person.c.key, person.c.state, person.c.in_doubt)
             .join(one, one.c.id == person.c.delivery)
             .join(said, said.c.id == one.c.publication)
         )
@@ -329,7 +329,7 @@ class Scene:
                 "turn": (int(incident), int(point)),
                 "address": addresses[row.key],
                 "state": row.state,
-                "doubt": row.doubt,
+                "doubt": row.in_doubt,
             }
 
     def _all_are_on_their_lists(self) -> None:

@@ -24,7 +24,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
@@ -116,12 +116,12 @@ class Installation:
             sender=SENDER,
             clock=clock,
             lease=_LEASE,
-            patience=_patience,
+            backoff=_backoff,
         )
 
     def _channel(self, network: str) -> ChannelConfig:
         people = PEOPLE.get(network)
-        return configured(
+        return configure_channel(
             network,
             network,
             self.options[network],
@@ -130,7 +130,7 @@ class Installation:
         )
 
 
-def _patience(before: timedelta) -> timedelta:
+def _backoff(before: timedelta) -> timedelta:
     return min(max(before * 1.25, timedelta(seconds=1)), timedelta(seconds=8))
 
 

@@ -27,7 +27,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeMastodonServer
 from policenotify.testing.fakes import FakeClock
@@ -130,12 +130,12 @@ class Hands:
     def _attempted(self, name: str, incident: int) -> bool:
         """Make the next attempt on a channel; return True when nothing is left to be made."""
         journal = self.publisher.journal
-        due = journal.due([name]).get(name)
+        due = journal.deliveries.due([name]).get(name)
         if due is None:
             return True
         if due > (now := self.clock.now()):
             self.clock.pass_by((due - now).total_seconds())
-        claimed = journal.claim(name, "desk/1", lease=_LEASE)
+        claimed = journal.deliveries.claim(name, "desk/1", lease=_LEASE)
         if claimed is None:
             return False
         if self.chance.random() < _FAILS:
@@ -144,12 +144,12 @@ class Hands:
         attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
-            how=self.publisher.channels[name],
+            config=self.publisher.channels[name],
             clock=self.clock,
             lease=_LEASE,
-            patience=lambda _: timedelta(minutes=1),
+            backoff=lambda _: timedelta(minutes=1),
         )
-        attempts.make(claimed)
+        attempts.run(claimed)
         self.counted["attempts"] += 1
         self.stands[name].recover()
         self._notice(name)
@@ -266,7 +266,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
             },
         }
         ready = [
-            configured(name, "bluesky" if name == "bluesky" else "mastodon", {**options[name], "timeout": 2.0})
+            configure_channel(name, "bluesky" if name == "bluesky" else "mastodon", {**options[name], "timeout": 2.0})
             for name in SOFTWARE
         ]
         journal = open_journal(
@@ -275,7 +275,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         publisher = stack.enter_context(
             Publisher(journal=journal, channels=ready, zone=PARIS, sender=SENDER, clock=clock)
         )
-        channels = {how.name: how.open(clock, journal.state_store(how.name)) for how in ready}
+        channels = {how.name: how.open(clock, journal.channels.state_store(how.name)) for how in ready}
         for channel in channels.values():
             stack.callback(channel.close)
         yield Hands(seed, publisher, clock, stands, channels, random.Random(seed))  # noqa: S311 - a test's dice

@@ -66,7 +66,7 @@ class _Verdict:
             self.deliveries = list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
             for row in connection.execute(select(schema.attempt).order_by(schema.attempt.c.number)).all():
                 self.attempts.setdefault(row.delivery, []).append(row)
-        self.listed = {receipt.delivery for one in self.journal.unfinished() for receipt in one}
+        self.listed = {receipt.delivery for one in self.journal.publications.unfinished() for receipt in one}
         self.turns = {row.id: Turn(int(row.key.removeprefix("turn "))) for row in said}
         interrupted = [one for rows in self.attempts.values() for one in rows if one.code == "interrupted"]
         self.counted["publications"] = len(said)
@@ -79,7 +79,7 @@ class _Verdict:
         self.must(journalled.keys() >= returned, f"returned, not journalled: {sorted(returned - journalled.keys())}")
         self.must(set(journalled.values()) == {1}, "a caller's key was published twice")
         self.must(sorted(journalled) == list(range(len(journalled))), "the plan has a gap")
-        self.must(not self.journal.blocked(), f"blocked: {self.journal.blocked()}")
+        self.must(not self.journal.channels.blocked(), f"blocked: {self.journal.channels.blocked()}")
         channels = Counter(row.channel for row in self.deliveries)
         self.must(set(channels.values()) == {len(journalled)}, f"a delivery is missing: {channels}")
         for row in self.deliveries:
@@ -92,7 +92,7 @@ class _Verdict:
         """In the journal: no attempt of a lane before what is before it was settled."""
         lanes: dict[str, list[Row[Any]]] = {}
         for row in self.deliveries:
-            lanes.setdefault(row.lane, []).append(row)
+            lanes.setdefault(row.ordering_key, []).append(row)
         for lane in lanes.values():
             self.must([self.turns[row.publication].sequence for row in lane] == list(range(4)), "a lane has no order")
             for before, after in pairwise(lane):
@@ -176,7 +176,7 @@ class _Verdict:
             case Outcome.POSTED:
                 self.must(copies >= 1, f"{named}: lost")
             case Outcome.HELD:
-                self.must(person.doubt, f"{named}: held, and not in doubt")
+                self.must(person.in_doubt, f"{named}: held, and not in doubt")
                 self.must(row.id in self.listed, f"{named}: held, and not listed")
             case Outcome.SUPERSEDED:
                 self.must(copies == 0, f"{named}: out, and called superseded")

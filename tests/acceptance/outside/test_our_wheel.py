@@ -15,11 +15,11 @@ pytestmark = pytest.mark.outside
 
 _CONFIGURE = f"""
 from policenotify.errors import MissingExtra
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 
 for network, options in {OPTIONS!r}.items():
     try:
-        configured("one", network, options, recipients=lambda: ())
+        configure_channel("one", network, options, recipients=lambda: ())
     except MissingExtra as error:
         print(error)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.testing.servers.mail import FakeMailServer
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.spam_filter import SpamAssassin
@@ -40,7 +40,7 @@ def test_no_mail_counts_as_spam(
             "unsubscribe": "https://police34.example/stop/{recipient}",
         }
         people = ["ana@journal.example"]
-        publisher = new_publisher(configured("presse", "email", options, recipients=lambda: people))
+        publisher = new_publisher(configure_channel("presse", "email", options, recipients=lambda: people))
         publisher.publish(message, key="1", actor="desk")
         [mail] = stand.mails
     assert len(list(mail.message.iter_attachments())) == pictures

@@ -25,7 +25,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.rate import Rate
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import soon
@@ -74,10 +74,10 @@ class Site:
             Keys.create(secrets.token_bytes).save(keys)
         return Publisher(
             journal=open_journal(self.journal, keys=Keys.load(keys), create=True),
-            channels=[configured("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
+            channels=[configure_channel("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
             zone=PARIS,
             sender=SENDER,
-            patience=soon,
+            backoff=soon,
             lease=timedelta(seconds=self.lease),
         )
 

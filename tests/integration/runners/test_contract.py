@@ -117,7 +117,7 @@ def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
         say(desk, tip(4), "tip 4")
         becomes(desk, Outcome.POSTED, "tip 4")
 
-        desk.journal.block("bluesky", Blocked("The token was revoked."))
+        desk.journal.channels.block("bluesky", Blocked("The token was revoked."))
         say(desk, tip(5), "paused")
         time.sleep(1.5)  # each runner has looked for itself by then
         assert outcome(desk, "paused") is Outcome.WAITING

@@ -81,7 +81,7 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert waits.code == 0
     assert "waits: incident 2026-4711 is open." in waits.out
     other = file.with_name("faux.toml")
-    other.write_text(_FILE.replace('"ete"', '"faux"') + '\n[conduct.channels.y]\nspacing = "1h"', encoding="utf-8")
+    other.write_text(_FILE.replace('"ete"', '"faux"') + '\n[pacing.channels.y]\nspacing = "1h"', encoding="utf-8")
     settings = desk.folder / "policenotify.toml"
     settings.write_text(
         settings.read_text(encoding="utf-8") + '[[routes]]\nto = ["presse"]\ncategories = ["fire"]\n', "utf-8"
@@ -91,7 +91,7 @@ def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, d
     assert "faux: not said. No route takes message 'a'." in wrong.words
     checked = run("campaign", "check", "campaigns", "--json")
     assert checked.code == 1
-    assert "faux: conduct.channels names 'y', which is no channel." in checked.document["problems"]
+    assert "faux: pacing.channels names 'y', which is no channel." in checked.document["problems"]
     assert any("no route takes it" in one for one in checked.document["problems"])
 
 
@@ -135,7 +135,7 @@ def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file
 
 def test_check_tells_what_finds_no_room_and_what_is_moved(run: Run, desk: Desk, file: Path) -> None:
     assert run("campaign", "check", "campaigns").out.startswith("1 campaigns, 2 occurrences in the year ahead.")
-    daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[conduct]\nrepeat_after = "7d"\n'
+    daily = _FILE.replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[pacing]\nrepeat_after = "7d"\n'
 
     def write(name: str, top: str, text: str) -> None:
         named = text.replace('name = "ete"', f'name = "{name}"\n{top}')

@@ -105,7 +105,7 @@ def test_a_purge_is_tried_done_and_told(run: Run, old: Desk) -> None:
     tried = run("journal", "purge", "--older-than", "3y", "--dry-run", "--json")
     assert tried.code == 0
     assert tried.document["dry_run"] is True
-    assert (tried.document["incidents"], tried.document["publications"], tried.document["people"]) == (1, 2, 6)
+    assert (tried.document["incidents"], tried.document["publications"], tried.document["recipients"]) == (1, 2, 6)
     assert "Circulation très difficile." in _raw(old)
     ran = run("journal", "purge", "--older-than", "3y", "--actor", "adj Petit")
     assert ran.code == 0
@@ -211,7 +211,7 @@ def test_a_stranger_needs_no_settings(run: Run, old: Desk, tmp_path: Path, monke
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(exported.out.encode())))
     other = run("journal", "verify", "-", "--public-key", "other.pem")
     assert other.code == 6
-    assert "which is none of those given" in other.err
+    assert "which you did not give" in other.err
 
 
 def test_nothing_is_written_over(run: Run, desk: Desk) -> None:
@@ -232,8 +232,8 @@ def test_what_cannot_be_answered_is_told(run: Run) -> None:
     assert (absent.code, "absent.jsonl cannot be read" in absent.err) == (1, True)
     assert run("journal", "verify", "absent.jsonl", "--public-key", "absent.pem").code == 1
     Path("text").write_text("x\n", encoding="utf-8")
-    assert "Line 1 of the export is no line of a journal" in run("journal", "verify", "text").err
-    assert "That is no public key" in run("journal", "verify", "text", "--public-key", "text").err
+    assert "Line 1 of the export is not a line of a journal" in run("journal", "verify", "text").err
+    assert "That is not a public key" in run("journal", "verify", "text", "--public-key", "text").err
 
 
 def test_seals_are_made_and_the_last_one_is_told(run: Run, old: Desk) -> None:

@@ -31,14 +31,14 @@ def test_every_network_with_what_it_can_do(run: Run) -> None:
 def test_one_network_with_its_options(run: Run) -> None:
     ran = run("networks", "bluesky")
     assert ran.code == 0
-    assert "  handle · text · required\n    The account's handle, such as `police.example`;" in ran.out
+    assert "  handle · text · required\n    The account's handle, such as `police.example`." in ran.out
     assert "  password · secret text · required" in ran.out
     assert "  service · text · default https://bsky.social" in ran.out
     assert "clock" not in ran.out
     [only] = run("networks", "bluesky", "--json").document["networks"]
     assert only["options"][0] == {
         "name": "handle", "type": "text", "required": True, "default": None,
-        "meaning": "The account's handle, such as `police.example`; `@` before it is ignored.",
+        "meaning": "The account's handle, such as `police.example`. `@` before it is ignored.",
     }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from policenotify.cli.commands.network_template import _bound
 from policenotify.errors import SettingsError
-from policenotify.networks.options import schema_of
-from policenotify.networks.registry import configured, network
+from policenotify.networks.options import options_schema
+from policenotify.networks.registry import configure_channel, network
 from tests.support.shell import Run
 
 OURS = Path(__file__).parents[3] / "pyproject.toml"
@@ -36,8 +36,8 @@ def test_what_is_written_is_told_and_is_a_network(run: Run, tmp_path: Path, monk
     (info / "entry_points.txt").write_text(f"[policenotify.networks]\n{name} = {target}\n")
     monkeypatch.syspath_prepend(package / "src")
     try:
-        assert schema_of(network("none").load())["required"] == ["token", "server"]
-        made = configured("one", "none", {"server": "https://none.example/", "token": "t0ken"})
+        assert options_schema(network("none").load())["required"] == ["token", "server"]
+        made = configure_channel("one", "none", {"server": "https://none.example/", "token": "t0ken"})
         assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 500)
         for wrong, said in {
             "server": ("http://none.example", "channels.one.server: must be https://"),
@@ -45,7 +45,7 @@ def test_what_is_written_is_told_and_is_a_network(run: Run, tmp_path: Path, monk
         }.items():
             given = {"server": "https://none.example", "token": "t0ken"} | {wrong: said[0]}
             with pytest.raises(SettingsError) as raised:
-                configured("one", "none", given)
+                configure_channel("one", "none", given)
             assert str(raised.value).startswith(said[1])
         again = run("networks", "new", "none", "--folder", "another")
         assert again.code == 1

@@ -389,9 +389,9 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
     with desk(tmp_path, [channel]) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
         first = said(publisher, SAMPLE["accident/opening"].message, "first")
-        [wording] = first.preview.wordings
+        [wording] = first.preview.posts
         leg = replace(wording.target, operation=Operation.EDIT)
-        edit = replace(first.preview, wordings=(RenderedPost(target=leg, standalone=wording.standalone),))
+        edit = replace(first.preview, posts=(RenderedPost(target=leg, standalone=wording.standalone),))
         told = Told(at=first.at, preview=edit, seen={"x": (Seen(id="1", text="neu"),)})
         [card] = draw("preview", [told], publisher).sections[0].devices[0].cards
     assert card.wording == "Changes the earlier post"
@@ -434,4 +434,4 @@ def test_a_thread_knows_nothing_before_something_is_said(tmp_path: Path) -> None
     with desk(tmp_path, [channel]) as (publisher, _):
         told = Told(at=datetime.now(UTC), preview=publisher.preview(SAMPLE["scam/info"].message))
         assert told.unworded == ()
-        assert told.receipt(told.preview.wordings[0]) is None
+        assert told.receipt(told.preview.posts[0]) is None

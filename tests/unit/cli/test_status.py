@@ -78,9 +78,9 @@ def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
     assert "NOBODY IS DELIVERING: deliveries wait (bluesky, presse), and no runner was seen yet." in ran.words
     assert run("status", "2026-4711").code == 5
     desk.clock = Earlier(timedelta(minutes=3))
-    desk.publisher().journal.heartbeat()
+    desk.publisher().journal.workers.heartbeat()
     assert "no runner was seen since" in run("status").words
-    publisher.journal.heartbeat()
+    publisher.journal.workers.heartbeat()
     waiting = run("status", "--json")
     assert waiting.code == 3
     assert waiting.document["nobody_delivering"] is False
@@ -110,7 +110,7 @@ def test_a_journal_that_cannot_be_read_has_an_exit_code(run: Run, desk: Desk) ->
     desk.database.write_bytes(b"no journal " * 1000)
     ran = run("status")
     assert ran.code == 6
-    assert "its file is no journal, or it is damaged" in ran.err
+    assert "its file is not a journal, or it is damaged" in ran.err
     error = run("publish", *ACCIDENT, "--json").document["error"]
     assert (error["kind"], error["published"]) == ("JournalError", "no")
 
@@ -188,9 +188,9 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
     monkeypatch.setattr("policenotify.journal.leases._alive", lambda _pid: False)
     for _ in range(2):
-        assert publisher.journal.claim("presse", f"{this_process()}/slot", lease=LEASE)
-        assert publisher.journal.recover() == 1
-    publisher.journal.heartbeat()
+        assert publisher.journal.deliveries.claim("presse", f"{this_process()}/slot", lease=LEASE)
+        assert publisher.journal.deliveries.recover() == 1
+    publisher.journal.workers.heartbeat()
     ran = run("status")
     assert ran.code == 3
     assert "TAKEN OVER TWICE: delivery 2 on presse was taken over twice within one lease" in ran.words
@@ -269,7 +269,7 @@ def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk)
     _backlog(desk, 12)
     with desk.publisher().journal.write() as connection:
         held = update(schema.delivery).where(
-            schema.delivery.c.channel == "presse", schema.delivery.c.lane.like("I004 %")
+            schema.delivery.c.channel == "presse", schema.delivery.c.ordering_key.like("I004 %")
         )
         connection.execute(held.values(state=Outcome.HELD))
     unfinished = run("status", "--json").document["unfinished"]

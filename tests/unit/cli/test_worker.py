@@ -88,7 +88,7 @@ def test_it_delivers_until_a_signal_and_tells_its_manager(
             "Delivering on bluesky, presse.\nsky is not in the settings any more, and people read there of old,"
         )
         assert noted.is_set(), notes
-        assert other.journal.worker_seen() is None
+        assert other.journal.workers.last_worker_heartbeat() is None
     listener.join(10)
     assert (told[0], set(told[1:-1])) == (b"READY=1", {b"WATCHDOG=1"})
     assert len(desk.bluesky.posts) == 2

@@ -28,8 +28,8 @@ _in_sql = re.compile(r"(UPDATE|DELETE FROM|REPLACE INTO)\s+\"?pn_event", re.IGNO
 # --- only added
 
 _FORGETS = """    event = schema.event
-    told = update(event).where(event.c.publication.in_(publications), event.c.body != "")
-    return connection.execute(told.values(body="", salt="")).rowcount
+    with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
+    return connection.execute(with_body.values(body="", salt="")).rowcount
 """
 """The only statement that changes events: a purge forgets body and salt; who, what, when and the commitment stay."""
 
@@ -104,17 +104,17 @@ def test_what_happens_is_told_in_order(desk: Desk) -> None:
 def _desk_with(desk: Desk, *, batches: int) -> Desk:
     for number in range(batches):
         desk.publish(Stage.STANDALONE)
-        desk.journal.record("adm", "settings_changed", {"number": number, "text": "é ’"})
-        assert desk.journal.seal() == 2
+        desk.journal.audit.record("adm", "settings_changed", {"number": number, "text": "é ’"})
+        assert desk.journal.audit.seal() == 2
     return desk
 
 
 def test_batches_are_closed_and_verified(desk: Desk) -> None:
-    assert desk.journal.seal() == 0
-    assert desk.journal.verify() == 0
+    assert desk.journal.audit.seal() == 0
+    assert desk.journal.audit.verify() == 0
     _desk_with(desk, batches=3)
-    assert desk.journal.seal() == 0
-    assert desk.journal.verify() == 3
+    assert desk.journal.audit.seal() == 0
+    assert desk.journal.audit.verify() == 3
     seals = desk.dump("pn_seal")["pn_seal"]
     assert [(row[1], row[2]) for row in seals] == [(1, 2), (3, 4), (5, 6)]
     assert [row[3] for row in seals] == ["", seals[0][4], seals[1][4]]
@@ -124,10 +124,10 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
     _desk_with(desk, batches=1)
     desk.journal.keys = desk.keys.rotated(os.urandom)
     _desk_with(desk, batches=1)
-    assert desk.journal.verify() == 2
+    assert desk.journal.audit.verify() == 2
     desk.journal.keys = desk.keys
     with pytest.raises(SettingsError, match="Key version 2 is asked for"):
-        desk.journal.verify()
+        desk.journal.audit.verify()
 
 
 @pytest.mark.parametrize(
@@ -159,34 +159,34 @@ def test_what_was_sealed_cannot_be_changed_unseen(desk: Desk, change: str) -> No
     _desk_with(desk, batches=3)
     desk.as_a_stranger(change)
     with pytest.raises(JournalError, match=r"(Event|Sealed batch) \d of the journal .*was tampered with\.$"):
-        desk.journal.verify()
+        desk.journal.audit.verify()
 
 
 def test_two_events_that_changed_places_are_seen(desk: Desk) -> None:
     _desk_with(desk, batches=2)
     desk.as_a_stranger("UPDATE pn_event SET id = -id WHERE id IN (1, 2); UPDATE pn_event SET id = 3 + id WHERE id < 0")
     with pytest.raises(JournalError, match=r"Sealed batch 1 of the journal \(from event 1\) was tampered with"):
-        desk.journal.verify()
+        desk.journal.audit.verify()
 
 
 def test_a_seal_of_other_keys_is_seen(desk: Desk) -> None:
     _desk_with(desk, batches=1)
     desk.journal.keys = Keys.create(os.urandom)
     with pytest.raises(JournalError, match="Sealed batch 1"):
-        desk.journal.verify()
+        desk.journal.audit.verify()
 
 
 def test_a_body_may_be_erased_and_stays_proven(desk: Desk) -> None:
     _desk_with(desk, batches=1)
     desk.as_a_stranger("UPDATE pn_event SET body = '', salt = ''")
-    assert desk.journal.verify() == 1
+    assert desk.journal.audit.verify() == 1
 
 
 def test_a_change_before_sealing_is_seen_when_sealing(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE)
     desk.as_a_stranger("UPDATE pn_event SET body = '{}'")
     with pytest.raises(JournalError, match="Event 1 of the journal was tampered with"):
-        desk.journal.seal()
+        desk.journal.audit.seal()
     assert desk.dump("pn_seal")["pn_seal"] == []
 
 
@@ -195,8 +195,8 @@ def test_the_number_of_a_removed_event_is_not_given_again(desk: Desk) -> None:
     desk.as_a_stranger("DELETE FROM pn_event")
     desk.publish(Stage.STANDALONE)
     assert [row[0] for row in desk.dump("pn_event")["pn_event"]] == [2]
-    assert desk.journal.seal() == 1
-    assert desk.journal.verify() == 1
+    assert desk.journal.audit.seal() == 1
+    assert desk.journal.audit.verify() == 1
 
 
 def test_the_desks_of_these_tests_would_see_a_change(desk: Desk) -> None:

@@ -36,7 +36,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def book(tmp_path: Path, clock: FakeClock) -> Iterator[Book]:
     opened = Book(tmp_path, clock)
-    opened.journal.recover()  # somebody has been delivering
+    opened.journal.deliveries.recover()  # somebody has been delivering
     yield opened
     opened.journal.close()
 
@@ -46,8 +46,8 @@ def attempt(book: Book, network: Scripted) -> bool:
     if claimed is None:
         return False
     how = network.configured("sky")
-    channel = network.open(book.clock, book.journal.state_store("sky"))
-    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
+    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
     return True
 
 
@@ -90,7 +90,7 @@ def test_what_was_published_before_the_clock_was_set_back_goes_at_once(
 ) -> None:
     several = [book.publish("sky") for _ in range(11)]
     clock.jump(seconds)
-    assert book.journal.due(["sky"])["sky"] <= clock.now()
+    assert book.journal.deliveries.due(["sky"])["sky"] <= clock.now()
     network = Scripted()
     while attempt(book, network):
         pass
@@ -100,7 +100,7 @@ def test_what_was_published_before_the_clock_was_set_back_goes_at_once(
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_a_pause_lasts_as_long_as_the_network_asked_for(book: Book, clock: FakeClock, seconds: float) -> None:
     book.publish("sky")
-    book.journal.pause("sky", clock.now() + timedelta(seconds=300))
+    book.journal.channels.pause("sky", clock.now() + timedelta(seconds=300))
     book.pass_by(100)
     clock.jump(seconds)
     assert not attempt(book, Scripted())
@@ -116,11 +116,11 @@ def test_a_lease_lasts_as_long_as_it_was_taken_for(book: Book, clock: FakeClock,
     assert book.claim() is not None
     book.pass_by(60)
     clock.jump(seconds)
-    assert book.journal.recover() == 0
+    assert book.journal.deliveries.recover() == 0
     book.pass_by(59)
-    assert book.journal.recover() == 0
+    assert book.journal.deliveries.recover() == 0
     book.pass_by(1)
-    assert book.journal.recover() == 1
+    assert book.journal.deliveries.recover() == 1
 
 
 @pytest.mark.parametrize("seconds", JUMPS)
@@ -128,43 +128,43 @@ def test_a_rate_is_what_it_was(book: Book, clock: FakeClock, seconds: float) -> 
     rate = Rate(2, timedelta(minutes=2), 1)
     for _ in range(2):
         book.publish("sky")
-    claimed = book.journal.claim("sky", "test/-/-/1", lease=LEASE, rate=rate)
+    claimed = book.journal.deliveries.claim("sky", "test/-/-/1", lease=LEASE, rate=rate)
     assert claimed is not None
     request = Request(account=claimed.account, key=claimed.key, body={})
-    book.journal.begin(claimed, request, "standalone", rate=rate)
+    book.journal.deliveries.begin(claimed, request, "standalone", rate=rate)
     book.pass_by(10)
     clock.jump(seconds)
-    assert book.journal.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is None
+    assert book.journal.deliveries.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is None
     book.pass_by(51)
-    assert book.journal.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is not None
+    assert book.journal.deliveries.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is not None
 
 
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, clock: FakeClock, seconds: float) -> None:
     with book.journal.write() as connection:
         until = int((clock.now() + timedelta(seconds=30)).timestamp() * 1e6)
-        row = {"channel": "sky", "name": "tokens", "version": 0, "lease_owner": "other", "lease_until": until}
-        schema.insert_new(connection, schema.keep, [row])
+        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until}
+        schema.insert_new(connection, schema.lock, [row])
     clock.jump(seconds)
-    book.journal.recover()
+    book.journal.deliveries.recover()
     with book.journal.read() as connection:
-        held = connection.execute(select(schema.keep.c.lease_until)).scalar_one()
+        held = connection.execute(select(schema.lock.c.lease_until)).scalar_one()
     assert held - int(clock.now().timestamp() * 1e6) == pytest.approx(30e6, abs=1e6)
 
 
 @pytest.mark.parametrize("seconds", [-3600, -60, 3600])
 def test_a_worker_is_seen_and_a_promise_is_kept_as_before(book: Book, clock: FakeClock, seconds: float) -> None:
-    book.journal.heartbeat(stays=True)
-    assert book.journal.request_drain("celery")
+    book.journal.workers.heartbeat(is_worker=True)
+    assert book.journal.workers.request_drain("celery")
     book.pass_by(10)
     clock.jump(seconds)
-    book.journal.recover()
-    assert book.journal.worker_seen() is not None
-    assert not book.journal.request_drain("celery")  # it is still to come
+    book.journal.deliveries.recover()
+    assert book.journal.workers.last_worker_heartbeat() is not None
+    assert not book.journal.workers.request_drain("celery")  # it is still to come
     book.pass_by(21)
-    assert book.journal.request_drain("celery")  # it is overdue
+    assert book.journal.workers.request_drain("celery")  # it is overdue
     book.pass_by(100)
-    assert book.journal.worker_seen() is None
+    assert book.journal.workers.last_worker_heartbeat() is None
 
 
 # --- what is in doubt
@@ -273,12 +273,12 @@ def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book,
     network.sends.append(lambda _request: later(book, 300))
     book.publish("sky")
     attempt(book, network)
-    until = book.journal.due(["sky"])["sky"]
+    until = book.journal.deliveries.due(["sky"])["sky"]
     with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=clock)) as other:
         clock.jump(3600)
         for each in (other, book.journal, other, book.journal):
-            each.recover()
-            assert each.due(["sky"]) == {"sky": until + timedelta(hours=1)}
+            each.deliveries.recover()
+            assert each.deliveries.due(["sky"]) == {"sky": until + timedelta(hours=1)}
     with book.journal.read() as connection:
         kinds = list(connection.execute(select(schema.event.c.kind)).scalars())
     assert kinds.count("clock_set") == 1
@@ -290,10 +290,10 @@ def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Key
     clock = FakeClock(run="the machine")
     desk = Desk(tmp_path, keys=keys, clock=clock, url=place)
     with closing(desk.journal):
-        desk.journal.recover()
+        desk.journal.deliveries.recover()
         doubtful = desk.publish(incident="I1")
         desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=clock.now() + timedelta(seconds=300))
-        desk.journal.pause("sea", clock.now() + timedelta(seconds=300))
+        desk.journal.channels.pause("sea", clock.now() + timedelta(seconds=300))
         began = clock.now()
         clock.pass_by(100)
         clock.jump(seconds)
@@ -306,7 +306,7 @@ def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Key
         assert claimed.publication == doubtful
         assert claimed.last_tried_at == began + timedelta(seconds=seconds)
         assert claimed.first_tried_at == min(began, began + timedelta(seconds=seconds))
-        assert desk.journal.due(["sky", "sea"]).keys() == {"sky", "sea"}
+        assert desk.journal.deliveries.due(["sky", "sea"]).keys() == {"sky", "sea"}
 
 
 def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> None:
@@ -314,12 +314,12 @@ def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> N
     network.sends.append(lambda _request: later(book, 86_400))
     book.publish("sky")
     attempt(book, network)
-    until = book.journal.due(["sky"])["sky"]
+    until = book.journal.deliveries.due(["sky"])["sky"]
     for _ in range(100):
         clock.jump(0.1)  # seconds in ten minutes
         book.pass_by(601)
-        book.journal.recover()
-    assert book.journal.due(["sky"]) == {"sky": until}
+        book.journal.deliveries.recover()
+    assert book.journal.deliveries.due(["sky"]) == {"sky": until}
 
 
 def test_after_a_start_of_the_machine_nobody_knows_how_old_an_attempt_is(book: Book, clock: FakeClock) -> None:
@@ -329,7 +329,7 @@ def test_after_a_start_of_the_machine_nobody_knows_how_old_an_attempt_is(book: B
     book.pass_by(600)
     again = FakeClock(clock.now(), run="the machine, started anew")
     with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=again)) as journal:
-        claimed = journal.claim("sky", "test/-/-/9", lease=LEASE)
+        claimed = journal.deliveries.claim("sky", "test/-/-/9", lease=LEASE)
     assert claimed is not None
     assert claimed.first_tried_at == again.now() - timedelta(days=1)
     assert claimed.last_tried_at == again.now()
@@ -341,7 +341,7 @@ def test_a_clock_of_which_nothing_is_known_is_believed(tmp_path: Path) -> None:
     clock = FakeClock()
     book = Book(tmp_path, clock)
     with closing(book.journal):
-        book.journal.recover()
+        book.journal.deliveries.recover()
         clock.jump(3600)
         book.publish("sky")
         assert attempt(book, Scripted())

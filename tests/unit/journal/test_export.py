@@ -30,10 +30,10 @@ def full(desk: Desk) -> Desk:
     desk.publish(channels=("sky", "mail"), people={"mail": [A]}, key="cad:1")
     desk.deliver()
     assert desk.mail() == [A]
-    assert desk.journal.seal() == 3
+    assert desk.journal.audit.seal() == 3
     desk.clock.pass_by(86_400)
     desk.publish(Stage.STANDALONE, headline="Piétons, attention")
-    assert desk.journal.seal() == 1
+    assert desk.journal.audit.seal() == 1
     desk.journal.stop("adj Petit", "Compte compromis ?")
     desk.journal.resume("adj Petit")
     return desk
@@ -102,14 +102,16 @@ def test_only_what_is_chosen_tells_what_it_said(full: Desk) -> None:
 
 def test_batches_of_rotated_keys_are_proved_with_all_of_them(full: Desk) -> None:
     full.journal.keys = full.keys.rotated(os.urandom)
-    assert full.journal.seal() == 2
+    assert full.journal.audit.seal() == 2
     lines = list(full.journal.export())
     both = "".join(full.journal.keys.public_key(version) for version in (1, 2))
     assert prove(lines, f"Police de l’Hérault\r\n{both}").batches == 3
     assert len(public_keys(both)) == 2
     for version, line in ((1, 12), (2, 5)):
         name = fingerprint(full.journal.keys.public_key(3 - version))[:16]
-        with pytest.raises(JournalError, match=rf"Line \d+ of the export: the s.* is of the key {name}…"):
+        with pytest.raises(
+            JournalError, match=rf"Line \d+ of the export: the s.* was made with the key {name}…, which"
+        ):
             prove(lines, full.journal.keys.public_key(version))
         assert line <= len(lines)
 
@@ -129,21 +131,21 @@ def _edit(number: int, old: str, new: str) -> Callable[[Lines], Lines]:
 CHANGES: list[tuple[Callable[[Lines], Lines], str]] = [
     (_edit(1, "cne Roux", "adj Roux"), r"Line 5 .*the events 1 to 3 are not those that were sealed"),
     (_edit(1, '"kind":"published"', '"kind":"resumed"'), r"Line 5 .*are not those that were sealed"),
-    (_edit(1, "traffic_accident", "fire"), r"Line 2 .*what event 1 says is not what was committed to"),
-    (_edit(7, "Compte", "Conte"), r"Line 8 .*what event 5 says is not what was committed to"),
+    (_edit(1, "traffic_accident", "fire"), r"Line 2 .*the body of event 1 does not match its commitment"),
+    (_edit(7, "Compte", "Conte"), r"Line 8 .*the body of event 5 does not match its commitment"),
     (_edit(7, "adj Petit", "cne Roux"), r"Line 12 .*not those that were signed"),
     (_edit(9, "Accident", "Incident"), r"Line 12 .*not those that were signed"),
     (_edit(4, '"first_event":1', '"first_event":2'), r"Line 5 .*not those that were sealed"),
     (_edit(6, '"previous":"', '"previous":"0'), r"Line 7 .*not those that were sealed"),
     (_edit(6, '"digest":"', '"digest":"0'), r"Line 7 .*the seal was not made with the key"),
     (_edit(6, '"signature":"', '"signature":"AAAA'), r"Line 7 .*the seal was not made with the key"),
-    (_edit(6, '"signature":"', '"signature":"?'), r"Line 7 of the export is no line of a journal"),
+    (_edit(6, '"signature":"', '"signature":"?'), r"Line 7 of the export is not a line of a journal"),
     (_edit(11, '"lines":11', '"lines":12'), r"Line 12 .*not those that were signed"),
     (_edit(11, '"signature":"', '"signature":"AAAA'), r"Line 12 .*the signature of the whole was not made"),
-    (_edit(5, '"type":"event"', '"type":"remark"'), r"Line 6 of the export is no line of a journal"),
-    (_edit(5, "{", "["), r"Line 6 of the export is no line of a journal"),
-    (_edit(5, '"commitment"', '"comment"'), r"Line 6 of the export is no line of a journal"),
-    (_edit(0, '"version":1', '"version":2'), r"Line 5 of the export is no line of a journal"),
+    (_edit(5, '"type":"event"', '"type":"remark"'), r"Line 6 of the export is not a line of a journal"),
+    (_edit(5, "{", "["), r"Line 6 of the export is not a line of a journal"),
+    (_edit(5, '"commitment"', '"comment"'), r"Line 6 of the export is not a line of a journal"),
+    (_edit(0, '"version":1', '"version":2'), r"Line 5 of the export is not a line of a journal"),
     (_swap, r"Line 3 .*event 1 is out of order"),
     (lambda lines: [*lines[:2], *lines[3:]], r"Line 4 .*not those that were sealed"),
     (lambda lines: [*lines[:4], *lines[5:]], r"Line 6 .*not those that were sealed"),
@@ -153,8 +155,8 @@ CHANGES: list[tuple[Callable[[Lines], Lines], str]] = [
     (lambda _lines: [], r"ends after line 0"),
     (lambda lines: [*lines, lines[1]], r"Line 13 .*added behind the end"),
     (lambda lines: lines[1:], r"Line 1 .*the head of the file is missing"),
-    (lambda lines: [lines[0], *lines], r"Line 2 .*or stands twice"),
-    (lambda lines: [*lines[:7], lines[9], *lines[7:9], *lines[10:]], r"event 5 stands behind the publications"),
+    (lambda lines: [lines[0], *lines], r"Line 2 .*or there are two"),
+    (lambda lines: [*lines[:7], lines[9], *lines[7:9], *lines[10:]], r"event 5 follows the publications"),
 ]
 
 
@@ -168,7 +170,7 @@ def test_whatever_was_changed_is_seen(full: Desk, change: Callable[[Lines], Line
 def test_an_export_of_a_newer_form_is_refused(desk: Desk) -> None:
     head, end = desk.journal.export()
     with pytest.raises(UnsupportedVersion, match="exported journal"):
-        prove([head.replace(b'"form":1', b'"form":2'), end], _pem(desk))
+        prove([head.replace(b'"format_version":1', b'"format_version":2'), end], _pem(desk))
 
 
 @pytest.mark.parametrize(
@@ -181,10 +183,10 @@ def test_what_is_no_key_of_ours_is_told(text: str) -> None:
 
         public = X25519PrivateKey.generate().public_key()
         text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    with pytest.raises(JournalError, match="That is no public key of an installation"):
+    with pytest.raises(JournalError, match="That is not a public key of an installation"):
         prove([], text)
 
 
 def test_other_keys_prove_nothing(full: Desk) -> None:
-    with pytest.raises(JournalError, match="which is none of those given"):
+    with pytest.raises(JournalError, match="which you did not give"):
         prove(full.journal.export(), Keys.create(os.urandom).public_key(1))

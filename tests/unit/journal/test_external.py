@@ -51,7 +51,7 @@ def publisher(url: str, keys: Keys, sky: Scripted) -> Iterator[Publisher]:
         channels=[sky.configured("sky")],
         zone=PARIS,
         sender=SENDER,
-        patience=soon,
+        backoff=soon,
     )
     yield made
     made.close()
@@ -197,7 +197,7 @@ def test_what_cannot_be_joined_says_why(publisher: Publisher, host: Engine, url:
         if on_server:
             with pytest.raises(DBAPIError):
                 connection.execute(text("SELECT 1 / 0"))
-        why = "has failed before: roll it back" if on_server else "another process does not let go of it"
+        why = "has failed before: roll it back" if on_server else "another process keeps it locked"
         with pytest.raises(JournalError, match=rf"cannot be joined: .*{why}.* Nothing was sent\."):
             publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
     host.dispose()
@@ -257,7 +257,7 @@ def test_a_runner_is_told_inside_the_transaction_and_after_it(
     runner.fails = True  # which silences nobody
     publisher.publish(opened.end("Circulation rétablie"), key="end", actor="dispatch", wait=LONG)
     assert (_noted(host), runner.woke, len(sky.said)) == (["kicked"] * 2, 3, 1)  # the opening was never out
-    said = [record.getMessage() for record in caplog.records if "Told was not told" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "Told was not notified" in record.getMessage()]
     assert [one.partition("(")[2].partition(")")[0] for one in said][1] == "OSError"
     assert (len(said), "geheim" in caplog.text) == (2, False)
 
@@ -267,11 +267,11 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
 ) -> None:
     clock = FakeClock()
     journal = open_journal(place or str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-    assert [journal.request_drain("celery") for _ in range(2)] == [True, False]
-    journal.acknowledge_drain("celery")
-    assert [journal.request_drain("celery") for _ in range(2)] == [True, False]
+    assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
+    journal.workers.acknowledge_drain("celery")
+    assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
     clock.pass_by(OVERDUE.total_seconds())
-    assert [journal.request_drain("celery") for _ in range(2)] == [True, False]
+    assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
     with journal.write() as connection:  # two at once
         assert not meta.request_drain(connection, "celery", microseconds(clock.now()))
     journal.close()

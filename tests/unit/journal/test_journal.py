@@ -47,7 +47,7 @@ def test_an_empty_or_absent_file_becomes_a_journal(
     if empty:
         path.touch()
     journal = open_journal(str(path), keys=keys, clock=clock, create=True)
-    assert journal.latest(1) == ()
+    assert journal.publications.latest(1) == ()
     journal.close()
     assert path.stat().st_size > 0
     with sqlite3.connect(path) as raw:
@@ -85,15 +85,15 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
 
 
 def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    turn = engine.Turn()
-    with turn.taken():
+    turn = engine.WriterQueue()
+    with turn.turn():
         kept, here = turn._lock, os.getpid()
         monkeypatch.setattr(engine, "BUSY", 0.01)
-        with turn.taken():
+        with turn.turn():
             assert turn._lock is kept
         assert kept.locked(), "given up by who never had it"
         monkeypatch.setattr(os, "getpid", lambda: here + 1)
-        with turn.taken():
+        with turn.turn():
             assert turn._lock is not kept
     assert not kept.locked()
 
@@ -114,7 +114,7 @@ def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk)
     assert synced(lambda: claimed.append(desk.take())) == ["NORMAL"]
     assert synced(lambda: claimed.append(desk.begin(claimed[0]))) == ["FULL"]
     assert synced(lambda: desk.settle(claimed[1])) == ["FULL"]
-    assert synced(desk.journal.heartbeat) == ["NORMAL"]
+    assert synced(desk.journal.workers.heartbeat) == ["NORMAL"]
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_two_processes_may_create_it_at_the_same_instant(
 ) -> None:
     told = together("at_once()\ndesk = opened()\nprint(desk.publish(incident=f'I{sys.argv[2]}'))", processes=3)
     journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-    assert sorted(told) == sorted(one.id for one in journal.latest(9))
+    assert sorted(told) == sorted(one.id for one in journal.publications.latest(9))
     assert len(told) == 3
     journal.close()
 
@@ -154,7 +154,7 @@ def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
     raw.execute("CREATE TABLE pn_other (id)")
     for statement in lock.split("; "):
         raw.execute(statement).fetchall()
-    with pytest.raises(JournalError, match="another process does not let go of it"):
+    with pytest.raises(JournalError, match="another process keeps it locked"):
         open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock, create=True)
     raw.close()
 
@@ -175,7 +175,7 @@ def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> No
     desk.publish()
     with desk.journal.write() as connection:
         meta.create(connection, keys, os.urandom)
-    assert len(desk.journal.latest(9)) == 1
+    assert len(desk.journal.publications.latest(9)) == 1
 
 
 # --- not opening it
@@ -229,7 +229,7 @@ def _nobodys_folder(mode: int) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("name", "mode", "says"),
     [
-        ("journal.db", 0o555, "cannot be made (Permission denied). Nothing was sent. Give the user its folder"),
+        ("journal.db", 0o555, "cannot be created (Permission denied). Nothing was sent. Give the user write access"),
         ("read only.db", 0o777, "could not be read: this user may not write to it. Give the user its file and folder"),
         ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
     ],
@@ -258,8 +258,8 @@ def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> N
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"Dear diary, this is no database at all. " * 100, "its file is no journal, or it is damaged"),
-        (b"SQLite format 3\0" + b"\xff" * 4000, "its file is no journal, or it is damaged"),
+        (b"Dear diary, this is no database at all. " * 100, "its file is not a journal, or it is damaged"),
+        (b"SQLite format 3\0" + b"\xff" * 4000, "its file is not a journal, or it is damaged"),
     ],
 )
 def test_another_file_is_no_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
@@ -276,7 +276,7 @@ def test_a_truncated_file_is_damaged(desk: Desk, keys: Keys, clock: FakeClock) -
     whole = desk.path.read_bytes()
     desk.path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(JournalError, match=r"its file is damaged\. Put it aside and restore a copy"):
-        open_journal(str(desk.path), keys=keys, clock=clock).latest(1)
+        open_journal(str(desk.path), keys=keys, clock=clock).publications.latest(1)
 
 
 def test_a_newer_journal_names_what_is_needed(desk: Desk, keys: Keys, clock: FakeClock) -> None:
@@ -328,7 +328,7 @@ def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock) -> N
     other.stop("cne Roux")
     other.close()
     assert str(caught.value) == (
-        "The journal could not be written: another process does not let go of it. Look for one that hangs, then try "
+        "The journal could not be written: another process keeps it locked. Look for one that hangs, then try "
         "again. Nothing was sent that is not in it."
     )
 
@@ -345,7 +345,7 @@ def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
         desk.publish(incident="I2", description="Long. " * 1500)
     event.remove(desk.journal._engine, "checkout", full)
     desk.journal.close()
-    assert [one.id for one in desk.journal.latest(9)] == [first]
+    assert [one.id for one in desk.journal.publications.latest(9)] == [first]
     assert desk.publish(incident="I2", description="Long. " * 1500)
 
 
@@ -400,7 +400,7 @@ def test_its_name_hides_a_password(journal: Journal, desk: Desk, clock: FakeCloc
 def test_closing_twice_is_allowed_and_it_opens_again_when_used(journal: Journal) -> None:
     journal.close()
     journal.close()
-    assert journal.latest(1) == ()
+    assert journal.publications.latest(1) == ()
     journal.close()
 
 
@@ -410,15 +410,15 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
         "import os\n"
         "desk = opened()\n"
         "mine = desk.publish(incident='parent')\n"
-        "with desk.journal.reading() as one: before = id(one.connection.dbapi_connection)\n"
+        "with desk.journal.read() as one: before = id(one.connection.dbapi_connection)\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    with desk.journal.reading() as one: same = id(one.connection.dbapi_connection) == before\n"
+        "    with desk.journal.read() as one: same = id(one.connection.dbapi_connection) == before\n"
         "    desk.publish(incident='child')\n"
         "    os._exit(7 if same else 0)\n"
         "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
-        "with desk.journal.reading() as one: kept = id(one.connection.dbapi_connection) == before\n"
-        "print(code, kept, len(desk.journal.latest(9)))\n"
+        "with desk.journal.read() as one: kept = id(one.connection.dbapi_connection) == before\n"
+        "print(code, kept, len(desk.journal.publications.latest(9)))\n"
     )
     assert process.communicate(timeout=20)[0] == "0 True 2\n"
 
@@ -445,7 +445,7 @@ def test_stop_halts_everything_until_resume(desk: Desk) -> None:
         "Nothing was sent: everything was stopped by cne Roux (wrong town). Resume first: policenotify resume"
     )
     assert desk.claim() is None
-    assert desk.journal.due(["sky"]) == {}
+    assert desk.journal.deliveries.due(["sky"]) == {}
     with pytest.raises(PublishingStopped):
         desk.publish(incident="I2")
     desk.journal.resume("cdt Petit")
@@ -461,13 +461,13 @@ def test_stop_halts_everything_until_resume(desk: Desk) -> None:
 
 
 def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: FakeClock) -> None:
-    assert desk.journal.runner_seen() is None
+    assert desk.journal.workers.last_heartbeat() is None
     with desk.journal.write() as connection:
         connection.execute(insert(schema.runner).values(owner="long gone", seen_at=1))
-    desk.journal.heartbeat()
+    desk.journal.workers.heartbeat()
     clock.pass_by(60)
-    desk.journal.heartbeat()
-    assert desk.journal.runner_seen() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
+    desk.journal.workers.heartbeat()
+    assert desk.journal.workers.last_heartbeat() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
     [(owner, _, stays)] = desk.dump("pn_runner")["pn_runner"]
     assert not stays
     assert owner.split("/")[2] == str(os.getpid())
@@ -478,13 +478,13 @@ def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
     desk.publish(pictures=(one, one.model_copy(update={"alt": "Le même"})))
     desk.publish(incident="I2", pictures=(one,))
     assert len(desk.dump("pn_blob")["pn_blob"]) == 1
-    assert desk.journal.picture(one.digest, "Un plan") == one
+    assert desk.journal.publications.picture(one.digest, "Un plan") == one
     with pytest.raises(InvalidImage, match=r"The journal has no picture cd+"):
-        desk.journal.picture("cd" * 32, "")
+        desk.journal.publications.picture("cd" * 32, "")
 
 
 def test_an_event_may_be_recorded_by_others(desk: Desk) -> None:
-    desk.journal.record("adm", "settings_changed", {"field": "routes"}, channel="sky")
+    desk.journal.audit.record("adm", "settings_changed", {"field": "routes"}, channel="sky")
     [row] = desk.dump("pn_event")["pn_event"]
     assert row[2:8] == ("adm", "settings_changed", None, None, "sky", '{"field":"routes"}')
 
@@ -492,7 +492,7 @@ def test_an_event_may_be_recorded_by_others(desk: Desk) -> None:
 def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:
     clock.pass_by(1.5)
     assert desk.journal.now() == datetime(2026, 3, 2, 6, 30, 1, 500_000, tzinfo=UTC)
-    publication = desk.journal.publication(desk.publish(Stage.STANDALONE))
+    publication = desk.journal.publications.get(desk.publish(Stage.STANDALONE))
     assert publication is not None
     assert publication.at == desk.journal.now()
     assert clock.now() - publication.at == timedelta(0)

@@ -1,4 +1,4 @@
-"""A journal of the first version of its tables, as it was released, brought up to this one."""
+"""A journal of the first version of its tables, opened as it is, and brought up by later ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from policenotify.errors import JournalError
-from policenotify.journal import open_journal, schema
+from policenotify.errors import JournalError, UnsupportedVersion
+from policenotify.journal import meta, open_journal, schema
 from policenotify.journal.engine import open_engine
+from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.records import microseconds
@@ -38,7 +39,7 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
 
 
 def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
-    """A journal of version 1 with an open incident, half of which is out."""
+    """A journal of version 1 with an open incident."""
     engine, at = open_engine(url, create=True), microseconds(clock.now())
     message = Message(
         category="traffic_accident",
@@ -50,7 +51,7 @@ def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
         ("pn_meta", {"name": "keys", "value": keys.fingerprint}),
         (
             "pn_incident",
-            {"id": "I1", "category": "traffic_accident", "course": "open", "next_sequence": 2, "exercise": False,
+            {"id": "I1", "category": "traffic_accident", "status": "open", "next_sequence": 2, "exercise": False,
              "opened_at": at, "due_at": at + 60_000_000},
         ),
         (
@@ -87,23 +88,67 @@ def _structure(engine: Engine) -> dict[str, object]:
     return told
 
 
-def test_the_first_version_is_refused_and_brought_up(both: tuple[str, str], keys: Keys, clock: FakeClock) -> None:
+def _add_colour(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour VARCHAR(7)"))
+    connection.execute(text("UPDATE pn_incident SET category = 'recoloured'"))
+
+
+def test_a_journal_of_the_first_version_is_opened_and_has_the_tables_of_a_new_one(
+    both: tuple[str, str], keys: Keys, clock: FakeClock
+) -> None:
     old, new = both
     _first_version(old, keys, clock)
-    with pytest.raises(JournalError) as caught:
-        open_journal(old, keys=keys, clock=clock)
-    assert str(caught.value) == (
-        f"The journal's tables are of version 1; this policenotify needs version {schema.SCHEMA_VERSION}. "
-        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
-    )
     assert migrate(old, keys=keys, actor="adm", clock=clock) == Migrated(1, schema.SCHEMA_VERSION)
-    assert migrate(old, keys=keys, actor="adm", clock=clock) == Migrated(*[schema.SCHEMA_VERSION] * 2)
     with closing(open_journal(old, keys=keys, clock=clock)) as journal:
-        [incident] = journal.incidents()
+        [incident] = journal.incidents.list()
         assert (incident.id, incident.headline) == ("I1", "Accident sur l’A9")
-        told = journal.publication("k")
-        assert told is not None
-        assert told.id == SAID
-        assert journal.runner_seen() == clock.now()
+        publication = journal.publications.get("k")
+        assert publication is not None
+        assert publication.id == SAID
+        assert journal.workers.last_heartbeat() == clock.now()
     assert migrate(new, keys=keys, actor="adm", clock=clock).before is None
     assert _structure(open_engine(old)) == _structure(open_engine(new))
+
+
+def test_an_older_journal_is_refused_and_brought_up_step_by_step(
+    both: tuple[str, str], keys: Keys, clock: FakeClock
+) -> None:
+    """The steps are invented: no version but the first has been released."""
+    first, _ = both
+    _first_version(first, keys, clock)
+    steps = {1: _add_colour, 2: lambda connection: connection.execute(text("UPDATE pn_channel SET colour = 'blue'"))}
+    with (
+        closing(Journal.connect(first, keys=keys, clock=clock)) as journal,
+        journal.read() as connection,
+        pytest.raises(JournalError) as caught,
+    ):
+        meta.check(connection, keys, required=3)
+    assert str(caught.value) == (
+        "The journal's tables are of version 1; this policenotify needs version 3. "
+        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
+    )
+    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps, target=3) == Migrated(1, 3)
+    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps, target=3) == Migrated(3, 3)
+    with closing(Journal.connect(first, keys=keys, clock=clock)) as journal:
+        [incident] = journal.incidents.list()
+        assert incident.category == "recoloured"
+        assert journal.audit.events("migrated", clock.now()) == ({"from": 1, "to": 3},)
+        with journal.read() as connection:
+            assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
+    with pytest.raises(UnsupportedVersion):
+        open_journal(first, keys=keys, clock=clock)
+
+
+def test_a_step_that_fails_changes_nothing(both: tuple[str, str], keys: Keys, clock: FakeClock) -> None:
+    first, _ = both
+    _first_version(first, keys, clock)
+
+    def fails(connection: Connection) -> None:
+        _add_colour(connection)
+        connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
+
+    with pytest.raises(JournalError):
+        migrate(first, keys=keys, actor="adm", clock=clock, steps={1: fails}, target=2)
+    with closing(open_journal(first, keys=keys, clock=clock)) as journal:
+        [incident] = journal.incidents.list()
+        assert incident.category == "traffic_accident"

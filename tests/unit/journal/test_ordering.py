@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.ordering import NOT_TOLD, OVER, OVERTAKEN
+from policenotify.journal.queue import INCIDENT_OVER, NEWER_SENT, OPENING_MISSING
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -71,8 +72,7 @@ def test_doubt_blocks_until_it_is_settled(desk: Desk) -> None:
 
 def test_parts_keep_their_order_whatever_the_order_of_the_draft(desk: Desk) -> None:
     draft = desk.draft(languages=("fr", "en", "de"))
-    object.__setattr__(draft, "deliveries", draft.deliveries[::-1])
-    desk.journal.publish(draft)
+    desk.journal.publications.add(replace(draft, posts=draft.posts[::-1]))
     languages = []
     for _ in range(3):
         claimed = desk.deliver()
@@ -95,7 +95,7 @@ def test_what_an_urgent_message_waits_for_is_as_urgent(desk: Desk, stage: Stage)
     desk.publish(incident="routine", severity=Severity.MINOR)
     opening = desk.publish(severity=Severity.UNKNOWN)
     # In doubt, so that the opening is still to be settled before an end goes.
-    desk.journal.pause("nowhere", desk.clock.now())
+    desk.journal.channels.pause("nowhere", desk.clock.now())
     claimed = desk.begin(desk.take())
     assert claimed.incident == "routine"
     desk.settle(claimed)
@@ -136,10 +136,15 @@ def test_an_opening_that_never_appeared_is_silent_once_it_is_over(desk: Desk, st
     opening, update = desk.publish(), desk.publish(Stage.UPDATE)
     desk.deliver(outcome=Outcome.WAITING, reason="Busy.", remedy="Wait.", code="503")  # certainly not out
     end = desk.publish(stage)
-    found = desk.journal.publication(opening)
+    found = desk.journal.publications.get(opening)
     assert found is not None
     receipt = found.on("sky")
-    assert (receipt.outcome, receipt.reason, receipt.remedy, receipt.code) == (Outcome.SUPERSEDED, OVER, "", "")
+    assert (receipt.outcome, receipt.reason, receipt.remedy, receipt.code) == (
+        Outcome.SUPERSEDED,
+        INCIDENT_OVER,
+        "",
+        "",
+    )
     assert desk.outcome(update) is Outcome.SUPERSEDED
     claimed = desk.take()
     assert (claimed.publication, claimed.reply_to) == (end, ())
@@ -149,9 +154,9 @@ def test_a_channel_may_skip_the_end_of_what_it_did_not_tell(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"))
     end = desk.publish(Stage.END, channels=("sky", "mail"), skips=("sky",))
     assert desk.outcomes(end) == {"sky": Outcome.SKIPPED, "mail": Outcome.WAITING}
-    found = desk.journal.publication(end)
+    found = desk.journal.publications.get(end)
     assert found is not None
-    assert found.on("sky").reason == NOT_TOLD
+    assert found.on("sky").reason == OPENING_MISSING
 
 
 @pytest.mark.parametrize("how", ["in flight", "in doubt", "held", "posted"])
@@ -241,11 +246,11 @@ def test_one_mailbox_does_not_hold_up_the_update_to_all(desk: Desk) -> None:
     assert len(desk.mail({"b@x.example": "unavailable"})) == 3
     assert desk.outcome(opening, "mail") is Outcome.WAITING
     update = desk.publish(Stage.UPDATE, channels=("mail",), people=PEOPLE)
-    found = desk.journal.publication(opening)
+    found = desk.journal.publications.get(opening)
     assert found is not None
     assert found.on("mail").outcome is Outcome.POSTED
     assert found.on("mail").recipients == {Outcome.POSTED: 2, Outcome.SUPERSEDED: 1}
-    assert found.on("mail").reason == OVERTAKEN
+    assert found.on("mail").reason == NEWER_SENT
     assert desk.person(opening, "b@x.example") is Outcome.SUPERSEDED
     assert sorted(desk.mail()) == PEOPLE["mail"]
     assert desk.person(update, "b@x.example") is Outcome.POSTED
@@ -254,13 +259,13 @@ def test_one_mailbox_does_not_hold_up_the_update_to_all(desk: Desk) -> None:
 def test_an_opening_in_flight_is_overtaken_when_it_comes_back(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.next_people(claimed, 25, hold_doubt=True)
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
     end = desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
     told = [
         RecipientOutcome(key=one.key, outcome="unavailable" if one.address == "c@x.example" else "posted")
         for one in people
     ]
-    desk.journal.settle_people(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
+    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
     desk.settle(claimed, Outcome.WAITING)
     assert desk.outcome(opening, "mail") is Outcome.POSTED
     assert desk.person(opening, "c@x.example") is Outcome.SUPERSEDED
@@ -270,13 +275,13 @@ def test_an_opening_in_flight_is_overtaken_when_it_comes_back(desk: Desk) -> Non
 def test_an_interrupted_opening_is_overtaken_and_its_doubts_are_held(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    [doubtful] = desk.journal.next_people(claimed, 1, hold_doubt=False)
+    [doubtful] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=False)
     desk.ask(claimed, [doubtful])
     end = desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
     desk.clock.pass_by(121)
     assert desk.take("mail").publication == end
     assert desk.person(opening, doubtful.address) is Outcome.HELD
-    found = desk.journal.publication(opening)
+    found = desk.journal.publications.get(opening)
     assert found is not None
     assert found.on("mail").recipients == {Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
     assert found.on("mail").outcome is Outcome.HELD
@@ -322,7 +327,7 @@ def test_a_mail_that_has_expired_is_over_for_those_who_still_wait(desk: Desk) ->
     desk.mail({"b@x.example": "unavailable", "c@x.example": "unconfirmed"}, hold_doubt=False)
     desk.clock.pass_by(300)
     assert desk.claim("mail") is None
-    found = desk.journal.publication(said)
+    found = desk.journal.publications.get(said)
     assert found is not None
     assert found.on("mail").outcome is Outcome.POSTED
     assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.SUPERSEDED: 1, Outcome.HELD: 1}

@@ -18,28 +18,27 @@ PEOPLE = ("a@desk.example", "b@desk.example")
 
 def _unworded(draft: NewPublication) -> NewPublication:
     """The same, where no channel can be used."""
-    drafted = tuple(
-        replace(one, target=replace(one.target, account="", reply_to=()), standalone=None, reply=None, recipients=None,
-                reason="The token cannot be read.", remedy="Mend it.")
-        for one in draft.deliveries
-        if one.target.part == 0
-    )  # fmt: skip
-    return replace(draft, deliveries=drafted)
+    waiting = tuple(
+        replace(post.target, account="", reply_to=(), problem="The token cannot be read.", remedy="Mend it.")
+        for post in draft.posts
+        if post.target.part == 0
+    )
+    return replace(draft, posts=(), targets=waiting, recipients={})
 
 
 def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, Sequence[NewDelivery]]:
     draft = desk.draft(stage, **how)  # type: ignore[arg-type]  # as `Desk.draft` takes it
-    desk.journal.publish(_unworded(draft))
+    desk.journal.publications.add(_unworded(draft))
     return UnrenderedDelivery(publication=draft.id, channel=draft.deliveries[0].target.channel), draft.deliveries
 
 
 def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: Desk) -> None:
     one, _ = _wait(desk)
     assert desk.claim() is None
-    assert desk.journal.due(["sky"]) == {}
-    assert desk.journal.unworded(["sky"]) == (one,)
-    assert desk.journal.unworded(["mail"]) == ()
-    found = desk.journal.publication(one.publication)
+    assert desk.journal.deliveries.due(["sky"]) == {}
+    assert desk.journal.deliveries.unrendered(["sky"]) == (one,)
+    assert desk.journal.deliveries.unrendered(["mail"]) == ()
+    found = desk.journal.publications.get(one.publication)
     assert found is not None
     [receipt] = found
     assert (receipt.outcome, receipt.unrendered, receipt.retry_at) == (Outcome.WAITING, True, None)
@@ -48,12 +47,12 @@ def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: D
 
 def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
     one, drafted = _wait(desk)
-    assert desk.journal.word(one, drafted)
-    assert not desk.journal.word(one, drafted)
-    desk.journal.refuse_unworded(one, "It does not fit.")
+    assert desk.journal.deliveries.render(one, drafted)
+    assert not desk.journal.deliveries.render(one, drafted)
+    desk.journal.deliveries.refuse_unrendered(one, "It does not fit.")
     assert desk.deliver().standalone is not None
     assert desk.outcome(one.publication) is Outcome.POSTED
-    found = desk.journal.publication(one.publication)
+    found = desk.journal.publications.get(one.publication)
     assert found is not None
     assert [(receipt.unrendered, receipt.reason) for receipt in found] == [(False, "")]
 
@@ -64,8 +63,8 @@ def test_what_follows_waits_behind_it_and_behind_all_its_parts(desk: Desk) -> No
     updated = _wait(desk, Stage.UPDATE, languages=both)
     again = _wait(desk, Stage.UPDATE)
     for one, drafted in (opened, updated, again):
-        assert desk.journal.unworded(["sky"])[0] == one
-        assert desk.journal.word(one, drafted)
+        assert desk.journal.deliveries.unrendered(["sky"])[0] == one
+        assert desk.journal.deliveries.render(one, drafted)
     said = []
     while (claimed := desk.claim()) is not None:
         begun = desk.begin(claimed)
@@ -79,7 +78,7 @@ def test_what_is_worded_elsewhere_goes_nowhere_before_what_waits_without_words(d
     one, drafted = _wait(desk)
     desk.publish(Stage.UPDATE)
     assert desk.claim() is None
-    desk.journal.word(one, drafted)
+    desk.journal.deliveries.render(one, drafted)
     assert desk.deliver().publication == one.publication
 
 
@@ -87,24 +86,24 @@ def test_it_is_superseded_by_the_end_of_its_incident(desk: Desk) -> None:
     one, drafted = _wait(desk)
     desk.publish(Stage.END)
     assert desk.outcome(one.publication) is Outcome.SUPERSEDED
-    assert desk.journal.unworded(["sky"]) == ()
-    assert not desk.journal.word(one, drafted)
+    assert desk.journal.deliveries.unrendered(["sky"]) == ()
+    assert not desk.journal.deliveries.render(one, drafted)
 
 
 def test_it_expires_as_any_other_once_it_is_worded(desk: Desk) -> None:
     one, drafted = _wait(desk, lives=timedelta(hours=1))
     desk.clock.pass_by(7_200)
-    desk.journal.word(one, drafted)
+    desk.journal.deliveries.render(one, drafted)
     assert desk.claim() is None
     assert desk.outcome(one.publication) is Outcome.SUPERSEDED
 
 
 def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
     one, drafted = _wait(desk, channels=("mail",), people={"mail": PEOPLE})
-    assert not desk.journal.had_people("mail")
-    desk.journal.word(one, drafted)
-    assert desk.journal.had_people("mail")
-    assert not desk.journal.had_people("sky")
+    assert not desk.journal.deliveries.had_recipients("mail")
+    desk.journal.deliveries.render(one, drafted)
+    assert desk.journal.deliveries.had_recipients("mail")
+    assert not desk.journal.deliveries.had_recipients("sky")
     assert sorted(desk.mail()) == sorted(PEOPLE)
     assert desk.outcome(one.publication, "mail") is Outcome.POSTED
 
@@ -112,14 +111,14 @@ def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
 def test_a_part_that_is_left_out_is_told_so(desk: Desk) -> None:
     one, drafted = _wait(desk)
     left_out = replace(drafted[0], target=replace(drafted[0].target, skip="It does not speak it."), standalone=None)
-    desk.journal.word(one, [left_out])
+    desk.journal.deliveries.render(one, [left_out])
     assert desk.outcome(one.publication) is Outcome.SKIPPED
 
 
 def test_what_cannot_be_worded_is_refused_and_lets_the_next_go(desk: Desk) -> None:
     one, _ = _wait(desk)
     other = desk.publish(Stage.UPDATE)
-    desk.journal.refuse_unworded(one, "It does not fit.")
+    desk.journal.deliveries.refuse_unrendered(one, "It does not fit.")
     assert desk.outcome(one.publication) is Outcome.REFUSED
     assert desk.deliver().publication == other
 
@@ -128,8 +127,8 @@ def test_what_cannot_be_worded_is_refused_and_lets_the_next_go(desk: Desk) -> No
 def test_that_it_was_worded_is_an_event(desk: Desk, *, mass: bool) -> None:
     channel = "mail" if mass else "sky"
     one, drafted = _wait(desk, channels=(channel,), people={"mail": PEOPLE})
-    desk.journal.word(one, drafted)
+    desk.journal.deliveries.render(one, drafted)
     kinds = [row[3] for row in desk.dump("pn_event")["pn_event"]]
-    assert kinds[-1] == "worded"
-    desk.journal.seal()
-    assert desk.journal.verify() == 1
+    assert kinds[-1] == "rendered"
+    desk.journal.audit.seal()
+    assert desk.journal.audit.verify() == 1

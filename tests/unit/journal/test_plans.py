@@ -39,17 +39,17 @@ def _mail(desk: Desk) -> ClaimedDelivery:
 
 def _begun_people(desk: Desk) -> None:
     claimed = _mail(desk)
-    people = desk.journal.next_people(claimed, 25, hold_doubt=True)
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
     told = [RecipientOutcome(key=one.key, outcome="refused", gone=True) for one in people]
-    desk.journal.settle_people(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
-    desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING))
+    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
+    desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
 
 
 def _recovered(desk: Desk) -> None:
     _mail(desk)
     _posted(desk)
     desk.clock.pass_by(121)
-    assert desk.journal.recover() == 2
+    assert desk.journal.deliveries.recover() == 2
 
 
 OPERATIONS: dict[str, Callable[[Desk], object]] = {
@@ -57,26 +57,26 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "update": lambda desk: desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]}),
     "end": lambda desk: desk.publish(Stage.END, channels=("sky", "mail"), people={"mail": ["b@x.example"]}),
     "cancel": lambda desk: desk.publish(Stage.CANCELLATION, None, corrects=f"{1:026d}"),
-    "repeated": lambda desk: desk.journal.repeated("key", "0" * 64),
+    "repeated": lambda desk: desk.journal.publications.find_repeated("key", "0" * 64),
     "claim": lambda desk: desk.take(),
     "claim what is severe": lambda desk: desk.claim(severe_only=True),
-    "severe is ready": lambda desk: desk.journal.severe_is_ready("sky"),
+    "severe is ready": lambda desk: desk.journal.deliveries.severe_is_ready("sky"),
     "begin and settle": lambda desk: desk.settle(_posted(desk)),
     "people": _begun_people,
     "recover": _recovered,
-    "due": lambda desk: desk.journal.due(["sky", "mail"]),
-    "unsettled": lambda desk: desk.journal.unsettled(f"{1:026d}"),
-    "unfinished ids": lambda desk: desk.journal.unfinished_ids(),
-    "channel summaries": lambda desk: desk.journal.channel_summaries(),
-    "most urgent": lambda desk: desk.journal.most_urgent(3),
-    "open incidents": lambda desk: (desk.journal.count_open(), desk.journal.deadlines()),
-    "outcomes": lambda desk: desk.journal.outcomes_of(desk.journal.unsettled_deliveries()),
-    "publication": lambda desk: desk.journal.publication(f"{1:026d}"),
-    "latest": lambda desk: desk.journal.latest(3),
-    "history": lambda desk: desk.journal.history("I1"),
-    "history_of": lambda desk: desk.journal.history_of(f"{1:026d}"),
-    "keep": lambda desk: desk.journal.state_store("sky").compare_and_swap("session", "x", version=None),
-    "seal": lambda desk: desk.journal.seal(),
+    "due": lambda desk: desk.journal.deliveries.due(["sky", "mail"]),
+    "unsettled": lambda desk: desk.journal.publications.pending(f"{1:026d}"),
+    "unfinished ids": lambda desk: desk.journal.publications.unfinished_ids(),
+    "channel summaries": lambda desk: desk.journal.deliveries.channel_summaries(),
+    "most urgent": lambda desk: desk.journal.incidents.earliest_due(3),
+    "open incidents": lambda desk: (desk.journal.incidents.count_open(), desk.journal.incidents.deadlines()),
+    "outcomes": lambda desk: desk.journal.deliveries.outcomes(desk.journal.deliveries.unsettled()),
+    "publication": lambda desk: desk.journal.publications.get(f"{1:026d}"),
+    "latest": lambda desk: desk.journal.publications.latest(3),
+    "history": lambda desk: desk.journal.incidents.history("I1"),
+    "history_of": lambda desk: desk.journal.incidents.history_of(f"{1:026d}"),
+    "keep": lambda desk: desk.journal.channels.state_store("sky").compare_and_swap("session", "x", version=None),
+    "seal": lambda desk: desk.journal.audit.seal(),
 }
 
 

@@ -23,7 +23,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import Migrated, migrate
 from policenotify.journal.postgresql import DatabaseClock
-from policenotify.journal.publications import CourseChanged
+from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -119,7 +119,7 @@ def test_what_is_settled_meanwhile_is_not_taken_back(desk: Desk, other: Desk) ->
             .where(schema.delivery.c.id == claimed.id)
             .values(state=Outcome.POSTED, owner=None, lease_until=None)
         )
-        late = threading.Thread(target=lambda: found.append(other.journal.recover()))
+        late = threading.Thread(target=lambda: found.append(other.journal.deliveries.recover()))
         late.start()
         _until_somebody_waits(desk)
     late.join()
@@ -135,7 +135,7 @@ def test_of_two_runners_one_takes_back_what_is_lost(desk: Desk, other: Desk) -> 
 
     def run(one: Desk) -> None:
         start.wait()
-        found.append(one.journal.recover())
+        found.append(one.journal.deliveries.recover())
 
     threads = [threading.Thread(target=run, args=(one,)) for one in (desk, other)]
     for thread in threads:
@@ -155,7 +155,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
         connection.execute(
             update(schema.delivery).values(state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=2**60)
         )
-        late = threading.Thread(target=other.journal.publish, args=(draft,))
+        late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
         _until_somebody_waits(desk)
     late.join()
@@ -173,15 +173,15 @@ def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publ
     claimed = desk.begin(desk.take("mail"))
     told = [
         RecipientOutcome(key=one.key, outcome="posted")
-        for one in desk.journal.next_people(claimed, 25, hold_doubt=True)
+        for one in desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
     ]
     draft = other.draft(Stage.END, **mail)
     with desk.journal.transaction():
-        desk.journal.settle_people(claimed, told, hold_doubt=True, lease=LEASE)
-        late = threading.Thread(target=other.journal.publish, args=(draft,))
+        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
+        late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
         _until_somebody_waits(other)
-        desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
+        desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
     late.join()
     assert desk.outcome(update, "mail") is Outcome.POSTED
     assert desk.outcome(draft.id, "mail") is Outcome.WAITING
@@ -207,20 +207,20 @@ def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: 
 
     def late() -> None:
         try:
-            told.append(other.journal.publish(second))
-        except CourseChanged as error:
+            told.append(other.journal.publications.add(second))
+        except IncidentChanged as error:
             told.append(error)
 
     with desk.journal.write() as connection:
         from policenotify.journal import publications  # noqa: PLC0415 - the door of a race that lasts milliseconds
 
-        publications.write(connection, first, desk.keys)
+        publications._write(connection, first, desk.keys)
         thread = threading.Thread(target=late)
         thread.start()
         _until_somebody_waits(desk)
     thread.join()
-    assert isinstance(told[0], CourseChanged)
-    assert [one.id for one in desk.journal.latest(9)] == [first.id]
+    assert isinstance(told[0], IncidentChanged)
+    assert [one.id for one in desk.journal.publications.latest(9)] == [first.id]
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
@@ -229,19 +229,20 @@ def test_one_key_at_one_instant_is_one_publication(
 ) -> None:
     told = together(
         f"desk = opened()\ndraft = desk.draft(Stage.{stage.name}, key='cad:1')\nat_once()\n"
-        "print(desk.journal.publish(draft))\n",
+        "print(desk.journal.publications.add(draft))\n",
         processes=4,
     )
     assert len(set(told)) == 1
-    assert [one.id for one in desk.journal.latest(9)] == [told[0]]
+    assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
 
 
 def test_what_stands_alone_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     told = together(
-        "from policenotify.journal.publications import CourseChanged\n"
+        "from policenotify.journal.publications import IncidentChanged\n"
         f"desk = opened()\ndraft = desk.draft(Stage.CANCELLATION, None, corrects={alone!r})\nat_once()\n"
-        "try:\n    desk.journal.publish(draft)\n    print('won')\nexcept CourseChanged:\n    print('lost')\n",
+        "try:\n    desk.journal.publications.add(draft)\n    print('won')\n"
+        "except IncidentChanged:\n    print('lost')\n",
         processes=3,
     )
     assert sorted(told) == ["lost", "lost", "won"]
@@ -271,8 +272,8 @@ def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -
 
     draft = desk.draft(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example"]})
     with desk.journal.write() as connection:
-        publications.write(connection, draft, desk.keys)
-        assert other.journal.erase_addresses() == 1
+        publications._write(connection, draft, desk.keys)
+        assert other.journal.retention.erase_addresses() == 1
     assert desk.mail() == ["a@x.example"]
 
 
@@ -281,27 +282,27 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
     for _ in tips:
         desk.deliver()
     desk.clock.pass_by(timedelta(days=400).total_seconds())
-    from policenotify.journal import publications, retention  # noqa: PLC0415 - as above
+    from policenotify.journal import publications, retention, tombstones  # noqa: PLC0415 - as above
 
-    wanted = retention.Wanted(before=microseconds(desk.clock.now() - timedelta(days=300)))
+    wanted = tombstones.Selection(before=microseconds(desk.clock.now() - timedelta(days=300)))
     forgotten: list[int] = []
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
 
     def forget() -> None:
         with other.write() as connection:
-            done = retention._forget(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
+            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
             forgotten.append(done["messages"])
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
     with desk.journal.write() as connection:
-        publications.write(connection, draft, desk.keys)
+        publications._write(connection, draft, desk.keys)
         late = threading.Thread(target=forget)
         late.start()
         _until_somebody_waits(desk)
     late.join()
     other.close()
     assert forgotten == [1]
-    kept, gone = (desk.journal.publication(tip) for tip in tips)
+    kept, gone = (desk.journal.publications.get(tip) for tip in tips)
     assert kept is not None
     assert gone is not None
     assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
@@ -312,20 +313,20 @@ def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
     desk.deliver()
     draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
     desk.clock.pass_by(timedelta(days=400).total_seconds())
-    from policenotify.journal import retention  # noqa: PLC0415 - as above
+    from policenotify.journal import retention, tombstones  # noqa: PLC0415 - as above
 
     told: list[object] = []
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
 
     def set_right() -> None:
         try:
-            told.append(desk.journal.publish(draft))
+            told.append(desk.journal.publications.add(draft))
         except InvalidTransition as error:
             told.append(error)
 
     with other.write() as connection:
-        wanted = retention.Wanted(before=microseconds(desk.clock.now()))
-        retention._forget(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
+        wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
+        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
         late = threading.Thread(target=set_right)
         late.start()
         _until_somebody_waits(desk)
@@ -343,7 +344,7 @@ def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
             told.append(cursor.fetchone()[0])
 
     event.listen(desk.journal._engine, "before_cursor_execute", ask)
-    desk.journal.vacuum()
+    desk.journal.retention.vacuum()
     assert set(told) == {"0"}
     with desk.journal.read() as connection:  # the same connection
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
@@ -353,28 +354,28 @@ def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
 
 
 def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
-    desk.journal.record("adm", "one", {})
+    desk.journal.audit.record("adm", "one", {})
     sealed: list[int] = []
     with desk.journal.write() as connection:
         from policenotify.journal import audit  # noqa: PLC0415 - as above
 
         audit.record(connection, desk.clock.now(), "adm", "two", {})
-        thread = threading.Thread(target=lambda: sealed.append(desk.journal.seal()))
+        thread = threading.Thread(target=lambda: sealed.append(desk.journal.audit.seal()))
         thread.start()
         _until_somebody_waits(desk)
     thread.join()
-    desk.journal.record("adm", "three", {})
+    desk.journal.audit.record("adm", "three", {})
     assert sealed == [2]
-    assert desk.journal.seal() == 1
-    assert desk.journal.verify() == 2
+    assert desk.journal.audit.seal() == 1
+    assert desk.journal.audit.verify() == 2
 
 
 def test_two_seals_at_once_are_not_one_batch_twice(together: Callable[..., list[str]], desk: Desk) -> None:
     for number in range(30):
-        desk.journal.record("adm", "counted", {"number": number})
+        desk.journal.audit.record("adm", "counted", {"number": number})
     told = together("desk = opened()\nat_once()\nprint(desk.journal.seal())\n", processes=3)
     assert sorted(told) == ["0", "0", "30"]
-    assert desk.journal.verify() == 1
+    assert desk.journal.audit.verify() == 1
 
 
 # --- settings of a session, and the clock
@@ -462,7 +463,7 @@ def test_what_an_installation_says_is_said_when_the_server_says(
         seen = publisher.preview(tip)
         said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
     after = _clock(desk.journal)
-    assert before <= seen.wordings[0].standalone.created_at <= said.at <= after
+    assert before <= seen.posts[0].standalone.created_at <= said.at <= after
     with CliContext(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
         assert before <= journal.now()
         assert isinstance(journal.clock, DatabaseClock)
@@ -491,7 +492,7 @@ def test_without_tables_the_command_is_named_and_makes_them(empty: str, keys: Ke
     assert migrate(empty, keys=keys, actor="adm") == Migrated(None, schema.SCHEMA_VERSION)
     assert migrate(empty, keys=keys, actor="adm") == Migrated(schema.SCHEMA_VERSION, schema.SCHEMA_VERSION)
     journal = open_journal(empty, keys=keys, clock=clock)
-    assert journal.latest(9) == ()
+    assert journal.publications.latest(9) == ()
     journal.close()
 
 
@@ -520,12 +521,12 @@ def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> No
     from policenotify.journal import meta  # noqa: PLC0415 - as a later release would ask
 
     with desk.journal.read() as connection, pytest.raises(JournalError) as caught:
-        meta.check(connection, desk.keys, known=newest)
+        meta.check(connection, desk.keys, required=newest)
     assert str(caught.value) == (
         f"The journal's tables are of version {newest - 1}; this policenotify needs version {newest}. "
         "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
     )
-    done = migrate(desk.url, keys=desk.keys, actor="adm", clock=desk.clock, steps={newest - 1: step}, known=newest)
+    done = migrate(desk.url, keys=desk.keys, actor="adm", clock=desk.clock, steps={newest - 1: step}, target=newest)
     assert done == Migrated(newest - 1, newest)
     with desk.journal.read() as connection:
         assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
@@ -544,7 +545,7 @@ def test_a_step_that_fails_leaves_it_as_it_was(desk: Desk) -> None:
 
     newest = schema.SCHEMA_VERSION + 1
     with pytest.raises(JournalError, match="42P01"):
-        migrate(desk.url, keys=desk.keys, actor="adm", steps={newest - 1: step}, known=newest)
+        migrate(desk.url, keys=desk.keys, actor="adm", steps={newest - 1: step}, target=newest)
     assert migrate(desk.url, keys=desk.keys, actor="adm").before == newest - 1
     with desk.journal.read() as connection:
         columns = connection.execute(text("SELECT * FROM pn_channel")).keys()
@@ -568,11 +569,11 @@ def test_a_lock_that_does_not_end(desk: Desk) -> None:
         connection.execute(select(schema.incident).with_for_update()).all()
         draft = desk.draft(Stage.UPDATE)
         with pytest.raises(JournalError) as caught:
-            other.publish(draft)
-        assert len(other.latest(9)) == 1  # readers are not kept waiting
+            other.publications.add(draft)
+        assert len(other.publications.latest(9)) == 1  # readers are not kept waiting
     other.close()
     assert str(caught.value) == (
-        "The journal could not be written: another process does not let go of it. Look for one that hangs, then try "
+        "The journal could not be written: another process keeps it locked. Look for one that hangs, then try "
         "again (55P03). Nothing was sent that is not in it."
     )
 
@@ -589,10 +590,10 @@ def test_who_stands_still_in_the_middle_loses_his_locks(desk: Desk, other: Desk)
             other.publish(Stage.UPDATE)  # waits no longer than that
             connection.execute(select(schema.incident)).all()
 
-    with pytest.raises(JournalError, match="stood still for too long"):
+    with pytest.raises(JournalError, match="paused for too long"):
         stand_still()
     frozen.close()
-    assert len(desk.journal.history("I1").entries) == 2
+    assert len(desk.journal.incidents.history("I1").entries) == 2
 
 
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
@@ -625,7 +626,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
             server.stop()
             try:
                 with pytest.raises(JournalError, match=r"cannot be reached|connection to its server was lost"):
-                    desk.journal.latest(1)
+                    desk.journal.publications.latest(1)
             finally:
                 server.start()
             connection.execute(select(schema.incident)).all()
@@ -635,7 +636,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
     assert str(server.folder) not in _whole(caught.value)
     desk.settle(claimed)  # the pool finds its way back by itself
     assert desk.outcome(first) is Outcome.POSTED
-    assert [one.status for one in desk.journal.incidents()] == ["open"]
+    assert [one.status for one in desk.journal.incidents.list()] == ["open"]
 
 
 def test_nobody_there(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
@@ -643,7 +644,7 @@ def test_nobody_there(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFix
     with pytest.raises(JournalError) as caught:
         open_journal(f"postgresql://desk:{PASSWORD}@127.0.0.1:1/pn", keys=keys, clock=clock)
     assert str(caught.value) == (
-        "The journal could not be read: its server cannot be reached, or does not let us in. See that it runs, and "
+        "The journal could not be read: its server cannot be reached, or refuses access. Check that it runs, and "
         "that the settings name the right host, port, database and user. Nothing was sent that is not in it."
     )
     assert "geheim" not in _whole(caught.value) + caplog.text
@@ -690,7 +691,7 @@ def test_the_right_password_lets_in_who_may_not_do_everything(
 
 def test_its_name_hides_every_password(keys: Keys) -> None:
     for url in ("postgresql://pn:geheim@db.example/pn", "postgres://pn@db.example/pn?password=geheim"):
-        journal = Journal.reach(url, keys=keys)
+        journal = Journal.connect(url, keys=keys)
         assert "geheim" not in repr(journal)
         assert "db.example/pn" in repr(journal)
         journal.close()
@@ -743,7 +744,7 @@ def test_another_journal_at_the_same_url_is_noticed_before_a_claim(
     desk.publish()
     claimed = desk.take()
     way(desk)
-    for does in (desk.take, lambda: desk.begin(claimed), lambda: desk.journal.latest(1)):
+    for does in (desk.take, lambda: desk.begin(claimed), lambda: desk.journal.publications.latest(1)):
         with pytest.raises(JournalTakenAway, match=says):
             does()
     assert [record.levelname for record in caplog.records] == ["ERROR"]

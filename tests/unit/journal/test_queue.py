@@ -92,13 +92,13 @@ def test_each_channel_has_its_own(desk: Desk) -> None:
 def test_a_second_slot_takes_only_what_is_severe(desk: Desk) -> None:
     desk.publish(incident="I1", severity=Severity.MODERATE)
     assert desk.claim(severe_only=True) is None
-    assert not desk.journal.severe_is_ready("sky")
+    assert not desk.journal.deliveries.severe_is_ready("sky")
     severe = desk.publish(incident="I2", severity=Severity.SEVERE)
-    assert desk.journal.severe_is_ready("sky")
+    assert desk.journal.deliveries.severe_is_ready("sky")
     claimed = desk.claim(severe_only=True)
     assert claimed is not None
     assert claimed.publication == severe
-    assert not desk.journal.severe_is_ready("sky")
+    assert not desk.journal.deliveries.severe_is_ready("sky")
 
 
 def test_not_before_its_time(desk: Desk) -> None:
@@ -106,10 +106,10 @@ def test_not_before_its_time(desk: Desk) -> None:
     later = desk.clock.now() + SOON
     desk.deliver(outcome=Outcome.WAITING, not_before=later, reason="Busy.")
     assert desk.claim() is None
-    assert not desk.journal.severe_is_ready("sky")
-    assert desk.journal.due(["sky", "mail"]) == {"sky": later}
+    assert not desk.journal.deliveries.severe_is_ready("sky")
+    assert desk.journal.deliveries.due(["sky", "mail"]) == {"sky": later}
     desk.clock.pass_by(SOON.total_seconds())
-    assert desk.journal.due(["sky"]) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
     assert desk.take().attempts == 1
 
 
@@ -119,14 +119,14 @@ def test_not_before_its_time(desk: Desk) -> None:
 def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"))
     wrong = Blocked("The token was revoked.", remedy="Make a new one.", code="401")
-    assert desk.journal.block("sky", wrong)
-    assert not desk.journal.block("sky", wrong)  # no news
+    assert desk.journal.channels.block("sky", wrong)
+    assert not desk.journal.channels.block("sky", wrong)  # no news
     assert desk.claim("sky") is None
-    assert set(desk.journal.due(["sky", "mail"])) == {"mail"}
-    [(name, told)] = desk.journal.blocked().items()
+    assert set(desk.journal.deliveries.due(["sky", "mail"])) == {"mail"}
+    [(name, told)] = desk.journal.channels.blocked().items()
     assert (name, told.reason, told.remedy, told.code) == ("sky", "The token was revoked.", "Make a new one.", "401")
     desk.journal.resume("cne Roux", "sky")
-    assert desk.journal.blocked() == {}
+    assert desk.journal.channels.blocked() == {}
     desk.take("sky")
     desk.journal.resume("cne Roux", "sky")
     kinds = [(row[2], row[3], row[6]) for row in desk.dump("pn_event")["pn_event"][1:]]
@@ -136,17 +136,17 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
 def test_a_paused_channel_goes_on_by_itself(desk: Desk) -> None:
     desk.publish()
     until = desk.clock.now() + SOON
-    desk.journal.pause("sky", until)
-    desk.journal.pause("sky", until - timedelta(minutes=1))  # the longest holds
+    desk.journal.channels.pause("sky", until)
+    desk.journal.channels.pause("sky", until - timedelta(minutes=1))  # the longest holds
     assert desk.claim() is None
-    assert desk.journal.due(["sky"]) == {"sky": until}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
     desk.clock.pass_by(SOON.total_seconds())
     desk.take()
 
 
 def test_a_pause_may_be_ended_by_a_person(desk: Desk) -> None:
     desk.publish()
-    desk.journal.pause("sky", desk.clock.now() + SOON)
+    desk.journal.channels.pause("sky", desk.clock.now() + SOON)
     desk.journal.resume("cne Roux", "sky")
     desk.take()
 
@@ -159,7 +159,7 @@ def test_what_has_expired_is_not_sent(desk: Desk) -> None:
     desk.clock.pass_by(SOON.total_seconds())
     other = desk.publish(incident="I2")
     assert desk.take().publication == other
-    found = desk.journal.publication(said)
+    found = desk.journal.publications.get(said)
     assert found is not None
     assert (found.on("sky").outcome, found.on("sky").reason) == (
         Outcome.SUPERSEDED,
@@ -182,18 +182,18 @@ def test_due_looks_through_lanes(desk: Desk) -> None:
     later = desk.clock.now() + SOON
     desk.deliver(outcome=Outcome.WAITING, not_before=later)
     desk.publish(Stage.UPDATE)  # could go at once, but for the opening
-    assert desk.journal.due(["sky"]) == {"sky": later}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": later}
 
 
 def test_due_looks_at_what_somebody_holds_when_his_lease_runs_out(desk: Desk) -> None:
     desk.publish()
     desk.take(owner="elsewhere/boot/1/1/x")
     start = desk.clock.now()
-    assert desk.journal.due(["sky"]) == {"sky": start + timedelta(minutes=2)}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": start + timedelta(minutes=2)}
     desk.clock.pass_by(121)
-    assert desk.journal.due(["sky"]) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
     desk.deliver()
-    assert desk.journal.due(["sky"]) == {}
+    assert desk.journal.deliveries.due(["sky"]) == {}
 
 
 # --- owners
@@ -211,11 +211,11 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    assert desk.journal.recover() == 0
+    assert desk.journal.deliveries.recover() == 0
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=10)
-    assert desk.journal.recover() == 2
-    assert desk.journal.recover() == 0
+    assert desk.journal.deliveries.recover() == 2
+    assert desk.journal.deliveries.recover() == 0
     begun, claimed = desk.take(), desk.take()
     assert (begun.incident, begun.in_doubt, begun.attempts) == ("begun", True, 1)
     assert (claimed.incident, claimed.in_doubt, claimed.attempts) == ("claimed", False, 0)
@@ -234,14 +234,14 @@ def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
     assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, signal.SIGKILL)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until somebody reaps it
-    assert desk.journal.recover() == 1
+    assert desk.journal.deliveries.recover() == 1
 
 
 def test_another_host_loses_it_with_the_lease(desk: Desk) -> None:
     desk.publish()
     desk.take(owner="elsewhere/boot/1/1/slot")
     desk.clock.pass_by(119)
-    assert desk.journal.recover() == 0
+    assert desk.journal.deliveries.recover() == 0
     assert desk.claim() is None
     desk.clock.pass_by(1)
     assert desk.take().owner == "runner A"  # a claim recovers by itself
@@ -250,7 +250,7 @@ def test_another_host_loses_it_with_the_lease(desk: Desk) -> None:
 def test_the_living_keep_theirs(desk: Desk) -> None:
     desk.publish()
     desk.take(owner=f"{this_process()}/slot")
-    assert desk.journal.recover() == 0
+    assert desk.journal.deliveries.recover() == 0
     assert desk.claim() is None
 
 
@@ -266,12 +266,12 @@ def test_a_doubt_outlives_a_second_interruption(desk: Desk) -> None:
 def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example", "c@x.example"]})
     claimed = desk.begin(desk.take("mail"))
-    [first] = desk.journal.next_people(claimed, 1, hold_doubt=True)
+    [first] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
     desk.ask(claimed, [first])
     desk.clock.pass_by(121)
-    assert desk.journal.recover() == 1
+    assert desk.journal.deliveries.recover() == 1
     assert desk.person(said, first.address) is Outcome.WAITING
-    found = desk.journal.publication(said)
+    found = desk.journal.publications.get(said)
     assert found is not None
     assert found.on("mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.WAITING: 2}
     assert not desk.take("mail").in_doubt  # the people are, one by one
@@ -294,7 +294,7 @@ def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program:
     [row] = desk.dump("pn_attempt")["pn_attempt"]
     assert row[2].startswith("autre-hote:")
     desk.clock.pass_by(119)
-    assert desk.journal.recover() == 0  # of another host nothing is known: it may be sending
+    assert desk.journal.deliveries.recover() == 0  # of another host nothing is known: it may be sending
     desk.clock.pass_by(1)
     mine = desk.begin(desk.take())
     assert (mine.in_doubt, mine.attempts) == (True, 2)
@@ -314,9 +314,9 @@ def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Prog
     assert process.stdout.readline() == "ready\n"
     process.kill()
     process.wait(timeout=10)
-    assert desk.journal.recover() == 0
+    assert desk.journal.deliveries.recover() == 0
     desk.clock.pass_by(120)
-    assert desk.journal.recover() == 1
+    assert desk.journal.deliveries.recover() == 1
 
 
 def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) -> None:
@@ -324,9 +324,9 @@ def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) ->
     claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
     until = desk.clock.now() + timedelta(minutes=2)
     desk.clock._at -= timedelta(hours=1)
-    assert desk.journal.recover() == 0
+    assert desk.journal.deliveries.recover() == 0
     assert desk.claim() is None
-    assert desk.journal.due(["sky"]) == {"sky": until}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
     desk.settle(claimed)  # it ended an hour before it began
     assert desk.outcome(said) is Outcome.POSTED
     other = desk.publish(incident="I2")  # what is said now goes now
@@ -339,14 +339,14 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
     late = desk.clock.now() + timedelta(minutes=10)
     desk.settle(desk.begin(desk.take()), Outcome.WAITING, not_before=late)
     desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=late)
-    desk.journal.pause("sky", late)
+    desk.journal.channels.pause("sky", late)
     desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
-    desk.journal.recover()
-    assert desk.journal.due(["sky"]) == {"sky": late}
+    desk.journal.deliveries.recover()
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": late}
     desk.clock._at -= timedelta(hours=3)
     now = desk.clock.now()
-    desk.journal.recover()
-    assert desk.journal.due(["sky"]) == {"sky": now}
+    desk.journal.deliveries.recover()
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": now}
     claimed = {one.publication: one for one in (desk.take(), desk.take(), desk.take())}
     assert [(claimed[said].in_doubt, claimed[said].first_tried_at) for said in (tried, doubtful, never)] == [
         (False, now),
@@ -354,8 +354,8 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_com
         (False, None),
     ]
     assert {one.last_tried_at for one in claimed.values()} == {now, None}
-    desk.journal.recover()
-    [told] = desk.journal.events_of_kind("clock_set_back", now)  # once put right, it is right
+    desk.journal.deliveries.recover()
+    [told] = desk.journal.audit.events("clock_set_back", now)  # once put right, it is right
     assert told == {"deliveries": [1, 2, 3]}
 
 
@@ -369,7 +369,7 @@ def test_what_a_newer_policenotify_wrote_stands_in_nobodys_way(desk: Desk) -> No
     assert desk.take().publication == other
     with pytest.raises(UnsupportedVersion):
         desk.claim()
-    assert len(desk.journal.unsettled(strange)) == 1
+    assert len(desk.journal.publications.pending(strange)) == 1
 
 
 @pytest.mark.parametrize("column", ["standalone", "request"])
@@ -381,8 +381,8 @@ def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -
         assert desk.take(channel).publication == following
     with desk.journal.read() as connection:
         rows = connection.execute(select(schema.delivery).where(schema.delivery.c.publication == damaged)).all()
-    assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal has of it, or ")] * 2
-    desk.journal.resolve(rows[0].id, "cne Roux", posted=True)
+    assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal holds of it, o")] * 2
+    desk.journal.deliveries.resolve(rows[0].id, "cne Roux", posted=True)
 
 
 # --- fencing
@@ -391,7 +391,7 @@ def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -
 def test_who_has_lost_it_changes_nothing(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     late, late_mass = desk.take(), desk.begin(desk.take("mail"))
-    [person] = desk.journal.next_people(late_mass, 25, hold_doubt=False)
+    [person] = desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=False)
     desk.clock.pass_by(121)
     now_mine, _ = desk.take(owner="runner B"), desk.take("mail", owner="runner B")
     before = desk.dump()
@@ -399,11 +399,11 @@ def test_who_has_lost_it_changes_nothing(desk: Desk) -> None:
     told = [RecipientOutcome(key=person.key, outcome="posted", gone=True)]
     for attempt in (
         lambda: desk.begin(late),
-        lambda: desk.journal.settle(late, posted),
-        lambda: desk.journal.settle(late_mass, posted),
-        lambda: desk.journal.settle_mass(late_mass, AttemptResult(outcome=Outcome.REFUSED)),
-        lambda: desk.journal.settle_people(late_mass, told, hold_doubt=True, lease=SOON),
-        lambda: desk.journal.next_people(late_mass, 25, hold_doubt=True),
+        lambda: desk.journal.deliveries.record_result(late, posted),
+        lambda: desk.journal.deliveries.record_result(late_mass, posted),
+        lambda: desk.journal.deliveries.record_result(late_mass, AttemptResult(outcome=Outcome.REFUSED)),
+        lambda: desk.journal.deliveries.record_recipients(late_mass, told, hold_doubt=True, lease=SOON),
+        lambda: desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=True),
     ):
         with pytest.raises(LostLease, match=r"Delivery \d on '(sky|mail)' was taken over by another runner"):
             attempt()
@@ -434,7 +434,7 @@ def test_nothing_begins_once_everything_is_stopped(desk: Desk) -> None:
     desk.journal.stop("cne Roux")
     with pytest.raises(PublishingStopped, match="stopped by cne Roux"):
         desk.begin(claimed)
-    assert desk.journal.next_people(mass, 25, hold_doubt=True) == ()
+    assert desk.journal.deliveries.next_recipients(mass, 25, hold_doubt=True) == ()
     assert desk.dump("pn_attempt")["pn_attempt"][0][0] == mass.id
 
 

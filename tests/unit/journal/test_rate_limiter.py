@@ -37,9 +37,9 @@ def test_what_may_not_leave_yet_is_not_claimed_and_due_says_when(desk: Desk) -> 
     later = desk.clock.now() + timedelta(seconds=30)
     assert desk.claim(rate=RATE) is None
     assert desk.claim(rate=RATE, severe_only=True) is None
-    assert desk.journal.due(["sky"], rates={"sky": RATE}) == {"sky": later}
+    assert desk.journal.deliveries.due(["sky"], rates={"sky": RATE}) == {"sky": later}
     desk.clock.pass_by(30)
-    assert desk.journal.due(["sky"], rates={"sky": RATE}) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due(["sky"], rates={"sky": RATE}) == {"sky": desk.clock.now()}
     claimed = desk.begin(_take(desk), rate=RATE)
     assert claimed.publication == severe  # what is urgent is first of those that wait
     desk.settle(claimed)
@@ -75,28 +75,28 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     people = [f"a{number}@x.example" for number in range(5)]
     desk.publish(channels=("mail",), people={"mail": people})
     rate = Rate(4, timedelta(seconds=6), 3)  # three together, then one every 3 seconds
-    claimed = desk.journal.claim("mail", "runner A", lease=timedelta(minutes=2), rate=rate)
+    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=timedelta(minutes=2), rate=rate)
     assert claimed is not None
     begun = desk.begin(claimed, rate=rate)
-    marked = desk.journal.next_people(begun, 2, hold_doubt=True, rate=rate)
+    marked = desk.journal.deliveries.next_recipients(begun, 2, hold_doubt=True, rate=rate)
     assert (len(marked), len(desk.ask(begun, marked, rate))) == (2, 2)
-    marked = desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+    marked = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
     assert (len(marked), len(desk.ask(begun, marked, rate))) == (1, 1)
     with pytest.raises(RateReached) as reached:
-        desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+        desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
     assert reached.value.at == microseconds(desk.clock.now()) + 3_000_000
     desk.clock.pass_by(3)
-    assert len(desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)) == 1
+    assert len(desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)) == 1
 
 
 def test_who_is_marked_counts_only_when_asked(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(5)]})
     rate = Rate(4, timedelta(seconds=6), 3)
     begun = desk.begin(desk.take("mail"))
-    marked = desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+    marked = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
     assert len(marked) == 3
     desk.ask(begun, marked[:1], rate)
-    assert len(desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)) == 2
+    assert len(desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)) == 2
     with pytest.raises(RateReached):  # another process may have been faster since
         desk.ask(begun, [*marked[1:], marked[0]], rate)
 
@@ -108,10 +108,10 @@ def test_who_is_marked_counts_only_when_asked(desk: Desk) -> None:
 def test_many_people_are_gathered_for_a_second(desk: Desk, rate: Rate, gathered: int) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(20)]})
     begun = desk.begin(desk.take("mail"))
-    marked = desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+    marked = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
     assert (len(marked), len(desk.ask(begun, marked, rate))) == (rate.at_once, rate.at_once)
     with pytest.raises(RateReached) as reached:
-        desk.journal.next_people(begun, 25, hold_doubt=True, rate=rate)
+        desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
     assert reached.value.at == microseconds(desk.clock.now()) + gathered
 
 

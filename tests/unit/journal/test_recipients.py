@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from policenotify.journal import recipients
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import KEPT_AFTER, of_people, recipient_key
+from policenotify.journal.recipients import KEPT_AFTER, overall_outcome, recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
@@ -56,7 +56,7 @@ def test_a_person_is_one_however_the_address_is_written(desk: Desk) -> None:
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
 def test_a_mail_for_nobody_is_skipped(desk: Desk, stage: Stage) -> None:
     said = desk.publish(stage, channels=("mail",), people={"mail": []})
-    found = desk.journal.publication(said)
+    found = desk.journal.publications.get(said)
     assert found is not None
     assert (found.on("mail").outcome, found.on("mail").recipients) == (Outcome.SKIPPED, {})
     assert found.on("mail").reason == "Nobody on this channel's list may be written to."
@@ -83,7 +83,7 @@ def test_nobody_is_written_to_twice_within_one_attempt(desk: Desk) -> None:
 def test_a_chunk_is_as_long_as_it_is_asked_to_be(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"p{number}@x.example" for number in range(10)]})
     claimed = desk.begin(desk.take("mail"))
-    lengths = [len(desk.journal.next_people(claimed, 4, hold_doubt=True)) for _ in range(4)]
+    lengths = [len(desk.journal.deliveries.next_recipients(claimed, 4, hold_doubt=True)) for _ in range(4)]
     assert lengths == [4, 4, 2, 0]
 
 
@@ -105,14 +105,14 @@ def test_a_chunk_is_as_long_as_it_is_asked_to_be(desk: Desk) -> None:
         ({}, Outcome.SKIPPED),
     ],
 )
-def test_of_people(found: dict[Outcome, int], total: Outcome) -> None:
-    assert of_people(found) is total
+def test_overall_outcome(found: dict[Outcome, int], total: Outcome) -> None:
+    assert overall_outcome(found) is total
 
 
 @given(st.dictionaries(st.sampled_from(Outcome), st.integers(0, 3)))
 def test_a_mass_delivery_waits_exactly_while_somebody_does(found: dict[Outcome, int]) -> None:
     waits = any(count and not outcome.is_final for outcome, count in found.items())
-    assert (of_people(found) is Outcome.WAITING) is waits
+    assert (overall_outcome(found) is Outcome.WAITING) is waits
 
 
 # --- secrecy
@@ -123,7 +123,7 @@ def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     address = "Jeanne.Vraisemblable+alerte@mairie-introuvable.example"
     said = desk.publish(channels=("mail",), people={"mail": [address, A]})
     desk.mail({address: "unavailable"})
-    desk.journal.state_store("mail").compare_and_swap("session", "Vraisemblable", version=None)
+    desk.journal.channels.state_store("mail").compare_and_swap("session", "Vraisemblable", version=None)
     files = sorted(Path(desk.path).parent.glob("journal.db*"))
     assert {file.name for file in files} >= {"journal.db", "journal.db-wal"}
     for file in files:
@@ -132,7 +132,7 @@ def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
             assert part not in content, file.name
     desk.clock.pass_by(30)
     assert desk.mail() == [address]
-    assert "vraisemblable" not in repr(desk.journal.publication(said)).lower()
+    assert "vraisemblable" not in repr(desk.journal.publications.get(said)).lower()
 
 
 def test_a_person_keeps_his_key_when_the_keys_are_rotated(desk: Desk) -> None:
@@ -166,15 +166,15 @@ def test_addresses_are_erased_thirty_days_after_the_incident_closed(desk: Desk) 
     desk.publish(channels=("mail",), people={"mail": [A, B]})
     desk.mail()
     desk.clock.pass_by(2 * MONTH)
-    assert desk.journal.erase_addresses() == 0  # the incident is open
+    assert desk.journal.retention.erase_addresses() == 0  # the incident is open
     desk.publish(Stage.END, channels=("mail",), people={"mail": []})
     assert sorted(desk.mail()) == [A, B]
     desk.clock.pass_by(MONTH - 1)
-    assert desk.journal.erase_addresses() == 0
+    assert desk.journal.retention.erase_addresses() == 0
     desk.clock.pass_by(1)
-    assert desk.journal.erase_addresses() == 2
+    assert desk.journal.retention.erase_addresses() == 2
     assert _kept(desk) == 0
-    assert desk.journal.erase_addresses() == 0
+    assert desk.journal.retention.erase_addresses() == 0
 
 
 def test_what_a_newer_publication_needs_is_kept(desk: Desk) -> None:
@@ -184,18 +184,18 @@ def test_what_a_newer_publication_needs_is_kept(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.mail()
     desk.clock.pass_by(60)
-    assert desk.journal.erase_addresses() == 1
+    assert desk.journal.retention.erase_addresses() == 1
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": []})
     desk.clock.pass_by(MONTH)
-    assert desk.journal.erase_addresses() == 1
+    assert desk.journal.retention.erase_addresses() == 1
 
 
 def test_who_still_waits_keeps_his_address(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.clock.pass_by(2 * MONTH)
-    assert desk.journal.erase_addresses() == 0
+    assert desk.journal.retention.erase_addresses() == 0
     assert desk.mail() == [A]
-    assert desk.journal.erase_addresses() == 1
+    assert desk.journal.retention.erase_addresses() == 1
 
 
 def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
@@ -204,7 +204,7 @@ def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
     desk.publish(Stage.END, channels=("mail",), people={"mail": []})
     desk.mail()
     desk.clock.pass_by(MONTH)
-    assert desk.journal.erase_addresses() == 2
+    assert desk.journal.retention.erase_addresses() == 2
     desk.publish(Stage.CORRECTION, corrects=opening, channels=("mail",), people={"mail": [B]})
     assert desk.mail() == [B]
 
@@ -215,7 +215,7 @@ def test_what_was_erased_is_not_left_in_the_file(desk: Desk) -> None:
     desk.mail()
     [[_, _, sealed, _]] = desk.dump("pn_address")["pn_address"]
     desk.clock.pass_by(MONTH)
-    desk.journal.erase_addresses()
+    desk.journal.retention.erase_addresses()
     desk.journal.close()  # the last one writes the log into the file, and removes it
     assert not desk.path.with_name("journal.db-wal").exists()
     assert sealed not in desk.path.read_bytes()

@@ -24,7 +24,7 @@ SOON = timedelta(minutes=5)
 
 
 def _receipt(desk: Desk, publication: str, channel: str = "sky") -> Receipt:
-    found = desk.journal.publication(publication)
+    found = desk.journal.publications.get(publication)
     assert found is not None
     return found.on(channel)
 
@@ -44,16 +44,16 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
     said = desk.publish(channels=("sky", "mail"), people=PEOPLE)
     strange = "no\0t \ud800 now"
     became = AttemptResult(outcome=Outcome.REFUSED, reason=strange, remedy=strange, code=strange)
-    desk.journal.settle(desk.begin(desk.take()), became)
+    desk.journal.deliveries.record_result(desk.begin(desk.take()), became)
     receipt = _receipt(desk, said)
     assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.REFUSED, "not ? now", "not ? now")
-    assert desk.journal.block("sky", Blocked(strange, remedy=strange, code=strange))
-    assert desk.journal.blocked()["sky"].reason == "not ? now"
+    assert desk.journal.channels.block("sky", Blocked(strange, remedy=strange, code=strange))
+    assert desk.journal.channels.blocked()["sky"].reason == "not ? now"
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.next_people(claimed, 25, hold_doubt=False)
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=False)
     told = [RecipientOutcome(key=one.key, outcome="refused", reason=strange, code=strange) for one in people]
-    desk.journal.settle_people(claimed, told, hold_doubt=False, lease=SOON)
-    desk.journal.settle(claimed, AttemptResult(outcome=Outcome.WAITING))
+    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=False, lease=SOON)
+    desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
     assert _receipt(desk, said, "mail").reason == "2 of 2: not ? now"
 
 
@@ -65,8 +65,8 @@ def test_what_is_settled_is_never_claimed_again(desk: Desk, outcome: Outcome) ->
     assert (receipt.outcome, receipt.reason, receipt.remedy, receipt.code) == (outcome, "Why.", "Do this.", "422")
     desk.clock.pass_by(1_000_000)
     assert desk.claim() is None
-    assert desk.journal.due(["sky"]) == {}
-    assert desk.journal.unsettled(said) == {}
+    assert desk.journal.deliveries.due(["sky"]) == {}
+    assert desk.journal.publications.pending(said) == {}
 
 
 @pytest.mark.parametrize(("outcome", "doubt"), [(Outcome.WAITING, False), (Outcome.UNCONFIRMED, True)])
@@ -156,12 +156,14 @@ def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
 def test_what_is_said_of_a_person_twice_counts_once(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    desk.journal.next_people(claimed, 25, hold_doubt=True)
+    desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
     key = recipient_key(desk.keys, "a@x.example")
     for outcome in ("posted", "refused"):
         told = [RecipientOutcome(key=key, outcome=outcome)]
-        desk.journal.settle_people(claimed, told, hold_doubt=True, lease=SOON)
-    desk.journal.settle_people(claimed, [RecipientOutcome(key="nobody", outcome="posted")], hold_doubt=True, lease=SOON)
+        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
+    desk.journal.deliveries.record_recipients(
+        claimed, [RecipientOutcome(key="nobody", outcome="posted")], hold_doubt=True, lease=SOON
+    )
     assert desk.person(said, "a@x.example") is Outcome.POSTED
 
 
@@ -170,17 +172,17 @@ def test_each_word_keeps_the_lease(desk: Desk) -> None:
     claimed = desk.begin(desk.take("mail"))
     for _ in range(3):
         desk.clock.pass_by(100)
-        desk.journal.settle_people(claimed, [], hold_doubt=True, lease=timedelta(minutes=2))
-    assert desk.journal.recover() == 0
+        desk.journal.deliveries.record_recipients(claimed, [], hold_doubt=True, lease=timedelta(minutes=2))
+    assert desk.journal.deliveries.recover() == 0
     desk.clock.pass_by(120)
-    assert desk.journal.recover() == 1
+    assert desk.journal.deliveries.recover() == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED])
 def test_what_is_final_is_final_for_all_who_still_wait(desk: Desk, outcome: Outcome) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    desk.journal.next_people(claimed, 1, hold_doubt=True)
+    desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
     desk.settle(claimed, outcome, reason="Too long.", code="552")
     receipt = _receipt(desk, said, "mail")
     assert (receipt.outcome, receipt.reason, receipt.recipients) == (outcome, "Too long.", {outcome: 2})
@@ -206,9 +208,9 @@ def test_a_refusal_of_the_rest_leaves_what_is_posted(desk: Desk) -> None:
 def test_who_was_marked_and_not_written_to_waits_again(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    assert len(desk.journal.next_people(claimed, 25, hold_doubt=True)) == 2
+    assert len(desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)) == 2
     became = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now())
-    assert desk.journal.settle_mass(claimed, became) is Outcome.WAITING
+    assert desk.journal.deliveries.record_result(claimed, became) == {Outcome.WAITING: 2}
     assert _receipt(desk, said, "mail").recipients == {Outcome.WAITING: 2}
     assert sorted(desk.mail()) == PEOPLE["mail"]
 
@@ -217,13 +219,13 @@ def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
     desk.publish(channels=("mail",), people=PEOPLE)
     waiting = desk.publish(incident="I2", channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.next_people(claimed, 25, hold_doubt=True)
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
     told = [
         RecipientOutcome(key=one.key, outcome="refused", code="550 5.1.1", gone=one.address == "a@x.example")
         for one in people
     ]
     for _ in range(2):
-        desk.journal.settle_people(claimed, told, hold_doubt=True, lease=SOON)
+        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
     desk.settle(claimed, Outcome.WAITING)
     assert len(desk.dump("pn_suppression")["pn_suppression"]) == 1
     assert desk.mail(chunk=1) == ["b@x.example"]
@@ -240,10 +242,12 @@ def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str
     """A mail to as many people, and what each of them was told."""
     said = desk.publish(channels=("mail",), people={"mail": [f"{number}@x.example" for number in range(len(told))]})
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.next_people(claimed, 25, hold_doubt=hold_doubt)
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=hold_doubt)
     outcomes = [replace(outcome, key=person.key) for person, outcome in zip(people, told, strict=True)]
-    desk.journal.settle_people(claimed, outcomes, hold_doubt=hold_doubt, lease=SOON)
-    desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON))
+    desk.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=SOON)
+    desk.journal.deliveries.record_result(
+        claimed, AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON)
+    )
     return said
 
 
@@ -282,7 +286,7 @@ def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted:
     """A person may say what became of the held while others are still to be written to."""
     said = _people(desk, _CUT, _GREY)
     assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
-    desk.journal.resolve(1, "cne Roux", posted=posted)
+    desk.journal.deliveries.resolve(1, "cne Roux", posted=posted)
     receipt = _receipt(desk, said, "mail")
     assert receipt.outcome is Outcome.WAITING
     assert receipt.reason == "cne Roux has settled who was held; the others still wait."
@@ -295,11 +299,11 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
     said = _people(desk, _CUT, _GREY)
     desk.clock.pass_by(SOON.total_seconds())
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.next_people(claimed, 25, hold_doubt=True)
-    desk.journal.resolve(1, "cne Roux", posted=True)
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    desk.journal.deliveries.resolve(1, "cne Roux", posted=True)
     done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
-    desk.journal.settle_people(claimed, done, hold_doubt=True, lease=SOON)
-    assert desk.journal.settle_mass(claimed, AttemptResult(outcome=Outcome.WAITING)) is Outcome.POSTED
+    desk.journal.deliveries.record_recipients(claimed, done, hold_doubt=True, lease=SOON)
+    assert desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING)) == {Outcome.POSTED: 2}
     assert _receipt(desk, said, "mail").ok
 
 
@@ -317,7 +321,7 @@ def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage:
     desk.deliver()
     desk.mail()
     for delivery in (first.id, first.id + 1):
-        assert desk.journal.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
+        assert desk.journal.deliveries.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
     assert desk.claim() is desk.claim("mail") is None
     assert set(desk.outcomes(held).values()) == {Outcome.SUPERSEDED}
     assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
@@ -327,5 +331,5 @@ def test_what_nothing_has_overtaken_yet_is_said_again_first(desk: Desk) -> None:
     held = desk.publish()
     first = desk.deliver(outcome=Outcome.HELD)
     newer = desk.publish(Stage.UPDATE)
-    assert desk.journal.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
+    assert desk.journal.deliveries.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
     assert [desk.deliver().publication for _ in range(2)] == [held, newer]

@@ -13,7 +13,7 @@ from sqlalchemy import event, insert, or_, update
 from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal import retention, schema
+from policenotify.journal import retention, schema, tombstones
 from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
@@ -64,8 +64,8 @@ def _year_ago(desk: Desk) -> datetime:
 
 
 def _purge(desk: Desk, **how: Any) -> Purged:
-    planned = desk.journal.purge(_year_ago(desk), "adj Petit", dry_run=True, **how)
-    done = desk.journal.purge(_year_ago(desk), "adj Petit", **how)
+    planned = desk.journal.retention.purge(_year_ago(desk), "adj Petit", dry_run=True, **how)
+    done = desk.journal.retention.purge(_year_ago(desk), "adj Petit", **how)
     assert done == planned
     return done
 
@@ -87,29 +87,29 @@ def test_no_word_and_nobody_is_left(desk: Desk) -> None:
     opening, end = _incident(desk, findings=(finding,))
     desk.clock.pass_by(YEAR)
     before = desk.dump("pn_publication")["pn_publication"]
-    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, people=4, events=6)
+    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=4, events=6)
     left = repr(desk.dump())
     for gone in (SECRET, "Accident", *(row[8] for row in before), recipient_key(desk.keys, A), "post of"):
         assert gone not in left
     for said, stage in ((opening, Stage.OPENING), (end, Stage.END)):
-        found = desk.journal.publication(said)
+        found = desk.journal.publications.get(said)
         assert found is not None
         assert found.message.headline == f"Contenu effacé le {desk.clock.now():%Y-%m-%d} (fin de conservation)."
         assert (found.message.stage, found.message.category, found.incident) == (stage, "traffic_accident", "I1")
         assert (found.actor, found.findings, found.ok) == ("cne Roux", (), False)
         assert (found.on("sky").outcome, found.on("sky").attempts, found.on("sky").ref) == (Outcome.POSTED, 1, None)
         assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
-        assert found in desk.journal.latest(2)
-    history = desk.journal.history("I1")
+        assert found in desk.journal.publications.latest(2)
+    history = desk.journal.incidents.history("I1")
     assert (history.status, [entry.publication for entry in history.entries]) == (IncidentStatus.ENDED, [opening, end])
-    [line] = desk.journal.incidents(only_open=False)
+    [line] = desk.journal.incidents.list(only_open=False)
     assert line.headline.startswith("Contenu effacé le ")
-    assert desk.journal.unfinished() == ()
+    assert desk.journal.publications.unfinished() == ()
 
 
 def test_events_keep_who_did_what_and_their_seals(desk: Desk) -> None:
     _incident(desk)
-    assert desk.journal.seal() == 6
+    assert desk.journal.audit.seal() == 6
     before = desk.dump("pn_event", "pn_seal")
     desk.clock.pass_by(YEAR)
     _purge(desk)
@@ -122,9 +122,9 @@ def test_events_keep_who_did_what_and_their_seals(desk: Desk) -> None:
         ("adj Petit", "purge_begun"),
         ("adj Petit", "purged"),
     ]
-    assert '"people":4' in after["pn_event"][-1][7]
-    assert desk.journal.seal() == 1
-    assert desk.journal.verify() == 3
+    assert '"recipients":4' in after["pn_event"][-1][7]
+    assert desk.journal.audit.seal() == 1
+    assert desk.journal.audit.verify() == 3
     proven = prove(desk.journal.export(), desk.keys.public_key(1))
     assert (proven.events, proven.bodies) == (8, 2)
 
@@ -151,12 +151,12 @@ def test_a_late_correction_keeps_its_incident(desk: Desk) -> None:
         desk.deliver()
     assert _purge(desk) == NOTHING
     desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, people=4, events=12)
+    assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, recipients=4, events=12)
 
 
 def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
     draft = desk.draft(headline=HEADLINE, key="mine")
-    desk.journal.keep_refused(draft)
+    desk.journal.publications.add_refused(draft)
     desk.clock.pass_by(YEAR)
     assert _purge(desk) == Purged(messages=1, publications=1, events=1)
     assert SECRET not in repr(desk.dump())
@@ -178,7 +178,7 @@ def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> 
     _stands(desk, tip, state)
     desk.clock.pass_by(YEAR)
     before = desk.dump()
-    assert _purge(desk) == Purged(left=2)
+    assert _purge(desk) == Purged(kept=2)
     assert desk.dump() == before
 
 
@@ -188,7 +188,7 @@ def test_one_person_who_is_held_keeps_all_of_it(desk: Desk) -> None:
         person = schema.recipient
         connection.execute(update(person).where(person.c.key == recipient_key(desk.keys, A)).values(state="held"))
     desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(left=1)
+    assert _purge(desk) == Purged(kept=1)
     assert desk.person(opening, A) is Outcome.HELD
 
 
@@ -213,18 +213,18 @@ def test_only_one_category(desk: Desk) -> None:
 
 def test_keys_are_never_taken_twice(desk: Desk) -> None:
     tip = desk.draft(Stage.STANDALONE, key="cad:7")
-    desk.journal.publish(tip)
+    desk.journal.publications.add(tip)
     desk.deliver()
     desk.clock.pass_by(YEAR)
     _purge(desk)
-    assert desk.journal.repeated("cad:7", tip.digest) == tip.id
-    assert desk.journal.publish(tip) == tip.id
+    assert desk.journal.publications.find_repeated("cad:7", tip.digest) == tip.id
+    assert desk.journal.publications.add(tip) == tip.id
     with pytest.raises(IdempotencyConflict, match=rf"the key 'cad:7' already names publication {tip.id}"):
         desk.publish(Stage.STANDALONE, key="cad:7", headline="Autre chose")
     with pytest.raises(IdempotencyConflict):
-        desk.journal.repeated("cad:7", "0" * 64)
-    assert desk.journal.repeated("cad:8", tip.digest) is None
-    found = desk.journal.publication("cad:7")
+        desk.journal.publications.find_repeated("cad:7", "0" * 64)
+    assert desk.journal.publications.find_repeated("cad:8", tip.digest) is None
+    found = desk.journal.publications.get("cad:7")
     assert found is not None
     assert (found.id, found.key == "cad:7") == (tip.id, False)
 
@@ -236,14 +236,14 @@ def test_nothing_follows_what_was_forgotten(desk: Desk) -> None:
     desk.clock.pass_by(YEAR)
     late = desk.draft(Stage.CORRECTION, corrects=end), desk.draft(Stage.CANCELLATION, None, corrects=tip)
     for draft in late:
-        desk.journal.refuse_purged(draft.message)
+        desk.journal.publications.ensure_not_purged(draft.message)
     _purge(desk)
     for draft, what in zip(late, ("Incident 'I1' is over", f"Publication {tip} is over"), strict=True):
-        said = rf"{what}, and its content was purged on \d{{4}}-\d\d-\d\d: it cannot be set right any more"
+        said = rf"{what}, and its content was purged on \d{{4}}-\d\d-\d\d: it cannot be corrected any more"
         with pytest.raises(InvalidTransition, match=said):
-            desk.journal.publish(draft)
+            desk.journal.publications.add(draft)
         with pytest.raises(InvalidTransition, match=said):
-            desk.journal.refuse_purged(draft.message)
+            desk.journal.publications.ensure_not_purged(draft.message)
     assert desk.publish(incident="I2", channels=("sky",))
 
 
@@ -265,8 +265,8 @@ def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
     one = _picture("one")
     desk.publish(Stage.STANDALONE, **_shows(one))
     with desk.journal.read() as connection:
-        assert retention._shown_since(connection, 0) == {one.digest}
-        assert retention._shown_since(connection, 1) == set()
+        assert retention._published_since(connection, 0) == {one.digest}
+        assert retention._published_since(connection, 1) == set()
 
 
 def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
@@ -277,29 +277,29 @@ def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
     mass = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     assert desk.mail() == [A]
     rows = [
-        {"delivery": 1, "key": f"{number:064d}", "state": Outcome.POSTED} for number in range(retention._PEOPLE + 5)
+        {"delivery": 1, "key": f"{number:064d}", "state": Outcome.POSTED} for number in range(retention._RECIPIENTS + 5)
     ]
     with desk.journal.write() as connection:
         connection.execute(insert(schema.recipient), rows)
     desk.clock.pass_by(YEAR)
     done = _purge(desk)
     assert (done.incidents, done.messages) == (retention._PAGE + 3, retention._PAGE + 4)
-    assert done.people == retention._PEOPLE + 6
-    found = desk.journal.publication(mass)
+    assert done.recipients == retention._RECIPIENTS + 6
+    found = desk.journal.publications.get(mass)
     assert found is not None
-    assert found.on("mail").recipients == {Outcome.POSTED: retention._PEOPLE + 6}
+    assert found.on("mail").recipients == {Outcome.POSTED: retention._RECIPIENTS + 6}
 
 
 def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
     [_, end] = _incident(desk)
     desk.clock.pass_by(YEAR)
-    wanted = retention.Wanted(before=microseconds(_year_ago(desk)))
+    wanted = tombstones.Selection(before=microseconds(_year_ago(desk)))
     with desk.journal.read() as connection:
         page = retention._page(connection, "incidents", wanted, "")
     assert page == ["I1"]
     desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
     with desk.journal.write() as connection:
-        done = retention._forget(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
+        done = retention._purge_text(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
     assert sum(done.values()) == 0
     assert SECRET in repr(desk.dump("pn_publication"))
 
@@ -307,9 +307,9 @@ def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
 def test_a_purge_that_was_interrupted_goes_on(desk: Desk) -> None:
     opening, _ = _incident(desk)
     desk.clock.pass_by(YEAR)
-    assert retention._forget_people(desk.journal, "incidents", ["I1"]) == 4
+    assert retention._purge_recipients(desk.journal, "incidents", ["I1"]) == 4
     assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, events=6)
-    found = desk.journal.publication(opening)
+    found = desk.journal.publications.get(opening)
     assert found is not None
     assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
 
@@ -319,7 +319,7 @@ def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
     desk.as_a_stranger("UPDATE pn_event SET body = '{}' WHERE id = 2")
     desk.clock.pass_by(YEAR)
     with pytest.raises(JournalError, match="Event 2 of the journal was tampered with"):
-        desk.journal.purge(_year_ago(desk), "adj Petit")
+        desk.journal.retention.purge(_year_ago(desk), "adj Petit")
     assert SECRET in repr(desk.dump("pn_publication"))
 
 
@@ -332,7 +332,7 @@ def test_vacuum_gives_the_room_back(desk: Desk) -> None:
     desk.deliver()
     desk.clock.pass_by(YEAR)
     assert _purge(desk).pictures == 1
-    before, after = desk.journal.vacuum()
+    before, after = desk.journal.retention.vacuum()
     assert after > 0
     if desk.path.exists():  # PostgreSQL keeps the room for itself
         assert before - after > 400_000
@@ -346,13 +346,13 @@ def test_vacuum_says_who_is_in_its_way(tmp_path: Any, keys: Any, clock: Any) -> 
     desk.publish(Stage.STANDALONE)
     other = sqlite3.connect(desk.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(JournalError, match="could not be vacuumed: another process does not let go of it"):
-        desk.journal.vacuum()
+    with pytest.raises(JournalError, match="could not be vacuumed: another process keeps it locked"):
+        desk.journal.retention.vacuum()
     other.execute("ROLLBACK")
     other.execute("BEGIN")
     other.execute("SELECT count(*) FROM pn_event").fetchone()
     with pytest.raises(JournalError, match="another process is still reading it"):
-        desk.journal.vacuum()
+        desk.journal.retention.vacuum()
     other.close()
-    assert desk.journal.vacuum()[1] > 0
+    assert desk.journal.retention.vacuum()[1] > 0
     desk.journal.close()

@@ -125,7 +125,7 @@ class Lanes(RuleBasedStateMachine):
     @rule()
     def recover(self) -> None:
         before = len(self.held)
-        recovered = self.desk.journal.recover()
+        recovered = self.desk.journal.deliveries.recover()
         self._run_out()
         assert recovered == before - len(self.held)
 

@@ -16,14 +16,14 @@ PEOPLE = {"mail": ["a@x.example", "b@x.example"]}
 def _listed(desk: Desk) -> dict[str, Counter[Outcome]]:
     """Count the receipts of all publications, one by one."""
     found: dict[str, Counter[Outcome]] = {}
-    for publication in desk.journal.latest(100):
+    for publication in desk.journal.publications.latest(100):
         for receipt in publication:
             found.setdefault(receipt.channel, Counter())[receipt.outcome] += 1
     return found
 
 
 def test_each_outcome_is_counted_for_each_channel(desk: Desk) -> None:
-    assert desk.journal.channel_summaries() == ()
+    assert desk.journal.deliveries.channel_summaries() == ()
     began = desk.clock.now()
     for number in range(4):
         desk.publish(incident=f"I{number}", channels=("sky", "mail"), people=PEOPLE)
@@ -32,7 +32,7 @@ def test_each_outcome_is_counted_for_each_channel(desk: Desk) -> None:
     desk.deliver(outcome=Outcome.UNCONFIRMED, not_before=desk.clock.now() + timedelta(hours=1))
     desk.begin(desk.take())
     desk.mail({"b@x.example": "unconfirmed"})
-    [mail, sky] = desk.journal.channel_summaries()
+    [mail, sky] = desk.journal.deliveries.channel_summaries()
     assert {one.name: Counter(one.outcomes) for one in (mail, sky)} == _listed(desk)
     assert sky == ChannelSummary(
         "sky",
@@ -51,29 +51,29 @@ def test_what_a_person_must_settle_is_marked_also_for_one_reader(desk: Desk) -> 
     desk.deliver(outcome=Outcome.HELD)
     desk.deliver()
     desk.mail({"b@x.example": "unconfirmed"})
-    assert desk.journal.unfinished_ids() == {waiting: False, for_one: True, held: True}
-    assert done not in desk.journal.unfinished_ids()
-    assert [one.id for one in desk.journal.unfinished()] == [held, for_one, waiting]
+    assert desk.journal.publications.unfinished_ids() == {waiting: False, for_one: True, held: True}
+    assert done not in desk.journal.publications.unfinished_ids()
+    assert [one.id for one in desk.journal.publications.unfinished()] == [held, for_one, waiting]
 
 
 def test_the_most_urgent_incidents_are_those_of_which_a_word_is_owed_first(desk: Desk) -> None:
     for number in range(5):
         desk.publish(incident=f"I{number}")
         desk.clock.pass_by(60)
-    ids = [one.id for one in desk.journal.most_urgent(3)]
+    ids = [one.id for one in desk.journal.incidents.earliest_due(3)]
     assert sorted(ids) == ["I0", "I1", "I2"]
-    assert desk.journal.most_urgent(0) == ()
-    assert desk.journal.count_open() == 5
+    assert desk.journal.incidents.earliest_due(0) == ()
+    assert desk.journal.incidents.count_open() == 5
 
 
 def test_what_became_of_some_deliveries_is_counted(desk: Desk) -> None:
     for number in range(3):
         desk.publish(incident=f"I{number}")
     desk.deliver()
-    before = desk.journal.unsettled_deliveries()
+    before = desk.journal.deliveries.unsettled()
     assert len(before) == 2
-    assert desk.journal.outcomes_of(before) == {Outcome.WAITING: 2}
+    assert desk.journal.deliveries.outcomes(before) == {Outcome.WAITING: 2}
     desk.deliver()
     desk.deliver(outcome=Outcome.UNCONFIRMED, not_before=desk.clock.now())
-    assert desk.journal.outcomes_of(before) == {Outcome.POSTED: 1, Outcome.UNCONFIRMED: 1}
-    assert desk.journal.outcomes_of(frozenset()) == {}
+    assert desk.journal.deliveries.outcomes(before) == {Outcome.POSTED: 1, Outcome.UNCONFIRMED: 1}
+    assert desk.journal.deliveries.outcomes(frozenset()) == {}

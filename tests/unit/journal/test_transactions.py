@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from policenotify.journal.forks import _gate, under_way
+from policenotify.journal.transactions import _fork_gate, no_fork
 from tests.support.journal import Desk
 
 pytestmark = [
@@ -36,7 +36,7 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
             connection.exec_driver_sql("UPDATE pn_meta SET value = value")
             begun.set()
             go.wait(10)
-            with under_way():  # who is inside goes on, although somebody wants to fork
+            with no_fork():  # who is inside goes on, although somebody wants to fork
                 done.append("written")
 
     thread = threading.Thread(target=write)
@@ -44,7 +44,7 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
     assert begun.wait(10)
 
     def cancel_pending() -> None:
-        while not _gate.shut:
+        while not _fork_gate.shut:
             pass
         go.set()
 
@@ -52,10 +52,10 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
     assert _fork(desk.publish) == 0  # the child writes at once: nobody holds the lock
     assert done == ["written"]
     thread.join()
-    assert (_gate.shut, _gate.inside) == (False, {})
+    assert (_fork_gate.shut, _fork_gate.inside) == (False, {})
 
 
 def test_who_forks_within_his_own_transaction_waits_for_nobody(desk: Desk) -> None:
     with desk.journal.read():
         assert _fork(lambda: None) == 0
-    assert (_gate.shut, _gate.inside) == (False, {})
+    assert (_fork_gate.shut, _fork_gate.inside) == (False, {})

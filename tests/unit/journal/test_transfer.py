@@ -12,11 +12,10 @@ from sqlalchemy import text
 from policenotify.channel import Picture
 from policenotify.errors import JournalError
 from policenotify.journal import meta, open_journal
-from policenotify.journal.engine import shown
+from policenotify.journal.engine import without_password
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.migrate import migrate
-from policenotify.journal.transfer import move
+from policenotify.journal.migrate import migrate, move
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import LEASE, Desk
@@ -81,14 +80,14 @@ def _lived_in(desk: Desk) -> None:
     desk.publish(Stage.UPDATE)
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     desk.publish(Stage.STANDALONE, headline="Été – “prudence” 🚒", channels=("sky", "mail"), people={"mail": PEOPLE})
-    desk.journal.keep_refused(desk.draft(Stage.STANDALONE))
-    desk.journal.pause("sky", desk.clock.now() + timedelta(hours=1))
-    assert desk.journal.state_store("sky").compare_and_swap("session", "très secret", version=None)
+    desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))
+    desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
+    assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)
     desk.as_a_stranger("INSERT INTO pn_suppression (key, reason, at) VALUES ('someone', 'wants no more', 1)")
-    desk.journal.heartbeat()
-    desk.journal.record("cne Roux", "noted", {"of": opening})
-    desk.journal.seal()
-    desk.journal.record("cne Roux", "noted", {"after": "the seal"})
+    desk.journal.workers.heartbeat()
+    desk.journal.audit.record("cne Roux", "noted", {"of": opening})
+    desk.journal.audit.seal()
+    desk.journal.audit.record("cne Roux", "noted", {"after": "the seal"})
 
 
 def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
@@ -104,11 +103,11 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     assert (event[2:4], to.partition("?")[0] in event[7]) == (("adm", "moved"), True)
     after["pn_event"].remove(event)
     assert after == before
-    assert new.journal.verify() == 1
-    kept = new.journal.state_store("sky").load("session")
+    assert new.journal.audit.verify() == 1
+    kept = new.journal.channels.state_store("sky").load("session")
     assert kept is not None
     assert kept.value == "très secret"
-    assert new.journal.picture("a" * 64, "x").data == PICTURE.data
+    assert new.journal.publications.picture("a" * 64, "x").data == PICTURE.data
 
     new.journal.resume("cne Roux")
     new.journal.resume("cne Roux", "sky")
@@ -118,8 +117,8 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     numbers = [row[0] for row in new.dump("pn_delivery")["pn_delivery"]]
     assert sorted(numbers) == [*sorted(row[0] for row in before["pn_delivery"]), max(numbers)]
     assert new.outcome(said) is Outcome.WAITING
-    assert new.journal.seal() > 1
-    assert new.journal.verify() == 2
+    assert new.journal.audit.seal() > 1
+    assert new.journal.audit.verify() == 2
     new.journal.close()
 
 
@@ -130,7 +129,7 @@ def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
     for go_on in (
         lambda: desk.publish(incident="I2"),
         desk.claim,
-        lambda: desk.journal.due(["sky"]),
+        lambda: desk.journal.deliveries.due(["sky"]),
         lambda: open_journal(desk.url, keys=desk.keys),
     ):
         with pytest.raises(JournalError, match=where):
@@ -141,15 +140,15 @@ def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
 
 def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) -> None:
     said = desk.publish()
-    there = Journal.reach(to, keys=desk.keys, create=True)
+    there = Journal.connect(to, keys=desk.keys, create=True)
     with desk.journal.write() as connection:  # all that is written between the two commits
-        meta.move(connection, shown(to))
+        meta.mark_moved(connection, without_password(to))
     with pytest.raises(JournalError, match="was moved to"):
         move(desk.url, f"{desk.path.parent}/elsewhere.db", keys=desk.keys, actor="adm", clock=desk.clock)
     assert _move(desk, to).rows["pn_delivery"] == 1
     with there.write() as connection:
         assert meta.moved_to(connection) is None
-    found = there.publication(said)
+    found = there.publications.get(said)
     assert found is not None
     assert found.on("sky").outcome is Outcome.WAITING
     there.close()
@@ -158,7 +157,7 @@ def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) ->
 def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
     desk.publish()
     claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
-    with pytest.raises(JournalError, match=r"1 deliveries are just being sent\. Nothing was moved\. Say policenotify"):
+    with pytest.raises(JournalError, match=r"1 deliveries are just being sent\. Nothing was moved\. Run policenotify"):
         _move(desk, to)
     desk.settle(claimed)
     desk.publish(Stage.UPDATE)
@@ -175,7 +174,7 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
         _move(desk, to)
     assert _rows(desk) == before
     desk.as_a_stranger("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
-    there = Journal.reach(to, keys=desk.keys)
+    there = Journal.connect(to, keys=desk.keys)
     with there.read() as connection:
         assert meta.version(connection) is None
     there.close()
@@ -184,14 +183,14 @@ def test_what_fails_leaves_both_as_they_were(desk: Desk, to: str) -> None:
 def test_what_arrives_changed_is_found_out(desk: Desk, to: str, keys: Keys, way: tuple[str, str]) -> None:
     _lived_in(desk)
     migrate(to, keys=keys, actor="adm")
-    there = Journal.reach(to, keys=keys)
+    there = Journal.connect(to, keys=keys)
     with there.write() as connection:
         if way[1] == "file":
             does = "UPDATE pn_suppression SET reason = 'x'; END"
             connection.execute(text(f"CREATE TRIGGER t AFTER INSERT ON pn_suppression BEGIN {does}"))
         else:
             connection.execute(text("CREATE RULE t AS ON INSERT TO pn_suppression DO INSTEAD NOTHING"))
-    with pytest.raises(JournalError, match="What arrived in pn_suppression is not what was sent"):
+    with pytest.raises(JournalError, match="The copy of pn_suppression differs from the original"):
         _move(desk, to)
     with there.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM pn_publication")).scalar() == 0

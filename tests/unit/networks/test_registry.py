@@ -16,8 +16,9 @@ from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Re
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.options import options_of, schema_of
-from policenotify.networks.registry import _NoKeep, configured, network, networks, survey
+from policenotify.networks.options import options_model, options_schema
+from policenotify.networks.registry import check_networks, configure_channel, network, networks
+from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.text import Budget
 from policenotify.validation import redact, secret_values
 
@@ -102,12 +103,12 @@ def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
     assert network("ntfy").package == "policenotify-ntfy"
     assert "police_ntfy" not in sys.modules
     options = {"url": "https://ntfy.example/police", "token": "t0ken", "timeout": "2"}
-    channel = configured("public", "ntfy", options, languages=("fr", "en"), tags=frozenset({"all"}))
+    channel = configure_channel("public", "ntfy", options, languages=("fr", "en"), tags=frozenset({"all"}))
     assert (channel.name, channel.network, channel.account) == ("public", "ntfy", "https://ntfy.example/police")
     assert channel.capabilities.title
     assert channel.languages == ("fr", "en")
     assert "t0ken" not in repr(channel)
-    clock, keep = SystemClock(), _NoKeep()
+    clock, keep = SystemClock(), InMemoryStateStore()
     first, second = channel.open(clock, keep), channel.open(clock, keep)
     assert first is not second
     assert vars(first)["house"] == (clock, keep)
@@ -118,7 +119,7 @@ def test_a_stranger_is_found_configured_and_opened(shelf: Shelf) -> None:
 def test_what_is_wrong_is_told_by_channel_and_option(shelf: Shelf) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError) as raised:
-        configured("public", "ntfy", {"urls": "x", "token": 12345678, "timeout": "soon", "langages": ["fr"]})
+        configure_channel("public", "ntfy", {"urls": "x", "token": 12345678, "timeout": "soon", "langages": ["fr"]})
     lines = str(raised.value).splitlines()
     assert lines[0] == "channels.public.url: is missing."
     assert lines[1].startswith("channels.public.token: Input should be a valid string")
@@ -131,18 +132,18 @@ def test_what_is_wrong_is_told_by_channel_and_option(shelf: Shelf) -> None:
 def test_a_constructor_s_own_words_are_told_unless_they_show_a_secret(shelf: Shelf) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError) as raised:
-        configured("public", "ntfy", {"url": "https://u:password@ntfy.example", "token": "hunter22"})
+        configure_channel("public", "ntfy", {"url": "https://u:password@ntfy.example", "token": "hunter22"})
     assert "hunter22" not in str(raised.value)
     assert raised.value.__cause__ is None
     assert str(raised.value).startswith("channels.public.url: is not right")
     with pytest.raises(SettingsError, match=r"^channels\.bluesky\.handle: a Bluesky handle is a domain name"):
-        configured("bluesky", "bluesky", {"handle": "desk@police.example", "password": "hunter22"})
+        configure_channel("bluesky", "bluesky", {"handle": "desk@police.example", "password": "hunter22"})
 
 
 def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
     url = "mailto://desk:hunter22@police.example?mode=insecure"
     with pytest.raises(SettingsError) as raised:
-        configured("press", "email", {"url": url, "timeout": 0}, recipients=lambda: ())
+        configure_channel("press", "email", {"url": url, "timeout": 0}, recipients=lambda: ())
     assert str(raised.value).startswith("channels.press")
     assert "hunter22" not in str(raised.value)
     assert "withheld" not in str(raised.value)
@@ -153,7 +154,7 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
     [
         "my-token-xyz",
         "token handle server timeout",
-        "stand-token-0123456789",
+        "server-token-0123456789",
         "known.did.you.mean",
         "mastodon",
         "required-password-of-the-stand",
@@ -163,7 +164,7 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
 def test_a_slip_is_told_whatever_words_a_secret_is_made_of(secret: str, typo: dict[str, object]) -> None:
     given = {"server": "https://social.example", "handle": "police", "token": secret, **typo}
     with pytest.raises(SettingsError) as raised:
-        configured("one", "mastodon", given)
+        configure_channel("one", "mastodon", given)
     assert "withheld" not in str(raised.value)
     assert "not repeated" not in str(raised.value)
     assert f"channels.one.{next(iter(typo))}" in str(raised.value)
@@ -228,8 +229,8 @@ def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
         (NTFY.replace("token: SecretStr", "tags: str"), "'tags' already has a meaning for every channel"),
         (NTFY.replace("token: SecretStr", "token: 'Missing'"), "name 'Missing' is not defined"),
         (NTFY.replace("token: SecretStr", "token: __import__('threading').Event"), "an option cannot be made"),
-        (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' is no name for an option"),
-        (NTFY.replace("token: SecretStr", "model_config: str"), "'model_config' is no name for an option"),
+        (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' cannot be the name of an option"),
+        (NTFY.replace("token: SecretStr", "model_config: str"), "'model_config' cannot be the name of an option"),
         (NTFY.replace("token: SecretStr", "token: 'not a type'"), "cannot be read (SyntaxError"),
         (NTFY.replace("token: SecretStr", "token: 'Clock.nowhere'"), "cannot be read (AttributeError"),
         (NTFY.replace("token: SecretStr", "token: __import__('typing').Callable[[], str]"), "cannot be written in"),
@@ -240,7 +241,7 @@ def test_a_name_that_two_strangers_claim_is_nobody_s(shelf: Shelf) -> None:
 )
 def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str, said: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", source)
-    troubles = {one.name: trouble for one, trouble in survey()}
+    troubles = {one.name: trouble for one, trouble in check_networks()}
     assert "ntfy" in troubles["ntfy"]
     assert said in troubles["ntfy"]
     assert troubles["bluesky"] == troubles["email"] == ""
@@ -261,7 +262,7 @@ def test_half_a_package_hides_no_other(shelf: Shelf, file: str, content: bytes |
     broken = shelf.folder / "half-1.0.dist-info" / file
     broken.unlink() if content is None else broken.write_bytes(content)
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
-    troubles = {one.name: trouble for one, trouble in survey()}
+    troubles = {one.name: trouble for one, trouble in check_networks()}
     assert troubles["ntfy"] == troubles["bluesky"] == ""
     assert "half" not in troubles
 
@@ -293,7 +294,7 @@ def test_a_command_s_name_is_no_network_s(shelf: Shelf) -> None:
 def test_a_channel_that_does_not_say_what_it_is_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace(ours, theirs))
     with pytest.raises(SettingsError, match=r"'ntfy' states no Capabilities, or its account is not a text"):
-        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 @pytest.mark.parametrize(
@@ -303,24 +304,24 @@ def test_a_channel_that_does_not_say_what_it_is_is_refused(shelf: Shelf, ours: s
 def test_a_claim_without_its_method_is_refused_at_once(shelf: Shelf, claim: str, protocol: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("title=True", claim))
     with pytest.raises(SettingsError, match=rf"claims what it cannot do \({protocol}\)"):
-        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 def test_recipients_are_asked_for_exactly_where_people_are_written_to(shelf: Shelf) -> None:
     url = {"url": "mailtos://desk:hunter22@police.example?smtp=mx.police.example"}
     with pytest.raises(SettingsError, match=r"channels\.press\.recipients: is missing"):
-        configured("press", "email", url)
-    channel = configured("press", "email", url, recipients=lambda: ["a@press.example"])
+        configure_channel("press", "email", url)
+    channel = configure_channel("press", "email", url, recipients=lambda: ["a@press.example"])
     assert channel.capabilities.recipients
     assert channel.recipients is not None
     assert list(channel.recipients()) == ["a@press.example"]
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
     with pytest.raises(SettingsError, match=r"channels\.public\.recipients: is for networks that write to people"):
-        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())
 
 
 def test_options_are_validated_by_name_and_type_and_printed_without_secrets() -> None:
-    model = options_of(Board)
+    model = options_model(Board)
     values = model.model_validate({"room": "A", "code": "hunter22", "size": "4"})
     assert values.model_dump()["size"] == 4
     assert "hunter22" not in repr(values) + values.model_dump_json()
@@ -366,7 +367,7 @@ class Hotel(Board):
 
 
 def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = options_of(Hotel).model_validate(
+    values = options_model(Hotel).model_validate(
         {"rooms": [{"number": 7}], "plan": "plans/a.pdf", "patience": "PT5M", "kind": "end", "grade": "high"}
     )
     assert dict(values) == {
@@ -379,7 +380,7 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
         "master": MASTER,
         "anything": threading,
     }
-    schema = schema_of(Hotel)
+    schema = options_schema(Hotel)
     assert "masterkey" not in json.dumps(schema)
     assert schema["properties"]["grade"]["enum"] == ["low", "high"]
     assert schema["properties"]["plan"]["anyOf"][0]["format"] == "path"
@@ -393,7 +394,7 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
     given = {"rooms": [{"nmber": 7, "tags": 1}, {"number": "seven"}], "grade": "medium", "tag": 1}
     with pytest.raises(SettingsError) as raised:
-        configured("one", "hotel", given)
+        configure_channel("one", "hotel", given)
     assert str(raised.value).splitlines() == [
         "channels.one.rooms[0].number: is missing.",
         "channels.one.rooms[0].nmber: is not known. Did you mean 'number'? Known here: code, number.",
@@ -408,9 +409,9 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
 def test_a_secret_within_is_not_told_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
     with pytest.raises(SettingsError, match=r"^channels\.one\.doors: is not right") as raised:
-        configured("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
+        configure_channel("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
     assert "hunter22" not in str(raised.value)
-    assert secret_values(options_of(Hotel), {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
+    assert secret_values(options_model(Hotel), {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
         "hunter22",
         "hunter22",
     ]
@@ -424,7 +425,7 @@ def test_the_house_s_services_are_no_options() -> None:
         memory: StateStore | None
         doors: list[str] = field(default_factory=lambda: ["A"])
 
-    model = options_of(WithServices)
+    model = options_model(WithServices)
     assert set(model.model_fields) == {"room", "doors"}
     assert model.model_validate({"room": "1"}).model_dump() == {"room": "1", "doors": ["A"]}
 
@@ -440,11 +441,11 @@ def fresh() -> Callable[[str], subprocess.CompletedProcess[str]]:
 
 def test_looking_at_networks_loads_no_sdk(fresh: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
     done = fresh(
-        "import sys\nfrom policenotify.networks.registry import configured, networks\n"
+        "import sys\nfrom policenotify.networks.registry import configure_channel, networks\n"
         "ours = {f'policenotify.networks.{name}' for name in 'apprise bluesky email mastodon sms x'.split()}\n"
         "assert not ours & set(sys.modules)\n"
         "networks()\n"
-        "configured('b', 'bluesky', {'handle': 'police.example', 'password': 'x'})\n"
+        "configure_channel('b', 'bluesky', {'handle': 'police.example', 'password': 'x'})\n"
         "heavy = {'atproto', 'atproto_client', 'apprise', 'requests', 'sqlalchemy', 'PIL'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
@@ -484,7 +485,7 @@ def test_a_library_that_the_constructor_misses_names_the_extra_too(shelf: Shelf)
     info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
     info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
     with pytest.raises(MissingExtra, match=r"pip install 'policenotify-ntfy\[ntfy\]'"):
-        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
@@ -492,10 +493,10 @@ def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
         "policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("if ", "raise SystemExit(3)\n        if ")
     )
     with pytest.raises(SettingsError, match=r"^channels\.public: SystemExit: 3$"):
-        configured("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 def test_a_missing_sdk_is_told_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
-        configured("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())
+        configure_channel("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())

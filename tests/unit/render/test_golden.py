@@ -1,6 +1,6 @@
 """Every wording at a glance: a page for each category, with all its stages on all networks.
 
-`python tests/test_golden.py` writes the pages anew; look at the difference before it is committed.
+`python tests/unit/render/test_golden.py` writes the pages anew; look at the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
@@ -107,7 +107,7 @@ def _message(category: str, stage: Stage) -> Message:
     )
     commune = places.commune("34172")
     assert commune
-    return resolve(
+    return fill_defaults(
         message,
         profile,
         sender=SENDER,

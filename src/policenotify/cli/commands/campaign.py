@@ -62,7 +62,7 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
     from policenotify.cli.commands.campaign_check import checked  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, allow_missing=True)
         found = checked(campaigns, publisher)
         document = {
             "in_order": not found.problems,
@@ -107,7 +107,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
 
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
-        campaigns = load_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, allow_missing=True)
         first, last = month_of(month, months, now.astimezone(publisher.zone).date())
         shown = entries(publisher, campaigns, first, last)
         if ics is not None:
@@ -153,7 +153,7 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
     from policenotify.validation import did_you_mean  # noqa: PLC0415 - likewise
 
     with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, partly=True)
+        campaigns = load_campaigns(files, allow_missing=True)
         names = {alternative.name for one in campaigns for alternative in one.messages}
         if message is not None and message not in names:
             raise click.BadParameter(
@@ -183,14 +183,14 @@ def report(call: CliContext, since: str | None) -> Exit:
     Examples:
       policenotify campaign report --since 90d
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
-    from policenotify.campaigns.runner import REMARK, key_parts  # noqa: PLC0415 - help needs none
-    from policenotify.campaigns.schedule import KEY  # noqa: PLC0415 - likewise
+    from policenotify.campaigns.runner import EVENT_KIND, parse_key  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns.schedule import KEY_PREFIX  # noqa: PLC0415 - likewise
 
     with call.journal() as (settings, journal):
         after = age_filter.moment_of(since or "1y", journal.now(), option="--since")
-        said = [one for one in journal.publications_by_key_prefix(KEY, after) if key_parts(one.key)]
+        said = [one for one in journal.publications.by_key_prefix(KEY_PREFIX, after) if parse_key(one.key)]
         remarks = Counter(
-            (str(body["campaign"]), str(body["became"])) for body in journal.events_of_kind(REMARK, after)
+            (str(body["campaign"]), str(body["became"])) for body in journal.audit.events(EVENT_KIND, after)
         )
         zone = settings.zone
     themes, channels, campaigns = _shares(said), _channels(said), _campaigns(said, remarks)
@@ -229,9 +229,9 @@ def _channels(said: Sequence[PublicationSummary]) -> list[dict[str, object]]:
 
 
 def _campaigns(said: Sequence[PublicationSummary], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
-    from policenotify.campaigns.runner import key_parts  # noqa: PLC0415 - help needs none
+    from policenotify.campaigns.runner import parse_key  # noqa: PLC0415 - help needs none
 
-    counts = Counter(parts[0] for one in said if (parts := key_parts(one.key)))
+    counts = Counter(parts[0] for one in said if (parts := parse_key(one.key)))
     return [
         {"name": name, "said": counts[name], **{told: remarks[name, became] for told, became in _BECAME.items()}}
         for name in sorted({*counts, *(name for name, _ in remarks)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from policenotify.campaigns import Campaign, ForecastEntry
-from policenotify.campaigns.runner import Texts, ahead, alike
+from policenotify.campaigns.runner import Texts, duplicate_text, upcoming
 from policenotify.cli import output
 from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 from policenotify.publishing.publisher import Publisher
@@ -48,8 +48,8 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
     texts: Texts = {}
     for one in campaigns:
         found.problems += [
-            f"{one.name}: conduct.channels names {name!r}, which is no channel."
-            for name in sorted(set(one.conduct.channels) - set(publisher.channels))
+            f"{one.name}: pacing.channels names {name!r}, which is no channel."
+            for name in sorted(set(one.pacing.channels) - set(publisher.channels))
         ]
         for alternative in one.messages:
             named = f"{one.name} · {alternative.name}"
@@ -58,15 +58,17 @@ def _word(campaigns: Sequence[Campaign], publisher: Publisher, found: Checked) -
             except (MessageTooLong, InvalidImage, SettingsError) as error:
                 found.problems.append(f"{named}: {error}")
                 continue
-            if not seen.wordings and not seen.pending:
+            if not seen.posts and not seen.pending:
                 found.problems.append(f"{named}: no route takes it. Add one, or name its channels in 'to'.")
-            if one.conduct.repeat_after and (same := alike(one, alternative, seen.wordings, texts)):
+            if one.pacing.repeat_after and (same := duplicate_text(one, alternative, seen.posts, texts)):
                 found.problems.append(f"{one.name}: {same}")
             found.problems += [f"{named}: {leg.channel}: {leg.refused}" for leg in seen.refusals]
             found.problems += [f"{named}: {finding}" for finding in seen.findings if finding.blocks]
             remarks += [f"{named}: {finding}" for finding in seen.findings if not finding.blocks]
-            remarks += [f"{named}: waits on {one.target.channel}: {one.reason} {one.remedy}" for one in seen.pending]
-            remarks += [f"{named}: left out on {w.target.channel}: {what}" for w in seen.wordings for what in w.omitted]
+            remarks += [
+                f"{named}: waits on {target.channel}: {target.problem} {target.remedy}" for target in seen.pending
+            ]
+            remarks += [f"{named}: left out on {w.target.channel}: {what}" for w in seen.posts for what in w.omitted]
     found.remarks += dict.fromkeys(remarks)
 
 
@@ -81,7 +83,7 @@ def _unknown(campaigns: Sequence[Campaign]) -> Iterator[str]:
 def _year(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[ForecastEntry, ...]:
     today = publisher.journal.now().astimezone(publisher.zone).date()
     first = max(today, min(one.start for one in campaigns))
-    return ahead(publisher, campaigns, first, first + _AHEAD)
+    return upcoming(publisher, campaigns, first, first + _AHEAD)
 
 
 def _find_room(campaigns: Sequence[Campaign], planned: Sequence[ForecastEntry], found: Checked) -> None:

@@ -57,7 +57,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
 
     with closing(call.publisher()) as publisher:
         wrong: dict[str, str] = {}
-        campaigns, actor = load_campaigns(files, wrong=wrong), call.actor
+        campaigns, actor = load_campaigns(files, errors=wrong), call.actor
         call.begun = True
         waits = None if wait is None else timedelta(seconds=wait)
         done = run(publisher, campaigns, actor=actor, wait=waits)
@@ -113,7 +113,7 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
                 _trouble(call, "files", error, told)
         supervisor.tell("STOPPING=1")
         failure = running.failure
-        finished = running.stop(patience=GRACE)
+        finished = running.stop(timeout=GRACE)
     if failure is not None:
         raise failure
     return Exit.OK if finished else Exit.ATTENTION
@@ -134,7 +134,7 @@ def _look(
         _trouble(call, "journal", error, told)
         return
     found = json.dumps([document["waiting"], document["problems"]])
-    if done.said or document["never"] or found != told.get("journal"):
+    if done.published or document["never"] or found != told.get("journal"):
         _say(call, document, _page(done, publisher.zone))
     told["journal"] = found
 
@@ -155,7 +155,7 @@ def _say(call: CliContext, document: dict[str, object], page: Iterator[Renderabl
 def _document(done: RunResult) -> dict[str, object]:
     waiting, never = _told(done, "wait"), [*_told(done, "skip"), *_told(done, "merge")]
     return {
-        "said": [output.document(one) for one in done.said],
+        "said": [output.document(one) for one in done.published],
         "waiting": waiting,
         "never": never,
         "problems": done.problems,
@@ -168,27 +168,27 @@ def _told(done: RunResult, verdict: str) -> list[dict[str, object]]:
         {
             "campaign": one.occurrence.campaign,
             "day": one.occurrence.day.isoformat(),
-            "became": one.verdict,
+            "became": one.action,
             "reason": one.reason,
             "until": one.until.isoformat() if one.until else None,
         }
         for one in done.decisions
-        if one.verdict == verdict
+        if one.action == verdict
     ]
 
 
 def _page(done: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
-    for publication in done.said:
+    for publication in done.published:
         yield output.heading(publication, zone)
         yield from output.receipts(publication, zone)
     for one in done.decisions:
-        if one.verdict != "say":
+        if one.action != "publish":
             until = f", until {output.moment(one.until, zone)}" if one.until else ""
             named = f"{one.occurrence.campaign} · {one.occurrence.day}"
-            yield Text(f"{named}: {_BECAME[one.verdict]}: {one.reason}{until}.")
+            yield Text(f"{named}: {_BECAME[one.action]}: {one.reason}{until}.")
     for name, problem in done.problems.items():
         yield Text(plain(f"{name}: not said. {problem}"))
-    if not done.said and not done.decisions and not done.problems:
+    if not done.published and not done.decisions and not done.problems:
         yield Text("Nothing is due.")
     if done.next_at:
         yield Text(f"Next: {output.moment(done.next_at, zone)}.")
@@ -199,5 +199,7 @@ _BECAME = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 
 def _exit(done: RunResult) -> Exit:
     bad = {Outcome.REFUSED, Outcome.HELD}
-    acts = any(receipt.outcome in bad or receipt.unrendered for publication in done.said for receipt in publication)
+    acts = any(
+        receipt.outcome in bad or receipt.unrendered for publication in done.published for receipt in publication
+    )
     return worst(Exit.REJECTED if done.problems else Exit.OK, Exit.ATTENTION if acts else Exit.OK)

@@ -18,7 +18,7 @@ from policenotify.cli.context import CliContext, Seconds, common, pass_call, pla
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
-from policenotify.publishing.fault import Fault
+from policenotify.publishing.preparation import ChannelProblem
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -52,12 +52,16 @@ def drain(call: CliContext, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        waits = journal.due(publisher.channels) or journal.unworded(publisher.channels) or journal.blocked()
-        before = journal.unsettled_deliveries() if waits else frozenset()
+        waits = (
+            journal.deliveries.due(publisher.channels)
+            or journal.deliveries.unrendered(publisher.channels)
+            or journal.channels.blocked()
+        )
+        before = journal.deliveries.unsettled() if waits else frozenset()
         call.begun = True
         due = publisher.drain(timedelta(seconds=budget))
-        became = Counter(journal.outcomes_of(before))
-        blocked, faults = journal.blocked(), publisher.faults()
+        became = Counter(journal.deliveries.outcomes(before))
+        blocked, faults = journal.channels.blocked(), publisher.channel_problems()
         document = {
             "outcomes": dict(became),
             "next_due": due.isoformat() if due else None,
@@ -74,7 +78,7 @@ def _drained(
     due: datetime | None,
     publisher: Publisher,
     blocked: list[str],
-    faults: Mapping[str, Fault],
+    faults: Mapping[str, ChannelProblem],
 ) -> Iterator[RenderableType]:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(became.items()))
     yield Text(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
@@ -123,10 +127,10 @@ def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
     with call.journal() as (settings, journal):
         if channel is not None and channel not in settings.channels:
             raise SettingsError(f"{channel!r} is no channel. {did_you_mean(channel, settings.channels)}")
-        halted = journal.stopped() is not None if channel is None else channel in journal.blocked()
+        halted = journal.stopped() is not None if channel is None else channel in journal.channels.blocked()
         journal.resume(actor, channel)
         if reason:
-            journal.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
+            journal.audit.record(actor, "remarked", {"reason": " ".join(reason.split())}, channel=channel)
         stopped = journal.stopped()
     what = "Everything" if channel is None else channel
     nothing = "Nothing was stopped." if channel is None else f"{channel} was not blocked."
@@ -153,7 +157,7 @@ def resolve(call: CliContext, delivery: int, posted: bool) -> Exit:  # noqa: FBT
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     actor = call.actor
     with call.journal() as (_, journal):
-        outcome = journal.resolve(delivery, actor, posted=posted)
+        outcome = journal.deliveries.resolve(delivery, actor, posted=posted)
     told = "counts as posted" if posted else "is said again by the next publish or drain"
     if outcome is Outcome.SUPERSEDED:
         told = "is not said again: a newer message of its incident is out by now"

@@ -20,8 +20,8 @@ from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import survey
-from policenotify.publishing.fault import Fault, readers_of
+from policenotify.networks.registry import check_networks
+from policenotify.publishing.preparation import ChannelProblem, read_recipients
 from policenotify.settings import Settings, exposed_files, languages_of, missing_labels, profiles_of, read_settings
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _languages(settings: Settings) -> Iterator[Line]:
 
 
 def _networks(used: Iterable[str]) -> Iterator[Line]:
-    for network, problem in survey():
+    for network, problem in check_networks():
         what = f"network {network.name}"
         if not problem:
             yield Line(what, "ok", f"of the package {network.package}")
@@ -140,14 +140,14 @@ def _journal(journal: Journal) -> Iterator[Line]:
         sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
     if not sound:
         raise JournalError("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
-    sealed = journal.verify()
+    sealed = journal.audit.verify()
     yield Line("journal", "ok", f"opens, and can be read; {sealed} sealed batches, all unchanged")
 
 
 def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -> Iterator[Line]:
-    blocked = journal.blocked()
+    blocked = journal.channels.blocked()
     for how in channels:
-        people, fault = readers_of(how, journal.had_people)
+        people, fault = read_recipients(how, journal.deliveries.had_recipients)
         if how.problem:
             yield Line(f"channel {how.name}", "WRONG", str(fault), Exit.ATTENTION)
             continue
@@ -159,7 +159,7 @@ def _channels(channels: Iterable[ChannelConfig], journal: Journal, actor: str) -
 def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: bool) -> Line:
     what = f"channel {how.name}"
     try:
-        channel = how.open(journal.clock, journal.state_store(how.name))
+        channel = how.open(journal.clock, journal.channels.state_store(how.name))
         try:
             account = channel.whoami()
         finally:
@@ -178,7 +178,7 @@ def _asked(how: ChannelConfig, journal: Journal, actor: str, *, was_blocked: boo
     return Line(what, "note", f"{named}. {account.note}") if account.note else Line(what, "ok", named)
 
 
-def _recipients(name: str, people: tuple[str, ...], fault: Fault | None) -> Line:
+def _recipients(name: str, people: tuple[str, ...], fault: ChannelProblem | None) -> Line:
     what, count = f"recipients of {name}", len(set(people))
     if fault is not None:
         return Line(what, "WRONG", str(fault), Exit.ATTENTION)

@@ -35,7 +35,7 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
         raise click.UsageError("Give --overdue or --all: an incident that has ended owes nothing.")
     with call.journal() as (settings, journal):
         now = journal.now()
-        found = in_order(journal.incidents(only_open=not everything), now)
+        found = in_order(journal.incidents.list(only_open=not everything), now)
         zone = settings.zone
     late = [one for one in found if incident_lines.overdue(one, now) is not None]
     shown = late if overdue else found

@@ -61,27 +61,27 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     with call.journal() as (settings, opened):
         before = moment_of(older_than, opened.now())
         known_category(category, settings, opened)
-        done = opened.purge(before, actor, category=category, dry_run=dry_run)
+        done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         zone = settings.zone
     said = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     what = "Would be forgotten" if dry_run else "Forgotten"
     head = Text(f"{what}, of before {output.moment(before, zone)}:", style="bold")
     call.emit(said, head, *(output.line(f"  {line}") for line in _purged(done)), *_left(done))
-    return Exit.ATTENTION if done.left else Exit.OK
+    return Exit.ATTENTION if done.kept else Exit.OK
 
 
 def _purged(done: Purged) -> list[str]:
     return [
         f"{done.incidents} incidents, {done.messages} messages outside incidents",
         f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
-        f"{done.people} recipients, {done.pictures} pictures",
+        f"{done.recipients} recipients, {done.pictures} pictures",
     ]
 
 
 def _left(done: Purged) -> list[Text]:
-    if not done.left:
+    if not done.kept:
         return []
-    return [Text(f"Kept: {done.left}, old enough, but something is to be sent or is held. See: policenotify status")]
+    return [Text(f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status")]
 
 
 @journal.command(
@@ -101,7 +101,7 @@ def vacuum(call: CliContext) -> Exit:
       policenotify journal vacuum
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     with call.journal() as (_, opened):
-        before, after = opened.vacuum()
+        before, after = opened.retention.vacuum()
     told = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
     call.emit({"before": before, "after": after}, Text(told))
     return Exit.OK
@@ -120,8 +120,8 @@ def seal(call: CliContext) -> Exit:
       policenotify journal seal
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     with call.journal() as (_, opened):
-        events = opened.seal()
-        digest = opened.sealed()
+        events = opened.audit.seal()
+        digest = opened.audit.last_seal()
     told = [output.line(f"The last seal: {digest}")] if digest else []
     call.emit({"events": events, "digest": digest}, Text(f"{events} events sealed."), *told)
     return Exit.OK

@@ -54,7 +54,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
     with call.journal() as (settings, opened):
         before = moment_of(older_than, opened.now()) if older_than is not None else None
         known_category(category, settings, opened)
-        opened.seal()
+        opened.audit.seal()
         lines = opened.export(before=before, category=category)
         written = _Counted(lines)
         if file == _STANDARD:
@@ -63,7 +63,7 @@ def export(call: CliContext, file: str, older_than: str | None, category: str | 
         else:
             _write(Path(file), written)
         said = {"lines": written.lines, "digest": written.digest.hexdigest(), "category": category}
-        opened.record(actor, "exported", {**said, "before": before.isoformat() if before else None})
+        opened.audit.record(actor, "exported", {**said, "before": before.isoformat() if before else None})
     told = f"{written.lines} lines, SHA-256 {written.digest.hexdigest()}."
     if file == _STANDARD:
         click.echo(told, err=True)
@@ -131,7 +131,7 @@ def verify(call: CliContext, file: str | None, public_key: str | None) -> Exit:
         if public_key is not None:
             raise click.UsageError("--public-key proves an exported file: name it, too.")
         with call.journal() as (_, opened):
-            batches, digest = opened.verify(), opened.sealed()
+            batches, digest = opened.audit.verify(), opened.audit.last_seal()
         told = f"{batches} sealed batches, all unchanged."
         more = [output.line(f"The last seal: {digest}")] if digest else []
         call.emit({"batches": batches, "digest": digest}, Text(told), *more)

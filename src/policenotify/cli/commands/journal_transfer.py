@@ -36,7 +36,7 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move back.db
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     from policenotify.journal.keys import Keys  # noqa: PLC0415 - likewise
-    from policenotify.journal.transfer import move as move_all  # noqa: PLC0415 - help needs none of these
+    from policenotify.journal.migrate import move as move_all  # noqa: PLC0415 - help needs none of these
     from policenotify.settings import read_settings  # noqa: PLC0415 - likewise
 
     settings = read_settings(call.settings, tolerant=True)

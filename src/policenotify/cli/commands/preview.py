@@ -80,10 +80,10 @@ def document(seen: Preview, publisher: Publisher, moments: Sequence[Understood] 
         "allowed": seen.allowed,
         "message": seen.message.model_dump(mode="json", exclude_none=True),
         "findings": [asdict(finding) for finding in seen.findings],
-        "posts": [_post(wording, publisher) for wording in seen.wordings],
+        "posts": [_post(wording, publisher) for wording in seen.posts],
         "pending": [
-            {"channel": one.target.channel, "language": one.target.language, "reason": one.reason, "remedy": one.remedy}
-            for one in seen.pending
+            {"channel": target.channel, "language": target.language, "reason": target.problem, "remedy": target.remedy}
+            for target in seen.pending
         ],
         "refusals": [
             {"channel": leg.channel, "language": leg.language, "reason": leg.refused} for leg in seen.refusals
@@ -123,7 +123,7 @@ def _post(wording: RenderedPost, publisher: Publisher) -> dict[str, object]:
 
 def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
     """Each post as its readers would read it, and what the checks remark."""
-    for wording in seen.wordings:
+    for wording in seen.posts:
         for kind, post in _kinds(wording):
             capabilities = publisher.channels[wording.target.channel].capabilities
             how = f" · {_KINDS[kind]}" if wording.reply is not None or wording.continuations else ""
@@ -141,11 +141,11 @@ def page(seen: Preview, publisher: Publisher) -> Iterator[RenderableType]:
         yield output.paragraph(leg.refused)
     for leg in seen.deletions:
         yield Text(plain(f"{leg.channel} · {leg.language} · takes an earlier post back"))
-    for one in seen.pending:
-        yield Text(plain(f"✘ {one.target.channel} · {one.target.language} · it would wait"), style="bold")
-        yield output.paragraph(one.reason)
-        yield output.paragraph(one.remedy, "→ ")
-    if not (seen.wordings or seen.deletions or seen.pending or seen.refusals):
+    for target in seen.pending:
+        yield Text(plain(f"✘ {target.channel} · {target.language} · it would wait"), style="bold")
+        yield output.paragraph(target.problem)
+        yield output.paragraph(target.remedy, "→ ")
+    if not (seen.posts or seen.deletions or seen.pending or seen.refusals):
         yield Text("No channel is to say it: no route takes it.")
     yield from output.findings(seen.findings)
     if not seen.allowed:

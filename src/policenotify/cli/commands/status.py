@@ -59,11 +59,11 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     with call.journal() as (settings, journal):
         channels, wrong = channels_in(settings)
         alarms = Alarms.read(journal, channels, most=None if everything else _MOST)
-        shown = noted(journal.latest(last), channels)
+        shown = noted(journal.publications.latest(last), channels)
         ids = _pressing(journal, shown)
-        read = map(journal.publication, ids if everything else ids[:_MOST])
+        read = map(journal.publications.get, ids if everything else ids[:_MOST])
         older = noted(filter(None, read), channels)
-        summaries = journal.channel_summaries()
+        summaries = journal.deliveries.channel_summaries()
         zone = settings.zone
     document = {
         "settings": wrong or None,
@@ -95,9 +95,9 @@ def _one(call: CliContext, which: str) -> Exit:
 
 
 def _found(journal: Journal, which: str, zone: tzinfo) -> tuple[Publication, ...]:
-    history = journal.history(which)
+    history = journal.incidents.history(which)
     named = [entry.publication for entry in history.entries] or [which]
-    found = tuple(one for one in map(journal.publication, named) if one is not None)
+    found = tuple(one for one in map(journal.publications.get, named) if one is not None)
     if not found:
         raise unknown(journal, which, history, zone)
     return found
@@ -105,7 +105,7 @@ def _found(journal: Journal, which: str, zone: tzinfo) -> tuple[Publication, ...
 
 def _pressing(journal: Journal, shown: Iterable[Publication]) -> list[str]:
     """Return what else is not settled: what a person must settle first, then what has waited longest."""
-    needs_person = dict(journal.unfinished_ids())
+    needs_person = dict(journal.publications.unfinished_ids())
     for one in shown:
         needs_person.pop(one.id, None)
     return sorted(needs_person, key=lambda one: not needs_person[one])

@@ -54,7 +54,7 @@ def worker(call: CliContext, grace: float) -> Exit:
         ended_by = supervisor.watch(running, signals)
         supervisor.tell("STOPPING=1")
         failure = running.failure
-        finished = running.stop(patience=grace)
+        finished = running.stop(timeout=grace)
     if failure is not None:  # the journal's own alarm, in the log, says what to do
         call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.event}"))
         return Exit.TAKEN_AWAY

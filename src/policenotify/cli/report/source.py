@@ -92,7 +92,7 @@ class Told:
             )
             if number
             else replace(wording, continuations=())
-            for wording in self.preview.wordings
+            for wording in self.preview.posts
             for number, post in enumerate((wording.standalone, *wording.continuations))
         )
 
@@ -118,15 +118,15 @@ class Told:
         )
         pending = (
             Receipt(
-                channel=one.target.channel,
-                language=one.target.language,
+                channel=target.channel,
+                language=target.language,
                 outcome=Outcome.WAITING,
                 delivery=0,
-                reason=one.reason,
-                remedy=one.remedy,
+                reason=target.problem,
+                remedy=target.remedy,
                 unrendered=True,
             )
-            for one in self.preview.pending
+            for target in self.preview.pending
         )
         return (*refusals, *pending)
 

@@ -29,9 +29,9 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.bluesky.session import _host
+from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
-from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -55,12 +55,12 @@ def stand() -> Iterator[FakeBlueskyServer]:
 
 
 @pytest.fixture
-def keep() -> InMemoryStateStore:
+def store() -> InMemoryStateStore:
     return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: FakeBlueskyServer, keep: InMemoryStateStore) -> Iterator[Open]:
+def opened(stand: FakeBlueskyServer, store: InMemoryStateStore) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[Bluesky] = []
 
@@ -71,7 +71,7 @@ def opened(stand: FakeBlueskyServer, keep: InMemoryStateStore) -> Iterator[Open]
             "service": stand.url,
             "timeout": 5.0,
             "clock": FakeClock(NOW),
-            "keep": keep,
+            "store": store,
         }
         channels.append(Bluesky(**options | other))
         return channels[-1]
@@ -145,8 +145,8 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
-        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), "
-        "clock=FakeClock(), keep=InMemoryStateStore())\n"
+        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), clock=FakeClock(), "
+        "store=InMemoryStateStore())\n"
         "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'atproto', 'atproto_client', 'httpx'}])"
     )
@@ -202,9 +202,9 @@ def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) 
     assert ref.url == f"https://bsky.app/profile/{stand.did}/post/{ref.extra['rkey']}"
     assert ref.account == channel.account
     assert seen.text == text
-    assert seen.tags == (Link("#évite", "évite"),)
-    assert seen.links == (Link("https://straße.example/é", "https://xn--strae-oqa.example/%C3%A9"),)
-    assert seen.mentions == (Link("@prefet.example", "did:plc:prefet"),)
+    assert seen.tags == (RichTextLink("#évite", "évite"),)
+    assert seen.links == (RichTextLink("https://straße.example/é", "https://xn--strae-oqa.example/%C3%A9"),)
+    assert seen.mentions == (RichTextLink("@prefet.example", "did:plc:prefet"),)
     assert seen.langs == ("fr",)
     assert seen.created_at == "2026-03-02T06:30:00.000Z"
     assert (seen.root, seen.parent, seen.card) == (None, None, None)
@@ -222,8 +222,8 @@ def test_a_long_address_is_read_short_followed_whole_and_found_again(
         channel.send(request)
     (seen,) = stand.posts
     assert seen.text == "🚨 Déviation : www.police.example/actualites/2… #évite"
-    assert seen.links == (Link("www.police.example/actualites/2…", url),)
-    assert seen.tags == (Link("#évite", "évite"),)
+    assert seen.links == (RichTextLink("www.police.example/actualites/2…", url),)
+    assert seen.tags == (RichTextLink("#évite", "évite"),)
     found = channel.find(request, since=NOW)
     assert found is not None
     assert found == channel.send(request)
@@ -524,12 +524,12 @@ def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
 
 
 def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
-    channel: Bluesky, stand: FakeBlueskyServer, keep: InMemoryStateStore
+    channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore
 ) -> None:
     request = channel.prepare(a_post(), ())
 
     def taken(_: object) -> Answer:
-        keep.compare_and_swap("session", "lost", version=1)
+        store.compare_and_swap("session", "lost", version=1)
         stand.logins_left = 0
         return xrpc(400, "InvalidSwap", "Record was at bafy")
 
@@ -840,19 +840,19 @@ def test_a_refresh_that_fails_for_now_costs_no_login(
     assert (stand.logins, stand.commits) == (1, 1)
 
 
-@pytest.mark.parametrize("kept", ["no json", "[]", '{"account": "only"}', None])
+@pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
 def test_a_kept_session_that_is_not_ours_is_replaced(
-    channel: Bluesky, stand: FakeBlueskyServer, keep: InMemoryStateStore, kept: str | None
+    channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
-    other = {"account": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
-    keep.compare_and_swap("session", kept or json.dumps(other), version=None)
+    other = {"owner": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
+    store.compare_and_swap("session", kept or json.dumps(other), version=None)
     assert channel.whoami().id == stand.did
     assert stand.logins == 1
 
 
-def test_somebody_who_renews_for_too_long(opened: Open, keep: InMemoryStateStore) -> None:
+def test_somebody_who_renews_for_too_long(opened: Open, store: InMemoryStateStore) -> None:
     channel = opened(timeout=0.02)
-    with keep.lease("session", seconds=1):
+    with store.lease("session", seconds=1):
         error = error_of(channel.whoami)
     assert type(error) is Unavailable
     assert "another process" in str(error)
@@ -864,8 +864,36 @@ def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open
             raise JournalError(f"{name} {value} {version}")
 
     request = opened().prepare(a_post(), ())
-    error = error_of(lambda: opened(keep=Broken()).send(request))
+    error = error_of(lambda: opened(store=Broken()).send(request))
     assert type(error) is Unavailable
+    assert stand.posts == ()
+
+
+def test_a_session_that_could_not_be_stored_is_stored_by_the_next_call(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Stumbling(InMemoryStateStore):
+        stumbles = 1
+
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if self.stumbles:
+                self.stumbles -= 1
+                raise JournalError("the disk is full")
+            return super().compare_and_swap(name, value, version=version)
+
+    channel = opened(store=Stumbling())
+    assert type(error_of(channel.whoami)) is Unavailable
+    assert channel.whoami().id == stand.did
+    assert stand.logins == 1
+
+
+def test_a_session_that_cannot_be_read_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> Any:
+            raise JournalError(name)
+
+    request = opened().prepare(a_post(), ())
+    error = error_of(lambda: opened(store=Broken()).send(request))
+    assert type(error) is Unavailable
+    assert "Nothing was posted" in error.reason
     assert stand.posts == ()
 
 
@@ -877,9 +905,9 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, sta
                 return False
             return super().compare_and_swap(name, value, version=version)
 
-    keep = Overtaken()
-    assert opened(keep=keep).whoami().id == stand.did
-    kept = keep.load("session")
+    store = Overtaken()
+    assert opened(store=store).whoami().id == stand.did
+    kept = store.load("session")
     assert kept is not None
     assert kept.version == 1
 
@@ -887,7 +915,7 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, sta
 def test_a_handle_that_has_become_another_account(opened: Open, stand: FakeBlueskyServer) -> None:
     request = opened().prepare(a_post(), ())
     stand.did = "did:plc:successor"
-    error = error_of(lambda: opened(keep=InMemoryStateStore()).send(request))
+    error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
     assert [r for r in stand.requests if r.path == PUT] == []
@@ -898,7 +926,7 @@ def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBluesky
     opening = say(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     stand.did = "did:plc:successor"
-    error = error_of(lambda: opened(keep=InMemoryStateStore()).send(request))
+    error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
     assert type(error) is Blocked
     assert "another account than when" in str(error)
 
@@ -979,12 +1007,12 @@ def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: FakeBlu
 )
 def test_a_server_is_believed_only_over_a_safe_line(service: str, endpoint: object, host: str) -> None:
     entry = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}
-    assert _host(service, {"id": "did:plc:stand", "service": [entry]}) == host
+    assert account_host(service, {"id": "did:plc:stand", "service": [entry]}) == host
 
 
 @pytest.mark.parametrize("document", [None, "did:plc:stand", {}, {"id": "did:plc:stand"}, {"id": 1, "service": 2}])
 def test_a_did_document_that_names_no_server(document: object) -> None:
-    assert _host("https://bsky.social", document) == "https://bsky.social"
+    assert account_host("https://bsky.social", document) == "https://bsky.social"
 
 
 # --- looking up, taking back, asking who ---
@@ -1061,7 +1089,7 @@ def test_closed_twice_and_opened_again(channel: Bluesky, stand: FakeBlueskyServe
 
 
 def test_no_secret_is_seen_anywhere(
-    opened: Open, stand: FakeBlueskyServer, keep: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+    opened: Open, stand: FakeBlueskyServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     channel = opened(timeout=0.3)
@@ -1070,7 +1098,7 @@ def test_no_secret_is_seen_anywhere(
     stand.expire_access()
     channel.whoami()
     said = [repr(channel), repr(request), request.model_dump_json()]
-    stored = keep.load("session")
+    stored = store.load("session")
     assert stored is not None
     kept = json.loads(stored.value)
     leaky = f"Bad {PASSWORD} {kept['access']} {kept['refresh']} of {stand.email}"

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from policenotify.channel import Post, Span
 from policenotify.errors import Refused
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.bluesky.links import shown, valid_uri
-from policenotify.networks.bluesky.record import BUDGET, check, record
+from policenotify.networks.bluesky.record import BUDGET, check, record, shown, valid_uri
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.bluesky.links import valid_uri
-from policenotify.networks.bluesky.record import BUDGET, record, record_key
-from policenotify.testing.servers._bluesky_rules import key_refusal, post_refusal
+from policenotify.networks.bluesky.record import BUDGET, record, record_key, valid_uri
+from policenotify.testing.servers.bluesky import key_refusal, post_refusal
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 FAMILY = "👨‍👩‍👧‍👦"

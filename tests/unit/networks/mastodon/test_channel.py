@@ -30,13 +30,14 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
-from policenotify.networks.options import options_of
+from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
-from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
+from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
-TOKEN = "stand-token-0123456789"
+TOKEN = "server-token-0123456789"
 POST = "/api/v1/statuses"
 ONE = "/api/v1/statuses/*"
 TIMELINE = "/api/v1/accounts/*/statuses"
@@ -60,12 +61,12 @@ def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
 
 
 @pytest.fixture
-def keep() -> InMemoryStateStore:
+def store() -> InMemoryStateStore:
     return InMemoryStateStore()
 
 
 @pytest.fixture
-def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore) -> Iterator[Open]:
+def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Open]:
     """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
     channels: list[Mastodon] = []
 
@@ -76,7 +77,7 @@ def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
             "token": SecretStr(TOKEN),
             "timeout": 5.0,
             "clock": clock,
-            "keep": keep,
+            "store": store,
         }
         channels.append(Mastodon(**options | other))
         return channels[-1]
@@ -157,7 +158,7 @@ def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
         "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
         "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
-        "             clock=FakeClock(), keep=InMemoryStateStore())\n"
+        "             clock=FakeClock(), store=InMemoryStateStore())\n"
         "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
     )
@@ -199,7 +200,7 @@ def test_plain_http_is_for_the_loopback(opened: Open, server: str) -> None:
 
 
 def test_the_options_are_read_from_settings() -> None:
-    options = options_of(Mastodon)
+    options = options_model(Mastodon)
     given = {"server": "https://social.example", "handle": "police34", "token": "t"}
     read = options.model_validate({**given, "visibility": {"update": "public"}, "sensitive": ["missing_person"]})
     assert read.model_dump()["visibility"] == {Stage.UPDATE: "public"}
@@ -232,7 +233,7 @@ def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: Fak
     """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
     ref = say(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
-    assert stand.posts[0].images == (SeenImage("La route sous l’eau", "image/jpeg", JPEG),)
+    assert stand.posts[0].images == (VisibleImage("La route sous l’eau", JPEG, "image/jpeg"),)
 
 
 def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
@@ -396,14 +397,14 @@ def test_the_limits_are_read_once_a_day(
     opened().prepare(a_post(), ())
     assert asked() == 2
     clock.pass_by(86_400)
-    stand.closed = True
+    stand.hides_limits = True
     channel.prepare(a_post(), ())
     assert channel.capabilities.edits  # as it was
 
 
 @pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
-def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, keep: InMemoryStateStore, value: str) -> None:
-    keep.compare_and_swap("instance", value, version=None)
+def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, store: InMemoryStateStore, value: str) -> None:
+    store.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
     channel.prepare(a_post(), ())
@@ -415,10 +416,10 @@ def test_a_keep_that_fails_costs_no_post(opened: Open, stand: FakeMastodonServer
         def load(self, name: str) -> None:
             raise JournalError(name)
 
-        def swap(self, name: str, value: str, *, version: int | None) -> bool:
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
 
-    channel = opened(keep=Broken())
+    channel = opened(store=Broken())
     assert not channel.capabilities.edits
     say(channel, a_post())
     assert len(stand.posts) == 1
@@ -498,7 +499,7 @@ def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: FakeMastodonServe
 
 def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="gotosocial", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         request = channel.prepare(a_post(), ())
         stand.fail_next("POST", POST, no(404))
         assert type(error_of(lambda: channel.send(request))) is Unconfirmed
@@ -513,7 +514,7 @@ SOFTWARE = ("mastodon", "gotosocial", "snac", "takahe")
 @contextmanager
 def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, FakeMastodonServer]]:
     with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         yield channel, stand
         channel.close()
 
@@ -755,7 +756,7 @@ def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMa
 
 
 def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
-    stand.swallows = True
+    stand.drops_posts = True
     error = error_of(lambda: say(channel, a_post()))
     assert type(error) is Refused
     assert "spam filter" in str(error)
@@ -813,7 +814,7 @@ def test_pictures_are_not_waited_for_without_an_end(
 
 
 def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    stand.polls, stand.unreadable = 1, True
+    stand.polls, stand.processing_fails = 1, True
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Refused
     assert "Error processing" in str(error)
@@ -887,7 +888,7 @@ def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, 
     assert (seen.text, seen.warning, seen.sensitive) == ("A12, sortie 14", "Accident", True)
     assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]
     assert (seen.visibility, seen.language) == ("unlisted", "fr")
-    assert seen.history == (SeenVersion("A12, sortie 13", "Accident", NOW),)
+    assert seen.history == (PostVersion("A12, sortie 13", "Accident", NOW),)
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 
@@ -946,7 +947,7 @@ def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> N
 
 def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
-        channel = opened(server=stand.url, keep=InMemoryStateStore())
+        channel = opened(server=stand.url, store=InMemoryStateStore())
         ref = say(channel, a_post())
         assert not channel.capabilities.deletes
         error = error_of(lambda: channel.delete(ref))

@@ -17,7 +17,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.post import plain, plain_html
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
-from policenotify.testing.servers._mastodon_reader import html
+from policenotify.testing.servers._mastodon_store import html
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer
 
@@ -41,20 +41,20 @@ def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
 
 
 @pytest.fixture
-def channel(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore) -> Iterator[Mastodon]:
-    channel = opened(stand, clock, keep)
+def channel(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Mastodon]:
+    channel = opened(stand, clock, store)
     yield channel
     channel.close()
 
 
 @pytest.fixture
-def keep() -> InMemoryStateStore:
+def store() -> InMemoryStateStore:
     return InMemoryStateStore()
 
 
-def opened(stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore, **other: Any) -> Mastodon:
+def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, **other: Any) -> Mastodon:
     options = {"server": stand.url, "handle": "police34", "token": SecretStr(stand.token), "timeout": 0.3}
-    return Mastodon(**{**options, "clock": clock, "keep": keep, **other})
+    return Mastodon(**{**options, "clock": clock, "store": store, **other})
 
 
 def a_post(text: str = TEXT, **other: Any) -> Post:
@@ -119,9 +119,9 @@ def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, stand: Fak
 
 
 def test_a_content_warning_is_compared_too(
-    stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
+    stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
-    channel = opened(stand, clock, keep, content_warnings={"traffic": "Accident"})
+    channel = opened(stand, clock, store, content_warnings={"traffic": "Accident"})
     request = lost(channel, stand, a_post())
     stand.write(TEXT)
     assert found(channel, request) == stand.posts[0].id
@@ -185,9 +185,9 @@ def test_it_looks_back_no_further_than_needed(channel: Mastodon, stand: FakeMast
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(0), timedelta(hours=2)])
-def test_the_servers_clock_may_be_wrong(clock: FakeClock, keep: InMemoryStateStore, ahead: timedelta) -> None:
+def test_the_servers_clock_may_be_wrong(clock: FakeClock, store: InMemoryStateStore, ahead: timedelta) -> None:
     with FakeMastodonServer(now=lambda: clock.now() + ahead) as stand:
-        channel = opened(stand, clock, keep)
+        channel = opened(stand, clock, store)
         stand.write(TEXT, at=clock.now() + ahead - timedelta(minutes=10))
         request = channel.prepare(a_post(), ())
         assert found(channel, request) is None
@@ -215,15 +215,15 @@ def _with_date(stand: FakeMastodonServer, date: str) -> Any:
 
 
 def test_another_post_of_ours_with_the_same_words_is_not_taken_for_it(
-    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
     ref = channel.send(channel.prepare(a_post("Fin d’intervention."), ()))
     other = channel.prepare(a_post("Fin d’intervention.", key="b" * 64), ())
     assert found(channel, other) is None
-    elsewhere = opened(stand, clock, keep)
+    elsewhere = opened(stand, clock, store)
     assert found(elsewhere, other) is None
     elsewhere.close()
-    kept = keep.load("posts")
+    kept = store.load("posts")
     assert kept is not None
     assert [id_ for id_, _ in json.loads(kept.value)] == [ref.id]
 
@@ -233,10 +233,10 @@ def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, stand: FakeMasto
     assert {found(channel, request) for request in requests} == {post.id for post in stand.posts}
 
 
-def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, keep: InMemoryStateStore) -> None:
-    keep.compare_and_swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
+def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, store: InMemoryStateStore) -> None:
+    store.compare_and_swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
     channel.send(channel.prepare(a_post(), ()))
-    kept = keep.load("posts")
+    kept = store.load("posts")
     assert kept is not None
     assert [id_ for id_, _ in json.loads(kept.value)][:2] == ["1", "2"]
     assert len(json.loads(kept.value)) == 200
@@ -247,10 +247,10 @@ def test_somebody_who_is_always_faster_costs_only_the_memory(stand: FakeMastodon
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             return name != "posts" and super().compare_and_swap(name, value, version=version)
 
-    keep = Contended()
-    channel = opened(stand, clock, keep)
+    store = Contended()
+    channel = opened(stand, clock, store)
     channel.send(channel.prepare(a_post(), ()))
-    assert keep.load("posts") is None
+    assert store.load("posts") is None
     channel.close()
 
 
@@ -348,9 +348,9 @@ def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: Fa
 
 
 def test_a_token_that_is_another_accounts_or_nobodys(
-    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, keep: InMemoryStateStore
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
-    request, later = channel.prepare(a_post(), ()), opened(stand, clock, keep)
+    request, later = channel.prepare(a_post(), ()), opened(stand, clock, store)
     for answer in (Answer.json({"error": "no"}, 401), Answer.json({"id": "1", "username": "mairie"})):
         stand.fail_next("GET", WHO, answer)
         with pytest.raises(Blocked):

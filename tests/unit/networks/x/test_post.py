@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.networks.x.post import answers_same, is_id, posted_at, reads_same
-from policenotify.testing.servers._x_reader import SeenPost, shown
+from policenotify.networks.x.post import XPost, is_id, posted_at
+from policenotify.testing.servers.x import XPost as FakeXPost
+from policenotify.testing.servers.x import post_entity
 from policenotify.testing.strategies import prose
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 T1, T2 = "https://t.co/aB3dE5fG7h", "https://t.co/zzz"
 LONG = "Inondation à Évian, évitez le centre. " * 12
+
+
+def a_post(text: str, **other: Any) -> XPost:
+    return XPost(text=text, created_at=NOW, **other)
 
 
 def urls(**stands_for: str) -> dict[str, Any]:
@@ -71,26 +76,26 @@ OTHER: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("said", "seen"), SAME)
 def test_it_is_the_same(said: str, seen: dict[str, Any]) -> None:
-    assert reads_same({"text": said}, seen, "police34")
+    assert a_post(said).reads_as(seen, "police34")
 
 
 @pytest.mark.parametrize(("said", "seen"), OTHER)
 def test_it_is_another(said: str, seen: dict[str, Any]) -> None:
-    assert not reads_same({"text": said}, seen, "police34")
+    assert not a_post(said).reads_as(seen, "police34")
 
 
 def test_pictures_add_a_link_to_the_text() -> None:
-    said = {"text": "Voir https://a.example", "media_ids": ["1"]}
-    assert reads_same(said, {"text": f"Voir {T1} {T2}"}, "police34")
-    assert not reads_same({"text": "Voir https://a.example"}, {"text": f"Voir {T1} {T2}"}, "police34")
+    post = a_post("Voir https://a.example", media_ids=("1",))
+    assert post.reads_as({"text": f"Voir {T1} {T2}"}, "police34")
+    assert not a_post("Voir https://a.example").reads_as({"text": f"Voir {T1} {T2}"}, "police34")
 
 
 @given(text=prose().filter(lambda text: bool(text.strip())), of_whom=st.sampled_from(["police34", "x"]))
 def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
-    post = SeenPost("1" * 19, text, NOW, None, "1" * 19)
+    post = FakeXPost("1" * 19, text, NOW, None, "1" * 19)
     fields = frozenset({"entities", "note_tweet"})
-    assert reads_same({"text": text}, shown(post, of_whom, fields), of_whom)
-    assert reads_same({"text": text}, shown(post, of_whom, frozenset()), of_whom)
+    assert a_post(text).reads_as(post_entity(post, of_whom, fields), of_whom)
+    assert a_post(text).reads_as(post_entity(post, of_whom, frozenset()), of_whom)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +112,8 @@ def test_whatever_was_said_is_known_again(text: str, of_whom: str) -> None:
 )
 @pytest.mark.parametrize("name", ["referenced_tweets", "referenced_posts"])
 def test_what_it_answers_is_compared(name: str, parent: str | None, listed: object, *, same: bool) -> None:
-    said = {"text": "x"} | ({"in_reply_to_tweet_id": parent} if parent else {})
-    assert answers_same(said, {name: listed} if listed else {}) is same
+    post = a_post("x", in_reply_to_tweet_id=parent)
+    assert post.replies_as({name: listed} if listed else {}) is same
 
 
 def test_the_time_of_a_post_stands_in_its_number() -> None:

@@ -1,0 +1,173 @@
+"""What all processes share about a channel: block, pause, rate limit, and its encrypted state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, or_, select, update
+
+from policenotify.channel import StateStore, StoredValue
+from policenotify.errors import Blocked
+from policenotify.journal import schema
+from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.records import microseconds, moment, span, storable
+from policenotify.journal.transactions import Transactions
+from policenotify.model.rate import Rate, RateReached
+
+_table, _state = schema.channel, schema.channel_state
+_LIMITS = select(_table.c.name, _table.c.blocked_at, _table.c.paused_until, _table.c.tat)
+_STORED = select(_state.c.key_version, _state.c.sealed, _state.c.version).where(
+    _state.c.channel == bindparam("channel"), _state.c.name == bindparam("name")
+)
+_BATCH = span(timedelta(seconds=1))  # recipients are gathered for this long: each batch costs a transaction
+
+
+class Channels:
+    """Blocks, pauses, rate limits and stored state of channels."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def block(self, channel: str, error: Blocked) -> bool:
+        """Send nothing more on a channel until a person acts. Return False if it was blocked already."""
+        values = {name: storable(getattr(error, name)) for name in ("reason", "remedy", "code")}
+        with self._journal.write() as connection:
+            now = self._journal.now()
+            ensure_channel(connection, channel)
+            blocked = connection.execute(
+                update(_table)
+                .where(_table.c.name == channel, _table.c.blocked_at.is_(None))
+                .values(blocked_at=microseconds(now), **values)
+            ).rowcount
+            if blocked:
+                body = {name: values[name] for name in ("reason", "code")}
+                record(connection, now, RUNNER, "blocked", body, channel=channel)
+        return bool(blocked)
+
+    def blocked(self) -> dict[str, Blocked]:
+        """Return the channels on which nothing is sent until a person acts, with the errors."""
+        with self._journal.read() as connection:
+            rows = connection.execute(select(_table).where(_table.c.blocked_at.is_not(None))).all()
+        return {row.name: Blocked(row.reason, remedy=row.remedy, code=row.code) for row in rows}
+
+    def pause(self, channel: str, until: datetime) -> None:
+        """Send nothing on a channel before *until*, as the network asked."""
+        at = microseconds(until)
+        with self._journal.write() as connection:
+            ensure_channel(connection, channel)
+            connection.execute(
+                update(_table)
+                .where(_table.c.name == channel, or_(_table.c.paused_until.is_(None), _table.c.paused_until < at))
+                .values(paused_until=at)
+            )
+
+    def opens_at(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
+        """Return when the next post may be sent on each channel, without those where it may be sent now."""
+        with self._journal.read() as connection:
+            now = microseconds(self._journal.now())
+            opens = opens_at(connection, rates, now)
+        return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
+
+    def state_store(self, channel: str) -> StateStore:
+        """Return the state of one channel, shared by all processes."""
+        return JournalStateStore(self._journal, channel)
+
+
+class JournalStateStore:
+    """State of one channel, encrypted in the journal: sessions and rotating tokens."""
+
+    def __init__(self, journal: Transactions, channel: str) -> None:
+        self._journal = journal
+        self._channel = channel
+
+    def load(self, name: str) -> StoredValue | None:
+        """Return the value under *name*, if there is one."""
+        with self._journal.read() as connection:
+            row = connection.execute(_STORED, {"channel": self._channel, "name": name}).first()
+        if row is None:
+            return None
+        return StoredValue(self._journal.keys.unseal(self._purpose(name), row.key_version, row.sealed), row.version)
+
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+        """Replace the value if its version is still *version*, or store it if there is none."""
+        key_version, sealed = self._journal.keys.seal(self._purpose(name), value)
+        row = {"version": (version or 0) + 1, "key_version": key_version, "sealed": sealed}
+        key = {"channel": self._channel, "name": name}
+        with self._journal.write() as connection:
+            if version is None:
+                return bool(schema.insert_new(connection, _state, [{**key, **row}]))
+            changed = update(_state).where(*(_state.c[column] == text for column, text in key.items()))
+            return bool(connection.execute(changed.where(_state.c.version == version).values(**row)).rowcount)
+
+    @contextmanager
+    def lease(self, name: str, *, seconds: float) -> Iterator[None]:
+        """Hold an exclusive lock on *name* across processes; see `Journal.lock`."""
+        with self._journal.lock(f"{name!r} of channel {self._channel!r}", seconds=seconds):
+            yield
+
+    def _purpose(self, name: str) -> str:
+        return f"keep {self._channel} {name}"
+
+
+def unblock(connection: Connection, channel: str, actor: str, *, now: datetime) -> None:
+    """Reopen a channel that is blocked or paused."""
+    changed = connection.execute(
+        update(_table)
+        .where(_table.c.name == channel, or_(_table.c.blocked_at.is_not(None), _table.c.paused_until.is_not(None)))
+        .values(blocked_at=None, paused_until=None, reason="", remedy="", code="")
+    ).rowcount
+    if changed:
+        record(connection, now, actor, "resumed", {}, channel=channel)
+
+
+def opens_at(connection: Connection, rates: Mapping[str, Rate | None], now: int) -> dict[str, int | None]:
+    """Return from when on each channel may send, honouring pauses and rates. None: not before a person acts."""
+    opens: dict[str, int | None] = dict.fromkeys(rates, now)
+    for row in connection.execute(_LIMITS):  # of all channels: they are few
+        if row.name not in opens:
+            continue
+        rate = rates[row.name]
+        at = max(row.paused_until or 0, rate.free_at(row.tat, now) if rate else 0, now)
+        opens[row.name] = at if row.blocked_at is None else None
+    return opens
+
+
+def take_slot(connection: Connection, channel: str, rate: Rate, now: int) -> None:
+    """Count one post against the channel's rate.
+
+    Raises:
+        RateReached: It may not be sent yet. Nothing is changed.
+    """
+    arrival = _locked(connection, channel)
+    if not rate.free(arrival, now):
+        raise RateReached(rate.free_at(arrival, now))
+    connection.execute(update(_table).where(_table.c.name == channel).values(tat=rate.after(arrival, now)))
+
+
+def free_slots(connection: Connection, channel: str, rate: Rate, now: int, limit: int) -> int:
+    """Return how many recipients may be written to now, at most *limit*. `take_slot` counts each later.
+
+    Raises:
+        RateReached: None may be written to yet.
+    """
+    arrival = _locked(connection, channel)
+    if free := min(rate.free(arrival, now), limit):
+        return free
+    batch_at = rate.free_at(arrival, now, min(limit, rate.at_once))
+    raise RateReached(min(batch_at, max(rate.free_at(arrival, now), now + _BATCH)))
+
+
+def ensure_channel(connection: Connection, channel: str) -> None:
+    """Create the channel's row unless it exists."""
+    if connection.execute(select(_table.c.name).where(_table.c.name == channel)).first() is None:
+        schema.insert_new(connection, _table, [{"name": channel}])
+
+
+def _locked(connection: Connection, channel: str) -> int | None:
+    """Lock the channel's row. Return the limiter's theoretical arrival time."""
+    ensure_channel(connection, channel)
+    row = connection.execute(select(_table.c.tat).where(_table.c.name == channel).with_for_update()).one()
+    arrival: int | None = row.tat
+    return arrival

@@ -1,0 +1,173 @@
+"""The repository of incidents: their histories, deadlines and reminders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select, update
+
+from policenotify.channel import Operation, PostRef
+from policenotify.journal import schema
+from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.records import IncidentLine, microseconds, moment, outcome_of
+from policenotify.journal.transactions import Transactions
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
+from policenotify.model.lifecycle import IncidentStatus
+from policenotify.model.message import read as read_message
+
+_table, _publication, _delivery = schema.incident, schema.publication, schema.delivery
+_PUBLISHED = select(_publication).where(_publication.c.state == "published")
+_OF_INCIDENT = _PUBLISHED.where(_publication.c.incident == bindparam("incident")).order_by(_publication.c.sequence)
+_IS_OPEN = _table.c.status == IncidentStatus.OPEN
+
+
+class Incidents:
+    """Incidents, their histories and deadlines."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def history(self, incident: str) -> History:
+        """Return the history of one incident."""
+        with self._journal.read() as connection:
+            rows = connection.execute(_OF_INCIDENT, {"incident": incident}).all()
+            return History(incident=incident, entries=_entries(connection, rows))
+
+    def history_of(self, publication: str) -> History | None:
+        """Return a publication outside incidents with its corrections and its cancellation, if it exists."""
+        table = _publication
+        with self._journal.read() as connection:
+            rows = connection.execute(
+                _PUBLISHED.where(or_(table.c.id == publication, table.c.corrects == publication))
+                # Ids of one millisecond, or of a clock that was set back, are not in order.
+                .order_by(table.c.id != publication, table.c.created_at, table.c.id)
+            ).all()
+            if not rows or rows[0].id != publication:
+                return None
+            return History(incident=rows[0].incident, entries=_entries(connection, rows))
+
+    def list(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
+        """Return the incidents, newest first."""
+        return self._lines(_IS_OPEN) if only_open else self._lines()
+
+    def earliest_due(self, limit: int) -> tuple[IncidentLine, ...]:
+        """Return the open incidents with the earliest deadlines, newest incident first."""
+        by_deadline = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
+        first = select(_table.c.id).where(_IS_OPEN).order_by(*by_deadline).limit(limit)
+        return self._lines(_table.c.id.in_(first))
+
+    def _lines(self, *conditions: ColumnElement[bool]) -> tuple[IncidentLine, ...]:
+        opening = (_publication.c.incident == _table.c.id) & (_publication.c.sequence == 1)
+        query = (
+            select(_table, _publication.c.message)
+            .join(_publication, opening & (_publication.c.state == "published"))
+            .where(*conditions)
+            .order_by(_table.c.opened_at.desc())
+        )
+        with self._journal.read() as connection:
+            return tuple(_line(row) for row in connection.execute(query))
+
+    def count_open(self) -> int:
+        """Return how many incidents are open."""
+        query = select(func.count()).select_from(_table).where(_IS_OPEN)
+        with self._journal.read() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def deadlines(self) -> tuple[tuple[datetime, int], ...]:
+        """Return the deadline of each open incident, and the level of the last reminder raised for it, or 0."""
+        query = select(_table.c.due_at, _table.c.reminders).where(_IS_OPEN, _table.c.due_at.is_not(None))
+        with self._journal.read() as connection:
+            return tuple((moment(row.due_at), row.reminders) for row in connection.execute(query))
+
+    def record_reminder(self, incident: str, due_at: datetime, level: int) -> bool:
+        """Record that a reminder is raised, once for each deadline and level.
+
+        Returns:
+            Whether to raise it. False if another process did, or if a message was published meanwhile.
+        """
+        with self._journal.write() as connection:
+            now = self._journal.now()
+            changed = connection.execute(
+                update(_table)
+                .where(_table.c.id == incident, _IS_OPEN)
+                .where(_table.c.due_at == microseconds(due_at), _table.c.reminders < level)
+                .values(reminders=level, reminded_at=microseconds(now))
+            )
+            if not changed.rowcount:
+                return False
+            opening = select(_publication.c.id).where(
+                _publication.c.incident == incident, _publication.c.sequence == 1, _publication.c.state == "published"
+            )
+            body = {"incident": incident, "due_at": due_at.isoformat(), "level": level}
+            record(connection, now, RUNNER, "overdue", body, publication=connection.execute(opening).scalar())
+            return True
+
+    def open_by_channel(self) -> dict[str, tuple[str, ...]]:
+        """Return the open incidents of each channel on which a post of them is, or may be, published."""
+        posted = or_(_delivery.c.state.in_([Outcome.POSTED, Outcome.HELD]), _delivery.c.in_doubt)
+        query = (
+            select(_delivery.c.channel, _table.c.id)
+            .join(_publication, _publication.c.id == _delivery.c.publication)
+            .join(_table, _table.c.id == _publication.c.incident)
+            .where(_IS_OPEN, _publication.c.state == "published")
+            .where(_delivery.c.operation == Operation.POST, posted)
+            .distinct()
+            .order_by(_delivery.c.channel, _table.c.id)
+        )
+        by_channel: dict[str, tuple[str, ...]] = {}
+        with self._journal.read() as connection:
+            for row in connection.execute(query):
+                by_channel[row.channel] = (*by_channel.get(row.channel, ()), row.id)
+        return by_channel
+
+
+def _line(row: Row[Any]) -> IncidentLine:
+    message = read_message(row.message)
+    location = message.location
+    place = (location.label or location.street or location.district or "") if location else ""
+    town = (location.commune_name or location.department_name or "") if location else ""
+    return IncidentLine(
+        id=row.id,
+        category=row.category,
+        status=IncidentStatus(row.status),
+        headline=message.headline,
+        place=", ".join(filter(None, (town, place))),
+        opened_at=moment(row.opened_at),
+        due_at=moment(row.due_at) if row.due_at is not None else None,
+        exercise=row.exercise,
+        reminders=row.reminders,
+        reminded_at=moment(row.reminded_at) if row.reminded_at is not None else None,
+    )
+
+
+def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryEntry, ...]:
+    if not rows:
+        return ()
+    deliveries = connection.execute(
+        select(_delivery)
+        .where(_delivery.c.publication.in_([row.id for row in rows]), _delivery.c.operation == Operation.POST)
+        .order_by(_delivery.c.id)
+    ).all()
+    return tuple(
+        HistoryEntry(
+            publication=row.id,
+            sequence=row.sequence or number,
+            message=read_message(row.message),
+            at=moment(row.created_at),
+            posts=tuple(_part(delivery) for delivery in deliveries if delivery.publication == row.id),
+        )
+        for number, row in enumerate(rows, 1)
+    )
+
+
+def _part(row: Row[Any]) -> PostedPart:
+    return PostedPart(
+        channel=row.channel,
+        account=row.account,
+        language=row.language,
+        outcome=outcome_of(row.state, in_doubt=row.in_doubt),
+        part=row.part,
+        ref=PostRef.read(row.ref) if row.ref else None,
+    )

@@ -1,0 +1,114 @@
+"""Processes that deliver: their heartbeats, and how the host's engines learn of new deliveries."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from policenotify.journal import meta, schema
+from policenotify.journal.clock_change import TOLERANCE
+from policenotify.journal.leases import is_dead, this_process
+from policenotify.journal.records import QUIET, microseconds, moment, span
+from policenotify.journal.transactions import Transactions
+
+_log = logging.getLogger("policenotify")
+_table = schema.runner
+_FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
+
+
+class Workers:
+    """Heartbeats of the processes that deliver, and pending drains of the host's engines."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def heartbeat(self, *, is_worker: bool = False) -> None:
+        """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown."""
+        owner, now = this_process(), microseconds(self._journal.now())
+        seen = {"seen_at": now, "is_worker": True} if is_worker else {"seen_at": now}
+        with self._journal.write(durable=False) as connection:
+            changed = connection.execute(update(_table).where(_table.c.owner == owner).values(**seen))
+            if not changed.rowcount:
+                connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
+                schema.insert_new(connection, _table, [{"owner": owner, **seen}])
+
+    def stop_heartbeat(self) -> None:
+        """Record that this worker is shutting down."""
+        with self._journal.write() as connection:
+            connection.execute(update(_table).where(_table.c.owner == this_process()).values(is_worker=False))
+
+    def last_worker_heartbeat(self) -> datetime | None:
+        """Return the latest heartbeat of a worker, or None if all have exited or are silent."""
+        now = microseconds(self._journal.now())
+        query = select(_table).where(
+            _table.c.is_worker, _table.c.seen_at > now - span(QUIET), _table.c.seen_at <= now + span(TOLERANCE)
+        )
+        with self._journal.read() as connection:
+            rows = connection.execute(query.order_by(_table.c.seen_at.desc())).all()
+        return next((moment(row.seen_at) for row in rows if not is_dead(row.owner)), None)
+
+    def last_heartbeat(self) -> datetime | None:
+        """Return the latest heartbeat of the past days, ignoring heartbeats dated in the future."""
+        until = microseconds(self._journal.now()) + span(TOLERANCE)
+        with self._journal.read() as connection:
+            seen = connection.execute(select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= until)).scalar()
+        return moment(seen) if seen is not None else None
+
+    def request_drain(self, runner: str) -> bool:
+        """Return True if no drain is pending for this runner, and mark one as pending.
+
+        It stays pending until `acknowledge_drain`, or until it is overdue.
+        """
+        now = microseconds(self._journal.now())
+        with self._journal.read() as connection:
+            if meta.drain_requested(connection, runner, now):
+                return False
+        with self._journal.write() as connection:
+            return meta.request_drain(connection, runner, now)
+
+    def acknowledge_drain(self, runner: str) -> None:
+        """Record that the runner's drain has begun. Later deliveries need another request."""
+        with self._journal.write() as connection:
+            meta.acknowledge_drain(connection, runner)
+
+
+class Runner(Protocol):
+    """An engine of the host that calls `drain`, here or on another machine.
+
+    It also drains periodically, so that a lost or repeated wake-up is harmless.
+    """
+
+    def enqueue(self, connection: Connection) -> None:
+        """Announce new deliveries. What is written on *connection* is committed with them."""
+
+    def on_commit(self) -> None:
+        """React to the commit of new deliveries."""
+
+
+def enqueue(connection: Connection, runners: Iterable[Runner]) -> None:
+    """Notify the runners inside the transaction. A failing runner does not prevent publishing."""
+    for runner in runners:
+        try:
+            with connection.begin_nested():
+                runner.enqueue(connection)
+        except Exception as error:  # noqa: BLE001 - a host's engine may fail in any way
+            _log_failure(runner, error)
+
+
+def notify_runners(runners: Iterable[Runner]) -> None:
+    """Notify the runners after the commit. A failing runner does not affect the message."""
+    for runner in runners:
+        try:
+            runner.on_commit()
+        except Exception as error:  # noqa: BLE001 - a host's engine may fail in any way
+            _log_failure(runner, error)
+
+
+def _log_failure(runner: Runner, error: Exception) -> None:
+    # A traceback would contain values.
+    text = "%s was not notified that something waits (%s); it is delivered when it next looks for itself."
+    _log.error(text, type(runner).__name__, type(error).__name__)
