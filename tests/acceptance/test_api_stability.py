@@ -22,9 +22,9 @@ from pydantic_core import PydanticUndefined
 
 import policenotify
 from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.commands.schema import SCHEMAS
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.json_schemas import SCHEMAS
-from policenotify.networks.registry import GROUP, OURS, networks
+from policenotify.networks.registry import ENTRY_POINT_GROUP, OWN_PACKAGE, networks
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "stability.md"
@@ -201,7 +201,7 @@ def listed() -> Iterator[str]:
     for module in MODULES:
         for name in names_of(module):
             yield from _listed(f"{module}.{name}", getattr(importlib.import_module(module), name))
-    yield from (f"{GROUP}: {one.name} of {one.package}" for one in networks() if one.package == OURS)
+    yield from (f"{ENTRY_POINT_GROUP}: {one.name} of {one.package}" for one in networks() if one.package == OWN_PACKAGE)
     yield from (f"exit code {code.value}: {code.name}" for code in Exit)
     for name in sorted(COMMANDS):
         if command := program.get_command(click.Context(program), name):
