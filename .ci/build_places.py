@@ -4,7 +4,7 @@ Run from anywhere in the checkout; needs the standard library and, unless `--fro
 
 ```
 python .ci/build_places.py                  fetch the pinned npm package and write the file
-python .ci/build_places.py --check          fetch it, write nothing, fail if the committed file says anything else
+python .ci/build_places.py --check          fetch it, write nothing, fail if the committed file differs
 python .ci/build_places.py --from DIRECTORY read an unpacked package (a directory with data/communes.json)
 ```
 
@@ -24,8 +24,8 @@ dropped       code that is no longer in the COG, the commune it belongs to now
 
 A *commune déléguée* with the code of its commune (they share it at the seat) has no row: its name, where it is another,
 is the commune's other name; so is `Bors` for `Bors (Canton de Tude-et-Lavalette)`. Left out of the last table are the
-codes changed when Corsica (20), Seine (75) and Seine-et-Oise (78) were divided: whoever writes 75001 today means a
-postcode, and not Alfortville.
+codes changed when Corsica (20), Seine (75) and Seine-et-Oise (78) were divided: 75001 means a postcode today, and not
+Alfortville.
 
 The same input and the same Python give the same bytes. zlib and zlib-ng pack differently, so `--check` compares texts.
 """
@@ -74,7 +74,7 @@ def fetch(directory: Path) -> Path:
 
 
 def text(package: Path) -> str:
-    """The five tables, from an unpacked package."""
+    """Return the five tables of an unpacked package."""
     departments, regions, epcis, communes = (
         json.loads((package / "data" / f"{name}.json").read_text("utf-8"))
         for name in ("departements", "regions", "epci", "communes")
@@ -92,7 +92,7 @@ def text(package: Path) -> str:
 
 
 def commune_rows(communes: list[dict[str, Any]], epcis: list[dict[str, Any]]) -> Iterable[list[str]]:
-    """One row for each code."""
+    """Return one row for each code."""
     epci_of = {member["code"]: it["code"] for it in epcis for member in it["membres"]}
     own = {it["code"]: it for it in communes if it["type"] == "commune-actuelle"}
     parts = [it for it in communes if it["code"] not in own]
@@ -112,7 +112,7 @@ def commune_rows(communes: list[dict[str, Any]], epcis: list[dict[str, Any]]) ->
 
 
 def other_names(communes: list[dict[str, Any]]) -> Iterable[list[str]]:
-    """What else a commune may be called: as its seat is, or without INSEE's words in brackets."""
+    """Return other names of a commune: that of its seat, or without INSEE's words in brackets."""
     own = {it["code"]: it for it in communes if it["type"] == "commune-actuelle"}
     for it in communes:
         named = own.get(it["code"], it)
@@ -123,7 +123,7 @@ def other_names(communes: list[dict[str, Any]]) -> Iterable[list[str]]:
 
 
 def dropped_rows(communes: list[dict[str, Any]]) -> Iterable[list[str]]:
-    """The codes that name nothing any more, with their successors."""
+    """Return the codes that are no longer used, with their successors."""
     known = {it["code"] for it in communes}
     for it in communes:
         for code in it.get("anciensCodes", []):
@@ -133,12 +133,12 @@ def dropped_rows(communes: list[dict[str, Any]]) -> Iterable[list[str]]:
 
 
 def department_in(code: str) -> str:
-    """The department that a commune's code begins with."""
+    """Return the department that a commune's code begins with."""
     return code[:3] if code.startswith(("97", "98")) else code[:2]
 
 
 def table(rows: Iterable[list[str]]) -> str:
-    """Lines sorted by code; a code that comes twice, or a column that would break the line, is an error."""
+    """Return lines sorted by code. A repeated code, or a column that would break the line, is an error."""
     lines: dict[str, str] = {}
     for row in rows:
         code, *columns = (re.sub(" +", " ", column).strip() for column in row)
@@ -150,14 +150,14 @@ def table(rows: Iterable[list[str]]) -> str:
 
 
 def pack(content: str) -> bytes:
-    """Gzip without a time or a name in it."""
+    """Compress with gzip, without a time or a name."""
     return gzip.compress(content.encode(), compresslevel=9, mtime=0)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Build, or check, the file."""
     parser = argparse.ArgumentParser(description="Build the places that policenotify reads.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file says anything else")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the file differs")
     parser.add_argument("--from", dest="package", type=Path, help="read this unpacked package; do not fetch")
     parser.add_argument("--to", dest="target", type=Path, default=TARGET, help="the file (default: the package's own)")
     options = parser.parse_args(arguments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import getdoc
 from itertools import zip_longest
@@ -18,36 +19,144 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.render.locales import CategoryProfile
+from policenotify.render.locales import PROFILES, CategoryProfile
+from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import ChannelSettings, RecipientSettings, ReminderSettings, RouteSettings, Settings
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 BEGIN = "<!-- what follows is written by: python .ci/build_reference.py -->\n"
 
-TABLES: tuple[tuple[str, str, type[Any], str], ...] = (
-    ("Top level", "", Settings, "POLICENOTIFY_{}"),
-    ("`[channels.NAME]`", "Each network has further options: see [Networks](networks.md).", ChannelSettings,
-     "POLICENOTIFY_CHANNELS__NAME__{}"),
-    ("`recipients` of a channel", "A list of addresses, or a table with one of these keys.", RecipientSettings, ""),
-    ("`[[routes]]`", "Every route that fits adds its channels. Without routes every message goes to every channel.",
-     RouteSettings, ""),
-    ("`[reminders]`", "", ReminderSettings, "POLICENOTIFY_REMINDERS__{}"),
-    ("`[categories.CODE]`", "A key that is left out keeps its shipped value. A new category needs `labels`.",
-     CategoryProfile, ""),
-)  # fmt: skip
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of the settings: a heading, an introduction, the model, and an example.
+
+    Attributes:
+        title: The heading.
+        model: The class whose fields are the keys.
+        about: Text above the keys.
+        variable: The name of a key's environment variable, with `{}` for the key. Empty: a key has none.
+        example: TOML, checked by the settings' own model. It may use the channels and tags of `BASE`.
+    """
+
+    title: str
+    model: type[Any]
+    about: str = ""
+    variable: str = ""
+    example: str = ""
+
+
+BASE = """
+sender = "Police nationale"
+[channels.bluesky]
+network = "bluesky"
+tags = ["public"]
+[channels.presse]
+network = "email"
+tags = ["press"]
+[channels.duty]
+network = "email"
+"""
+"""What the examples of single tables are completed with."""
+
+TABLES: tuple[Table, ...] = (
+    Table("Top level", Settings, variable="POLICENOTIFY_{}", example="""
+schema_version = 1
+sender = "Police nationale de l'Hérault"
+zone = "Europe/Paris"
+journal = "/var/lib/policenotify/journal.db"
+keys = "policenotify.journal.keys"
+wait = 20
+
+[languages]                             # files of phrases, for languages that are not shipped
+de = "words/de.toml"
+"""),
+    Table("`[channels.NAME]`", ChannelSettings, variable="POLICENOTIFY_CHANNELS__NAME__{}", about=
+        "One table for each account. `NAME` is yours, and receipts show it.\n"
+        "In the name of a variable, `NAME` is in capitals, with `_` for `-` and `.`.\n"
+        "Each network has further options, which have variables of the same form: see [Networks](networks.md).",
+        example="""
+[channels.mastodon]
+network = "mastodon"
+languages = ["fr", "en"]                # each language is a post of its own
+tags = ["public"]
+exercise = false
+retired = false
+without_opening = "skip"
+on_unknown = { severe = "resend", minor = "hold" }
+on_correction = "reply"                 # or a table: { severe = "both", minor = "edit" }
+on_cancellation = "both"
+mentions = ["prefecture34", "sdis34@pompiers.example"]
+rate = "30 per 5 min, 15 at once"
+server = "https://social.example"       # from here on: options of the network
+handle = "police34"
+token = { file = "secrets/mastodon" }
+"""),
+    Table("`recipients` of a channel", RecipientSettings, about=
+        "A list of addresses or numbers, or a table with one of these keys.\n"
+        "The variable `POLICENOTIFY_CHANNELS__NAME__RECIPIENTS` takes the same forms.", example="""
+[channels.presse]
+network = "email"
+recipients = { file = "secrets/press.txt" }       # or ["desk@police.example", "press@mairie.example"]
+url = { file = "secrets/smtp" }
+"""),
+    Table("`[[routes]]`", RouteSettings, about=
+        "Every route that matches adds its channels. Without routes every message goes to every channel.\n"
+        "A message matches if it meets all keys of the route.\n"
+        "The variable `POLICENOTIFY_ROUTES` takes a list of tables.", example="""
+[[routes]]                              # everything goes to the public channels
+to = ["public"]
+
+[[routes]]                              # severe fires and accidents in one department also go to the press
+categories = ["fire", "traffic_accident"]
+at_least = "Severe"
+areas = ["dept:34", "commune:30189", "epci:243400017"]
+to = ["press"]
+"""),
+    Table("`[reminders]`", ReminderSettings, variable="POLICENOTIFY_REMINDERS__{}", example="""
+[reminders]
+after = [0, 900, 3600]                  # at the deadline, a quarter of an hour and an hour after it
+every = 14400
+to = ["duty"]
+"""),
+    Table("`[categories.CODE]`", CategoryProfile, variable="POLICENOTIFY_CATEGORIES__CODE__{}", about=
+        "A key that is left out keeps its shipped value. A new category needs `labels`.", example="""
+[categories.fire]                       # a shipped category, changed
+lifetime = "PT3H"
+
+[categories.river_rescue]               # a new one
+labels = { fr = "Sauvetage en rivière", en = "River rescue" }
+opens_incident = true
+severity = "Severe"
+"""),
+    )  # fmt: skip
 EXAMPLES: Mapping[str, str] = {
+    "schema_version": "`1`",
     "sender": '`"Police nationale"`',
     "zone": '`"Europe/Paris"`',
     "journal": '`"/var/lib/policenotify/journal.db"`, `{ file = "secrets/journal-url" }`',
-    "keys": '`"policenotify.journal.keys"`',
+    "keys": '`"policenotify.keys"`',
     "wait": '`20`, `"PT20S"`',
+    "channels": "`[channels.bluesky]`",
+    "routes": '`[[routes]]`, then `to = ["public"]`',
+    "reminders": '`[reminders]`, then `to = ["duty"]`',
+    "network": '`"bluesky"`',
     "languages": '`["fr", "en"]`',
     "Settings.languages": '`de = "words/de.toml"`',
     "Settings.categories": '`[categories.fire]`, then `lifetime = "PT2H"`',
     "tags": '`["public"]`',
+    "exercise": "`true`",
+    "retired": "`true`",
+    "without_opening": '`"skip"`',
+    "on_unknown": '`"hold"`, `{ severe = "resend", minor = "hold" }`',
+    "on_correction": '`"reply"`, `{ severe = "both", minor = "edit" }`',
+    "on_cancellation": '`"both"`',
     "mentions": '`["Prefet34"]`',
     "recipients": '`["desk@police.example"]`, `{ file = "secrets/press.txt" }`',
     "rate": '`"30 per 5 min, 15 at once"`',
+    "options": '`handle = "police.example"`',
+    "addresses": '`["desk@police.example"]`',
+    "file": '`"secrets/press.txt"`',
     "categories": '`["traffic_accident", "fire"]`',
     "at_least": '`"Severe"`',
     "areas": '`["commune:34172", "epci:243400017", "dept:34"]`',
@@ -56,9 +165,39 @@ EXAMPLES: Mapping[str, str] = {
     "after": "`[0, 900, 3600]`",
     "every": "`14400`",
     "labels": '`{ fr = "Sauvetage en rivière" }`',
+    "hashtags": '`{ fr = ["Accident"] }`',
+    "emoji": '`"🔥"`',
+    "severity_hashtags": '`{ fr = { Severe = "VigilanceOrange" } }`',
+    "severity_emojis": '`{ Severe = "🟠" }`',
+    "cap_categories": '`["Transport", "Safety"]`',
+    "event_code": '`"OET-167"`',
+    "response_types": '`["Avoid"]`',
+    "severity": '`"Severe"`',
+    "urgency": '`"Immediate"`',
+    "certainty": '`"Observed"`',
+    "opens_incident": "`true`",
+    "ongoing": "`true`",
+    "discreet": "`true`",
     "lifetime": '`"PT3H"`',
     "precision": '`"street"`',
 }
+CHOICES = (
+    ("without_opening", "standalone", "an end whose opening never appeared on the channel is worded to stand alone"),
+    ("without_opening", "skip", "such an end is not published there"),
+    ("on_unknown", "resend", "a post in doubt on a network without keys and look-ups is sent again"),
+    ("on_unknown", "hold", "it waits until a person settles it: `policenotify resolve`"),
+    ("on_correction", "reply", "a correction is published as an answer"),
+    ("on_correction", "edit", "the wrong post is edited, where the network can; else as `reply`"),
+    ("on_correction", "both", "it is edited, and an answer states the correction"),
+    ("on_cancellation", "reply", "a cancellation is published as an answer, and nothing is deleted"),
+    ("on_cancellation", "delete", "the incident's posts are deleted, where the network can; else as `reply`"),
+    ("on_cancellation", "both", "the posts are deleted, and the cancellation is published"),
+)
+AREAS = (
+    ("`commune:CODE`", "one commune, by its INSEE code of five characters", "`commune:34172`, `commune:2A004`"),
+    ("`epci:SIREN`", "all communes of one intercommunal body, by its SIREN of nine digits", "`epci:243400017`"),
+    ("`dept:CODE`", "one department, by two or three characters", "`dept:34`, `dept:2A`, `dept:971`"),
+)
 
 _TYPES: Mapping[str, str] = {
     "boolean": "`true` or `false`",
@@ -88,28 +227,73 @@ def main() -> int:
 
 
 def _settings() -> Iterator[str]:
-    for title, about, model, variable in TABLES:
-        yield from ("", f"## {title}", *(("", about) if about else ()), "")
-        yield from _row("key", "is", "default", "environment variable" if variable else "", "meaning")
-        schema, defaults = TypeAdapter(model).json_schema(), _defaults(model)
-        for key, meaning in _meanings(model).items():
-            if (shown := schema["properties"].get(key)) is None or key == "code":
-                continue
-            default = _written(defaults[key]) if key in defaults else "**required**"
-            example = EXAMPLES.get(f"{model.__name__}.{key}") or EXAMPLES.get(key, "")
-            name = f"`{variable.format(key.upper())}`" if variable else ""
-            yield from _row(
-                f"`{key}`",
-                _type(shown, schema),
-                default,
-                name,
-                f"{meaning} Example: {example}." if example else meaning,
-                head=False,
-            )
+    for table in TABLES:
+        yield from ("", f"## {table.title}", *(("", table.about) if table.about else ()), "")
+        yield from _keys(table)
+        if table.model is ChannelSettings:
+            yield from ("", "Choices, for every message or, for `on_unknown` and `on_correction`, by severity:", "")
+            yield from _choices()
+        if table.model is RouteSettings:
+            yield from ("", "Forms of `areas`:", "", *_row("form", "area", "example"))
+            for cells in AREAS:
+                yield from _row(*cells, head=False)
+        if table.model is CategoryProfile:
+            yield from ("", "Shipped categories, with the values that apply if the message gives none:", "")
+            yield from _categories()
+        _check_example(table.example)
+        yield from ("", "```toml", table.example.strip(), "```")
+
+
+def _keys(table: Table) -> Iterator[str]:
+    columns = ("key", "value", "default", *(["environment variable"] if table.variable else []), "meaning", "example")
+    yield from _row(*columns)
+    schema, defaults = TypeAdapter(table.model).json_schema(), _defaults(table.model)
+    for key, meaning in _meanings(table.model).items():
+        if (shown := schema["properties"].get(key)) is None or key == "code":
+            continue
+        default = _written(defaults[key]) if key in defaults else "**required**"
+        example = EXAMPLES.get(f"{table.model.__name__}.{key}") or EXAMPLES[key]
+        variable = [f"`{table.variable.format(key.upper())}`"] if table.variable else []
+        if key == "options":  # it has no name of its own in the file
+            variable = ["`POLICENOTIFY_CHANNELS__NAME__OPTION`"]
+        yield from _row(f"`{key}`", _type(shown, schema), default, *variable, meaning, example, head=False)
+
+
+def _choices() -> Iterator[str]:
+    yield from _row("key", "value", "effect")
+    schema = TypeAdapter(ChannelSettings).json_schema()
+    for key in dict.fromkeys(key for key, *_ in CHOICES):
+        values = {value for name, value, _ in CHOICES if name == key}
+        if (allowed := set(re.findall(r"`(\w+)`", _type(schema["properties"][key], schema)))) != values:
+            raise SystemExit(f"{key}: the choices are {', '.join(sorted(allowed))}.")
+    for key, value, effect in CHOICES:
+        yield from _row(f"`{key}`", f"`{value}`", effect, head=False)
+
+
+def _categories() -> Iterator[str]:
+    yield from _row("code", "label (fr)", "opens an incident", "`severity`", "`urgency`", "`lifetime`", "`precision`")
+    for code, profile in PROFILES.items():
+        yield from _row(
+            f"`{code}`",
+            profile.labels["fr"],
+            "yes" if profile.opens_incident else "no",
+            profile.severity,
+            profile.urgency,
+            _written(profile.lifetime).strip('`"'),
+            profile.precision,
+            head=False,
+        )
+
+
+def _check_example(example: str) -> None:
+    """Read an example of the page as the program reads its settings."""
+    given, base = tomllib.loads(example), tomllib.loads(BASE)
+    settings = Settings.model_validate({**base, **given, "channels": {**base["channels"], **given.get("channels", {})}})
+    profiles_of(settings.model_copy(update={"languages": {}}))  # their files are not here
 
 
 def _defaults(model: type[Any]) -> dict[str, object]:
-    """The value of each key that may be left out."""
+    """Return the value of each key that may be left out."""
     if issubclass(model, BaseModel):
         fields = model.model_fields.items()
         return {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
@@ -123,9 +307,9 @@ def _defaults(model: type[Any]) -> dict[str, object]:
 
 
 def _checks() -> Iterator[str]:
-    yield from ("", *_row("code", "rule", "rests on"))
+    yield from ("", *_row("code", "level", "rule", "basis"))
     for check in CHECKS:
-        yield from _row(f"`{check.code}`", check.title, check.basis, head=False)
+        yield from _row(f"`{check.code}`", " or ".join(check.levels), check.title, check.basis, head=False)
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:
@@ -135,7 +319,7 @@ def _row(*cells: str, head: bool = True) -> Iterator[str]:
 
 
 def _meanings(model: type[Any]) -> dict[str, str]:
-    """What the docstring says of each attribute."""
+    """Return the meaning of each attribute, from the docstring."""
     _, _, attributes = (getdoc(model) or "").partition("Attributes:\n")
     parts = re.split(r"^ {4}(\w+): ", attributes, flags=re.MULTILINE)[1:]
     plain = (re.sub(r"\[([^]]*)\]\[[^]]*\]", r"\1", " ".join(text.split())) for text in parts[1::2])

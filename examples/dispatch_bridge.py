@@ -1,7 +1,7 @@
 """A bridge from a dispatch system: its JSON events become the opening, the updates and the end of an incident.
 
 The events come as one JSON object a line, from a file or `-` (standard input); without an argument, those below.
-Feed it the same events again, after a crash say: each publishes once, since its own number is the key.
+Feed it the same events again, for example after a crash: each publishes once, because its number is the key.
 """
 
 import json
@@ -20,7 +20,7 @@ from policenotify import (
     open_publisher,
 )
 
-# How the dispatch system calls things, and how readers are told.
+# Codes of the dispatch system, and the texts for readers.
 NATURES = {"AVP": "traffic_accident", "FEU": "fire", "COLIS": "bomb_disposal"}
 HEADLINES = {
     "AVP": "Accident de la circulation",
@@ -49,7 +49,7 @@ SAMPLE = """
 
 
 def message_of(event: dict[str, object], publisher: Publisher) -> Message | None:
-    """What readers are told of an event; `None`: nothing."""
+    """Return the message for an event, or None if it is not for the public."""
     incident, nature = str(event["incident"]), str(event.get("nature", ""))
     match event["type"]:
         case "created" if nature in NATURES:
@@ -63,7 +63,7 @@ def message_of(event: dict[str, object], publisher: Publisher) -> Message | None
                 next_update_at=at + timedelta(minutes=45),
                 lifecycle=Lifecycle(stage="opening", incident=incident),
             )
-        case "note" if event.get("public"):  # what is not meant for the public never leaves the dispatch system
+        case "note" if event.get("public"):  # other notes never leave the dispatch system
             return publisher.incident(incident).update(str(event["text"]), instruction="Restez prudents.")
         case "closed" if nature in NATURES:
             return publisher.incident(incident).end("Fin d'intervention", description=CLEAR[nature])
@@ -71,38 +71,38 @@ def message_of(event: dict[str, object], publisher: Publisher) -> Message | None
 
 
 def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
-    """Publish what the events say, each once; an event that cannot be told stops nothing."""
-    said = []
+    """Publish each event once. An event that cannot be published does not stop the others."""
+    publications = []
     for line in filter(None, map(str.strip, lines)):
         number = "that cannot be read"
         try:
             event = json.loads(line)
             number = str(event["event"])
             key = f"dispatch-event-{number}"
-            if publisher.publication(key):  # told already: what it would be answered with has moved on since
+            if publisher.publication(key):  # published already, and its incident may have changed since
                 continue
             message = message_of(event, publisher)
             if message is None:
                 continue
-            said.append(publisher.publish(message, key=key, actor="dispatch"))
+            publications.append(publisher.publish(message, key=key, actor="dispatch"))
         except (InvalidTransition, MessageRejected) as error:
             print(f"event {number}: {error}", file=sys.stderr)  # for the desk's own log, and a person
             continue
         except (KeyError, TypeError, ValueError) as error:
             print(f"event {number}: a field is missing or wrong: {error!r}", file=sys.stderr)
             continue
-        for receipt in said[-1]:
-            print(f"event {number} · {said[-1].message.stage} · {receipt}")
-    return said
+        for receipt in publications[-1]:
+            print(f"event {number} · {publications[-1].message.stage} · {receipt}")
+    return publications
 
 
 if __name__ == "__main__":
     source = sys.argv[1] if len(sys.argv) > 1 else None
-    with open_publisher() as desk:
+    with open_publisher() as publisher:
         if source is None:
-            bridge(SAMPLE.splitlines(), desk)
+            bridge(SAMPLE.splitlines(), publisher)
         elif source == "-":
-            bridge(sys.stdin, desk)
+            bridge(sys.stdin, publisher)
         else:
             with open(source, encoding="utf-8") as file:  # noqa: PTH123 - as given
-                bridge(file, desk)
+                bridge(file, publisher)

@@ -1,4 +1,4 @@
-"""An accident from its opening to its end, as a dispatch system would tell it.
+"""An accident from its opening to its end, as a dispatch system would publish it.
 
 Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
 """
@@ -23,9 +23,9 @@ with open_publisher() as publisher:
     for wording in publisher.preview(opening).wordings:
         print(f"--- {wording.target.channel}\n{wording.standalone.text}\n")
 
-    opened = publisher.publish(opening, key=f"{INCIDENT} opening", actor="dispatch")
+    first = publisher.publish(opening, key=f"{INCIDENT} opening", actor="dispatch")
     updated = publisher.publish(
-        opened.update("Une voie rouverte", instruction="Restez prudents."),
+        first.update("Une voie rouverte", instruction="Restez prudents."),
         key=f"{INCIDENT} update",
         actor="dispatch",
     )
@@ -33,7 +33,7 @@ with open_publisher() as publisher:
     over = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
     ended = publisher.publish(over, key=f"{INCIDENT} end", actor="dispatch")
 
-    for publication in (opened, updated, ended):
+    for publication in (first, updated, ended):
         for receipt in publication:
             print(publication.message.stage, "·", receipt)
         publication.raise_for_failures()

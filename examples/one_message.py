@@ -1,4 +1,4 @@
-"""One message, said once: what it will read like, then where it landed.
+"""One message, published once: its preview, then its receipts.
 
 Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
 """
@@ -17,10 +17,10 @@ with open_publisher() as publisher:
         print(finding)
     for wording in preview.wordings:
         budget = publisher.channels[wording.target.channel].capabilities.budget
-        used, limit = budget.use(wording.standalone.text)
+        used, limit = budget.usage(wording.standalone.text)
         print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 
-    # The key names this message for ever: run the program again, and nothing is said twice.
+    # The key names this message: run the program again, and nothing is published twice.
     publication = publisher.publish(TIP, key="prevention-faux-conseiller-2026-11", actor="prevention")
     for receipt in publication:
         print(receipt)

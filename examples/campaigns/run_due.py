@@ -1,4 +1,4 @@
-"""Say what the campaigns beside this file have due now, then show the next ones. For cron: run it as often as you like.
+"""Publish the due occurrences of the campaigns beside this file, then show the next ones. For cron.
 
 Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
 """
@@ -13,20 +13,20 @@ from policenotify.campaigns.runner import ahead
 CAMPAIGNS = Path(__file__).parent
 
 
-def say_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Publication, ...]:
-    """Each occurrence once, on however many machines this runs; what could not be said is told, and is not lost."""
-    done = run(publisher, load_campaigns([CAMPAIGNS]), actor="prevention", wait=wait)
-    for name, problem in done.problems.items():
+def publish_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Publication, ...]:
+    """Publish each occurrence once, on any number of machines. Problems are printed, and no occurrence is lost."""
+    result = run(publisher, load_campaigns([CAMPAIGNS]), actor="prevention", wait=wait)
+    for name, problem in result.problems.items():
         print(f"{name}: {problem}")
-    for publication in done.said:
+    for publication in result.said:
         for receipt in publication:
             print(publication.key, "·", receipt)
-    return done.said
+    return result.said
 
 
 if __name__ == "__main__":
-    with open_publisher() as desk:
-        say_due(desk)
-        today = desk.journal.now().astimezone(desk.zone).date()
-        for planned in ahead(desk, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
-            print(planned.at or "never", planned.occurrence.campaign, planned.alternative, planned.reason)
+    with open_publisher() as publisher:
+        publish_due(publisher)
+        today = publisher.journal.now().astimezone(publisher.zone).date()
+        for entry in ahead(publisher, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
+            print(entry.at or "never", entry.occurrence.campaign, entry.alternative, entry.reason)

@@ -1,4 +1,4 @@
-"""Two views for a Django back office: publish a message, and show what became of it.
+"""Two views for a Django back office: publish a message, and show its receipts.
 
 In your `urls.py`: `urlpatterns = [path("police/", include("django_views"))]`. The project is set up as
 `docs/howto/django.md` describes: the journal is in its database, and its worker delivers. Give your agents the
@@ -39,11 +39,11 @@ def publish(request: HttpRequest) -> JsonResponse:
 @require_GET
 @permission_required("policenotify.publish", raise_exception=True)
 def publication(_request: HttpRequest, key: str) -> JsonResponse:
-    """Return what has become of it."""
-    found = police.publisher().publication(key)
-    if found is None:
+    """Return the publication with its receipts."""
+    published = police.publisher().publication(key)
+    if published is None:
         return JsonResponse({"errors": ["There is no such publication."]}, status=404)
-    return JsonResponse(json.loads(found.model_dump_json()))
+    return JsonResponse(json.loads(published.model_dump_json()))
 
 
 urlpatterns = [path("messages", publish), path("publications/<str:key>", publication)]

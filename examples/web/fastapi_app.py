@@ -1,7 +1,7 @@
 """A FastAPI service that takes messages over HTTP: `uvicorn fastapi_app:app`, where a `policenotify.toml` is.
 
 POST /messages publishes a message (`policenotify schema message`); its `Idempotency-Key` makes a second call harmless.
-GET /publications/{key} says what has become of it. Put your own authentication in front of it.
+GET /publications/{key} returns its receipts. Put your own authentication in front of it.
 """
 
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from policenotify import (
 
 @asynccontextmanager
 async def lifespan(service: FastAPI) -> AsyncIterator[None]:
-    """One publisher for the life of the service; nothing starts before the first call."""
+    """Keep one publisher for the life of the service. Nothing starts before the first call."""
     async with AsyncPublisher(open_publisher()) as publisher:
         service.state.publisher = publisher
         yield
@@ -41,7 +41,7 @@ async def publish(
     idempotency_key: Annotated[str, Header(min_length=1, max_length=200)],
     x_actor: Annotated[str, Header(min_length=1, max_length=200)],
 ) -> Publication:
-    """Say it; what is not delivered within 5 seconds waits in the journal, and the receipts say so."""
+    """Publish the message. Deliveries that take longer than 5 seconds wait in the journal, as the receipts show."""
     publisher: AsyncPublisher = request.app.state.publisher
     try:
         return await publisher.publish(message, key=idempotency_key, actor=x_actor, wait=timedelta(seconds=5))
@@ -55,9 +55,9 @@ async def publish(
 
 @app.get("/publications/{key}")
 async def publication(request: Request, key: str) -> Publication:
-    """What has become of it."""
+    """Return the publication with its receipts."""
     publisher: AsyncPublisher = request.app.state.publisher
-    found = await publisher.publication(key)
-    if found is None:
+    published = await publisher.publication(key)
+    if published is None:
         raise HTTPException(404, "There is no such publication.")
-    return found
+    return published

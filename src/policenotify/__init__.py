@@ -1,6 +1,6 @@
-"""policenotify: a police communications desk says a thing once, and every network hears it.
+"""policenotify publishes a police message once, on every network.
 
-Names are imported when they are first used: `import policenotify` loads no network's SDK and no SQL toolkit.
+Names are imported at their first use: `import policenotify` loads no network's SDK and no SQL toolkit.
 """
 
 from __future__ import annotations

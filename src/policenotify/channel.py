@@ -1,10 +1,11 @@
-"""The contract of a network: what its author writes, and the values that travel there and back.
+"""The contract of a network, and its values.
 
-A network is a class whose objects are *channels*: one account of ours on one network. It is made from options
-(the keyword parameters of its constructor, validated by name and type), plus what the house hands in by type:
-[`Clock`][policenotify.channel.Clock] and [`StateStore`][policenotify.channel.StateStore]. It encodes; it never words.
+A network is a class. Its objects are *channels*: one account on one network. The keyword parameters of its constructor
+are the channel's options, validated by name and type. Parameters of the types [`Clock`][policenotify.channel.Clock] and
+[`StateStore`][policenotify.channel.StateStore] are not options: they are passed in. A channel encodes posts and never
+changes their wording.
 
-A channel object is used by one thread at a time; several objects of one account may exist at once.
+One thread at a time uses a channel object. Several objects of one account may exist at once.
 """
 
 from __future__ import annotations
@@ -47,26 +48,25 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a network can do. The core never asks for more; the contract suite tests the claims.
+    """The claims of a network, tested by the contract suite. The core asks no more.
 
     Attributes:
-        budget: How much text a post may carry, and how it is counted.
-        title: The post has a subject line of its own.
-        replies: A post can hang under an earlier one.
-        images: How many pictures a post may carry.
-        idempotency_window: For how long the same key publishes only once.
-        lookup_delay: `None`: the network cannot be asked whether a post is out. Else how long to wait until
-            its "not there" may be believed.
+        budget: How much text a post may carry, and how the network counts it.
+        title: A post has a subject line of its own.
+        replies: A post can be a reply to an earlier one.
+        images: How many images a post may carry.
+        idempotency_window: How long the network publishes the same key only once.
+        lookup_delay: How long a post may take to appear in a look-up: an earlier "not found" proves nothing. `None` if
+            the network has no look-up.
         edits: A post can be changed.
-        deletes: A post can be taken back.
-        recipients: One post, many people: an outcome for each.
-        html: The post may carry a formatted version of its text.
-        hashtags: Readers can follow a hashtag; else words stand without `#`.
-        bracketed_hashtags: They can follow one that a bracket stands before, too; else it stands at the post's end.
-        refuses_repeats: It refuses words that the account has said lately; each post then also has words that tell it
-            from another one.
-        acceptance: `unverified`: its yes says only that a gateway took the call, not that it took the post; receipts
-            say so.
+        deletes: A post can be deleted.
+        recipients: A post goes to many people, with an outcome for each.
+        html: A post may carry a formatted version of its text.
+        hashtags: Readers can follow a hashtag. If not, the words stand without `#`.
+        bracketed_hashtags: A hashtag behind a bracket works too. If not, hashtags go to the post's end.
+        refuses_repeats: The network refuses the words of a recent post of the account. Each post then also has a
+            distinct wording.
+        acceptance: With `unverified`, success only means that a gateway took the call. Receipts carry a note.
     """
 
     budget: Budget
@@ -87,13 +87,13 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who the credentials belong to.
+    """The account that the credentials belong to.
 
     Attributes:
         id: The network's own, unchanging id (a DID, a number, an address).
-        name: What readers see (a handle, a display name).
-        url: Where readers find it.
-        note: What a person should know of it and do, although posts go out. May be empty.
+        name: The handle or display name that readers see.
+        url: Its page for readers.
+        note: A problem that does not stop posts, and its remedy. May be empty.
     """
 
     id: str
@@ -107,8 +107,8 @@ class Recipient:
     """One person of a channel with recipients.
 
     Attributes:
-        key: Opaque and stable: a keyed hash of the address. The only name by which results and logs know the person.
-        address: Where the post goes; never printed.
+        key: A keyed hash of the address: opaque and stable. Results and logs name the person only by it.
+        address: The mail address or telephone number. Never printed.
     """
 
     key: str
@@ -120,15 +120,15 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientOutcome:
-    """What became of a post for one person.
+    """The outcome of a post for one person.
 
     Attributes:
         key: The person's opaque key.
-        outcome: `posted`: the network took it. `refused`: final for this person. `unavailable`: not taken, may be
-            asked again. `unconfirmed`: it may or may not have been taken.
+        outcome: `posted`: the network accepted it. `refused`: final for this person. `unavailable`: not accepted, may
+            be tried again. `unconfirmed`: it may or may not have been accepted.
         code: The network's own code, such as `550 5.1.1`.
         reason: In an officer's words, without the address.
-        gone: The address does not exist or wants nothing more: never write to it again.
+        gone: The address does not exist or has opted out. Nothing is sent to it again.
     """
 
     key: str
@@ -139,64 +139,68 @@ class RecipientOutcome:
 
 
 class Clock(Protocol):
-    """Time, handed in."""
+    """The source of time, passed in."""
 
     def now(self) -> datetime:
-        """The time, aware, in UTC."""
-        ...
+        """Return the current time, aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back, and goes on while the machine sleeps."""
-        ...
+        """Return the seconds since a fixed moment.
+
+        The value never decreases, and grows while the machine sleeps.
+        """
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
+        """Block for this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    """A value in a channel's keep.
+    """A value in a channel's state store.
 
     Attributes:
-        value: What was stored.
-        version: Counts the changes; hand it back to change the value.
+        value: The stored text.
+        version: The number of its changes. Pass it to `compare_and_swap`.
     """
 
     value: str
     version: int
 
     def __repr__(self) -> str:
-        return f"Kept(<{len(self.value)} characters>, version={self.version})"
+        return f"StoredValue(<{len(self.value)} characters>, version={self.version})"
 
 
 class StateStore(Protocol):
-    """What one channel must remember between calls and processes: sessions, rotating tokens. Stored encrypted.
+    """The encrypted state of one channel across processes: sessions, rotating tokens.
 
-    Each call raises [`JournalError`][policenotify.errors.JournalError] where the journal cannot be read or written, and
-    `lease` also where the other has not finished in time.
+    Each call raises [`JournalError`][policenotify.errors.JournalError] if the journal cannot be read or written.
     """
 
     def load(self, name: str) -> StoredValue | None:
-        """The value under *name*, or `None`."""
-        ...
+        """Return the value under *name*, or `None`."""
 
     def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
-        """Replace the value, if nobody else has since.
+        """Replace the value under *name* if its version is still *version*.
 
         Args:
-            name: Which value.
-            value: The new one.
-            version: The version that was loaded; `None` when there was none.
+            name: The name of the value.
+            value: The new value.
+            version: The version that was loaded, or `None` if there was no value.
 
         Returns:
-            Whether it was replaced; `False`: somebody was faster, load again.
+            False if another process changed the value first: load it again.
         """
-        ...
 
     def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:
-        """Be the only one, across processes, who renews *name*; waits for the other at most *seconds*."""
-        ...
+        """Hold an exclusive lock on *name* across processes.
+
+        Args:
+            name: The name of the value to renew.
+            seconds: How long to wait at most for the current holder.
+
+        Raises:
+            JournalError: The current holder did not finish in time.
+        """
 
 
 @runtime_checkable
@@ -205,91 +209,84 @@ class Channel(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the network can do. No network is asked.
+        """What the network can do. No I/O.
 
-        A channel may refine them by what it has learned of its server and left in its `StateStore`; its class then says
-        `learns = True`. What it claims before it has learned anything must be safe. A class whose abilities depend on
-        its options may tell those of most accounts in `usual`, for documentation and for tests of applications.
+        A channel may refine the claims by facts about its server that it keeps in its `StateStore`. Its class then sets
+        `discovers_capabilities = True`. Before any fact is known, the claims must be safe. A class whose capabilities
+        depend on its options may name the most common ones in the class attribute `default_capabilities`, for
+        documentation and for tests of applications.
         """
-        ...
 
     @property
     def account(self) -> str:
-        """Names the account by what the installation knows of it (a handle, an address). No I/O; never changes."""
-        ...
+        """The account as the settings name it. No I/O, and it never changes."""
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        """Turn *post* into the network's own words. May upload, and make ready; makes nothing visible.
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        """Encode *post* as a request. May upload, but makes nothing visible.
 
-        Whatever escapes is taken for `Unavailable`: nothing is out.
+        Any other exception counts as `Unavailable`: nothing is posted.
 
         Args:
-            post: What to say.
-            answers: Our earlier posts of the incident here, from the opening to the one to answer; may be empty. A
-                person may have deleted some of them.
+            post: The post.
+            reply_to: The channel's earlier posts of the incident, from the opening to the post to answer. May be empty,
+                and a person may have deleted some of them.
 
         Raises:
-            ChannelError: One of its four kinds. `Refused(fallback="standalone")`: none of *answers* can be answered.
+            ChannelError: One of the four kinds. `Refused(fallback="standalone")` if no post of *reply_to* can be
+                answered.
         """
-        ...
 
     def whoami(self) -> Account:
         """Prove the credentials. Posts nothing.
 
         Raises:
-            ChannelError: One of its four kinds.
+            ChannelError: One of the four kinds.
         """
-        ...
 
     def close(self) -> None:
-        """Let go of connections. May be called twice."""
-        ...
+        """Close connections. May be called twice."""
 
 
 @runtime_checkable
 class SupportsSend(Channel, Protocol):
-    """A channel whose posts are each one thing on the network: all but mail and SMS."""
+    """A channel without recipients: every network but mail and SMS."""
 
     def send(self, request: Request) -> PostRef:
-        """Bring the post out, once, and say where it landed.
+        """Publish the post once and return its reference.
 
         Raises:
             Refused: Final for this content.
-            Blocked: Certainly not posted, and nothing will be until a person acts.
-            Unavailable: Certainly not posted; may be asked again.
-            Unconfirmed: It may or may not be out. Whatever else escapes counts as this.
+            Blocked: Certainly not posted, and nothing is until a person acts.
+            Unavailable: Certainly not posted, and may be tried again.
+            Unconfirmed: The post may or may not be out. Any other exception counts as this.
         """
-        ...
 
 
 @runtime_checkable
 class SupportsBulkSend(Channel, Protocol):
-    """A channel that claims `recipients`: one post, many people."""
+    """A channel that claims `recipients`."""
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Send the post to each person, and yield each outcome as soon as it is known.
+        """Send the post to each person and yield each outcome as soon as it is known.
 
-        Take a recipient from *recipients* only when you are about to ask the network for that person: who was taken
-        counts as asked. It may end early (a time limit, a stop, a lost lease); then finish as after the last one.
-        A network that takes many people in one call takes all of them first.
+        Take a recipient from *recipients* only right before the call to the network: a recipient that was taken counts
+        as tried. The iterator may end early (a time limit, a stop, a lost lease). Then finish as after the last
+        recipient. A network that takes many people in one call takes all of them first.
 
-        A person whose outcome is in doubt (the connection went in the middle of the mail) is yielded as
-        `unconfirmed`, and the others go on.
+        Yield `unconfirmed` for a person whose outcome is in doubt, such as after a cut connection, and go on.
 
         Args:
-            request: What is sent.
+            request: The request to send.
             recipients: Can be iterated once.
 
         Yields:
             One outcome for each recipient taken, in any order.
 
         Raises:
-            Refused: Final for this content; holds for every recipient not yet yielded.
-            Blocked: Likewise: certainly not posted, and nothing will be until a person acts.
-            Unavailable: Likewise: certainly not posted; may be asked again. Any other exception leaves every
-                recipient taken and not yet yielded in doubt.
+            Refused: See `SupportsSend.send`. Holds for every recipient not yet yielded.
+            Blocked: Likewise.
+            Unavailable: Likewise. Any other exception leaves every recipient taken and not yet yielded in doubt.
         """
-        ...
 
 
 @runtime_checkable
@@ -297,24 +294,24 @@ class SupportsLookup(Protocol):
     """A channel that claims `lookup_delay`."""
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        """Look whether the post of *request* is out.
+        """Look up the post of *request*.
 
-        Two incidents may end in the same words on one street: what was there before *since* is another's, and so is
-        what is *known* as such. Of several posts that may be it, the oldest is: a younger one may be of a delivery that
+        Two incidents may end in the same words on one street. A post from before *since* and a post in *known* belong
+        to another delivery. Of several matching posts return the oldest: a younger one may belong to a delivery that
         was first tried later.
 
         Args:
-            request: What was said to the network.
-            since: When it was first said, by our clock: it may be wrong, so compare it with the network's own.
-            known: Ids of posts on this account that are known to be others; none of them is ever the answer.
+            request: The request of the attempt in doubt.
+            since: The time of its first attempt, by this machine's clock. It may be wrong, so compare it with the
+                network's own clock.
+            known: Ids of posts on this account that belong to other deliveries. Never return one of them.
 
         Returns:
-            Where it landed, or `None`: the readable timeline does not hold it.
+            The post, or `None` if the timeline was read and does not hold it.
 
         Raises:
-            ChannelError: The timeline could not be read; the doubt stays.
+            ChannelError: The timeline could not be read, and the delivery stays in doubt.
         """
-        ...
 
 
 @runtime_checkable
@@ -322,8 +319,7 @@ class SupportsEdit(Protocol):
     """A channel that claims `edits`."""
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
-        """Replace the post at *ref* by what *request* says. Raises as `send` does."""
-        ...
+        """Replace the post at *ref* with *request*. Raises the errors of `send`."""
 
 
 @runtime_checkable
@@ -331,15 +327,14 @@ class SupportsDelete(Protocol):
     """A channel that claims `deletes`."""
 
     def delete(self, ref: PostRef) -> None:
-        """Take the post at *ref* back; one that is gone already is no error. Raises as `send` does."""
-        ...
+        """Delete the post at *ref*, if it still exists. Raises the errors of `send`."""
 
 
 OnUnknown: TypeAlias = Literal["resend", "hold"]
-"""What becomes of a post in doubt that cannot be looked up: post it again, or hold it for a person to settle."""
+"""The choice for a delivery in doubt without a look-up: send it again, or hold it for a person to resolve."""
 
 OnCorrection: TypeAlias = Literal["reply", "edit", "both"]
-"""What a correction does: answer the post that it is about, edit it, or both."""
+"""How a correction is published: as a reply to the wrong post, as an edit of it, or both."""
 
 _Choice_co = TypeVar("_Choice_co", covariant=True)
 
@@ -357,41 +352,39 @@ class BySeverity(Generic[_Choice_co]):
     minor: _Choice_co
 
 
-USUAL_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")
-"""A severe post in doubt is posted again, since readers can bear to read it twice. Any other one is held."""
+DEFAULT_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")
+"""A severe post in doubt is sent again, since a missing warning is worse than a double one. Any other one is held."""
 
-USUAL_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor="edit")
-"""A severe correction also answers, so that those who read the wrong post learn of it. Any other one only edits."""
+DEFAULT_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor="edit")
+"""A severe correction also replies, so that readers of the wrong post see it. Any other one only edits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelConfig:
-    """A channel as an installation uses it: what the core must know of it without opening it.
+    """A channel as the installation configures it, not opened yet.
 
     Attributes:
         name: The installation's name for it, shown in receipts.
-        network: Which network it is on.
-        account: As the channel names it.
-        capabilities: What it can do.
-        open: Make a channel object for one thread; no I/O yet.
-        languages: What its readers read, BCP 47, the first one first. A message that speaks none of them is said
-            in its own language.
-        tags: Names by which routes and callers may mean several channels at once.
-        exercise: It is for exercises, and for nothing else.
-        retired: Nothing new is opened on it; incidents opened on it are still followed to their end.
-        without_opening: What becomes of an end or cancellation where the opening certainly never appeared.
-        on_unknown: What becomes of a post in doubt that cannot be looked up: one choice for every message, or one by
-            severity.
-        on_correction: What a correction does, likewise. Where a post cannot be edited it always replies.
-        on_cancellation: What a cancellation does: `reply`, `delete` what was posted, or `both`. Where a post cannot be
-            deleted, or may be out unseen, it always says so in a post.
-        mentions: Accounts that its posts may mention, without `@`; any other is named without it.
-        discovers_capabilities: Its abilities are refined by what it has left in its keep.
-        recipients: The addresses of those who want to hear from it now, for a channel with recipients.
-        rate: How fast it may go at most, all processes of the installation together: posts, edits and deletions, each
-            attempt; on a channel with recipients every person who is written to. What is more severe goes first.
-        problem: Why it cannot be used now (a wrong option, a secret that cannot be read); empty: it can. Such a
-            channel has no account, and what is meant for it waits.
+        network: The name of its network.
+        account: See `Channel.account`.
+        capabilities: See `Channel.capabilities`.
+        open: Makes a channel object for one thread. No I/O.
+        languages: BCP 47, the main one first. A message that has none of them is published in its own language.
+        tags: Names by which routes and callers select several channels at once.
+        exercise: It is for exercises only.
+        retired: It gets no new incidents, only what follows in those opened on it.
+        without_opening: How to publish an end or cancellation if the opening was certainly never posted.
+        on_unknown: The choice for a delivery in doubt without a look-up: one for every message, or one by severity.
+        on_correction: How a correction is published, likewise. Without `Capabilities.edits` it always replies.
+        on_cancellation: How a cancellation is published: `reply`, `delete` the incident's posts, or `both`. It always
+            posts if a post cannot be deleted, or may be out unseen.
+        mentions: Accounts that its posts may mention, without `@`. Any other name loses its `@`.
+        discovers_capabilities: Facts in its state store refine its capabilities.
+        recipients: Returns the addresses of its present recipients.
+        rate: Its limit, for all processes of the installation together. Each attempt to post, edit or delete counts,
+            and with recipients each person. More severe messages go first.
+        problem: Why it cannot be used now, such as a wrong option or an unreadable secret. Such a channel has no
+            account, and its deliveries wait. Empty if it can be used.
     """
 
     name: str
@@ -404,8 +397,8 @@ class ChannelConfig:
     exercise: bool = False
     retired: bool = False
     without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: OnUnknown | BySeverity[OnUnknown] = USUAL_ON_UNKNOWN
-    on_correction: OnCorrection | BySeverity[OnCorrection] = USUAL_ON_CORRECTION
+    on_unknown: OnUnknown | BySeverity[OnUnknown] = DEFAULT_ON_UNKNOWN
+    on_correction: OnCorrection | BySeverity[OnCorrection] = DEFAULT_ON_CORRECTION
     on_cancellation: Literal["reply", "delete", "both"] = "reply"
     mentions: frozenset[str] = frozenset()
     discovers_capabilities: bool = False
@@ -414,11 +407,11 @@ class ChannelConfig:
     problem: str = ""
 
     def unknown_policy(self, *, severe: bool) -> OnUnknown:
-        """Return what becomes of a post in doubt, of a message that is at least Severe or less than that."""
+        """Return the choice for a delivery in doubt, by severity."""
         choice = self.on_unknown
         return choice if isinstance(choice, str) else choice.severe if severe else choice.minor
 
     def correction_policy(self, *, severe: bool) -> OnCorrection:
-        """Return what a correction does that is at least Severe or less than that."""
+        """Return how a correction is published, by severity."""
         choice = self.on_correction
         return choice if isinstance(choice, str) else choice.severe if severe else choice.minor

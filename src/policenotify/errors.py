@@ -1,31 +1,31 @@
-"""Everything that can go wrong, drawn as a tree.
+"""All errors that policenotify raises, as one tree.
 
 ```
 PolicenotifyError
-├── MessageRejected            a check forbids the message: nothing was sent, the draft is kept
-├── InvalidTransition         this stage may not follow in this incident: nothing was sent
-├── IdempotencyConflict             the caller's key already named another message: nothing was sent
-├── MessageTooLong             what must be said fits no channel: nothing was sent
-├── UnsupportedVersion          a stored or received value was written by a newer policenotify
-├── NotHeld               the delivery that is to be resolved is not held, or there is none: nothing was changed
-├── InvalidImage        a picture cannot be read or used: nothing was sent
-├── PublishingStopped               `policenotify stop` is in force: nothing was sent
-├── SettingsError         the installation's settings are wrong (names the field)
-│   ├── UnknownNetwork    no installed package offers this network
-│   └── MissingExtra      the network's or command's library is not installed (names the extra)
-├── JournalError          the journal could not be read or written: nothing was sent
+├── MessageRejected       a check blocks the message: nothing was sent, the draft is kept
+├── InvalidTransition     the stage may not follow in this incident: nothing was sent
+├── IdempotencyConflict   the caller's key already names another message: nothing was sent
+├── MessageTooLong        the required parts fit no channel: nothing was sent
+├── UnsupportedVersion    a newer policenotify wrote the stored or received value
+├── NotHeld               the delivery to resolve is not held: nothing was changed
+├── InvalidImage          an image cannot be read or used: nothing was sent
+├── PublishingStopped     `policenotify stop` is in force: nothing was sent
+├── SettingsError         the settings are wrong (names the field)
+│   ├── UnknownNetwork    no installed package offers the network
+│   └── MissingExtra      a network's or command's library is not installed (names the extra)
+├── JournalError          the journal could not be read or written
 │   ├── JournalMissing    there is no journal where the settings name one
-│   ├── JournalTakenAway  the journal was deleted or replaced while it was in use
-│   └── LostLease         another runner has taken this delivery over
+│   ├── JournalTakenAway  the journal was deleted or replaced while in use
+│   └── LostLease         another process has taken the delivery over
 ├── PublicationFailed     raised on request by `Publication.raise_for_failures()`
-└── ChannelError          what a network's failure means for a post: may I ask again?
-    ├── Refused           final for this content; says why and what to do
-    ├── Blocked           certainly not posted; nothing more until a person acts
-    ├── Unavailable       certainly not posted; again at `retry_at`
-    └── Unconfirmed       it may or may not be out there
+└── ChannelError          what a network's failure means for a post: may it be sent again?
+    ├── Refused           final for this content
+    ├── Blocked           certainly not posted, and nothing more is until a person acts
+    ├── Unavailable       certainly not posted, may be tried again at `retry_at`
+    └── Unconfirmed       it may or may not be posted
 ```
 
-No text in this tree ever carries a password, a token, a telephone number or a mail address.
+No error text carries a password, a token, a telephone number or a mail address.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 
 class PolicenotifyError(Exception):
-    """Anything that policenotify raises on purpose. It can be pickled: a worker's error reaches its caller."""
+    """Any error that policenotify raises on purpose. It can be pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The usual way would call the class again with the finished text, where it wants its own arguments.
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # typeshed has it not
+        # By default, pickle calls the class again with the finished text, but each class has its own arguments.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in typeshed
 
 
 class MessageRejected(PolicenotifyError):
-    """A check forbids the message. Nothing was sent; the draft is kept in the journal.
+    """A check blocks the message. Nothing was sent, and the journal keeps the draft.
 
     Attributes:
-        findings: What the checks found, blocking ones first.
-        publication: Id of the draft in the journal, or `None` when only a preview was asked for.
+        findings: The findings of the checks, blocking ones first.
+        publication: Id of the draft in the journal, or `None` for a preview.
         in_transaction: The draft is part of the caller's own transaction, and kept only if that commits.
     """
 
@@ -63,14 +63,14 @@ class MessageRejected(PolicenotifyError):
         self.findings: tuple[Finding, ...] = tuple(findings)
         self.publication = publication
         self.in_transaction = in_transaction
-        said = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
+        reasons = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
         condition = " if your transaction commits" if in_transaction else ""
         kept = f" The draft is kept as {publication}{condition}." if publication else ""
-        super().__init__(f"Nothing was sent: the message may not go out as it is.{kept}\n{said}")
+        super().__init__(f"Nothing was sent: the message may not go out as it is.{kept}\n{reasons}")
 
 
 class InvalidTransition(PolicenotifyError):
-    """This stage may not follow in this incident. Nothing was sent.
+    """The stage may not follow in this incident. Nothing was sent.
 
     Attributes:
         incident: Id of the incident, or `None` when the message named none.
@@ -84,11 +84,11 @@ class InvalidTransition(PolicenotifyError):
 
 
 class IdempotencyConflict(PolicenotifyError):
-    """The caller's key already named a publication with another content. Nothing was sent.
+    """The caller's key already names another publication. Nothing was sent.
 
     Attributes:
         key: The caller's key.
-        first: Id of the publication that the key named first.
+        first: Id of the publication that the key names.
     """
 
     def __init__(self, key: str, first: str) -> None:
@@ -101,12 +101,12 @@ class IdempotencyConflict(PolicenotifyError):
 
 
 class MessageTooLong(PolicenotifyError):
-    """What must be said does not fit the channel. It is raised only where it fits no other channel either.
+    """The required parts of the message fit none of its channels. Nothing was sent.
 
     Attributes:
-        channel: Where it does not fit.
-        used: Length of the parts that must be said, in the network's own count.
-        limit: What the network allows, in the same count.
+        channel: The channel that the figures are about.
+        used: Length of the required parts, in the network's own count.
+        limit: The network's limit, in the same count.
     """
 
     def __init__(self, channel: str, used: int, limit: int) -> None:
@@ -120,31 +120,31 @@ class MessageTooLong(PolicenotifyError):
 
 
 class UnsupportedVersion(PolicenotifyError):
-    """A value was written by a newer policenotify than this one.
+    """A newer policenotify than this one wrote the value.
 
     Attributes:
-        what: Kind of value, such as `message`.
-        found: Its schema version.
-        known: The newest version that this installation reads.
+        kind: The kind of the value, such as `message`.
+        version: The value's schema version.
+        supported: The newest version that this installation reads.
     """
 
-    def __init__(self, what: str, found: int, known: int, *, where: str = "") -> None:
-        self.what = what
-        self.found = found
-        self.known = known
-        told = f"The {what} {where}" if where else f"This {what}"
+    def __init__(self, kind: str, version: int, supported: int, *, where: str = "") -> None:
+        self.kind = kind
+        self.version = version
+        self.supported = supported
+        subject = f"The {kind} {where}" if where else f"This {kind}"
         super().__init__(
-            f"{told} has schema version {found}; this policenotify reads up to {known}. "
-            f"Install the release of policenotify that introduced {what} version {found}, or a later one."
+            f"{subject} has schema version {version}; this policenotify reads up to {supported}. "
+            f"Install the release of policenotify that introduced {kind} version {version}, or a later one."
         )
 
 
 class NotHeld(PolicenotifyError):
-    """The delivery that is to be resolved is not held, or there is none. Nothing was changed.
+    """The delivery to resolve is not held, or does not exist. Nothing was changed.
 
     Attributes:
-        delivery: The id that was given.
-        exists: Whether there is such a delivery.
+        delivery: The id from the call.
+        exists: The delivery exists, but is not held.
     """
 
     def __init__(self, delivery: int, *, outcome: str = "") -> None:
@@ -155,14 +155,14 @@ class NotHeld(PolicenotifyError):
 
 
 class InvalidImage(PolicenotifyError):
-    """A picture cannot be read or used. Nothing was sent."""
+    """An image cannot be read or used. Nothing was sent."""
 
 
 class PublishingStopped(PolicenotifyError):
     """`policenotify stop` is in force. Nothing was sent.
 
     Attributes:
-        by: Who stopped everything.
+        by: The actor who stopped publishing.
     """
 
     def __init__(self, by: str, reason: str) -> None:
@@ -172,7 +172,10 @@ class PublishingStopped(PolicenotifyError):
 
 
 class SettingsError(PolicenotifyError, ValueError):
-    """The installation's settings are wrong. The text names the field and, for a slip, the nearest right one."""
+    """The installation's settings are wrong.
+
+    The text names the field and, for a misspelt name, the nearest known one.
+    """
 
 
 class UnknownNetwork(SettingsError):
@@ -180,26 +183,26 @@ class UnknownNetwork(SettingsError):
 
 
 class MissingExtra(SettingsError, ImportError):
-    """The library behind a network or command is not installed.
+    """The library of a network or command is not installed.
 
     Attributes:
         extra: Name of the extra to install.
-        package: The package that has it.
+        package: The package that declares the extra.
     """
 
-    def __init__(self, what: str, extra: str, *, package: str = "policenotify") -> None:
+    def __init__(self, subject: str, extra: str, *, package: str = "policenotify") -> None:
         self.extra = extra
         self.package = package
-        super().__init__(f"{what} needs an extra. Install it: pip install '{package}[{extra}]'")
+        super().__init__(f"{subject} needs an extra. Install it: pip install '{package}[{extra}]'")
 
 
 class JournalError(PolicenotifyError):
     """The journal could not be read or written. Nothing was sent that is not in it.
 
     Attributes:
-        published: `"no"`: nothing of this call was published. `"unknown"`: the call may have stored a publication
-            before it failed, and what is stored is published.
-        at_commit: The very commit failed, so that even its own changes may be stored.
+        published: With `"no"`, nothing of this call was published. With `"unknown"`, the call may have stored a
+            publication before it failed, and a stored publication is delivered.
+        at_commit: The commit itself failed, so that its changes may be stored.
     """
 
     published: Literal["no", "unknown"] = "no"
@@ -213,58 +216,60 @@ class JournalError(PolicenotifyError):
 
     @property
     def cause(self) -> str:
-        """What failed, without a word on what was published."""
+        """The failure, without the sentence on what was published."""
         return super().__str__()
 
     def __str__(self) -> str:
         return self.cause + (self._unknown if self.published == "unknown" else self._known)
 
-    def certainly_not_published(self) -> None:
-        """Note that the call had stored nothing before this error, if the error itself leaves no doubt."""
+    def mark_not_published(self) -> None:
+        """Record that the call stored nothing, unless the commit itself failed."""
         if self.published == "unknown" and not self.at_commit:
             self.published = "no"
             self._known = " Nothing was sent."
 
 
 class JournalMissing(JournalError):
-    """There is no journal where the settings name one. Only `policenotify init` and `migrate` make one.
+    """There is no journal where the settings name one.
+
+    Only `policenotify init` and `migrate` create a journal.
 
     Attributes:
-        instead: The program whose commands find the journal, if it is not `policenotify`.
+        hint: The program whose commands find the journal, if it is not `policenotify`.
     """
 
-    def __init__(self, text: str, *, instead: str = "") -> None:
-        self.instead = instead
-        super().__init__(f"{text} {instead}" if instead else text)
+    def __init__(self, text: str, *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(f"{text} {hint}" if hint else text)
 
 
 class JournalTakenAway(JournalError):
-    """The journal was deleted or replaced while it was in use. This process sends nothing more.
+    """The journal was deleted or replaced while in use. This process sends no more.
 
     Attributes:
-        what: What happened.
+        event: The event, as a sentence.
     """
 
     _unknown = ""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self, event: str) -> None:
+        self.event = event
         super().__init__(
-            f"{what} This process sends nothing more. Stop all that publishes and delivers, put the right journal back "
-            "(a file together with its -wal file), prove it (policenotify doctor), then start again.",
+            f"{event} This process sends nothing more. Stop all that publishes and delivers, put the right journal "
+            "back (a file together with its -wal file), prove it (policenotify doctor), then start again.",
             published="unknown",
         )
 
 
 class LostLease(JournalError):
-    """Another runner has taken the delivery over; its result will count, not ours."""
+    """Another process has taken the delivery over. Its result counts."""
 
 
 class ChannelError(PolicenotifyError):
-    """What a network's failure means for a post. Channels raise one of its four kinds.
+    """The meaning of a network's failure for a post, of one of four kinds.
 
     Args:
-        reason: What happened, in an officer's words.
+        reason: The failure, in an officer's words.
         remedy: What to do now, in the imperative. May be empty.
         code: The network's own code, for the technician: `"429"`, `"InvalidSwap"`, `"550 5.1.1"`.
     """
@@ -282,10 +287,10 @@ class Refused(ChannelError):
     """The network's answer is final for this content.
 
     Attributes:
-        fallback: `"standalone"`: the same message may be tried once, worded to stand alone, without answering.
-            `"prepare"`: the network certainly refused this *request* (a record key, a lost upload, a deleted post to
-            answer), not the content; the post may be prepared anew. `"distinct"`: the account has said these very words
-            already. If they are not those of an earlier attempt, the post is prepared anew, with what tells it apart.
+        fallback: What may be tried once instead. With `"standalone"`, the standalone wording, not as a reply. With
+            `"prepare"`, the same post prepared again: the network refused the *request* (a record key, a lost upload,
+            a deleted parent), not the content. With `"distinct"`, the distinct wording, unless an earlier attempt
+            posted these words: the account already has a post in the same words.
     """
 
     def __init__(
@@ -301,14 +306,14 @@ class Refused(ChannelError):
 
 
 class Blocked(ChannelError):
-    """Certainly not posted, and nothing more will be on this channel until a person acts."""
+    """Certainly not posted, and nothing more is on this channel until a person acts."""
 
 
 class Unavailable(ChannelError):
-    """Certainly not posted; may be asked again.
+    """Certainly not posted, and may be tried again.
 
     Attributes:
-        retry_at: Not before this time. `None`: as the delivery's own schedule says.
+        retry_at: The earliest time of the next attempt. `None` leaves it to the delivery's own schedule.
         whole_channel: The network asked the *account* to wait, not only this post.
     """
 
@@ -327,6 +332,6 @@ class Unavailable(ChannelError):
 
 
 class Unconfirmed(ChannelError):
-    """It may or may not be out there: a timeout after sending, a cut connection, an unreadable answer."""
+    """The post may or may not be out, as after a timeout or an unreadable answer."""
 
     published: Literal["no", "unknown"] = "unknown"

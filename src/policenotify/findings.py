@@ -1,4 +1,4 @@
-"""What the checks remark about a message."""
+"""The findings of checks on a message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much a finding weighs."""
+    """The weight of a finding. An error blocks the message."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,15 +16,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One remark of a check about a message.
+    """One remark of a check on a message.
 
     Attributes:
-        code: Names the rule, for ever: `PN101`.
-        level: An `error` keeps the message from going out.
-        field: The message's field that it is about.
-        reason: What is wrong, in an officer's words.
+        code: The stable code of the rule: `PN101`.
+        field: The field of the message that it is about.
+        reason: The problem, in an officer's words.
         remedy: What to do, in the imperative.
-        span: First and one-past-last character in the field, where it is about a part of it.
+        span: First and one-past-last character of the part of the field that it is about.
     """
 
     code: str
@@ -36,7 +35,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """Whether the message may not go out."""
+        """True if the message must not be published."""
         return self.level is Level.ERROR
 
     def __str__(self) -> str:

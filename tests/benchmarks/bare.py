@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from five import ADDRESSES, NETWORKS, NUMBERS, Five
-
 from policenotify.channel import Recipient, SupportsBulkSend, SupportsSend
 from policenotify.model.history import RenderedPost
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import InMemoryStateStore
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five
 
 
 class Bare:

@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from desk import accident
-from five import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from sqlalchemy import func, select, update
 
 from policenotify.channel import ChannelConfig, Post, PostRef
@@ -29,12 +27,14 @@ from policenotify.journal.records import NewDelivery, NewPublication
 from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.testing.servers.mail import _Step
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from tests.support.installation import accident
 
 PUBLICATIONS = 5_000
 WAITING = 540
@@ -50,7 +50,7 @@ import json, logging, sys
 from contextlib import closing
 from pathlib import Path
 import apprise, atproto, requests_oauthlib, tweepy   # what the first post would wait for
-from benchmarks.soak import opened
+from tests.benchmarks.soak import opened
 logging.disable(logging.WARNING)
 with closing(opened(Path(sys.argv[1]), json.loads(sys.argv[2]))) as publisher:
     print("ready", flush=True)
@@ -70,7 +70,7 @@ def opened(folder: Path, options: Options) -> Publisher:
 
 def _channels(options: Options) -> list[ChannelConfig]:
     people = {name: (lambda people=people: people) for name, people in _PEOPLE.items()}
-    return [configured(name, name, given, recipients=people.get(name)) for name, given in options.items()]
+    return [configure_channel(name, name, given, recipients=people.get(name)) for name, given in options.items()]
 
 
 @dataclass(kw_only=True)
@@ -212,7 +212,7 @@ def _draft(channels: Sequence[ChannelConfig], number: int, at: datetime) -> NewP
 
 
 def _drafted(
-    channel: ChannelConfig, publication: str, message: Message, answers: tuple[str, ...], at: datetime
+    channel: ChannelConfig, publication: str, message: Message, reply_to: tuple[str, ...], at: datetime
 ) -> NewDelivery:
     post = Post(
         key=hashlib.sha256(f"{publication} {channel.name}".encode()).hexdigest(),
@@ -225,10 +225,10 @@ def _drafted(
         created_at=at,
     )
     return NewDelivery(
-        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=answers),
+        target=Target(channel=channel.name, account=channel.account, language="fr", reply_to=reply_to),
         post_key=post.key,
         standalone=post,
-        reply=post if answers else None,
+        reply=post if reply_to else None,
         recipients=tuple(_PEOPLE[channel.name]) if channel.name in _PEOPLE else None,
     )
 
@@ -258,7 +258,7 @@ def _start(folder: Path, options: Options) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
 
 

@@ -11,7 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from desk import accident, open_desk
+
+from tests.support.installation import accident, open_desk
 
 pytestmark = pytest.mark.benchmark
 

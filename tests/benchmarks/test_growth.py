@@ -13,7 +13,7 @@ import pytest
 
 from policenotify.text import mastodon_entities, mastodon_length, sms, to_gsm, x_entities, x_weight
 from policenotify.text.autolinks import repair
-from policenotify.text.french_spacing import set_spaces
+from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.spans import spans_of
 from policenotify.text.wrap import wrap
 
@@ -44,7 +44,7 @@ def _spans(text: str) -> None:
 
 
 def _spaces(text: str) -> None:
-    set_spaces(f"https://a.fr/{text} !")
+    set_no_break_spaces(f"https://a.fr/{text} !")
 
 
 PIECES: dict[Callable[[str], object], tuple[str, ...]] = {

@@ -15,13 +15,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from benchmarks.bare import open_bare
-from desk import accident
-from five import NETWORKS, Five, open_five
 
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
+from tests.benchmarks.bare import open_bare
+from tests.support.five_networks import NETWORKS, Five, open_five
+from tests.support.installation import accident
 
 pytestmark = pytest.mark.benchmark
 

@@ -14,17 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from desk import accident
-from journal.postgres import Server, running
 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
 from policenotify.model.lifecycle import Lifecycle
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.x import FakeXServer
+from tests.support.installation import accident
+from tests.support.postgresql import Server, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
 
@@ -36,7 +36,7 @@ import policenotify.networks.x.client, requests_oauthlib, tweepy   # what the fi
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from benchmarks.test_journal_workers import opened
+from tests.benchmarks.test_journal_workers import opened
 with closing(opened(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))) as publisher:
     publisher.drain(timedelta(0))
     print("ready", flush=True)
@@ -48,7 +48,7 @@ with closing(opened(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))) as
 def opened(url: str, keys: Path, options: dict[str, object]) -> Publisher:
     """A publisher on X alone."""
     journal = open_journal(url, keys=Keys.load(keys), create=True)
-    return Publisher(journal=journal, channels=[configured("x", "x", options)], zone=PARIS, sender=SENDER)
+    return Publisher(journal=journal, channels=[configure_channel("x", "x", options)], zone=PARIS, sender=SENDER)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def _start(url: str, keys: Path, options: dict[str, object]) -> subprocess.Popen
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert worker.stdout is not None
     assert worker.stdout.readline() == "ready\n"

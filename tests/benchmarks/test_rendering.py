@@ -13,15 +13,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import pytest
-from benchmarks.test_text import POSTS
-from five import NETWORKS, open_five
 
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
-from policenotify.render.locales import PROFILES, WORDS, profile_of
+from policenotify.render.locales import LOCALES, PROFILES, profile_of
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
+from tests.benchmarks.test_text import POSTS
+from tests.support.five_networks import NETWORKS, open_five
 
 pytestmark = pytest.mark.benchmark
 
@@ -42,7 +42,7 @@ def _scene(sample: Sample, message: Message) -> RenderContext:
     return RenderContext(
         message=message,
         language="fr",
-        words=WORDS["fr"],
+        locale=LOCALES["fr"],
         profile=profile_of(message.category, PROFILES),
         now=sample.at,
         zone=PARIS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks.soak import soaking
+
+from tests.benchmarks.soak import soaking
 
 pytestmark = pytest.mark.benchmark
 

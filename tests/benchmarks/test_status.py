@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from benchmarks.soak import Options, soaking
-from five import ADDRESSES, NUMBERS
+
+from tests.benchmarks.soak import Options, soaking
+from tests.support.five_networks import ADDRESSES, NUMBERS
 
 pytestmark = pytest.mark.benchmark
 

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Callable
 
 import pytest
-from oracles.texts import FRENCH
 
 from policenotify.text import graphemes, mastodon_length, sms, to_gsm, x_entities, x_weight
+from tests.oracles.texts import FRENCH
 
 pytestmark = pytest.mark.benchmark
 

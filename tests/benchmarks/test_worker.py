@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from scripted import Scripted
 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
+from tests.support.fake_network import Scripted
 
 pytestmark = pytest.mark.benchmark
 

@@ -1,6 +1,6 @@
 """Record what the oracles say of some texts, for where they are missing: `python tests/oracles/record.py`, with node.
 
-Writes `tests/text/vectors/oracles.json`; run with `PYTHONPATH=tests`.
+Writes `tests/unit/text/vectors/oracles.json`; run with `python -m tests.oracles.record`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from oracles.texts import asked, settled, texts
+from tests.oracles.texts import asked, settled, texts
 
 VECTORS: Final = Path(__file__).parents[1] / "text" / "vectors" / "oracles.json"
 

@@ -15,15 +15,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
-from oracles.texts import FRENCH, HERE, asked, settled, texts
 
 from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.bluesky.links import valid_uri
-from policenotify.networks.bluesky.record import BUDGET, record
+from policenotify.networks.bluesky.record import BUDGET, record, valid_uri
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
-from policenotify.text.x_entities import joined
+from policenotify.text.x_entities import join_surrogates
+from tests.oracles.texts import FRENCH, HERE, asked, settled, texts
 
 pytestmark = [
     pytest.mark.oracle,
@@ -80,7 +79,7 @@ def encoded(text: str) -> dict[str, Any]:
 
 
 def given(seed: int, count: int) -> list[str]:
-    whole = map(joined, texts(seed=seed, count=count))
+    whole = map(join_surrogates, texts(seed=seed, count=count))
     return [text for text in whole if text and not any("\ud800" <= sign <= "\udfff" for sign in text)]
 
 

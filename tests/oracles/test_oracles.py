@@ -1,7 +1,7 @@
 """Our measures beside those of others: X's own JavaScript, ICU, and three libraries for SMS.
 
 `npm ci --ignore-scripts` in this folder makes the first ones ready; `smsutil` and `sms-toolkit` (with `six`) are used
-where they are installed. What is not there is skipped: `tests/text/vectors` has some of their answers.
+where they are installed. What is not there is skipped: `tests/unit/text/vectors` has some of their answers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import shutil
 from typing import Any
 
 import pytest
-from oracles.texts import HERE, asked, settled, texts
 
 from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
 from policenotify.text._data.tlds import FROZEN
-from policenotify.text.x_entities import joined, links, utf16
+from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
+from tests.oracles.texts import HERE, asked, settled, texts
 
 pytestmark = pytest.mark.oracle
 
@@ -39,13 +39,14 @@ def test_a_post_weighs_and_links_what_it_does_for_x() -> None:
 def _ours(text: str) -> dict[str, Any]:
     places = [0]
     for sign in text:
-        places.append(places[-1] + len(utf16(sign)))
+        places.append(places[-1] + len(to_utf16(sign)))
     return {
         "weight": x_weight(text, tlds=FROZEN),
         "valid": x_valid(text, tlds=FROZEN),
-        "urls": [tuple(link[:3]) for link in links(utf16(text), FROZEN)],
+        "urls": [tuple(link[:3]) for link in find_links(to_utf16(text), FROZEN)],
         "entities": [
-            (one.kind, places[one.start], places[one.end], joined(one.value)) for one in x_entities(text, tlds=FROZEN)
+            (one.kind, places[one.start], places[one.end], join_surrogates(one.value))
+            for one in x_entities(text, tlds=FROZEN)
         ],
     }
 
@@ -54,8 +55,8 @@ def _theirs(answer: dict[str, Any]) -> dict[str, Any]:
     return {
         "weight": answer["weight"],
         "valid": answer["valid"],
-        "urls": [(start, end, utf16(url)) for start, end, url in answer["urls"]],
-        "entities": [(one["kind"], *one["indices"], joined(one["value"])) for one in answer["entities"]],
+        "urls": [(start, end, to_utf16(url)) for start, end, url in answer["urls"]],
+        "entities": [(one["kind"], *one["indices"], join_surrogates(one["value"])) for one in answer["entities"]],
     }
 
 
@@ -65,7 +66,7 @@ def test_newer_top_level_domains_only_ever_make_a_post_heavier() -> None:
 
 @node
 def test_readers_see_as_many_characters_as_icu() -> None:
-    given = [text for text in map(joined, texts(seed=3, count=27_000)) if settled(text)]
+    given = [text for text in map(join_surrogates, texts(seed=3, count=27_000)) if settled(text)]
     counts = asked("graphemes.mjs", given)["counts"]
     different = [(ascii(text), graphemes(text), count) for text, count in zip(given, counts, strict=True)]
     assert len(given) > 20_000
@@ -85,7 +86,7 @@ def test_words_in_scripts_with_conjuncts_are_counted_as_icu_does_within_one_in_a
 
 
 def _for_sms(seed: int, count: int) -> list[str]:
-    return [joined(text) * (1, 3, 8)[index % 3] for index, text in enumerate(texts(seed=seed, count=count))]
+    return [join_surrogates(text) * (1, 3, 8)[index % 3] for index, text in enumerate(texts(seed=seed, count=count))]
 
 
 @packages

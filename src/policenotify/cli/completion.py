@@ -65,7 +65,7 @@ def categories(call: CliContext, _context: click.Context, begun: str) -> Iterato
     """The category codes: those shipped, and those of the installation."""
     from policenotify.render.locales import PROFILES  # noqa: PLC0415 - help has no time to import it
 
-    known = dict(PROFILES)
+    known = PROFILES
     with suppress(Exception):  # without settings there are still those shipped
         from policenotify.settings import profiles_of  # noqa: PLC0415 - likewise
 

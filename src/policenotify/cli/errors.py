@@ -98,11 +98,11 @@ def trouble(error: BaseException, *, begun: bool, command: str = "") -> Trouble:
         case JournalError():
             doubt = begun and error.published == "unknown"
             kind, text = type(error).__name__, error.cause if doubt else str(error)
-            if isinstance(error, JournalMissing) and error.instead:
+            if isinstance(error, JournalMissing) and error.hint:
                 text = f"{text} {command}"
             exits = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
         case UnsupportedVersion(
-            what="journal"
+            kind="journal"
         ):  # to this release it is as good as none; the worker's unit is told the same
             kind, text, exits, doubt = type(error).__name__, str(error), Exit.NO_JOURNAL, False
         case NotHeld():

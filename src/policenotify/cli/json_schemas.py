@@ -13,11 +13,11 @@ from policenotify.errors import SettingsError
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.networks.options import options_of, schema_of
+from policenotify.networks.options import options_schema
 from policenotify.networks.registry import networks
 from policenotify.render.locales import CategoryProfile
+from policenotify.render.locales.loader import locale_schema
 from policenotify.settings import Settings
-from policenotify.settings.language_schema import words_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The dialect that pydantic writes (*JSON Schema* 2020-12)."""
@@ -64,12 +64,12 @@ def _settings() -> dict[str, Any]:
     made["properties"]["journal"] = _or_elsewhere(made["properties"]["journal"])
     tables = [_channel(name, options, channel, kinds) for name, options in _networks()]
     _of_each(made["properties"]["channels"], {"anyOf": tables})
-    profile = options_of(CategoryProfile).model_json_schema(ref_template="#/$defs/{model}")
+    profile = CategoryProfile.model_json_schema()
     kinds.update(profile.pop("$defs", {}))
     profile["properties"].pop("code")
     profile.pop("required", None)  # what is not said stays as shipped
     kinds["CategoryProfile"] = profile
-    _of_each(made["properties"]["categories"], {"$ref": "#/$defs/Profile"})
+    _of_each(made["properties"]["categories"], {"$ref": "#/$defs/CategoryProfile"})
     return made
 
 
@@ -83,7 +83,7 @@ def _networks() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for network in networks():
         try:
-            found.append((network.name, schema_of(network.load())))
+            found.append((network.name, options_schema(network.load())))
         except SettingsError:
             continue  # `policenotify networks` says what is wrong with it
     return found
@@ -110,7 +110,7 @@ def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "message": _of(Message),
     "settings": _settings,
-    "words": words_schema,
+    "language": locale_schema,
     "publication": _publication,
     "receipt": _of(Receipt),
     "post": _of(Post),

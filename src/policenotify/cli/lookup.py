@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.errors import InvalidTransition
+from policenotify.journal.records import describe_incidents
 from policenotify.model.history import History
 from policenotify.model.receipt import Publication
 
@@ -41,5 +42,5 @@ def unknown(journal: Journal, which: str, history: History, zone: tzinfo) -> Inv
     open_now = journal.incidents.list()
     near = get_close_matches(which, [one.id for one in open_now], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = history.known((one.in_zone(zone) for one in open_now), zone=zone)
+    known = describe_incidents(history, open_now, zone)
     return InvalidTransition(f"There is no incident, publication or key {which!r}.{hint} {known}", incident=which)

@@ -17,7 +17,7 @@ from rich.text import Text
 from policenotify.channel import Capabilities
 from policenotify.cli import output
 from policenotify.errors import SettingsError
-from policenotify.networks.options import claims_of, schema_of
+from policenotify.networks.options import default_capabilities, options_schema
 from policenotify.networks.registry import Network
 
 _TYPES = {
@@ -62,7 +62,7 @@ class Shown:
         lacks: The libraries of it that are not installed.
         about: What it is, in its author's words.
         capabilities: What it can do; `None`: it does not say before it is configured.
-        learns: A channel asks its server what it can do. The abilities here are those of most servers.
+        discovers_capabilities: A channel asks its server what it can do. The abilities here are those of most servers.
         options: What it wants to know.
         schema: The same as JSON Schema.
     """
@@ -72,7 +72,7 @@ class Shown:
     lacks: tuple[str, ...] = ()
     about: str = ""
     capabilities: Capabilities | None = None
-    learns: bool = False
+    discovers_capabilities: bool = False
     options: tuple[Option, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,7 +92,7 @@ class Shown:
             "lacks": list(self.lacks),
             "about": self.about,
             "capabilities": _document(self.capabilities) if self.capabilities else None,
-            "learns": self.learns,
+            "discovers_capabilities": self.discovers_capabilities,
             "options": [asdict(option) for option in self.options],
             "schema": self.schema,
         }
@@ -111,7 +111,7 @@ class Shown:
             yield output.paragraph("Its library is installed.", "✔ ")
         if self.capabilities:
             yield output.paragraph("; ".join(words_of(self.capabilities)) + ".")
-        if self.learns:
+        if self.discovers_capabilities:
             yield output.paragraph("So do most of its servers; what its own can do, a channel learns by asking it.")
         if not whole:
             return
@@ -130,7 +130,7 @@ def look(network: Network, problem: str) -> Shown:
         return Shown(network, problem, lacks)
     try:
         kind = network.load()
-        schema = schema_of(kind)
+        schema = options_schema(kind)
     except SettingsError as error:  # of two packages that claim one name, this one is not used
         return Shown(network, str(error), lacks)
     meanings = _meanings(kind)
@@ -145,8 +145,10 @@ def look(network: Network, problem: str) -> Shown:
         for option, about in schema["properties"].items()
     )
     about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
-    learns = bool(getattr(kind, "learns", False))
-    return Shown(network, "", lacks, " ".join(about.split()), claims_of(kind), learns, options, schema)
+    discovers_capabilities = bool(getattr(kind, "discovers_capabilities", False))
+    return Shown(
+        network, "", lacks, " ".join(about.split()), default_capabilities(kind), discovers_capabilities, options, schema
+    )
 
 
 def words_of(capabilities: Capabilities) -> Iterator[str]:

@@ -15,9 +15,8 @@ from policenotify.cli.context import plain
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import UNVERIFIED as NOTE
-from policenotify.model.receipt import Publication, Receipt
+from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.text import Budget
-from policenotify.text.timestamps import local_time
 
 _INDENT = (0, 0, 0, 4)
 _OUT = frozenset({Outcome.POSTED, Outcome.DELETED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
@@ -85,7 +84,7 @@ def heading(publication: Publication, zone: tzinfo) -> Text:
 
 def use(budget: Budget, text: str) -> str:
     """How much of a channel's budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
-    used, limit = budget.use(text)
+    used, limit = budget.usage(text)
     told = f"{used} of {limit}"
     return f"{told} · {budget.describe(text)}" if budget.describe else told
 

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from policenotify.cli import output, times
 from policenotify.cli.message import TIMES, Typed
 from policenotify.model.message import Message
-from policenotify.render.locales import EN
+from policenotify.render.locales import LOCALES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ class Understood:
     def __str__(self) -> str:
         there = self.at.astimezone(self.zone)
         day = f" ({self.day})" if self.day else ""
-        return f"{self.option} {self.typed}: {EN.weekdays[there.weekday()]} {there:%Y-%m-%d %H:%M}{day}"
+        weekday = LOCALES["en"].weekdays[there.weekday()]
+        return f"{self.option} {self.typed}: {weekday} {there:%Y-%m-%d %H:%M}{day}"
 
 
 def understood(typed: Typed, message: Message, *, now: datetime, zone: tzinfo) -> tuple[Understood, ...]:

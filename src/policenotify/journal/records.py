@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, Target
+from policenotify.model.history import History, Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
-from policenotify.text.timestamps import local_time
+from policenotify.model.receipt import local_time
 
 LEASE = timedelta(minutes=2)
 """How long a claim is valid without a heartbeat. No network call may take longer."""
@@ -296,6 +296,19 @@ class IncidentLine:
         """Return the incident in one line, with its time in *zone*."""
         where = f", {self.place}" if self.place else ""
         return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
+
+
+def describe_incidents(history: History, open_incidents: Iterable[IncidentLine], zone: tzinfo) -> str:
+    """Return the last publication of an incident and the open incidents as sentences for an error text."""
+    sentences = []
+    if history.entries:
+        last = history.entries[-1]
+        sentences.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
+    if lines := "; ".join(incident.in_zone(zone) for incident in open_incidents):
+        sentences.append(f"Open now: {lines}.")
+    elif not history.entries:
+        sentences.append("No incident is open.")
+    return " ".join(sentences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

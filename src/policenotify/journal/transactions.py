@@ -273,7 +273,7 @@ class Transactions:
     def _notice(self, error: JournalTakenAway) -> None:
         """Raise the alarm once and close all connections, whose writes would be lost."""
         if self._alarm.acquire(blocking=False):
-            self._taken_away = error.what
+            self._taken_away = error.event
             _log.error("%s", error)
             self.close()
 

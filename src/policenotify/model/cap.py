@@ -1,7 +1,6 @@
-"""The ordered vocabularies that a message and the meaning of its category share.
+"""The enumerations of the Common Alerting Protocol (CAP).
 
-Values and their meaning are those of *Common Alerting Protocol Version 1.2* (OASIS, 2010), section 3.2.2
-("info"), spelled as the standard spells them, so that a message and its CAP export say the same words.
+Values are spelled as in version 1.2 (OASIS, 2010), section 3.2.2 ("info"), so that a message and its CAP export agree.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from enum import StrEnum
 
 
 class _Ranked(StrEnum):
-    """A vocabulary whose members stand in order, the weightiest first."""
+    """An enumeration whose members are in order, the highest first."""
 
     @property
     def rank(self) -> int:
-        """Place in the scale; a higher rank weighs more."""
+        """The place in the order, from 1 for the lowest."""
         members = list(type(self))
         return len(members) - members.index(self)
 
     def at_least(self, other: _Ranked) -> bool:
-        """Whether this weighs as much as *other* or more."""
+        """Return True if this ranks as high as *other* or higher."""
         return self.rank >= other.rank
 
 
@@ -39,7 +38,7 @@ class Urgency(_Ranked):
     IMMEDIATE = "Immediate"
     EXPECTED = "Expected"
     FUTURE = "Future"
-    PAST = "PastPublication"
+    PAST = "Past"
     UNKNOWN = "Unknown"
 
 
@@ -85,7 +84,7 @@ class CapCategory(StrEnum):
 
 
 class Precision(_Ranked):
-    """How exactly a place is told, the finest first. The public wording and the data never go finer than this."""
+    """How exactly wording and data of a place are published, the finest first."""
 
     EXACT = "exact"
     STREET = "street"

@@ -1,54 +1,48 @@
-"""What the journal knows of an incident, and what is planned and worded for it."""
+"""The history of an incident, and the targets and posts of its next message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
 
 from policenotify.model.lifecycle import IncidentStatus, Stage, status_after
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, Post, PostRef
-from policenotify.text.timestamps import local_time
 
 
 class Outcome(StrEnum):
-    """What became of a delivery (or, for mail and SMS, of one person's)."""
+    """The outcome of a delivery, or of one person's for mail and SMS."""
 
-    WAITING = "waiting"  # not sent yet; somebody will
-    SENDING = "sending"  # being sent now
+    WAITING = "waiting"  # not sent yet
+    SENDING = "sending"  # an attempt is running
     POSTED = "posted"  # the network has it
-    REFUSED = "refused"  # the network does not want it; final
-    UNCONFIRMED = "unconfirmed"  # it may or may not be out; will be found out
-    HELD = "held"  # in doubt, and nobody can be asked: a person decides (`policenotify resolve`)
-    SUPERSEDED = "superseded"  # the incident had ended before it could be sent: better silent than stale
-    SKIPPED = "skipped"  # not for this channel, by a setting
-    DELETED = "deleted"  # was posted, and taken back
-    SUPPRESSED = "suppressed"  # a person who is not to be written to
+    REFUSED = "refused"  # the network does not accept it
+    UNCONFIRMED = "unconfirmed"  # in doubt: it may or may not be posted, to be reconciled
+    HELD = "held"  # in doubt without a look-up: a person decides (`policenotify resolve`)
+    SUPERSEDED = "superseded"  # the incident ended before it was sent
+    SKIPPED = "skipped"  # a setting excludes it from this channel
+    DELETED = "deleted"  # posted, then deleted
+    SUPPRESSED = "suppressed"  # nothing is sent to this person
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """True if the outcome changes only when a person acts."""
         return self not in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}
 
     @property
     def ok(self) -> bool:
-        """Whether nobody needs to act."""
+        """True if no person needs to act."""
         return self in {Outcome.POSTED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.DELETED, Outcome.SUPPRESSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostedPart:
-    """An earlier publication on one channel, in one language.
+    """One post of an earlier publication.
 
     Attributes:
-        channel: The channel's name.
-        account: The account it was meant for.
-        language: BCP 47.
-        outcome: What became of it.
-        part: Number of the post among those of the same channel.
-        ref: Where it landed, once posted.
+        part: Number of the post among those of the same channel, from 0.
+        ref: Its reference, once posted.
     """
 
     channel: str
@@ -67,8 +61,8 @@ class HistoryEntry:
         publication: Its id.
         sequence: Its place in the incident, from 1.
         message: The resolved message.
-        at: When it was journalled.
-        posts: What became of its posts.
+        at: The time when it was stored in the journal.
+        posts: Its posts.
     """
 
     publication: str
@@ -79,17 +73,17 @@ class HistoryEntry:
 
     @property
     def stage(self) -> Stage:
-        """Its stage."""
+        """The stage of its message."""
         return self.message.stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What the journal knows of one incident, read once.
+    """All publications of one incident, read once from the journal.
 
     Attributes:
-        incident: The incident's id; `None` for a message that belongs to none.
-        entries: Its publications, in order.
+        incident: The incident's id, or `None` for a standalone message with its corrections.
+        entries: The publications, in order.
     """
 
     incident: str | None = None
@@ -97,47 +91,30 @@ class History:
 
     @property
     def status(self) -> IncidentStatus:
-        """Where the incident stands, or the standalone message with its corrections."""
+        """The status after the last publication."""
         return status_after(entry.stage for entry in self.entries)
 
     @property
     def opening(self) -> HistoryEntry | None:
-        """The publication that opened the incident."""
+        """The first publication, if any."""
         return self.entries[0] if self.entries else None
 
     def entry(self, publication: str) -> HistoryEntry | None:
-        """One of the incident's publications."""
+        """Return the publication with this id, if it belongs to the incident."""
         return next((entry for entry in self.entries if entry.publication == publication), None)
-
-    def known(self, open_now: Iterable[str] = (), *, zone: tzinfo = UTC) -> str:
-        """What the journal knows, in a sentence or two, for the text of an error; *open_now*: the incidents."""
-        lines = "; ".join(open_now)
-        told = []
-        if self.entries:
-            last = self.entries[-1]
-            told.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
-        if lines:
-            told.append(f"Open now: {lines}.")
-        elif not self.entries:
-            told.append("No incident is open.")
-        return " ".join(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What one channel is to say of a message, in one language.
+    """One delivery that routing chose: a channel, a language and an operation.
 
     Attributes:
-        channel: The channel's name.
-        account: The account that will say it.
-        language: BCP 47.
-        operation: What is done.
-        part: Number of the post among those of the same channel, from 0: a second language is a post of its own.
-        reply_to: The incident's earlier publications, from the opening to the one to answer.
-        target: For an edit or a deletion: the publication whose post it is about.
-        target_part: And which of its posts on the channel.
-        skip: Why nothing is said here although the incident was opened here; empty: it is said.
-        refused: Why it cannot be said here although it should be; empty: it can.
+        part: Number of the post among those of the same channel, from 0. A second language is a post of its own.
+        reply_to: Ids of the incident's earlier publications, from the opening to the one to answer.
+        target: For an edit or a deletion, the id of the publication to change.
+        target_part: The part of that publication to change.
+        skip: Why nothing is posted although the incident was opened here. Empty if it is posted.
+        refused: Why it cannot be posted although it should be. Empty if it can.
     """
 
     channel: str
@@ -154,14 +131,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPost:
-    """How a leg reads: the post that answers, if there is something to answer, and the one that stands alone.
+    """The wording of a target.
 
     Attributes:
-        target: Where it goes.
-        standalone: Reads alone.
-        reply: Reads under our earlier posts; `None` where there is nothing to answer.
-        continuations: Posts that continue the first one, each as a reply to the one before, where the text is too
-            long for one post.
+        standalone: The wording without a parent.
+        reply: The wording as a reply, or `None` without a post to answer.
+        continuations: Further posts if the text is too long for one, each a reply to the one before.
         omitted: What was left out so that the rest fits, in plain words.
     """
 
@@ -174,12 +149,11 @@ class RenderedPost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A message that waits for a channel that cannot be used: it has no wording until then.
+    """A target whose channel cannot be used now. It is rendered later.
 
     Attributes:
-        target: Where it goes.
-        reason: Why the channel cannot be used now, in an officer's words.
-        remedy: What to do.
+        reason: Why the channel cannot be used, in an officer's words.
+        remedy: What to do now.
     """
 
     target: Target

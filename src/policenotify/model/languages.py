@@ -1,4 +1,4 @@
-"""Which of several languages answers for a tag."""
+"""Look-up of BCP 47 language tags."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _Value = TypeVar("_Value")
 
 @lru_cache(maxsize=64)
 def tags_for(language: str) -> tuple[str, ...]:
-    """The tags under which a language may be found, the closest first: `de-CH`, then `de`.
+    """Return the tags that match a language, the closest first: `de-CH`, then `de`.
 
-    Only the region gives way, as in the lookup of RFC 4647 (section 3.4). A script does not, although it would there:
-    a text in one script has no phrases in another (`sr-Latn` never becomes `sr`, as in the parent locales of UTS #35).
+    Only the region may be dropped, as in the lookup of RFC 4647 (section 3.4). A script is kept, although RFC 4647
+    drops it: a text in one script has no phrases in another (`sr-Latn` and `sr`, as in the parent locales of UTS #35).
     """
     wider = _REGION.sub("", language)
     return (language,) if wider == language else (language, wider)
 
 
-def matching(language: str, values: Mapping[str, _Value]) -> _Value | None:
-    """What there is for a language, by BCP 47 tag; `None`: nothing."""
+def best_match(language: str, values: Mapping[str, _Value]) -> _Value | None:
+    """Return the value of the closest matching tag, or `None`."""
     return next((values[tag] for tag in tags_for(language) if tag in values), None)

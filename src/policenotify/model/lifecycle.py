@@ -1,4 +1,4 @@
-"""The stages of an incident, and which may follow which.
+"""The stages of an incident, and which stage may follow which.
 
 ```
               ┌─ UPDATE, CORRECTION ─┐            ┌─ CORRECTION ─┐
@@ -11,9 +11,9 @@
   STANDALONE ─► standalone ────────┴── CANCELLATION ─► cancelled (final)
 ```
 
-A standalone message belongs to no incident: its course is its own.
+A standalone message belongs to no incident and has a status of its own.
 
-A danger that returns after the end is a **new** incident whose opening says `follows=<old incident>`.
+A danger that returns after the end is a **new** incident. Its opening has `follows=<old incident>`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,20 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 from policenotify.errors import InvalidTransition
 
 IncidentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""An incident's id: the caller's own (a dispatch number, say) or a generated one. It is never shown to readers."""
+"""An incident's id: the caller's own, such as a dispatch number, or a generated one. Readers never see it."""
 
 PublicationId = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
 """A ULID (Crockford base 32, 26 characters)."""
 
 
+class FrozenModel(BaseModel):
+    """A frozen value without unknown fields, whose errors never quote its input."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
 class Stage(StrEnum):
-    """Where a message stands in its incident."""
+    """The stage of a message in its incident."""
 
     OPENING = "opening"
     UPDATE = "update"
@@ -45,7 +51,7 @@ class Stage(StrEnum):
 
 
 class IncidentStatus(StrEnum):
-    """Where an incident, or a message that belongs to none, stands."""
+    """The status of an incident, or of a standalone message."""
 
     UNKNOWN = "unknown"
     OPEN = "open"
@@ -69,21 +75,18 @@ _FOLLOWS: dict[IncidentStatus, dict[Stage, IncidentStatus]] = {
         Stage.CANCELLATION: IncidentStatus.CANCELLED,
     },
 }
-_AN = frozenset({Stage.OPENING, Stage.UPDATE, Stage.END})  # which take "an", not "a", in an error's text
 
 
-class Lifecycle(BaseModel):
+class Lifecycle(FrozenModel):
     """A message's link to its incident.
 
     Attributes:
-        stage: Where the message stands.
-        incident: The incident's id. Required for all stages but STANDALONE (and its correction or cancellation);
-            an OPENING without one is given a generated id when published.
-        follows: Only for an OPENING: the earlier incident whose danger has returned.
-        corrects: The publication that a CORRECTION sets right, or the STANDALONE that a CANCELLATION takes back.
+        stage: The stage of the message.
+        incident: The incident's id. Required for UPDATE and END, and for a CORRECTION or CANCELLATION in an incident.
+            An OPENING without one gets a generated id when published.
+        follows: For an OPENING, the earlier incident whose danger has returned.
+        corrects: The publication that a CORRECTION corrects, or the STANDALONE message that a CANCELLATION cancels.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     stage: Stage = Stage.STANDALONE
     incident: IncidentId | None = None
@@ -99,7 +102,7 @@ class Lifecycle(BaseModel):
         if self.stage is Stage.CANCELLATION and (self.incident is None) == (self.corrects is None):
             raise ValueError("incident: a cancellation names its incident or, in corrects, one standalone publication")
         if self.stage is Stage.CORRECTION and self.corrects is None:
-            raise ValueError("corrects: a correction must name the publication that it sets right")
+            raise ValueError("corrects: a correction must name the publication that it corrects")
         if self.follows is not None and self.stage is not Stage.OPENING:
             raise ValueError("follows: only an opening follows an earlier incident")
         if self.corrects is not None and self.stage not in {Stage.CORRECTION, Stage.CANCELLATION}:
@@ -110,66 +113,59 @@ class Lifecycle(BaseModel):
 
 
 def _a(stage: Stage) -> str:
-    return f"{'an' if stage in _AN else 'a'} {stage}"
+    return f"{'an' if stage[0] in 'aeiou' else 'a'} {stage}"
 
 
 STANDALONE = Lifecycle()
 """The lifecycle of a message that belongs to no incident."""
 
 
-def allowed_stages(course: IncidentStatus) -> tuple[Stage, ...]:
-    """Which stages may follow where an incident stands."""
-    return tuple(_FOLLOWS[course])
+def allowed_stages(status: IncidentStatus) -> tuple[Stage, ...]:
+    """Return the stages that may follow in this status."""
+    return tuple(_FOLLOWS[status])
 
 
 def status_after(stages: Iterable[Stage]) -> IncidentStatus:
-    """Where an incident stands after these stages.
-
-    Args:
-        stages: The stages published so far, in order.
+    """Return the status after these stages, in order.
 
     Raises:
-        InvalidTransition: They do not follow one another.
+        InvalidTransition: A stage may not follow the one before.
     """
-    course = IncidentStatus.UNKNOWN
+    status = IncidentStatus.UNKNOWN
     for stage in stages:
-        course = next_status(course, stage, incident=None)
-    return course
+        status = next_status(status, stage, incident=None)
+    return status
 
 
-def next_status(course: IncidentStatus, stage: Stage, *, incident: str | None, known: str = "") -> IncidentStatus:
-    """Where an incident will stand after one more stage.
+def next_status(status: IncidentStatus, stage: Stage, *, incident: str | None, details: str = "") -> IncidentStatus:
+    """Return the status after one more stage.
 
     Args:
-        course: Where it stands.
-        stage: What is to follow.
-        incident: The incident's id, for the error's text; `None` outside incidents.
-        known: One sentence for the error's text: what the journal knows of this incident and of the open ones.
-
-    Returns:
-        Where it will stand.
+        status: The present status.
+        stage: The next stage.
+        incident: The incident's id for the error text, or `None` outside incidents.
+        details: Sentences for the error text on this incident and on the open ones.
 
     Raises:
-        InvalidTransition: The stage may not follow; the text says what is open and what may follow.
+        InvalidTransition: The stage may not follow. The text names the stages that may.
     """
-    after = _FOLLOWS[course].get(stage)
+    after = _FOLLOWS[status].get(stage)
     if after is not None:
         return after
-    following = tuple(one for one in allowed_stages(course) if incident is None or one is not Stage.STANDALONE)
+    allowed = tuple(each for each in allowed_stages(status) if incident is None or each is not Stage.STANDALONE)
     subject = "The incident" if incident is None else f"Incident {incident!r}"
-    said = {
+    reason = {
         IncidentStatus.UNKNOWN: f"{subject} was never opened, and {_a(stage)} needs one that was.",
         IncidentStatus.OPEN: f"{subject} is already open.",
         IncidentStatus.ENDED: f"{subject} has ended.",
         IncidentStatus.CANCELLED: f"{'The message' if incident is None else subject} was cancelled, which is final.",
         IncidentStatus.STANDALONE: "The message stands alone and belongs to no incident.",
-    }[course]
-    may = f"What may follow: {', '.join(following)}." if following else "Nothing may follow."
-    again = (
+    }[status]
+    may = f"What may follow: {', '.join(allowed)}." if allowed else "Nothing may follow."
+    returned = (
         f"If the danger has returned, open a new incident with follows={incident!r}."
-        if incident is not None and course in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
+        if incident is not None and status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
         else ""
     )
-    raise InvalidTransition(
-        " ".join(filter(None, (said, known, may, again))), incident=incident, allowed_stages=following
-    )
+    text = " ".join(filter(None, (reason, details, may, returned)))
+    raise InvalidTransition(text, incident=incident, allowed_stages=allowed)

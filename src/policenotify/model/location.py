@@ -1,16 +1,14 @@
-"""Where it is: official codes, the words the public reads, and coordinates, never finer than may be told."""
+"""The place of a message: official codes, words, coordinates, and their blurring."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -19,29 +17,30 @@ from pydantic import (
 )
 
 from policenotify.model.cap import Precision
-from policenotify.text.house_numbers import without_house_number
+from policenotify.model.lifecycle import FrozenModel
+from policenotify.text.house_numbers import remove_house_numbers
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def one_line(value: object) -> object:
-    """A text in one line: all white space between words becomes one space. Anything else is left to its type."""
+def collapse_whitespace(value: object) -> object:
+    """Return a text with single spaces, and other values unchanged."""
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
-def printable(value: str) -> str:
-    """Refuse a text that holds what no network shows and no database keeps.
+def require_printable(value: str) -> str:
+    """Reject a text that no network shows and no database stores.
 
     Raises:
-        ValueError: It holds a control character or half a surrogate pair; the text says which and where.
+        ValueError: The text holds a control character or half a surrogate pair.
     """
-    if found := _UNPRINTABLE.search(value):
-        raise ValueError(f"character {found.start() + 1} is U+{ord(found[0]):04X}, which nobody can read: remove it")
+    if match := _UNPRINTABLE.search(value):
+        raise ValueError(f"character {match.start() + 1} is U+{ord(match[0]):04X}, which nobody can read: remove it")
     return value
 
 
-# [0-9], not \d: that would take the digits of every script.
+# [0-9], because \d matches the digits of every script.
 InseeCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|2[AB])[0-9]{3}$")]
 """A commune's code in the *Code officiel géographique* of INSEE: five characters, `34172`, `2A004`, `97411`."""
 
@@ -52,12 +51,15 @@ EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 """The SIREN number of an intercommunal body (EPCI)."""
 
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
 """Words of one line, of at most 200 characters."""
 
-# Boxes (south, west, north, east) in whole or half degrees around the territories of France, for telling whether a
-# latitude and a longitude look swapped. Generous on purpose: they are no border.
+# Boxes (south, west, north, east) in whole or half degrees around the territories of France, to detect a swapped
+# latitude and longitude. They are larger than the territories.
 _FRANCE = (
     (41.0, -5.5, 51.5, 9.8),         # metropolitan
     (14.0, -63.5, 18.5, -60.5),      # Guadeloupe, Martinique, Saint-Barthélemy, Saint-Martin
@@ -70,15 +72,15 @@ _FRANCE = (
     (-14.5, -178.5, -13.0, -176.0),  # Wallis-et-Futuna
 )  # fmt: skip
 
-# The grid on which a point is snapped for each precision, in millionths of a degree (whole numbers: a cell's edge is
-# then exact): about 100 m, 1 km, 5 km, 20 km of latitude. Each cell lies in one cell of every coarser grid.
+# The grid to which a point is snapped for each precision: about 100 m, 1 km, 5 km, 20 km of latitude. In millionths of
+# a degree, so that a cell's edge is a whole number. Each cell lies in one cell of every coarser grid.
 _GRID = {Precision.STREET: 1_000, Precision.DISTRICT: 10_000, Precision.COMMUNE: 50_000, Precision.EPCI: 200_000}
 _MILLION = 1_000_000
 _METRES_PER_DEGREE = 111_320  # of latitude: WGS 84 equatorial circumference / 360
 
 
 def _without_minus_zero(value: float) -> float:
-    return value + 0.0  # -0.0 is the same place as 0.0, but would be written, and counted as said, differently
+    return value + 0.0  # -0.0 is the same place as 0.0, but has another JSON text and digest
 
 
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
@@ -86,10 +88,6 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), AfterVali
 Ring = Annotated[tuple[tuple[Longitude, Latitude], ...], Field(min_length=4)]
 Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]
 Polygons = Annotated[tuple[Rings, ...], Field(min_length=1)]
-
-
-class _Value(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 def _in_france(latitude: float, longitude: float) -> bool:
@@ -104,13 +102,13 @@ def _refuse_swapped(latitude: float, longitude: float) -> None:
         )
 
 
-class Point(_Value):
+class Point(FrozenModel):
     """A position in WGS 84, in decimal degrees.
 
     Attributes:
         latitude: −90 to 90, north is positive.
         longitude: −180 to 180, east is positive.
-        accuracy: Radius in metres within which the true place lies, if known.
+        accuracy: Radius in metres around the true place, if known.
     """
 
     latitude: Latitude
@@ -123,10 +121,12 @@ class Point(_Value):
         return self
 
     def snapped(self, precision: Precision) -> Point | None:
-        """The centre of the grid cell that holds the point: always the same cell, so that nothing can be averaged out.
+        """Return the centre of the grid cell that holds the point.
+
+        It is always the same cell, so that no average reveals the point.
 
         Returns:
-            The point itself for `exact`; `None` for `department`, which is told without a point.
+            The point itself for `exact`, and `None` for `department`.
         """
         if precision is Precision.EXACT:
             return self
@@ -134,7 +134,7 @@ class Point(_Value):
         if step is None:
             return None
         radius = round(step / _MILLION * _METRES_PER_DEGREE * math.sqrt(0.5))  # half the cell's diagonal
-        # A copy, not a new point: a cell at the edge of France must not be refused as swapped.
+        # A copy is not validated: a cell at the edge of France must not be refused as swapped.
         return self.model_copy(
             update={
                 "latitude": (_cell(self.latitude, step, 90) + step // 2) / _MILLION,
@@ -145,12 +145,15 @@ class Point(_Value):
 
 
 def _cell(degrees: float, step: int, limit: int) -> int:
-    """The lower edge of the cell that holds the value, in millionths of a degree; the last cell holds the limit too."""
+    """Return the lower edge of a cell in millionths of a degree.
+
+    The last cell includes the limit.
+    """
     return min(round(degrees * _MILLION) // step * step, limit * _MILLION - step)
 
 
 def _nesting(value: object) -> str:
-    """Whose coordinates these are by their depth, so that an error speaks of one geometry only."""
+    """Return the type of coordinates by their depth, for errors about one type only."""
     for _ in range(3):
         if not isinstance(value, list | tuple) or not value:
             return "Polygon"
@@ -158,12 +161,14 @@ def _nesting(value: object) -> str:
     return "MultiPolygon" if isinstance(value, list | tuple) else "Polygon"
 
 
-class Area(_Value):
-    """A GeoJSON geometry (RFC 7946, sections 3.1.6 and 3.1.7): longitude before latitude, rings closed.
+class Area(FrozenModel):
+    """A GeoJSON geometry: longitude before latitude, rings closed.
+
+    See RFC 7946, sections 3.1.6 and 3.1.7.
 
     Attributes:
         type: `Polygon` or `MultiPolygon`.
-        coordinates: As RFC 7946 has them, in two dimensions.
+        coordinates: As in RFC 7946, in two dimensions.
     """
 
     type: Literal["Polygon", "MultiPolygon"]
@@ -172,7 +177,7 @@ class Area(_Value):
     ]
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
+    def _is_valid(self) -> Self:
         if _nesting(self.coordinates) != self.type:
             raise ValueError(f"coordinates: not nested as a {self.type} is (RFC 7946, section 3.1)")
         for ring in self.rings():
@@ -183,12 +188,12 @@ class Area(_Value):
         return self
 
     def rings(self) -> tuple[Ring, ...]:
-        """All rings, outer and inner, of all polygons."""
+        """Return all rings, outer and inner, of all polygons."""
         polygons = (self.coordinates,) if self.type == "Polygon" else self.coordinates
-        return tuple(ring for polygon in polygons for ring in polygon)  # type: ignore[misc]  # told apart by `type`
+        return tuple(ring for polygon in polygons for ring in polygon)  # type: ignore[misc]  # `type` decides the depth
 
     def snapped(self, precision: Precision) -> Area | None:
-        """The box around the area, widened to the grid of the precision; `None` for `department`."""
+        """Return the box around the area on the grid, or `None` for `department`."""
         if precision is Precision.EXACT:
             return self
         step = _GRID.get(precision)
@@ -203,19 +208,19 @@ class Area(_Value):
 
 
 def _upper(degrees: float, lower: int, step: int) -> int:
-    """The first edge of the grid that is not below the value, at least one cell above the lower one."""
+    """Return the grid edge above the value, at least a cell above the lower edge."""
     return max(-(-round(degrees * _MILLION) // step) * step, lower + step)
 
 
-class RoadRef(_Value):
-    """A place on a numbered road, as the State's road services name it.
+class RoadRef(FrozenModel):
+    """A place on a numbered road, in the terms of the French road services.
 
     Attributes:
         road: The road's number: `A9`, `N113`, `D612E7`.
         point: *Point de repère* and metres beyond it: `14+200`.
-        direction: Towards where, in the public's words: `Béziers → Montpellier`.
-        exit: The exit or junction, in the public's words: `sortie 31`.
-        administrator: Who runs the road: `Hérault`, `DIR Méditerranée`.
+        direction: The direction in the public's words: `Béziers → Montpellier`.
+        exit: The exit or junction in the public's words: `sortie 31`.
+        administrator: The road's operator: `Hérault`, `DIR Méditerranée`.
     """
 
     road: Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*$")]
@@ -225,23 +230,25 @@ class RoadRef(_Value):
     administrator: Text | None = None
 
 
-class Location(_Value):
-    """Where it is. Everything is optional here; a check asks for a place that readers can recognise.
+class Location(FrozenModel):
+    """The place of a message.
+
+    Every field is optional, but a check requires a place that readers can recognise.
 
     Attributes:
-        commune: INSEE code; the key. Names are not unique.
-        commune_name: The commune's name as INSEE writes it; filled in from the code when the message is published.
-        department: Code of the department; follows from the commune.
+        commune: INSEE code of the commune. Names are not unique.
+        commune_name: The commune's name as INSEE writes it. Filled in from the code at publication.
+        department: Code of the department. Filled in from the commune.
         department_name: Filled in like `commune_name`.
-        epci: SIREN of the intercommunal body, when it is what is meant.
-        street: `avenue de Toulouse`; no house number unless the category may be told so exactly.
+        epci: SIREN of the intercommunal body, if the place is a whole EPCI.
+        street: `avenue de Toulouse`, without a house number unless the category allows it.
         district: `quartier Gambetta`.
         road: A place on a numbered road.
-        label: The place in the officer's own words; told instead of street, district and road.
+        label: The place in the officer's own words, shown instead of street, district and road.
         point: A position.
         area: A shape.
-        precision: How exactly the public may be told; never finer than the category allows.
-        also_departments: Others whom it concerns (a motorway closed in 34 interests 30): never guessed.
+        precision: The finest precision to publish, at most that of the category.
+        also_departments: Other departments concerned (a motorway closed in 34 affects 30). Never filled in.
     """
 
     commune: InseeCode | None = None
@@ -265,36 +272,35 @@ class Location(_Value):
         return self
 
     def blur(self, finest: Precision) -> Location:
-        """The place, told no finer than *finest*: same input, same answer.
+        """Return the place without any detail finer than *finest*.
 
-        Words, point and area finer than that are left out or widened; a place that is coarser already stays. Below
-        `exact`, house numbers, buildings, floors and flats are taken out of street, district and label.
-        The officer's own label is trusted down to the district, and left out when only the commune may be told.
-        Where the commune is left out, its department is told.
+        Finer words are left out, and a finer point or area is widened. Below `exact`, house numbers, buildings, floors
+        and flats are removed from street, district and label. The officer's own label counts as fine as a district.
+        If the commune is left out, its department is filled in.
         """
         at_most = min(filter(None, (self.precision, finest)), key=lambda precision: precision.rank)
-        hidden: dict[str, object] = {"precision": at_most}
-        for field, needs in _FINENESS.items():
-            if needs.rank > at_most.rank:
-                hidden[field] = None
+        changes: dict[str, object] = {"precision": at_most}
+        for field, precision in _FINENESS.items():
+            if precision.rank > at_most.rank:
+                changes[field] = None
         for field in _ADDRESSES if at_most is not Precision.EXACT else ():
-            if words := hidden.get(field, getattr(self, field)):
-                hidden[field] = without_house_number(str(words)).text or None
-        if self.commune and not self.department and "commune" in hidden:
-            hidden["department"] = _department_in(self.commune)
-        hidden["point"] = self.point.snapped(at_most) if self.point else None
-        hidden["area"] = self.area.snapped(at_most) if self.area else None
-        return self.model_copy(update=hidden)
+            if words := changes.get(field, getattr(self, field)):
+                changes[field] = remove_house_numbers(str(words)).text or None
+        if self.commune and not self.department and "commune" in changes:
+            changes["department"] = _department_in(self.commune)
+        changes["point"] = self.point.snapped(at_most) if self.point else None
+        changes["area"] = self.area.snapped(at_most) if self.area else None
+        return self.model_copy(update=changes)
 
 
 def _department_in(commune: str) -> str:
     return commune[:3] if commune.startswith(("97", "98")) else commune[:2]
 
 
-# Words that may hold the number of a house.
+# Words that may hold a house number.
 _ADDRESSES = ("street", "district", "label")
 
-# How fine each word tells a place.
+# The precision of each field.
 _FINENESS = {
     "street": Precision.STREET,
     "road": Precision.STREET,

@@ -1,4 +1,4 @@
-"""What the desk says, once: typed, frozen, JSON in and out. Form only; whether it may be said is for the checks."""
+"""The message of the desk: typed, frozen, JSON in and out."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     PlainSerializer,
@@ -30,16 +28,16 @@ from pydantic_core import from_json
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
-from policenotify.model.languages import tags_for
-from policenotify.model.lifecycle import STANDALONE, Lifecycle, PublicationId, Stage
-from policenotify.model.location import Location, one_line, printable
+from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
+from policenotify.model.location import Location, Text, collapse_whitespace, require_printable
 
 SCHEMA_VERSION = 1
-"""Version of the message's JSON that this release writes."""
+"""The version of the message's JSON that this release writes."""
 
 
 class Category(StrEnum):
-    """The built-in category codes. A category is an open code; what one means is its Profile."""
+    """The built-in codes. Other codes are allowed, each with a CategoryProfile."""
 
     TRAFFIC_ACCIDENT = "traffic_accident"
     ROAD_CLOSURE = "road_closure"
@@ -63,7 +61,7 @@ class Category(StrEnum):
 
 
 def _lines(value: object) -> object:
-    """One way to end a line, whoever wrote the text; none at its ends."""
+    """Normalise line ends to line feeds and strip the text."""
     return "\n".join(value.splitlines()).strip() if isinstance(value, str) else value
 
 
@@ -90,20 +88,20 @@ def _web_address(value: str) -> str:
     return value
 
 
-# As RFC 3986, section 2, with the letters of RFC 3987; a backslash would be read as another host by some.
+# As RFC 3986, section 2, with the letters of RFC 3987. Some programs read a backslash as the end of the host.
 _LINK = re.compile(r"(?i:https?)://[^\s<>\"{}|\\^`]+")
 _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 
 
 def _written_time(value: object) -> object:
-    """Refuse a bare number: `20260726` would silently become a day of 1970."""
+    """Reject a bare number: `20260726` would become a day of 1970."""
     if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
         raise ValueError("write the time as RFC 3339 has it, with its zone: 2026-07-26T14:05:00+02:00")
     return value
 
 
 def _in_utc(value: datetime) -> datetime:
-    """One form for one moment: no zone's gaps and folds, which Python compares unequal to themselves."""
+    """Return the moment in UTC: in a zone's fold, a time is unequal to itself."""
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
@@ -114,7 +112,7 @@ _NUMBER = re.compile(r"[+-]?[\d.,_]+")
 
 
 def _file_bytes(value: object) -> object:
-    """Text is Base64, bytes are the file's own."""
+    """Decode a text from Base64, and return bytes unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -132,33 +130,36 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{
 """A BCP 47 tag of language, script and region: `fr`, `oc`, `zh-Hant`, `pt-BR`."""
 
 Headline = Annotated[
-    str, StringConstraints(min_length=1, max_length=160), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=160),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
-"""One line; CAP 1.2, section 3.2.2 (`headline`): about 160 characters at the most."""
+"""One line of at most 160 characters: CAP 1.2, section 3.2.2 (`headline`)."""
 
-Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), AfterValidator(printable)]
-Sentence = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line), AfterValidator(printable)
-]
+Prose = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_lines), AfterValidator(require_printable)]
 Alt = Annotated[
-    str, StringConstraints(min_length=1, max_length=1_500), BeforeValidator(one_line), AfterValidator(printable)
+    str,
+    StringConstraints(min_length=1, max_length=1_500),
+    BeforeValidator(collapse_whitespace),
+    AfterValidator(require_printable),
 ]
 Hashtag = Annotated[
     str,
     StringConstraints(max_length=64),
     BeforeValidator(_tag),
-    AfterValidator(printable),
+    AfterValidator(require_printable),
     AfterValidator(_one_tag),
 ]
 Link = Annotated[
     str,
     StringConstraints(max_length=2_000),
-    AfterValidator(printable),
+    AfterValidator(require_printable),
     AfterValidator(_web_address),
     Field(json_schema_extra={"format": "iri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
 ]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_time), AfterValidator(_in_utc)]
-"""A moment: given with any zone, kept in UTC."""
+"""A time with any zone, stored in UTC."""
 
 FileBytes = Annotated[
     bytes,
@@ -167,23 +168,18 @@ FileBytes = Annotated[
     PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
-FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(printable)]
+FilePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(require_printable)]
 
 
-class _Value(BaseModel):
-    # Errors name the field and what is wrong with it, never what was written there: a link may hold a password.
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Image(_Value):
-    """A picture, named by exactly one of a file, its bytes, or (once published) its digest.
+class Image(FrozenModel):
+    """An image, given by exactly one of a path, its bytes or its digest.
 
     Attributes:
-        alt: What it shows, for those who cannot see it. Required: French law counts a service's posts among
+        alt: The description for readers who cannot see it. Required: French law counts a service's posts among
             its online communication (loi n° 2005-102, art. 47; RGAA 4, criterion 1.1).
         path: A file that the publisher can read.
-        data: The file's bytes (in JSON, and wherever it is given as text, Base64: RFC 4648, section 4).
-        digest: SHA-256 of the picture in the journal.
+        data: The file's bytes. As text, and in JSON, in Base64 (RFC 4648, section 4).
+        digest: SHA-256 of the image in the journal.
     """
 
     alt: Alt
@@ -198,7 +194,7 @@ class Image(_Value):
         return self
 
 
-class Translation(_Value):
+class Translation(FrozenModel):
     """The message's words in another language.
 
     Attributes:
@@ -206,7 +202,7 @@ class Translation(_Value):
         headline: As in the message.
         description: As in the message.
         instruction: As in the message.
-        alts: What the pictures show, in the message's order; empty: as in the message.
+        alts: The descriptions of the images, in the message's order. Empty for those of the message.
     """
 
     language: Language
@@ -216,34 +212,33 @@ class Translation(_Value):
     alts: tuple[Alt, ...] = ()
 
 
-class Message(_Value):
-    """What the desk says, once.
+class Message(FrozenModel):
+    """A message, as the desk publishes it once on every network.
 
-    White space and line ends are put in order; a character that nobody can read is refused, never dropped.
-
-    Field names and their meaning are those of CAP 1.2 where CAP has the field.
+    White space and line ends are normalised. An unprintable character is an error, never dropped. Field names and
+    meanings are those of CAP 1.2 where CAP has the field.
 
     Attributes:
-        schema_version: Version of this form.
-        category: What it is about; an open code whose meaning is a Profile of the installation.
-        severity: How bad; `None`: as the category's profile says.
-        urgency: How soon one must act; `None`: as the profile and the stage say.
-        certainty: How sure; `None`: as the profile says.
-        location: Where.
-        lifecycle: Its place in an incident; by default none.
-        headline: What happens, in one line.
+        schema_version: The version of this JSON form.
+        category: The subject: an open code with a CategoryProfile in the installation.
+        severity: `None` for that of the category's profile.
+        urgency: `None` for that of the profile and the stage.
+        certainty: `None` for that of the profile.
+        location: The place.
+        lifecycle: The link to an incident. Without one, the message stands alone.
+        headline: The event in one line.
         description: More about it.
         instruction: What readers should do, in the imperative.
-        starts_at: Since or from when what is said holds; for an END, when the intervention was over.
-        expires_at: When the message no longer holds; nothing of it is sent after that.
-        next_update_at: When the desk will say more.
+        starts_at: The beginning of the event. For an END, the end of the intervention.
+        expires_at: The end of the message's validity. Nothing of it is sent after that.
+        next_update_at: The time of the next message that the desk promises.
         link: A page with more: `https` or `http`, kept as written.
-        images: Pictures.
-        hashtags: More hashtags than category and place give; with or without `#`, each one word with a letter.
+        images: The images, in order.
+        hashtags: Hashtags besides those of category and place, with or without `#`. Each is one word with a letter.
         language: The language of the words, BCP 47.
         translations: The words in other languages.
         exercise: It is an exercise.
-        sender: The service's name; `None`: as the settings say.
+        sender: The service's name, or `None` for that of the settings.
     """
 
     schema_version: Literal[1] = 1
@@ -265,7 +260,7 @@ class Message(_Value):
     language: Language = "fr"
     translations: tuple[Translation, ...] = ()
     exercise: bool = False
-    sender: Sentence | None = None
+    sender: Text | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -281,37 +276,29 @@ class Message(_Value):
 
     @property
     def stage(self) -> Stage:
-        """Where the message stands in its incident."""
+        """The stage of its lifecycle."""
         return self.lifecycle.stage
 
     @property
     def incident(self) -> str | None:
-        """Id of its incident, if it has one."""
+        """The id of its incident, if it has one."""
         return self.lifecycle.incident
 
     def wording(self, language: str) -> Translation | None:
-        """The message's words in a language (for `de-CH` also those in `de`), or `None` when it does not speak it."""
-        for tag in tags_for(language):
-            if tag == self.language:
-                return Translation.model_construct(  # all of it was validated with the message
-                    language=tag,
-                    headline=self.headline,
-                    description=self.description,
-                    instruction=self.instruction,
-                    alts=tuple(image.alt for image in self.images),
-                )
-            for words in self.translations:
-                if words.language == tag:
-                    return words
-        return None
+        """Return the words in a language, if any. For `de-CH`, also those in `de`."""
+        own = Translation.model_construct(  # validated with the message
+            language=self.language,
+            headline=self.headline,
+            description=self.description,
+            instruction=self.instruction,
+            alts=tuple(image.alt for image in self.images),
+        )
+        return best_match(language, {words.language: words for words in (own, *self.translations)})
 
     def digest(self) -> str:
-        """SHA-256 of what is said: equal for two messages that say the same, however they were written.
-
-        Times are compared as moments, whatever their zone.
-        """
-        said = self.model_dump(mode="python", exclude={"schema_version"})
-        text = json.dumps(said, default=_canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        """Return the SHA-256 of the content, equal for equal moments in different zones."""
+        content = self.model_dump(mode="python", exclude={"schema_version"})
+        text = json.dumps(content, default=_canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def followed_by(
@@ -323,22 +310,21 @@ class Message(_Value):
         corrects: PublicationId | None = None,
         **changes: object,
     ) -> Message:
-        """The next message of the same incident.
+        """Return the next message of the same incident.
 
         Category, severity, certainty, place, hashtags, language, exercise and sender are the same. Urgency, times,
-        link, pictures, description, instruction and translations are not carried over: they belonged to what was
-        said then.
+        link, images, description, instruction and translations belong to the earlier message only.
 
         Args:
-            stage: Where the new message stands.
-            headline: What it says.
-            incident: Id of the incident; `None` when a standalone message is corrected or cancelled.
-            corrects: The publication that it sets right or takes back.
-            changes: Any other field of `Message`, by name; not `lifecycle`, which follows from the rest.
+            stage: The stage of the new message.
+            headline: Its headline.
+            incident: The id of the incident, or `None` for the correction or cancellation of a standalone message.
+            corrects: The publication that it corrects or cancels.
+            changes: Any other field of `Message` but `lifecycle`.
 
         Raises:
             TypeError: `lifecycle` was given.
-            pydantic.ValidationError: A field is wrong; the text names it.
+            pydantic.ValidationError: A field is wrong. The text names it.
         """
         if "lifecycle" in changes:
             raise TypeError("lifecycle follows from stage, incident and corrects; leave it out")
@@ -359,14 +345,14 @@ def _canonical(value: object) -> object:
 
 
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
-    """Read a message, upgrading one that an older release wrote, step by step.
+    """Read a message, upgrading the JSON of an older release step by step.
 
     Args:
-        source: JSON text, or what `json.loads` made of it. A missing `schema_version` is read as this release's.
+        source: JSON text, or its parsed object. Without `schema_version`, it is read as this release's.
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is no message; the text names each wrong field.
+        pydantic.ValidationError: It is not a message. The text names each wrong field.
     """
     if isinstance(source, Mapping):
         raw: object = dict(source)
@@ -374,7 +360,7 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
         try:
             raw = from_json(source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source)
         except ValueError:
-            return Message.model_validate_json(source)  # raises: it says best what is wrong with the JSON, and where
+            return Message.model_validate_json(source)  # raises an error that names the place in the JSON
     if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
         if version > SCHEMA_VERSION:
             raise UnsupportedVersion("message", version, SCHEMA_VERSION)
@@ -384,4 +370,4 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
 
 
 _UPGRADES: dict[int, Any] = {}
-"""How to read what release n wrote, as release n + 1 would have written it."""
+"""For each version n, the function that turns its JSON into that of version n + 1."""

@@ -1,8 +1,8 @@
 """Communes, departments and EPCI of France, as INSEE codes and names them.
 
-The *Code officiel géographique* (COG) of one year is shipped with the package; nothing is asked of the network.
-The key of a place is its **code**, always text: `"01001"`, `"2A004"`, `"97411"`. A name is not a key: there are
-twelve communes named Sainte-Colombe.
+The *Code officiel géographique* (COG) of one year is part of the package, and no server is asked. The key of a place is
+its **code**, always text: `"01001"`, `"2A004"`, `"97411"`. A name is not a key: twelve communes are named
+Sainte-Colombe.
 
 ```python
 >>> commune("34172").name
@@ -14,11 +14,11 @@ True
 
 ```
 
-A code that the COG has dropped is not a commune any more: `commune` answers `None`. But an incident may outlive the
-first of January, when communes merge, and its end is owed to whoever got its opening. So `department_of` and
-`contains` read a dropped code as the commune that has taken it in.
+For a code that the COG has dropped, `commune` returns `None`. But an incident may stay open over the first of January,
+when communes merge, and its end goes to the readers of its opening. So `department_of` and `contains` read a dropped
+code as the commune that it was merged into.
 
-Sources, licence and what was left out: `data/SOURCE.md`, beside the data.
+`data/SOURCE.md`, beside the data, lists the sources, their licence and the omissions.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from importlib import resources
 from typing import Final, Literal, cast
 
 COG_YEAR: Final = 2026
-"""The year of the *Code officiel géographique*, as it stood on 1 January, that the data follows."""
+"""The year of the *Code officiel géographique*, as of 1 January."""
 
 Kind = Literal["COM", "ARM", "COMD", "COMA"]
-"""What a commune's code stands for, in INSEE's own words (COG, variable TYPECOM): `COM` a commune, `ARM` an
-*arrondissement municipal* (of Paris, Lyon or Marseille), `COMD` a *commune déléguée*, `COMA` a *commune associée*."""
+"""The kind of a commune's code (COG, variable TYPECOM): `COM` a commune, `ARM` an *arrondissement municipal* (of Paris,
+Lyon or Marseille), `COMD` a *commune déléguée*, `COMA` a *commune associée*."""
 
-# INSEE, COG: two characters name the department (20 was Corsica until 1976), or three overseas. Kept as text: `re`
-# compiles at the first use and remembers.
+# INSEE, COG: two characters name the department (20 was Corsica until 1976), or three overseas. They stay text, because
+# `re` compiles a pattern at its first use and caches it.
 _TWO: Final = r"0[1-9]|1\d|2[1-9AB]|[3-8]\d|9[0-5]"
 _AREA_FORMS: Final = {"commune": rf"(?:{_TWO})\d{{3}}|9[78]\d{{3}}", "epci": r"\d{9}", "dept": rf"{_TWO}|9[78]\d"}
 _AREA_EXAMPLES: Final = {"commune": "commune:34172", "epci": "epci:243400017", "dept": "dept:34"}
@@ -56,15 +56,15 @@ class Commune:
     Attributes:
         code: Its INSEE code, five characters.
         name: Its name as INSEE writes it: `Saint-Étienne`, `L'Haÿ-les-Roses`.
-        kind: What the code stands for.
-        department: Code of the department. For a part it is the whole's, which the code's first characters may
-            not tell: 02285 Escaufourt lies in 59.
-        epci: SIREN of the EPCI with its own taxation, a part's being the whole's. `None` for the few islands and the
-            overseas collectivities that belong to none.
-        postcodes: The postcodes of La Poste. Empty for *communes déléguées* and *associées*, and where no post goes.
-        population: The municipal population in force in the COG's year; Mayotte's is that of 2017. `None` where the
-            source gives none.
-        part_of: Code of the commune it is a part of; `None` for a commune.
+        department: Code of the department. For a part, that of the whole commune, which may differ from the first
+            characters of the part's code: 02285 Escaufourt lies in 59.
+        epci: SIREN of the EPCI with its own taxation. For a part, that of the whole commune. `None` for the few islands
+            and overseas collectivities without one.
+        postcodes: The postcodes of La Poste. Empty for *communes déléguées* and *associées*, and without a delivery
+            of mail.
+        population: The municipal population in force in the COG's year, for Mayotte that of 2017. `None` if the source
+            has none.
+        part_of: Code of the commune that it is a part of, or `None` for a commune.
     """
 
     code: str
@@ -84,7 +84,7 @@ class Department:
     Attributes:
         code: `"34"`, `"2A"`, `"974"`.
         name: Its name as INSEE writes it.
-        region: The **name** of its region; a collectivity's is its own.
+        region: The **name** of its region. For a collectivity, its own name.
     """
 
     code: str
@@ -94,11 +94,11 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Epci:
-    """An intercommunality with its own taxation (*EPCI à fiscalité propre*); the DGCL counts the Métropole de Lyon in.
+    """An *EPCI à fiscalité propre*, or the Métropole de Lyon.
 
     Attributes:
         code: Its SIREN, nine digits.
-        name: Its name as the DGCL writes it, with its abbreviations: `CC du Clermontais`.
+        name: Its name with the abbreviations of the DGCL: `CC du Clermontais`.
     """
 
     code: str
@@ -106,78 +106,80 @@ class Epci:
 
 
 def commune(code: str) -> Commune | None:
-    """The commune, or part of a commune, with this INSEE code; `None` if the COG has none."""
+    """Return the commune, or part of a commune, with this INSEE code."""
     row = _cog().communes.row(code)
     return _commune(row) if row else None
 
 
 def department(code: str) -> Department | None:
-    """The department or overseas collectivity with this code; `None` if there is none."""
+    """Return the department or overseas collectivity with this code."""
     row = _cog().departments.row(code)
     return Department(*row) if row else None
 
 
 def epci(code: str) -> Epci | None:
-    """The EPCI with this SIREN; `None` if there is none."""
+    """Return the EPCI with this SIREN."""
     row = _cog().epcis.row(code)
     return Epci(*row) if row else None
 
 
 def communes_named(name: str, department: str | None = None) -> tuple[Commune, ...]:
-    """All communes of this name; capitals, accents, hyphens, apostrophes and `St`/`Ste` make no difference.
+    """Return all communes of this name.
 
-    A merged commune is also found by the name of its seat where that has kept no code of its own
+    Case, accents, hyphens, apostrophes and `St` for `Saint` make no difference.
+
+    A merged commune is also found by the name of its seat if the seat has no code of its own
     (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or `(Campagne)`.
 
     Args:
-        name: The whole name. For the beginning of one, or a name that may be misspelt, use `suggest`.
-        department: Only those in the department with this code.
+        name: The whole name. For its beginning, or a misspelt name, use `suggest`.
+        department: Restricts the result to the department with this code.
 
     Returns:
-        Communes before parts of communes, each by code. Empty if there is none.
+        Communes before parts of communes, each by code.
     """
-    key = _key(name)
-    found = _read(_having(f"\n{key}\t"), department) if key else []
-    return tuple(sorted(found, key=lambda place: (place.kind != "COM", place.code)))
+    key = _fold_name(name)
+    places = _read(_codes_of(f"\n{key}\t"), department) if key else []
+    return tuple(sorted(places, key=lambda place: (place.kind != "COM", place.code)))
 
 
 def suggest(name_or_code: str, department: str | None = None, limit: int = 3) -> tuple[Commune, ...]:
-    """What somebody may have meant by a name or a code.
+    """Return the communes that a name or a code may mean.
 
-    A code is understood as itself, with the leading zero that a spreadsheet took, as a postcode, or as one that the COG
-    has dropped; failing these, as one with two neighbouring characters swapped. A name is understood as a whole one,
-    the beginning of one (`Lyon 7`) or some words of one (`Vedas`); failing these, as one nearly so (`Monpelier`).
+    A code matches as it is, with the leading zero that a spreadsheet drops, as a postcode, or as a code that the COG
+    has dropped. If none matches, two neighbouring characters may be swapped. A name matches as a whole, by its
+    beginning (`Lyon 7`) or by some of its words (`Vedas`). If none matches, a similar name does (`Monpelier`).
 
-    Made for an error's text: the first name asked for, and each that is not found, may cost a tenth of a second.
+    For error texts: the first name, and each without a match, may cost a tenth of a second.
 
     Args:
-        name_or_code: What was typed.
-        department: Only those in the department with this code.
-        limit: How many at most.
+        name_or_code: The text of the user.
+        department: Restricts the result to the department with this code.
+        limit: The largest number of results.
 
     Returns:
-        The likeliest first; among the equally likely the most populous first. Empty if nothing is near.
+        The likeliest first, then the most populous first.
     """
     code = name_or_code.strip().upper()
     if re.fullmatch(r"\d[\dAB]\d{2,3}", code, re.ASCII):
-        sure, near = _meant_by_code(code.zfill(5)), _near_code(code)
+        exact, similar = _by_code(code.zfill(5)), _by_swapped_code(code)
     else:
-        key = _key(name_or_code)
-        sure, near = _meant_by_name(key), _near_name(key, department)
-    found: dict[str, Commune] = {}
-    for ways in (sure, near):
-        for codes in ways:
+        key = _fold_name(name_or_code)
+        exact, similar = _by_name(key), _by_similar_name(key, department)
+    places: dict[str, Commune] = {}
+    for steps in (exact, similar):
+        for codes in steps:
             for place in sorted(_read(codes, department), key=lambda place: (-(place.population or 0), place.code)):
-                found.setdefault(place.code, place)
-            if len(found) >= limit:
+                places.setdefault(place.code, place)
+            if len(places) >= limit:
                 break
-        if found:
+        if places:
             break
-    return tuple(found.values())[: max(limit, 0)]
+    return tuple(places.values())[: max(limit, 0)]
 
 
 def communes_of(code: str) -> tuple[Commune, ...]:
-    """The communes of a department or an EPCI, by code; without the parts of communes.
+    """Return the communes of a department or an EPCI, without parts of communes.
 
     Args:
         code: A department's code or an EPCI's SIREN.
@@ -192,60 +194,59 @@ def communes_of(code: str) -> tuple[Commune, ...]:
         rows = cog.communes.holding(code)
     else:
         raise ValueError(
-            f"{code!r} is no department and no EPCI in the COG {COG_YEAR}. "
+            f"{code!r} is neither a department nor an EPCI in the COG {COG_YEAR}. "
             "Give a department's code, such as '34', '2A' or '974', or the nine digits of an EPCI's SIREN."
         )
     return tuple(_commune(row) for row in rows if row[_KIND] == "COM")
 
 
 def department_of(commune_code: str) -> str:
-    """The code of a commune's department: `"34"` for `"34172"`, `"2A"` for `"2A004"`, `"974"` for `"97411"`.
+    """Return the department of a commune: `"34"` for `"34172"`, `"974"` for `"97411"`.
 
-    A code that this year's COG does not know is answered by its first characters.
+    For an unknown code, the first characters decide.
 
     Raises:
-        ValueError: The text has not the form of a commune's code.
+        ValueError: The text does not have the form of a commune's code.
     """
     _check_commune_code(commune_code)
     row = _cog().communes.row(commune_code)
-    return _department_in(row[_PART_OF] or commune_code if row else _today(commune_code))
+    return _department_in(row[_PART_OF] or commune_code if row else _successor(commune_code))
 
 
 def contains(area: str, commune_code: str) -> bool:
-    """Whether an area contains a commune, by the tables of the COG.
+    """Return True if an area contains a commune, by the tables of the COG.
 
-    A commune contains its parts; a part does not contain the whole. Whether an area *exists* is not asked here: an
-    EPCI that was dissolved in January contains nothing.
+    A commune contains its parts, but a part does not contain the whole. An area that does not exist, such as an EPCI
+    dissolved in January, contains nothing.
 
     Args:
         area: `commune:34172`, `epci:243400017` or `dept:34`.
         commune_code: The INSEE code of a commune or of a part of one.
 
     Raises:
-        ValueError: The area is of another kind, or one of the codes has not its form.
+        ValueError: The area is of another kind, or a code does not have the form of its kind.
     """
     kind, _, code = area.partition(":")
     form = _AREA_FORMS.get(kind)
     if form is None:
         raise ValueError(f"Area {area!r} is of no kind known here. Write commune:34172, epci:243400017 or dept:34.")
     if not re.fullmatch(form, code, re.ASCII):
-        raise ValueError(f"Area {area!r} has not the form of its kind, as {_AREA_EXAMPLES[kind]} has.")
+        raise ValueError(f"Area {area!r} does not have the form of its kind, such as {_AREA_EXAMPLES[kind]}.")
     _check_commune_code(commune_code)
     if kind == "dept":
         return department_of(commune_code) == code
-    here = commune(_today(commune_code))
+    place = commune(_successor(commune_code))
     if kind == "epci":
-        return here is not None and here.epci == code
-    if here is None:
+        return place is not None and place.epci == code
+    if place is None:
         return code == commune_code
-    return _today(code) in {here.code, here.part_of}
+    return _successor(code) in {place.code, place.part_of}
 
 
 class _Table:
-    """Lines of `code TAB column TAB …`, sorted by code and searched by halving.
+    """Lines of `code TAB column TAB …`, sorted by code, for a binary search.
 
-    Nothing is built from them beforehand: the first look-up costs no more than reading the file, and the memory is
-    that of the text.
+    Without an index, the first look-up costs no more than reading the file, and the memory is that of the text.
     """
 
     def __init__(self, lines: bytes) -> None:
@@ -255,21 +256,21 @@ class _Table:
         return self._lines.decode()
 
     def row(self, code: str) -> list[str] | None:
-        """The columns of the line with this code."""
+        """Return the columns of the line with this code."""
         row = next(self._from(self._seek(code)), None)
         return row if row and row[0] == code else None
 
     def beginning(self, code: str) -> Iterator[list[str]]:
-        """The lines whose code begins so."""
+        """Yield the lines whose code begins with this one."""
         for row in self._from(self._seek(code)):
             if not row[0].startswith(code):
                 return
             yield row
 
     def holding(self, text: str) -> Iterator[list[str]]:
-        """The lines in which this text stands anywhere, be it within a longer one."""
-        sought, at = text.encode(), 0
-        while (at := self._lines.find(sought, at)) >= 0:
+        """Yield the lines that hold this text anywhere."""
+        needle, at = text.encode(), 0
+        while (at := self._lines.find(needle, at)) >= 0:
             start = self._lines.rfind(b"\n", 0, at) + 1
             yield next(self._from(start))
             at = self._lines.index(b"\n", at)
@@ -281,7 +282,7 @@ class _Table:
             start = end + 1
 
     def _seek(self, code: str) -> int:
-        """Where the first line begins whose code does not come before this one."""
+        """Return the start of the first line whose code is this one or a later one."""
         low, high = 0, len(self._lines)
         while low < high:
             start = self._lines.rfind(b"\n", 0, (low + high) // 2) + 1
@@ -294,11 +295,11 @@ class _Table:
 
 class _Cog:
     def __init__(self, tables: bytes) -> None:
-        each = map(_Table, tables.split(b"\f\n"))
-        self.departments, self.epcis, self.communes, self.other_names, self.dropped = each
+        parts = map(_Table, tables.split(b"\f\n"))
+        self.departments, self.epcis, self.communes, self.other_names, self.dropped = parts
 
 
-@cache  # two threads that come first at once may both read; they read the same, and no lock is held over a fork
+@cache  # two threads at once may both read the same, but no lock is held over a fork
 def _cog() -> _Cog:
     packed = resources.files("policenotify").joinpath("data", f"cog_{COG_YEAR}.tsv.gz").read_bytes()
     return _Cog(gzip.decompress(packed))
@@ -306,25 +307,25 @@ def _cog() -> _Cog:
 
 @cache
 def _names() -> str:
-    """A line `key TAB code` for each name, the first of them after an empty line."""
+    """Return a line `key TAB code` for each name, after an empty line."""
     named = re.findall(r"(?m)^(\w+)\t([^\t\n]+)", f"{_cog().communes}{_cog().other_names}")
     keys = _fold("\n".join(name for _, name in named)).split("\n")
     return "\n" + "".join(f"{key}\t{code}\n" for key, (code, _) in zip(keys, named, strict=True))
 
 
 def _fold(names: str) -> str:
-    """Names, one a line, without all that is written in more than one way."""
+    """Return names, one a line, without the details that have several spellings."""
     plain = unicodedata.normalize("NFKD", names.casefold().replace("œ", "oe").replace("æ", "ae"))
     words = re.sub(r"[^a-z0-9\n]+", " ", re.sub(r"[\u0300-\u036f]+", "", plain))
     return re.sub(r"\bst(e?s?)\b", r"saint\1", re.sub(r"(?m)^ | $", "", words))
 
 
-def _key(name: str) -> str:
+def _fold_name(name: str) -> str:
     return _fold(" ".join(name.split()))
 
 
-def _having(text: str) -> list[str]:
-    """The codes of the names in whose line, from the line break before it, this text stands."""
+def _codes_of(text: str) -> list[str]:
+    """Return the codes of the lines of `_names` that hold this text."""
     names, codes, at = _names(), [], 0
     while (at := names.find(text, at)) >= 0:
         end = names.index("\n", at + 1)
@@ -334,8 +335,8 @@ def _having(text: str) -> list[str]:
 
 
 def _read(codes: Iterable[str], department: str | None) -> list[Commune]:
-    found = [place for code in dict.fromkeys(codes) if (place := commune(code))]
-    return [place for place in found if department in {None, place.department}]
+    places = [place for code in dict.fromkeys(codes) if (place := commune(code))]
+    return [place for place in places if department in {None, place.department}]
 
 
 def _commune(row: list[str]) -> Commune:
@@ -356,8 +357,8 @@ def _department_in(code: str) -> str:
     return code[:3] if code.startswith(("97", "98")) else code[:2]
 
 
-def _today(code: str) -> str:
-    """The commune that has taken a dropped code in; any other code as it is."""
+def _successor(code: str) -> str:
+    """Return the commune that a dropped code was merged into, or the code itself."""
     row = _cog().dropped.row(code)
     return row[1] if row else code
 
@@ -365,33 +366,33 @@ def _today(code: str) -> str:
 def _check_commune_code(code: str) -> None:
     if not re.fullmatch(_AREA_FORMS["commune"], code, re.ASCII):
         raise ValueError(
-            f"{code!r} is no INSEE code of a commune: those have five characters, as 01001, 2A004 or 97411 have. "
-            "A postcode is another thing."
+            f"{code!r} is not the INSEE code of a commune. Give its five characters, such as 01001, 2A004 or 97411, "
+            "not a postcode."
         )
 
 
-def _meant_by_code(code: str) -> Iterator[Iterable[str]]:
+def _by_code(code: str) -> Iterator[Iterable[str]]:
     yield [code]
     yield [row[_CODE] for row in _cog().communes.holding(code) if code in row[_POSTCODES].split()]
-    yield [_today(code)]
+    yield [_successor(code)]
 
 
-def _near_code(code: str) -> Iterator[Iterable[str]]:
+def _by_swapped_code(code: str) -> Iterator[Iterable[str]]:
     yield [code[:i] + code[i + 1] + code[i] + code[i + 2 :] for i in range(len(code) - 1)]
 
 
-def _meant_by_name(key: str) -> Iterator[Iterable[str]]:
+def _by_name(key: str) -> Iterator[Iterable[str]]:
     if key:
-        yield _having(f"\n{key}\t")
-        yield _having(f"\n{key}")
-        yield _having(f" {key}")
+        yield _codes_of(f"\n{key}\t")
+        yield _codes_of(f"\n{key}")
+        yield _codes_of(f" {key}")
 
 
-def _near_name(key: str, department: str | None) -> Iterator[Iterable[str]]:
+def _by_similar_name(key: str, department: str | None) -> Iterator[Iterable[str]]:
     if not key:
         return
     lines = (line.split("\t") for line in _names().split("\n")[1:-1])
-    # By the code's beginning, which is not the department of five hamlets; asking each for it would take 0.3 s.
+    # By the code's beginning, which is wrong for five hamlets only. A look-up of each department would take 0.3 s.
     keys = {name for name, code in lines if code.startswith(department or "")}
-    for near in difflib.get_close_matches(key, keys, n=3, cutoff=0.75):
-        yield _having(f"\n{near}\t")
+    for similar in difflib.get_close_matches(key, keys, n=3, cutoff=0.75):
+        yield _codes_of(f"\n{similar}\t")

@@ -1,4 +1,4 @@
-"""A message as it is worded for one channel, and where it landed: the values that the journal stores as JSON."""
+"""A post, its request and its reference: JSON values in the journal."""
 
 from __future__ import annotations
 
@@ -20,37 +20,35 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from policenotify.errors import UnsupportedVersion
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hexadecimal."""
 
 
 class Operation(StrEnum):
-    """What is done on the network. Each kind is journalled, claimed, retried and doubted alike."""
+    """The kind of a delivery: what it does on the network."""
 
     POST = "post"
     EDIT = "edit"
     DELETE = "delete"
 
 
-class _Stored(BaseModel):
-    """A frozen value that the journal keeps as JSON: the same value, the same text.
+class _Stored(FrozenModel):
+    """A frozen value that the journal stores as JSON. Equal values have equal JSON.
 
-    Its mappings are plain dictionaries, for the encoders of the SDKs: who needs to change one copies it first.
+    Its mappings are plain dictionaries, for the encoders of the SDKs. Copy one before changing it.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     schema_version: Literal[1] = 1
 
     @classmethod
     def read(cls, text: str | bytes) -> Self:
-        """Read a stored value back.
+        """Read a stored value.
 
         Raises:
             UnsupportedVersion: A newer policenotify wrote it.
-            pydantic.ValidationError: It is no such value.
+            pydantic.ValidationError: The text is not such a value.
         """
         head = _Head.model_validate_json(text)
         if head.schema_version > 1:
@@ -60,9 +58,7 @@ class _Stored(BaseModel):
     @model_validator(mode="after")
     def _can_be_stored(self) -> Self:
         try:
-            self.__pydantic_serializer__.to_json(
-                self
-            )  # as `model_dump_json`, which costs twice that by its many options
+            self.__pydantic_serializer__.to_json(self)  # half the cost of `model_dump_json` with its many options
         except PydanticSerializationError as error:  # half a surrogate pair in a network's answer
             raise ValueError("holds a text that cannot be stored as UTF-8") from error
         return self
@@ -80,17 +76,17 @@ def _in_order(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
 
 
 Body = Annotated[Mapping[str, JsonValue], AfterValidator(_in_order)]
-"""A JSON object (RFC 8259): keys in order at all depths, no NaN, no infinity."""
+"""A JSON object (RFC 8259): keys sorted at all depths, no NaN, no infinity."""
 
 
 class PostRef(_Stored):
-    """Where a post landed.
+    """The reference of a post on its network.
 
     Attributes:
-        account: The account it was posted from ([`Channel.account`][policenotify.channel.Channel]).
+        account: The account that posted it ([`Channel.account`][policenotify.channel.Channel]).
         id: The network's own id of the post.
-        url: Where readers find it, if there is such a place.
-        extra: The channel's own (Bluesky keeps the cid there).
+        url: Its page for readers, if it has one.
+        extra: Values of the channel's own, such as Bluesky's cid.
     """
 
     account: str
@@ -99,17 +95,14 @@ class PostRef(_Stored):
     extra: Mapping[str, str] = Field(default_factory=dict)
 
 
-class Span(BaseModel):
+class Span(FrozenModel):
     """A part of a post's text that a network may link.
 
     Attributes:
-        kind: What it is.
         start: First character, in code points of the text.
         end: One past the last character, in code points of the text.
         value: The URL, the tag without `#`, or the handle without `@`.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["url", "tag", "mention"]
     start: int = Field(ge=0)
@@ -117,19 +110,16 @@ class Span(BaseModel):
     value: str
 
 
-class Picture(BaseModel):
-    """A picture as the journal holds it: stripped of all metadata, named by the SHA-256 of its bytes.
+class Picture(FrozenModel):
+    """An image as stored in the journal, re-encoded without metadata.
 
     Attributes:
         digest: SHA-256 of the bytes.
-        media_type: `image/jpeg` or `image/png`.
         width: In pixels.
         height: In pixels.
-        alt: What it shows, for those who cannot see it.
-        data: The bytes; present when a channel prepares a post, never stored in JSON: a post read back has none.
+        alt: The description for readers who cannot see it.
+        data: The bytes while a channel prepares a post. They are never part of the JSON.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     digest: Digest
     media_type: Literal["image/jpeg", "image/png"]
@@ -140,26 +130,24 @@ class Picture(BaseModel):
 
 
 class Post(_Stored):
-    """The wording of a message for one channel and language, inside its budget: what a reader will read.
+    """The wording of a message for one channel and language, inside its budget.
 
     Attributes:
-        key: SHA-256 naming this post for ever: the same key is the same post, across restarts and hosts.
-        account: The account that it is meant for.
-        stage: Where the message stands in its incident.
+        key: SHA-256 that identifies this post across restarts and hosts.
+        stage: The stage of the message.
         category: The message's category code.
         language: BCP 47.
-        text: What the reader reads. Hashtags and URLs are in it; `spans` says where.
+        text: The text that readers see, with hashtags and URLs in it.
         title: A short headline: the subject of a mail, the title of a link card.
         html: The formatted version, for networks that claim `html`.
-        spans: What in `text` may be linked, in order, not overlapping.
-        link: A page with more, or `None`. It stands in `text` where the rendering put it.
-        pictures: What it shows.
-        created_at: When it was said; strictly increasing over the posts of one publication.
+        spans: The parts of `text` that may be linked, in order, not overlapping.
+        link: A page with more, or `None`. It is also in `text`.
+        created_at: The time of publication, strictly increasing over the posts of one publication.
         sender: The service's name.
-        exercise: It is an exercise, and says so.
-        variant: How often the network has certainly refused a request for this post and asked for another one.
-        distinct: The text with what tells it from another post in the same words; empty where no network refuses those.
-        distinct_spans: The same as `spans`, of that text.
+        exercise: It is an exercise, and marked as one.
+        variant: How often a request for this post was certainly refused and prepared again.
+        distinct: The text with an addition that no other post has. Empty unless the network refuses repeats.
+        distinct_spans: The spans of `distinct`.
     """
 
     key: Digest
@@ -182,12 +170,11 @@ class Post(_Stored):
 
 
 class Request(_Stored):
-    """What will be said to the network to bring a post out: frozen before the first attempt, repeated unchanged.
+    """The frozen arguments of the call that publishes a post, for every attempt.
 
     Attributes:
-        account: The account that will say it.
         key: The post's key.
-        body: The call's arguments, the channel's own: canonical JSON, no secret.
+        body: The channel's own arguments, as canonical JSON without a secret.
     """
 
     account: str

@@ -1,7 +1,7 @@
-"""How fast a channel may go: so many posts in so long a time, and so many of them at once.
+"""The rate limit of a channel: posts in a length of time, some of them at once.
 
-The limiter is the *generic cell rate algorithm* (ITU-T I.371, annex A): all it needs to remember is one moment, the
-*theoretical arrival time* of the next post. Moments are whole microseconds since 1970.
+The limiter is the *generic cell rate algorithm* (ITU-T I.371, annex A). Its state is one moment, the *theoretical
+arrival time* of the next post. Moments are whole microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Self
 
 EXAMPLES = "'30 per 5 min' or '100 per day, 20 at once'"
-"""Forms of a rate, for an error's text."""
+"""Forms of a rate, for an error text."""
 
 _FORM = re.compile(
     r"\s*(?P<posts>\d{1,7})\s+per\s+(?:(?P<count>\d{1,5})\s*)?(?P<unit>s|sec|seconds?|min|minutes?|h|hours?|d|days?)"
@@ -20,15 +20,15 @@ _FORM = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}  # by their first letter
-_LONGEST = timedelta(days=366)
+_MAX_PER = timedelta(days=366)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class RateReached(Exception):
-    """Nothing more may leave on a channel before a time; caught where deliveries are attempted.
+    """The rate of a channel is used up. Caught where deliveries are attempted.
 
     Attributes:
-        at: The first moment at which it may, in whole microseconds since 1970.
+        at: The moment of the next post, in whole microseconds since 1970.
     """
 
     def __init__(self, at: int) -> None:
@@ -38,16 +38,16 @@ class RateReached(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Never more than *posts* in any stretch of *per*, of which *at_once* may leave together.
+    """A limit of *posts* in any stretch of *per*, of which *at_once* together.
 
-    After *at_once* posts in a row the next ones follow evenly, one each `per / (posts - at_once + 1)`: the more may
-    leave at once, the slower it goes on, and the limit itself is never exceeded. Its own time has every post that
-    leaves, whatever becomes of it.
+    After *at_once* posts in a row, the next ones follow evenly, one each `per / (posts - at_once + 1)`. The more posts
+    go at once, the longer this interval, and the limit itself is never exceeded. Every attempt counts, whatever its
+    outcome.
 
     Attributes:
-        posts: How many, 1 to 9,999,999.
-        per: In how long, at most 366 days.
-        at_once: How many together, 1 to *posts*; by default half of them, rounded up.
+        posts: The number of posts, 1 to 9,999,999.
+        per: The length of time, at most 366 days.
+        at_once: The number of posts together, 1 to *posts*. By default half of them, rounded up.
 
     Raises:
         ValueError: A number is out of these limits.
@@ -59,7 +59,7 @@ class Rate:
     _each: int = field(init=False, repr=False, compare=False)  # microseconds between two posts
 
     def __post_init__(self) -> None:
-        if self.posts < 1 or not timedelta(0) < self.per <= _LONGEST:
+        if self.posts < 1 or not timedelta(0) < self.per <= _MAX_PER:
             raise ValueError("a rate is at least 1 post, in more than no time and at most 366 days")
         together = self.at_once or (self.posts + 1) // 2
         if not 1 <= together <= self.posts:
@@ -69,35 +69,40 @@ class Rate:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The rate that a text such as `30 per 5 min` or `100 per day, 20 at once` names.
+        """Read a rate such as `30 per 5 min` or `100 per day, 20 at once`.
 
         Raises:
-            ValueError: It names none.
+            ValueError: The text is not a rate.
         """
-        found = _FORM.fullmatch(text)
-        if found is None:
-            raise ValueError(f"{text!r} is no rate; write one such as {EXAMPLES}")
-        per = timedelta(**{_UNITS[found["unit"][0].lower()]: int(found["count"] or 1)})
-        if found["at_once"] and not int(found["at_once"]):
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a rate; write one such as {EXAMPLES}")
+        per = timedelta(**{_UNITS[match["unit"][0].lower()]: int(match["count"] or 1)})
+        if match["at_once"] and not int(match["at_once"]):
             raise ValueError("with 0 at once nothing would ever leave")
-        return cls(int(found["posts"]), per, int(found["at_once"] or 0))
+        return cls(int(match["posts"]), per, int(match["at_once"] or 0))
 
     def free(self, arrival: int | None, now: int) -> int:
-        """How many may leave now, given the theoretical arrival time that was remembered (`None`: none ever left)."""
-        return max(0, (now + self.at_once * self._each - self._from(arrival, now)) // self._each)
+        """Return how many posts may be sent now.
 
-    def free_at(self, arrival: int | None, now: int, wanted: int = 1) -> int:
-        """From when on *wanted*, at most *at_once*, may leave together; at the earliest now."""
-        return max(now, self._from(arrival, now) + (wanted - self.at_once) * self._each)
+        Args:
+            arrival: The stored theoretical arrival time, or `None` before the first post.
+            now: The present moment.
+        """
+        return max(0, (now + self.at_once * self._each - self._start(arrival, now)) // self._each)
+
+    def free_at(self, arrival: int | None, now: int, posts: int = 1) -> int:
+        """Return the earliest moment for *posts* together, at most *at_once*."""
+        return max(now, self._start(arrival, now) + (posts - self.at_once) * self._each)
 
     def after(self, arrival: int | None, now: int, posts: int = 1) -> int:
-        """The theoretical arrival time to be remembered when so many leave now."""
-        return self._from(arrival, now) + posts * self._each
+        """Return the theoretical arrival time to store when *posts* are sent now."""
+        return self._start(arrival, now) + posts * self._each
 
-    def _from(self, arrival: int | None, now: int) -> int:
-        """From where on the next post's time is counted."""
+    def _start(self, arrival: int | None, now: int) -> int:
+        """Return the moment from which the next interval counts."""
         full = now + self.at_once * self._each
         if arrival is not None and arrival - full > self.per // _MICROSECOND:
-            # Only a clock that was set back by long, or another rate before, leaves such a time: one, then evenly.
+            # Only a clock set back by long, or an earlier rate, leaves such a time: one post now, then evenly.
             return full - self._each
         return max(arrival or now, now)

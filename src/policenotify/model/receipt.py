@@ -1,49 +1,40 @@
-"""The values that travel: what the checks found, what the journal knows, what became of a publication."""
+"""A publication with its receipts, and the next message that may follow it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from datetime import datetime, tzinfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import IncidentStatus, Stage, next_status
+from policenotify.model.lifecycle import FrozenModel, IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
-from policenotify.text.timestamps import local_time
-
-
-class _Value(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
 
 UNVERIFIED = "Accepted by the gateway, not verified."
-"""The note of what is posted through a network whose yes says no more (`Capabilities.acceptance`)."""
+"""The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
 
 
-class Receipt(_Value):
-    """What became of a publication on one channel, in one language.
+class Receipt(FrozenModel):
+    """The outcome of one delivery.
 
     Attributes:
-        channel: The channel's name.
         language: BCP 47.
-        operation: What was done.
-        part: Number of the post among those of the channel.
-        outcome: What became of it.
+        part: Number of the post among those of the channel, from 0.
         delivery: Id of the delivery in the journal.
-        ref: Where it landed.
+        ref: The reference of the post, once posted.
         reason: Why it is not posted, in an officer's words.
         remedy: What to do now.
         code: The network's own code.
-        retry_at: When it will be tried again, in the zone of the publisher.
-        attempts: How often it was tried.
-        standalone: It was worded to stand alone although it belongs to an incident and the network has replies.
-        recipients: For a channel with recipients: how many people have which outcome.
-        note: Who will send what is waiting, and when a runner was last seen; of what is posted, how far that is known.
-        unrendered: Its channel could not be used when it was published: it is worded, and sent, once the channel can.
+        retry_at: The time of the next attempt, in the zone of the publisher.
+        attempts: The number of attempts so far.
+        standalone: It has the standalone wording, although it belongs to an incident and the network has replies.
+        recipients: For a channel with recipients, how many people have which outcome.
+        note: For a waiting post, which process will send it and when one last ran. For a sent one, what is not proven.
+        unrendered: The channel could not be used. The post is rendered and sent once it can.
     """
 
     channel: str
@@ -65,30 +56,30 @@ class Receipt(_Value):
 
     @property
     def url(self) -> str | None:
-        """Where readers find it."""
+        """The post's page for readers."""
         return self.ref.url if self.ref else None
 
     @property
     def ok(self) -> bool:
-        """Whether nobody needs to act."""
+        """True if no person needs to act."""
         missed = any(count for outcome, count in (self.recipients or {}).items() if not outcome.ok)
         return self.outcome.ok and not missed
 
     def __str__(self) -> str:
         people = ", ".join(f"{count} {outcome}" for outcome, count in (self.recipients or {}).items() if count)
-        told = [f"{self.channel}: {self.outcome}", f"({people})" if people else "", self.url or ""]
-        again = ""
+        retry = ""
         if self.retry_at and not self.outcome.is_final:
-            again = f"Not before {local_time(self.retry_at, self.retry_at.tzinfo)}."
-        why = [self.reason, f"[{self.code}]" if self.code else "", self.remedy, again, self.note]
-        return " ".join(filter(None, (*told, *why)))
+            retry = f"Not before {local_time(self.retry_at, self.retry_at.tzinfo)}."
+        result = [f"{self.channel}: {self.outcome}", f"({people})" if people else "", self.url or ""]
+        details = [self.reason, f"[{self.code}]" if self.code else "", self.remedy, retry, self.note]
+        return " ".join(filter(None, (*result, *details)))
 
 
 class PublicationFailed(PolicenotifyError):
-    """On at least one channel the post is not out, or may not be.
+    """A person needs to act on at least one delivery of a publication.
 
     Attributes:
-        receipts: The receipts that are not in order.
+        receipts: The receipts of these deliveries.
     """
 
     def __init__(self, receipts: Sequence[Receipt]) -> None:
@@ -96,19 +87,18 @@ class PublicationFailed(PolicenotifyError):
         super().__init__("\n".join(str(receipt) for receipt in self.receipts))
 
 
-class Publication(_Value):
-    """A message as it was published, and what became of it. Iterating gives its receipts; `model_dump()`, its fields.
+class Publication(FrozenModel):
+    """A message as it was published, with its receipts. Iterating yields the receipts.
 
     Attributes:
         id: The publication's id (a ULID).
         key: The caller's key.
-        message: The resolved message: with the defaults of its profile, the names of its place and its incident's id.
-        sequence: Its place in the incident, from 1; 0 when it belongs to none.
-        at: When it was journalled.
+        message: The resolved message, with the defaults of its profile, the names of its place and its incident's id.
+        sequence: Its place in the incident, from 1. It is 0 outside incidents.
+        at: The time when it was stored in the journal.
         actor: Who published it.
-        repeated: The key had been used before for the same content; nothing was published a second time.
-        receipts: What became of it on each channel.
-        findings: What the checks remarked, none of it blocking.
+        repeated: An earlier call had the same key and content. Nothing was published a second time.
+        findings: The findings of the checks, none of them blocking.
     """
 
     id: str
@@ -128,17 +118,17 @@ class Publication(_Value):
 
     @property
     def ok(self) -> bool:
-        """Whether nobody needs to act on any channel."""
+        """True if no person needs to act on any delivery."""
         return all(receipt.ok for receipt in self.receipts)
 
     def __iter__(self) -> Iterator[Receipt]:  # type: ignore[override]  # a publication is read as its receipts
         return iter(self.receipts)
 
     def on(self, channel: str) -> Receipt:
-        """The (first) receipt of a channel.
+        """Return the first receipt of a channel.
 
         Raises:
-            KeyError: It did not go there.
+            KeyError: The publication has no delivery there.
         """
         for receipt in self.receipts:
             if receipt.channel == channel:
@@ -146,43 +136,50 @@ class Publication(_Value):
         raise KeyError(f"{self.id} was not for {channel!r}")
 
     def raise_for_failures(self) -> None:
-        """Raise when on any channel the post is not out, or may not be.
+        """Raise if a person needs to act.
 
         Raises:
-            PublicationFailed: Its `receipts` are those where somebody may need to act.
+            PublicationFailed: A post is not out, or may not be.
         """
         if failed := [receipt for receipt in self.receipts if not receipt.ok]:
             raise PublicationFailed(failed)
 
     def update(self, headline: str, **fields: object) -> Message:
-        """The next message of the incident: the situation has changed.
+        """Return the next message of the incident.
 
         Raises:
-            InvalidTransition: It belongs to no incident.
+            InvalidTransition: The publication belongs to no incident.
         """
         return self._next(Stage.UPDATE, headline, fields)
 
     def end(self, headline: str, **fields: object) -> Message:
-        """The last message of the incident: it is over.
+        """Return the last message of the incident.
 
         Raises:
-            InvalidTransition: It belongs to no incident.
+            InvalidTransition: The publication belongs to no incident.
         """
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:
-        """A message that sets *this* publication right; outside incidents, the standalone message that it is about."""
-        return self._next(Stage.CORRECTION, headline, fields, corrects=self.id if self.incident else self._about)
+        """Return a correction of this publication, or of the standalone message."""
+        return self._next(Stage.CORRECTION, headline, fields, corrects=self.id if self.incident else self._standalone)
 
     def cancel(self, headline: str, **fields: object) -> Message:
-        """A message that takes the incident (or this standalone publication) back: it should not have been said."""
-        return self._next(Stage.CANCELLATION, headline, fields, corrects=None if self.incident else self._about)
+        """Return a cancellation of the incident, or of the standalone message."""
+        return self._next(Stage.CANCELLATION, headline, fields, corrects=None if self.incident else self._standalone)
 
     @property
-    def _about(self) -> str:
+    def _standalone(self) -> str:
         return self.message.lifecycle.corrects or self.id
 
     def _next(self, stage: Stage, headline: str, fields: dict[str, object], *, corrects: str | None = None) -> Message:
-        if self.incident is None:  # in words: what a Lifecycle says of it is for who builds one
+        if self.incident is None:  # raises in an officer's words, before Lifecycle does in a programmer's
             next_status(IncidentStatus.STANDALONE, stage, incident=None)
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)
+
+
+def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> str:
+    """Return a time in a zone, as `2026-07-26 14:05`. Only UTC is named."""
+    at = at.astimezone(zone)
+    shown = f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
+    return f"{shown} UTC" if at.tzname() == "UTC" else shown

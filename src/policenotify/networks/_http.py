@@ -1,66 +1,346 @@
-"""Connections of `requests` that check the delivery's lease when they are open, right before they write.
+"""The part that X, Mastodon and Bluesky share.
 
-Importing this module loads requests.
+HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, ClassVar, Generic, TypeVar
 
-from requests.adapters import HTTPAdapter
-from urllib3.poolmanager import PoolManager
+from policenotify import transport
+from policenotify.channel import PostRef, StateStore
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.transport import error_for_status, quoted
 
-from policenotify.transport import before_publishing
+_LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
+_OWNER = "owner"
+
+ParentOf = Callable[[str], str | None]
+"""Return the id of the post that a post replies to, or `None` for the first one of a thread.
+
+It raises `LookupError` if the post does not exist any more.
+"""
 
 
-class LeaseAdapter(HTTPAdapter):
-    """An adapter for a `requests.Session` whose publishing calls are made within `publishing`."""
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A network's answer to one call.
 
-    def __init__(self) -> None:
-        self._publishes = False
-        super().__init__()
+    Attributes:
+        status: The HTTP status.
+        headers: Names in lower case.
+        body: The decoded JSON, or `None` if there is none.
+        from_network: The network itself answered, as its form of an error shows. A proxy does not use that form.
+        error: The network's name of a problem, such as `InvalidSwap`. May be empty.
+        message: The network's own words, on one line, without secrets. May be empty.
+    """
 
-    @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Within, each request checks the lease right before it is written."""
-        self._publishes = True
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+    from_network: bool = False
+    error: str = ""
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True if it is a success that can be read."""
+        return self.in_class(2) and self.body is not None
+
+    @property
+    def refused(self) -> bool:
+        """True if the network itself refuses, for another reason than a rate limit."""
+        return self.in_class(4) and self.status != HTTPStatus.TOO_MANY_REQUESTS and self.from_network
+
+    @property
+    def missing(self) -> bool:
+        """True if the network itself answers that the thing does not exist."""
+        return self.refused and self.status in {404, 410}
+
+    @property
+    def object(self) -> Mapping[str, Any]:
+        """The body if it is an object, else an empty one."""
+        return self.body if isinstance(self.body, dict) else {}
+
+    @property
+    def code(self) -> str:
+        """Status and name of the problem, for the technician."""
+        return f"{self.status} {self.error}".strip()
+
+    @property
+    def quoted(self) -> str:
+        """The message as the end of a sentence: `: Too Many Requests.` or `.`."""
+        return quoted(self.message)
+
+    def in_class(self, digit: int) -> bool:
+        """Return True if the status begins with this digit (RFC 9110, section 15)."""
+        return self.status // 100 == digit
+
+    def clock_skew(self, now: datetime) -> timedelta:
+        """Return the lead of the network's clock, as far as the answer shows it."""
+        return transport.clock_skew(self.headers, now=now)
+
+
+def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the decoded JSON, or `None` if it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> str:
+    """Return a network's words on one line, without secrets.
+
+    Args:
+        message: The network's words.
+        secrets: Values to leave out, such as the token of the call.
+        private: Matches what may be a secret or personal: tokens, mail addresses.
+    """
+    for secret in filter(None, secrets):
+        message = message.replace(secret, "…")
+    message = message.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
+    return " ".join(private.sub("…", message).split())[:_LONGEST_MESSAGE]
+
+
+def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
+    """Return what an answer other than a success means on every network.
+
+    Args:
+        answer: The answer.
+        now: The time, for answers that give a delay.
+        where: The network's name.
+        setting: The option that names the server.
+    """
+    if answer.in_class(3):
+        return Unconfirmed(
+            "The server sent us to another address, and we do not follow with a post.",
+            code=answer.code,
+            remedy=f"Check the channel's `{setting}` in the settings, and whether a proxy wants a login.",
+        )
+    foreign = not answer.from_network or answer.status == HTTPStatus.NOT_FOUND  # a network knows the calls that we make
+    if foreign and answer.in_class(4) and answer.status not in {413, 429}:  # which mean the same from a proxy
+        return Unavailable(
+            f"Something that is not {where} answered in its place and did not let us through.",
+            code=answer.code,
+            remedy=f"It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
+        )
+    return error_for_status(
+        answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
+    )
+
+
+# --- secrets that expire
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret, as it is stored.
+
+    Attributes:
+        owner: The channel's account, and what else it depends on. A secret with another owner is replaced.
+    """
+
+    owner: str
+
+
+SecretT = TypeVar("SecretT", bound=StoredSecret)
+AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
+
+
+class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
+    """A secret that expires, shared by all processes of the installation.
+
+    A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
+    the new secret is stored before it is used.
+
+    Args:
+        kind: The secret's dataclass, with fields of text.
+        owner: The present owner.
+        store: The place of the secret.
+        lease: Seconds that another process may take to renew it.
+    """
+
+    name: ClassVar[str]
+    """The secret's name in the store."""
+    label: ClassVar[str]
+    """The secret's name in errors, at the beginning of a sentence."""
+
+    def __init__(self, kind: type[SecretT], *, owner: str, store: StateStore, lease: float) -> None:
+        self._kind = kind
+        self._owner = owner
+        self._store = store
+        self._lease = lease
+        self._unsaved: SecretT | None = None
+
+    @abstractmethod
+    def _renewed(self, known: SecretT | None) -> SecretT:
+        """Get a new secret from the network, by means of the stored one if there is one."""
+
+    @abstractmethod
+    def _is_expired(self, answer: AnswerT) -> bool:
+        """Return True if the network did not accept the secret of a call."""
+
+    def current(self) -> SecretT:
+        """Return the stored secret, or a new one.
+
+        Raises:
+            Blocked: The network does not accept the credentials.
+            Unavailable: The network could not be asked, or the secret not be stored.
+        """
         try:
-            yield
-        finally:
-            self._publishes = False
+            secret, _ = self._load()
+        except JournalError:
+            raise self._not_renewed() from None
+        return secret or self._renew(None)
 
-    def init_poolmanager(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - the parent's
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **more)
-        self._check(self.poolmanager)
+    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
+        """Make a call with the secret. If it has expired, renew it and repeat, once.
 
-    def proxy_manager_for(self, *args: Any, **more: Any) -> PoolManager:  # noqa: ANN401 - the parent's
-        """Return the pools of connections through a proxy."""
-        known = set(self.proxy_manager.values())
-        manager: PoolManager = super().proxy_manager_for(*args, **more)
-        if manager not in known:
-            self._check(manager)
-        return manager
+        Raises:
+            ChannelError: See `current`, and the call itself.
+        """
+        secret = self.current()
+        answer = call(secret)
+        return call(self._renew(secret)) if self._is_expired(answer) else answer
 
-    def _check(self, manager: PoolManager) -> None:
-        adapter = self
+    def _load(self) -> tuple[SecretT | None, int | None]:
+        stored = self._store.load(self.name)
+        if stored is None:
+            return None, None
+        try:
+            secret = self._kind(**json.loads(stored.value))
+        except (ValueError, TypeError):  # stored by another release
+            return None, stored.version
+        return (secret if secret.owner == self._owner else None), stored.version
 
-        class Check:
-            """Wraps what any of urllib3's connections does for one request."""
+    def _renew(self, stale: SecretT | None) -> SecretT:
+        try:
+            with self._store.lease(self.name, seconds=self._lease):
+                stored, version = self._load()
+                if stored is not None and stored != stale:  # another process renewed it first
+                    return stored
+                return self._replace(stored, version)
+        except JournalError:
+            raise self._not_renewed() from None
 
-            def request(self: Any, *args: Any, **more: Any) -> None:  # noqa: ANN401 - the parent's
-                if adapter._publishes:
-                    if self.sock is None:
-                        self.connect()  # which takes long: the check comes after it
-                    before_publishing()
-                super().request(*args, **more)  # type: ignore[misc]  # of the connection that it is mixed into
+    def _replace(self, stored: SecretT | None, version: int | None) -> SecretT:
+        try:
+            fresh = self._unsaved or self._renewed(stored)
+        except Blocked:
+            other, _ = self._load()  # our lease ran out, and another process used the old secret up
+            if other is None or other == stored:
+                raise
+            return other
+        self._unsaved = fresh  # if the store fails now, the next call stores it: the old secret is used up
+        saved = self._store.compare_and_swap(self.name, json.dumps(asdict(fresh)), version=version)
+        self._unsaved = None
+        return fresh if saved else self._load()[0] or fresh
 
-        def checked(pool: Any) -> Any:  # noqa: ANN401 - urllib3 types its pools by their instances
-            connection = type(pool.ConnectionCls.__name__, (Check, pool.ConnectionCls), {})
-            return type(pool.__name__, (pool,), {"ConnectionCls": connection})
+    def _not_renewed(self) -> Unavailable:
+        return Unavailable(
+            f"{self.label} was not renewed: another process holds it for too long, or it cannot be stored. "
+            "Nothing was posted.",
+            remedy="It will be tried again.",
+        )
 
-        manager.pool_classes_by_scheme = {
-            scheme: checked(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
+
+# --- owners
+
+
+def fingerprint(*secrets: str) -> str:
+    """Return a digest that stands for secrets and does not reveal them."""
+    return hashlib.sha256("\n".join(secrets).encode()).hexdigest()
+
+
+def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
+    """Return the account's id, once the network has confirmed the owner.
+
+    A post under the wrong account cannot be taken back from those who have read it. The answer is stored under a seal,
+    so that the network is asked only once, and again when the credentials change.
+
+    Args:
+        store: The place of the answer.
+        seal: A fingerprint of account and credentials.
+        ask: Ask the network, and return the id. An empty one is not stored.
+
+    Raises:
+        ChannelError: See *ask*.
+        JournalError: The store cannot be read.
+    """
+    stored = store.load(_OWNER)
+    known, _, account_id = stored.value.rpartition(" ") if stored else ("", "", "")
+    if known == seal:
+        return account_id
+    if account_id := ask():
+        with suppress(JournalError):  # else it is only asked again
+            store.compare_and_swap(_OWNER, f"{seal} {account_id}", version=stored.version if stored else None)
+    return account_id
+
+
+# --- reply chains: networks show a reply below a deleted post nowhere
+
+
+def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: str) -> PostRef | None:
+    """Return the newest post whose thread is complete, or `None` without posts.
+
+    Args:
+        reply_to: Our earlier posts, from the opening to the last one.
+        parent_of: Asks the network about one post. It is called at most once for each post.
+        code: The network's code for a missing post.
+
+    Raises:
+        Refused: All of them are deleted or below a deleted post. With `fallback="standalone"`.
+    """
+    known: dict[str, bool] = {}
+    newest = next((ref for ref in reversed(reply_to) if _is_connected(ref.id, parent_of, known)), None)
+    if reply_to and newest is None:
+        raise Refused(
+            "The posts that it should answer have been deleted.",
+            code=code,
+            remedy="It is posted on its own instead.",
+            fallback="standalone",
+        )
+    return newest
+
+
+def is_connected(post: str, parent_of: ParentOf) -> bool:
+    """Return True if the post exists, and every post above it."""
+    return _is_connected(post, parent_of, {})
+
+
+def deleted_parent(code: str) -> Refused:
+    """Return the error for a reply whose parent was deleted after `prepare`."""
+    return Refused(
+        "The post that it should answer, or one above that, has been deleted.",
+        code=code,
+        remedy="It is prepared again without that post.",
+        fallback="prepare",
+    )
+
+
+def _is_connected(post: str, parent_of: ParentOf, known: dict[str, bool]) -> bool:
+    path: list[str] = []
+    here: str | None = post
+    connected = True
+    while here is not None and connected:
+        if here in known:
+            connected = known[here]
+            break
+        known[here] = False  # until the way up is known; it also ends a circle
+        path.append(here)
+        try:
+            here = parent_of(here)
+        except LookupError:
+            connected = False
+    known.update(dict.fromkeys(path, connected))
+    return connected

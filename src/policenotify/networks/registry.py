@@ -1,8 +1,7 @@
 """Find a network by its name, and make a channel on it from plain options.
 
-A network is a class that a package offers under the entry-point group `policenotify.networks`; our own use the same
-door as strangers. Nothing is imported before a network is asked for, and no network's library before a channel is
-opened.
+A network is a class that a package offers under the entry-point group `policenotify.networks`, our own networks too.
+Nothing is imported before a network is asked for, and no client library before a channel is opened.
 """
 
 from __future__ import annotations
@@ -34,17 +33,24 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
-from policenotify.networks.options import OF_THE_CHANNEL, ChannelOptions, handed_in, options_of, parameters, schema_of
+from policenotify.networks.options import (
+    CHANNEL_OPTIONS,
+    ChannelOptions,
+    constructor_parameters,
+    injected_type,
+    options_model,
+    options_schema,
+)
 from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
 
-GROUP = "policenotify.networks"
+ENTRY_POINT_GROUP = "policenotify.networks"
 """The entry-point group in which packages offer networks."""
 
-OURS = "policenotify"
-"""The package whose networks nobody replaces."""
+OWN_PACKAGE = "policenotify"
+"""The package whose networks no other package replaces."""
 
-RESERVED = frozenset({"new"})
-"""What `policenotify networks` takes for a command, and no network's name can be."""
+RESERVED_NAMES = frozenset({"new"})
+"""The commands of `policenotify networks`, which cannot be names of networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,10 @@ class Network:
     """A network that an installed package offers.
 
     Attributes:
-        name: What settings call it.
+        name: Its name in settings.
         package: The distribution that offers it.
-        target: Where the class is: `module:Class`.
-        problem: Why it is not used, in words; empty: it is.
+        target: The place of the class: `module:Class`.
+        problem: Why it is not used, in words. Empty if it is used.
     """
 
     name: str
@@ -67,75 +73,78 @@ class Network:
         """Import the network's class.
 
         Raises:
-            SettingsError: Its name is disputed, or what the package offers cannot be imported or is no network.
+            SettingsError: Its name is disputed, or the target cannot be imported or is not a network.
             MissingExtra: Its library is not installed, and its package has an extra of the network's name.
         """
         if self.problem:
             raise SettingsError(self.problem)
         try:
-            found = EntryPoint(self.name, self.target, GROUP).load()
+            target = EntryPoint(self.name, self.target, ENTRY_POINT_GROUP).load()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a stranger's module may fail in any way: it exits, its Rust part panics
-            if self.lacks_its_extra(error):
+        except BaseException as error:  # another author's module may fail in any way: it exits, its Rust part panics
+            if self.lacks_extra(error):
                 raise MissingExtra(f"The network {self.name!r}", self.name, package=self.package) from error
-            raise self._unfit(f"cannot be loaded ({type(error).__name__}: {error})") from error
-        lacks = [name for name in ("prepare", "whoami", "close") if not callable(getattr(found, name, None))]
-        if not isinstance(found, type) or lacks:
-            raise self._unfit(f"is no network: {self.target} lacks {', '.join(lacks) or 'a class'}")
-        return found
+            raise self._unusable(f"cannot be loaded ({type(error).__name__}: {error})") from error
+        missing = [name for name in ("prepare", "whoami", "close") if not callable(getattr(target, name, None))]
+        if not isinstance(target, type) or missing:
+            raise self._unusable(f"is not a network: {self.target} lacks {', '.join(missing) or 'a class'}")
+        return target
 
-    def lacks_its_extra(self, error: BaseException) -> bool:
-        """Whether a library of somebody else's is missing, and the package has an extra for it."""
+    def lacks_extra(self, error: BaseException) -> bool:
+        """Return True if a library is missing for which the package has an extra."""
         own = self.target.partition(":")[0].partition(".")[0]
-        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OURS}:
+        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OWN_PACKAGE}:
             return False
         extras = metadata(self.package).get_all("Provides-Extra", [])
-        return self.name in {_normal(extra) for extra in extras}
+        return self.name in {_normalize(extra) for extra in extras}
 
-    def _unfit(self, why: str) -> SettingsError:
+    def _unusable(self, reason: str) -> SettingsError:
         return SettingsError(
-            f"The network {self.name!r} of the package {self.package!r} {why}. "
+            f"The network {self.name!r} of the package {self.package!r} {reason}. "
             "Update the package, or take its channels out of the settings until then."
         )
 
 
 def networks() -> tuple[Network, ...]:
-    """Every network that installed packages offer, in alphabetical order; disputed ones say so. Imports none."""
-    claims = _claims(tuple((place, _changed(place)) for place in sys.path))
-    offers: dict[str, list[str]] = {}
-    for name, package, _ in claims:
-        offers.setdefault(name, []).append(package)
+    """Return all networks that installed packages offer. Imports none of them."""
+    offers = _offers(tuple((place, _modified(place)) for place in sys.path))
+    packages: dict[str, list[str]] = {}
+    for name, package, _ in offers:
+        packages.setdefault(name, []).append(package)
     return tuple(
-        Network(name, package, target, _dispute(name, package, offers[name])) for name, package, target in claims
+        Network(name, package, target, _dispute(name, package, packages[name])) for name, package, target in offers
     )
 
 
 @lru_cache(maxsize=1)
-def _claims(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
-    """Name, package and target of all that is offered; read anew when the path, or a folder of it, has changed."""
-    return tuple(sorted(_offers()))
+def _offers(_places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
+    """Return name, package and target of all offers, sorted.
+
+    Cached until the path, or a folder of it, changes.
+    """
+    return tuple(sorted(_read_offers()))
 
 
-def _offers() -> Iterator[tuple[str, str, str]]:
-    """The same as it is found, without what the half packages offer that an interrupted installation leaves behind."""
+def _read_offers() -> Iterator[tuple[str, str, str]]:
+    """Yield every offer, skipping distributions with incomplete metadata."""
     try:
-        found: Iterable[EntryPoint] = entry_points(group=GROUP)
-    except Exception:  # noqa: BLE001 - it reads all or nothing; then each is read by itself
-        found = [entry for one in distributions() for entry in _entries(one) if entry.group == GROUP]
-    for entry in found:
+        entries: Iterable[EntryPoint] = entry_points(group=ENTRY_POINT_GROUP)
+    except Exception:  # noqa: BLE001 - one broken distribution fails for all; then each is read by itself
+        entries = [entry for each in distributions() for entry in _entries(each) if entry.group == ENTRY_POINT_GROUP]
+    for entry in entries:
         for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
-            yield entry.name, _normal(package), entry.value
+            yield entry.name, _normalize(package), entry.value
 
 
-def _entries(one: Distribution) -> Iterable[EntryPoint]:
+def _entries(distribution: Distribution) -> Iterable[EntryPoint]:
     try:
-        return one.entry_points
-    except Exception:  # noqa: BLE001 - it is the one
+        return distribution.entry_points
+    except Exception:  # noqa: BLE001 - this is the broken one
         return ()
 
 
-def _changed(place: str) -> int:
+def _modified(place: str) -> int:
     try:
         return Path(place).stat().st_mtime_ns
     except OSError:
@@ -143,131 +152,133 @@ def _changed(place: str) -> int:
 
 
 def network(name: str) -> Network:
-    """The network of that name; not imported yet.
+    """Return the network of that name. Does not import it.
 
     Raises:
         UnknownNetwork: No installed package offers it.
-        SettingsError: Two packages claim the name.
+        SettingsError: Two packages offer the name.
     """
     offered = networks()
-    claims = sorted((one for one in offered if one.name == name), key=lambda one: one.problem)
+    claims = sorted((each for each in offered if each.name == name), key=lambda each: each.problem)
     if not claims:
-        hint = did_you_mean(name, {one.name for one in offered}, known="Installed")
+        hint = did_you_mean(name, {each.name for each in offered}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
     if claims[0].problem:
         raise SettingsError(claims[0].problem)
     return claims[0]
 
 
-def survey() -> tuple[tuple[Network, str], ...]:
-    """Every network with what is wrong with it (empty: nothing). A broken one does not hide the others."""
-    return tuple((one, _trouble(one)) for one in networks())
+def check_networks() -> tuple[tuple[Network, str], ...]:
+    """Return every network with its problem, which is empty for a usable one."""
+    return tuple((each, _problem(each)) for each in networks())
 
 
-def _trouble(one: Network) -> str:
+def _problem(network: Network) -> str:
     try:
-        schema_of(one.load())
+        options_schema(network.load())
     except SettingsError as error:
         return str(error)
     return ""
 
 
-def _normal(name: str) -> str:
-    """The name of a distribution or extra in its normal form (PyPA specification *Names and normalization*)."""
+def _normalize(name: str) -> str:
+    """Return the normal form of a name (PyPA, *Names and normalization*)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _dispute(name: str, package: str, packages: list[str]) -> str:
-    if name in RESERVED:
+    if name in RESERVED_NAMES:
         return (
             f"The package {package!r} offers a network {name!r}, which is a command: ask its author for another name."
         )
-    if len(packages) == 1 or (package == OURS and packages.count(OURS) == 1):
+    if len(packages) == 1 or (package == OWN_PACKAGE and packages.count(OWN_PACKAGE) == 1):
         return ""
-    if OURS in packages:
+    if OWN_PACKAGE in packages:
         return (
-            f"The package {package!r} offers a network {name!r}, but that is the one of {OURS!r} and stays so. "
+            f"The package {package!r} offers a network {name!r}, but that is the one of {OWN_PACKAGE!r} and stays so. "
             f"Uninstall {package!r}, or ask its author for another name."
         )
     named = " and ".join(map(repr, packages))
     return f"The network {name!r} is offered by {named}: neither is used. Uninstall all but one."
 
 
-def configured(
-    name: str, network_name: str, options: Mapping[str, object], **how: Unpack[ChannelOptions]
+def configure_channel(
+    name: str, network_name: str, options: Mapping[str, object], **settings: Unpack[ChannelOptions]
 ) -> ChannelConfig:
-    """A channel as an installation uses it, made from plain options. No I/O.
+    """Make a channel of an installation from plain options. No I/O.
 
     Args:
-        name: What the installation calls the channel.
-        network_name: Which network it is on.
+        name: The channel's name in the installation.
+        network_name: The name of its network.
         options: The network's own options, as JSON or TOML gives them.
-        how: How the channel is used.
+        settings: The use of the channel.
 
     Raises:
-        SettingsError: An option is missing, unknown or wrong; the text names channel and option, never a secret.
+        SettingsError: An option is missing, unknown or wrong. The text names channel and option, never a secret.
     """
     at = path("channels", name)
     offered = network(network_name)
     kind = offered.load()
-    model = options_of(kind)
+    model = options_model(kind)
     given = dict(options)
     try:
-        values = model.model_validate(given, extra="forbid")  # in tables within, too
+        values = model.model_validate(given, extra="forbid")  # in nested tables too
     except ValidationError as error:
-        found = format_validation_errors(error, model, at=at, also=OF_THE_CHANNEL, given=given)
-        raise SettingsError("\n".join(found)) from None  # its cause would repeat an author's words about a secret
-    named = {option: getattr(values, option) for option in model.model_fields}
-    services = {parameter: wanted for parameter, hint, _ in parameters(kind) if (wanted := handed_in(hint))}
+        lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, given=given)
+        raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
+    arguments = {option: getattr(values, option) for option in model.model_fields}
+    injected = {name: service for name, hint, _ in constructor_parameters(kind) if (service := injected_type(hint))}
 
-    def opened(clock: Clock, keep: StateStore) -> Channel:
-        house: dict[type, object] = {Clock: clock, StateStore: keep}
-        return kind(**named, **{parameter: house[wanted] for parameter, wanted in services.items()})
+    def opened(clock: Clock, store: StateStore) -> Channel:
+        services: dict[type, object] = {Clock: clock, StateStore: store}
+        return kind(**arguments, **{parameter: services[service] for parameter, service in injected.items()})
 
     try:
-        channel = opened(_NoClock(), _NoKeep())
+        channel = opened(_FixedClock(), _EmptyStore())
         capabilities, account = channel.capabilities, channel.account
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - a stranger's constructor may fail in any way
-        if isinstance(error, ModuleNotFoundError) and offered.lacks_its_extra(error):
+    except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
+        if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
             raise MissingExtra(f"The network {network_name!r}", network_name, package=offered.package) from None
-        raise SettingsError(_refused(error, at, model, given)) from None  # its cause may quote a secret
+        raise SettingsError(_constructor_error(error, at, model, given)) from None  # its cause may quote a secret
     _check_claims(channel, capabilities, account, f"{at}: the network {network_name!r}")
-    if capabilities.recipients and how.get("recipients") is None:
+    recipients, spell = settings.get("recipients"), getattr(channel, "spell", None)
+    if capabilities.recipients and recipients is None:
         raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
-    if not capabilities.recipients and how.get("recipients") is not None:
+    if not capabilities.recipients and recipients is not None:
         raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
-    people, spell = how.get("recipients"), getattr(channel, "spell", None)
-    if people is not None and spell is not None:
-        how["recipients"] = lambda: tuple(dict.fromkeys(map(spell, people())))
+    if recipients is not None and spell is not None:
+        settings["recipients"] = lambda: tuple(dict.fromkeys(map(spell, recipients())))
     return ChannelConfig(
         name=name,
         network=network_name,
         account=account,
         capabilities=capabilities,
         open=opened,
-        discovers_capabilities=bool(getattr(kind, "learns", False)),
-        **how,
+        discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
+        **settings,
     )
 
 
-def _refused(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
-    """What a constructor said, at the option that it named first: `handle: must be a domain name`."""
+def _constructor_error(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
+    """Return a constructor's error at the option that it names, as `handle: …`."""
     secrets = secret_values(model, given)
     option, colon, rest = str(error).partition(": ")
-    where, said = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
+    place, text = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
     ours = isinstance(error, SettingsError)
-    return f"{where}: {redact(said if ours else f'{type(error).__name__}: {said}', secrets, ours=ours)}"
+    return f"{place}: {redact(text if ours else f'{type(error).__name__}: {text}', secrets, trusted=ours)}"
 
 
-def _check_claims(channel: object, capabilities: object, account: object, what: str) -> None:
-    """Refuse a channel that claims what it has no method for, before it is relied upon."""
+def _check_claims(channel: object, capabilities: object, account: object, subject: str) -> None:
+    """Refuse a channel that claims a capability without its method."""
     if not isinstance(channel, Channel):
-        raise SettingsError(f"{what} lacks one of abilities, account, prepare, whoami, close. Update its package.")
+        raise SettingsError(
+            f"{subject} lacks one of capabilities, account, prepare, whoami, close. Update its package."
+        )
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(f"{what} does not say its Abilities, or not its account as a text. Update its package.")
+        raise SettingsError(f"{subject} states no Capabilities, or its account is not a text. Update its package.")
     claims: list[tuple[object, type]] = [
         (capabilities.recipients, SupportsBulkSend),
         (not capabilities.recipients, SupportsSend),
@@ -277,11 +288,11 @@ def _check_claims(channel: object, capabilities: object, account: object, what: 
     ]
     for claimed, protocol in claims:
         if claimed and not isinstance(channel, protocol):
-            raise SettingsError(f"{what} claims what it cannot do ({protocol.__name__}). Update its package.")
+            raise SettingsError(f"{subject} claims what it cannot do ({protocol.__name__}). Update its package.")
 
 
-class _NoClock:
-    """Time stands still while a channel is only looked at."""
+class _FixedClock:
+    """A clock for a channel that is only inspected."""
 
     def now(self) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC)
@@ -290,17 +301,17 @@ class _NoClock:
         return 0.0
 
     def sleep(self, seconds: float) -> None:
-        """Not needed: nothing passes."""
+        """Return at once."""
 
 
-class _NoKeep:
-    """Nothing is kept while a channel is only looked at."""
+class _EmptyStore:
+    """A store for a channel that is only inspected."""
 
     def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
         return None
 
-    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - the same
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - nothing is stored
         return False
 
-    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - the same
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
         return nullcontext()

@@ -15,7 +15,7 @@ from policenotify.model.lifecycle import IncidentStatus
 from policenotify.publishing.posts import worded
 from policenotify.publishing.preparation import PreparedPublication, Preparer
 from policenotify.publishing.reminders import Reminder, Reminders, duty_message, duty_profile
-from policenotify.render.locales import matching
+from policenotify.render.locales import best_match
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -69,7 +69,7 @@ class DutyNotifier:
         at, language = self.journal.now(), channels[0].languages[0]
         publication = self.deciding.ulid(at)
         reminding = self.reminders.reminding
-        words = matching(language, self.deciding.words) or next(iter(self.deciding.words.values()))
+        words = best_match(language, self.deciding.locales) or next(iter(self.deciding.locales.values()))
         message = duty_message(
             reminder, language=language, words=words, phrases=reminding.words, zone=self.deciding.zone
         )

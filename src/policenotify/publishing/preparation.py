@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Picture
-from policenotify.checks import Check, CheckContext, check
+from policenotify.checks import Check, CheckContext, run_checks
 from policenotify.errors import InvalidImage, InvalidTransition, SettingsError
 from policenotify.findings import Finding
 from policenotify.journal import records
@@ -28,7 +28,7 @@ from policenotify.publishing.images import picture
 from policenotify.publishing.posts import post_key, worded
 from policenotify.publishing.routing import Route, legs_on, plan, reached
 from policenotify.render import RenderContext
-from policenotify.render.locales import CategoryProfile, Locale, matching, profile_of
+from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -75,7 +75,7 @@ class Preparer:
         duty: The names of those on which nothing of the public's ever begins.
         routes: Which message goes where; none: every message goes everywhere.
         profiles: What each category means.
-        words: The fixed phrases of each language.
+        locales: The fixed phrases of each language.
         zone: The zone in which readers are told times.
         sender: The service's name.
         clock: Is handed to channels that know their server.
@@ -88,7 +88,7 @@ class Preparer:
     duty: tuple[str, ...]
     routes: Sequence[Route]
     profiles: Mapping[str, CategoryProfile]
-    words: Mapping[str, Locale]
+    locales: Mapping[str, Locale]
     zone: tzinfo
     sender: str
     clock: Clock
@@ -125,13 +125,13 @@ class Preparer:
             profile=profile,
             history=history,
             is_commune=lambda code: places.commune(code) is not None,
-            words=self.words,
+            locales=self.locales,
             now=at,
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             typed=message,
         )
-        findings = check(draft, self.checks)
+        findings = run_checks(draft, self.checks)
         legs: tuple[Target, ...] = ()
         channels: dict[str, ChannelConfig] = {}
         if anyway or not any(finding.blocks for finding in findings):
@@ -200,7 +200,7 @@ class Preparer:
             not_after=message.expires_at or stale,
             due_at=owed if made.course is IncidentStatus.OPEN else None,
             findings=made.findings,
-            rules={language: str(words.version) for language, words in sorted(self.words.items())},
+            rules={language: str(locale.version) for language, locale in sorted(self.locales.items())},
             deliveries=(
                 *(drafted for wording in made.wordings for drafted in self._drafted(wording, made.readers)),
                 *(self._unworded(publication, leg) for leg in made.wordless),
@@ -249,16 +249,16 @@ class Preparer:
         Raises:
             SettingsError: There are no fixed phrases for it.
         """
-        words = matching(language, self.words)
-        if words is None:
+        locale = best_match(language, self.locales)
+        if locale is None:
             raise SettingsError(
                 f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
-                f"Known: {', '.join(sorted(self.words))}."
+                f"Known: {', '.join(sorted(self.locales))}."
             )
         return RenderContext(
             message=message,
             language=language,
-            words=words,
+            locale=locale,
             profile=profile,
             now=at,
             zone=self.zone,
@@ -310,9 +310,8 @@ class Preparer:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
         if stage in allowed_stages(history.status):
             return next_status(history.status, stage, incident=incident)
-        open_now = (one.in_zone(self.zone) for one in self.journal.incidents.list())
-        known = history.known(open_now, zone=self.zone)
-        return next_status(history.status, stage, incident=incident, known=known)
+        details = records.describe_incidents(history, self.journal.incidents.list(), self.zone)
+        return next_status(history.status, stage, incident=incident, details=details)
 
     def _picture(self, image: Image) -> Picture:
         if image.digest is not None:

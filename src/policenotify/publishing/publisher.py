@@ -23,10 +23,10 @@ from policenotify.errors import (
     SettingsError,
 )
 from policenotify.findings import Finding
-from policenotify.journal.records import LEASE
+from policenotify.journal.records import LEASE, describe_incidents
 from policenotify.model.history import Outcome, Pending, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.model.receipt import UNVERIFIED, Publication, Receipt
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.publishing.duty import DutyNotifier
 from policenotify.publishing.fault import Fault, fault_of
 from policenotify.publishing.pending import PendingDeliveries
@@ -34,8 +34,7 @@ from policenotify.publishing.preparation import LoadedMessage, Preparer
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route
-from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
-from policenotify.text.timestamps import local_time
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Publisher:
         channels: Iterable[ChannelConfig],
         routes: Sequence[Route] = (),
         profiles: Mapping[str, CategoryProfile] = PROFILES,
-        words: Mapping[str, Locale] = WORDS,
+        locales: Mapping[str, Locale] = LOCALES,
         zone: tzinfo,
         sender: str,
         wait: timedelta = timedelta(seconds=20),
@@ -111,7 +110,7 @@ class Publisher:
             channels: The channels of the installation.
             routes: Which message goes where; none: every message goes everywhere.
             profiles: What each category means.
-            words: The fixed phrases of each language.
+            locales: The fixed phrases of each language.
             zone: The zone in which readers are told times.
             sender: The service's name.
             wait: For how long `publish` delivers before it returns.
@@ -134,7 +133,7 @@ class Publisher:
         _refuse_shared_accounts(self.channels.values())
         self.routes: tuple[Route, ...] = tuple(routes)
         self.profiles = profiles
-        self.words = words
+        self.locales = locales
         self.zone = zone
         self.sender = sender
         self.wait = wait
@@ -154,7 +153,7 @@ class Publisher:
             duty=reminding.to,
             routes=self.routes,
             profiles=profiles,
-            words=words,
+            locales=locales,
             zone=zone,
             sender=sender,
             clock=self.clock,
@@ -271,7 +270,7 @@ class Publisher:
                     first = self.journal.publications.find_repeated(key, given.digest)
                 written, new = (first, False) if first else self._write(given, key=key, actor=actor, to=to)
             except JournalError as error:
-                error.certainly_not_published()
+                error.mark_not_published()
                 raise
             except MessageRejected as error:
                 if connection is None or error.publication is None:
@@ -293,7 +292,7 @@ class Publisher:
         """
         history = self.journal.incidents.history(incident)
         if not history.entries:
-            known = history.known((one.in_zone(self.zone) for one in self.incidents()), zone=self.zone)
+            known = describe_incidents(history, self.incidents(), self.zone)
             raise InvalidTransition(f"There is no incident {incident!r}. {known}", incident=incident)
         return self._told(history.entries[-1].publication)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
-from policenotify.render.locales import CategoryProfile, Locale, matching
+from policenotify.render.locales import CategoryProfile, Locale, best_match
 from policenotify.render.locales.duty import DUTY, ReminderPhrases
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ def duty_message(
     reminder: Reminder, *, language: str, words: Locale, phrases: Mapping[str, ReminderPhrases], zone: tzinfo
 ) -> Message:
     """What the duty channel is told. The same reminder gives the same message, in every process."""
-    said = matching(language, phrases) or DUTY["fr"]
-    since = words.full(reminder.due_at, reminder.due_at, zone)
+    said = best_match(language, phrases) or DUTY["fr"]
+    since = words.date_and_time(reminder.due_at, reminder.due_at, zone)
     place = f" ({reminder.place})" if reminder.place else ""
     return Message(
         category=CATEGORY,

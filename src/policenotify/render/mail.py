@@ -1,86 +1,171 @@
-"""The wording for networks with a subject line: mail."""
+"""Mails: their parts, their subject, and their layout as plain text and as HTML.
+
+The HTML loads nothing from outside: no image, font or script, so that opening it notifies no server. It keeps the
+reader's own colours, light or dark, except in the banner, whose pairs of colours have the contrast of WCAG 2.2,
+success criterion 1.4.3 (AA: 4.5 to 1). No colour carries information that the text lacks (1.4.1).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Literal
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from html import escape
+from typing import Final, Literal, TypeAlias
 
 from policenotify.channel import Picture
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
-from policenotify.render.mail_format import MailParts, Tone, render_mail
 from policenotify.text.budget import Budget
-from policenotify.text.fit import Fitted, longest
+from policenotify.text.fit import FitResult, truncate
+from policenotify.text.wrap import wrap
+
+Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
+"""How urgent a mail looks (ISO 22324): red for danger, yellow for caution, green for safe, neutral for the rest."""
+
+_COLOURS: Final[dict[Tone, tuple[str, str]]] = {  # background, text
+    "act": ("#a3001b", "#ffffff"),
+    "caution": ("#ffd23f", "#1a1a1a"),
+    "clear": ("#1b6b34", "#ffffff"),
+    "info": ("#24405e", "#ffffff"),
+}
+_EXERCISE_COLOURS: Final = ("#4a2a7a", "#ffffff")
+_SCRIPT: Final = 4  # letters in a script's code (ISO 15924); a region has fewer
+# Languages whose usual script is one of these, and the scripts (CLDR, characterOrder).
+_RIGHT_TO_LEFT: Final = frozenset(
+    {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
+    | {"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"}
+)
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_COLUMN: Final = (
+    "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former: old programs
+)
+_PAGE: Final = """\
+<!DOCTYPE html>
+<html lang="{language}"{direction}>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+</head>
+<body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
+<div role="article" lang="{language}"{direction} style="{column}">
+{blocks}
+</div>
+</body>
+</html>
+"""
 
 
-def mail_parts(scene: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
-    """The pieces of a mail."""
-    words, place = scene.words, scene.place
-    label = scene.profile.label(scene.language)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailParts:
+    """The content of a mail, in the order of reading.
+
+    Attributes:
+        banner: Category and stage in words: `Accident – TERMINÉ`.
+        facts: Labels and values: `("Depuis", "17h40")`.
+        description: The description, with its line breaks.
+        context: What the message refers to, in a mail that stands alone.
+        pictures: The description of each attached picture.
+        exercise: The banner of an exercise, empty otherwise.
+    """
+
+    language: str
+    banner: str
+    tone: Tone
+    headline: str
+    place: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    description: str = ""
+    instruction: str = ""
+    instruction_label: str = ""
+    context: str = ""
+    link: str = ""
+    link_label: str = ""
+    pictures: tuple[str, ...] = ()
+    exercise: str = ""
+    footer: str = ""
+
+
+def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
+    """Return the content of a mail."""
+    locale, place = context.locale, context.place
+    label = context.profile.label(context.language)
+    where = f"{place.one_line()} ({place.department})" if place.department else place.one_line()
+    facts = context.times.facts(context.message, context.profile)
     return MailParts(
-        language=scene.language,
-        banner=f"{label}{words.dash}{scene.mark}" if scene.mark else label,
-        tone=_tone(scene),
-        headline=scene.set(scene.headline),
-        place=scene.set(f"{place.whole()} ({place.department})" if place.department else place.whole()),
-        facts=tuple((name, scene.set(fact)) for name, fact in scene.teller.facts(scene.message, scene.profile)),
-        description=scene.set(scene.text.description),
-        instruction=scene.set(scene.text.instruction),
-        instruction_label=words.mail_action,
-        context=scene.set(scene.context) if standalone else "",
-        link=scene.message.link or "",
-        link_label=words.mail_link,
+        language=context.language,
+        banner=f"{label}{locale.dash}{context.mark}" if context.mark else label,
+        tone=_tone(context),
+        headline=context.typeset(context.headline),
+        place=context.typeset(where),
+        facts=tuple((name, context.typeset(value)) for name, value in facts),
+        description=context.typeset(context.text.description),
+        instruction=context.typeset(context.text.instruction),
+        instruction_label=locale.mail_action,
+        context=context.typeset(context.back_reference) if standalone else "",
+        link=context.message.link or "",
+        link_label=locale.mail_link,
         pictures=tuple(picture.alt for picture in pictures),
-        exercise=words.exercise_notice if scene.message.exercise else "",
-        footer=scene.set(words.mail_footer.format(sender=scene.signature)),
+        exercise=locale.exercise_notice if context.message.exercise else "",
+        footer=context.typeset(locale.mail_footer.format(sender=context.signature)),
     )
 
 
-def subject(scene: RenderContext) -> str:
+def _tone(context: RenderContext) -> Tone:
+    severity = context.message.severity or context.profile.severity
+    if context.message.stage is Stage.END:
+        return "clear"
+    if context.message.stage is Stage.CANCELLATION or not context.of_incident:
+        return "info"
+    return "act" if severity.at_least(Severity.SEVERE) else "caution"
+
+
+def subject(context: RenderContext) -> str:
     """Return the subject: stage, category, place and headline of this message.
 
-    It says what holds now. Mailboxes keep an incident together by `References`. It is what a locked screen shows, so
-    the headline is left out where the category is discreet. A cancellation names category and place only.
-
     `[Accident] Montpellier, avenue de Toulouse – Accident de la circulation`, later `TERMINÉ – [Accident] …`.
+    Mailboxes keep an incident together by `References`, so the subject may change. A locked screen shows it, so a
+    discreet category leaves the headline out. A cancellation names category and place only.
     """
-    place = scene.place
-    if scene.profile.discreet or scene.message.stage is Stage.CANCELLATION:
-        told = place.whole()
+    place = context.place
+    if context.profile.discreet or context.message.stage is Stage.CANCELLATION:
+        topic = place.one_line()
     else:
-        where = ", ".join(filter(None, ("" if scene.tagged else place.name, scene.detail)))
-        told = scene.words.dash.join(filter(None, (where, scene.plain)))
-    stem = f"[{scene.profile.label(scene.language)}] {told}".rstrip()
-    marks = (scene.words.exercise if scene.message.exercise else "", scene.mark)
-    return scene.words.dash.join(filter(None, (*marks, stem)))
+        name = "" if context.tagged_headline else place.name
+        where = ", ".join(filter(None, (name, context.place_details)))
+        topic = context.locale.dash.join(filter(None, (where, context.open_headline)))
+    stem = f"[{context.profile.label(context.language)}] {topic}".rstrip()
+    marks = (context.locale.exercise if context.message.exercise else "", context.mark)
+    return context.locale.dash.join(filter(None, (*marks, stem)))
 
 
-def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[Fitted, str]:
-    """The text within the budget, and its HTML: the description is shortened or left out, then the instruction cut.
+def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[FitResult, str]:
+    """Return the text within the budget, and its HTML.
 
-    Args:
-        parts: What it says.
-        budget: Of the text.
-        sentences: Shorten the description at the end of a sentence only; the instruction never is elsewhere.
+    The description is shortened or left out first, then the instruction is shortened.
+
+    With *sentences* the description is shortened at the end of a sentence only, as the instruction always is.
     """
     omitted: list[str] = []
     text, html = render_mail(parts)
     if not budget.fits(text) and parts.description:
-        shorter = longest(parts.description, _fitting(parts, "description", budget), sentences=sentences)
+        shorter = truncate(parts.description, _fits_with(parts, "description", budget), sentences=sentences)
         parts = replace(parts, description=shorter)
         omitted.append(f"description {'shortened' if shorter else 'left out'}")
         text, html = render_mail(parts)
     if not budget.fits(text) and (
-        shorter := longest(parts.instruction, _fitting(parts, "instruction", budget), sentences=True)
+        shorter := truncate(parts.instruction, _fits_with(parts, "instruction", budget), sentences=True)
     ):
         omitted.append("instruction shortened")
         text, html = render_mail(replace(parts, instruction=shorter))
-    return Fitted(text, tuple(omitted), *budget.use(text)), html
+    return FitResult(text, tuple(omitted), *budget.usage(text)), html
 
 
-def _fitting(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:
+def _fits_with(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:
     def fits(shorter: str) -> bool:
         changed = replace(parts, description=shorter) if field == "description" else replace(parts, instruction=shorter)
         return budget.fits(render_mail(changed)[0])
@@ -88,10 +173,107 @@ def _fitting(parts: MailParts, field: Literal["description", "instruction"], bud
     return fits
 
 
-def _tone(scene: RenderContext) -> Tone:
-    severity = scene.message.severity or scene.profile.severity
-    if scene.message.stage is Stage.END:
-        return "clear"
-    if scene.message.stage is Stage.CANCELLATION or not scene.of_incident:
-        return "info"
-    return "act" if severity.at_least(Severity.SEVERE) else "caution"
+def render_mail(parts: MailParts) -> tuple[str, str]:
+    """Return the text, in lines of 72 columns where words allow, and the HTML page."""
+    text = "\n\n".join(block for block in _text(parts) if block) + "\n"
+    html = _PAGE.format(
+        language=_html(parts.language),
+        direction=' dir="rtl"' if _is_right_to_left(parts.language) else "",
+        column=_COLUMN,
+        title=_html(f"{parts.banner} – {parts.headline}"),
+        blocks="\n".join(_blocks(parts)),
+    )
+    return text, html
+
+
+def _text(parts: MailParts) -> Iterator[str]:
+    colon = _colon(parts.language)
+    yield _wrapped(f"*** {parts.exercise} ***") if parts.exercise else ""
+    yield _wrapped(parts.banner)
+    yield _wrapped("\n".join(filter(None, (parts.headline, parts.place))))
+    yield _wrapped("\n".join(f"{label}{colon} {value}" for label, value in parts.facts))
+    yield _wrapped(parts.context)
+    yield _wrapped(parts.description)
+    if parts.instruction:
+        label = f"{parts.instruction_label}{colon}\n" if parts.instruction_label else ""
+        yield _wrapped(label + parts.instruction)
+    yield _wrapped("\n".join(f"[{alt}]" for alt in parts.pictures))
+    if parts.link:
+        yield _wrapped(f"{parts.link_label}{colon}\n{parts.link}" if parts.link_label else parts.link)
+    yield _wrapped(f"-- \n{parts.footer}") if parts.footer else ""
+
+
+def _blocks(parts: MailParts) -> Iterator[str]:
+    if parts.exercise:
+        yield _banner(parts.exercise, _EXERCISE_COLOURS)
+    yield _banner(parts.banner, _COLOURS[parts.tone])
+    yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{_html(parts.headline)}</h1>'
+    if parts.place:
+        yield f'<p style="margin:0 0 8px"><strong>{_html(parts.place)}</strong></p>'
+    if parts.facts:  # not a table: its columns would be too narrow for a date on a telephone
+        facts = (
+            f'<p style="margin:2px 0"><strong>{_html(label + _colon(parts.language))}</strong> {_html(value)}</p>'
+            for label, value in parts.facts
+        )
+        yield f'<div style="margin:12px 0">{"".join(facts)}</div>'
+    if parts.context:
+        yield _paragraph(parts.context)
+    if parts.description:
+        yield _paragraph(parts.description)
+    if parts.instruction:
+        side = "right" if _is_right_to_left(parts.language) else "left"
+        label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
+        yield (
+            f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
+            f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
+        )
+    yield from (_paragraph(f"[{alt}]") for alt in parts.pictures)
+    if parts.link:
+        yield f'<p style="margin:12px 0">{_anchor(parts.link, parts.link_label)}</p>'
+    if parts.footer:
+        style = "border-top:1px solid #808080;margin-top:24px;padding-top:8px;font-size:14px"
+        yield f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
+
+
+def _banner(text: str, colours: tuple[str, str]) -> str:
+    background, colour = colours
+    style = (
+        f"background-color:{background};color:{colour};padding:12px 16px;font-size:18px;font-weight:bold;margin:0 0 4px"
+    )
+    return f'<p style="{style}">{_html(text)}</p>'
+
+
+def _paragraph(text: str) -> str:
+    return f'<p style="margin:8px 0">{_html(text).replace(chr(10), "<br>")}</p>'
+
+
+def _anchor(link: str, label: str) -> str:
+    if re.match(r"https?://", link, re.IGNORECASE):
+        style = "color:inherit;text-decoration:underline"  # a program's own blue may be hard to read on its own black
+        return f'<a href="{_html(link)}" style="{style}">{_html(label or link)}</a>'
+    return _html(f"{label} {link}".strip())  # no other scheme may be clicked
+
+
+def _html(text: str) -> str:
+    return escape(_plain(text))
+
+
+def _plain(text: str) -> str:
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _is_right_to_left(language: str) -> bool:
+    """Return the direction of a language. HTML pages do not infer it from `lang` (HTML, section 3.2.6.4)."""
+    primary, _, subtags = language.partition("-")
+    script = subtags.partition("-")[0]
+    return script in _RIGHT_TO_LEFT if len(script) == _SCRIPT else primary in _RIGHT_TO_LEFT
+
+
+def _colon(language: str) -> str:
+    """Return the colon after a label. French puts a no-break space before it."""
+    return "\N{NO-BREAK SPACE}:" if language.partition("-")[0].lower() == "fr" else ":"
+
+
+@lru_cache(maxsize=32)  # most blocks are the same in the reply and in the standalone mail
+def _wrapped(text: str) -> str:
+    return wrap(_plain(text))

@@ -1,4 +1,4 @@
-"""What tells a house in a message, for categories whose place may be told to the street at most."""
+"""Remove house numbers, for categories whose place may be published to the street at most."""
 
 from __future__ import annotations
 
@@ -6,74 +6,69 @@ from collections.abc import Callable, Iterable, Iterator
 
 from policenotify.model.message import Message, Translation
 from policenotify.text.house_numbers import (
-    Address,
-    headline_without_house_number,
-    streets_in,
-    without_house_number,
-    without_numbers_of,
+    HouseNumberRemoval,
+    remove_from_headline,
+    remove_from_text,
+    remove_house_numbers,
+    street_names,
 )
 
 _PLACES = ("label", "street", "district")
 
 
 def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each field that tells a house, and what in it does.
-
-    Args:
-        message: As the desk wrote it.
-        earlier: What was published of its incident.
-    """
+    """Yield each field that may hold a house number, with the parts that do."""
     streets = _streets(message, *earlier)
-    for name, address in _words(message, streets):
-        yield name, address.taken
+    for name, address in _addresses(message, streets):
+        yield name, address.removed
     for number, image in enumerate(message.images):
-        yield f"images.{number}.alt", headline_without_house_number(image.alt).taken
+        yield f"images.{number}.alt", remove_from_headline(image.alt).removed
     for words in message.translations:
-        for name, address in _words(words, streets):
-            yield f"translations.{words.language}.{name}", address.taken
+        for name, address in _addresses(words, streets):
+            yield f"translations.{words.language}.{name}", address.removed
         for number, alt in enumerate(words.alts):
-            yield f"translations.{words.language}.alts.{number}", headline_without_house_number(alt).taken
+            yield f"translations.{words.language}.alts.{number}", remove_from_headline(alt).removed
     for name in _PLACES if message.location else ():
-        yield f"location.{name}", without_house_number(getattr(message.location, name) or "").taken
+        yield f"location.{name}", remove_house_numbers(getattr(message.location, name) or "").removed
 
 
 def without_house_numbers(message: Message, label: Callable[[str], str], earlier: Iterable[Message] = ()) -> Message:
-    """Take house numbers out of the texts and picture descriptions of a message.
+    """Return the message without house numbers in its texts and picture descriptions.
 
     Its place is blurred by `Location.blur`.
 
     Args:
-        message: As the desk wrote it, with the place as it was written.
-        label: What stands for a headline or a description that is nothing else, by language.
-        earlier: What was published of its incident: the streets that it names count, too.
+        message: As the desk wrote it, with its place as it was written.
+        label: Returns by language what replaces a headline or description that is nothing but an address.
+        earlier: The earlier messages of its incident, whose streets count, too.
     """
     streets = _streets(message, *earlier)
 
-    def shown(words: Message | Translation) -> dict[str, object]:
-        texts = {name: address.text for name, address in _words(words, streets)}
-        return {**texts, "headline": texts["headline"] or label(words.language)}
+    def texts(words: Message | Translation) -> dict[str, object]:
+        redacted = {name: address.text for name, address in _addresses(words, streets)}
+        return {**redacted, "headline": redacted["headline"] or label(words.language)}
 
     def described(alt: str, language: str) -> str:
-        return headline_without_house_number(alt).text or label(language)
+        return remove_from_headline(alt).text or label(language)
 
     translations = tuple(
-        words.model_copy(update={**shown(words), "alts": tuple(described(alt, words.language) for alt in words.alts)})
+        words.model_copy(update={**texts(words), "alts": tuple(described(alt, words.language) for alt in words.alts)})
         for words in message.translations
     )
     images = tuple(image.model_copy(update={"alt": described(image.alt, message.language)}) for image in message.images)
-    return message.model_copy(update={**shown(message), "images": images, "translations": translations})
+    return message.model_copy(update={**texts(message), "images": images, "translations": translations})
 
 
-def _words(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, Address]]:
-    yield "headline", headline_without_house_number(words.headline)
-    yield "description", without_numbers_of(streets, words.description)
-    yield "instruction", without_numbers_of(streets, words.instruction)
+def _addresses(words: Message | Translation, streets: frozenset[str]) -> Iterator[tuple[str, HouseNumberRemoval]]:
+    yield "headline", remove_from_headline(words.headline)
+    yield "description", remove_from_text(streets, words.description)
+    yield "instruction", remove_from_text(streets, words.instruction)
 
 
 def _streets(*messages: Message) -> frozenset[str]:
-    """Return the streets of the places and of the headlines: their numbers are told in no running text either."""
-    named: list[str] = []
+    """Return the streets in places and headlines. Their numbers are removed from running text, too."""
+    texts: list[str] = []
     for message in messages:
-        named += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
-        named += [message.headline, *(words.headline for words in message.translations)]
-    return frozenset(street for words in named for street in streets_in(words))
+        texts += [getattr(message.location, name) or "" for name in _PLACES] if message.location else []
+        texts += [message.headline, *(words.headline for words in message.translations)]
+    return frozenset(street for text in texts for street in street_names(text))

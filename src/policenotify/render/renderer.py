@@ -1,4 +1,4 @@
-"""The one function that words a leg."""
+"""Render a message for one target."""
 
 from __future__ import annotations
 
@@ -14,172 +14,183 @@ from policenotify.render.mail import fit_mail, mail_parts, subject
 from policenotify.render.short_post import ShortPost
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
-from policenotify.text.fit import Fitted, Part, fit, thread
+from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
 
 
-def render(scene: RenderContext, leg: Target, *, channel: ChannelConfig, key: str) -> RenderedPost:
-    """Word a message for one leg: to stand alone and, where there is something to answer, to hang under it.
+def render(context: RenderContext, target: Target, *, channel: ChannelConfig, key: str) -> RenderedPost:
+    """Render a message for one target, to stand alone and, if it replies to something, as a reply.
 
     Args:
-        scene: The message in the leg's language: the same one for all legs in that language, which share its work.
-        leg: Where it goes.
-        channel: The channel of the leg.
-        key: The post's key; both wordings have it, since only one of them will go out.
+        context: The message in the target's language. All targets in that language share it.
+        target: The target.
+        channel: The channel of the target.
+        key: The key of the post. Both forms have it, since only one of them is sent.
 
     Returns:
-        The wording; `omitted` says what had to be left out.
+        The post. `omitted` lists what was left out.
 
     Raises:
-        MessageTooLong: What must be said does not fit: neither whole, nor in a thread, nor in its briefest form.
+        MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
-    scene = scene.once(RenderContext.mentioning, channel.mentions)
-    message, can = scene.message, channel.capabilities
-    shown = scene.once(_described)[: can.images]
-    kept_out = len(scene.pictures) - len(shown)
-    notes = [f"{kept_out} of {len(scene.pictures)} pictures left out"] if kept_out else []
-    notes += _lost(scene, can.budget)
+    context = context.cached(RenderContext.with_mentions, channel.mentions)
+    capabilities = channel.capabilities
+    pictures = context.cached(_described_pictures)[: capabilities.images]
+    left_out = len(context.pictures) - len(pictures)
+    notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []
+    notes += _unwritable(context, capabilities.budget)
 
-    def wording(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
-        fitted, title, html = _worded(scene, channel, shown, standalone=standalone)
-        others = _distinct(scene, channel, lambda short: short.standalone if standalone else short.reply)
+    def posts(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
+        fitted, title, html = _fitted_whole(context, channel, pictures, standalone=standalone)
+        distinct = _distinct(context, channel, lambda short: short.standalone if standalone else short.reply)
         texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
-        if not texts or others is None:
-            texts, others = _thread(scene, channel) or (texts, others)
-        if not texts and not channel.capabilities.html:
-            fitted = _brief(scene, channel)
+        if not texts or distinct is None:
+            texts, distinct = _thread(context, channel) or (texts, distinct)
+        if not texts and not capabilities.html:
+            fitted = _brief(context, channel)
             texts = (fitted.text,) if fitted.fits else ()
-        if others is None:  # words that are refused as a whole are better said briefly than not at all
-            others = _distinct(scene, channel, lambda short: short.brief) or ()
+        if distinct is None:  # a brief text is better than one that the network refuses as a repetition
+            distinct = _distinct(context, channel, lambda short: short.brief) or ()
         if not texts:
             raise MessageTooLong(channel.name, fitted.used, fitted.limit)
         post = Post(
             key=key,
-            account=leg.account,
-            stage=message.stage,
-            category=message.category,
-            language=scene.text.language,
+            account=target.account,
+            stage=context.message.stage,
+            category=context.message.category,
+            language=context.text.language,
             text=texts[0],
             title=title,
             html=html,
-            spans=scene.once(_spans, texts[0]),
-            link=message.link,
-            pictures=shown,
-            created_at=scene.now,
-            sender=scene.signature,
-            exercise=message.exercise,
-            **_told_apart(scene, others, 0),
+            spans=context.cached(_spans, texts[0]),
+            link=context.message.link,
+            pictures=pictures,
+            created_at=context.now,
+            sender=context.signature,
+            exercise=context.message.exercise,
+            **_distinct_fields(context, distinct, 0),
         )
-        more = {"link": None, "pictures": ()}
-        further = [
+        continuations = [
             post.model_copy(
-                update={"text": text, "spans": _spans(scene, text), **more, **_told_apart(scene, others, number)}
+                update={
+                    "text": text,
+                    "spans": _spans(context, text),
+                    "link": None,
+                    "pictures": (),
+                    **_distinct_fields(context, distinct, number),
+                }
             )
             for number, text in enumerate(texts[1:], 1)
         ]
-        return (post, *further), () if further else fitted.omitted
+        return (post, *continuations), () if continuations else fitted.omitted
 
-    (standalone, *further), left_alone = wording(standalone=True)
-    (reply, *_), left_reply = wording(standalone=False) if leg.reply_to else ((None,), ())
-    omitted = tuple(dict.fromkeys((*left_alone, *left_reply, *notes)))
-    return RenderedPost(target=leg, standalone=standalone, reply=reply, continuations=tuple(further), omitted=omitted)
+    (standalone, *continuations), omitted = posts(standalone=True)
+    (reply, *_), omitted_in_reply = posts(standalone=False) if target.reply_to else ((None,), ())
+    return RenderedPost(
+        target=target,
+        standalone=standalone,
+        reply=reply,
+        continuations=tuple(continuations),
+        omitted=tuple(dict.fromkeys((*omitted, *omitted_in_reply, *notes))),
+    )
 
 
-def _worded(
-    scene: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool
-) -> tuple[Fitted, str, str]:
-    """Text, title and HTML, as the network wants them."""
+def _fitted_whole(
+    context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool
+) -> tuple[FitResult, str, str]:
+    """Return text, title and HTML in one post."""
     budget = channel.capabilities.budget
     if channel.capabilities.html:
-        parts_of_mail = mail_parts(scene, pictures, standalone=standalone)
-        fitted, html = fit_mail(parts_of_mail, budget, sentences=scene.of_incident)
-        return fitted, scene.once(subject), html
-    short = _short(scene, channel)
-    parts = short.standalone if standalone else short.reply
-    return _fitted(parts, budget), scene.headline, ""
+        parts = mail_parts(context, pictures, standalone=standalone)
+        fitted, html = fit_mail(parts, budget, sentences=context.of_incident)
+        return fitted, context.cached(subject), html
+    short = _short_post(context, channel)
+    return _fitted(short.standalone if standalone else short.reply, budget), context.headline, ""
 
 
-def _fitted(parts: Sequence[Part], budget: Budget) -> Fitted:
-    """The parts in the alphabet of the network, made to fit."""
-    if budget.spell is None:
+def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
+    """Return the parts within the budget, in the alphabet of the network."""
+    if budget.transliterate is None:
         return fit(parts, budget)
-    fitted = fit([Part(budget.spell(part.text), part.rule, part.order, part.name) for part in parts], budget)
-    return replace(fitted, text=budget.spell(fitted.text))  # the mark of a cut is no letter either
+    fitted = fit([Part(budget.transliterate(part.text), part.rule, part.order, part.name) for part in parts], budget)
+    # The mark of a cut may not be in the alphabet either.
+    return replace(fitted, text=budget.transliterate(fitted.text))
 
 
-def _brief(scene: RenderContext, channel: ChannelConfig) -> Fitted:
-    """The least that may be said, and all that gave way for it."""
-    short = _short(scene, channel)
+def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
+    """Return the least that may be published, with all that was left out for it."""
+    short = _short_post(context, channel)
     fitted = _fitted(short.brief, channel.capabilities.budget)
-    # The link is told as the place of the rest.
-    left = [f"{part.name} left out" for part in short.standalone if part.name and part.name != "link"]
-    return replace(fitted, omitted=(*left, *fitted.omitted))
+    # The link stays, as the place of the rest.
+    left_out = [f"{part.name} left out" for part in short.standalone if part.name and part.name != "link"]
+    return replace(fitted, omitted=(*left_out, *fitted.omitted))
 
 
-def _short(scene: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
-    """The pieces of a short post: the same ones for all channels that are alike."""
-    can = channel.capabilities
-    bracketed = can.hashtags and can.bracketed_hashtags
-    named = scene.distinct if distinct else "" if can.replies else scene.named
-    return scene.once(ShortPost, can.hashtags, bracketed, named, _hard_spaces(can.budget))
+def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
+    """Return the parts of a short post, shared by all channels with the same capabilities."""
+    capabilities = channel.capabilities
+    bracketed = capabilities.hashtags and capabilities.bracketed_hashtags
+    identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
+    return context.cached(
+        ShortPost, capabilities.hashtags, bracketed, identifier, _has_no_break_spaces(capabilities.budget)
+    )
+
+
+def _has_no_break_spaces(budget: Budget) -> bool:
+    """Return True if the network's alphabet has no-break spaces, at the cost of an ordinary one."""
+    return budget.transliterate is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _distinct(
-    scene: RenderContext, channel: ChannelConfig, parts: Callable[[ShortPost], Sequence[Part]]
+    context: RenderContext, channel: ChannelConfig, parts: Callable[[ShortPost], Sequence[Part]]
 ) -> tuple[str, ...] | None:
-    """These parts with what tells them apart, where the network refuses repeated words; `None`: that does not fit."""
-    can = channel.capabilities
-    if not can.refuses_repeats or can.html:
+    """Return the text with a unique suffix if the network refuses repeated texts. `None` means that it does not fit."""
+    capabilities = channel.capabilities
+    if not capabilities.refuses_repeats or capabilities.html:
         return ()
-    fitted = _fitted(parts(_short(scene, channel, distinct=True)), can.budget)
+    fitted = _fitted(parts(_short_post(context, channel, distinct=True)), capabilities.budget)
     return (fitted.text,) if fitted.fits else None
 
 
-def _told_apart(scene: RenderContext, others: tuple[str, ...], number: int) -> dict[str, Any]:
-    """The fields of a post that hold the text by which it is told from another one."""
-    if not others:
+def _distinct_fields(context: RenderContext, distinct: tuple[str, ...], number: int) -> dict[str, Any]:
+    if not distinct:
         return {}
-    return {"distinct": others[number], "distinct_spans": scene.once(_spans, others[number])}
+    return {"distinct": distinct[number], "distinct_spans": context.cached(_spans, distinct[number])}
 
 
-def _hard_spaces(budget: Budget) -> bool:
-    """Whether a space at which no line breaks costs no more than another; an alphabet that lacks it has none."""
-    return budget.spell is None and budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
+def _thread(context: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Return the texts of a thread, and the same with a unique suffix. `None` means that a thread is not possible.
 
-
-def _thread(scene: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The texts of several posts, and those that tell each apart; `None`: it cannot be said so.
-
-    Both wordings have the same ones. Where there is no room for what tells them apart, there is none.
+    The reply and the standalone form share them. The suffix is left out if there is no space for it.
     """
-    can = channel.capabilities
-    if not can.replies or can.html:
+    capabilities = channel.capabilities
+    if not capabilities.replies or capabilities.html:
         return None
-    for behind in (f" {scene.distinct}", "") if can.refuses_repeats else ("",):
-        budget = can.budget.behind(behind) if behind else can.budget
-        if texts := thread(_short(scene, channel).reply, budget, again=scene.exercise):
-            return texts, tuple(f"{text}{behind}" for text in texts) if behind else ()
+    for suffix in (f" {context.unique_suffix}", "") if capabilities.refuses_repeats else ("",):
+        budget = capabilities.budget.reserve(suffix) if suffix else capabilities.budget
+        if texts := split_thread(_short_post(context, channel).reply, budget, again=context.exercise_mark):
+            return texts, tuple(f"{text}{suffix}" for text in texts) if suffix else ()
     return None
 
 
-def _lost(scene: RenderContext, budget: Budget) -> list[str]:
-    """What of the desk's own words the network's alphabet has not."""
-    if budget.loses is None:
+def _unwritable(context: RenderContext, budget: Budget) -> list[str]:
+    """Return a note for each character of the desk's text that the network's alphabet lacks."""
+    if budget.find_losses is None:
         return []
-    said = scene.text
-    lost = budget.loses(f"{scene.headline} {said.description} {said.instruction}")
-    return [f"“{sign}” cannot be written there" for sign in dict.fromkeys(lost)]
+    text = context.text
+    characters = budget.find_losses(f"{context.headline} {text.description} {text.instruction}")
+    return [f"“{character}” cannot be written there" for character in dict.fromkeys(characters)]
 
 
-def _spans(scene: RenderContext, text: str) -> tuple[Span, ...]:
-    return tuple(Span(**found._asdict()) for found in spans_of(text, scene.mentions))
+def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
+    return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
 
 
-def _described(scene: RenderContext) -> tuple[Picture, ...]:
-    """The pictures with their descriptions in the language of the leg."""
-    alts = scene.text.alts or tuple(picture.alt for picture in scene.pictures)
+def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:
+    """Return the pictures with their descriptions in the language of the target."""
+    alts = context.text.alts or tuple(picture.alt for picture in context.pictures)
     return tuple(
         picture.model_copy(update={"alt": one_line(alt) or picture.alt})
-        for picture, alt in zip(scene.pictures, alts, strict=False)
+        for picture, alt in zip(context.pictures, alts, strict=False)
     )

@@ -1,4 +1,4 @@
-"""Putting sentences together: their ends and beginnings."""
+"""The ends and beginnings of sentences."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _FIRST_WORD: Final = re.compile(r"[\w-]+")
 
 
 def sentence(text: str) -> str:
-    """The text with an end: a full stop, unless it has one, or ends with an address."""
+    """Return the text with a full stop, unless it has an end or ends with an address."""
     if not text or text.rstrip(_CLOSING).endswith(_ENDS):
         return text
-    if "." in text[text.rfind(" ") :] and any(one.kind == "url" and one.end == len(text) for one in spans_of(text)):
+    if "." in text[text.rfind(" ") :] and any(span.kind == "url" and span.end == len(text) for span in spans_of(text)):
         return text
     return f"{text.rstrip(' ,;')}."
 
 
 def paragraph(text: str) -> str:
-    """Lines as running text: each of them a sentence of its own."""
+    """Return lines as running text, each of them a sentence."""
     return " ".join(sentence(line) for line in clean(text).splitlines() if line)
 
 
 def open_ended(text: str) -> str:
-    """The text without its full stop, so that more may follow."""
+    """Return the text without its full stop, so that more may follow."""
     return (text[:-1].rstrip() if text.endswith(".") and not text.endswith("..") else text) or text
 
 
-def capital(text: str) -> str:
-    """The text with a capital letter first."""
+def upper_first(text: str) -> str:
+    """Return the text with a capital letter first."""
     return text[:1].upper() + text[1:]
 
 
-def small(text: str, names: str) -> str:
-    """The text with a small letter first, unless its first word is a name, an abbreviation or a road.
+def lower_first(text: str, names: str) -> str:
+    """Return the text with a small letter first, unless its first word is a name, an abbreviation or a road.
 
     Args:
         text: What follows a colon.
-        names: Words among which a capital letter marks a name: the place's.
+        names: The words of the place, among which a capital letter marks a name.
     """
     word = _FIRST_WORD.match(text)
     if word is None or word[0][1:] != word[0][1:].lower() or any(sign.isdigit() for sign in word[0]):

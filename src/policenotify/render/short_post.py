@@ -1,4 +1,20 @@
-"""The wording for networks of short posts, in the house style of French police accounts."""
+"""The parts of a short post, in the style of French police accounts.
+
+In the order of reading:
+
+1. the mark of an exercise, the emoji of category or stage, `[#Category – STAGE]` and the place (**required**)
+2. the headline, with street and time if it does not name them (**required**)
+3. for a later message that stands alone, what it refers to
+4. the description
+5. the instruction (**required**)
+6. the time of the next update, or until when it holds (**required**)
+7. the link, and hashtags, up to three in all. The category's is among them if hashtags in brackets do not work.
+
+Parts that are not required are left out in this order: the description, shortened sentence by sentence first (word by
+word outside incidents), the hashtags from the last one, the link, and what the message refers to. If the required
+parts do not fit, they become a thread. If that is not possible, a brief post gives what, where, the first sentence of
+the instruction, and where the rest is.
+"""
 
 from __future__ import annotations
 
@@ -10,198 +26,206 @@ from typing import Final
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.places import tagged
-from policenotify.render.sentences import capital, sentence
+from policenotify.render.sentences import sentence, upper_first
+from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.folding import says
 from policenotify.text.spans import hashtag, spans_of
 
 MAX_TAGS: Final = 3
-"""At most so many hashtags in a post: category, place, one more (Sutton et al., *PNAS* 112(48), 2015: an agreed
-hashtag spreads a warning; more of them only take its room)."""
+"""The most hashtags in a post: category, place, one more.
 
-_DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # who gives way first
-_OUTLOOK, _REST = range(2)  # likewise, in the least that may be said
+An agreed hashtag spreads a warning, more of them only take space (Sutton et al., *PNAS* 112(48), 2015).
+"""
+
+_DESCRIPTION, _TAG, _LINK, _CONTEXT = range(4)  # the order in which parts are left out
+_VALIDITY, _REST = range(2)  # the same, in a brief post
 _STOPS: Final = ".,;:!?…"
 
 
 @dataclass(frozen=True, eq=False)
 class ShortPost:
-    """A message on networks of short posts that are alike.
+    """A message on short-post networks with the same capabilities.
 
     Attributes:
-        scene: What is said.
+        context: The message.
         hashtags: Readers can follow a hashtag.
-        bracketed: They can follow one in a bracket, too; else that of the category ends the post.
-        named: How the incident, or this post, is told from others: `Réf. K7Q2M`; empty: there is no need to.
-        hard_spaces: A space at which no line may break is made one that does not break.
+        bracketed: They can follow one in a bracket. Otherwise the category's hashtag ends the post.
+        identifier: A suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty if none is needed.
+        hard_spaces: The network has no-break spaces.
     """
 
-    scene: RenderContext
+    context: RenderContext
     hashtags: bool
     bracketed: bool
-    named: str
+    identifier: str
     hard_spaces: bool
 
     @cached_property
     def reply(self) -> tuple[Part, ...]:
-        """The pieces of a post that hangs under our earlier ones, in the order of reading."""
+        """The parts of a reply to our earlier posts, in the order of reading."""
         return (*self._body, *self._end)
 
     @cached_property
     def standalone(self) -> tuple[Part, ...]:
-        """The same for a post that must be read alone."""
-        context = self._set(Part(self.scene.context, self._shorter, _CONTEXT, "what it refers to"))
-        return (*self._body, context, *self._end) if context.text else self.reply
+        """The parts of a post that must be read alone."""
+        reference = self._typeset(Part(self.context.back_reference, self._shortening, _CONTEXT, "what it refers to"))
+        return (*self._body, reference, *self._end) if reference.text else self.reply
 
     @cached_property
     def brief(self) -> tuple[Part, ...]:
-        """The least that may be said, where all that must be does not fit: what, where, the first thing to do.
+        """The least that may be published if the required parts do not fit: what, where, the first thing to do.
 
-        It ends with where the rest is: the link, else the service that says it.
+        It ends with where the rest is: the link, or the name of the sender.
         """
-        scene = self.scene
-        lead, instruction, _ = self._told
-        begun = first_sentence(instruction)
-        rest = instruction[len(begun) :].strip()
-        more = scene.words.more.format(where=scene.message.link or scene.signature)
-        parts = (
-            Part(scene.exercise),
+        context = self.context
+        lead, instruction, _ = self._content
+        first = first_sentence(instruction)
+        rest = instruction[len(first) :].strip()
+        more = context.locale.more.format(where=context.message.link or context.signature)
+        return self._parts(
+            Part(context.exercise_mark),
             Part(lead),
-            Part(begun),
+            Part(first),
             Part(rest, "sentences", _REST, "the rest of the instruction"),
-            Part(self._outlook, "droppable", _OUTLOOK, "when more will be said"),
-            Part(more if scene.message.link else sentence(more)),
-            Part(self.named),
+            Part(self._validity, "droppable", _VALIDITY, "when more will be said"),
+            Part(more if context.message.link else sentence(more)),
+            Part(self.identifier),
         )
-        return tuple(self._set(part) for part in parts if part.text)
 
     @property
-    def _shorter(self) -> Rule:
-        """How a text gives way: of an incident only whole sentences, since half of one may mean the opposite."""
-        return "sentences" if self.scene.of_incident else "shrinkable"
+    def _shortening(self) -> Rule:
+        """How a text may be shortened. Half a sentence about an incident may mean the opposite."""
+        return "sentences" if self.context.of_incident else "shrinkable"
 
     @cached_property
-    def _outlook(self) -> str:
-        scene = self.scene
-        lead, instruction, _ = self._told
-        said, typed = f"{lead} {instruction}", f"{scene.plain} {instruction}"
-        return sentence(capital(scene.teller.outlook(scene.message, scene.profile, said, typed)))
+    def _validity(self) -> str:
+        context = self.context
+        lead, instruction, _ = self._content
+        text, typed = f"{lead} {instruction}", f"{context.open_headline} {instruction}"
+        return sentence(upper_first(context.times.validity(context.message, context.profile, text, typed)))
 
     @cached_property
     def _body(self) -> tuple[Part, ...]:
-        scene = self.scene
-        lead, instruction, _ = self._told
-        parts = (
-            Part(scene.exercise),
+        lead, instruction, _ = self._content
+        return self._parts(
+            Part(self.context.exercise_mark),
             Part(lead),
-            Part(scene.description, self._shorter, _DESCRIPTION, "description"),
+            Part(self.context.description, self._shortening, _DESCRIPTION, "description"),
             Part(instruction, "splittable"),
-            Part(self._outlook),
+            Part(self._validity),
         )
-        return tuple(self._set(part) for part in parts if part.text)
 
     @cached_property
     def _end(self) -> tuple[Part, ...]:
-        lead, instruction, tags = self._told
-        message = self.scene.message
+        lead, instruction, tags = self._content
+        message = self.context.message
         link = message.link or ""
-        # A cancellation carries on the hashtags of what it takes back, and must not repeat its words.
+        # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
-        wanted = [*tags, *(Part(f"#{tag}", "droppable", _TAG, f"hashtag #{tag}") for tag in map(hashtag, more) if tag)]
-        text = f"{lead} {self.scene.description} {instruction}"
-        told = spans_of(text) if wanted or (link and link.partition("://")[2] in text) else ()
+        tags = (*tags, *(Part(f"#{tag}", "droppable", _TAG, f"hashtag #{tag}") for tag in map(hashtag, more) if tag))
+        text = f"{lead} {self.context.description} {instruction}"
+        spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
         parts = (
-            Part("" if link in {one.value for one in told} else link, "droppable", _LINK, "link"),
-            Part(self.named),
-            *_new(wanted, {one.value.casefold() for one in told if one.kind == "tag"}),
+            Part("" if link in {span.value for span in spans} else link, "droppable", _LINK, "link"),
+            Part(self.identifier),
+            *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
         return tuple(part for part in parts if part.text)
 
-    def _set(self, part: Part) -> Part:
-        return Part(self.scene.set(part.text), part.rule, part.order, part.name) if self.hard_spaces else part
+    def _parts(self, *parts: Part) -> tuple[Part, ...]:
+        return tuple(self._typeset(part) for part in parts if part.text)
+
+    def _typeset(self, part: Part) -> Part:
+        if not self.hard_spaces:
+            return part
+        return Part(self.context.typeset(part.text), part.rule, part.order, part.name)
 
     @cached_property
-    def _told(self) -> tuple[str, str, tuple[Part, ...]]:
-        """What happens, what to do, and what more may be said in a hashtag."""
-        return self._incident() if self.scene.of_incident else self._once()
+    def _content(self) -> tuple[str, str, tuple[Part, ...]]:
+        """The lead, the instruction, and the hashtags that end the post."""
+        return self._incident() if self.context.of_incident else self._campaign()
 
     def _incident(self) -> tuple[str, str, tuple[Part, ...]]:
-        """`🚨 [#Accident] #Montpellier – Accident en cours avenue de Toulouse.`, or for a later stage with a colon."""
-        scene, place, words = self.scene, self.scene.place, self.scene.words
-        named, detail, times = self._named(scene.plain, scene.tagged), scene.detail, scene.times
-        where = "" if named or not place.name else self._tag(place.tag) or place.name
-        headline = named or scene.plain
-        if scene.is_opening:
-            tail = self._happening(headline, detail, times, untouched=not named and detail == ", ".join(place.details))
-            lead = f"{where}{words.dash}{tail}" if where else tail
+        """Return `🚨 [#Accident] #Montpellier – Accident en cours avenue de Toulouse.`, or with a colon later on."""
+        context, place, locale = self.context, self.context.place, self.context.locale
+        with_tag = self._with_tag(context.open_headline, context.tagged_headline)
+        details, period = context.place_details, context.period
+        where = "" if with_tag or not place.name else self._tag(place.tag) or place.name
+        headline = with_tag or context.open_headline
+        if context.is_opening:
+            extensible = not with_tag and details == ", ".join(place.details)
+            tail = self._event(headline, details, period, extensible=extensible)
+            lead = f"{where}{locale.dash}{tail}" if where else tail
         else:
-            where = ", ".join(filter(None, (where, detail)))
-            following = scene.after_colon(headline, place.whole())
-            lead = f"{capital(where)}{words.colon}{following}" if where else headline
-            lead = " ".join(filter(None, (lead, times)))
-        tags = () if self.bracketed else (self._category,)
-        return f"{self._sign} [{self._heading}] {sentence(lead)}", scene.instruction, tags
+            where = ", ".join(filter(None, (where, details)))
+            continued = context.after_colon(headline, place.one_line())
+            lead = f"{upper_first(where)}{locale.colon}{continued}" if where else headline
+            lead = " ".join(filter(None, (lead, period)))
+        tags = () if self.bracketed else (self._category_tag,)
+        return f"{self._emoji} [{self._heading}] {sentence(lead)}", context.instruction, tags
 
-    def _happening(self, headline: str, detail: str, times: str, *, untouched: bool) -> str:
-        """The headline of an opening, with what it does not tell itself: that it is under way, its times, its street.
+    def _event(self, headline: str, details: str, period: str, *, extensible: bool) -> str:
+        """Return the headline of an opening with what it lacks: that it is under way, its times, its street.
 
-        A headline with punctuation or with the place in it is a sentence already, and is not added to but at its end.
+        A headline with punctuation or with the place in it is a whole sentence. Only its end is added to.
         """
-        scene, words, start = self.scene, self.scene.words, self.scene.message.starts_at
-        one_clause = not any(stop in headline for stop in _STOPS)
-        live = scene.profile.ongoing and not (start and start > scene.now) and not says(headline, words.ongoing)
-        told = " ".join(filter(None, (headline, words.ongoing if live and one_clause and untouched else "", times)))
-        if not detail:
-            return told
-        if told[-1] in _STOPS:
-            return f"{told} {capital(detail)}"
-        return f"{told}{words.place_joint if one_clause and untouched and not times else ', '}{detail}"
+        context, locale, start = self.context, self.context.locale, self.context.message.starts_at
+        extensible = extensible and not any(stop in headline for stop in _STOPS)
+        begun = not (start and start > context.now)
+        ongoing = context.profile.ongoing and begun and extensible and not contains_words(headline, locale.ongoing)
+        event = " ".join(filter(None, (headline, locale.ongoing if ongoing else "", period)))
+        if not details:
+            return event
+        if event[-1] in _STOPS:
+            return f"{event} {upper_first(details)}"
+        return f"{event}{locale.place_separator if extensible and not period else ', '}{details}"
 
-    def _once(self) -> tuple[str, str, tuple[Part, ...]]:
-        """`📱 Faux conseiller bancaire : raccrochez.`: what is said once has no bracket; its hashtags end it."""
-        scene, place = self.scene, self.scene.place
-        plain, instruction = scene.headline, scene.instruction
-        named = self._named(plain, tagged(plain, place.name))
-        advised = None if named else self._named(instruction, tagged(instruction, place.name))
-        mark = f"{scene.mark}{scene.words.dash}" if scene.mark else ""
-        tags = (
-            self._category,
-            Part("" if named or advised else self._tag(place.tag)),
-        )
-        where = f"{place.name}{scene.words.colon}" if place.name and not (named or advised or self.hashtags) else ""
-        return f"{self._sign} {mark}{where}{sentence(named or plain)}", advised or instruction, tags
+    def _campaign(self) -> tuple[str, str, tuple[Part, ...]]:
+        """Return `📱 Faux conseiller bancaire : raccrochez.`, which has no bracket and ends with its hashtags."""
+        context, place = self.context, self.context.place
+        headline, instruction = context.headline, context.instruction
+        tagged_headline = self._with_tag(headline, tagged(headline, place.name))
+        tagged_instruction = None
+        if not tagged_headline:
+            tagged_instruction = self._with_tag(instruction, tagged(instruction, place.name))
+        named = bool(tagged_headline or tagged_instruction)
+        mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
+        where = f"{place.name}{context.locale.colon}" if place.name and not (named or self.hashtags) else ""
+        lead = f"{self._emoji} {mark}{where}{sentence(tagged_headline or headline)}"
+        tags = (self._category_tag, Part("" if named else self._tag(place.tag)))
+        return lead, tagged_instruction or instruction, tags
 
-    def _named(self, text: str, tagged: str | None) -> str | None:
-        """The text with the place in it made a hashtag, where readers can follow one; `None`: it does not name it."""
+    def _with_tag(self, text: str, tagged: str | None) -> str | None:
+        """Return the text with the place as a hashtag if readers can follow one. `None` if it does not name it."""
         return tagged if self.hashtags or tagged is None else text
 
     def _tag(self, tag: str) -> str:
         return f"#{tag}" if tag and self.hashtags else ""
 
     @property
-    def _category(self) -> Part:
-        tag = self.scene.profile.hashtag(self.scene.language, self.scene.message.severity)
+    def _category_tag(self) -> Part:
+        tag = self.context.profile.hashtag(self.context.language, self.context.message.severity)
         return Part(self._tag(tag), "droppable", _TAG, f"hashtag #{tag}")
 
     @property
-    def _sign(self) -> str:
-        scene = self.scene
-        own = scene.profile.sign(scene.message.severity) if scene.is_opening else ""
-        return own or scene.words.emojis[scene.message.stage]
+    def _emoji(self) -> str:
+        context = self.context
+        own = context.profile.sign(context.message.severity) if context.is_opening else ""
+        return own or context.locale.emojis[context.message.stage]
 
     @property
     def _heading(self) -> str:
-        """What stands in the bracket: category, and the word for the stage."""
-        scene = self.scene
-        tag = scene.profile.hashtag(scene.language, scene.message.severity) if self.bracketed else ""
-        name = self._tag(tag) or scene.profile.label(scene.language)
-        return f"{name}{scene.words.dash}{scene.mark}" if scene.mark else name
+        """The text in the bracket: the category, and the word for the stage."""
+        context = self.context
+        tag = context.profile.hashtag(context.language, context.message.severity) if self.bracketed else ""
+        name = self._tag(tag) or context.profile.label(context.language)
+        return f"{name}{context.locale.dash}{context.mark}" if context.mark else name
 
 
-def _new(wanted: list[Part], told: set[str]) -> Iterator[Part]:
-    """Hashtags that the text does not hold yet, up to three in all."""
-    for part in wanted:
+def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
+    """Yield the hashtags that the text lacks, up to `MAX_TAGS` in all."""
+    for part in tags:
         tag = part.text.removeprefix("#").casefold()
-        if tag and tag not in told and (len(told) < MAX_TAGS or part.rule == "required"):
-            told.add(tag)
+        if tag and tag not in present and (len(present) < MAX_TAGS or part.rule == "required"):
+            present.add(tag)
             yield part

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, UnsupportedVersion
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import configured
-from policenotify.settings.languages import words_of
-from policenotify.settings.loader import profiles_of, read_settings
+from policenotify.networks.registry import configure_channel
+from policenotify.settings.languages import locales_of, profiles_of
+from policenotify.settings.loader import read_settings
 from policenotify.settings.model import OF_THE_CHANNEL, ChannelSettings, Settings
 from policenotify.text import Budget
 
@@ -28,59 +28,62 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
 
     Args:
         settings: The settings.
-        tolerant: Return a channel that is wrong, too: its `problem` tells why it cannot be used. Files of recipients
-            are then left alone, for they are read at each publication. Otherwise anything that is wrong is an error.
+        tolerant: Return a channel with errors, too: its `problem` is the reason why it cannot be used. Files of
+            recipients are then not read, for they are read at each publication. Otherwise any error is raised.
 
     Raises:
-        SettingsError: Something is wrong with them, one line for each; or two are the same account.
+        SettingsError: Something is wrong with them, or two are the same account. There is one line for each.
         MissingExtra: A network's library is not installed.
     """
-    ready: list[ChannelConfig] = []
-    wrong: list[str] = []
+    channels: list[ChannelConfig] = []
+    errors: list[str] = []
     for name in settings.channels:
         try:
-            one = _channel(settings, name)
-            if one.recipients and not tolerant:
-                one.recipients()
+            channel = _channel(settings, name)
+            if channel.recipients and not tolerant:
+                channel.recipients()
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
-                one = _unusable(settings, name, settings.fault(lines))
+                channel = _unusable(settings, name, settings.fault(lines))
             elif isinstance(error, MissingExtra):
                 raise
             else:
-                wrong += lines
+                errors += lines
                 continue
-        ready.append(one)
+        channels.append(channel)
     accounts: dict[tuple[str, str], str] = {}
-    for one in ready:
-        other = one.name if one.problem else accounts.setdefault((one.network, one.account), one.name)
-        if other != one.name:
-            wrong.append(
-                f"channels.{other} and channels.{one.name}: are the same account of {one.network!r}, which would say "
-                "everything twice. Join them (a channel may have several tags), or give one another account."
+    for channel in channels:
+        other = channel.name
+        if not channel.problem:
+            other = accounts.setdefault((channel.network, channel.account), channel.name)
+        if other != channel.name:
+            errors.append(
+                f"channels.{other} and channels.{channel.name}: are the same account of {channel.network!r}, so "
+                "everything would be posted twice. Join them (a channel may have several tags), or give one another "
+                "account."
             )
-    if wrong:
-        raise settings.error(wrong)
-    return tuple(ready)
+    if errors:
+        raise settings.error(errors)
+    return tuple(channels)
 
 
 def _channel(settings: Settings, name: str) -> ChannelConfig:
     if fault := settings.faults.get(name):
         raise SettingsError(fault)
     channel = settings.channels[name]
-    how = _how(channel)
+    fields = _fields(channel)
     if channel.recipients is not None:
-        how["recipients"] = channel.recipients.reader(settings.place.parent, f"channels.{name}.recipients")
-    return configured(name, channel.network, channel.options, **how)
+        fields["recipients"] = channel.recipients.reader(settings.place.parent, f"channels.{name}.recipients")
+    return configure_channel(name, channel.network, channel.options, **fields)
 
 
-def _how(channel: ChannelSettings) -> dict[str, Any]:
+def _fields(channel: ChannelSettings) -> dict[str, Any]:
     return {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients"}}
 
 
 def _lines(name: str, error: SettingsError) -> list[str]:
-    """What is wrong with a channel, each line beginning with the place in the settings."""
+    """Return the errors of a channel, each line beginning with its place in the settings."""
     at = f"channels.{name}"
     if isinstance(error, UnknownNetwork):
         return [f"{at}.network: {error}"]
@@ -88,9 +91,9 @@ def _lines(name: str, error: SettingsError) -> list[str]:
 
 
 def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:
-    """A channel that cannot be used now: as far as it is known, and able to do nothing."""
+    """Return a channel that cannot be used, with what is known of it and no capability."""
 
-    def opened(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
+    def fail(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
         raise SettingsError(problem)
 
     channel = settings.channels[name]
@@ -99,15 +102,15 @@ def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:
         network=channel.network,
         account="",
         capabilities=Capabilities(budget=Budget(0)),
-        open=opened,
+        open=fail,
         problem=problem,
-        **{**_how(channel), "tags": channel.likely_tags},
+        **{**_fields(channel), "tags": channel.likely_tags},
     )
 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:
-    """What goes where in this installation."""
-    from policenotify.publishing.routing import Route  # noqa: PLC0415 - who only reads settings needs no plan
+    """Return the routes of this installation."""
+    from policenotify.publishing.routing import Route  # noqa: PLC0415 - reading settings needs no routing
 
     return tuple(
         Route(categories=route.categories, at_least=route.at_least, areas=route.areas, to=route.to)
@@ -122,51 +125,51 @@ def open_publisher(
     clock: Clock | None = None,
     on_overdue: Callable[[Reminder], object] | None = None,
 ) -> Publisher:
-    """Open the publisher of an installation: its keys, journal, channels, routes, categories and words.
+    """Open the publisher of an installation: its keys, journal, channels, routes, categories and languages.
 
-    A channel whose settings, secret or library are wrong keeps no other from being used. `Publisher.faults` names it;
-    what is meant for it waits in the journal, and goes out once it is mended: every publisher looks for that again.
+    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.faults` names it. Its
+    messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
-        path: The settings file; `None`: as `policenotify.settings.read_settings` finds it.
-        journal: The path or URL of its journal, where it is not the one that the settings name.
-        clock: Tells the time; `None`: the journal's own: on PostgreSQL the server's, else the machine's.
-        on_overdue: Called with each reminder of a word that is owed, in the thread that drains.
+        path: The settings file. If `None`, as [`read_settings`][policenotify.settings.read_settings] finds it.
+        journal: The path or URL of another journal than the one in the settings.
+        clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
+        on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
 
     Raises:
         SettingsError: The settings are wrong as a whole, or the keys are.
-        UnsupportedVersion: The settings, the keys or the journal were made by a newer policenotify.
+        UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
-    from policenotify.journal import open_journal  # noqa: PLC0415 - who only reads settings needs no journal
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path, tolerant=True)
     channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
-    profiles, words = profiles_of(settings), words_of(settings)
-    with ExitStack() as unless_made:
+    profiles, locales = profiles_of(settings), locales_of(settings)
+    with ExitStack() as on_error:
         opened = open_journal(journal or settings.journal_url, keys=Keys.load(settings.keys_path), clock=clock)
-        unless_made.callback(opened.close)
-        made = Publisher(
+        on_error.callback(opened.close)
+        publisher = Publisher(
             journal=opened,
             channels=channels,
             routes=routes,
             profiles=profiles,
-            words=words,
+            locales=locales,
             zone=settings.zone,
             sender=settings.sender,
             wait=settings.wait,
             clock=clock,
-            reminding=settings.reminders.reminding(),
+            reminding=settings.reminders.policy(),
             on_overdue=on_overdue,
-            reopen=_Reopening(settings.place),
+            reopen=_ChannelReader(settings.place),
         )
-        unless_made.pop_all()
-    return made
+        on_error.pop_all()
+    return publisher
 
 
-class _Reopening:
-    """Makes a channel again from the settings as they are now, for a publisher that could not use it."""
+class _ChannelReader:
+    """Reads a channel again from the current settings, for a publisher that could not use it."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -175,6 +178,6 @@ class _Reopening:
         try:
             settings = read_settings(self._place, tolerant=True)
             channels = channels_of(settings, tolerant=True)
-        except (SettingsError, UnsupportedVersion):  # being edited just now
+        except (SettingsError, UnsupportedVersion):  # the file is being edited
             return None
-        return next((one for one in channels if one.name == name), None)
+        return next((channel for channel in channels if channel.name == name), None)

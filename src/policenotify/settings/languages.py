@@ -1,125 +1,104 @@
-"""The languages of an installation: the shipped ones, changed and added to by files.
-
-A file for a shipped language changes it, one for a region (`de-CH`) changes the wider language (`de`): the rest stays.
-One for another language stands alone, or names a `base` that lends what is missing: no language goes out with words of
-another unless its file says so, and `lent` tells which these are.
-"""
+"""The languages and categories of an installation: the shipped ones, changed and added to by its files and settings."""
 
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from policenotify.model.languages import matching, tags_for
-from policenotify.render.locales import PROFILES, WORDS, CategoryProfile, Locale
-from policenotify.settings.language_record import LoadedLocale
+from policenotify.errors import SettingsError
+from policenotify.model.languages import best_match, tags_for
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
+from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
 from policenotify.validation import did_you_mean, path
 
-_NAMES = ("labels", "hashtags", "severity_hashtags")
-
 
 def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
-    """The languages of this installation, by BCP 47 tag. Reads their files anew.
+    """Return the languages of this installation by BCP 47 tag. Their files are read again at each call.
 
     Raises:
-        SettingsError: A file cannot be read, or something in it is missing or wrong; one line for each.
+        SettingsError: A file cannot be read, or something in it is missing or wrong. There is one line for each.
     """
-    spoken = {tag: LoadedLocale.shipped(tag) for tag in WORDS}
-    if not settings.languages:
-        return spoken
-    from policenotify.settings.language_file import dropped_in  # noqa: PLC0415 - most have no such file
-
-    wrong: list[str] = []
-    tables = dict(_tables(settings, wrong))
-    bases = dict(_bases(settings, tables, wrong))
-    named = {tag: frozenset(code for code in settings.categories if tag in _said(settings, code)) for tag in bases}
-    for tag in _in_order(settings, bases, wrong):
+    languages = {tag: LoadedLocale(locale=locale) for tag, locale in LOCALES.items()}
+    errors: list[str] = []
+    tables = dict(_tables(settings, errors))
+    bases = dict(_bases(settings, tables, errors))
+    for tag in _in_order(settings, bases, errors):
         base = bases[tag]
-        if base and base not in spoken:
-            continue  # it is wrong itself, and that has been told
-        made, found = dropped_in(
-            tag,
-            tables[tag],
-            settings.place.parent / settings.languages[tag],
-            base=spoken[base] if base else None,
-            categories=frozenset((*PROFILES, *settings.categories)),
-            named=named[tag],
-        )
-        wrong += [f"{settings.languages[tag]}: {line}" for line in found]
-        if made:
-            spoken[tag] = made
-    if wrong:
-        raise settings.error(wrong)
-    return spoken
+        if base and base not in languages:
+            continue  # its own errors are listed already
+        try:
+            languages[tag] = read_locale(
+                tag,
+                tables[tag],
+                base=languages[base] if base else None,
+                categories=settings.categories,
+                named=[code for code in settings.categories if tag in _labels(settings, code)],
+                file=str(settings.place.parent / settings.languages[tag]),
+            )
+        except SettingsError as error:
+            errors += [f"{settings.languages[tag]}: {line}" for line in str(error).splitlines()]
+    if errors:
+        raise settings.error(errors)
+    return languages
 
 
-def words_of(settings: Settings) -> Mapping[str, Locale]:
-    """The fixed phrases of each language of this installation.
-
-    Raises:
-        SettingsError: As `languages_of`.
-    """
-    return {tag: one.words for tag, one in languages_of(settings).items()} if settings.languages else WORDS
-
-
-def renamed(profiles: dict[str, CategoryProfile], settings: Settings) -> dict[str, CategoryProfile]:
-    """The profiles with their names in the languages that were dropped in; what the settings themselves say stays.
+def locales_of(settings: Settings) -> Mapping[str, Locale]:
+    """Return the phrases of each language of this installation.
 
     Raises:
-        SettingsError: As `languages_of`.
+        SettingsError: See `languages_of`.
     """
-    if not settings.languages:
-        return profiles
-    files = {tag: one for tag, one in languages_of(settings).items() if one.file}
-    return {code: _renamed(profile, files, settings) for code, profile in profiles.items()}
+    return {tag: one.locale for tag, one in languages_of(settings).items()} if settings.languages else LOCALES
 
 
-def unnamed(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
-    """Where a category has no label in a language that is spoken here, so that another language's stands in."""
-    spoken = (tag for channel in settings.channels.values() for tag in channel.languages)
-    for tag in dict.fromkeys((*spoken, *settings.languages)):
+def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
+    """Return what each category means in this installation.
+
+    Raises:
+        SettingsError: A field is unknown, missing or wrong, or a language file is.
+    """
+    if not (settings.categories or settings.languages):
+        return PROFILES
+    locales = locales_of(settings)
+    try:
+        return read_profiles(locales, settings.categories)
+    except SettingsError as error:
+        raise settings.error(str(error).splitlines()) from None
+
+
+def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
+    """Yield the label that each category lacks in a language in use, so that another language's stands in."""
+    used = (tag for channel in settings.channels.values() for tag in channel.languages)
+    for tag in dict.fromkeys((*used, *settings.languages)):
         yield from (
             path("categories", code, "labels", tag)
             for code, profile in profiles.items()
-            if matching(tag, profile.labels) is None
+            if best_match(tag, profile.labels) is None
         )
 
 
-def _renamed(profile: CategoryProfile, files: Mapping[str, LoadedLocale], settings: Settings) -> CategoryProfile:
-    changes: dict[str, Any] = {}
-    for kind in _NAMES:
-        said = _said(settings, profile.code, kind)
-        told = {tag: getattr(one, kind) for tag, one in files.items() if tag not in said}
-        changes[kind] = {
-            **getattr(profile, kind),
-            **{tag: names[profile.code] for tag, names in told.items() if profile.code in names},
-        }
-    return replace(profile, **changes)
+def _labels(settings: Settings, code: str) -> Mapping[str, object]:
+    labels = settings.categories[code].get("labels")
+    return labels if isinstance(labels, dict) else {}
 
 
-def _said(settings: Settings, code: str, kind: str = "labels") -> Mapping[str, object]:
-    """What the settings themselves say of a category, by language."""
-    said = settings.categories.get(code, {}).get(kind)
-    return said if isinstance(said, dict) else {}
-
-
-def _tables(settings: Settings, wrong: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tables(settings: Settings, errors: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for tag, name in settings.languages.items():
-        file, at = settings.place.parent / name, path("languages", tag)
+        file = settings.place.parent / name
         try:
             yield tag, _table(file)
         except ValueError as error:
-            wrong.append(f"{at}: the file {file} {error}.")
+            errors.append(f"{path('languages', tag)}: the file {file} {error}.")
 
 
 def _table(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8-sig"))
+        return tomllib.loads(unicodedata.normalize("NFC", file.read_text("utf-8-sig")))
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -128,28 +107,30 @@ def _table(file: Path) -> dict[str, Any]:
         raise ValueError(f"is not TOML: {error}") from None
 
 
-def _bases(settings: Settings, tables: Mapping[str, Any], wrong: list[str]) -> Iterator[tuple[str, str]]:
-    """Which language lends each what its file does not say: itself as shipped, a wider one, or what it names."""
-    known = {*WORDS, *settings.languages}
+def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield for each language which one lends the rest: itself as shipped, a wider one, or the one that it names."""
+    known = {*LOCALES, *settings.languages}
     for tag, table in tables.items():
-        said, at = table.get("base"), f"{settings.languages[tag]}: base"
+        named, at = table.get("base"), f"{settings.languages[tag]}: base"
         others = known - {tag}
-        if said is None:
-            yield tag, tag if tag in WORDS else next((wider for wider in tags_for(tag) if wider in others), "")
-        elif tag in WORDS:
-            wrong.append(f"{at}: what this file does not say stays as it is shipped. Leave it out.")
-        elif said in others:
-            yield tag, str(said)
+        if named is None:
+            yield tag, tag if tag in LOCALES else next((wider for wider in tags_for(tag) if wider in others), "")
+        elif tag in LOCALES:
+            errors.append(f"{at}: what this file leaves out stays as it is shipped. Remove base.")
+        elif named in others:
+            yield tag, str(named)
         else:
-            wrong.append(f"{at}: {said!r} is no other language here. {did_you_mean(str(said), others)}")
+            errors.append(f"{at}: {named!r} is not another language here. {did_you_mean(str(named), others)}")
 
 
-def _in_order(settings: Settings, bases: Mapping[str, str], wrong: list[str]) -> tuple[str, ...]:
-    """Each language after the one that lends to it."""
+def _in_order(settings: Settings, bases: Mapping[str, str], errors: list[str]) -> tuple[str, ...]:
+    """Return each language after the one that lends to it."""
     graph = {tag: {base} - {tag, ""} for tag, base in bases.items()}
     try:
         return tuple(tag for tag in TopologicalSorter(graph).static_order() if tag in bases)
     except CycleError as error:
         first, *rest = sorted(set(error.args[1]))
-        wrong.append(f"{settings.languages[first]}: base: {first!r} lends from {' and '.join(rest)}, and they from it.")
+        errors.append(
+            f"{settings.languages[first]}: base: {first!r} lends from {' and '.join(rest)}, and they from it."
+        )
         return ()

@@ -1,33 +1,36 @@
-"""Read the settings: the file, what the environment adds, and what they say of categories."""
+"""Read the settings: the file, what the environment overrides, and values that are kept elsewhere."""
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion
-from policenotify.networks.options import options_of
-from policenotify.render.locales import PROFILES, CategoryProfile
-from policenotify.settings.environment import PREFIX, override, resolve, withhold
-from policenotify.settings.languages import renamed
-from policenotify.settings.model import OF_THE_CHANNEL, Settings, wrong
-from policenotify.validation import did_you_mean, format_validation_errors
+from policenotify.settings.languages import profiles_of
+from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
+from policenotify.validation import path as field_path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 """Version of the settings that this release reads."""
 
-FILE_NAME = "policenotify.toml"
-"""Where settings are looked for in the working directory."""
+FILE_NAME: Final = "policenotify.toml"
+"""Name of the settings file in the working directory."""
 
-FILE_VARIABLE = f"{PREFIX}SETTINGS"
+PREFIX: Final = "POLICENOTIFY_"
+"""Prefix of every environment variable of policenotify."""
+
+FILE_VARIABLE: Final = f"{PREFIX}SETTINGS"
 """The environment variable that names another settings file."""
+
+WITHHELD: Final = "withheld"
+"""Stands for a value that is kept elsewhere and was not read."""
+
+_SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (Kubernetes: …_SERVICE_HOST)
 
 
 def read_settings(
@@ -40,70 +43,34 @@ def read_settings(
     """Read the settings.
 
     They are in *path*, else in the file that `POLICENOTIFY_SETTINGS` names, else in `policenotify.toml` in the
-    working directory. `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` and the like override single values; a value
-    that begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
-    `{ env = "…" }`; without *secrets* none of these is read, and another text stands there.
+    working directory. `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` and the like override single values. A value that
+    begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
+    `{ env = "…" }`. Without *secrets* none of these is read, and another text stands there.
 
-    What is wrong with a single channel is an error like all others, unless *tolerant*: it then stands in
-    `Settings.faults`, and the rest holds. What is wrong with the file, or between its parts, is always an error.
+    An error in a single channel is an error like all others, unless *tolerant*: it is then listed in
+    `Settings.faults`, and the rest is valid. An error in the file, or between its parts, is always raised.
 
     Raises:
-        SettingsError: There are none, or something is wrong with them; one line for each.
+        SettingsError: There are none, or something is wrong with them. There is one line for each.
         UnsupportedVersion: They were written for a newer policenotify.
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
     table = _table(place)
-    origins, problems = override(table, environ, known=frozenset(Settings.model_fields), apart={FILE_VARIABLE})
+    origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
     faults: dict[str, list[str]] = {}
     if secrets:
-        faults = resolve(table, place.parent, environ, ours=OF_THE_CHANNEL)
+        faults = _resolve(table, place.parent, environ)
         problems += faults.pop("", [])
     else:
-        withhold(table, ours=OF_THE_CHANNEL)
+        _withhold(table)
     if problems or (faults and not tolerant):
-        raise wrong(place, [*problems, *sorted(chain.from_iterable(faults.values()))], origins)
-    settings = Settings.made(table, place, origins, faults=faults if tolerant else None)
+        raise settings_error(place, [*problems, *sorted(chain.from_iterable(faults.values()))], origins)
+    settings = Settings.from_table(table, place, origins, faults=faults if tolerant else None)
     profiles_of(settings)
     return settings
-
-
-def profiles_of(settings: Settings) -> dict[str, CategoryProfile]:
-    """What each category means in this installation: the shipped profiles, changed and added to.
-
-    Raises:
-        SettingsError: A field is unknown, missing or wrong; or a file of words is.
-    """
-    model = options_of(CategoryProfile)
-    profiles, found = dict(PROFILES), []
-    for code, changes in settings.categories.items():
-        shipped = _values(PROFILES[code]) if code in PROFILES else {}
-        try:
-            values = model.model_validate({**_merged(shipped, changes), "code": code})
-        except ValidationError as error:
-            found += format_validation_errors(error, model, at=f"categories.{code}")
-            if not shipped:
-                found.append(
-                    f"categories.{code}: is no built-in category, and so a new one. {did_you_mean(code, PROFILES)}"
-                )
-            continue
-        profiles[code] = CategoryProfile(**{name: getattr(values, name) for name in model.model_fields})
-    if found:
-        raise settings.error(found)
-    return renamed(profiles, settings)
-
-
-def _values(profile: CategoryProfile) -> dict[str, Any]:
-    return {field.name: getattr(profile, field.name) for field in fields(profile)}
-
-
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The old values, changed by the new ones; a table within is merged likewise."""
-    tables = [name for name in new if isinstance(old.get(name), Mapping) and isinstance(new[name], Mapping)]
-    both = {name: _merged(old[name], new[name]) for name in tables}
-    return {**old, **new, **both}
 
 
 def _table(place: Path) -> dict[str, Any]:
@@ -119,3 +86,107 @@ def _table(place: Path) -> dict[str, Any]:
         raise SettingsError(f"The settings {place} are not UTF-8. Save them as UTF-8.") from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"The settings {place} are not TOML: {error}.") from None
+
+
+def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Let variables such as `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` override the table's values, in place.
+
+    Returns:
+        The variable of each field that comes from one, and the errors, which repeat no value.
+    """
+    origins, errors, known = {}, [], list(Settings.model_fields)
+    for variable in sorted(name for name in environ if name.startswith(PREFIX) and name != FILE_VARIABLE):
+        first, *rest = variable.removeprefix(PREFIX).split("__")
+        if first.lower() not in known:
+            if similar := get_close_matches(first.lower(), known, n=1, cutoff=_SIMILAR):
+                meant = PREFIX + "__".join((similar[0].upper(), *rest))
+                errors.append(f"The environment variable {variable} is not known. Did you mean {meant}?")
+            continue
+        node, place = table, []
+        for part in (first, *rest[:-1]) if rest else ():
+            place.append(_spelled(node, part))
+            node = node.setdefault(place[-1], {})
+            if not isinstance(node, dict):
+                errors.append(
+                    f"{field_path(*place)}: cannot be changed in part by the environment variable {variable}."
+                )
+                break
+        else:
+            place.append(_spelled(node, rest[-1] if rest else first))
+            node[place[-1]] = _value(environ[variable])
+            origins[field_path(*place)] = variable
+    return origins, errors
+
+
+def _spelled(node: Mapping[str, Any], part: str) -> str:
+    """Return the name as the table spells it. Names of variables are in capitals, without `-` and `.`."""
+    same = (name for name in node if name.upper().replace("-", "_").replace(".", "_") == part.upper())
+    return next(same, part.lower())
+
+
+def _value(text: str) -> object:
+    """Return a list or table if the text is one in TOML, else the text as it is."""
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return read["value"] if set(read) == {"value"} else text
+
+
+def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """Replace `{ file = "…" }` and `{ env = "…" }` by their values, in place.
+
+    Returns:
+        The errors by channel, and those of the journal's URL under "".
+    """
+    errors: dict[str, list[str]] = {}
+    for node, key, at, channel in _references(table):
+        try:
+            node[key] = _read(node.get(key), directory, environ)
+        except ValueError as error:
+            errors[channel] = sorted([*errors.get(channel, ()), f"{at}: {error}"])
+    return errors
+
+
+def _withhold(table: dict[str, Any]) -> None:
+    for node, key, *_ in _references(table):
+        match node.get(key):
+            case {"env": str()} | {"file": str()}:
+                node[key] = WITHHELD
+            case _:
+                pass
+
+
+def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, str]]:
+    """Yield table, key, path and channel of each value that may be kept elsewhere."""
+    if "journal" in table:
+        yield table, "journal", "journal", ""
+    channels = table.get("channels")
+    for name, channel in channels.items() if isinstance(channels, dict) else ():
+        for option in set(channel) - OF_THE_CHANNEL if isinstance(channel, dict) else ():
+            yield channel, option, field_path("channels", name, option), name
+
+
+def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
+    match value:
+        case {"env": str(variable), **rest} if not rest:
+            if variable not in environ:
+                raise ValueError(f"the environment variable {variable} is not set.")
+            return environ[variable]
+        case {"file": str(name), **rest} if not rest:
+            file = directory / name
+            try:
+                content = file.read_text("utf-8-sig").rstrip("\r\n")
+            except OSError as error:
+                why = f"the file {file} cannot be read ({error.strerror}). Write the value into it."
+                raise ValueError(why) from None
+            except UnicodeDecodeError:
+                raise ValueError(f"the file {file} is not UTF-8.") from None
+            except ValueError:  # a NUL in it
+                raise ValueError(f"{name!r} is not a file name.") from None
+            if not content:
+                raise ValueError(f"the file {file} is empty. Write the value into it.")
+            return content
+    return value

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError
-from policenotify.networks.options import ChannelOptions, claims_of
-from policenotify.networks.registry import configured, network
-from policenotify.settings import Settings, profiles_of, routes_of, words_of
-from policenotify.settings.environment import WITHHELD
+from policenotify.networks.options import ChannelOptions, default_capabilities
+from policenotify.networks.registry import configure_channel, network
+from policenotify.settings import Settings, locales_of, profiles_of, routes_of
+from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelSettings
 
 FIVE: Final = ("x", "mastodon", "bluesky", "email", "sms")
@@ -54,11 +54,11 @@ def installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any
     return channels, {
         "routes": routes_of(settings),
         "profiles": profiles_of(settings),
-        "words": words_of(settings),
+        "locales": locales_of(settings),
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.reminding(),
+        "reminding": settings.reminders.policy(),
     }
 
 
@@ -73,7 +73,7 @@ def _of_settings(name: str, said: ChannelSettings) -> ChannelConfig:
     kind = network(said.network).load()
     try:
         recipients = None if said.recipients is None else tuple
-        one = configured(name, said.network, given, recipients=recipients, **how)
+        one = configure_channel(name, said.network, given, recipients=recipients, **how)
         if not one.discovers_capabilities:  # what it claims before it has asked its server is less
             return _channel(name, said.network, one.capabilities, **how)
     except MissingExtra:
@@ -85,7 +85,7 @@ def _of_settings(name: str, said: ChannelSettings) -> ChannelConfig:
 
 
 def _usual(name: str, kind: type[Channel]) -> Capabilities:
-    if usual := claims_of(kind):
+    if usual := default_capabilities(kind):
         return usual
     raise SettingsError(f"What {name!r} can do is not known without its account: say it, as channels={{{name!r}: …}}.")
 

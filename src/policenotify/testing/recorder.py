@@ -212,8 +212,8 @@ class _Recording:
     network: str
     capabilities: Capabilities
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        body = {"post": post.model_dump(mode="json"), "answers": [ref.id for ref in answers]}
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        body = {"post": post.model_dump(mode="json"), "answers": [ref.id for ref in reply_to]}
         return Request(account=self.account, key=post.key, body=body)
 
     def whoami(self) -> Account:
@@ -232,7 +232,7 @@ class _Recording:
             operation=operation,
             id=post_id,
             key=request.key,
-            text=can.budget.shown(post.text) if can.budget.shown else post.text,
+            text=can.budget.displayed(post.text) if can.budget.displayed else post.text,
             title=post.title if can.title else "",
             html=post.html,
             link=post.link,

@@ -1,21 +1,20 @@
-"""How long a text is on a network, what may stand in it, and how to make it fit.
+"""Measures and repair of text for each network.
 
-Only the measures are imported from here, since every network needs them; what shapes a text is in
-`characters`, `spans`,
-`comparing` and `fitting`.
+Only the measures are exported here: every network needs them. `characters`, `spans`, `comparison` and `fit` shape a
+text.
 """
 
 from policenotify.text.budget import Budget, graphemes, utf8_bytes
 from policenotify.text.mastodon import mastodon_entities, mastodon_length
-from policenotify.text.sms_alphabet import Gsm, Sms, sms, to_gsm
+from policenotify.text.sms import GsmText, SmsText, sms, to_gsm
 from policenotify.text.x_entities import Entity, x_entities
 from policenotify.text.x_length import x_valid, x_weight
 
 __all__ = [
     "Budget",
     "Entity",
-    "Gsm",
-    "Sms",
+    "GsmText",
+    "SmsText",
     "graphemes",
     "mastodon_entities",
     "mastodon_length",

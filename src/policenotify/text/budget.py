@@ -1,4 +1,4 @@
-"""How networks count a text, and how much of it they take."""
+"""The measures of a text and the budget of a post."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import regex
 
-_FORM: Final = "\ufe0f"  # asks for the emoji's form of the sign before it: the one joining sign of most posts
-_SIGNS: Final = (  # each of them is a grapheme whatever stands beside it: Grapheme_Cluster_Break=Other, or a line feed
+_FORM: Final = "\ufe0f"  # the emoji form of the sign before it: the only joining sign of most posts
+_SIGNS: Final = (  # each is a grapheme beside any neighbour: Grapheme_Cluster_Break=Other, or a line feed
     "[\n -~\xa0-\xac\xae-\u02ff\u0370-\u037f\u0391-\u03ff\u1e00-\u1eff\u2010-\u2027\u202f-\u205e\u20a0-\u20bf"
     "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
 )
 _ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
-# To tell where a flag begins, `\X` counts the letters of flags before each place anew: in a chain of flags, a time that
-# grows with its square. Where a grapheme begins with two of them, and one more follows, they are it (rules GB9b, GB12).
+# To find where a flag begins, `\X` counts the letters of flags before each place again, which takes quadratic time in a
+# chain of flags. Two letters at the start of a grapheme, followed by a third, are a whole one (rules GB9b, GB12).
 _CHAIN: Final = re.compile("[\U0001f1e6-\U0001f1ff]{3}")
 _FLAG: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})"
 
 
 def graphemes(text: str) -> int:
-    """Count what a reader sees as characters: extended grapheme clusters.
+    """Count the extended grapheme clusters: what a reader sees as characters.
 
-    As *Unicode Standard Annex #29*, section 3.1.1; Bluesky (`maxGraphemes` of the lexicon
-    `app.bsky.feed.post`) counts so.
+    As in *Unicode Standard Annex #29*, section 3.1.1. Bluesky counts in them (`maxGraphemes` of the lexicon
+    `app.bsky.feed.post`).
     """
     if text.isascii():
         return len(text) - text.count("\r\n")
@@ -38,12 +38,12 @@ def graphemes(text: str) -> int:
 
 
 def grapheme_ends(text: str) -> list[int]:
-    """Where each grapheme ends, in code points of the text."""
-    return list(accumulate(map(len, clusters(text))))
+    """Return the end of each grapheme, in code points of the text."""
+    return list(accumulate(map(len, split_graphemes(text))))
 
 
-def clusters(text: str) -> list[str]:
-    """The graphemes of the text."""
+def split_graphemes(text: str) -> list[str]:
+    """Return the graphemes of the text."""
     if _ALONE.fullmatch(text) and _FORM not in text:
         return list(text)
     return _whole(text).findall(text)
@@ -61,43 +61,43 @@ def _cluster(*, flags: bool) -> regex.Pattern[str]:
 
 
 def utf8_bytes(text: str) -> int:
-    """Count the bytes of the text in UTF-8; a lone surrogate counts as its three bytes."""
+    """Count the bytes of the text in UTF-8, a lone surrogate as three."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much text a post may carry.
+    """The length that a post may have.
 
     Attributes:
-        limit: The most that `measure` may count.
-        measure: How the network counts.
-        max_bytes: A second limit, in UTF-8 bytes, where the network has one.
-        spell: Writes a text in the network's alphabet, as GSM 03.38 wants it; it is applied before fitting.
-        loses: What `spell` would leave out of a text, or change in its meaning.
-        describe: Says of a finished text what the count alone does not: `GSM-7, 2 segments`.
-        shown: What readers see of a finished text, where the network changes it: Bluesky shortens addresses.
+        limit: The largest result of `measure`.
+        measure: Counts a text as the network does.
+        max_bytes: A second limit of the network, in UTF-8 bytes.
+        transliterate: Writes a text in the network's alphabet, such as GSM 03.38. Applied before fitting.
+        find_losses: Returns what `transliterate` would omit from a text, or change in its meaning.
+        describe: Returns details of a finished text beside its count: `GSM-7, 2 segments`.
+        displayed: Returns a finished text as readers see it: Bluesky shortens addresses.
     """
 
     limit: int
     measure: Callable[[str], int] = len
     max_bytes: int | None = None
-    spell: Callable[[str], str] | None = None
-    loses: Callable[[str], tuple[str, ...]] | None = None
+    transliterate: Callable[[str], str] | None = None
+    find_losses: Callable[[str], tuple[str, ...]] | None = None
     describe: Callable[[str], str] | None = None
-    shown: Callable[[str], str] | None = None
+    displayed: Callable[[str], str] | None = None
 
     def fits(self, text: str) -> bool:
-        """Whether the text is within the budget."""
+        """Return True if the text is within the budget."""
         return self.measure(text) <= self.limit and (self.max_bytes is None or utf8_bytes(text) <= self.max_bytes)
 
-    def behind(self, text: str) -> Budget:
-        """What is left of it where this text is to stand behind another one."""
-        most = self.max_bytes and self.max_bytes - utf8_bytes(text)
-        return Budget(self.limit, lambda before: self.measure(before + text), most)
+    def reserve(self, text: str) -> Budget:
+        """Return the budget that is left for a text before this one."""
+        max_bytes = self.max_bytes and self.max_bytes - utf8_bytes(text)
+        return Budget(self.limit, lambda before: self.measure(before + text), max_bytes)
 
-    def use(self, text: str) -> tuple[int, int]:
-        """How much the text takes, and of how much, in the count that it exceeds (else in the network's first one)."""
+    def usage(self, text: str) -> tuple[int, int]:
+        """Return the length of the text and its limit, in bytes if only those exceed it."""
         used = self.measure(text)
         if self.max_bytes is not None and used <= self.limit and utf8_bytes(text) > self.max_bytes:
             return utf8_bytes(text), self.max_bytes

@@ -1,4 +1,4 @@
-"""Which characters may stand in what a reader reads."""
+"""The characters that may stand in a published text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import regex
 
-# What no reader sees, but a screen reader, a search or a text's direction may trip over: control characters, lone
-# surrogates, bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard,
-# section 5.21, "Default Ignorable Code Points"), and non-characters, for which X refuses a post (section 23.7). The
-# first group is what carries meaning, and stays:
+# Invisible characters that break screen readers, searches or a text's direction: control characters, lone surrogates,
+# bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard, section 5.21,
+# "Default Ignorable Code Points"), and non-characters, for which X refuses a post (section 23.7). The first group
+# carries meaning, and stays:
 _INVISIBLE: Final = r"""
     (   \U0001F3F4[\U000E0020-\U000E007E]+\U000E007F                  # the flags of regions (UTS #51, Annex C)
     |   \p{Extended_Pictographic}[\uFE0E\uFE0F]?\p{Emoji_Modifier}?   # emoji, with their form and skin tone,
@@ -25,18 +25,17 @@ _INVISIBLE: Final = r"""
     | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]
     """
 
-
-# Of these letters and signs none is to be taken out, composed or joined with another.
+# None of these letters and signs is removed, composed or joined with another.
 _SEEN: Final = r"[!-~¡-\xac®-\u02ff\u2010-\u2027\u2030-\u205e€]+"
 _PLAIN: Final = re.compile(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
 _EMPTY_LINES: Final = re.compile(r"\n{3,}")
 
 
 def clean(text: str) -> str:
-    """The text as it may be shown: composed (NFC), each space one space, each line break one line feed.
+    """Return the text composed (NFC), with single spaces and no invisible characters.
 
-    What cannot be seen is taken out, unless an emoji or a script needs it: control characters, bidirectional
-    overrides, zero-width characters, non-characters. Empty lines at the ends go; at most one stays between paragraphs.
+    Control characters, bidirectional overrides, zero-width characters and non-characters are removed, unless an emoji
+    or a script needs them. Empty lines at the ends are removed, and at most one stays between paragraphs.
     """
     if _PLAIN.fullmatch(text):
         return text
@@ -45,7 +44,7 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same, on a single line."""
+    """Return the cleaned text on a single line."""
     return text if _PLAIN.fullmatch(text) else " ".join(clean(text).split())
 
 
@@ -53,7 +52,7 @@ def _visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     tabs = text.replace("\t", " ")
-    return unicodedata.normalize("NFC", _invisible().sub(lambda found: found[1] or "", tabs))
+    return unicodedata.normalize("NFC", _invisible().sub(lambda match: match[1] or "", tabs))
 
 
 @cache

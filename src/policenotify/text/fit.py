@@ -1,27 +1,28 @@
-"""Making a text fit: what must be said stays whole, the rest gives way in a stated order."""
+"""Fit a text into a budget: required parts stay whole, the others give way."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from policenotify.text.budget import Budget, grapheme_ends
-from policenotify.text.folding import folded
+from policenotify.text.comparison import fold
 from policenotify.text.spans import spans_of
 
 Rule = Literal["required", "splittable", "shrinkable", "sentences", "droppable"]
 
 _GIVE_WAY: Final = frozenset({"shrinkable", "sentences", "droppable"})
 
-MOST_POSTS: Final = 9
-"""A message that needs more posts than these is no message for a network of short posts."""
+MAX_POSTS: Final = 9
+"""The longest thread. A longer text does not suit a network of short posts."""
 
-SHORTEST: Final = 15
-"""What is left of a shortened part is at least so long, in characters; less than that says nothing."""
+MIN_LENGTH: Final = 15
+"""The shortest text of a shortened part, in characters. Less has no meaning."""
 
-# A cut never parts a number from what it counts, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`,
+# A cut never splits a number from its unit, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`,
 # `04-99-13-50-00`, `+33 (0)4 99 13 50 00`, `30 km/h`, `18 h 30`.
 _NUMBER: Final = re.compile(
     r"(?:[nN]°\s?|\+)?\d+(?:(?:[.,:/+\s-]|\s?\(0\)\s?)\d+)*"
@@ -30,16 +31,16 @@ _NUMBER: Final = re.compile(
 _HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _BEFORE_SIGN: Final = re.compile("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
-_LOOKED: Final = 24  # characters behind a sentence that tell whether the next one limits it
-_STOP: Final = re.compile(rf"(?:(?<!\w)(?P<word>\w{{1,4}}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>.{{0,{_LOOKED}}}))")
+_AHEAD: Final = 24  # characters after a sentence that decide if the next one limits it
+_STOP: Final = re.compile(rf"(?:(?<!\w)(?P<word>\w{{1,4}}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>.{{0,{_AHEAD}}}))")
 _NUMBERS_A_LINE: Final = re.compile(r"(?:\A|[.!?…:])\s*\d{1,2}\.\Z")  # `1. Sortez. 2. Fermez la porte.`
-_MARK: Final = 8  # characters at the end of which the number of a line stands
-# What stands before a name or a number: `M. Dupont`, `av. Foch`, `env. 200 m`. None of it ends a sentence as a word.
+_MARK: Final = 8  # characters that hold the number of a line and the stop before it
+# Abbreviations before a name or a number, none of which ends a sentence: `M. Dupont`, `av. Foch`, `env. 200 m`.
 _SHORT_FORMS: Final = frozenset(
     {"art", "av", "ave", "bd", "bld", "blvd", "ch", "dr", "env", "ex", "mlle", "mm", "mme", "mr", "mrs", "ms", "pl"}
     | {"pr", "rd", "rte", "st", "ste", "tel", "tél", "n", "cdt", "cne", "col", "gal", "lt", "dpt", "appt", "bât"}
 )
-# A sentence that begins so limits the one before it or denies it, which may not be read without it.
+# A sentence that begins with one of these limits or denies the one before it, which must not stand without it.
 _LIMITS: Final = tuple(
     f"{words} "
     for words in (
@@ -59,12 +60,12 @@ class Part:
     """A piece of a text.
 
     Attributes:
-        text: What it says; an empty part is as if it were not there.
-        rule: `required`: stays as it is. `splittable`: the same, but where all that is required is too long for one
-            post it may go on in the next. `shrinkable`: may be cut short, then left out. `sentences`: the same, but
-            never inside a sentence, which might then mean the opposite. `droppable`: stays whole or is left out.
-        order: Which gives way first: the lowest. Of equal ones, the last in the text.
-        name: What to call it when it gave way.
+        text: The words. An empty part is ignored.
+        rule: `required`: stays as it is. `splittable`: the same, but may continue in the next post if all required
+            parts are too long for one. `shrinkable`: may be cut short, then left out. `sentences`: the same, but cut
+            only between sentences, so that the meaning stays. `droppable`: stays whole or is left out.
+        order: The lowest gives way first. Of equal ones, the last in the text.
+        name: Its name in `FitResult.omitted`.
     """
 
     text: str
@@ -74,14 +75,10 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """A text made to fit.
+class FitResult:
+    """A fitted text, the parts shortened or left out, and its length and limit.
 
-    Attributes:
-        text: The parts that stayed, one space between them.
-        omitted: What was shortened or left out, in plain words.
-        used: How much it takes, in the network's count.
-        limit: How much it may take. Where `used` is more than that, the required parts alone are too long.
+    If the length exceeds the limit, the required parts alone are too long.
     """
 
     text: str
@@ -91,106 +88,98 @@ class Fitted:
 
     @property
     def fits(self) -> bool:
-        """Whether it fits."""
+        """True if the text is within the budget."""
         return self.used <= self.limit
 
 
-def fit(parts: Sequence[Part], budget: Budget) -> Fitted:
-    """Join the parts, letting give way what may, in order, until the text is within the budget.
+def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
+    """Join the parts and shorten them in order until the text is within the budget.
 
-    One part after another gives way, the lowest `order` first: a shrinkable one is cut at the last sentence or word
-    end that fits, and left out if less than 15 characters would remain; a droppable one is left out. A cut is marked
-    with `…` and never falls inside a grapheme, an address, a hashtag, a telephone number, between a number and its
-    unit, or at another space at which no line breaks.
+    One part after another gives way, the lowest `order` first. A shrinkable one is cut at the last sentence or word end
+    that fits, and left out if less than 15 characters would remain. A droppable one is left out. A cut is marked with
+    `…` and never falls inside a grapheme, an address, a hashtag or a telephone number, between a number and its unit,
+    or at a no-break space.
     """
     kept = list(parts)
     omitted: list[str] = []
+    text = _joined(kept)
     yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
-    whole = _joined(kept)
-    used, limit = budget.use(whole)
-    if used <= limit:
-        return Fitted(whole, (), used, limit)
     for index in sorted(yielding, key=lambda index: kept[index].order):
+        if budget.fits(text):
+            break
         part = kept[index]
         fits = _fitting(kept, index, budget)
         sentences = part.rule == "sentences"
-        shorter = "" if part.rule == "droppable" else longest(part.text, fits, sentences=sentences)
+        shorter = "" if part.rule == "droppable" else truncate(part.text, fits, sentences=sentences)
         kept[index] = replace(part, text=shorter)
         omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
-        if budget.fits(_joined(kept)):
-            break
-    text = _joined(kept)
-    return Fitted(text, tuple(omitted), *budget.use(text))
+        text = _joined(kept)
+    return FitResult(text, tuple(omitted), *budget.usage(text))
 
 
-def thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
-    """Divide what is too long for one post among several, each of which says which of how many it is.
+def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
+    """Split a text that is too long for one post into several, numbered `(1/3)`.
 
-    The first one carries all that is required, and as many sentences of what may be split as fit; the others carry the
-    rest, and all that would have given way. Only a sentence that is too long for a post of its own is parted. Nothing
-    is left out: without the numbers and *again*, the posts say what the parts say, the required ones first.
+    The first post holds all required parts, and as many sentences of the splittable one as fit. The others hold the
+    rest, and all parts that would have given way. A sentence is split only if it is too long for a post of its own.
+    Nothing is left out.
 
     Args:
         parts: The pieces, in the order of reading.
-        budget: Of each post.
-        again: Begins every further post, too: `EXERCICE`.
+        budget: The budget of each post.
+        again: The beginning of every further post: `EXERCICE`.
 
     Returns:
-        The posts; empty: even so it does not fit, or needs more than nine.
+        The posts. Empty if a required part does not fit, or more than nine posts are needed.
     """
-    number = _NUMBERED.format(MOST_POSTS, MOST_POSTS)
-    room = budget.behind(number)
+    left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
     required = [part for part in parts if part.rule not in _GIVE_WAY]
     place = next((index for index, part in enumerate(required) if part.rule == "splittable"), None)
-    if place is None or not room.fits(_joined([part for part in required if part.rule == "required"])):
+    if place is None or not left.fits(_joined([part for part in required if part.rule == "required"])):
         return ()
     whole = required[place].text
     head = f"{again} " if again else ""
-    here, opening = _fitting(required, place, room), first_sentence(whole)
-    begun = _prefix(whole, here) if here(opening) or not room.fits(head + opening) else ""
-    posts = [_joined([*required[:place], replace(required[place], text=begun), *required[place + 1 :]])]
-    rest = _joined([Part(whole[len(begun) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
+    fits, opening = _fitting(required, place, left), first_sentence(whole)
+    begin = _prefix(whole, fits) if fits(opening) or not left.fits(head + opening) else ""
+    posts = [_joined([*required[:place], replace(required[place], text=begin), *required[place + 1 :]])]
+    rest = _joined([Part(whole[len(begin) :].strip()), *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
-        said = rest if room.fits(head + rest) else _prefix(rest, lambda text: room.fits(head + text))
-        if not said or len(posts) == MOST_POSTS:
+        text = rest if left.fits(head + rest) else _prefix(rest, lambda text: left.fits(head + text))
+        if not text or len(posts) == MAX_POSTS:
             return ()
-        posts.append(head + said)
-        rest = rest[len(said) :].strip()
+        posts.append(head + text)
+        rest = rest[len(text) :].strip()
     return tuple(f"{post}{_NUMBERED.format(number, len(posts))}" for number, post in enumerate(posts, 1))
 
 
 def _prefix(text: str, fits: Callable[[str], bool]) -> str:
-    """The longest beginning that fits: whole sentences, else whole words, else whatever is not to be parted."""
+    """Return the longest beginning that fits, cut at a sentence, a word or anywhere."""
     for cuts in _cuts(text):
-        low, high = 0, len(cuts)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if fits(text[: cuts[middle]]) else (low, middle)
-        if low:
-            return text[: cuts[low - 1]]
+        if count := bisect_left(cuts, 1, key=lambda cut: int(not fits(text[:cut]))):
+            return text[: cuts[count - 1]]
     return ""
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a text; the text itself if it is one sentence."""
+    """Return the first sentence of a text."""
     sentences, _, _ = _cuts(text)
     return text[: sentences[0]] if sentences else text
 
 
-def longest(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
-    """The longest beginning of a text for which *fits* holds, cut where a reader can bear it and marked with `…`.
+def truncate(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
+    """Return the longest beginning for which *fits* holds, marked with `…`.
 
-    A sentence's end is preferred when it keeps at least half of what a word's end would keep.
+    A sentence end is preferred if it keeps at least half of what a word end would keep.
 
     Args:
-        text: What to cut.
-        fits: Whether a shortened text is short enough; the shorter, the likelier.
-        sentences: Cut at the end of a sentence only.
+        text: The text to cut.
+        fits: Returns True if a shortened text is short enough. If it holds for a text, it holds for shorter ones.
+        sentences: Cut at sentence ends only.
 
     Returns:
-        The beginning, or nothing when less than 15 characters would be left.
+        The beginning, or an empty text if less than 15 characters would be left.
     """
-    stops, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark takes the sign's place
+    stops, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark replaces the sign
     by_sentence = _last(stops, text, fits)
     if sentences:
         return by_sentence
@@ -201,8 +190,8 @@ def longest(text: str, fits: Callable[[str], bool], *, sentences: bool = False) 
 
 
 def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
-    """Where the text may be cut: at the ends of sentences, of words, and between any two graphemes."""
-    whole = [(found.start, found.end) for found in spans_of(text)]
+    """Return where the text may be cut: after sentences, words and graphemes."""
+    whole = [(span.start, span.end) for span in spans_of(text)]
     whole += [match.span() for match in _NUMBER.finditer(text)]
     whole += [(match.start() - 1, match.end() + 1) for match in _HARD_SPACE.finditer(text)]
     inside = {place for start, end in whole for place in range(start + 1, end)}
@@ -218,27 +207,21 @@ def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
 
 
 def _ends_sentence(word: str, sign: str, following: str) -> bool:
-    """Whether a sign ends a sentence that may be read without the next one.
+    """Return True if a sign ends a sentence that may stand without the next one.
 
-    No full stop does after an initial or a short form, and no question mark. Nothing does before a small letter, a line
-    of a list or words that limit or deny what was said: `Circulation interdite. Sauf riverains.`
+    A question mark does not, nor a full stop after an initial or an abbreviation. No sign does before a small letter, a
+    line of a list, or words that limit or deny the sentence: `Circulation interdite. Sauf riverains.`
     """
     short = (len(word) == 1 and word.isupper()) or word.casefold() in _SHORT_FORMS
-    limited = f"{folded(following)} ".startswith(_LIMITS)
+    limited = f"{fold(following)} ".startswith(_LIMITS)
     goes_on = following[:1].islower() or following.startswith(_DASHES) or limited
     return not goes_on and sign != "?" and not (sign == "." and short)
 
 
 def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:
-    low, high = 0, len(cuts)
-    while low < high:
-        middle = (low + high) // 2
-        if fits(_marked(text[: cuts[middle]])):
-            low = middle + 1
-        else:
-            high = middle
-    shorter = _marked(text[: cuts[low - 1]]) if low else ""
-    return shorter if len(shorter) >= SHORTEST else ""
+    count = bisect_left(cuts, 1, key=lambda cut: int(not fits(_marked(text[:cut]))))
+    shorter = _marked(text[: cuts[count - 1]]) if count else ""
+    return shorter if len(shorter) >= MIN_LENGTH else ""
 
 
 def _marked(text: str) -> str:

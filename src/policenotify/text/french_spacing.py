@@ -1,8 +1,8 @@
-"""Where a line must not break: the spaces of French, as no-break spaces.
+"""The no-break spaces of French typography.
 
 *Lexique des règles typographiques en usage à l'Imprimerie nationale* (2002), "Ponctuation" and "Nombres". It asks for a
-thin space in some of these places; that is U+202F, which weighs twice as much as U+00A0 on X, and which some
-telephones show as a box.
+thin space in some of these places. U+00A0 is used instead: U+202F weighs twice as much on X, and some telephones
+show it as a box.
 """
 
 from __future__ import annotations
@@ -32,14 +32,13 @@ _NUMBERS: Final = re.compile(rf"(?<![\w.,+])\+?[0-9]++(?:[ {NO_BREAK}][0-9]++)++
 _THOUSANDS: Final = re.compile(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]{{3}})+")
 
 
-def set_spaces(text: str) -> str:
-    """A French text with no-break spaces where it has a space that no line may break at.
+def set_no_break_spaces(text: str) -> str:
+    """Replace the spaces of a French text that must not break with no-break spaces.
 
-    That is before `: ; ! ?` and `»`, after `«`, between a number and its unit (`18 h 30`, `1,72 m`, `n° 12`) and inside
-    a large number (`1 200`). A thin no-break space becomes an ordinary one. No space is put where there was none, and
-    nothing else is changed: not `18:30`, an emoticon, or a telephone number, which is dialled by a touch only with the
-    spaces that telephones know (the European ones, 116 000 and the like, among them). After an address with a scheme
-    the space stays, since Mastodon takes a no-break one for a part of its query.
+    These are the spaces before `: ; ! ?` and `»`, after `«`, between a number and its unit (`18 h 30`, `1,72 m`,
+    `n° 12`) and inside a large number (`1 200`). A thin no-break space becomes an ordinary one. No space is added, and
+    `18:30`, an emoticon or a telephone number (116 000 too) stays: telephones dial only numbers with plain spaces. The
+    space after an address with a scheme stays, because Mastodon takes a no-break space as part of the query.
     """
     text = text.replace("\N{NARROW NO-BREAK SPACE}", NO_BREAK)
     if " " not in text:
@@ -49,10 +48,10 @@ def set_spaces(text: str) -> str:
     return _SPACE.sub(_unless_after_address if "://" in text else NO_BREAK, text)
 
 
-def _unless_after_address(found: re.Match[str]) -> str:
-    text, at = found.string, found.start()
+def _unless_after_address(match: re.Match[str]) -> str:
+    text, at = match.string, match.start()
     return " " if "://" in text[text.rfind(" ", 0, at) + 1 : at] else NO_BREAK
 
 
-def _number(found: re.Match[str]) -> str:
-    return found[0].replace(" ", NO_BREAK) if _THOUSANDS.fullmatch(found[0]) else found[0]
+def _number(match: re.Match[str]) -> str:
+    return match[0].replace(" ", NO_BREAK) if _THOUSANDS.fullmatch(match[0]) else match[0]

@@ -1,7 +1,7 @@
-"""House numbers, buildings, floors and flats in a text, and the text without them.
+"""Removal of house numbers, buildings, floors and flats from a text.
 
-What only looks like one stays: a date in a street's name (*avenue du 8 Mai 1945*), a road (*D986*), an exit, a
-kilometre, a bus line, an hour.
+Other numbers stay: a date in a street's name (*avenue du 8 Mai 1945*), a road (*D986*), an exit, a kilometre, a bus
+line, an hour.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from policenotify.text.folding import folded
+from policenotify.text.comparison import fold
 
 _WAY: Final = (
     r"(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
@@ -22,10 +22,10 @@ _WAY: Final = (
     r"quartier)(?!\w)"
 )
 _SIGN: Final = r"(?:n[°ºo]s?\.?\s?|num[ée]ros?\s|num\.\s?|#)"
-# A small `e` makes an ordinal, an `h` an hour: `2e avenue`, `18h`.
+# Without the suffixes of an ordinal and an hour: `2e avenue`, `18h`.
 _NUMBER: Final = rf"{_SIGN}?(?<!\w)\d{{1,4}}(?:,?\s?(?:bis|ter|quater|quinquies)|(?-i:[A-Ga-df-g]|\s[A-G]))?(?!\w)"
 _NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|ou|à|au)\s?(?:(?:le|la|du|au)\s)?{_NUMBER}){{0,4}}"
-# After a comma comes another: `8 Mai 1945, 14`.
+# The same without the comma, which separates two numbers: `8 Mai 1945, 14`.
 _BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|ou|à|au)\s?(?:(?:le|la|du|au)\s)?{_NUMBER}){{0,4}}"
 _IN_WORDS: Final = (
     r"(?<!\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
@@ -60,14 +60,14 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
 _WORDS_BEFORE_WAY: Final = _pattern(rf"(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
-_ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # a postcode, too
+_ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # also before a postcode
 _BEHIND_STREET: Final = _pattern(rf"(?P<cut>,?\s+(?P<number>{_BEHIND})){_ENDS}")
-# Only of a place: in running text it is a day, `du 12 au 14`.
+# Only in the words of a place: in running text, `du 12 au 14` means days.
 _AT_STREET: Final = _pattern(rf"(?P<cut>,?\s+{_AT}(?P<number>{_BEHIND})){_ENDS}")
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
 _NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
-# Ways whose names are common nouns, too.
+# Kinds of ways that are also common nouns.
 _NOUNS: Final = frozenset(
     {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
     | {"passage", "cote", "residence", "domaine", "square", "carrefour", "plan", "rampe", "descente", "digue", "r"}
@@ -87,14 +87,14 @@ _MONTHS: Final = (
 _DAYS: Final = (
     "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 )
-# What stands before a number that is none of a house.
+# Words before a number that is not a house number.
 _COUNTED: Final = _pattern(
     rf"(?:(?<!\w)(?:km|pk|pr|sorties?|[ée]changeurs?|exits?|lignes?|bus|tram(?:way)?s?|m[ée]tro|terminal|hall|quai|"
     rf"voies?|portes?|articles?|art|parking|zone|secteur|r?[adnm]|d[ée]partementale|nationale|autoroute|arr[êe]t|vol|"
     rf"train|ter|tgv|en|depuis|dès|avant|après|vers|{_MONTHS}|{_DAYS})\.?[\s-]*(?:n[°º]\s?)?|\d\s?[h:]\s?|\d[.,])\Z"
 )
 _DETERMINED: Final = _pattern(r"(?<!\w)(?:du|de|des|la|le|les|au|aux)\s+\Z")
-# What stands in running text before a number that is to be called, and the beginning of a longer one.
+# Words before a telephone number in running text, and the beginning of a longer number.
 _CALLED: Final = _pattern(
     r"(?:(?<!\w)(?:appele[rz]|compose[rz]|contacte[rz]|joindre|joignez|t[ée]l[ée]phone[rz]|pr[ée]vene[rz]|pr[ée]venir|"
     r"alerte[rz]|faites|urgences?|sms|t[ée]l|call|dial|text)\s*[.:]?\s+(?:(?:le|au|les|aux|imm[ée]diatement|vite)\s+)*"
@@ -106,81 +106,75 @@ _SHORT_FORMS: Final = {
     "blvd": "boulevard", "pl": "place", "imp": "impasse", "all": "allee", "allees": "allee", "ch": "chemin",
     "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg", "fg": "faubourg",
 }  # fmt: skip
-_NEAR: Final = 200  # characters around a number that are looked at: the longest name of a place
-_PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # no short form: `av. du Dr. Pezet`
+_NEAR: Final = 200  # characters around a number that decide: the longest name of a place
+_PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # not an abbreviation: `av. du Dr. Pezet`
 _COMMON: Final = frozenset(
     {"de", "du", "des", "d", "la", "le", "les", "l", "general", "marechal", "docteur", "dr", "president", "saint"}
     | {"sainte", "st", "ste", "jean", "pierre", "paul"}
 )
 
 
-class Address(NamedTuple):
-    """A text without what tells a house, and what was taken out of it, as it stood there."""
+class HouseNumberRemoval(NamedTuple):
+    """A text without house numbers, and the removed parts as they were written."""
 
     text: str
-    taken: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
-def without_house_number(place: str) -> Address:
-    """Take house numbers, buildings, staircases, floors and flats out of the words of a place: `14 bis, rue Foch`."""
-    before_it = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _WORDS_BEFORE_WAY)
-    patterns = (*before_it, _BEHIND_STREET, _AT_STREET, _SIGNED)
-    text, taken = _cut(place, patterns)
-    if taken:
+def remove_house_numbers(place: str) -> HouseNumberRemoval:
+    """Remove house numbers, buildings, floors and flats from the words of a place."""
+    patterns = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _WORDS_BEFORE_WAY, _BEHIND_STREET, _AT_STREET, _SIGNED)
+    text, removed = _cut(place, patterns)
+    if removed:
         text, more = _cut(text, (_DOORS,))
-        taken += more
-    return Address(text, taken)
+        removed += more
+    return HouseNumberRemoval(text, removed)
 
 
-def headline_without_house_number(headline: str) -> Address:
-    """Take the numbers of streets, buildings and flats out of a headline; a floor only beside one of them."""
-    text, taken = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
-    if taken:
-        text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=streets_in(text))
-        taken += more
-    return Address(_begun(text, headline), taken)
+def remove_from_headline(headline: str) -> HouseNumberRemoval:
+    """Remove house numbers, buildings, flats and floors beside them from a headline."""
+    text, removed = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
+    if removed:
+        text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=street_names(text))
+        removed += more
+    return HouseNumberRemoval(_capitalized(text, headline), removed)
 
 
-def without_numbers_of(streets: frozenset[str], text: str) -> Address:
-    """Take out of a running text the house numbers of these streets only, and what stands beside them.
-
-    Args:
-        streets: Their names, as `streets_in` gives them.
-        text: One or several lines.
-    """
+def remove_from_text(streets: frozenset[str], text: str) -> HouseNumberRemoval:
+    """Remove the house numbers of these streets, and parts beside them, from a text."""
     lines: list[str] = []
-    taken: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     for line in text.split("\n"):
-        kept, found = _cut(line, (_BEFORE_WAY, _SIGNED), prose=True, only=streets)
-        if found:
-            kept, more = _cut(kept, (_UNITS, _FLOORS, _DOORS), prose=True, only=streets)
-            found += more
-        lines.append(_begun(kept, line))
-        taken += found
-    return Address("\n".join(lines), taken)
+        rest, numbers = _cut(line, (_BEFORE_WAY, _SIGNED), prose=True, only=streets)
+        if numbers:
+            rest, more = _cut(rest, (_UNITS, _FLOORS, _DOORS), prose=True, only=streets)
+            numbers += more
+        lines.append(_capitalized(rest, line))
+        removed += numbers
+    return HouseNumberRemoval("\n".join(lines), removed)
 
 
-def _begun(text: str, was: str) -> str:
-    """Begin with a capital what began with one before its beginning was cut out."""
-    return text[:1].upper() + text[1:] if was[:1].isupper() or not was[:1].isalpha() else text
+def _capitalized(text: str, original: str) -> str:
+    """Return the text with a capital first, unless the original had a small letter."""
+    return text[:1].upper() + text[1:] if original[:1].isupper() or not original[:1].isalpha() else text
 
 
-def streets_in(text: str) -> frozenset[str]:
-    """Return the name of each street in a text, with what follows it up to the next punctuation mark."""
+def street_names(text: str) -> frozenset[str]:
+    """Return the streets in a text, each up to the next punctuation mark."""
     return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
 
 
 def _street(text: str) -> str:
-    """Return the name with which a text begins, up to the next punctuation mark, as it is compared."""
+    """Return the folded beginning of a text, up to the next punctuation mark."""
     way = _WAYS.match(text)
-    begin = way.end() if way else 0  # a short form ends with a full stop
+    begin = way.end() if way else 0  # an abbreviation ends with a full stop
     name = re.split(_PAUSE, text[begin : begin + _NEAR], maxsplit=1)[0]
-    kind = folded(text[:begin])
-    return " ".join((_SHORT_FORMS.get(kind, kind), *folded(name).split()))
+    kind = fold(text[:begin])
+    return " ".join((_SHORT_FORMS.get(kind, kind), *fold(name).split()))
 
 
 def _key(street: str) -> tuple[str, ...]:
-    """Return what tells a street from others: its kind, and the first word of its name that says something."""
+    """Return the kind of a street and the first distinctive word of its name."""
     kind, *name = street.split()
     return kind, *[word for word in name if word not in _COMMON][:1]
 
@@ -188,29 +182,32 @@ def _key(street: str) -> tuple[str, ...]:
 def _cut(
     text: str, patterns: tuple[re.Pattern[str], ...], *, prose: bool = False, only: frozenset[str] | None = None
 ) -> tuple[str, tuple[str, ...]]:
-    """Cut out all that the patterns find and that is of a house; once more, until nothing is found."""
-    taken: list[str] = []
+    """Remove every match that is a house number, repeatedly, until none is left."""
+    removed: list[str] = []
     before = None
     while before != text:
         before = text
         for pattern in patterns:
-            found = [match for match in _of_houses(pattern, text) if _meant(match, text, prose=prose, only=only)]
-            taken += (match["number"].strip(" ,") for match in found)
-            if found:
-                ends = [0, *(match.end("cut") for match in found)]
-                starts = [*(match.start("cut") for match in found), len(text)]
+            matches = [
+                match
+                for match in _house_numbers(pattern, text)
+                if (only is None or _is_of(only, match, text)) and not (prose and _is_other(match, text))
+            ]
+            if matches:
+                removed += (match["number"].strip(" ,") for match in matches)
+                ends = [0, *(match.end("cut") for match in matches)]
+                starts = [*(match.start("cut") for match in matches), len(text)]
                 text = _joined([text[end:start] for end, start in zip(ends, starts, strict=True)])
-    return text, tuple(taken)
+    return text, tuple(removed)
 
 
-def _meant(match: re.Match[str], text: str, *, prose: bool, only: frozenset[str] | None) -> bool:
-    if only is not None and not _of_one_of(only, match, text):
-        return False
+def _is_other(match: re.Match[str], text: str) -> bool:
+    """Return True if the number is a telephone number or counts things."""
     called = _CALLED.search(text[: match.start("number")][-_NEAR:])
-    return not (prose and (called or ("way" in match.groupdict() and _counts(match, text))))
+    return bool(called) or ("way" in match.groupdict() and _counts(match, text))
 
 
-def _of_houses(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+def _house_numbers(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     for match in pattern.finditer(text):
         number, before = match["number"], text[: match.start("number")][-_NEAR:]
         if pattern in _PARTS:
@@ -219,12 +216,12 @@ def _of_houses(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
             other = _COUNTED.search(before) or _DETERMINED.search(before) or _YEAR.fullmatch(number)
             if not other and _STREET.search(text[: match.start("cut")][-_NEAR:]):
                 yield match
-        elif not (_COUNTED.search(before) or (number.isdecimal() and _several(match))):
+        elif not (_COUNTED.search(before) or (number.isdecimal() and _is_plural(match))):
             yield match
 
 
-def _of_one_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool:
-    """Whether it stands before the name of one of these streets, or directly behind all of it or its beginning."""
+def _is_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool:
+    """Return True if one of these streets stands before or after the number."""
     behind = text[match.start("way") if "way" in match.groupdict() else match.end("cut") :][:_NEAR].lstrip(" ,)–-")
     if _WAYS.match(behind) and _key(_street(behind)) in map(_key, streets):
         return True
@@ -235,19 +232,19 @@ def _of_one_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
-    """Whether in running text it counts things and names no street: `1 voie fermée`, `3 cours de judo`."""
-    noun = match["number"] == "1" or folded(match["way"]) in _NOUNS
+    """Return True if a number counts things: `1 voie fermée`, `3 cours de judo`."""
+    noun = match["number"] == "1" or fold(match["way"]) in _NOUNS
     return noun and _NAME.match(text, match.end("way")) is None
 
 
-def _several(match: re.Match[str]) -> bool:
-    """Whether it counts several things: `rond-point des 4 chemins`."""
+def _is_plural(match: re.Match[str]) -> bool:
+    """Return True if the article is a plural: `rond-point des 4 chemins`."""
     article = match.groupdict().get("article")
     return article is not None and article.casefold() in {"des", "les", "aux"}
 
 
 def _joined(pieces: list[str]) -> str:
-    """Put a text together again where something was cut out: no empty brackets, no doubled or loose commas."""
+    """Join the pieces around a cut without empty brackets and loose commas."""
     text = " ".join(piece.strip() for piece in pieces)
     text = re.sub(r"\(\s*[,;]?\s*\)", " ", text)
     text = re.sub(r"(?:\s*[,;])+(?=\s*[,;:.!?()]|\s*\Z)", "", text)

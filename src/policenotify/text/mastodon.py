@@ -1,7 +1,7 @@
-"""How Mastodon counts a status, and what it links in it.
+"""Length and links of a status on Mastodon.
 
 Written from a description of the server's behaviour (`StatusLengthValidator`, the same in 4.4 to 4.7), and checked
-against counts that servers gave. It uses twitter-text for addresses, with characters of its own.
+against counts of servers. Mastodon uses twitter-text for addresses, with its own character classes.
 """
 
 from __future__ import annotations
@@ -15,23 +15,32 @@ from typing import TYPE_CHECKING, Final
 
 from policenotify.text._data.tlds import FROZEN
 from policenotify.text._data.x_letters import LATIN, PATH
-from policenotify.text.budget import clusters, graphemes
-from policenotify.text.urls import DIRECTIONS, INVALID, MAX_ADDRESS, MAX_LABEL, MAX_SHORT, SPACES, Grammar, domains
-from policenotify.text.x_entities import Entity
+from policenotify.text.budget import graphemes, split_graphemes
+from policenotify.text.urls import (
+    DIRECTIONS,
+    INVALID,
+    MAX_ADDRESS,
+    MAX_LABEL,
+    MAX_SHORT,
+    SPACES,
+    UrlGrammar,
+    top_level_domains,
+)
+from policenotify.text.x_entities import Entity, without_overlaps
 
 if TYPE_CHECKING:
     import regex
 
 ADDRESS_LENGTH: Final = 23
-"""What an address counts: `characters_reserved_per_url` of `GET /api/v2/instance`, unless the server says another."""
+"""The default length of an address: `characters_reserved_per_url` of `GET /api/v2/instance`."""
 
 MAX_DOMAIN: Final = 253
-"""The longest domain in a mention; a longer one makes it plain text. RFC 1035, section 2.3.4, without the last dot."""
+"""The longest domain in a mention: RFC 1035, section 2.3.4, without the last dot."""
 
 _WHITE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space
 _BLANK: Final = re.compile(rf"[{_WHITE}]*")
 _STRIPPED: Final = "\0\t\n\v\f\r "  # Ruby's String#strip
-# What an IRI may contain beyond ASCII (RFC 3987, section 2.2, ucschar and iprivate), spaces such as U+00A0 included.
+# The characters of an IRI beyond ASCII (RFC 3987, section 2.2, ucschar and iprivate), spaces such as U+00A0 included.
 _IRI: Final = (
     r"\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\uffef\U00010000-\U0001fffd\U00020000-\U0002fffd\U00030000-\U0003fffd"
     r"\U00040000-\U0004fffd\U00050000-\U0005fffd\U00060000-\U0006fffd\U00070000-\U0007fffd\U00080000-\U0008fffd"
@@ -46,14 +55,14 @@ _MENTION: Final = r"(?<![=/{word}])@([a-zA-Z0-9_]+(?:[.-]+[a-zA-Z0-9_]+)*)(?:@([
 _MENTION_ENDS_BADLY: Final = re.compile(rf"[@＠{LATIN}]|://")
 _TAG: Final = re.compile(rf"(?<![^{_WHITE}])#")
 _JOINING_WORDS: Final = "·・\u200c"  # inside a hashtag, besides `_` and the like
-# Where the scripts are that join consonants: from Devanagari on, and the younger ones beyond.
+# The scripts that join consonants: the blocks from Devanagari on, and the later ones beyond.
 _MAY_JOIN: Final = re.compile("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
 _SCHEME: Final = re.compile(r"(?<=.)https?\Z")
 
 
 @cache
-def _grammar() -> Grammar:
-    return Grammar(
+def _grammar() -> UrlGrammar:
+    return UrlGrammar(
         no_domain=rf"""!"#$%&'()*+,./:;<=>?@\[\]^`{{|}}~\x00-\x1f\x7f{SPACES}{INVALID}{DIRECTIONS}""",
         path=rf"^<>()?{_WHITE}",
         path_loose="!*\"'「」;:=,.$%[]~&|@",
@@ -78,18 +87,18 @@ def _mention() -> regex.Pattern[str]:
 
 
 def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, code_points: bool = False) -> int:
-    """Count a status as Mastodon does: what a reader sees as characters, in both texts together.
+    """Count the graphemes of a status as Mastodon does.
 
-    An address with a scheme counts as much as the server says, provided that its top-level domain is one of
-    twitter-text 3.1.0; a mention counts without its domain; bare domains, and all in the spoiler, count as they are.
-    Spaces and line breaks around the texts do not count. Where the text is blank, the server takes the spoiler for it.
+    An address with a scheme and a top-level domain of twitter-text 3.1.0 has the fixed length *url*. A mention counts
+    without its domain. Bare domains, and everything in the spoiler, count as they are. Spaces and line breaks around
+    the texts do not count. If the text is blank, the spoiler becomes the text.
 
     Args:
         text: The text of the status.
-        spoiler: What stands before it (content warning).
-        url: What an address counts: `configuration.statuses.characters_reserved_per_url` of the server.
-        code_points: Count as GoToSocial does instead: every code point of both texts, addresses and mentions too.
-            For a server of unknown software take the larger of both counts.
+        spoiler: The content warning before it.
+        url: The length of an address: `configuration.statuses.characters_reserved_per_url` of the server.
+        code_points: Count every code point of both texts, addresses and mentions too, as GoToSocial does. For an
+            unknown server software take the larger count.
     """
     if code_points:
         return len(text) + len(spoiler)
@@ -98,74 +107,63 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     text, spoiler = text.strip(_STRIPPED), spoiler.strip(_STRIPPED)
     parts = [spoiler]
     done = 0
-    for one in _first([*_addresses(text), *_mentions(text)]):
-        parts += [text[done : one.start], "x" * url if one.kind == "url" else "@" + one.value.partition("@")[0]]
-        done = one.end
+    for entity in without_overlaps([*_addresses(text), *_mentions(text)]):
+        short = "x" * url if entity.kind == "url" else "@" + entity.value.partition("@")[0]
+        parts += [text[done : entity.start], short]
+        done = entity.end
     return _characters("".join([*parts, text[done:]]))
 
 
 def _characters(text: str) -> int:
     """Count characters as a server does, or more.
 
-    Since Unicode 15.1 consonants that a virama joins are one grapheme (UAX #29, rule GB9c). A server's Ruby may be of
-    before that: 3.3 counts each of them. The larger count holds, since a text that proves too long is refused.
+    Since Unicode 15.1, consonants joined by a virama are one grapheme (UAX #29, rule GB9c). An older Ruby, such as 3.3,
+    counts each of them. The larger count is safe, because a text that proves too long is refused.
     """
     if not _MAY_JOIN.search(text):
         return graphemes(text)
-    whole = clusters(text)
-    return len(whole) + sum(len(_joined().findall(one)) for one in whole if len(one) > 1)
+    clusters = split_graphemes(text)
+    return len(clusters) + sum(len(_joined().findall(cluster)) for cluster in clusters if len(cluster) > 1)
 
 
 @cache
 def _joined() -> regex.Pattern[str]:
-    """A sign that begins a grapheme by all the other rules, though it stands within one."""
+    """Return a pattern for a sign that begins a grapheme by all rules but GB9c."""
     import regex  # noqa: PLC0415 - only texts in scripts of India and South-East Asia pay for it
 
     return regex.compile(r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]", regex.VERSION1)
 
 
 def mastodon_entities(text: str) -> tuple[Entity, ...]:
-    """Find what Mastodon links in a text, in order, not overlapping: addresses, mentions and hashtags.
+    """Find the addresses, mentions and hashtags that Mastodon links, in order.
 
     A hashtag stands at the beginning or after a space (since 4.6), holds a letter or a sign that joins words, and ends
-    before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is none.
-
-    Args:
-        text: The text of the status.
+    before an apostrophe or a hyphen: `#l'Évacuation` is `#l`, and `(#A12)` is not a hashtag.
 
     Returns:
         The value of an address is the address, of a mention `name@domain` or `name`, of a hashtag its name.
     """
-    return tuple(_first([*_addresses(text), *_hashtags(text), *_mentions(text)]))
-
-
-def _first(found: list[Entity]) -> Iterator[Entity]:
-    """Those that do not overlap an earlier one."""
-    done = 0
-    for one in sorted(found, key=lambda one: one.start):
-        if one.start >= done:
-            yield one
-            done = one.end
+    return tuple(without_overlaps([*_addresses(text), *_hashtags(text), *_mentions(text)]))
 
 
 def _addresses(text: str) -> Iterator[Entity]:
     if "://" not in text:
         return
-    for found in _grammar().addresses(text, domains(FROZEN)):
-        if found.domain == found.start:
+    for candidate in _grammar().find(text, top_level_domains(FROZEN)):
+        if candidate.domain == candidate.start:
             continue
-        url, domain = text[found.start : found.end], text[found.domain : found.path]
+        url, domain = text[candidate.start : candidate.end], text[candidate.domain : candidate.path]
         short = _SHORT.match(url)
         if short and len(short[1]) > MAX_SHORT:
             continue
         url = short[0] if short else url
-        encoded = _encoded(domain)
+        encoded = _encoded_length(domain)
         if encoded and len(url) + max(encoded - len(domain), 0) <= MAX_ADDRESS:
-            yield Entity("url", found.start, found.start + len(url), url)
+            yield Entity("url", candidate.start, candidate.start + len(url), url)
 
 
-def _encoded(domain: str) -> int:
-    """How long a domain is by IDNA 2003 (RFC 3490), as libidn encodes it; 0 if it cannot be."""
+def _encoded_length(domain: str) -> int:
+    """Return the length of a domain in IDNA 2003 (RFC 3490), or 0 if it is invalid."""
     labels = _DOTS.split(domain)
     if domain.isascii():
         return len(domain) if all(1 <= len(label) <= MAX_LABEL for label in labels) else 0
@@ -184,14 +182,14 @@ def _mentions(text: str) -> Iterator[Entity]:
     if "@" not in text:
         return
     pattern = _mention_in_ascii() if text.isascii() else _mention()
-    for found in pattern.finditer(text):
-        if len(found[2] or "") <= MAX_DOMAIN and not _MENTION_ENDS_BADLY.match(text, found.end()):
-            yield Entity("mention", found.start(), found.end(), found[0][1:])
+    for match in pattern.finditer(text):
+        if len(match[2] or "") <= MAX_DOMAIN and not _MENTION_ENDS_BADLY.match(text, match.end()):
+            yield Entity("mention", match.start(), match.end(), match[0][1:])
 
 
 def _hashtags(text: str) -> Iterator[Entity]:
-    for found in _TAG.finditer(text):
-        start = found.end()
+    for match in _TAG.finditer(text):
+        start = match.end()
         name = "".join(takewhile(_of_tag, (text[place] for place in range(start, len(text))))).rstrip(_JOINING_WORDS)
         if not name or name[0] in _JOINING_WORDS:
             continue
@@ -199,7 +197,7 @@ def _hashtags(text: str) -> Iterator[Entity]:
             continue
         if text.startswith("://", start + len(name)):
             name = _SCHEME.sub("", name)
-        yield Entity("hashtag", found.start(), start + len(name), name)
+        yield Entity("hashtag", match.start(), start + len(name), name)
 
 
 def _of_tag(sign: str) -> bool:

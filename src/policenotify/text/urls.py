@@ -1,12 +1,12 @@
-"""Where a text holds web addresses, as twitter-text finds them; X and Mastodon differ in a few characters only.
+"""The web addresses of a text, as twitter-text finds them for X and Mastodon.
 
-What twitter-text 3.1.0 (Apache-2.0, <https://github.com/twitter/twitter-text>) says with one regular expression, at a
-cost that grows with the square of the text, is done here dot by dot, in a time that grows with the text: an address
-needs a dot between two characters of a domain, and most dots of a text end a sentence.
+twitter-text 3.1.0 (Apache-2.0, <https://github.com/twitter/twitter-text>) uses one regular expression, which takes
+quadratic time. This module goes dot by dot, in linear time: an address needs a dot between two characters of a domain,
+and most dots of a text end a sentence.
 
-An address is a chain of labels and dots that ends in a known top-level domain, the last that there is; before it may
-stand a scheme, after it a port, a path and a query. It begins at the text's first character, or after one that is no
-ASCII letter or digit and none of `@`, `$`, `#`.
+An address is a chain of labels and dots that ends in the last known top-level domain. A scheme may stand before it, and
+a port, a path and a query after it. It begins at the start of the text, or after a character that is neither an ASCII
+letter or digit nor one of `@`, `$`, `#`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 SPACES: Final = r"\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""Inside `[]`: what twitter-text takes for a space (`spacesGroup`)."""
+"""Inside `[]`: the spaces of twitter-text (`spacesGroup`)."""
 
 DIRECTIONS: Final = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Inside `[]`: marks of direction (`directionalMarkersGroup`)."""
 
 INVALID: Final = r"\ufffe\ufeff\uffff"
-"""Inside `[]`: what makes a post invalid on X (`invalidCharsGroup`)."""
+"""Inside `[]`: characters that make a post invalid on X (`invalidCharsGroup`)."""
 
 MAX_LABEL: Final = 63
 """The longest label of a domain, in Punycode: RFC 1035, section 2.3.4."""
@@ -36,21 +36,19 @@ MAX_SHORT: Final = 40
 
 _BEFORE: Final = rf"[^A-Za-z0-9@\uff20$#\uff03{INVALID}]"
 _RUN: Final = re.compile(r"[0-9A-Za-z]++")
-_WHOLE: Final = re.compile(r"[0-9A-Za-z]++(?![-@+])")  # what follows makes another word of it
+_WHOLE: Final = re.compile(r"[0-9A-Za-z]++(?![-@+])")  # before one of these signs, it is part of another word
 _PORT: Final = re.compile(r":[0-9]+")
 _LONGEST_SCHEME: Final = len("gopher://")
 
 
-class Address(NamedTuple):
-    """What may be an address; all places are in the text.
+class UrlCandidate(NamedTuple):
+    """A part of the text that may be an address.
 
     Attributes:
-        start: Its first character.
-        domain: The first character of its domain; more than `start` where it has a scheme.
-        path: One past its domain.
-        end: One past its last character.
-        before: The character before it; nothing at the beginning of the text.
-        has_path: Whether a path follows the domain, and not at most a port and a query.
+        domain: First character of the domain, after the scheme, if any.
+        path: One past the domain.
+        end: One past the last character.
+        before: The character before it, empty at the beginning of the text.
     """
 
     start: int
@@ -61,12 +59,12 @@ class Address(NamedTuple):
     has_path: bool
 
 
-class Domains(NamedTuple):
-    """Top-level domains, ready to be looked up.
+class TopLevelDomains(NamedTuple):
+    """Top-level domains, prepared for look-up.
 
     Attributes:
         ascii: Those in ASCII, in small letters.
-        others: The rest in capitals, by their first character, the longest first.
+        others: The other ones in capitals, by their first character, the longest first.
     """
 
     ascii: frozenset[str]
@@ -74,16 +72,16 @@ class Domains(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def domains(names: frozenset[str]) -> Domains:
+def top_level_domains(names: frozenset[str]) -> TopLevelDomains:
     """Prepare a set of top-level domains, given in small letters and not in Punycode."""
     others: dict[str, tuple[str, ...]] = {}
-    for name in sorted((capitals(name) for name in names if not name.isascii()), key=len, reverse=True):
+    for name in sorted((canonicalize(name) for name in names if not name.isascii()), key=len, reverse=True):
         others[name[0]] = (*others.get(name[0], ()), name)
-    return Domains(frozenset(name for name in names if name.isascii()), others)
+    return TopLevelDomains(frozenset(name for name in names if name.isascii()), others)
 
 
-def capitals(text: str) -> str:
-    """The text as JavaScript compares it when case is ignored: ECMA-262, `Canonicalize` of regular expressions."""
+def canonicalize(text: str) -> str:
+    """Return the text in the capitals of ECMA-262, `Canonicalize`."""
     return "".join(map(_capital, text))
 
 
@@ -92,18 +90,18 @@ def _capital(sign: str) -> str:
     return capital if len(capital) == 1 and (sign.isascii() or not capital.isascii()) else sign
 
 
-class Grammar:
-    """The characters in which X and Mastodon differ.
+class UrlGrammar:
+    """The characters in which X and Mastodon differ, each class as the inside of `[]`.
 
     Args:
-        no_domain: Inside `[]`, what no domain contains, besides `-` and `_`, that a label may have inside.
-        path: Inside `[]`, what a path contains.
-        path_loose: Those of them that cannot end it.
-        bracket_end: Inside `[]`, what brackets at the end of a path may contain; else what all others may.
-        query: Inside `[]`, what a query contains.
-        query_loose: Those of them that cannot end it.
-        schemes: What may stand before `://`, as an expression.
-        punycode: Inside `[]`, what follows `xn--` in a top-level domain.
+        no_domain: Characters that a domain cannot have, besides `-` and `_`, which only the inside of a label has.
+        path: Characters of a path.
+        path_loose: Those that cannot end a path.
+        bracket_end: Characters of brackets at the end of a path. By default those of other brackets.
+        query: Characters of a query.
+        query_loose: Those that cannot end a query.
+        schemes: An expression for the schemes before `://`.
+        punycode: Characters after `xn--` in a top-level domain.
     """
 
     def __init__(
@@ -132,36 +130,31 @@ class Grammar:
         self.query: re.Pattern[str] = re.compile(rf"\?[{query}]+")
         self.query_loose = query_loose
 
-    def addresses(self, text: str, known: Domains) -> Iterator[Address]:
-        """Find what may be an address, in order, not overlapping.
-
-        Args:
-            text: The text; for X in UTF-16, one character for each half of a surrogate pair.
-            known: The top-level domains.
-        """
-        dots = [found.start() for found in self.dot.finditer(text)]
+    def find(self, text: str, known: TopLevelDomains) -> Iterator[UrlCandidate]:
+        """Find what may be an address, in order. For X, the text is in UTF-16 units."""
+        dots = [match.start() for match in self.dot.finditer(text)]
         if not dots:
             return
         ends = [top_level_end(text, dot + 1, known, self.coded) for dot in dots]
-        lasts = chained(text, dots, ends, self.label)
+        lasts = chain_ends(text, dots, ends, self.label)
         done = 0
         for index, (dot, last) in enumerate(zip(dots, lasts, strict=True)):
             if dot < done or (last is None and not ends[index]):
                 continue
             floor = max(done, dots[index - 1] + 1 if index else 0)
-            first = dot - length(self.label, text[floor:dot][::-1], 0, dot - floor)
-            whole = last is None  # the domain's name is the label before this dot, and holds no underscore
-            found = self._begin(text, first, dot, done, whole=whole)
-            if found is not None:
-                start, domain = found
+            first = dot - run_length(self.label, text[floor:dot][::-1], 0, dot - floor)
+            # Without a later top-level domain, the label before this dot is the domain's name, without an underscore.
+            begin = self._begin(text, first, dot, done, is_name=last is None)
+            if begin is not None:
+                start, domain = begin
                 path = ends[index if last is None else last]
                 end, has_path = self._end(text, path)
-                yield Address(start, domain, path, end, text[start - 1] if start else "", has_path)
+                yield UrlCandidate(start, domain, path, end, text[start - 1] if start else "", has_path)
                 done = end
 
-    def _begin(self, text: str, first: int, dot: int, done: int, *, whole: bool) -> tuple[int, int] | None:
-        """Where the address before a dot and its domain begin; the characters from *first* on may be of a label."""
-        underscore = text.rfind("_", first, dot) if whole else -1
+    def _begin(self, text: str, first: int, dot: int, done: int, *, is_name: bool) -> tuple[int, int] | None:
+        """Return the start of the address before a dot and of its domain."""
+        underscore = text.rfind("_", first, dot) if is_name else -1
         if text.endswith("://", done, first) and underscore < first and self.sign.match(text, first):
             scheme = self.scheme.search(text, max(first - _LONGEST_SCHEME, 0), first)
             if scheme:
@@ -169,13 +162,13 @@ class Grammar:
                 if start == 0 or (start > done and self.before.match(text, start - 1)):
                     return start, first
         lowest = max(first, underscore + 1)
-        begun = self.begin.search(text, max(lowest - 1, done), dot)
-        if lowest == 0 and self.sign.match(text) and not (begun and begun.start() == 0):
+        begin = self.begin.search(text, max(lowest - 1, done), dot)
+        if lowest == 0 and self.sign.match(text) and not (begin and begin.start() == 0):
             return 0, 0  # the text's first character is part of an address only if it cannot stand before one
-        return (begun.end() - 1, begun.end() - 1) if begun else None
+        return (begin.end() - 1, begin.end() - 1) if begin else None
 
     def _end(self, text: str, end: int) -> tuple[int, bool]:
-        """One past the port, the path and the query that follow a domain, and whether there is a path."""
+        """Return the end of the port, path and query, and True if there is a path."""
         if not text.startswith((":", "/", "?"), end):
             return end, False
         port = _PORT.match(text, end)
@@ -185,12 +178,11 @@ class Grammar:
             end = self._path_end(text, path)
         query = self.query.match(text, end)
         if query:
-            kept = len(query[0][1:].rstrip(self.query_loose))
-            end += kept + 1 if kept else 0
+            end += query_length(query[0], self.query_loose)
         return end, path is not None
 
     def _path_end(self, text: str, path: re.Match[str]) -> int:
-        """One past the last character of a path that may end it."""
+        """Return the end of a path, one past the last character that may end it."""
         end = path.start() + len(path[0].rstrip(self.path_loose))
         if self.bracket_end is None or text[end - 1] != ")":
             return end
@@ -203,17 +195,17 @@ class Grammar:
         return path.start() + 1
 
 
-def chained(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
-    """For each dot, the last one before a top-level domain that the chain of labels after it reaches, if any.
+def query_length(query: str, loose: str) -> int:
+    """Return the length of a query without loose characters at its end."""
+    length = len(query[1:].rstrip(loose))
+    return length + 1 if length else 0
 
-    Args:
-        text: The text.
-        dots: Where its dots are.
-        ends: Where the top-level domain after each of them ends; 0 where there is none.
-        label: As many characters of a label as there are.
 
-    Returns:
-        Places in *dots*.
+def chain_ends(text: str, dots: list[int], ends: list[int], label: re.Pattern[str]) -> list[int | None]:
+    """Return for each dot the last one of its chain before a top-level domain.
+
+    *ends* holds the end of the top-level domain after each dot, or 0 without one. *label* matches as many characters of
+    a label as possible.
     """
     lasts: list[int | None] = [None] * len(dots)
     last: int | None = None
@@ -222,49 +214,42 @@ def chained(text: str, dots: list[int], ends: list[int], label: re.Pattern[str])
         lasts[index] = last
         if last is None and ends[index] and "_" not in text[start:dot]:
             last = index
-        if length(label, text, start, dot) < dot - start:
+        if run_length(label, text, start, dot) < dot - start:
             last = None
     lasts[0] = last
     return lasts
 
 
-def length(signs: re.Pattern[str], text: str, start: int, end: int) -> int:
-    """How many characters of a kind stand here."""
-    found = signs.match(text, start, end)
-    return found.end() - start if found else 0
+def run_length(signs: re.Pattern[str], text: str, start: int, end: int) -> int:
+    """Return how many characters from *start* on the pattern matches."""
+    match = signs.match(text, start, end)
+    return match.end() - start if match else 0
 
 
-def top_level_end(text: str, start: int, known: Domains, coded: re.Pattern[str]) -> int:
-    """One past the top-level domain that stands here; 0 if none does.
-
-    Args:
-        text: The text.
-        start: Where to look.
-        known: The top-level domains.
-        coded: What follows `xn` in one that is written in Punycode, and need not be known.
-    """
+def top_level_end(text: str, start: int, known: TopLevelDomains, coded: re.Pattern[str]) -> int:
+    """Return the end of the top-level domain at *start*, or 0."""
     run = _WHOLE.match(text, start)
     if run and run[0].lower() in known.ascii:
         return run.end()
     run = _RUN.match(text, start)
     if run and run[0].lower() == "xn":
-        found = coded.match(text, run.end())
-        return found.end() if found else 0
+        match = coded.match(text, run.end())
+        return match.end() if match else 0
     end = run.end() if run else start
     after = text[end : end + 1]
     if not after.isascii():
         for name in known.others.get(_capital(text[start]), ()):
             end = start + len(name)
-            if capitals(text[start:end]) == name and not _joins(text[end : end + 1]):
+            if canonicalize(text[start:end]) == name and not _joins(text[end : end + 1]):
                 return end
     return 0
 
 
 def _joins(sign: str) -> bool:
-    """Whether a character after a top-level domain makes it another word."""
+    """Return True if a character continues the word of a top-level domain."""
     return sign.isascii() and (sign.isalnum() or sign in {"@", "+", "-"})
 
 
 def _bracket(signs: str) -> str:
-    """An expression: brackets with something in them, perhaps brackets once more."""
+    """Return an expression for brackets with one more level of brackets inside."""
     return rf"\((?:[{signs}]++|[{signs}]*+\([{signs}]++\)[{signs}]*+)\)"

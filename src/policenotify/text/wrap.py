@@ -1,12 +1,11 @@
-"""Breaking a text into lines that are read as they are: the plain text of a mail.
+"""Line breaks for the plain text of a mail.
 
-Lines are broken hard. `format=flowed` (RFC 3676), which lets a reader's program join and break them anew, would be of
-little use: the mail's HTML is what a telephone shows, Gmail and Outlook show flowed lines as they came, and the
-programs that do join them break a telephone number or `18 h 30` wherever their window ends.
+Lines have hard breaks. `format=flowed` (RFC 3676), which lets a mail program break lines again, is not used: telephones
+show the HTML, Gmail and Outlook do not join flowed lines, and the programs that do break a telephone number or
+`18 h 30` at the edge of their window.
 
-Widths are those of a terminal: wide characters and emoji take two columns, what combines none (*Unicode Standard Annex
-#11*). That is no reason for one more library: the tables of Python's `unicodedata` and of `regex`, which is here
-anyhow, know as much of French with an emoji here and there.
+Widths are those of a terminal: wide characters and emoji take two columns, combining characters none (*Unicode Standard
+Annex #11*), by the tables of `unicodedata` and `regex`.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
-from policenotify.text.budget import clusters
+from policenotify.text.budget import split_graphemes
 
 COLUMNS: Final = 72
-"""How wide lines of plain text are: below the 78 of RFC 5322, section 2.1.1, so that an answer can quote them twice."""
+"""The width of a line: below the 78 of RFC 5322, section 2.1.1, so that replies can quote it twice."""
 
-# Where no line begins: French sets a space before these signs, and a dash would read as an item of a list.
+# No line begins with these signs: French has a space before them, and a dash would begin an item of a list.
 _NO_START: Final = re.compile(r"[]:;!?»%€°→>)]|(?:[–—]|--?)\Z")
 _NO_END: Final = re.compile(r".*[«(\[]|n[°º]", re.IGNORECASE)
-# A number stays with what it counts, the groups of a telephone number with one another: `1,72 m`, `01 23 45 67 89`.
+# A number stays with its unit, and a telephone number on one line: `1,72 m`, `01 23 45 67 89`.
 _NUMBER: Final = re.compile(r"[^\w+]*\+?\(?\d(?:[\d.,/:()+-]*[\d)])?")
 _GROUP: Final = re.compile(r"\(?\d")
 _COUNTED: Final = re.compile(r"[^\W_]")
@@ -37,37 +36,32 @@ _PIECE: Final = re.compile(r"( *)([^ ]+)")
 _NARROW: Final = re.compile(
     r"[\x20-\x7e\xa0-\xac\xae-\u02ff\u1e00-\u1eff\u2010-\u2027\u202f\u2032\u2033\u20ac\u2190-\u2193]*"
 )
-_COUNTS, _GROUPS = 1, 2  # a number and what it counts; two groups of a number
-_TAB: Final = 8  # at most
-_EMOJI: Final = "\ufe0f"  # asks for the wide form of the sign before it (UTS #51, section 1.4.3)
+_UNIT_JOINT, _GROUP_JOINT = 1, 2  # between a number and its unit, and between two groups of a number
+_TAB: Final = 8  # the widest tab
+_EMOJI: Final = "\ufe0f"  # the wide form of the sign before it (UTS #51, section 1.4.3)
 
 
 def wrap(text: str, width: int = COLUMNS) -> str:
-    """Break the lines that are wider than *width*; the others stay as they are.
+    """Break the lines that are wider than *width*. A second call changes nothing.
 
-    A line breaks only at a plain space: never in a word or an address, nor at a space that typography made hard; and
-    not before `: ; ! ? »`, after `«` or `n°`, in a telephone number, or between a number and what it counts. What is
-    wider than a line even so stands on its own. An item of a list goes on under its first word.
-
-    Args:
-        text: Lines, ended by line feeds.
-        width: In columns of a terminal.
-
-    Returns:
-        The same words; to wrap them again changes nothing.
+    A line breaks only at a plain space, never inside a word or an address, and not before `: ; ! ? »`, after `«` or
+    `n°`, in a telephone number, or between a number and its unit. A piece wider than a line has a line of its own. An
+    item of a list continues under its first word.
     """
-    return "\n".join(line if columns(line) <= width else "\n".join(_broken(line, width)) for line in text.split("\n"))
+    return "\n".join(
+        line if display_width(line) <= width else "\n".join(_broken(line, width)) for line in text.split("\n")
+    )
 
 
-def columns(text: str) -> int:
-    """How wide a text is in a terminal, where nothing in it breaks the line."""
+def display_width(text: str) -> int:
+    """Return the width of a text without line breaks in a terminal."""
     if _NARROW.fullmatch(text):
         return len(text)
-    return sum(map(_columns_of, clusters(text)))
+    return sum(map(_columns_of, split_graphemes(text)))
 
 
 def _columns_of(grapheme: str) -> int:
-    """A grapheme is as wide as the widest sign in it; two letters of a flag, or an emoji's form, make two."""
+    """Return the width of a grapheme: its widest sign, or two for a flag or emoji."""
     flag = len(grapheme) > 1 and "\U0001f1e6" <= grapheme[0] <= "\U0001f1ff"
     return 2 if flag or _EMOJI in grapheme[1:] else max(map(_columns_of_sign, grapheme))
 
@@ -81,26 +75,26 @@ def _columns_of_sign(sign: str) -> int:
 
 
 def _broken(line: str, width: int) -> Iterator[str]:
-    """The line in lines, none of them empty."""
+    """Yield the lines into which a line is broken, none of them empty."""
     item = _ITEM.match(line)
-    head = item[0] if item and columns(item[0]) * 2 <= width else ""
+    head = item[0] if item and display_width(item[0]) * 2 <= width else ""
     if not head and (lines := _plainly(line, width)):
         yield from lines
         return
-    indent = " " * columns(head)
-    done, used = head, columns(head)
-    for gap, piece in _together(line[len(head) :].strip(" "), width - len(indent)):
-        wide = columns(piece)
-        if done != head and used + len(gap) + wide > width:
+    indent = " " * display_width(head)
+    done, used = head, display_width(head)
+    for gap, piece in _unbroken(line[len(head) :].strip(" "), width - len(indent)):
+        added = display_width(piece)
+        if done != head and used + len(gap) + added > width:
             yield done
             done, used, gap = indent, len(indent), ""  # noqa: PLW2901 - a line begins without the gap
         done += gap + piece
-        used += len(gap) + wide
+        used += len(gap) + added
     yield done
 
 
 def _plainly(line: str, width: int) -> list[str]:
-    """The same, looking only where a line ends; nothing where that is not enough: what stays together is too wide."""
+    """Break a line of narrow signs, unless a piece is wider than a line."""
     words = line.split(" ")
     if "" in words or not _NARROW.fullmatch(line):
         return []
@@ -122,33 +116,33 @@ def _glued(before: str, after: str) -> bool:
     return bool(_NO_START.match(after) or _NO_END.fullmatch(before))
 
 
-def _together(text: str, width: int) -> Iterator[tuple[str, str]]:
-    """What stays on one line, each piece with the space before it.
+def _unbroken(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """Yield each piece that stays on one line, and the space before it.
 
-    What only its numbers join is parted again where it is wider than a line: first a number from what it counts, then
-    the groups of a number.
+    A chain around numbers that is wider than a line is split: first between a number and its unit, then between the
+    groups of a number.
     """
     chain: list[_Piece] = []
     for piece in _pieces(text):
         if not piece.joint:
-            yield from _chained(chain, width, 1)
+            yield from _split(chain, width, 1)
             chain = []
         chain.append(piece)
-    yield from _chained(chain, width, 1)
+    yield from _split(chain, width, 1)
 
 
-def _chained(chain: list[_Piece], width: int, joint: int) -> Iterator[tuple[str, str]]:
+def _split(chain: list[_Piece], width: int, joint: int) -> Iterator[tuple[str, str]]:
     whole = "".join(piece.gap + piece.text for piece in chain).lstrip(" ")
-    if len(chain) == 1 or (chain and columns(whole) <= width):
+    if len(chain) == 1 or (chain and display_width(whole) <= width):
         yield chain[0].gap, whole
     else:
         starts = [number for number, piece in enumerate(chain) if piece.joint <= joint or not number]
         for start, end in pairwise([*starts, len(chain)]):
-            yield from _chained(chain[start:end], width, joint + 1)
+            yield from _split(chain[start:end], width, joint + 1)
 
 
 class _Piece(NamedTuple):
-    """Words that nothing parts, the space before them, and what joins them to those before: nothing, or a number."""
+    """Unbroken words, the space before them, and their joint with the words before."""
 
     gap: str
     text: str
@@ -172,5 +166,5 @@ def _pieces(text: str) -> Iterator[_Piece]:
 
 def _joint(before: str, after: str) -> int:
     if _NUMBER.fullmatch(before):
-        return _GROUPS if _GROUP.match(after) else _COUNTS if _COUNTED.match(after) else 0
-    return _COUNTS if _LEADS.fullmatch(before) else 0
+        return _GROUP_JOINT if _GROUP.match(after) else _UNIT_JOINT if _COUNTED.match(after) else 0
+    return _UNIT_JOINT if _LEADS.fullmatch(before) else 0

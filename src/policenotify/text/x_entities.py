@@ -1,16 +1,16 @@
-"""What X links in a text: addresses, hashtags, mentions, lists and cashtags.
+"""The links of X in a text: addresses, hashtags, mentions, lists and cashtags.
 
-As twitter-text 3.1.0 has it (Apache-2.0, <https://github.com/twitter/twitter-text>, frozen since 2021), on which X's
-own counting rests. Bare domains are links there, typing errors too: `fermé.La` is one, since `.la` is a country.
+As in twitter-text 3.1.0 (Apache-2.0, <https://github.com/twitter/twitter-text>, frozen since 2021), the base of X's own
+counting. Bare domains are links, typing errors too: in `fermé.La`, `.la` is a country.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from policenotify.text._data.tlds import KNOWN
 from policenotify.text._data.x_letters import HOST, LATIN, PATH, TAG, TAG_LETTER
@@ -21,24 +21,23 @@ from policenotify.text.urls import (
     MAX_LABEL,
     MAX_SHORT,
     SPACES,
-    Address,
-    Domains,
-    Grammar,
-    chained,
-    domains,
-    length,
+    TopLevelDomains,
+    UrlCandidate,
+    UrlGrammar,
+    chain_ends,
+    query_length,
+    run_length,
+    top_level_domains,
     top_level_end,
 )
 
+_Span = TypeVar("_Span", bound=tuple[str, int, int, str])  # a kind, a start, an end and a value
+
 
 class Entity(NamedTuple):
-    """A part of a text that X links.
+    """A part of a text that a network links, with places in code points.
 
-    Attributes:
-        kind: What it is.
-        start: First character, in code points.
-        end: One past the last, in code points.
-        value: The address as it stands there; else the name without its sign, a list as `name/list`.
+    The value is the address as written, or the name without its sign. A list is `name/list`.
     """
 
     kind: Literal["url", "mention", "list", "hashtag", "cashtag"]
@@ -47,14 +46,10 @@ class Entity(NamedTuple):
     value: str
 
 
-class Link(NamedTuple):
-    """An address that X links; places in UTF-16.
+class XLink(NamedTuple):
+    """An address that X links, with places in UTF-16 units.
 
-    Attributes:
-        start: Its first character.
-        end: One past its last character.
-        value: The address; where X finds only a part of the domain, that part with the path.
-        domain: The domain with its top-level domain.
+    If X finds only a part of the domain, the value is that part with the path.
     """
 
     start: int
@@ -69,7 +64,7 @@ _QUERY_LOOSE: Final = "!?*'@();:+$%[].,~|"
 _SHORT: Final = re.compile(rf"[hH][tT][tT][pP][sS]?://[tT]\.[cC][oO]/([a-zA-Z0-9]+)(\?[{_QUERY}]*)?")
 _ASTRAL: Final = re.compile(r"[\U00010000-\U0010ffff]")
 _BEFORE_NO_BARE_DOMAIN: Final = frozenset("-_./")
-_SEPARATORS: Final = re.compile("[\u3002\uff0e\uff61]")  # what Punycode takes for dots: RFC 3490, section 3.1
+_SEPARATORS: Final = re.compile("[\u3002\uff0e\uff61]")  # other dots of Punycode: RFC 3490, section 3.1
 _MENTION: Final = re.compile(
     r"(?:\A|[^a-zA-Z0-9_!#$%&*@＠]|(?:\A|[^a-zA-Z0-9_+~.-])[rR][tT]:?)"
     r"([@＠])([a-zA-Z0-9_]{1,20})(/[a-zA-Z][a-zA-Z0-9_-]{0,24})?"
@@ -83,8 +78,8 @@ _CASHTAG: Final = re.compile(
 
 
 @cache
-def _grammar() -> Grammar:
-    return Grammar(
+def _grammar() -> UrlGrammar:
+    return UrlGrammar(
         no_domain=rf"""!'#%&()*+,./:;<=>?@\[\]^{{|}}~$\\{SPACES}{INVALID}{DIRECTIONS}""",
         path=PATH,
         path_loose="!*';:,.$%[]\u2013~@|&",
@@ -118,111 +113,111 @@ def _tag_letter() -> re.Pattern[str]:
     return re.compile(rf"[{TAG_LETTER}]")
 
 
+def without_overlaps(spans: Iterable[_Span]) -> Iterator[_Span]:
+    """Yield the spans that do not overlap an earlier one, in order."""
+    end = 0
+    for span in sorted(spans, key=lambda span: span[1]):
+        if span[1] >= end:
+            yield span
+            end = span[2]
+
+
 def x_entities(text: str, *, tlds: frozenset[str] = KNOWN) -> tuple[Entity, ...]:
-    """Find what X links in a text, in order, not overlapping.
+    """Find the links of X in a text, in order, not overlapping.
 
     Args:
-        text: The text as it is, not normalised.
-        tlds: The top-level domains that make an address of a word with a dot in it, in small letters and not in
-            Punycode: by default all that IANA lists; with those of twitter-text 3.1.0
-            (`policenotify.text._data.tlds.FROZEN`) the result is that of its JavaScript.
+        text: The text, not normalised.
+        tlds: The top-level domains that make a word with a dot an address, in small letters and not in Punycode: by
+            default all of IANA's list. With those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`) the
+            result is that of its JavaScript.
     """
-    whole = joined(text)
-    units = utf16(whole)
-    found = [Entity("url", link.start, link.end, link.value) for link in links(units, tlds)]
+    whole = join_surrogates(text)
+    units = to_utf16(whole)
     named = [*_mentions(whole), *_hashtags(whole), *_cashtags(whole)]
     if len(units) > len(whole):
-        pairs = [pair.start() for pair in _ASTRAL.finditer(whole)]
-        named = [
-            _moved(one, one.start + bisect_left(pairs, one.start), one.end + bisect_left(pairs, one.end))
-            for one in named
-        ]
-    kept: list[Entity] = []
-    for one in sorted([*found, *named], key=lambda one: one.start):
-        if not kept or kept[-1].end <= one.start:
-            kept.append(one)
+        named = _moved(named, [pair.start() for pair in _ASTRAL.finditer(whole)], 1)
+    urls = (Entity("url", link.start, link.end, link.value) for link in find_links(units, tlds))
+    entities = list(without_overlaps([*urls, *named]))
     if len(units) > len(text):
-        pairs = [pair.start() + before for before, pair in enumerate(_ASTRAL.finditer(text))]
-        kept = [
-            _moved(one, one.start - bisect_left(pairs, one.start), one.end - bisect_left(pairs, one.end))
-            for one in kept
-        ]
-    return tuple(kept)
+        entities = _moved(entities, [pair.start() + count for count, pair in enumerate(_ASTRAL.finditer(text))], -1)
+    return tuple(entities)
 
 
-def _moved(one: Entity, start: int, end: int) -> Entity:
-    return Entity(one.kind, start, end, joined(one.value))
+def _moved(entities: list[Entity], pairs: list[int], step: Literal[1, -1]) -> list[Entity]:
+    """Move each entity by one step for each surrogate pair before it."""
+    return [
+        Entity(
+            kind, start + step * bisect_left(pairs, start), end + step * bisect_left(pairs, end), join_surrogates(value)
+        )
+        for kind, start, end, value in entities
+    ]
 
 
 def _mentions(text: str) -> Iterator[Entity]:
     if "@" in text or "＠" in text:
-        for found in _MENTION.finditer(text):
-            if not _MENTION_ENDS_BADLY.match(text, found.end()):
-                kind: Literal["list", "mention"] = "list" if found[3] else "mention"
-                yield Entity(kind, found.start(1), found.end(), found[2] + (found[3] or ""))
+        for match in _MENTION.finditer(text):
+            if not _MENTION_ENDS_BADLY.match(text, match.end()):
+                kind: Literal["list", "mention"] = "list" if match[3] else "mention"
+                yield Entity(kind, match.start(1), match.end(), match[2] + (match[3] or ""))
 
 
 def _hashtags(text: str) -> Iterator[Entity]:
     done = 0
-    for found in _tag().finditer(text):
-        start, end = found.span()
-        apart = start == 0 or (start > done and _before_tag().match(text, start - 1))
-        if apart and _tag_letter().search(found[1]):
+    for match in _tag().finditer(text):
+        start, end = match.span()
+        separate = start == 0 or (start > done and _before_tag().match(text, start - 1))
+        if separate and _tag_letter().search(match[1]):
             done = end
             if not _TAG_ENDS_BADLY.match(text, end):
-                yield Entity("hashtag", start, end, found[1])
+                yield Entity("hashtag", start, end, match[1])
 
 
 def _cashtags(text: str) -> Iterator[Entity]:
     if "$" in text:
-        for found in _CASHTAG.finditer(text):
-            yield Entity("cashtag", found.start(1), found.end(), found[2])
+        for match in _CASHTAG.finditer(text):
+            yield Entity("cashtag", match.start(1), match.end(), match[2])
 
 
-def links(units: str, tlds: frozenset[str]) -> Iterator[Link]:
-    """Find the addresses that X links.
-
-    Args:
-        units: The text in UTF-16, as [`utf16`][policenotify.text.x_entities.utf16] gives it.
-        tlds: The top-level domains.
-    """
+def find_links(units: str, tlds: frozenset[str]) -> Iterator[XLink]:
+    """Find the addresses that X links in the UTF-16 units of a text."""
     grammar = _grammar()
     if not grammar.dot.search(units):
         return
-    known = domains(tlds)
-    for found in grammar.addresses(units, known):
-        url, domain = units[found.start : found.end], units[found.domain : found.path]
-        # The scheme counts twice, or as if it were there, as in twitter-text's `isValidUrl`.
-        scheme = found.domain - found.start or len("https://")
-        if not _valid(domain, known) or scheme + len(url) > MAX_ADDRESS:
+    known = top_level_domains(tlds)
+    for candidate in grammar.find(units, known):
+        start = candidate.start
+        url, domain = units[start : candidate.end], units[candidate.domain : candidate.path]
+        # The scheme counts twice, and also if it is missing, as in twitter-text's `isValidUrl`.
+        scheme = candidate.domain - start or len("https://")
+        if not _is_valid(domain, known) or scheme + len(url) > MAX_ADDRESS:
             continue
-        if found.domain == found.start:
-            if found.before in _BEFORE_NO_BARE_DOMAIN:
+        if candidate.domain == start:
+            if candidate.before in _BEFORE_NO_BARE_DOMAIN:
                 continue
             if _plain().fullmatch(domain):
-                whole = url if found.has_path else domain
-                yield Link(found.start, found.start + len(whole), whole, domain)
+                whole = url if candidate.has_path else domain
+                yield XLink(start, start + len(whole), whole, domain)
             else:
-                yield from _bare(found, url, domain, known)
+                yield from _bare(candidate, url, domain, known)
         else:
             short = _SHORT.match(url)
             if short:
-                url = url[: short.end(1) + _kept(short[2] or "")]
+                url = url[: short.end(1) + query_length(short[2] or "", _QUERY_LOOSE)]
             if not short or len(short[1]) <= MAX_SHORT:
-                yield Link(found.start, found.start + len(url), url, domain)
+                yield XLink(start, start + len(url), url, domain)
 
 
-def _bare(found: Address, url: str, domain: str, known: Domains) -> Iterator[Link]:
-    """The links in an address without a scheme: the parts of its domain that are Latin; to the last goes the path."""
+def _bare(candidate: UrlCandidate, url: str, domain: str, known: TopLevelDomains) -> Iterator[XLink]:
+    """Yield the Latin parts of a domain without a scheme, the last with the path."""
     hosts = _hosts(domain, known)
     for index, (start, end) in enumerate(hosts, 1):
-        rest = url[len(domain) :] if index == len(hosts) and found.has_path else ""
-        last = found.end if rest else found.start + end
-        yield Link(found.start + start, last, domain[start:end] + rest, domain)
+        rest = url[len(domain) :] if index == len(hosts) and candidate.has_path else ""
+        last = candidate.end if rest else candidate.start + end
+        yield XLink(candidate.start + start, last, domain[start:end] + rest, domain)
 
 
-def _hosts(domain: str, known: Domains) -> list[tuple[int, int]]:
-    """Where a domain has parts in Latin letters that are domains themselves."""
+def _hosts(domain: str, known: TopLevelDomains) -> list[tuple[int, int]]:
+    """Return the parts of a domain in Latin letters that are domains themselves."""
     host = _host()
     if _plain().fullmatch(domain):
         return [(0, len(domain))]
@@ -230,12 +225,12 @@ def _hosts(domain: str, known: Domains) -> list[tuple[int, int]]:
     ends = [top_level_end(domain, dot + 1, known, _grammar().coded) for dot in dots]
     hosts: list[tuple[int, int]] = []
     done = 0
-    for index, (dot, last) in enumerate(zip(dots, chained(domain, dots, ends, host), strict=True)):
+    for index, (dot, last) in enumerate(zip(dots, chain_ends(domain, dots, ends, host), strict=True)):
         end = ends[index if last is None else last]
         floor = max(done, dots[index - 1] + 1 if index else 0)
-        signs = length(host, domain[floor:dot][::-1], 0, max(dot - floor, 0))
+        signs = run_length(host, domain[floor:dot][::-1], 0, max(dot - floor, 0))
         if end and signs:
-            # twitter-text looks for the part's text again, and may find it earlier, inside another word.
+            # twitter-text searches for the part's text, and may find it earlier, inside another word.
             part = domain[dot - signs : end]
             start = domain.index(part, hosts[-1][1] if hosts else 0)
             hosts.append((start, start + len(part)))
@@ -243,26 +238,20 @@ def _hosts(domain: str, known: Domains) -> list[tuple[int, int]]:
     return hosts
 
 
-def _kept(query: str) -> int:
-    """How long a query is without what cannot end it; nothing is left of one that says nothing."""
-    kept = len(query[1:].rstrip(_QUERY_LOOSE))
-    return kept + 1 if kept else 0
-
-
-def _valid(domain: str, known: Domains) -> bool:
-    """Whether a domain can exist, as twitter-text's `idna.toAscii` sees it."""
+def _is_valid(domain: str, known: TopLevelDomains) -> bool:
+    """Return True if a domain is valid by twitter-text's `idna.toAscii`."""
     if domain.startswith("xn--") and not _hosts(domain, known):
         return False
     if len(domain) <= MAX_LABEL and domain.isascii() and domain.isprintable():
         return True
-    return all(1 <= _encoded(label) <= MAX_LABEL for label in domain.split("."))
+    return all(1 <= _encoded_length(label) <= MAX_LABEL for label in domain.split("."))
 
 
-def _encoded(label: str) -> int:
-    """How long a label is in Punycode; of one that is far too long, its length as it is."""
+def _encoded_length(label: str) -> int:
+    """Return the length of a label in Punycode, or its own if it is far too long."""
     if (label.isascii() and label.isprintable()) or len(label) > 2 * MAX_LABEL:
         return len(label)
-    parts = _SEPARATORS.split(joined(label))
+    parts = _SEPARATORS.split(join_surrogates(label))
     coded = [part if part.isascii() and part.isprintable() else f"xn--{_punycode(part)}" for part in parts]
     return len(".".join(coded))
 
@@ -271,18 +260,18 @@ def _punycode(part: str) -> str:
     return part.encode("punycode").decode("ascii")
 
 
-def utf16(text: str) -> str:
-    """The text in UTF-16: a character beyond U+FFFF as the two halves of its surrogate pair."""
+def to_utf16(text: str) -> str:
+    """Return the text in UTF-16 units, surrogate pairs split."""
     return _ASTRAL.sub(_pair, text)
 
 
-def _pair(found: re.Match[str]) -> str:
-    high, low = divmod(ord(found[0]) - 0x10000, 0x400)
+def _pair(match: re.Match[str]) -> str:
+    high, low = divmod(ord(match[0]) - 0x10000, 0x400)
     return chr(0xD800 + high) + chr(0xDC00 + low)
 
 
-def joined(text: str) -> str:
-    """The text with the halves of surrogate pairs joined, wherever both are there."""
+def join_surrogates(text: str) -> str:
+    """Return the text with the halves of each surrogate pair joined."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,10 +1,10 @@
-"""How X counts a text: the weighted length of twitter-text 3.1.0, configuration 3.
+"""The weighted length of a text on X: twitter-text 3.1.0, configuration 3.
 
-Every character counts 2, most of the Latin, Greek, Cyrillic, Hebrew, Arabic, Thai … scripts and of punctuation 1; an
-emoji that was known in 2018 counts 2 however many characters it is made of, a newer one of several characters as these
-do; an address counts 23 however long it is, and so does a typing error such as `fermé.La`. The text is composed (NFC)
-first. Sources: `config/v3.json`, `parseTweet` and twemoji-parser 11.0.2 of
-<https://github.com/twitter/twitter-text>; X's documentation, "Counting characters".
+A character counts 2, but most of punctuation and of the Latin, Greek, Cyrillic, Hebrew, Arabic, Thai … scripts count 1.
+An emoji of 2018 or before counts 2, however many characters it has. A newer one counts as its characters. An address
+counts 23, and so does a typing error such as `fermé.La`. The text is composed (NFC) first. Sources: `config/v3.json`,
+`parseTweet` and twemoji-parser 11.0.2 of <https://github.com/twitter/twitter-text>, and X's documentation, "Counting
+characters".
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Final
 from policenotify.text._data.emoji import EMOJI
 from policenotify.text._data.tlds import FROZEN, KNOWN
 from policenotify.text.urls import INVALID, MAX_LABEL
-from policenotify.text.x_entities import joined, links, utf16
+from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
 
 X_LIMIT: Final = 280
-"""How much a post may weigh: `maxWeightedTweetLength` of `config/v3.json`."""
+"""The limit of a post: `maxWeightedTweetLength` of `config/v3.json`."""
 
 ADDRESS_WEIGHT: Final = 23
-"""What an address weighs: `transformedURLLength` of `config/v3.json`."""
+"""The weight of an address: `transformedURLLength` of `config/v3.json`."""
 
 _HEAVY: Final = re.compile(r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")  # the ranges of `config/v3.json`
 _INVALID: Final = re.compile(f"[{INVALID}]")
 
-# What most posts have of addresses, if any: alone between spaces, with nothing in it that ends an address.
+# The addresses of most posts: alone between spaces, without a sign that ends an address.
 _USUAL: Final = frozenset({"fr", "com", "org", "eu", "net"})
 _PLAIN: Final = re.compile(
     rf"(?<![^ \n])https?://(?=[a-z0-9.-]{{1,{MAX_LABEL}}}+(?:/|(?![^ \n])))(?:[a-z0-9]++[.-])++(?<=\.)"
@@ -36,26 +36,26 @@ _PLAIN: Final = re.compile(
 )
 _MAY_LINK: Final = re.compile(r"\.[^ \n]")
 
-# Only an emoji of several characters needs to be found: one alone counts 2 by itself. All of them hold a joiner, a
-# form, a keycap, a skin tone or a letter of a flag; all but the keycaps consist of characters of the second class.
+# Only an emoji of several characters must be found: one of a single character counts 2 anyway. Each holds a joiner, a
+# form, a keycap, a skin tone or a letter of a flag, and all but the keycaps consist of the characters of `_RUN`.
 _JOINS: Final = re.compile("[\u200d\u20e3\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0067]")
 _RUN: Final = re.compile("[©®\u200d\u203c-\U0010ffff]{2,}")
 _KEYCAP: Final = re.compile("[#*0-9]\ufe0f?\u20e3")
-_SHORT_RUN: Final = 16  # code points; longer ones are not remembered
+_SHORT_RUN: Final = 16  # code points: longer runs are not cached
 _ONE_HEAVY: Final = "\u2e80"
 
 
 def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
-    """Count a text as X does; 280 is the most that a post may weigh.
+    """Count a text as X does. A post may weigh 280.
 
     Args:
         text: The text.
-        tlds: The top-level domains that make an address of a word with a dot in it, in small letters and not in
-            Punycode. With those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`, of 2021) the count
-            is that of its JavaScript. By default also those that came later: as nobody knows which of them X knows,
-            what may be an address under one of them counts as much as it can, so that a post never proves too long.
+        tlds: The top-level domains that make a word with a dot an address, in small letters and not in Punycode. With
+            those of twitter-text 3.1.0 (`policenotify.text._data.tlds.FROZEN`, of 2021) the count is that of its
+            JavaScript. By default also later ones. X may or may not know a later one, so an address under it has the
+            larger weight of both, and no post proves too long.
     """
-    normal = text if text.isascii() else unicodedata.normalize("NFC", joined(text))
+    normal = text if text.isascii() else unicodedata.normalize("NFC", join_surrogates(text))
     if "." not in normal:
         return _signs(normal)
     if tlds >= _USUAL:
@@ -69,11 +69,11 @@ def x_weight(text: str, *, tlds: frozenset[str] = KNOWN) -> int:
 
 
 def x_valid(text: str, *, limit: int = X_LIMIT, tlds: frozenset[str] = KNOWN) -> bool:
-    """Whether X takes a text: it is not empty, not too long, and holds no byte order mark and no non-character.
+    """Return True if X accepts a text: not empty, not too long, valid characters.
 
     Args:
         text: The text.
-        limit: How much it may weigh; accounts with a subscription have more.
+        limit: The largest weight. Accounts with a subscription have more.
         tlds: As for [`x_weight`][policenotify.text.x_weight].
     """
     return not _INVALID.search(text) and 0 < x_weight(text, tlds=tlds) <= limit
@@ -81,30 +81,30 @@ def x_valid(text: str, *, limit: int = X_LIMIT, tlds: frozenset[str] = KNOWN) ->
 
 @lru_cache(maxsize=8)
 def _newer(tlds: frozenset[str]) -> re.Pattern[str] | None:
-    """What finds a dot and a top-level domain that is not in twitter-text 3.1.0; it may find more than that."""
+    """Return a pattern for at least the dots before newer top-level domains."""
     names = "|".join(map(re.escape, sorted(tlds - FROZEN)))
     return re.compile(rf"\.(?:{names})", re.IGNORECASE) if names else None
 
 
 def _weight(text: str, tlds: frozenset[str], newer: re.Pattern[str] | None) -> int:
-    units = utf16(text)
+    units = to_utf16(text)
     rest: list[str] = []
     weight = done = 0
-    for link in links(units, tlds):
+    for link in find_links(units, tlds):
         rest.append(units[done : link.start])
         done = link.start + len(link.value)
         weight += ADDRESS_WEIGHT
         if newer and newer.search(link.domain):
-            weight += max(0, _weight(joined(link.value), FROZEN, None) - ADDRESS_WEIGHT)
+            weight += max(0, _weight(join_surrogates(link.value), FROZEN, None) - ADDRESS_WEIGHT)
     if not done:
         return _signs(text)
     rest.append(units[done:])
-    # A sign that counts 1, and joins no emoji, stands between the parts for each address that is cut out.
-    return weight - len(rest) + 1 + _signs(joined("x".join(rest)))
+    # For each address, a sign that counts 1 and joins no emoji stands between the parts.
+    return weight - len(rest) + 1 + _signs(join_surrogates("x".join(rest)))
 
 
 def _signs(text: str) -> int:
-    """What the characters of a text without addresses weigh."""
+    """Return the weight of a text without addresses."""
     if text.isascii():
         return len(text)
     if _JOINS.search(text):
@@ -120,7 +120,7 @@ def _shrunk(run: re.Match[str]) -> str:
 
 @lru_cache(maxsize=512)
 def _known(run: str) -> str:
-    """A few signs with one heavy one for each emoji; posts use the same ones again and again."""
+    """Replace each emoji of a short run with one heavy sign."""
     return _emoji().sub(_ONE_HEAVY, run)
 
 

@@ -39,7 +39,7 @@ class Ntfy:
         self._timeout, self._clock, self._http = timeout, clock, requests.Session()
         self._http.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Put it into ntfy's words: what opens an incident rings louder than what follows."""
         priority = 4 if post.stage == "opening" else 3  # docs.ntfy.sh, "Message priority": high, default
         body = {"topic": self._topic, "title": post.title, "message": post.text, "priority": priority}

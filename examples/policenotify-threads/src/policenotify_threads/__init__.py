@@ -78,7 +78,7 @@ class Threads:
         self._graph = Graph(server=server, token=token, timeout=timeout, clock=clock, keep=keep)
         self._ours: Account | None = None
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Make the container, under the last of our posts that it answers.
 
         Raises:
@@ -86,11 +86,11 @@ class Threads:
             ChannelError: Threads could not be asked, or does not accept the token.
         """
         if not self.capabilities.budget.fits(post.text):
-            used, limit = self.capabilities.budget.use(post.text)
+            used, limit = self.capabilities.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} characters.", remedy="Shorten it.")
         self._ours = self._ours or self.whoami()
         body = {"media_type": "TEXT", "text": post.text}
-        if ours := [ref.id for ref in answers if ref.account == self.account]:
+        if ours := [ref.id for ref in reply_to if ref.account == self.account]:
             body["reply_to_id"] = ours[-1]
         try:
             container = self._graph.ask("POST", "me/threads", **body)["id"]

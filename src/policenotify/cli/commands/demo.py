@@ -29,7 +29,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.receipt import Publication
-from policenotify.networks.registry import configured
+from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 
 STORY = (
@@ -92,7 +92,7 @@ def _x(opened: ExitStack, clock: StoryClock) -> Network:
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     secrets_ = dict(zip(names, (*stand.consumer, *stand.access), strict=True))
     return Network(
-        configured("x", "x", {"handle": stand.handle, "service": stand.url, **secrets_}),
+        configure_channel("x", "x", {"handle": stand.handle, "service": stand.url, **secrets_}),
         lambda: [Seen(id=post.id, text=post.text, parent=post.parent) for post in stand.posts],
     )
 
@@ -102,7 +102,7 @@ def _mastodon(opened: ExitStack, clock: StoryClock) -> Network:
 
     stand = opened.enter_context(FakeMastodonServer("police34", now=clock.now))
     return Network(
-        configured("mastodon", "mastodon", {"server": stand.url, "handle": stand.handle, "token": stand.token}),
+        configure_channel("mastodon", "mastodon", {"server": stand.url, "handle": stand.handle, "token": stand.token}),
         lambda: [Seen(id=one.id, text=one.text, parent=one.parent, warning=one.warning) for one in stand.posts],
     )
 
@@ -113,7 +113,7 @@ def _bluesky(opened: ExitStack, clock: StoryClock) -> Network:
     stand = opened.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
     options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
     return Network(
-        configured("bluesky", "bluesky", options),
+        configure_channel("bluesky", "bluesky", options),
         lambda: [Seen(id=post.uri, text=post.text, parent=post.parent, card=post.card) for post in stand.posts],
     )
 
@@ -125,7 +125,7 @@ def _sms(opened: ExitStack, _clock: StoryClock) -> Network:
     gateway = stand.url.replace("http://", f"json://{stand.user}:{stand.password}@")
     options = {"url": f"{gateway}{stand.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
     return Network(
-        configured("sms", "sms", options, recipients=lambda: PHONES),
+        configure_channel("sms", "sms", options, recipients=lambda: PHONES),
         lambda: [Seen(id=str(number), text=one.text) for number, one in enumerate(stand.phone(PHONES[0]))],
     )
 
@@ -152,7 +152,7 @@ def _mail(opened: ExitStack, clock: StoryClock) -> Network:
         )
 
     return Network(
-        configured("mail", "email", options, recipients=lambda: READERS),
+        configure_channel("mail", "email", options, recipients=lambda: READERS),
         lambda: [read(mail) for mail in stand.mailbox(READERS[0])],
     )
 

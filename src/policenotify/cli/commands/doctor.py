@@ -20,9 +20,9 @@ from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.errors import JournalError, PolicenotifyError, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import survey
+from policenotify.networks.registry import check_networks
 from policenotify.publishing.fault import Fault, readers_of
-from policenotify.settings import Settings, exposed, languages_of, profiles_of, read_settings, unnamed
+from policenotify.settings import Settings, exposed_files, languages_of, missing_labels, profiles_of, read_settings
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -84,7 +84,7 @@ def _examined(call: CliContext) -> Iterator[Line]:
         yield from _networks(frozenset())
         return
     yield Line("settings", "ok", str(settings.place))
-    for file in exposed(settings):
+    for file in exposed_files(settings):
         yield Line(f"file {file.path.name}", "note", str(file))
     yield from _languages(settings)
     yield from _networks({channel.network for channel in settings.channels.values()})
@@ -118,13 +118,13 @@ def _languages(settings: Settings) -> Iterator[Line]:
     for tag, one in languages_of(settings).items():
         if one.file or tag in spoken:
             yield Line(f"language {tag}", "note" if one.lent else "ok", str(one))
-    if lacking := list(unnamed(profiles_of(settings), settings)):
+    if lacking := list(missing_labels(profiles_of(settings), settings)):
         told = f"not named, so that another language's name stands in: {', '.join(lacking)}"
         yield Line("categories", "note", told)
 
 
 def _networks(used: Iterable[str]) -> Iterator[Line]:
-    for network, problem in survey():
+    for network, problem in check_networks():
         what = f"network {network.name}"
         if not problem:
             yield Line(what, "ok", f"of the package {network.package}")

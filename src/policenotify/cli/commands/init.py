@@ -35,7 +35,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     named = "" if place.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
         f"Fill in {settings} (who speaks, which accounts) and put each password into a file in {place / 'secrets'}.",
-        f"Put a copy of {place / 'policenotify.journal.keys'} into a safe: without it the journal cannot be read.",
+        f"Put a copy of {place / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
         "Make the journal's tables: python manage.py migrate. Then prove it all: python manage.py policenotify doctor"
         if django
         else f"Prove it all without posting anything: policenotify doctor{named}",

@@ -17,7 +17,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
-from policenotify.networks.registry import RESERVED, networks
+from policenotify.networks.registry import RESERVED_NAMES, networks
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST: Final = 20  # characters: the module's name is written several times on a line
@@ -70,7 +70,7 @@ def check_name(name: str) -> None:
             f"{name!r} is no name for a network: write 1 to {_LONGEST} of a-z, 0-9 and single hyphens, beginning with "
             f"a letter.{hint}"
         )
-    if name in RESERVED:
+    if name in RESERVED_NAMES:
         raise SettingsError(
             f"{name!r} is a command of `policenotify networks`. Name the network otherwise: 'my-{name}'."
         )

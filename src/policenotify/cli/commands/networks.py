@@ -14,8 +14,8 @@ from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.network_info import Shown, look
 from policenotify.errors import UnknownNetwork
+from policenotify.networks.registry import check_networks
 from policenotify.networks.registry import networks as networks_offered
-from policenotify.networks.registry import survey
 from policenotify.validation import did_you_mean
 
 
@@ -57,7 +57,7 @@ def networks(context: click.Context, call: CliContext) -> Exit:
     """  # noqa: D301 - click's mark for a paragraph that is not to be rewrapped
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand says how it went
-    shown = [look(network, problem) for network, problem in survey()]
+    shown = [look(network, problem) for network, problem in check_networks()]
     more = Text("\nThe options of one: policenotify networks NAME")
     call.emit(_documents(shown), *(part for each in shown for part in each.page(whole=False)), more)
     return Exit.OK

@@ -114,7 +114,7 @@ def _kinds(wording: RenderedPost) -> Iterator[tuple[str, Post]]:
 def _post(wording: RenderedPost, publisher: Publisher) -> dict[str, object]:
     wordings = []
     for kind, post in _kinds(wording):
-        used, limit = publisher.channels[wording.target.channel].capabilities.budget.use(post.text)
+        used, limit = publisher.channels[wording.target.channel].capabilities.budget.usage(post.text)
         dumped = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
         wordings.append({"kind": kind, "used": used, "limit": limit, "post": dumped})
     leg = wording.target

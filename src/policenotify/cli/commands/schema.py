@@ -10,7 +10,7 @@ from policenotify.cli.context import CliContext, common, pass_call
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
 
-NAMES = ("message", "settings", "words", "publication", "receipt", "post")
+NAMES = ("message", "settings", "language", "publication", "receipt", "post")
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))

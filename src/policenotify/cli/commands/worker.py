@@ -56,7 +56,7 @@ def worker(call: CliContext, grace: float) -> Exit:
         failure = running.failure
         finished = running.stop(patience=grace)
     if failure is not None:  # the journal's own alarm, in the log, says what to do
-        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.what}"))
+        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.event}"))
         return Exit.TAKEN_AWAY
     left = "What was under way has finished." if finished else f"Something was still under way after {grace:g} s."
     document = {"ended_by": ended_by, "finished": finished}

@@ -25,7 +25,7 @@ from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.publishing.publisher import Publisher
-from policenotify.render.locales import matching, profile_of
+from policenotify.render.locales import best_match, profile_of
 from policenotify.render.places import place_of
 
 _LEVELS: Final[dict[Level, State]] = {Level.ERROR: "bad", Level.WARNING: "wait", Level.INFO: "none"}
@@ -78,12 +78,12 @@ def _moment(told: Told, publisher: Publisher) -> Moment:
 
 def _section(name: str, group: Sequence[Told], publisher: Publisher) -> Section:
     first = group[0].message
-    words = matching(first.language, publisher.words) or next(iter(publisher.words.values()))
+    words = best_match(first.language, publisher.locales) or next(iter(publisher.locales.values()))
     severity = first.severity if first.severity and first.severity is not Severity.UNKNOWN else None
     return Section(
         id=name,
         label=plain(profile_of(first.category, publisher.profiles).label(first.language)),
-        place=plain(place_of(first.location, words).whole()),
+        place=plain(place_of(first.location, words).one_line()),
         language=first.language,
         headline=plain(first.headline),
         incident=first.incident or "" if first.stage is not Stage.STANDALONE else "",
@@ -146,7 +146,7 @@ def _devices(section: str, group: Sequence[Told], publisher: Publisher) -> tuple
     threads: dict[str, Thread] = {}
     looks = {name: look_of(channel.network) for name, channel in publisher.channels.items()}
 
-    def thread(channel: str) -> Thread:
+    def split_thread(channel: str) -> Thread:
         if channel not in threads:
             device = f"{section}-d{len(threads) + 1}"
             threads[channel] = Thread(publisher.channels[channel], looks[channel], device, publisher.zone)
@@ -154,11 +154,11 @@ def _devices(section: str, group: Sequence[Told], publisher: Publisher) -> tuple
 
     for told in group:
         for wording, seen in told.worded:
-            thread(wording.target.channel).add(told, wording, seen)
+            split_thread(wording.target.channel).add(told, wording, seen)
         for receipt in told.unworded:
-            thread(receipt.channel).add_unworded(told, receipt.operation, receipt.language, receipt)
+            split_thread(receipt.channel).add_unworded(told, receipt.operation, receipt.language, receipt)
         for leg in () if told.publication else told.preview.deletions:
-            thread(leg.channel).add_unworded(told, leg.operation, leg.language, None)
+            split_thread(leg.channel).add_unworded(told, leg.operation, leg.language, None)
     ordered = sorted(threads, key=lambda name: (_rank(looks[name]), list(publisher.channels).index(name)))
     widths = columns([looks[name].form == "mailbox" for name in ordered])
     speaker = plain(group[0].message.sender or publisher.sender)

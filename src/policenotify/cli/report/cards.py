@@ -116,7 +116,7 @@ class Thread:
 
     def _meter(self, text: str) -> Meter:
         budget = self._channel.capabilities.budget
-        used, limit = budget.use(text)
+        used, limit = budget.usage(text)
         note = budget.describe(text) if budget.describe else ""
         return Meter(used=used, limit=limit, unit=self._look.unit, note=note)
 

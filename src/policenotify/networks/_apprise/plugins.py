@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from apprise.plugins.base import NotifyBase
 
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 
 # Plugins whose module has another name than their scheme; for what is neither here nor so named all must be loaded.
 _MODULES = {
@@ -47,7 +47,10 @@ def plugin_of(scheme: str) -> type[NotifyBase] | None:
         scheme: In lower case.
     """
     names = (_MODULES.get(scheme, scheme), scheme.removesuffix("s"))
-    with loading(), warnings.catch_warnings():  # apprise's e-mail plugin looks for imghdr, which is to leave the stdlib
+    with (
+        import_lock(),
+        warnings.catch_warnings(),
+    ):  # apprise's e-mail plugin looks for imghdr, which is to leave the stdlib
         warnings.simplefilter("ignore", DeprecationWarning)
         for name in names:
             if not name.isidentifier() or find_spec(f"apprise.plugins.{name}") is None:

@@ -95,5 +95,5 @@ def error_for_words(status: int, words: str, *, where: str, now: datetime) -> Ch
         if status == _FORBIDDEN and words and not _IDENTITY.search(words):
             remedy = f"Check what the account may send, its password or token, and the sender, {_DOCTOR}"
             return Blocked(f"{where} does not let us send{told}", code=code, remedy=remedy)
-    problem = error_for_status(status, {}, now=now, where=where, said=words)
+    problem = error_for_status(status, {}, now=now, where=where, detail=words)
     return Refused(f"{where} refused the message{told}", code=code) if isinstance(problem, Refused) else problem

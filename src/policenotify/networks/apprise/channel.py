@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
+from policenotify.networks import import_lock
 from policenotify.networks._apprise.gateways import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
-from policenotify.networks._loading import loading
 from policenotify.text import Budget
 
 _EXAMPLE = "ntfys://user:password@ntfy.police.example/alertes"
@@ -112,7 +112,7 @@ class Apprise:
         """The label; else the URL's scheme, and its host where it names one."""
         return self._account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - nothing is answered
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - nothing is answered
         """Take over text and title.
 
         Raises:
@@ -121,7 +121,7 @@ class Apprise:
         """
         can = _abilities(self._scheme, self._open())
         if not can.budget.fits(post.text):
-            used, limit = can.budget.use(post.text)
+            used, limit = can.budget.usage(post.text)
             raise Refused(f"The text takes {used} of {limit} on {self._name()}.", remedy="Shorten it.")
         title = post.title if can.title else ""
         if len(title) > self._open().title_maxlen:
@@ -140,7 +140,7 @@ class Apprise:
             Unavailable: It cannot be reached, or asks us to wait.
             Unconfirmed: No readable answer came.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import say  # noqa: PLC0415 - loads apprise
 
         problem = say(
@@ -164,7 +164,7 @@ class Apprise:
             Blocked: The URL makes no sense to apprise, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
 
         reach(self._open(), timeout=self._timeout, where=self._name())
@@ -184,7 +184,7 @@ class Apprise:
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
-            with loading():
+            with import_lock():
                 from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
 
             service = open_service(self._url.get_secret_value(), timeout=self._timeout, unencrypted=self._unencrypted)

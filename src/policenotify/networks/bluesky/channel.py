@@ -1,4 +1,4 @@
-"""Bluesky: posts on the AT Protocol, each exactly one record under a key of ours."""
+"""Bluesky: posts on the AT Protocol, each exactly one record under its own key."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue, SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
-from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.networks.bluesky.client import Answer, Xrpc, judge, without_side_effects
-from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, check, record, record_key
-from policenotify.networks.bluesky.session import Session, Sessions, renamed
-from policenotify.networks.bluesky.thread import Thread
+from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.networks._http import HttpAnswer
+from policenotify.networks.bluesky.client import Xrpc, without_side_effects
+from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
+from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
 from policenotify.transport import is_secure_url
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
 _CID = re.compile(r"b[a-z2-7]{8,}")  # atproto.com/specs/data-model: CIDv1 in base 32
 
-_ABILITIES = Capabilities(
+_CAPABILITIES = Capabilities(
     budget=BUDGET,
     replies=True,
     images=IMAGES,
@@ -36,25 +37,25 @@ _ABILITIES = Capabilities(
 class Bluesky:
     """One Bluesky account.
 
-    A post is a record put under a key that follows from the post itself, "only if the key is free". Said again it
-    changes nothing, so any doubt is settled by saying it again. Posts are never edited: readers would go on seeing
-    the first wording. Pictures and a link card exclude each other; with pictures the link stays in the text.
-    Addresses are shown short, as the app shows them (`police.example/actualites/2…`), and only that counts; they lead
-    where they led.
+    A post is a record put under a key that follows from the post itself, "only if the key is free". Sending it again
+    changes nothing, so any doubt is settled by sending it again. Posts are never edited: readers would go on seeing
+    the first wording. Pictures and a link card exclude each other. With pictures the link stays in the text.
+    Addresses are shown short, as the app shows them (`police.example/actualites/2…`), and only that counts. Their
+    target stays whole.
 
-    After the login calls go to the server that the account's DID document names (bsky.social only lets in), if it
-    is reached by https; a plain http server is used only on the loopback that `service` itself names.
+    After the login, calls go to the server that the account's DID document names (bsky.social only logs in), if it is
+    reached by https. A plain http server is used only on the loopback that `service` itself names.
 
     Args:
-        handle: The account's handle, such as `police.example`; `@` before it is ignored.
+        handle: The account's handle, such as `police.example`. `@` before it is ignored.
         password: An *app password*, never the account's main one (it may be revoked alone, and needs no mail code).
-        service: Where to log in: `https://…`; `http://` only on the loopback.
+        service: The server of the login: `https://…`, or `http://` on the loopback.
         timeout: Seconds to wait for a connection, and again for each piece of an answer.
         clock: Time, handed in.
-        keep: Where the session lives, shared by all processes of the installation.
+        store: The place of the session, shared by all processes of the installation.
 
     Raises:
-        SettingsError: `handle`, `service` or `timeout` cannot be right.
+        SettingsError: `handle`, `service` or `timeout` is not valid.
         MissingExtra: atproto is not installed.
     """
 
@@ -66,7 +67,7 @@ class Bluesky:
         service: str = "https://bsky.social",
         timeout: float = 10.0,
         clock: Clock,
-        keep: StateStore,
+        store: StateStore,
     ) -> None:
         self._handle = handle.removeprefix("@")
         self._service = service.rstrip("/")
@@ -76,16 +77,14 @@ class Bluesky:
             raise SettingsError("service: must be https://…, without user and password: an app password is sent there")
         if not timeout > 0:
             raise SettingsError("timeout: must be a number of seconds above 0")
-        self._clock = clock
-        self._xrpc = Xrpc(timeout, password)
-        self._sessions = Sessions(
+        self._xrpc = Xrpc(timeout, password, clock)
+        self._sessions = SessionStore(
             handle=self._handle,
             password=password,
             service=self._service,
             account=self.account,
             xrpc=self._xrpc,
-            clock=clock,
-            keep=keep,
+            store=store,
             lease=4 * timeout,  # another process may wait for a refresh and a login, each to connect and to answer
         )
 
@@ -94,30 +93,28 @@ class Bluesky:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What Bluesky can do (lexicons `app.bsky.feed.post`, `com.atproto.repo.putRecord`)."""
-        return _ABILITIES
+        """Those of the lexicons `app.bsky.feed.post` and `com.atproto.repo.putRecord`."""
+        return _CAPABILITIES
 
     @property
     def account(self) -> str:
         """`handle@host`."""
         return f"{self._handle}@{urlsplit(self._service).netloc.lower()}"
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
-        """Upload the pictures, look up who is mentioned, and freeze the record with its key.
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        """Upload the pictures, look up mentioned handles, and freeze the record.
 
-        It answers the newest of our posts that readers still see. Answers from another account, or without a `cid`, are
-        passed over: the post then starts a thread.
+        It replies to the newest of our posts that readers still see. Posts of another account, or without a `cid`, are
+        not replied to. See `Channel.prepare`.
 
         Raises:
-            Refused: The post is outside Bluesky's limits; the text names the numbers. With `fallback="standalone"`:
-                all that it could answer has been deleted.
-            Blocked: Bluesky does not accept the password, or has closed the account.
-            Unavailable: Bluesky could not be asked.
+            Refused: The post is outside Bluesky's limits. With `fallback="standalone"`: all that it could reply to has
+                been deleted.
         """
         check(post)
         with without_side_effects("preparing the post"):
             session = self._sessions.current()
-            reply = self._thread().reply_to([ref for ref in answers if self._is_ours(ref, session)])
+            reply = self._thread().reply([ref for ref in reply_to if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
             dids = {span.value: did for span in post.spans if span.kind == "mention" and (did := self._did(span.value))}
         body: dict[str, JsonValue] = {
@@ -129,57 +126,51 @@ class Bluesky:
         return Request(account=self.account, key=post.key, body=body)
 
     def send(self, request: Request) -> PostRef:
-        """Put the record, if its key is free.
+        """Put the record, if its key is free. See `SupportsSend.send`.
 
         Raises:
-            Refused: Bluesky refused the record. With `fallback="prepare"`: only its key or an upload, or what it
-                answers has been deleted since it was prepared.
+            Refused: With `fallback="prepare"`: only its key or an upload is refused, or the post that it replies to has
+                been deleted since it was prepared.
             Blocked: The account cannot post, or the handle has become another account.
-            Unavailable: Bluesky could not be reached, or asks us to wait.
-            Unconfirmed: No readable answer came; say it again, or `find` it.
         """
-        body = request.body
         self._check_account(self._sessions.current(), request)
         with without_side_effects("looking for the post to answer"):
-            self._thread().check(body["record"])
-        place = {"repo": body["did"], "collection": body["collection"], "rkey": body["rkey"]}
+            self._thread().check(request.body["record"])
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
-        content = _json(place | {"record": body["record"], "swapRecord": None})
+        content = _json(_place(request) | {"record": request.body["record"], "swapRecord": None})
 
-        def put(session: Session) -> Answer:
+        def put(session: BlueskySession) -> HttpAnswer:
             self._check_account(session, request)
             return self._xrpc.post(session.host, "com.atproto.repo.putRecord", content, token=session.access)
 
         answer = self._sessions.ask(put)
-        if answer.status == 200:  # noqa: PLR2004 - with a commit it is new, without one it was there already
+        if answer.status == HTTPStatus.OK:  # with a commit it is new, without one it was there already
             return self._ref(request, answer)
         if answer.error == "InvalidSwap":
-            return self._taken(request)
-        raise self._put_error(answer)
+            return self._existing(request)
+        if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.message):
+            raise Refused(
+                f"Bluesky refused the post's {'upload' if answer.error == 'BlobNotFound' else 'key'}, not the post.",
+                code=answer.code,
+                remedy="It will be prepared again.",
+                fallback="prepare",
+            )
+        raise self._xrpc.error(answer)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells since when
-        """Look the record up under its key.
-
-        Raises:
-            Unavailable: The account's records could not be read; the doubt stays.
-            Blocked: Bluesky has closed the account.
-        """
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key is older than no attempt
+        """Look the record up under its key. See `SupportsLookup.find`."""
         with without_side_effects("looking the post up"):
-            answer = self._get(request)
+            answer = self._get(_place(request))
             if answer.error == "RecordNotFound":
                 return None
             if not answer.ok:
-                error = judge(answer, now=self._clock.now())
+                error = self._xrpc.error(answer)
                 raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
             ref = self._same(request, answer)
             return None if ref is not None and ref.id in known else ref
 
     def delete(self, ref: PostRef) -> None:
-        """Delete the record; one that is gone already is no error.
-
-        Raises:
-            ChannelError: As `send` does.
-        """
+        """Delete the record, if it still exists. See `SupportsDelete.delete`."""
         uri = _URI.fullmatch(ref.id)
         if ref.account != self.account or uri is None:
             raise Refused(f"The post is not one of {self.account}; nothing was deleted.")
@@ -190,33 +181,28 @@ class Bluesky:
             )
         )
         if not answer.ok and answer.error != "RecordNotFound":
-            raise judge(answer, now=self._clock.now())
+            raise self._xrpc.error(answer)
 
     def whoami(self) -> Account:
-        """Ask Bluesky who the session belongs to.
-
-        Raises:
-            Blocked: Bluesky does not accept the password, or has closed the account.
-            Unavailable: It could not be asked.
-        """
+        """Ask Bluesky whose the session is. See `Channel.whoami`."""
         with without_side_effects("asking who we are"):
             answer = self._sessions.ask(
                 lambda session: self._xrpc.get(session.host, "com.atproto.server.getSession", {}, token=session.access)
             )
-            body = answer.body or {}
+            body = answer.object
             did, handle = body.get("did"), body.get("handle")
             if not (answer.ok and isinstance(did, str) and isinstance(handle, str)):
-                raise judge(answer, now=self._clock.now())
+                raise self._xrpc.error(answer)
         if body.get("active") is False:
             raise Blocked(
                 f"Bluesky says that {handle} is not active ({body.get('status') or 'no reason given'}).",
                 remedy="Log in on the Bluesky website to see why, then: policenotify doctor",
             )
-        note = renamed(self._handle, handle)
+        note = handle_note(self._handle, handle)
         return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}", note=note)
 
     def close(self) -> None:
-        """Let go of connections. May be called twice."""
+        """See `Channel.close`."""
         self._xrpc.close()
 
     def _upload(self, picture: Picture) -> JsonValue:
@@ -225,69 +211,64 @@ class Bluesky:
                 session.host,
                 "com.atproto.repo.uploadBlob",
                 picture.data,
-                media_type=picture.media_type,  # the SDK would say */*, and the server guess
+                media_type=picture.media_type,  # the SDK would send */*, and the server guess
                 token=session.access,
             )
         )
         if not answer.ok:
-            raise judge(answer, now=self._clock.now())
-        blob = (answer.body or {}).get("blob")
+            raise self._xrpc.error(answer)
+        blob = answer.object.get("blob")
         if not (isinstance(blob, dict) and blob.get("$type") == "blob" and blob.get("size") == len(picture.data)):
             raise Unconfirmed("Bluesky's answer to the picture cannot be read.", code="200")
         return blob
 
     def _did(self, handle: str) -> str | None:
-        """What a mentioned handle stands for. Nothing is worth waiting for here: else it stays plain text."""
+        """Return the id of a mentioned handle. Without one it stays plain text."""
         host = self._sessions.current().host
         try:
             answer = self._xrpc.get(host, "com.atproto.identity.resolveHandle", {"handle": handle})
         except Unconfirmed:
             return None
-        did = (answer.body or {}).get("did")
+        did = answer.object.get("did")
         return did if isinstance(did, str) and did.startswith("did:") else None
 
-    def _check_account(self, session: Session, request: Request) -> None:
+    def _check_account(self, session: BlueskySession, request: Request) -> None:
         if session.did != request.body["did"]:
             raise Blocked(
                 f"The handle {self._handle} is another account than when the post was prepared.",
                 remedy="Check whose handle it is, and the channel's settings, then: policenotify doctor",
             )
 
-    def _thread(self) -> Thread:
-        host = self._sessions.current().host
+    def _get(self, place: dict[str, str]) -> HttpAnswer:
+        return self._xrpc.get(self._sessions.current().host, "com.atproto.repo.getRecord", place)
 
-        def get(uri: str) -> Mapping[str, Any] | None:
-            found = _URI.fullmatch(uri)
-            if found is None:
+    def _thread(self) -> ReplyThread:
+        def read(uri: str) -> Mapping[str, Any] | None:
+            match = _URI.fullmatch(uri)
+            if match is None:
                 return None
-            place = {"repo": found[1], "collection": found[2], "rkey": found[3]}
-            answer = self._xrpc.get(host, "com.atproto.repo.getRecord", place)
+            answer = self._get({"repo": match[1], "collection": match[2], "rkey": match[3]})
             if answer.error == "RecordNotFound":
                 return None
-            value = (answer.body or {}).get("value")
+            value = answer.object.get("value")
             if answer.ok and isinstance(value, dict):
                 return value
-            error = judge(answer, now=self._clock.now())
+            error = self._xrpc.error(answer)
             if isinstance(error, Refused):
-                self.whoami()  # of an account that is closed the server says only that it finds no record
+                self.whoami()  # for a closed account the server answers only that it finds no record
                 raise Unavailable(error.reason, code=error.code)
             raise error
 
-        return Thread(get)
+        return ReplyThread(read)
 
-    def _is_ours(self, ref: PostRef, session: Session) -> bool:
+    def _is_ours(self, ref: PostRef, session: BlueskySession) -> bool:
         return ref.account == self.account and ref.id.startswith(f"at://{session.did}/") and bool(ref.extra.get("cid"))
 
-    def _get(self, request: Request) -> Answer:
-        body = request.body
-        place = {"repo": str(body["did"]), "collection": str(body["collection"]), "rkey": str(body["rkey"])}
-        return self._xrpc.get(self._sessions.current().host, "com.atproto.repo.getRecord", place)
-
-    def _taken(self, request: Request) -> PostRef:
-        """There is a record under our key: is it ours?"""
+    def _existing(self, request: Request) -> PostRef:
+        """Return the record under our key if it is this post, else raise the error."""
         try:
-            answer = self._get(request)
-        except (Blocked, Unavailable) as error:  # true of the question, not of the post
+            answer = self._get(_place(request))
+        except (Blocked, Unavailable) as error:  # about the look-up, not about the post
             raise Unconfirmed(error.reason, code=error.code) from None
         if not answer.ok:
             raise Unconfirmed("A post is out under this post's key, but Bluesky does not show it.", code="InvalidSwap")
@@ -301,29 +282,23 @@ class Bluesky:
             )
         return ref
 
-    def _same(self, request: Request, answer: Answer) -> PostRef | None:
-        """Where our record is, if it is what is there; compared by content, since the server fills nothing in."""
+    def _same(self, request: Request, answer: HttpAnswer) -> PostRef | None:
+        """Return the record's reference if its content is ours, unchanged."""
         ref = self._ref(request, answer)
-        return ref if (answer.body or {}).get("value") == request.body["record"] else None
+        return ref if answer.object.get("value") == request.body["record"] else None
 
-    def _ref(self, request: Request, answer: Answer) -> PostRef:
-        did, rkey = str(request.body["did"]), str(request.body["rkey"])
-        body = answer.body or {}
-        uri, cid = body.get("uri"), body.get("cid")
+    def _ref(self, request: Request, answer: HttpAnswer) -> PostRef:
+        did, rkey = request.body["did"], str(request.body["rkey"])
+        uri, cid = answer.object.get("uri"), answer.object.get("cid")
         if uri != f"at://{did}/{COLLECTION}/{rkey}" or not (isinstance(cid, str) and _CID.fullmatch(cid)):
             raise Unconfirmed("Bluesky's answer does not say where the post is.", code=str(answer.status))
         url = f"https://bsky.app/profile/{did}/post/{rkey}"
         return PostRef(account=self.account, id=uri, url=url, extra={"cid": cid, "rkey": rkey})
 
-    def _put_error(self, answer: Answer) -> ChannelError:
-        if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.said):
-            return Refused(
-                f"Bluesky refused the post's {'upload' if answer.error == 'BlobNotFound' else 'key'}, not the post.",
-                code=f"{answer.status} {answer.error}",
-                remedy="It will be prepared anew.",
-                fallback="prepare",
-            )
-        return judge(answer, now=self._clock.now())
+
+def _place(request: Request) -> dict[str, str]:
+    body = request.body
+    return {"repo": str(body["did"]), "collection": str(body["collection"]), "rkey": str(body["rkey"])}
 
 
 def _json(value: object) -> bytes:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import MissingExtra, Refused, SettingsError
-from policenotify.networks._loading import loading
+from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import judged
 from policenotify.text import Budget
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.networks.email.smtp import Connection, Session
 
 _ABILITIES = Capabilities(
-    budget=Budget(100_000, shown=mime.plain),  # ours: no standard limits a text; patience does, far earlier
+    budget=Budget(100_000, displayed=mime.plain),  # ours: no standard limits a text; patience does, far earlier
     title=True,
     html=True,
     recipients=True,
@@ -113,19 +113,19 @@ class Email:
         """
         return " ".join(filter(None, (self._letterhead.sender.address, self._letterhead.list_id)))
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Render the mail, without what is each person's own.
 
         Args:
             post: What to say.
-            answers: Our earlier mails of the incident; the id of each is its post's key.
+            reply_to: Our earlier mails of the incident; the id of each is its post's key.
 
         Raises:
             Refused: The post shows a picture whose bytes are no longer there.
         """
         if not all(picture.data for picture in post.pictures):
             raise Refused("A picture of the post is missing.", remedy="Publish the message again, with its pictures.")
-        thread = [ref.id for ref in answers if ref.account == self.account and mime.is_post_key(ref.id)]
+        thread = [ref.id for ref in reply_to if ref.account == self.account and mime.is_post_key(ref.id)]
         return Request(
             account=self.account,
             key=post.key,
@@ -147,7 +147,7 @@ class Email:
             Blocked: The server does not accept our login or our sender's address, or relays nothing for us.
             Unavailable: The server cannot be reached, or takes no mail now.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks.email.smtp import Connection  # noqa: PLC0415 - loads apprise
 
         mail = str(request.body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
@@ -204,7 +204,7 @@ class Email:
             line.close()
 
     def _open(self) -> Session:
-        with loading():
+        with import_lock():
             from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
 
         if self._service is None:

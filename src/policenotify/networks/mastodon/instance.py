@@ -1,4 +1,4 @@
-"""What a server says of itself: its software and its limits, read once a day and kept for all processes."""
+"""A server's software and limits, read once a day and stored for all processes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from policenotify.channel import Capabilities, Clock, StateStore
+from policenotify.channel import Capabilities, StateStore
 from policenotify.errors import JournalError
-from policenotify.networks.mastodon.client import Api, judge, without_side_effects
+from policenotify.networks.mastodon.client import Api, without_side_effects
 from policenotify.text import Budget, mastodon_length
 
 Software = Literal["mastodon", "gotosocial", "snac", "other", "unknown"]
@@ -21,31 +22,34 @@ Software = Literal["mastodon", "gotosocial", "snac", "other", "unknown"]
 _NAME: Final = "instance"
 _FRESH: Final = timedelta(days=1)
 
-# Redis holds a key for 3600 s after the post was made (server source, `PostStatusService`); counted from our first
+# Redis holds a key for 3600 s after the post was made (server source, `PostStatusService`). Counted from our first
 # attempt that is at least as long. The rest is for clocks, and for the attempt under way.
-_KEYS_LIVE: Final = timedelta(minutes=50)
+_IDEMPOTENCY_WINDOW: Final = timedelta(minutes=50)
 
-# Timelines may be read from a replica that lags, and a request that we gave up may still wait in the server's queue.
-_SETTLES: Final = timedelta(minutes=1)
+# Timelines may be read from a replica that lags, and an abandoned request may still wait in the server's queue.
+_LOOKUP_DELAY: Final = timedelta(minutes=1)
 
 _LONGEST: Final = 5000
-"""Characters that we use at the most, whatever the server takes: nobody reads more, and snac (which says 100,000)
-stands still for ten seconds over such a post."""
+"""The longest post that we send, in characters, whatever the server takes.
+
+A longer one is hardly read, and snac, which claims 100,000, stands still for ten seconds over it."""
 
 _MOST_PICTURES: Final = 16
 _MAINLINE: Final = re.compile(r"(\d+)\.\d+\.\d+(-[\w.]+)?(\+[\w.-]+)?")  # `4.5.2`, `4.6.0-rc.1`, `4.6.0+glitch`
 
 
 class Instance(BaseModel):
-    """A server, as it is kept. The defaults are Mastodon's own, and hold where it says nothing.
+    """A server, as it is stored.
+
+    The defaults are Mastodon's own, for values that the server does not name.
 
     Attributes:
-        read_at: When it was read.
-        software: What it runs, as far as that makes a difference here.
+        read_at: The time of the reading.
+        software: The software, as far as it makes a difference here.
         major: First number of the version.
         max_characters: Of a post.
         max_media: Pictures of a post.
-        url_length: What each URL counts, however long.
+        url_length: Characters that each URL counts.
         max_alt: Characters of a picture's description: 1500 up to Mastodon 4.5, 10,000 from 4.6.
         max_bytes: Of a picture.
         max_pixels: Of a picture: width by height.
@@ -64,12 +68,12 @@ class Instance(BaseModel):
     max_pixels: int = 33_177_600
 
     @classmethod
-    def of(cls, said: Mapping[str, Any], *, at: datetime) -> Self:
-        """Read what `/api/v2/instance`, or `/api/v1/instance` of older servers, says."""
-        configuration = _part(said, "configuration")
+    def of(cls, answer: Mapping[str, Any], *, at: datetime) -> Self:
+        """Read the answer of `/api/v2/instance`, or of `/api/v1/instance`."""
+        configuration = _part(answer, "configuration")
         statuses, media = _part(configuration, "statuses"), _part(configuration, "media_attachments")
         limits = {
-            "max_characters": statuses.get("max_characters", said.get("max_toot_chars")),
+            "max_characters": statuses.get("max_characters", answer.get("max_toot_chars")),
             "max_media": statuses.get("max_media_attachments"),
             "url_length": statuses.get("characters_reserved_per_url"),
             "max_alt": media.get("description_limit"),
@@ -77,129 +81,123 @@ class Instance(BaseModel):
             "max_pixels": media.get("image_matrix_limit"),
         }
         usable = {name: limit for name, limit in limits.items() if type(limit) is int and limit > 0}
-        software, major = _software(str(said.get("version", "")), str(said.get("source_url") or "mastodon"))
+        software, major = _software(str(answer.get("version", "")), str(answer.get("source_url") or "mastodon"))
         return cls(read_at=at, software=software, major=major, **usable)
 
     @property
     def count(self) -> Count:
-        """How the server counts a text.
+        """The server's measure of a text.
 
-        GoToSocial counts code points, whatever it says of URLs. Of other servers the larger count holds: a text that
-        proves too long is refused for good. One that says nothing of itself is taken for a Mastodon.
+        GoToSocial counts code points, whatever it claims for URLs. For other servers the larger count holds, because a
+        text that proves too long is refused for good. An unknown server is taken for a Mastodon.
         """
         ways = {"mastodon": (False,), "unknown": (False,), "gotosocial": (True,)}
         return Count(url=self.url_length, code_points=ways.get(self.software, (False, True)))
 
     def capabilities(self, warning: str) -> Capabilities:
-        """What a channel on this server can do.
+        """Return the capabilities of a channel on this server.
 
         Args:
-            warning: The longest content warning that may stand above a post, and counts with it.
+            warning: The longest content warning that may stand above a post. It counts with the text.
         """
         mastodon = self.software == "mastodon"
         return Capabilities(
             budget=Budget(min(self.max_characters, _LONGEST) - self.count("", warning), self.count),
             replies=True,
             images=min(self.max_media, _MOST_PICTURES),
-            idempotency_window=_KEYS_LIVE if mastodon else timedelta(0),
-            lookup_delay=_SETTLES,
+            idempotency_window=_IDEMPOTENCY_WINDOW if mastodon else timedelta(0),
+            lookup_delay=_LOOKUP_DELAY,
             # Since 4.0. Elsewhere an edit may reset the language (GoToSocial) or the visibility (takahe).
             edits=mastodon and self.major >= 4,  # noqa: PLR2004 - Mastodon 4
             deletes=self.software != "snac",
             bracketed_hashtags=False,  # since 4.6 a space must stand before one
         )
 
+    def is_fresh(self, now: datetime) -> bool:
+        """Return True if it was read within the last day."""
+        return self.read_at is not None and abs(now - self.read_at) < _FRESH
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Counts a text as the server does; two are equal where they count alike.
+    """A server's measure of a text. Two are equal if they count alike.
 
     Attributes:
-        url: What each URL counts.
-        code_points: Count code points, and a URL as it is; of several ways the largest count.
+        url: Characters that each URL counts.
+        code_points: Count code points, and a URL in full. Of several ways the largest count holds.
     """
 
     url: int
     code_points: tuple[bool, ...]
 
     def __call__(self, text: str, warning: str = "") -> int:
-        """How much the text takes, with the warning above it."""
+        """Return the length of the text with the warning above it."""
         return max(mastodon_length(text, warning, url=self.url, code_points=each) for each in self.code_points)
 
 
-class Instances:
-    """Knows the server: from the keep, else by asking it.
+class InstanceCache:
+    """The facts of a server: stored, or else read from it."""
 
-    Args:
-        api: Asks the server.
-        clock: Time, handed in.
-        keep: Where it is kept.
-    """
-
-    def __init__(self, api: Api, clock: Clock, keep: StateStore) -> None:
+    def __init__(self, api: Api, store: StateStore) -> None:
         self._api = api
-        self._clock = clock
-        self._keep = keep
+        self._store = store
         self._known: Instance | None = None
 
     def known(self) -> Instance:
-        """The server as far as it is known; nobody is asked but, once, the keep."""
+        """Return the server as far as it is known. No network I/O."""
         if self._known is None:
-            self._known, _ = self._kept()
+            self._known, _ = self._load()
         return self._known
 
     def current(self) -> Instance:
-        """The server as it was within the last day.
+        """Return the server as it was within the last day.
 
-        A server that answers, but not this question, is taken for what it was, or for a plain Mastodon: that it hides
-        its limits is no reason to hold back a post.
+        A server that answers, but hides its limits, is taken for what it was, or for a plain Mastodon: that does not
+        justify to hold back a post.
 
         Raises:
             Unavailable: It does not answer at all, or asks us to wait.
         """
-        if _is_fresh(self.known(), self._clock.now()):
+        now = self._api.clock.now()
+        if self.known().is_fresh(now):
             return self.known()
-        self._known, version = self._kept()
-        if not _is_fresh(self._known, self._clock.now()) and (said := self._ask()) is not None:
-            self._known = Instance.of(said, at=self._clock.now())
-            # Without having kept it we only ask again; another process that was faster has kept the same.
+        self._known, version = self._load()
+        if not self._known.is_fresh(now) and (answer := self._ask()) is not None:
+            self._known = Instance.of(answer, at=now)
+            # If it cannot be stored it is only asked for again. Another process may have stored the same already.
             with suppress(JournalError):
-                self._keep.compare_and_swap(_NAME, self._known.model_dump_json(), version=version)
+                self._store.compare_and_swap(_NAME, self._known.model_dump_json(), version=version)
         return self._known
 
-    def answers(self) -> bool:
-        """Return True if the server itself answers now, and nothing in its place does.
+    def is_reachable(self) -> bool:
+        """Return True if the server itself answers now, and not something in its place.
 
         Raises:
             Unavailable: No answer came, or it asks us to wait.
         """
         return self._ask() is not None
 
-    def _kept(self) -> tuple[Instance, int | None]:
+    def _load(self) -> tuple[Instance, int | None]:
         try:
-            kept = self._keep.load(_NAME)
+            stored = self._store.load(_NAME)
         except JournalError:
-            kept = None
-        if kept is None:
+            stored = None
+        if stored is None:
             return Instance(), None
         try:
-            return Instance.model_validate_json(kept.value), kept.version
+            return Instance.model_validate_json(stored.value), stored.version
         except ValidationError:  # written by another release
-            return Instance(), kept.version
+            return Instance(), stored.version
 
     def _ask(self) -> Mapping[str, Any] | None:
-        for ask in ("instance_v2", "instance_v1"):
+        for call in ("instance_v2", "instance_v1"):
             with without_side_effects("asking the server for its limits"):
-                answer = self._api.ask(ask)
-            if answer.status == 429:  # noqa: PLR2004 - RFC 6585, section 4
-                raise judge(answer, now=self._clock.now())
+                answer = self._api.ask(call)
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise self._api.error(answer)
             if answer.ok and isinstance(answer.object.get("version"), str):
                 return answer.object
         return None
-
-
-def _is_fresh(instance: Instance, now: datetime) -> bool:
-    return instance.read_at is not None and abs(now - instance.read_at) < _FRESH
 
 
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -208,9 +206,10 @@ def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _software(version: str, source: str) -> tuple[Software, int]:
-    """What a server runs, by its version (`4.0.0 (not true; really snac/2.75)`) and where its source is.
+    """Return a server's software and the first number of its version.
 
-    It is Mastodon where all says so: others write their own name into the version, count from 0, or name their source.
+    The version may be as `4.0.0 (not true; really snac/2.75)`. It is Mastodon only if all signs agree. Others write
+    their own name into the version, count from 0, or name their own source.
     """
     for name in ("gotosocial", "snac"):
         if name in f"{version} {source}".lower():

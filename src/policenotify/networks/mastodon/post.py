@@ -1,4 +1,4 @@
-"""A post as a status of Mastodon's API: what is said, and how it is known again on our own timeline."""
+"""Posts of Mastodon: how they are sent, and recognised on a timeline."""
 
 from __future__ import annotations
 
@@ -6,26 +6,34 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from html.parser import HTMLParser
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
-from policenotify.channel import Post, PostRef
-from policenotify.errors import Refused
+from policenotify.channel import Picture, Post, PostRef
+from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
+from policenotify.networks._http import HttpAnswer
+from policenotify.networks.mastodon.client import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance
 
 Visibility = Literal["public", "unlisted", "private"]
 
 _PUBLIC: Final[Visibility] = "public"
 VISIBILITY: Final[Mapping[Stage, Visibility]] = {**dict.fromkeys(Stage, _PUBLIC), Stage.UPDATE: "unlisted"}
-"""Who sees a post. Only public ones are found by their hashtag; updates reach followers all the same, but do not fill
-the server's public timeline."""
+"""Who sees a post, by stage.
 
-_ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but no path
+Only public posts are found by their hashtag. Updates reach followers all the same, but do not fill the server's public
+timeline."""
+
+_ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but not a path
 _MENTION: Final = re.compile(r"(?<![=/\w])(@\w+(?:[.-]+\w+)*)@[\w.-]*\w(?::\d+)?")
+
+# Seconds between two looks at a picture that the server still works on: half a minute in all. Most are ready at once.
+_WAITS: Final = (0.5, 1.0, 2.0, *[4.0] * 7)
+_AT_WORK: Final = frozenset({202, 206})  # docs.joinmastodon.org/methods/media, "Upload media (async)" and "Get media"
+_TOO_EARLY = "Mastodon has not finished with a picture yet; nothing was posted."
 
 
 def check(post: Post, instance: Instance, warning: str) -> None:
@@ -45,110 +53,131 @@ def check(post: Post, instance: Instance, warning: str) -> None:
             f"The post has {len(post.pictures)} pictures; this server takes {instance.max_media}. Nothing was posted."
         )
     for number, picture in enumerate(post.pictures, 1):
-        what = (
+        sizes = (
             (len(picture.data) or instance.max_bytes + 1, instance.max_bytes, "bytes"),
             (picture.width * picture.height, instance.max_pixels, "pixels"),
             (len(picture.alt), instance.max_alt, "characters of description"),
         )
-        for has, takes, unit in what:
-            if has > takes:
-                said = f"has {has} {unit}" if picture.data else "is missing"
+        for size, limit, unit in sizes:
+            if size > limit:
+                fault = f"has {size} {unit}" if picture.data else "is missing"
                 raise Refused(
-                    f"Picture {number} {said}; this server takes up to {takes} {unit}. Nothing was posted.",
+                    f"Picture {number} {fault}; this server takes up to {limit} {unit}. Nothing was posted.",
                     remedy="Use a smaller picture, or describe it in fewer words.",
                 )
 
 
-def status(
-    post: Post,
-    *,
-    visibility: Visibility,
-    warning: str,
-    sensitive: bool,
-    parent: PostRef | None,
-    media: Sequence[str],
-) -> dict[str, JsonValue]:
-    """Encode the post: the arguments of `POST /api/v1/statuses`, and what is needed to find it again or to edit it.
-
-    Args:
-        post: What to say.
-        visibility: Who sees it.
-        warning: Stands above the text, which is then folded away.
-        sensitive: Its pictures are shown on a click only.
-        parent: Our post that it answers.
-        media: Ids of its uploaded pictures, in order.
-    """
-    made: dict[str, JsonValue] = {
-        "status": post.text,
-        "visibility": visibility,
-        "language": post.language.partition("-")[0].lower(),  # the server knows no regions, and drops a strange tag
-        "idempotency_key": hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
-        "said_at": post.created_at.astimezone(UTC).isoformat(),
-    }
-    if warning:
-        made["spoiler_text"] = warning
-    if sensitive or warning:  # the server forces the second; an edit that does not say so would undo the first
-        made["sensitive"] = True
-    if parent is not None:
-        made["in_reply_to_id"] = parent.id
-    if media:
-        made["media"] = [
-            {"id": one, "description": picture.alt} for one, picture in zip(media, post.pictures, strict=True)
-        ]
-    return made
-
-
-def media_of(body: Mapping[str, JsonValue]) -> list[dict[str, Any]]:
-    """Ids and descriptions of the pictures in a request's body."""
-    media = body.get("media")
-    return [dict(one) for one in media if isinstance(one, dict)] if isinstance(media, list) else []
-
-
 def is_id(value: object) -> bool:
-    """Whether it can be an id in the path of a call."""
+    """Return True if it can be an id in the path of a call."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def ref_of(account: str, said: Mapping[str, Any]) -> PostRef | None:
-    """Where a status is, by what the server says of it; `None` where it does not say."""
-    url = said.get("url") or said.get("uri")
-    if not is_id(said.get("id")) or not (isinstance(url, str) and url.startswith("http") and url.isprintable()):
+def ref_of(account: str, shown: Mapping[str, Any]) -> PostRef | None:
+    """Return the reference of a shown status, or `None` if it has none."""
+    url = shown.get("url") or shown.get("uri")
+    if not is_id(shown.get("id")) or not (isinstance(url, str) and url.startswith("http") and url.isprintable()):
         return None
-    return PostRef(account=account, id=said["id"], url=url)
+    return PostRef(account=account, id=shown["id"], url=url)
 
 
-# --- knowing it again
+class UploadedPicture(BaseModel):
+    """An uploaded picture: the server's id, and its description."""
+
+    id: str
+    description: str
 
 
-def may_be(body: Mapping[str, JsonValue], said: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
-    """Whether a status on our timeline is the one that a request's body describes.
+class MastodonPost(BaseModel):
+    """A post as `POST /api/v1/statuses` takes it, and stored as the body of a request.
 
-    Args:
-        body: The request's body.
-        said: What the server says of the status.
-        ids_stay: A picture has the same id in the status as it got when it was uploaded.
-
-    Returns:
-        `True`: it shows the very pictures that were uploaded for it. `False`: it is another one. `None`: its text
-        must be compared.
+    Attributes:
+        status: Its text.
+        visibility: Who sees it.
+        language: Its primary language: the server knows no regions, and drops an unknown tag.
+        idempotency_key: The key under which the server makes it only once.
+        created_at: The time of the post, by our clock.
+        spoiler_text: The content warning above the text, which is then folded away.
+        sensitive: Its pictures are shown on a click only. `None`: as the account is set.
+        in_reply_to_id: Our post that it replies to.
+        media: Its pictures, in order.
     """
-    ours = {one["id"] for one in media_of(body)}
-    shown = said.get("media_attachments")
-    theirs = [str(one.get("id")) for one in shown if isinstance(one, dict)] if isinstance(shown, list) else []
-    if ours and (ids_stay or ours.intersection(theirs)):
-        return bool(ours.intersection(theirs))
-    parent = said.get("in_reply_to_id")
-    same = len(ours) == len(theirs) and parent in {None, body.get("in_reply_to_id")}  # some drop a parent that is gone
-    return None if same else False
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    status: str
+    visibility: Visibility
+    language: str
+    idempotency_key: str
+    created_at: AwareDatetime
+    spoiler_text: str | None = None
+    sensitive: bool | None = None
+    in_reply_to_id: str | None = None
+    media: tuple[UploadedPicture, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        post: Post,
+        *,
+        visibility: Visibility,
+        warning: str,
+        sensitive: bool,
+        parent: PostRef | None,
+        media: Sequence[str],
+    ) -> Self:
+        """Encode a post whose pictures are uploaded."""
+        pictures = zip(media, post.pictures, strict=True)
+        return cls(
+            status=post.text,
+            visibility=visibility,
+            language=post.language.partition("-")[0].lower(),
+            idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
+            created_at=post.created_at,
+            spoiler_text=warning or None,
+            # The server forces it with a warning. An edit that leaves it out would undo that.
+            sensitive=True if sensitive or warning else None,
+            in_reply_to_id=parent.id if parent else None,
+            media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
+        )
+
+    @property
+    def body(self) -> dict[str, JsonValue]:
+        """The body of a request."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
+        """Compare pictures and parent with those of a status on our timeline.
+
+        Args:
+            shown: The status as the server shows it.
+            ids_stay: A picture has the same id in the status as after its upload.
+
+        Returns:
+            `True` if it shows the same uploads, `False` if it is another post, `None` if the text must be compared.
+        """
+        ours = {each.id for each in self.media}
+        listed = shown.get("media_attachments")
+        theirs = [str(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        if ours and (ids_stay or ours.intersection(theirs)):
+            return bool(ours.intersection(theirs))
+        parent = shown.get("in_reply_to_id")
+        same = len(ours) == len(theirs) and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
+        return None if same else False
+
+    def reads_as(self, shown: Mapping[str, Any]) -> bool:
+        """Return True if a shown status has this text and content warning."""
+        text = plain(shown["text"]) if "text" in shown else plain_html(str(shown.get("content", "")))
+        warning = plain(str(shown.get("spoiler_text") or ""))
+        return (text, warning) == (plain(self.status), plain(self.spoiler_text or ""))
 
 
 def plain(text: str) -> str:
-    """A text for comparing: as the server keeps it, which strips it and takes its own name out of mentions."""
+    """Return a text as the server stores it: stripped, and without its own name."""
     return " ".join(unicodedata.normalize("NFC", _MENTION.sub(r"\1", text)).split())
 
 
 def plain_html(html: str) -> str:
-    """The same of a text that the server has turned into HTML."""
+    """Return the HTML of a server for comparison with `plain` text."""
     reader = _Text()
     reader.feed(html)
     reader.close()
@@ -156,7 +185,7 @@ def plain_html(html: str) -> str:
 
 
 class _Text(HTMLParser):
-    """What of HTML is read; a link's hidden beginning and end included, as they were written."""
+    """The text of HTML, including the hidden beginning and end of a link."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,3 +197,59 @@ class _Text(HTMLParser):
     def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the parent's
         if tag in {"p", "br"}:
             self.parts.append(" ")
+
+
+def upload(picture: Picture, api: Api) -> str:
+    """Upload a picture with its description, and wait until it may be shown.
+
+    Returns:
+        The server's id of it.
+
+    Raises:
+        Refused: The server does not take it.
+        Unavailable: The server could not be asked, or works on it for too long.
+    """
+    with without_side_effects("uploading a picture"):
+        answer = api.ask(
+            "media_post",
+            picture.data,
+            mime_type=picture.media_type,
+            description=picture.alt,
+            file_name=f"{picture.digest[:16]}.{picture.media_type.partition('/')[2]}",
+        )
+        media = answer.object.get("id")
+        for wait in _WAITS:
+            if answer.status not in _AT_WORK or not is_id(media):
+                break
+            api.clock.sleep(wait)
+            answer = api.ask("media", media)
+        if answer.status in _AT_WORK:
+            raise Unavailable(_TOO_EARLY, code=answer.code, remedy="It will be tried again.")
+        if not answer.ok:
+            raise api.error(answer, whole_channel=False)
+        if not is_id(media):
+            raise Unconfirmed("Mastodon's answer to the picture cannot be read.", code=answer.code)
+    return str(media)
+
+
+def check_media(media: Sequence[UploadedPicture], refusal: HttpAnswer, api: Api) -> None:
+    """Raise if a post was refused because of its pictures.
+
+    Raises:
+        Refused: With `fallback="prepare"`: a picture does not exist any more.
+        Unavailable: A picture is not ready yet, or the server could not be asked.
+    """
+    if not refusal.refused or refusal.status not in {400, 422}:
+        return
+    for each in media:
+        with without_side_effects("asking for the post's pictures"):
+            answer = api.ask("media", each.id)
+        if answer.status in _AT_WORK:
+            raise Unavailable(_TOO_EARLY, code=refusal.code, remedy="It will be tried again.")
+        if answer.missing:
+            raise Refused(
+                "Mastodon refused the post's pictures, not the post: they are not there any more.",
+                code=refusal.code,
+                remedy="It will be prepared again.",
+                fallback="prepare",
+            )

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.networks import import_lock
 from policenotify.networks._apprise.gateways import VERIFIED, NumberFormat, gateway
-from policenotify.networks._loading import loading
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.text import Budget, sms, to_gsm
 
@@ -50,7 +50,7 @@ def _budget(segments: int, *, unicode: bool) -> Budget:
 
     if unicode:
         return Budget(limit, measure, describe=_describe)
-    return Budget(limit, measure, spell=spell, loses=loses, describe=_describe)
+    return Budget(limit, measure, transliterate=spell, find_losses=loses, describe=_describe)
 
 
 def _describe(text: str) -> str:
@@ -90,7 +90,7 @@ class Sms:
         MissingExtra: apprise is not installed.
     """
 
-    usual: ClassVar[Capabilities] = Capabilities(
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
         budget=_budget(_SEGMENTS, unicode=False), recipients=True, hashtags=False, acceptance="unverified"
     )
 
@@ -127,7 +127,7 @@ class Sms:
         self._timeout = timeout
         self._clock = clock
         self._abilities = replace(
-            self.usual,
+            self.default_capabilities,
             budget=_budget(segments, unicode=unicode),
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
@@ -145,7 +145,7 @@ class Sms:
         """The gateway's scheme, its host where the URL names one, and the sender where it is a name."""
         return self._gateway.account
 
-    def prepare(self, post: Post, answers: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - an SMS answers nothing
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - an SMS answers nothing
         """Write the text in the alphabet that will be sent.
 
         Raises:
@@ -156,7 +156,7 @@ class Sms:
         if not text:
             raise Refused("Nothing of the text can be written in an SMS.", remedy="Set unicode = true, or reword it.")
         if not budget.fits(text):
-            used, limit = budget.use(text)
+            used, limit = budget.usage(text)
             raise Refused(
                 f"The text takes {used} of {limit} characters of SMS ({_describe(text)}).",
                 remedy="Shorten it, or allow more segments.",
@@ -226,7 +226,7 @@ class Sms:
             Blocked: The URL makes no sense to apprise, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
 
         service = self._service(_NOBODY, "")
@@ -247,7 +247,7 @@ class Sms:
         """Nothing is kept open. May be called twice."""
 
     def _service(self, number: str, text: str) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
 
         counted = sms(text)
@@ -256,7 +256,7 @@ class Sms:
 
     def _hand_over(self, number: str, text: str) -> ChannelError | None:
         """What went wrong; `None`: the gateway took it."""
-        with loading():
+        with import_lock():
             from policenotify.networks._apprise.client import say  # noqa: PLC0415 - loads apprise
             from policenotify.networks.sms.replies import READINGS  # noqa: PLC0415 - the same
 

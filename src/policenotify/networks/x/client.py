@@ -1,11 +1,9 @@
-"""X's calls, through tweepy's own client but without its surprises.
+"""X's API, through tweepy's own client but without its surprises.
 
-tweepy calls one fixed host, without a timeout, follows redirects, and writes every token into its log. Its `session`
-is the place that its authors leave for such matters: ours sends each call to the channel's service *before* it is
-signed, so that the signature holds for what is sent, and keeps the answer, so that an exception of tweepy's (or of
-what it lets through) is never all that is known.
-
-Importing this module loads tweepy (0.4 s, 23 MiB), so `x` imports it where a call is made.
+tweepy calls one fixed host, without a timeout, follows redirects, and writes every token into its log. Its authors
+leave its `session` for such matters. Ours sends each call to the channel's service *before* it is signed, so that the
+signature holds for what is sent. It also keeps the answer, so that an exception of tweepy's, or of a library below it,
+is never all that is known.
 """
 
 from __future__ import annotations
@@ -14,15 +12,19 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import requests
-import tweepy
-
+from policenotify.channel import Clock, StateStore
 from policenotify.errors import ChannelError, JournalError, Unconfirmed
-from policenotify.networks._http import LeaseAdapter
-from policenotify.networks.x.answer import WHERE, Answer, read
+from policenotify.networks import import_lock
+from policenotify.networks.x.auth import Credentials, TokenStore
+from policenotify.networks.x.errors import WHERE, XAnswer, judge, read
 from policenotify.transport import error_for_exception, mute_loggers
+
+if TYPE_CHECKING:
+    from policenotify.networks._requests import PostSession
 
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
 _LOGGERS = (
@@ -32,105 +34,120 @@ _LOGGERS = (
     "oauthlib.oauth1.rfc5849",
     "oauthlib.oauth1.rfc5849.signature",
 )
-
 _VISIBLE = frozenset({"create_tweet", "delete_tweet"})  # the calls that change what readers see
 
 hush = mute_loggers(*map(logging.getLogger, _LOGGERS))
-"""Keep tweepy and what signs for it from logging what this thread makes them do: keys, tokens, signatures."""
+"""Mute the loggers of tweepy and of what signs for it in this thread: they would log keys, tokens and signatures."""
 
 
 class Client:
-    """A line to X.
+    """X's API with the credentials of one account.
 
     Args:
-        service: Where X is.
-        timeout: Seconds to wait for a connection, and again for each piece of the answer.
-        keys: Consumer key, its secret, access token, its secret (OAuth 1.0a); empty where each call brings a token.
-        secrets: What must never come back in X's words.
+        owner: The channel's account and a fingerprint of the credentials.
+        service: The address of X.
+        timeout: Seconds to wait for a connection, and again for each piece of an answer.
+        credentials: Keys that sign each call, or the beginning of a chain of tokens.
+        clock: The clock of the channel.
+        store: The place of the tokens.
     """
 
-    def __init__(self, service: str, timeout: float, keys: tuple[str, ...], secrets: tuple[str, ...]) -> None:
-        self._session = _Session(service, timeout)
-        self._secrets = secrets
-        self._client = tweepy.Client(None, *keys, return_type=requests.Response)
-        self._client.session.close()
-        self._client.session = self._session
+    def __init__(
+        self, *, owner: str, service: str, timeout: float, credentials: Credentials, clock: Clock, store: StateStore
+    ) -> None:
+        self.clock = clock
+        self._service = service
+        self._timeout = timeout
+        self._keys = tuple(key.get_secret_value() for key in credentials.keys)
+        self._secrets = credentials.secrets
+        self._skew: timedelta | None = None
+        self._tokens: TokenStore | None = None
+        if not self._keys:
+            self._tokens = TokenStore(
+                owner=owner,
+                credentials=credentials,
+                post_form=self._post_form,
+                clock=clock,
+                store=store,
+                lease=4 * timeout,  # another process may wait for a renewal, to connect and to answer, twice
+            )
 
-    def ask(self, method: str, *args: object, token: str, **what: object) -> Answer:
-        """Make one call by one of the client's methods; `request` is the one for what tweepy has no other for.
+    @property
+    def clock_skew(self) -> timedelta | None:
+        """The lead of X's clock as of its last answer, or `None` before the first."""
+        return self._skew
+
+    def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
+        """Make one call, with a renewed token if X does not accept the present one.
 
         Args:
-            method: The method's name.
+            method: A method of `tweepy.Client`. Its `request` is for calls that have no method.
             args: Its arguments.
-            token: An OAuth 2 user token; empty: the call is signed with the keys.
-            what: More arguments.
+            kwargs: Its keyword arguments.
 
         Raises:
-            Unavailable: The call never reached X.
+            Unavailable: The call never reached X, or there is no token for it.
             Unconfirmed: No answer came, or only a part of one.
+            Blocked: X does not accept the refresh token.
             JournalError: The call would publish, and the lease is over. It was not made.
         """
-        self._client.bearer_token = token or None
-        call = getattr(self._client, method)
-        with self._session.lease.publishing() if method in _VISIBLE else nullcontext():
-            answer = self._answer(lambda: call(*args, user_auth=not token, **what), token)
-        return replace(answer, signed=not token)
 
-    def form(self, path: str, fields: Mapping[str, str], login: tuple[str, str] | None) -> Answer:
-        """Post a form, as token endpoints want it (RFC 6749, section 6).
+        def call(token: str) -> XAnswer:
+            self._tweepy.bearer_token = token or None
+            bound = getattr(self._tweepy, method)
+            with self._session.lease.publishing() if method in _VISIBLE else nullcontext():
+                answer = self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
+            return replace(answer, signed=not token)
 
-        Raises:
-            Unavailable: The call never reached X.
-            Unconfirmed: No answer came, or only a part of one.
-        """
-        return self._answer(lambda: self._session.post(path, data=dict(fields), auth=login), *fields.values())
+        answer = self._tokens.ask(lambda pair: call(pair.access)) if self._tokens else call("")
+        self._skew = answer.clock_skew(self.clock.now())
+        return answer
+
+    def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
+        """Return what an answer other than a success means now. See `judge`."""
+        return judge(answer, now=self.clock.now(), all_posts=all_posts)
 
     def close(self) -> None:
-        """Let go of connections; a later call opens new ones."""
-        self._session.close()
+        """Close the connections. A later call opens new ones."""
+        if "_session" in self.__dict__:
+            self._session.close()
 
-    def _answer(self, call: Callable[[], object], *secrets: str) -> Answer:
+    @cached_property
+    def _session(self) -> PostSession:
+        with import_lock():
+            from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
+
+        return PostSession(
+            lambda url: self._service + url.removeprefix(_TWEEPYS),
+            self._timeout,
+            plain=self._service.startswith("http:"),
+        )
+
+    @cached_property
+    def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
+        with import_lock():
+            import requests  # noqa: PLC0415 - comes with tweepy
+            import tweepy  # noqa: PLC0415 - 0.4 s and 23 MiB, paid when first used
+
+        client = tweepy.Client(None, *self._keys, return_type=requests.Response)
+        client.session.close()
+        client.session = self._session
+        return client
+
+    def _post_form(self, path: str, fields: Mapping[str, str], login: tuple[str, str] | None) -> XAnswer:
+        return self._answer(lambda: self._session.post(path, data=dict(fields), auth=login), *fields.values())
+
+    def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
         self._session.answer = None
-        failed: ChannelError = Unconfirmed("X was not asked.")
+        failure: ChannelError = Unconfirmed("X was not asked.")
         with hush():
             try:
                 call()
             except JournalError:  # the lease is over
                 raise
             except Exception as error:  # noqa: BLE001 - tweepy lets its libraries' errors through, and fails on lists
-                failed = error_for_exception(error, where=WHERE)
-        got = self._session.answer
-        if got is None:
-            raise failed  # outside the `except`: the library's error holds the request with its token
-        return read(got.status_code, got.headers, got.content, (*secrets, *self._secrets))
-
-
-class _Session(requests.Session):
-    """The session that tweepy calls through.
-
-    Attributes:
-        answer: The whole answer to the last call; `None` when none came.
-        lease: Checks the lease before calls that publish.
-    """
-
-    def __init__(self, service: str, timeout: float) -> None:
-        super().__init__()
-        self.answer: requests.Response | None = None
-        self.lease = LeaseAdapter()
-        self.mount("https://", self.lease)
-        self.mount("http://", self.lease)
-        self.auth = _as_it_is  # else a ~/.netrc that names the host, or a default, replaces the bearer token
-        # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
-        self.trust_env = not service.startswith("http:")
-        self._service = service
-        self._timeout = timeout
-
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **more: Any) -> requests.Response:  # noqa: ANN401 - the parent's
-        here = self._service + str(url).removeprefix(_TWEEPYS)
-        more |= {"timeout": self._timeout, "allow_redirects": False}  # a post and a token go to nobody else
-        self.answer = super().request(method, here, *args, **more)
-        return self.answer
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+                failure = error_for_exception(error, where=WHERE)
+        answer = self._session.answer
+        if answer is None:
+            raise failure  # outside the `except`: the library's error holds the request with its token
+        return read(*answer, (*secrets, *self._secrets))

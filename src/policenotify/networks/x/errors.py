@@ -1,43 +1,52 @@
-"""Why X says no, and what each reason means for a post.
+"""X's answers, and what an answer other than a success means for a post.
 
-The words are X's own, as seen in its answers; it has no list of them. What is not here is judged by its status.
+X publishes no list of error codes for its API v2. Bodies are problems (RFC 7807), older ones have `errors` with
+numbers, and many reasons share one status. So a reason is recognised by the words, the `type` and the old numbers,
+wherever they stand. The phrases below are X's own, as seen in its answers. Any other answer is judged by its status.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
-from policenotify.errors import Blocked, Refused, Unavailable
+from policenotify import transport
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.networks._http import HttpAnswer, judge_common, parse_json, redact
+from policenotify.transport import retry_at
 
 ON_X: Final = "then: policenotify doctor"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason that X gives, and what it means.
+    """A reason for which X refuses a call, and what it means.
 
     Attributes:
-        kind: What the channel raises.
+        kind: The error that the channel raises.
         reason: What happened.
         remedy: What to do now.
-        words: Any of these in an answer tells it, in small letters.
-        codes: Any of these numbers does; they are of API v1.1, and still come.
-        more: Further arguments of the error.
+        phrases: Words of an answer, in lower case. Any of them shows the reason.
+        numbers: Codes of API v1.1, which still occur. Any of them shows the reason.
+        options: Further arguments of the error.
     """
 
     kind: type[Refused | Blocked | Unavailable]
     reason: str
     remedy: str
-    words: tuple[str, ...]
-    codes: frozenset[int] = frozenset()
-    more: Mapping[str, Any] = field(default_factory=dict)
+    phrases: tuple[str, ...]
+    numbers: frozenset[int] = frozenset()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 DUPLICATE = Reason(
     Refused,
-    "X refuses the post: this account has said the very same lately.",
+    "X refuses the post: this account has posted the same text lately.",
     "Nothing was published. It will be posted once more, with its reference and the hour. If X refuses that, too: "
     "change the wording, and publish it again with another key.",
     ("duplicate content",),
@@ -67,7 +76,7 @@ CREDITS = Reason(
 )
 PERMISSIONS = Reason(
     Blocked,
-    "X says that its app may not do this.",
+    "X does not allow its app to do this.",
     'On developer.x.com put the app into a project and set its permissions to "Read and write", then make new '
     f"tokens (old ones keep the old permissions), put them into the settings, {ON_X}",
     (
@@ -107,7 +116,7 @@ REASONS = (
     Reason(
         Refused,
         "X no longer has the post's pictures, or does not accept them.",
-        "They will be uploaded anew.",
+        "They will be uploaded again.",
         ("media ids are invalid", "invalid media id", "media id was not found", "validation of media ids"),
         frozenset({324, 325}),
         {"fallback": "prepare"},
@@ -129,7 +138,7 @@ REASONS = (
     PERMISSIONS,
     Reason(
         Unavailable,
-        "X says that this account or its app has posted too much today.",
+        "This account or its app has posted too much today, as X counts.",
         "It will be tried again.",
         ("daily status update limit", "usage cap exceeded: daily"),
         frozenset({185}),
@@ -158,9 +167,142 @@ REASONS = (
     ),
     Reason(
         Refused,
-        "X does not permit this post, and does not say why.",
+        "X does not permit this post, and gives no reason.",
         "Shorten the text (280 without Premium), leave out mentions, or post without pictures. If X refuses every "
         f'post, check on developer.x.com that the app has "Read and write", {ON_X}',
         ("not permitted to perform this action",),
     ),
 )  # fmt: skip
+
+
+WHERE: Final = "X"
+without_side_effects = partial(transport.without_side_effects, WHERE)
+
+_NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
+_CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
+_LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # docs.x.com, "Rate limits"
+_PRIVATE = re.compile(r"[\w%+/-]{32,}={0,2}|[^\s@\"(<]+@[^\s@\")>]+\.\w+")  # tokens and keys; mail addresses
+_ERROR_NAME = re.compile(r"[\w -]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class XAnswer(HttpAnswer):
+    """X's answer to one call.
+
+    Attributes:
+        phrases: All words of a problem, in lower case, by which its reason is recognised.
+        numbers: The codes of API v1.1 in it.
+        signed: The call was signed with the keys, at a time of this machine's clock.
+    """
+
+    phrases: str = field(default="", repr=False)
+    numbers: frozenset[int] = frozenset()
+    signed: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True if it is a success, be it without a body."""
+        return self.in_class(2)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The `data` of a success, or an empty object."""
+        data = self.object.get("data")
+        return data if self.ok and isinstance(data, dict) else {}
+
+    def gives(self, reason: Reason) -> bool:
+        """Return True if it refuses for this reason."""
+        matches = self.numbers & reason.numbers or any(each in self.phrases for each in reason.phrases)
+        return self.in_class(4) and bool(matches)
+
+
+def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple[str, ...]) -> XAnswer:
+    """Read an answer. Headers have names in lower case."""
+    body = parse_json(content)
+    if not isinstance(body, dict):
+        return XAnswer(status, headers, body)
+    listed = body.get("errors")
+    errors = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    messages = [*_texts(errors, "message", "detail")]
+    messages += _texts([body], "detail", "message", "error_description", "title")
+    names = [str(kind).rpartition("/problems/")[2] for kind in _texts([body, *errors], "type") if "/problems/" in kind]
+    numbers = frozenset(code for each in (body, *errors) if isinstance(code := each.get("code"), int))
+    codes = [str(code) for each in (body, *errors) if isinstance(code := each.get("code"), int)]
+    names += codes + _texts([body], "error", "title")
+    name = redact(names[0], secrets, _PRIVATE) if names else ""
+    phrases = messages + names + _texts([body, *errors], "reason", "title", "error_description", "detail")
+    return XAnswer(
+        status,
+        headers,
+        body,
+        from_network=True,
+        error=name if _ERROR_NAME.fullmatch(name) else "",
+        message=redact(messages[0], secrets, _PRIVATE) if messages else "",
+        phrases=" ".join(phrases).lower(),
+        numbers=numbers,
+    )
+
+
+def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> ChannelError:
+    """Return what an answer other than a success means for every call.
+
+    Args:
+        answer: X's answer.
+        now: The time.
+        all_posts: A rate limit on this call holds for all posts, not only for this kind of call.
+    """
+    if answer.body is not None and not answer.from_network and not answer.in_class(3):
+        return Unconfirmed("X's answer cannot be read.", code=answer.code)
+    if answer.in_class(4):
+        if reason := next((each for each in REASONS if answer.gives(each)), None):
+            return _error(reason, answer, now)
+        if error := _by_status(answer, now, all_posts=all_posts):
+            return error
+    return judge_common(answer, now=now, where=WHERE, setting="service")
+
+
+def _error(reason: Reason, answer: XAnswer, now: datetime) -> ChannelError:
+    options = dict(reason.options)
+    if reason.kind is Unavailable:  # one of X's own limits
+        options["retry_at"] = _limits_end(answer.headers, now) or now + _NO_RESET
+    return reason.kind(reason.reason, remedy=reason.remedy, code=answer.code, **options)
+
+
+def _by_status(answer: XAnswer, now: datetime, *, all_posts: bool) -> ChannelError | None:
+    wrong_clock = answer.signed and abs(answer.clock_skew(now)) > _CLOCK_APART
+    match answer.status:
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            at = _limits_end(answer.headers, now)
+            return Unavailable(
+                f"X asks us to wait{answer.quoted}", retry_at=at, whole_channel=all_posts, code=answer.code
+            )
+        case HTTPStatus.PAYMENT_REQUIRED:  # always X's own: a proxy does not send it
+            return _error(CREDITS, answer, now)
+        case HTTPStatus.UNAUTHORIZED if wrong_clock:  # X need not name the reason
+            return _error(CLOCK, answer, now)
+        case HTTPStatus.UNAUTHORIZED if answer.from_network:
+            return Blocked(
+                f"X does not accept our credentials{answer.quoted}",
+                code=answer.code,
+                remedy=f"Make new keys and tokens on developer.x.com, put them into the channel's settings, {ON_X}",
+            )
+        case HTTPStatus.FORBIDDEN if answer.from_network:  # a known lack of rights is one of the reasons
+            remedy = "Change what X names, publish again."
+            return Refused(f"X refused the post{answer.quoted}", code=answer.code, remedy=remedy)
+        case _:
+            return None
+
+
+def _limits_end(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return when the last of the exhausted limits is lifted, if the answer names it."""
+    resets = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
+    dated = {"date": headers["date"]} if "date" in headers else {}
+    limits: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in resets if reset]
+    if after := headers.get("retry-after"):
+        limits.append({"retry-after": after} | dated)
+    ends = [at for each in limits or [headers] if (at := retry_at(each, now=now)) is not None]
+    return max(ends, default=None)
+
+
+def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:
+    return [text for each in objects for name in names if isinstance(text := each.get(name), str) and text]

@@ -1,25 +1,41 @@
-"""What a category means, and the fixed phrases of a language: data only.
+"""Languages and categories: the shipped ones, and how those of an installation are read.
 
-French and English are shipped. An installation adds a language as one more
-[`Locale`][policenotify.render.locales.Locale] value, mostly from a file
-(`policenotify.render.locales.toml_export.words_as_toml` writes one to begin with), and a category as one more
-[`CategoryProfile`][policenotify.render.locales.CategoryProfile]; nothing else needs to know.
+French, English and the shipped categories are TOML files beside this module, read at their first use like those of
+an installation. [`template`][policenotify.render.locales.template] returns one to translate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from policenotify.model.languages import matching
-from policenotify.render.locales.categories import PROFILES
+from policenotify.model.languages import best_match
 from policenotify.render.locales.category import CategoryProfile, profile_of
-from policenotify.render.locales.en import EN
-from policenotify.render.locales.fr import FR
-from policenotify.render.locales.phrases import Locale, Phrase
+from policenotify.render.locales.loader import LoadedLocale, shipped_locales, shipped_profiles, template
+from policenotify.render.locales.locale import Locale, Phrase
 
-WORDS: Final[Mapping[str, Locale]] = MappingProxyType({"fr": FR, "en": EN})
+LOCALES: Mapping[str, Locale]
 """The languages shipped, by BCP 47 tag."""
 
-__all__ = ["EN", "FR", "PROFILES", "WORDS", "CategoryProfile", "Locale", "Phrase", "matching", "profile_of"]
+PROFILES: Mapping[str, CategoryProfile]
+"""The categories shipped, by code."""
+
+_LAZY: Final[Mapping[str, Callable[[], object]]] = {"LOCALES": shipped_locales, "PROFILES": shipped_profiles}
+
+__all__ = [
+    "LOCALES",
+    "PROFILES",
+    "CategoryProfile",
+    "LoadedLocale",
+    "Locale",
+    "Phrase",
+    "best_match",
+    "profile_of",
+    "template",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _LAZY[name]()

@@ -115,9 +115,9 @@ class Bench:
         }
         return Post.model_validate(fields | other)
 
-    def request(self, channel: Channel, *answers: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
+    def request(self, channel: Channel, *reply_to: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
         """Prepare another post."""
-        return channel.prepare(self.post(channel, **post), answers)
+        return channel.prepare(self.post(channel, **post), reply_to)
 
     def error_of(self, wire: NetworkFixture, call: Callable[[], object]) -> ChannelError:
         """The error of a call that must fail; it tells no secret."""

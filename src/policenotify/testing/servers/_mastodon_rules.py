@@ -158,7 +158,7 @@ class Window:
 def instance(rules: Rules, *, newer: bool) -> dict[str, Any]:
     """What the server says of itself, in the newer form or the older one."""
     said: dict[str, Any] = {
-        "title": "FakeServer",
+        "title": "Loopback test server",
         "version": rules.version,
         "configuration": {
             "statuses": {

@@ -1,0 +1,152 @@
+"""Credentials for X: keys of OAuth 1.0a, or tokens of OAuth 2.
+
+Four keys sign each call, and never expire. An OAuth 2 access token lasts two hours. A refresh token brings the next
+pair, and is used up by that. A lost pair is lost for good: only a person can authorise the app again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import ClassVar, Self
+
+from pydantic import SecretStr
+
+from policenotify.channel import Clock, StateStore
+from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailable
+from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
+from policenotify.networks.x.errors import XAnswer, judge, without_side_effects
+
+_SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+_ROTATING = ("client_id", "refresh_token")
+_EITHER = f"give either {', '.join(_SIGNING)} (OAuth 1.0a), or {' and '.join(_ROTATING)} (OAuth 2)"
+_PATH = "/2/oauth2/token"
+_APP_ERRORS = frozenset({"invalid_client", "unauthorized_client"})  # RFC 6749, section 5.2
+_AUTHORISE = (
+    "Authorise the app for the account again (docs: X, OAuth 2), put the new refresh token into the channel's "
+    "settings, then: policenotify doctor"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The credentials of one of the two forms.
+
+    Attributes:
+        keys: Consumer key, its secret, access token, its secret. Empty with OAuth 2.
+        client_id: The app's client id. Empty with OAuth 1.0a.
+        refresh_token: The account's first refresh token. Empty with OAuth 1.0a.
+        client_secret: The app's secret. Empty for an app without one.
+    """
+
+    keys: tuple[SecretStr, ...]
+    client_id: str
+    refresh_token: SecretStr
+    client_secret: SecretStr
+
+    @classmethod
+    def of(cls, *, client_secret: SecretStr | None, **options: SecretStr | None) -> Self:
+        """Read the options of a channel.
+
+        Raises:
+            SettingsError: They are of both forms, of none, or incomplete.
+        """
+        given = {name: secret for name, secret in options.items() if secret and secret.get_secret_value()}
+        secret = client_secret or SecretStr("")
+        signing, rotating = [[name for name in form if name in given] for form in (_SIGNING, _ROTATING)]
+        if secret.get_secret_value():
+            rotating.append("client_secret")
+        if signing and rotating:
+            raise SettingsError(f"{rotating[0]}: {_EITHER}, not both")
+        if not signing and not rotating:
+            raise SettingsError(f"{_SIGNING[0]}: {_EITHER}")
+        if missing := [name for name in (_SIGNING if signing else _ROTATING) if name not in given]:
+            raise SettingsError(f"{missing[0]}: is missing; {_EITHER}")
+        keys = tuple(given[name] for name in signing)
+        client_id = "" if keys else given["client_id"].get_secret_value()
+        return cls(keys, client_id, given.get("refresh_token", SecretStr("")), secret)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must appear nowhere."""
+        return tuple(each.get_secret_value() for each in (*self.keys, self.refresh_token, self.client_secret))
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that stands for the credentials."""
+        return fingerprint(self.client_id, *self.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair(StoredSecret):
+    """A pair of OAuth 2 tokens, as it is stored.
+
+    Attributes:
+        access: The token of each call.
+        refresh: The token that brings the next pair, once.
+    """
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+
+
+class TokenStore(RotatingSecret[TokenPair, XAnswer]):
+    """The OAuth 2 tokens of one account.
+
+    Their owner includes a fingerprint of the credentials: a new refresh token in the settings begins a new chain of
+    pairs. *post_form* posts a form to X: path, fields, and the app's login if it has a secret.
+    """
+
+    name: ClassVar[str] = "tokens"
+    label: ClassVar[str] = "The token pair for X"
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        credentials: Credentials,
+        post_form: Callable[[str, Mapping[str, str], tuple[str, str] | None], XAnswer],
+        clock: Clock,
+        store: StateStore,
+        lease: float,
+    ) -> None:
+        super().__init__(TokenPair, owner=owner, store=store, lease=lease)
+        self._credentials = credentials
+        self._post_form = post_form
+        self._clock = clock
+
+    def _is_expired(self, answer: XAnswer) -> bool:
+        return answer.status == HTTPStatus.UNAUTHORIZED and answer.from_network  # RFC 6750, section 3.1
+
+    def _renewed(self, known: TokenPair | None) -> TokenPair:
+        """Get the next pair (RFC 6749, section 6)."""
+        refresh = known.refresh if known else self._credentials.refresh_token.get_secret_value()
+        client_id, secret = self._credentials.client_id, self._credentials.client_secret.get_secret_value()
+        fields = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": client_id}
+        with without_side_effects("renewing the tokens"):
+            answer = self._post_form(_PATH, fields, (client_id, secret) if secret else None)
+            if not answer.ok:
+                raise self._error(answer)
+        access, following = answer.object.get("access_token"), answer.object.get("refresh_token", refresh)
+        if not (isinstance(access, str) and isinstance(following, str)):
+            raise Unavailable(
+                "X's answer to the renewal of its tokens cannot be read.", remedy="It will be tried again."
+            )
+        return TokenPair(self._owner, access, following)
+
+    def _error(self, answer: XAnswer) -> ChannelError:
+        error = answer.object.get("error")
+        if not isinstance(error, str) or answer.status not in {400, 401, 403}:
+            return judge(answer, now=self._clock.now())
+        if error in _APP_ERRORS:
+            return Blocked(
+                f"X does not know the app{answer.quoted}",
+                code=answer.code,
+                remedy="Check client_id and client_secret in the channel's settings, then: policenotify doctor",
+            )
+        return Blocked(
+            f"X no longer accepts the refresh token: it was revoked, or its successor got lost{answer.quoted}",
+            code=answer.code,
+            remedy=_AUTHORISE,
+        )

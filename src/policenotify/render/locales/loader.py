@@ -1,0 +1,339 @@
+"""Read languages and categories from tables, the shipped ones like those of an installation.
+
+A file for a shipped language changes it, and one for a region (`de-CH`) changes the wider language (`de`). A file for
+another language stands alone, or names a `base` that lends what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Formatter
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from policenotify.errors import SettingsError
+from policenotify.model.languages import tags_for
+from policenotify.model.lifecycle import Stage
+from policenotify.render.locales.category import CategoryProfile
+from policenotify.render.locales.locale import Locale, Phrase
+from policenotify.text.characters import one_line
+from policenotify.text.spans import hashtag
+from policenotify.validation import did_you_mean, format_validation_errors, path
+
+SHIPPED: Final = ("fr", "en")
+"""The languages shipped."""
+
+NAMES: Final = ("labels", "hashtags", "severity_hashtags")
+"""The fields of a language that name categories, by code."""
+
+_MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
+_SEPARATORS: Final = frozenset({"colon", "dash", "place_separator"})  # may begin and end with a space
+_IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
+_WRITE: Final = 'Write them, or name a language that lends them: base = "en"'
+# The names in braces of each phrase. A name with ? may be left out.
+_PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "direction": "direction",
+        "full_hour": "hour minute?",
+        "clock": "hour minute",
+        "day": "weekday? day month year?",
+        "day_and_year": "weekday? day month year",
+        "first_day": "day?",
+        "within.today": "start end day?",
+        "within.other_day": "day start end",
+        "across": "start_day start end_day end",
+        "issued": "day time",
+        "context.today": "time headline colon? day?",
+        "context.other_day": "day time headline colon?",
+        "context_unknown": "label",
+        "more": "where",
+        "reference": "reference",
+        "mail_footer": "sender?",
+    }
+)
+_PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time", "": ""})
+_SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"hour": ("", ":02d"), "minute": (":02d",)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedLocale:
+    """A language with its origin.
+
+    Attributes:
+        locale: Its phrases and names.
+        file: The file that it comes from, empty for a language as shipped.
+        base: The language that lends what the file leaves out, if any.
+        lent: The names of what another language lends, such as `labels.fire`. A wider language's do not count.
+    """
+
+    locale: Locale
+    file: str = ""
+    base: str = ""
+    lent: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        origin = self.file or "as shipped"
+        lent = f"; {len(self.lent)} phrases are in {self.base}: {', '.join(self.lent)}" if self.lent else ""
+        return f"{origin}, version {self.locale.version}{lent}"
+
+
+def template(language: str) -> str:
+    """Return the file of a shipped language, to be copied and translated: `fr` or `en`."""
+    return (files(__package__) / f"{language}.toml").read_text("utf-8")
+
+
+@cache
+def shipped_locales() -> Mapping[str, Locale]:
+    """Return the languages shipped, by BCP 47 tag."""
+    return MappingProxyType({tag: read_locale(tag, tomllib.loads(template(tag))).locale for tag in SHIPPED})
+
+
+@cache
+def shipped_categories() -> Mapping[str, Mapping[str, Any]]:
+    """Return the tables of the categories shipped, by code, without the names that languages give them."""
+    return MappingProxyType(tomllib.loads(template("categories")))
+
+
+@cache
+def shipped_profiles() -> Mapping[str, CategoryProfile]:
+    """Return the categories shipped, by code."""
+    return MappingProxyType(read_profiles(shipped_locales(), {}))
+
+
+def read_profiles(
+    locales: Mapping[str, Locale], changes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, CategoryProfile]:
+    """Return the categories shipped, named in these languages, changed and added to.
+
+    Args:
+        locales: The languages of the installation.
+        changes: Tables by category code. They take precedence over the names that the languages give.
+
+    Raises:
+        SettingsError: A field is unknown, missing or wrong. There is one line for each.
+    """
+    profiles, errors, shipped = {}, [], shipped_categories()
+    for code in dict.fromkeys((*shipped, *changes)):
+        change = changes.get(code, {})
+        table = _merged(shipped.get(code, {}), change)
+        table |= {kind: _names(kind, code, locales, change.get(kind, {})) for kind in NAMES}
+        if not table["labels"]:
+            del table["labels"]
+        try:
+            profiles[code] = CategoryProfile.model_validate({**table, "code": code})
+        except ValidationError as error:
+            errors += format_validation_errors(error, CategoryProfile, at=f"categories.{code}")
+            if code not in shipped:
+                errors.append(
+                    f"categories.{code}: is not a shipped category, so it is new. {did_you_mean(code, shipped)}"
+                )
+    if errors:
+        raise SettingsError("\n".join(errors))
+    return profiles
+
+
+def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any) -> Any:  # noqa: ANN401 - as it is written
+    """Return the names of a category by language: of the shipped languages first, then in the order of the settings."""
+    if not isinstance(change, Mapping):
+        return change
+    given = {tag: names[code] for tag, locale in locales.items() if code in (names := getattr(locale, kind))}
+    order = dict.fromkeys((*(tag for tag in SHIPPED if tag in given), *change, *given))
+    both = _merged(given, change)
+    return {tag: both[tag] for tag in order}
+
+
+def read_locale(
+    tag: str,
+    table: Mapping[str, Any],
+    *,
+    base: LoadedLocale | None = None,
+    categories: Collection[str] = (),
+    named: Collection[str] = (),
+    file: str = "",
+) -> LoadedLocale:
+    """Read a language from the table of its file.
+
+    Args:
+        tag: Its BCP 47 tag.
+        table: The content of the file.
+        base: The language that lends what the table leaves out.
+        categories: The codes of further categories of the installation.
+        named: The codes of the categories that the settings name in this language.
+        file: Where the table comes from.
+
+    Raises:
+        SettingsError: Something is missing or wrong. There is one line for each.
+    """
+    alike = base is not None and base.locale.language in tags_for(tag)
+    own = {name: value for name, value in table.items() if name not in {"base", "language"}}
+    lent = _values(base.locale) if base else {}
+    if not alike:
+        lent.pop("sets_spaces", None)  # typography belongs to one language
+    combined = _combined(lent, own, alike=alike)
+    codes = (*shipped_categories(), *categories)
+    errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, codes), *_text_errors(own)]
+    marks = combined["marks"]
+    missing = [f"marks.{stage}" for stage in _MARKED if isinstance(marks, Mapping) and stage not in marks]
+    try:
+        locale = Locale.model_validate({**combined, "language": tag})
+    except ValidationError as error:
+        lines = format_validation_errors(error, Locale)
+        missing += [line.removesuffix(_IS_MISSING) for line in lines if line.endswith(_IS_MISSING)]
+        errors += [line.replace(".[key]", "") for line in lines if not line.endswith(_IS_MISSING)]
+    else:
+        unnamed = [code for code in shipped_categories() if code not in locale.labels and code not in named]
+        errors += [f"labels: lacks {', '.join(unnamed)}. {_WRITE}"] if unnamed else []
+    if missing:
+        errors.append(f"lacks {', '.join(missing)}. {_WRITE}")
+    if errors:
+        raise SettingsError("\n".join(errors))
+    if not locale.version:
+        digest = hashlib.sha256(json.dumps(_values(locale), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+        locale = locale.model_copy(update={"version": digest[:12]})
+    written = {*_field_names(own), *(path("labels", code) for code in named)}
+    foreign = base.lent if base and alike else _field_names(lent)
+    return LoadedLocale(
+        locale=locale,
+        file=file,
+        base=base.locale.language if base else "",
+        lent=tuple(name for name in foreign if name not in written),
+    )
+
+
+def locale_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a language file. It requires nothing, since another language may lend the rest."""
+    schema = Locale.model_json_schema()
+    del schema["required"]
+    schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base"}
+    about = re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
+    for name, meaning in about:
+        schema["properties"][name]["description"] = " ".join(meaning.split())
+    return schema
+
+
+def _values(locale: Locale) -> dict[str, Any]:
+    return locale.model_dump(mode="json", exclude={"language", "version"})
+
+
+def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:
+    """Return the values of a language, where a label that is not lent also makes the hashtag."""
+    labels = _table(own.get("labels"))
+    made: dict[str, dict[str, Any]] = {
+        "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
+        "severity_hashtags": {code: {} for code in labels},
+    }
+    combined = {**lent, **own}
+    for name in ("marks", "emojis", *NAMES):
+        if isinstance(own.get(name, {}), Mapping):
+            combined[name] = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
+    return combined
+
+
+def _origin_errors(tag: str, table: Mapping[str, Any], base: LoadedLocale | None) -> Iterator[str]:
+    language = table.get("language", tag)
+    if language != tag:
+        yield f"language: is {language!r}, but the settings name this file for {tag!r}."
+    if base and base.locale.language == tag and str(table.get("version")) == str(base.locale.version):
+        yield f"version: {base.locale.version} is that of the language as shipped. Give another one, or none."
+
+
+def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Iterator[str]:
+    for kind in NAMES:
+        for code in _table(table.get(kind)):
+            if code not in codes:
+                yield f"{path(kind, code)}: there is no such category. {did_you_mean(code, codes)}"
+
+
+def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of what a table holds in its language: `since`, `marks.end`, `labels.fire`."""
+    for name, value in table.items():
+        if name in {"marks", "labels"}:
+            yield from (path(name, inner) for inner in _table(value))
+        elif name in Locale.model_fields and name not in {"emojis", "hashtags", "severity_hashtags"}:
+            yield name
+
+
+def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with each phrase and label of a table."""
+    for name, value in table.items():
+        field = Locale.model_fields.get(name)
+        if field is None or name in {"version", "hashtags", "severity_hashtags"}:
+            continue
+        both = field.annotation is Phrase and isinstance(value, str)
+        for place, text in _texts({"today": value, "other_day": value} if both else value, name):
+            form = field.annotation is str or field.annotation is Phrase
+            errors = _visible_errors(text, spaces=name in _SEPARATORS) or (
+                placeholder_errors(text, *map(str, place)) if form else []
+            )
+            if errors:
+                yield f"{path(*place)}: {' '.join(errors)}"
+
+
+def _texts(value: object, *place: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield each text within a value, with its place."""
+    if isinstance(value, str):
+        yield place, value
+    items: Iterable[tuple[Any, Any]] = enumerate(value) if isinstance(value, list) else _table(value).items()
+    for name, item in items:
+        yield from _texts(item, *place, name)
+
+
+def _visible_errors(text: str, *, spaces: bool) -> list[str]:
+    joined = " ".join(text.split())
+    if not (text if spaces else joined):
+        return ["must not be empty."]
+    if text.splitlines() != [text] or one_line(joined) != joined:
+        return ["holds a line break or an invisible character: remove it"]
+    if not spaces and text != text.strip():
+        return ["begins or ends with a space: remove it"]
+    return []
+
+
+def placeholder_errors(form: str, field: str, part: str = "") -> list[str]:
+    """Return what is wrong with the names in braces of a phrase.
+
+    Args:
+        form: The phrase.
+        field: Its field of `Locale`.
+        part: `today` or `other_day`, if the field is a `Phrase`.
+    """
+    try:
+        parsed = [field for field in Formatter().parse(form) if field[1] is not None]
+    except ValueError:
+        return ["has a { or } without its other half. A brace for readers is written twice."]
+    allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE[part]).split()
+    known = {name.removesuffix("?") for name in allowed}
+    names = dict.fromkeys(name for _, name, _, _ in parsed if name is not None)
+    unknown = [name for name in names if name not in known]
+    errors = [f"{{{name}}} is not filled in here. {did_you_mean(name, known)}" for name in unknown]
+    for _, name, spec, conversion in parsed:
+        suffix = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        suffixes = _SUFFIXES.get(name or "", ("",))
+        if name in known and suffix not in suffixes:
+            forms = " or ".join(f"{{{name}{suffix}}}" for suffix in suffixes)
+            errors.append(f"{{{name}}} is written {forms}, not {{{name}{suffix}}}.")
+    if missing := sorted(name for name in allowed if not name.endswith("?") and name not in names):
+        examples = (getattr(locale, field) for locale in shipped_locales().values())
+        shown = " or ".join(repr(getattr(example, part) if part else example) for example in examples)
+        errors.append(f"must hold {', '.join(f'{{{name}}}' for name in missing)}, as in {shown}.")
+    return errors
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the old values changed by the new ones, tables within likewise."""
+    both = {name: _merged(old[name], new[name]) for name in new if _table(old.get(name)) and _table(new[name])}
+    return {**old, **new, **both}
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,211 @@
+"""The alphabet and segments of SMS, and the transliteration of French.
+
+3GPP TS 23.038 (GSM 03.38), section 6.2.1: 128 characters of 7 bits, and ten more that take two units, after an escape.
+With one other character, the whole text is sent in UCS-2 (in fact UTF-16), and less than half as much fits. TS 23.040,
+section 9.2.3.24.1: a segment has 140 bytes, of which 6 are a header if there are several.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final, Literal
+
+from policenotify.text.budget import split_graphemes
+
+ALPHABET: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+"""The characters that take one unit: TS 23.038, section 6.2.1, without the escape."""
+
+EXTENSION: Final = "\f^{}\\[~]|€"
+"""The characters that take two units: TS 23.038, section 6.2.1.1."""
+
+SINGLE: Final = {"GSM-7": 160, "UCS-2": 70}
+"""The units of a single segment: 140 bytes."""
+
+SEVERAL: Final = {"GSM-7": 153, "UCS-2": 67}
+"""The units of each of several segments: 134 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmsText:
+    """A text as it is sent by SMS.
+
+    Attributes:
+        encoding: `GSM-7` if the alphabet of SMS holds all its characters, else `UCS-2`.
+        units: Its length, in characters of 7 or of 16 bits.
+        segments: The number of messages that are sent and paid, 0 for an empty text.
+        parts: The text of each segment. A character of two units, such as an emoji, is never split, so that a segment
+            may be one unit short.
+    """
+
+    encoding: Literal["GSM-7", "UCS-2"]
+    units: int
+    segments: int
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GsmText:
+    """A text in the alphabet of SMS.
+
+    Attributes:
+        text: The text.
+        lost: The parts of the original that are missing or have another meaning, each once: emoji, words of other
+            scripts, powers. If there are any, UCS-2 may be worth its price.
+    """
+
+    text: str
+    lost: tuple[str, ...]
+
+
+_ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
+_DOUBLE: Final = {
+    "GSM-7": re.compile(f"[{re.escape(EXTENSION)}]"),
+    "UCS-2": re.compile("[\ud800-\udbff][\udc00-\udfff]|[\U00010000-\U0010ffff]"),
+}
+_KNOWN: Final = frozenset(ALPHABET + EXTENSION)
+
+
+def sms(text: str) -> SmsText:
+    """Return the encoding and the segments of a text."""
+    encoding: Literal["GSM-7", "UCS-2"] = "GSM-7" if _ALL_GSM.fullmatch(text) else "UCS-2"
+    doubles = [match.span() for match in _DOUBLE[encoding].finditer(text)]
+    # Two units are one code point (an extended character, one beyond U+FFFF) or two (the halves of a surrogate pair).
+    units = len(text) + sum(2 - (end - start) for start, end in doubles)
+    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, doubles, SEVERAL[encoding]))
+    return SmsText(encoding, units, len(parts), parts)
+
+
+def _parts(text: str, doubles: list[tuple[int, int]], limit: int) -> Iterator[str]:
+    start = escapes = 0  # the segment's beginning, and its units beyond one for each code point
+    for begin, end in [*doubles, (len(text), len(text))]:
+        while begin - start + escapes > limit:
+            cut = start + limit - escapes
+            yield text[start:cut]
+            start, escapes = cut, 0
+        if begin < len(text) and begin - start + escapes + 2 > limit:
+            yield text[start:begin]
+            start, escapes = begin, 0
+        escapes += 2 - (end - begin)
+    if text:
+        yield text[start:]
+
+
+# The signs of French typography and police messages. For all others, Unicode's compatibility decomposition decides:
+# ê is e, À is A, … is ..., ½ is 1⁄2, ² is 2, № is No.
+_WRITTEN: Final = {
+    **dict.fromkeys("’‘‚‛′´`‹›", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―−•", "-"),
+    **dict.fromkeys("\u2028\u2029\x85\v", "\n"), **dict.fromkeys("÷⁄", "/"), "\t": " ", "·": ".", "‰": "o/oo",
+    "×": "x", "±": "+/-", "≤": "<=", "≥": ">=", "→": "->", "←": "<-", "©": "(c)", "®": "(R)", "™": "(TM)",
+    "œ": "oe", "Œ": "OE", "µ": "u", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th",
+    "ı": "i",
+}  # fmt: skip
+_SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
+_REWORDED: Final = (  # signs, and for a text with one of them a pattern and its replacement
+    # The marks that replace quotation marks have no space inside.
+    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
+    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+)
+_POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
+_MAY_BE_REWORDED: Final = re.compile("[«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
+_INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
+_LOST: Final = "\0"
+_AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
+
+
+def to_gsm(text: str) -> GsmText:
+    """Write a text in the alphabet of SMS, in forms that a French reader knows.
+
+    Letters keep the accents of the alphabet (é è à ù É ä ö ü ñ) and lose the others. Quotation marks and dashes become
+    plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. None of this counts as lost. A sign without a form in the
+    alphabet is removed, with one of the spaces around it, and reported.
+    """
+    if _ALL_GSM.fullmatch(text):
+        return GsmText(text, ())
+    text = unicodedata.normalize("NFC", text).replace(_LOST, "")
+    lost: dict[str, None] = {}
+    if _MAY_BE_REWORDED.search(text):
+        lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102, but m2 still means m²
+        for signs, pattern, replacement in _REWORDED:
+            if any(map(text.__contains__, signs)):
+                text = pattern.sub(replacement, text)
+    written: list[str] = []
+    foreign = ""
+    for piece, plain in _pieces(text):
+        if foreign and (plain is not None or not piece[0].isalpha()):
+            lost[foreign] = None
+            foreign = ""
+        if plain is None and piece[0].isalpha():
+            foreign += piece
+        elif plain is None:
+            lost["\ufffd" if "\ud800" <= piece <= "\udfff" else piece] = None
+        written.append(_LOST if plain is None else plain)
+    if foreign:
+        lost[foreign] = None
+    text = "".join(written)
+    return GsmText(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield runs of simple signs, and other graphemes, with their transliteration."""
+    simple = _simple()
+    done = 0
+    for match in _not_simple().finditer(text):
+        start = match.start()
+        if start > done and ord(text[start - 1]) in simple:
+            start -= 1  # the match may modify the sign before it
+        if start > done:
+            yield text[done:start], text[done:start].translate(simple)
+        done = match.end()
+        for piece in split_graphemes(text[start:done]):
+            yield piece, _plain(piece)
+    if done < len(text):
+        yield text[done:], text[done:].translate(simple)
+
+
+@cache
+def _simple() -> dict[int, str]:
+    """Return the transliterations of Latin letters and typographic signs."""
+    signs = {chr(sign) for sign in range(0xA0, 0x250)} | {sign for sign in _WRITTEN if sign.isprintable()}
+    written = ((sign, _plain(sign)) for sign in signs - _KNOWN)
+    return {ord(sign): plain for sign, plain in written if plain is not None}
+
+
+@cache
+def _not_simple() -> re.Pattern[str]:
+    return re.compile(f"[^{re.escape(''.join(map(chr, _simple())) + ALPHABET + EXTENSION)}]+")
+
+
+@lru_cache(maxsize=512)
+def _plain(piece: str) -> str | None:
+    """Return a grapheme in the alphabet, empty if invisible, `None` if lost."""
+    if "\ufe0f" in piece[1:] and piece[0] not in _WRITTEN:
+        return None  # an emoji, although Unicode classifies ℹ️ as a letter
+    plain = ""
+    for sign in piece:
+        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
+            written = _WRITTEN.get(part, part)
+            if _ALL_GSM.fullmatch(written):
+                plain += written
+            elif part.isspace():
+                plain += " "
+            elif unicodedata.category(part) not in _INVISIBLE:
+                return None
+    return plain
+
+
+def _gap(match: re.Match[str]) -> str:
+    """Return the space that replaces removed signs and the spaces around them."""
+    text, start, end = match.string, match.start(), match.end()
+    outer = start == 0 or end == len(text) or text[start - 1] == "\n" or text[end] in "\n.,)"
+    return "" if outer or " " not in match[0] else " "

@@ -1,0 +1,186 @@
+"""Pages to look at: every network with everything that can become of a post, and what nobody should ever type."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
+from policenotify.cli.commands.demo import STORY, StoryClock
+from policenotify.cli.report.builder import draw
+from policenotify.cli.report.source import Seen, Told
+from policenotify.cli.report.values import Page
+from policenotify.errors import Blocked, Refused
+from policenotify.journal import open_journal
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Image, Message
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SAMPLES, SENDER
+from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, x_weight
+from tests.support.fake_network import Scripted
+
+READERS = ("redaction@journal.example", "standard.secret@mairie.example", "+33639981234")
+ACCOUNTS = {
+    "x": "police34",
+    "mastodon": "police34@social.example",
+    "bluesky": "police34.example@127.0.0.1:4711",
+    "sms": "token-of-the-gateway",
+    "email": "alerte@police34.example alerte.police34.example",
+    "pager": "key-of-a-stranger",
+}
+
+LONG_WORD = "Donaudampfschifffahrt" * 24
+HOSTILE = (
+    '</style><script>document.title="owned"</script><img src=x onerror=alert(1)>',
+    '" onmouseover="alert(1)" x=\'&quot;&amp;lt; {{ 7*7 }} {% raw %}',
+    "\u202eevirra tse ecilop aL\u202c نوسع العربية נוסע \u2067ABC",
+    LONG_WORD,
+    "👮‍♀️👨‍👩‍👧‍👦🇫🇷1️⃣🚨𝐀𝐥𝐞𝐫𝐭𝐞 𠮷野家 Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!",
+    "--></textarea></title></iframe></details></article><!-- ]]> <base href=//evil.example>",
+    "https://evil.example/" + "a" * 400 + "?q=%22%3E%3Cscript%3E#" + "b" * 90,
+)
+"""What nobody should ever type."""
+
+
+def budgets(room: int = 1) -> dict[str, Capabilities]:
+    """What the networks can do, with so many times the room."""
+    post: dict[str, Any] = {"replies": True, "images": 4}
+    mail: dict[str, Any] = {"title": True, "html": True, "recipients": True, "replies": True, "images": 10}
+    return {
+        "x": Capabilities(budget=Budget(280 * room, x_weight), **post),
+        "mastodon": Capabilities(budget=Budget(500 * room, mastodon_length), **post),
+        "bluesky": Capabilities(budget=Budget(300 * room, graphemes), **post),
+        "sms": Capabilities(
+            budget=Budget(
+                459 * room,
+                lambda text: sms(text).units,
+                transliterate=lambda text: to_gsm(text).text,
+                describe=lambda text: f"{sms(text).encoding}, {sms(text).segments} segments",
+            ),
+            recipients=True,
+            hashtags=False,
+        ),
+        "email": Capabilities(budget=Budget(100_000), **mail),
+        "pager": Capabilities(budget=Budget(240 * room)),
+    }
+
+
+def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None) -> list[ChannelConfig]:
+    """A channel on each network; what a script does not say succeeds."""
+    made = []
+    for network, capabilities in budgets(room).items():
+        scripted = Scripted(
+            account=ACCOUNTS[network], capabilities=capabilities, sends=deque((scripts or {}).get(network, ()))
+        )
+        recipients = (lambda: READERS) if capabilities.recipients else None
+        made.append(replace(scripted.configured(network, recipients=recipients), network=network))
+    return made
+
+
+@contextmanager
+def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
+    clock = StoryClock()
+    publisher = Publisher(
+        journal=open_journal(str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True),
+        channels=channels,
+        **{"zone": PARIS, "sender": SENDER, "wait": timedelta(seconds=5), "clock": clock, **how},
+    )
+    with publisher:
+        yield publisher, clock
+
+
+def said(publisher: Publisher, message: Message, key: str) -> Told:
+    preview = publisher.preview(message)
+    publication = publisher.publish(message, key=key, actor="desk")
+    return Told(at=publication.at, preview=preview, publication=publication)
+
+
+def partly(people: Sequence[Recipient]) -> Iterator[RecipientOutcome]:
+    """The last person's address does not exist."""
+    yield from (RecipientOutcome(key=person.key, outcome="posted") for person in people[:-1])
+    yield RecipientOutcome(key=people[-1].key, outcome="refused", code="550 5.1.1", reason="No such mailbox.")
+
+
+def lost(*_: Any) -> Any:
+    raise OSError("cut in the middle")
+
+
+def stories(folder: Path) -> Page:
+    """The demo's story on every network, with everything that can become of a post."""
+    scripts: dict[str, list[Any]] = {
+        "x": [Refused("X says that the text was posted already.", remedy="Change a word.", code="403")],
+        "email": [partly],
+        "mastodon": [lost, Blocked("The token was revoked.", remedy="Make a new token, then: policenotify doctor.")],
+    }
+    with desk(folder, everywhere(scripts=scripts)) as (publisher, clock):
+        told = []
+        for sample in sorted((one for one in SAMPLES if one.id in STORY), key=lambda one: one.at):
+            clock.put_to(sample.at)
+            told.append(said(publisher, sample.message, sample.id))
+        return draw("demo", told, publisher)
+
+
+def previewed(folder: Path) -> Page:
+    """An update before it is said: in both of its wordings, with remarks of the checks, and a picture."""
+    opening, update = SAMPLES[:2]
+    with desk(folder, everywhere()) as (publisher, clock):
+        clock.put_to(opening.at)
+        said(publisher, opening.message, "opening")
+        clock.put_to(update.at)
+        pictures = (Image(alt="Plan du secteur", data=png(800, 450)),)
+        message = update.message.model_copy(update={"images": pictures, "link": "https://police34.example/deviation"})
+        long = message.model_copy(update={"description": "Circulation difficile. " * 30, "instruction": ""})
+        return draw(
+            "preview", [Told(at=update.at, preview=publisher.preview(one)) for one in (message, long)], publisher
+        )
+
+
+def hostile(folder: Path) -> Page:
+    """Texts that want out, in every field and on every network."""
+    pictures = tuple(
+        Image(alt=text[:900], data=png(1200, 800 - 200 * number)) for number, text in enumerate(HOSTILE[:3])
+    )
+    words = dict(zip(("headline", "description", "instruction"), HOSTILE, strict=False))
+    with desk(folder, everywhere(room=60), checks=(), sender=HOSTILE[0]) as (publisher, _):
+        told = []
+        for number in range(len(HOSTILE)):
+            turned = (*HOSTILE[number:], *HOSTILE[:number])
+            message = Message(
+                category="fire",
+                location=Location(commune="34172", label=turned[3][:120]),
+                lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"hostile-{number}"),
+                images=pictures[: number % 4],
+                link="https://police34.example/" + "x" * 150 if number else None,
+                **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
+            )
+            told.append(said(publisher, message, str(number)))
+        seen = Seen(id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3]))
+        told[0] = replace(told[0], seen={"mastodon": (seen,), "email": (mail(HOSTILE[0]),)})
+        return draw("preview", told, publisher)
+
+
+def mail(subject: str) -> Seen:
+    """A mail that is itself an attack."""
+    html = f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script><p>{subject}"
+    return Seen(id="m", text=subject, title=subject, html=f'{html}<img src="https://evil.example/pixel.png"></body>')
+
+
+def png(width: int, height: int) -> bytes:
+    """A grey picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress((b"\0" + b"\x90" * width) * height)
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

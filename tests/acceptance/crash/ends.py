@@ -1,0 +1,528 @@
+"""Ends that are not kill -9: lists that are cut, processes that are halted past their lease, hosts of one name.
+
+The truth is what the networks have logged.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import re
+import secrets
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+
+from policenotify.channel import PostRef
+from policenotify.journal import leases, open_journal, schema
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.migrate import migrate
+from policenotify.journal.recipients import recipient_key
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing import FakeMailServer, FakeSmsServer, FakeXServer
+from policenotify.testing.samples import PARIS, SENDER
+from tests.acceptance.crash.installation_process import FastClock
+from tests.support.installation import accident
+
+LEASE = timedelta(seconds=40)
+"""By the desks' clock, which runs ten times as fast as the wall's."""
+
+Task = Literal["wait", "budget", "work", "publish"]
+_NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers for films, nobody's
+_ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
+_MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
+_SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.acceptance.crash.preloaded"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What a process is to do, and with which installation."""
+
+    folder: Path
+    journal: str
+    start: datetime
+    options: Mapping[str, dict[str, Any]]
+    on_unknown: Literal["resend", "hold"]
+    people: Mapping[str, tuple[str, ...]]
+    fast: bool = True  # time runs faster than on the wall; else a process has its five seconds to end
+    task: Task = "work"
+    turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
+    seconds: float = 0.0  # its wait or budget, by its own clock
+    boot: str = ""  # it runs on a host of the same name, of another boot
+    machine: str = ""
+
+    def publisher(self) -> Publisher:
+        clock = _clock(self.start, fast=self.fast)
+        return Publisher(
+            journal=open_journal(self.journal, keys=Keys.load(self.folder / "keys"), clock=clock),
+            channels=[
+                configure_channel(
+                    name,
+                    name,
+                    options,
+                    recipients=partial(self.people.__getitem__, name) if name in self.people else None,
+                    on_unknown=self.on_unknown,
+                )
+                for name, options in self.options.items()
+            ],
+            zone=PARIS,
+            sender=SENDER,
+            clock=clock,
+            lease=LEASE,
+            patience=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
+        )
+
+
+def _clock(start: datetime, *, fast: bool) -> SystemClock:
+    return FastClock(start) if fast else SystemClock()
+
+
+def obey(orders: Orders) -> None:
+    """Carry orders out, in a process of its own."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    if orders.boot or orders.machine:
+        here = leases.this_machine()
+        twin = replace(here, boot=orders.boot or here.boot, id=orders.machine or here.id)
+        leases.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
+    with closing(orders.publisher()) as publisher, (orders.folder / "receipts").open("a") as told:
+        for turn in orders.turns:
+            wait = timedelta(seconds=orders.seconds if orders.task == "wait" else 0)
+            published = publisher.publish(_message(publisher, *turn), key=_key(*turn), actor="desk", wait=wait)
+            if orders.task == "wait":
+                _write(told, turn, published)
+        if orders.task == "budget":
+            publisher.drain(timedelta(seconds=orders.seconds))
+            for turn in orders.turns:
+                _write(told, turn, publisher.publication(_key(*turn)))
+        if orders.task == "work":
+            with publisher.worker():
+                (orders.folder / f"ready {os.getpid()}").touch()
+                over.wait()
+    (orders.folder / f"ended {os.getpid()}").touch()
+
+
+def _write(told: Any, turn: tuple[int, int], published: Any) -> None:
+    counts = {one.channel: dict(one.recipients) for one in published if one.recipients is not None}
+    told.write(json.dumps([*turn, counts]) + "\n")
+    told.flush()
+
+
+def _key(incident: int, point: int) -> str:
+    return f"turn {incident} {point}"
+
+
+def _message(publisher: Publisher, incident: int, point: int) -> Any:
+    headline = f"Accident {incident} de la rocade, point {point}"
+    if point == 0:
+        return accident(
+            headline=headline,
+            starts_at=publisher.clock.now(),
+            lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{incident:04d}"),
+        )
+    before = publisher.publication(_key(incident, point - 1))
+    assert before is not None
+    return before.update(headline, instruction="Évitez le secteur.", starts_at=publisher.clock.now())
+
+
+@dataclass
+class Scene:
+    """One journal, its networks, and the processes that are started on it."""
+
+    seed: int
+    orders: Orders
+    journal: Journal
+    x: FakeXServer
+    mail: FakeMailServer
+    sms: FakeSmsServer
+    chance: random.Random
+    started: list[BaseProcess] = field(default_factory=list)
+    listed: dict[tuple[int, int, str], frozenset[str]] = field(default_factory=dict)  # on the list at the time
+    ends: int = 0
+    kills: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    # --- what happens
+
+    def start(self, task: Task, *turns: tuple[int, int], **more: Any) -> BaseProcess:
+        """Start a process; each publication has the list of this moment."""
+        people = {
+            "sms": tuple(self.chance.sample(_NUMBERS, self.chance.randrange(12, 24))),
+            "email": tuple(self.chance.sample(_ADDRESSES, self.chance.randrange(12, 24))),
+        }
+        for turn in turns:
+            self.listed |= {(*turn, channel): frozenset(them) for channel, them in people.items()}
+        orders = replace(self.orders, people=people, task=task, turns=turns, **more)
+        process = _processes.Process(target=obey, args=(orders,))
+        process.start()
+        self.started.append(process)
+        return process
+
+    def end(self, process: BaseProcess, number: int = signal.SIGTERM) -> None:
+        """Send a signal, and wait for the process's end."""
+        assert process.pid is not None
+        if number == signal.SIGTERM:
+            self.ready(process)
+        os.kill(process.pid, number)
+        self.joined(process, code=-number if number == signal.SIGKILL else 0)
+
+    def joined(self, process: BaseProcess, code: int = 0) -> None:
+        process.join(_SETTLED)
+        # The fork server loses an exit code now and then, which is then 255 (multiprocessing.popen_forkserver).
+        ended = process.exitcode in {code, 255}
+        if code == 0:
+            ended = ended and (self.orders.folder / f"ended {process.pid}").exists()
+        self.must(ended, f"a process ended with {process.exitcode}")
+
+    def latencies(self) -> None:
+        """The networks answer faster or slower than before."""
+        self.sms.latency = self.x.latency = self.chance.uniform(0, 0.04)
+        for command in ("MAIL", "DATA"):
+            self.mail.delay(command, self.chance.uniform(0, 0.02))
+
+    def ready(self, process: BaseProcess) -> None:
+        """Wait until the process works."""
+        _until((self.orders.folder / f"ready {process.pid}").exists, "no worker")
+
+    def calls(self) -> int:
+        return len(self.sms.messages) + len(self.mail.mails) + len(self.x.posts)
+
+    def attempts(self) -> int:
+        with self.journal.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(schema.attempt)).scalar_one())
+
+    def halt(self, process: int) -> None:
+        """Halt a process at some instant at which it does not hold the journal: a file lets nobody else write then."""
+        while True:
+            os.kill(process, signal.SIGSTOP)
+            _until(partial(_stands_still, process), "a process does not halt")
+            if not self.journal_is_locked():
+                return
+            os.kill(process, signal.SIGCONT)
+            time.sleep(0.001)
+
+    def journal_is_locked(self) -> bool:
+        with closing(sqlite3.connect(self.orders.folder / "journal.db", timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
+
+    # --- what is true
+
+    def must(self, holds: bool, what: str) -> None:  # noqa: FBT001 - reads as an assertion
+        if not holds:
+            self.wrong.append(f"seed {self.seed}, {self.ends} ends: {what}")
+
+    def reached(self) -> dict[str, Counter[tuple[int, int, str]]]:
+        """How often each person has each post, by channel."""
+        mails: Counter[tuple[int, int, str]] = Counter()
+        for mail in self.mail.mails:
+            body = mail.message.get_body(("plain",))
+            assert body is not None
+            mails[(*_mark(body.get_content()), mail.recipient)] += 1
+        return {"sms": Counter((*_mark(one.text), one.to) for one in self.sms.messages), "email": mails}
+
+    def receipts_are_true(self) -> None:
+        """What the last process has told of its list is what the networks have, but for who was just being asked."""
+        path = self.orders.folder / "receipts"
+        if not path.exists():
+            return
+        reached = self.reached()
+        for line in path.read_text().splitlines():
+            incident, point, counts = json.loads(line)
+            for channel, people in counts.items():
+                have = sum(count for (i, p, _), count in reached[channel].items() if (i, p) == (incident, point))
+                posted, sending = people.get("posted", 0), people.get("sending", 0)
+                self.must(posted <= have <= posted + sending, f"{channel} {incident}.{point}: {people}, and {have} are")
+                self.must(not {"held", "unconfirmed"} & people.keys(), f"{channel} {incident}.{point}: {people}")
+        path.unlink()
+
+    def nobody_is_in_doubt(self) -> None:
+        """After an end that is no kill each person is posted or waits, as the networks have it."""
+        reached = self.reached()
+        for person in self._people():
+            have = reached[person["channel"]][(*person["turn"], person["address"])]
+            doubtful = person["in_doubt"] or person["state"] in {Outcome.SENDING, Outcome.HELD}
+            self.must(not doubtful, f"{person}: in doubt")
+            self.must(have == (person["state"] == Outcome.POSTED), f"{person}: {have} times")
+
+    def finish(self) -> None:
+        """Let a last worker deliver what is left, and judge all."""
+        self.sms.latency = self.x.latency = 0
+        self.mail.recover()
+        last = self.start("work")
+        _until(lambda: not self.journal.publications.unfinished() or self._only_held(), "there is no end to it")
+        self.end(last)
+
+    def _only_held(self) -> bool:
+        table = schema.delivery
+        with self.journal.read() as connection:
+            some = select(table.c.id).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING])).limit(1)
+            return connection.execute(some).first() is None
+
+    def judge(self, *, doubts: int = 0) -> str:
+        """Return the figures. So many people, at most, may be in doubt."""
+        reached, counted, again, held = self.reached(), Counter[str](), 0, 0
+        for person in self._people():
+            have = reached[person["channel"]].pop((*person["turn"], person["address"]), 0)
+            counted[f"{person['channel']} {person['state']}"] += 1
+            held += person["state"] == Outcome.HELD
+            again += max(0, have - 1)
+            match person["state"]:
+                case Outcome.POSTED:
+                    self.must(have >= 1, f"{person}: lost")
+                case Outcome.SUPERSEDED:
+                    self.must(have == 0, f"{person}: out, and called superseded")
+                case Outcome.HELD:
+                    pass
+                case _:
+                    self.must(holds=False, what=f"{person}: never sent")
+        for channel, rest in reached.items():
+            self.must(not rest, f"{channel}: {rest} is out, and not in the journal")
+        self.must(held + again <= doubts, f"{held} held, {again} again, {doubts} may be in doubt")
+        self.must(self.orders.on_unknown == "resend" or not again, f"{again} again though what is in doubt is held")
+        self._all_are_on_their_lists()
+        self._posts_are_out_once(counted)
+        assert not self.wrong, "\n".join(self.wrong)
+        figures = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
+        return f"seed {self.seed}: {self.ends} ends, {held} held, {again} again; {figures}"
+
+    def _people(self) -> Iterator[dict[str, Any]]:
+        addresses = {recipient_key(self.journal.keys, each): each for each in (*_NUMBERS, *_ADDRESSES)}
+        person, one, said = schema.recipient, schema.delivery, schema.publication
+        query = (
+            select(one.c.channel, said.c.key.label("turn"), person.c.key, person.c.state, person.c.in_doubt)
+            .join(one, one.c.id == person.c.delivery)
+            .join(said, said.c.id == one.c.publication)
+        )
+        with self.journal.read() as connection:
+            rows = connection.execute(query).all()
+        for row in rows:
+            _, incident, point = row.turn.split()
+            yield {
+                "channel": row.channel,
+                "turn": (int(incident), int(point)),
+                "address": addresses[row.key],
+                "state": row.state,
+                "doubt": row.in_doubt,
+            }
+
+    def _all_are_on_their_lists(self) -> None:
+        """Each post goes to those on its list, and to those of its incident's earlier posts."""
+        have: dict[tuple[int, int, str], set[str]] = {}
+        for person in self._people():
+            have.setdefault((*person["turn"], person["channel"]), set()).add(person["address"])
+        for (incident, point, channel), listed in self.listed.items():
+            wanted = set(listed) | have.get((incident, point - 1, channel), set())
+            self.must(have.get((incident, point, channel)) == wanted, f"{channel} {incident}.{point}: its list")
+
+    def _posts_are_out_once(self, counted: Counter[str]) -> None:
+        """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""
+        table = schema.delivery
+        with self.journal.read() as connection:
+            rows = connection.execute(select(table.c.state, table.c.ref).where(table.c.channel == "x")).all()
+        refs = Counter(PostRef.read(row.ref).id for row in rows if row.state == Outcome.POSTED)
+        counted |= Counter(f"x {row.state}" for row in rows)
+        out = Counter(post.id for post in self.x.posts)
+        marks = Counter(_mark(post.text) for post in self.x.posts)
+        self.must(refs == out, f"x: {len(refs)} posted, {len(out)} out")
+        self.must(set(marks.values()) <= {1}, f"x: {[mark for mark in marks if marks[mark] > 1]} are out twice")
+        final = {Outcome.POSTED, Outcome.SUPERSEDED}
+        self.must({row.state for row in rows} <= final, f"x: {Counter(row.state for row in rows)}")
+
+
+def _mark(text: str) -> tuple[int, int]:
+    found = _MARK.search(" ".join(text.split()))
+    assert found is not None, text
+    return int(found[1]), int(found[2])
+
+
+def _stands_still(process: int) -> bool:
+    """Return whether all threads are stopped (proc_pid_stat(5)): the signal does not wait for that."""
+    tasks = [path.read_text("utf-8", "replace") for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in tasks)
+
+
+def _until(true: Any, otherwise: str) -> None:
+    until = time.monotonic() + _SETTLED
+    while not true():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.01)
+
+
+@contextmanager
+def scene(
+    folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *channels: str, fast: bool, url: str = ""
+) -> Iterator[Scene]:
+    """An installation without a publication; its journal is in a file, or in the empty database at *url*."""
+    start = datetime.now(UTC)
+    now = _clock(start, fast=fast).now
+    folder.mkdir()
+    with ExitStack() as stack:
+        x, mail, sms = (
+            stack.enter_context(FakeXServer(now=now)),
+            stack.enter_context(FakeMailServer(now=now)),
+            stack.enter_context(FakeSmsServer()),
+        )
+        x.posts_left, x.duplicate_window = 100_000, timedelta(0)  # it takes a second one
+        keys = Keys.create(secrets.token_bytes)
+        keys.save(folder / "keys")
+        kannel = (
+            f"form://{sms.url.removeprefix('http://')}{sms.KANNEL}?method=GET&:username={sms.user}"
+            f"&:password={sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
+            "&:coding={coding}&:from=POLICE34&:to={recipient}"
+        )
+        options: dict[str, dict[str, Any]] = {
+            "x": {
+                "handle": x.handle,
+                "consumer_key": x.consumer[0],
+                "consumer_secret": x.consumer[1],
+                "access_token": x.access[0],
+                "access_token_secret": x.access[1],
+                "service": x.url,
+            },
+            "email": {"url": f"mailto://{mail.host}:{mail.port}/?from=alerte@police34.example&mode=insecure"},
+            "sms": {"url": kannel},
+        }
+        place = url or str(folder / "journal.db")
+        if url:
+            migrate(url, keys=keys, actor="desk")
+        orders = Orders(
+            folder=folder,
+            journal=place,
+            start=start,
+            options={name: {"timeout": 5.0, **options[name]} for name in channels},
+            on_unknown=on_unknown,
+            people={},
+            fast=fast,
+        )
+        journal = open_journal(place, keys=keys, clock=_clock(start, fast=fast), create=not url)
+        stack.callback(journal.close)
+        played = Scene(seed, orders, journal, x, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
+        try:
+            yield played
+        finally:
+            for process in played.started:
+                if process.is_alive():
+                    process.kill()
+
+
+# --- the kinds of ends
+
+
+def cut_lists(played: Scene, task: Task, ends: int) -> str:
+    """End processes in the middle of lists: by SIGTERM, by the wait of a publish, by the budget of a drain."""
+    incident = point = 0
+    for _ in range(ends):
+        if point == 2 or played.chance.random() < 0.6:  # what follows goes to who is on the list now, and was before
+            incident, point = incident + 1, 0
+        played.latencies()
+        turn = (incident, point)
+        if task == "work":
+            process = played.start("work", turn)
+            before = played.calls()
+            enough, until = played.chance.randrange(1, 40), time.monotonic() + 4
+            while played.calls() < before + enough and time.monotonic() < until:
+                time.sleep(0.002)
+            time.sleep(played.chance.uniform(0, 0.02))
+            played.end(process)
+        else:
+            played.joined(played.start(task, turn, seconds=played.chance.uniform(0.05, 0.8)))
+        played.ends += 1
+        point += 1
+        played.receipts_are_true()
+        played.nobody_is_in_doubt()
+    played.finish()
+    return played.judge()
+
+
+def halt(played: Scene, ends: int) -> str:
+    """Halt a worker past its lease while another one goes on; then wake it."""
+    lease = LEASE.total_seconds() / 10
+    other = played.start("work")
+    for number in range(ends):
+        played.latencies()
+        halted = played.start("work")
+        played.ready(halted)
+        before = played.attempts()
+        assert halted.pid is not None
+        assert other.pid is not None
+        played.halt(other.pid)  # so that it is the first that takes it; it is woken within its lease
+        played.joined(played.start("publish", (number, 0)))
+        until = time.monotonic() + 5
+        while played.attempts() == before and time.monotonic() < until:
+            time.sleep(0.0005)
+        time.sleep(played.chance.choice((0.0, 0.0, played.chance.uniform(0, 0.1))))
+        played.halt(halted.pid)
+        os.kill(other.pid, signal.SIGCONT)
+        time.sleep(lease * 1.1)
+        _until(played._only_held, "the other does not go on")
+        os.kill(halted.pid, signal.SIGCONT)
+        time.sleep(0.1)
+        played.end(halted)
+        played.ends += 1
+    played.end(other)
+    played.finish()
+    return played.judge(doubts=2 * ends)  # of each list the person who was being asked
+
+
+def twins(played: Scene, ends: int) -> str:
+    """Let two hosts of one name work on one journal; now and then one of them is killed."""
+    machines = [
+        {"boot": "first-boot", "machine": "first"},
+        {"boot": "second-boot", "machine": played.chance.choice(("first", "second"))},
+    ]
+    alive = [played.start("work", **each) for each in machines]
+    kills = 0
+    for number in range(ends):
+        played.latencies()
+        before = played.calls()
+        published = played.start("publish", (number, 0), **machines[number % 2])
+        if played.chance.random() < 0.25:
+            _until(lambda before=before: played.calls() > before, "nobody delivers")
+            time.sleep(played.chance.uniform(0, 0.2))
+            which = played.chance.randrange(2)
+            played.end(alive[which], signal.SIGKILL)
+            kills += 1
+            alive[which] = played.start("work", **machines[which])
+        played.joined(published)
+        _until(played._only_held, "there is no end to it")
+        played.ends += 1
+    for process in alive:
+        played.end(process)
+    played.finish()
+    with played.journal.read() as connection:
+        taken = connection.execute(
+            select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
+        ).scalar_one()
+    played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
+    # In a file, an owner of another boot may have lost its last writes in a power cut: all it had marked are in doubt.
+    # A server has what it has committed: of each list it is the person who was being asked.
+    in_a_file = played.orders.journal.endswith("journal.db")
+    doubts = kills * (len(_NUMBERS) + len(_ADDRESSES) if in_a_file else 2)
+    return f"{played.judge(doubts=doubts)}; {kills} kills, {taken} take-overs"

@@ -1,0 +1,210 @@
+"""A desk that publishes and delivers until somebody kills it: it runs in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any, Literal
+
+from policenotify.channel import ChannelConfig
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.installation import accident
+
+PEOPLE: Mapping[str, tuple[str, ...]] = {
+    "email": ("redaction@journal.example", "standard@mairie.example", "t.dupont@habitant.example"),
+    "sms": ("+33639980001", "+33639980002", "+33639980003"),  # ARCEP: numbers for films, nobody's
+}
+SPEED = 10
+"""How much faster time runs here than on the wall: what waits half a minute is found out in three seconds."""
+
+_TURNS = (Stage.OPENING, Stage.UPDATE, Stage.UPDATE, Stage.END)
+_SIDE_BY_SIDE = 3  # incidents that are open at once
+_LEASE = timedelta(minutes=3)
+_FOREVER = timedelta(hours=1)
+_NOWHERE: Mapping[str, dict[str, Any]] = {
+    "x": {
+        "handle": "police34",
+        **dict.fromkeys(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), "1-nothing"),
+        "service": "http://127.0.0.1:9",
+    },
+    "bluesky": {"handle": "police34.example", "password": "abcd-efgh-ijkl-mnop", "service": "http://127.0.0.1:9"},
+    "email": {"url": "mailto://127.0.0.1:9/?from=alerte@police34.example&mode=insecure"},
+    "sms": {"url": "form://127.0.0.1:9/?method=GET&:to={recipient}"},
+}
+_SLOW_TO_LOAD = (
+    "apprise",
+    "atproto_client.models.dot_dict",
+    "atproto",
+    "tweepy",
+    "requests_oauthlib",
+    "sqlalchemy.dialects.sqlite",
+    *(f"policenotify.networks.{name}" for name in ("bluesky", "email", "sms", "x", "_x_line")),
+)
+
+
+class FastClock(SystemClock):
+    """The machine's clock, running faster since *start*: the same in all processes and on the stands."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+
+    def now(self) -> datetime:
+        return self._start + SPEED * (super().now() - self._start)
+
+    def monotonic(self) -> float:
+        return SPEED * super().monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / SPEED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """What all desks of one journal share."""
+
+    folder: Path
+    start: datetime
+    options: Mapping[str, dict[str, Any]]
+    on_unknown: Literal["resend", "hold"]
+
+    def to_json(self) -> str:
+        return json.dumps([str(self.folder), self.start.isoformat(), self.options, self.on_unknown])
+
+    @classmethod
+    def from_json(cls, text: str) -> Installation:
+        folder, start, options, on_unknown = json.loads(text)
+        return cls(folder=Path(folder), start=datetime.fromisoformat(start), options=options, on_unknown=on_unknown)
+
+    @property
+    def returned(self) -> Path:
+        """Which publications `publish` has returned, a number on each line: it survives a kill, as the journal must."""
+        return self.folder / "returned"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.db"
+
+    def make_journal(self) -> None:
+        """Make the journal, as `policenotify init` does."""
+        open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), create=True).close()
+
+    def publisher(self) -> Publisher:
+        clock = FastClock(self.start)
+        return Publisher(
+            journal=open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), clock=clock),
+            channels=[self._channel(network) for network in self.options],
+            zone=PARIS,
+            sender=SENDER,
+            clock=clock,
+            lease=_LEASE,
+            patience=_patience,
+        )
+
+    def _channel(self, network: str) -> ChannelConfig:
+        people = PEOPLE.get(network)
+        return configure_channel(
+            network,
+            network,
+            self.options[network],
+            recipients=None if people is None else lambda: people,
+            on_unknown=self.on_unknown,
+        )
+
+
+def _patience(before: timedelta) -> timedelta:
+    return min(max(before * 1.25, timedelta(seconds=1)), timedelta(seconds=8))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One publication of the plan: a turn of an incident."""
+
+    number: int
+
+    @property
+    def incident(self) -> int:
+        block, place = divmod(self.number, _SIDE_BY_SIDE * len(_TURNS))
+        return block * _SIDE_BY_SIDE + place % _SIDE_BY_SIDE
+
+    @property
+    def sequence(self) -> int:
+        return self.number % (_SIDE_BY_SIDE * len(_TURNS)) // _SIDE_BY_SIDE
+
+    @property
+    def stage(self) -> Stage:
+        taken_back = self.incident % 5 == 4
+        return Stage.CANCELLATION if _TURNS[self.sequence] is Stage.END and taken_back else _TURNS[self.sequence]
+
+    @property
+    def key(self) -> str:
+        return f"turn {self.number}"
+
+    @property
+    def headline(self) -> str:
+        return f"Accident {self.incident} de la rocade, point {self.sequence}"
+
+    def message(self, publisher: Publisher, start: datetime) -> Message:
+        """The message, the same whoever asks and whenever."""
+        if self.stage is Stage.OPENING:
+            severity = Severity.SEVERE if self.incident % 3 == 0 else Severity.MODERATE
+            life = Lifecycle(stage=Stage.OPENING, incident=f"2026-{self.incident:04d}")
+            return accident(headline=self.headline, severity=severity, starts_at=start, lifecycle=life)
+        before = publisher.publication(Turn(self.number - _SIDE_BY_SIDE).key)
+        assert before is not None, f"{self.key}: what it goes on from was never journalled"
+        says: dict[Stage, Callable[[Publication], Message]] = {
+            Stage.UPDATE: lambda said: said.update(self.headline, instruction="Évitez le secteur.", starts_at=start),
+            Stage.END: lambda said: said.end(self.headline),
+            Stage.CANCELLATION: lambda said: said.cancel(self.headline),
+        }
+        return says[self.stage](before)
+
+
+def work(installation: Installation, first: int, last: int, *, until_done: bool) -> None:
+    """Publish a part of the plan, deliver, and go on until killed; *until_done*: until nothing is due any more."""
+    returned = os.open(installation.returned, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    with closing(installation.publisher()) as publisher:
+        Thread(target=publisher.drain, args=(_FOREVER,), daemon=True).start()  # beside it, as a worker does
+        for number in range(first, last):
+            turn = Turn(number)
+            waits = timedelta(seconds=number % 2)
+            publisher.publish(turn.message(publisher, installation.start), key=turn.key, actor="desk", wait=waits)
+            os.write(returned, f"{number}\n".encode())
+        while publisher.drain(_FOREVER) is not None or not until_done:
+            assert publisher.clock.now() < installation.start + _FOREVER, "there is no end to it"
+            publisher.clock.sleep(0.5)
+
+
+def warm_up() -> None:
+    """Load and compile what a desk needs, once for all the processes that are forked from this one. Nothing is sent."""
+    for module in _SLOW_TO_LOAD:
+        import_module(module)
+    with TemporaryDirectory() as folder:
+        Keys.create(secrets.token_bytes).save(Path(folder) / "keys")
+        start = datetime.now(UTC)
+        nowhere = Installation(folder=Path(folder), start=start, options=_NOWHERE, on_unknown="hold")
+        nowhere.make_journal()
+        with closing(nowhere.publisher()) as publisher:
+            for number in range(0, 12, 3):
+                turn = Turn(number)
+                publisher.publish(turn.message(publisher, start), key=turn.key, actor="desk", wait=timedelta(0))
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no child goes through it again

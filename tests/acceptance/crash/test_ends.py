@@ -1,0 +1,74 @@
+"""Ended in any other way than by kill -9: nothing is lost, nothing doubles, no receipt lies."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.acceptance.crash.ends import Scene, cut_lists, halt, scene, twins
+from tests.support.postgresql import Server, running
+
+SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
+CHOICES: tuple[Literal["resend", "hold"], ...] = ("hold", "resend")
+_AT_ONCE = 4
+
+LISTS = ("email", "sms")
+ALL = ("x", "email", "sms")
+KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Scene, int], str]], ...] = (
+    ("sigterm", LISTS, lambda played, ends: cut_lists(played, "work", ends)),
+    ("wait", LISTS, lambda played, ends: cut_lists(played, "wait", ends)),
+    ("budget", LISTS, lambda played, ends: cut_lists(played, "budget", ends)),
+    ("halted", ALL, halt),
+    ("twins", ALL, twins),
+)
+_NAMES = [name for name, _, _ in KINDS]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    yield from running()
+
+
+def _run(folder: Path, name: str, scenes: int, ends: int, server: Server | None = None) -> None:
+    _, channels, play = next(kind for kind in KINDS if kind[0] == name)
+    urls = [server.url(server.database()) if server else "" for _ in range(scenes)]
+
+    def one(number: int) -> str:
+        place, on_unknown, fast = folder / str(number), CHOICES[number % 2], "x" in channels
+        with scene(place, SEED + number, on_unknown, *channels, fast=fast, url=urls[number]) as played:
+            return play(played, ends)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(2 if server else _AT_ONCE) as threads:  # a server has so many connections
+        for told in threads.map(one, range(scenes)):
+            print(f"{name}: {told}")  # noqa: T201 - the figures, with `-s`
+    print(f"{name}: {scenes * ends} ends in {time.monotonic() - began:.0f} s")  # noqa: T201 - the same
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("name", _NAMES)
+def test_an_end_that_is_no_kill_loses_doubles_and_misreports_nothing(tmp_path: Path, name: str) -> None:
+    _run(tmp_path, name, 2, 3)
+
+
+@pytest.mark.crash
+def test_twins_on_one_server_double_nobody_but_who_was_being_asked(tmp_path: Path, server: Server) -> None:
+    _run(tmp_path, "twins", 2, 6, server)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", _NAMES)
+def test_hundreds_of_ends_lose_double_and_misreport_nothing(tmp_path: Path, name: str) -> None:
+    _run(tmp_path, name, 8, 26)
+
+
+@pytest.mark.deep
+def test_twins_on_one_server_double_nobody_in_hundreds_of_ends(tmp_path: Path, server: Server) -> None:
+    _run(tmp_path, "twins", 8, 26, server)

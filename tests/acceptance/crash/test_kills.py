@@ -1,0 +1,53 @@
+"""Killed at any instant, as often as you like: nothing is lost, nothing overtakes, nothing doubles."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from tests.acceptance.crash.kills import scene
+from tests.acceptance.crash.verdict import judged
+
+SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
+SCENES: tuple[tuple[Literal["resend", "hold"], bool], ...] = (
+    ("hold", False),
+    ("hold", True),
+    ("resend", False),
+    ("resend", True),
+)
+
+
+def _run(folder: Path, number: int, kills: int) -> str:
+    on_unknown, repeats = SCENES[number % len(SCENES)]
+    place = folder / str(number)
+    place.mkdir()
+    with scene(place, SEED + number, on_unknown, repeats=repeats) as played:
+        for _ in range(kills):
+            played.kill_one()
+        before, began = played.next_turn, time.monotonic()
+        played.finish()
+        took = time.monotonic() - began
+        return f"{judged(played)}; {before} publications before the last desk, which took {took:.0f} s"
+
+
+def _all(folder: Path, scenes: int, kills: int) -> None:
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(SCENES)) as threads:
+        for told in threads.map(lambda number: _run(folder, number, kills), range(scenes)):
+            print(told)  # noqa: T201 - the figures, with `-s`
+    print(f"{scenes * kills} kills in {time.monotonic() - began:.0f} s")  # noqa: T201 - the same
+
+
+@pytest.mark.crash
+def test_nothing_is_lost_overtaken_or_doubled(tmp_path: Path) -> None:
+    _all(tmp_path, len(SCENES), 52)
+
+
+@pytest.mark.deep
+def test_nothing_is_lost_overtaken_or_doubled_in_thousands_of_kills(tmp_path: Path) -> None:
+    _all(tmp_path, 8 * len(SCENES), 100)

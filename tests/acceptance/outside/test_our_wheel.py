@@ -1,0 +1,38 @@
+"""Our wheel alone: without any network's library, each network says which extra brings it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.outside.environments import Environment
+from tests.support.networks_page import OPTIONS
+
+pytestmark = pytest.mark.outside
+
+_CONFIGURE = f"""
+from policenotify.errors import MissingExtra
+from policenotify.networks.registry import configure_channel
+
+for network, options in {OPTIONS!r}.items():
+    try:
+        configure_channel("one", network, options, recipients=lambda: ())
+    except MissingExtra as error:
+        print(error)
+"""
+
+
+def test_a_network_without_its_library_says_which_extra_brings_it(
+    environment: Callable[..., Environment], tmp_path: Path
+) -> None:
+    fresh = environment("cli")
+    known = json.loads(fresh.run("policenotify", "networks", "--json", at=tmp_path))["networks"]
+    assert {one["name"]: one["ready"] for one in known} == dict.fromkeys(OPTIONS, False)
+    lacks = {one["name"]: set(one["lacks"]) for one in known}
+    assert lacks["bluesky"] == {"atproto", "httpx"}
+    assert fresh.run("python", "-c", _CONFIGURE, at=tmp_path).splitlines() == [
+        f"The network {name!r} needs an extra. Install it: pip install 'policenotify[{name}]'" for name in OPTIONS
+    ]

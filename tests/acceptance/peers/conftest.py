@@ -1,0 +1,186 @@
+"""Real servers for the tests: those that are needed start side by side; where one cannot be had, its tests are skipped.
+
+With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, they may not be skipped, and what a whole run has shown must be
+what `docs/explanation/tested-servers.md` tells; `POLICENOTIFY_PEERS=write` writes it there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.channel import ChannelConfig
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.acceptance.peers.kannel_server import Kannel
+from tests.acceptance.peers.mail_server import MailServer
+from tests.acceptance.peers.mastodon_servers import MastodonMock, Snac
+from tests.acceptance.peers.pds_server import Pds
+from tests.acceptance.peers.programs import CannotBeHad
+from tests.acceptance.peers.smtp_relay import SmtpRelay
+from tests.acceptance.peers.spam_filter import SpamAssassin
+from tests.acceptance.peers.tested_servers import Proven, same
+from tests.support.installation import soon
+
+_PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing
+_PAGE = Path("docs/explanation/tested-servers.md")
+_SERVERS: dict[str, Any] = {
+    "mail_server": MailServer,
+    "kannel": Kannel,
+    "pds": Pds,
+    "snac": Snac,
+    "mastodon_mock": MastodonMock,
+    "spam_filter": SpamAssassin,
+}
+_STARTED = pytest.StashKey[dict[str, Future[Any]]]()
+_PROVEN = Proven()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that need the server which takes longest to start come last."""
+    items.sort(key=lambda item: "pds" in getattr(item, "fixturenames", ()))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the collected tests will ask for, all at once."""
+    names = {name for item in session.items for name in getattr(item, "fixturenames", ()) if name in _SERVERS}
+    if not session.config.option.collectonly:
+        _start(names, session.config)
+
+
+def _start(names: set[str], config: pytest.Config) -> None:
+    started = config.stash.setdefault(_STARTED, {})
+    missing = names - started.keys()
+    if missing:
+        threads = ThreadPoolExecutor(len(missing))
+        started.update({name: threads.submit(_SERVERS[name]) for name in sorted(missing)})
+        threads.shutdown(wait=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what was shown, and on which server."""
+    report = yield
+    told = report.when == "call" or not report.passed
+    if told and isinstance(item, pytest.Function) and item.get_closest_marker("peers"):
+        asked = {name for name in item.fixturenames if name in _SERVERS} or {str(item.callspec.params["server"])}
+        names = sorted(_SERVERS[name].name for name in asked)
+        contract = item.function.__module__.startswith("policenotify.")
+        _PROVEN.saw(item.name, names, contract=contract, held=report.passed)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """After a whole run, the page must tell what was shown."""
+    started = session.config.stash.get(_STARTED, {})
+    whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
+    if not (_PEERS and whole and "PYTEST_XDIST_WORKER" not in os.environ):
+        return
+    file = session.config.rootpath / _PAGE
+    told = file.read_text("utf-8")
+    servers = [started[name].result() for name in _SERVERS]
+    shown = _PROVEN.page(told, {server.name: server.version for server in servers})
+    if _PEERS == "write":
+        file.write_text(shown, "utf-8")
+    elif not same(told, shown):
+        print(f"\n{_PAGE} does not tell what was shown; POLICENOTIFY_PEERS=write writes it")  # noqa: T201 - to whom it may concern
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started."""
+    for started in config.stash.get(_STARTED, {}).values():
+        if started.exception() is None:
+            started.result().__exit__(None, None, None)
+
+
+def _server(name: str, config: pytest.Config) -> Any:
+    _start({name}, config)  # one that a test asks for only as it runs
+    try:
+        return config.stash[_STARTED][name].result()
+    except CannotBeHad as missing:
+        if _PEERS:
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def mail_server(pytestconfig: pytest.Config) -> Any:
+    return _server("mail_server", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def pds(pytestconfig: pytest.Config) -> Any:
+    return _server("pds", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def kannel(pytestconfig: pytest.Config) -> Any:
+    return _server("kannel", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def snac(pytestconfig: pytest.Config) -> Any:
+    return _server("snac", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mastodon_mock(pytestconfig: pytest.Config) -> Any:
+    return _server("mastodon_mock", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def spam_filter(pytestconfig: pytest.Config) -> Any:
+    return _server("spam_filter", pytestconfig)
+
+
+@pytest.fixture
+def mail(mail_server: MailServer) -> MailServer:
+    """postfix and dovecot, with empty mailboxes."""
+    mail_server.empty()
+    return mail_server
+
+
+@pytest.fixture
+def relay(mail: MailServer) -> Iterator[SmtpRelay]:
+    with SmtpRelay(mail.smtp) as opened:
+        yield opened
+
+
+NewPublisher = Callable[..., Publisher]
+
+
+@pytest.fixture
+def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
+    """Makes publishers on one journal, with the channels that it is given."""
+    keys = Keys.create(secrets.token_bytes)
+    opened: list[Publisher] = []
+
+    def make(*channels: ChannelConfig, **how: Any) -> Publisher:
+        clock = how.get("clock") or SystemClock()
+        values = {
+            "zone": PARIS,
+            "sender": SENDER,
+            "clock": clock,
+            "wait": timedelta(seconds=30),
+            "patience": soon,
+            **how,
+        }
+        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
+        opened.append(Publisher(journal=journal, channels=channels, **values | how))
+        return opened[-1]
+
+    yield make
+    for publisher in opened:
+        publisher.close()

@@ -1,0 +1,18 @@
+"""One incident in three messages, as a desk says it."""
+
+from __future__ import annotations
+
+from policenotify.model.receipt import Publication
+from policenotify.publishing.publisher import Publisher
+from tests.support.installation import INCIDENT, accident
+
+
+def say_incident(publisher: Publisher) -> list[Publication]:
+    """Say the opening, an update and the end; each must be in order."""
+    opened = publisher.publish(accident(), key="opening", actor="desk")
+    said = [opened, publisher.publish(opened.update("Une voie rouverte à la circulation"), key="update", actor="desk")]
+    end = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
+    said.append(publisher.publish(end, key="end", actor="desk"))
+    for each in said:
+        assert each.ok, "\n".join(map(str, each))
+    return said

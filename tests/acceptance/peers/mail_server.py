@@ -1,0 +1,317 @@
+"""Debian's postfix and dovecot in a folder of their own: what is sent to anybody `@readers.example` is in a mailbox."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socketserver
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as modern
+from fnmatch import fnmatchcase
+from functools import cached_property
+from imaplib import IMAP4
+from pathlib import Path
+from smtplib import SMTP, SMTPAuthenticationError
+from typing import Final, Self
+
+from tests.acceptance.peers.programs import (
+    CannotBeHad,
+    Running,
+    ended,
+    free_ports,
+    listens,
+    program,
+    said_by,
+    wait_until,
+)
+
+DOMAIN: Final = "readers.example"
+LOGIN: Final = ("desk", "s3cret")
+_APT: Final = "apt-get install postfix dovecot-imapd dovecot-lmtpd"
+
+_MAIN = """
+compatibility_level = 3.9
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = /dev/stdout
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+myhostname = mx.{domain}
+mydestination =
+mynetworks = 127.0.0.0/8
+default_transport = error:no outside mail
+virtual_mailbox_domains = {domain}
+virtual_mailbox_maps = static:ok
+virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
+enable_long_queue_ids = yes
+smtpd_error_sleep_time = 0
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{sasl}
+smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{policy}, permit_mynetworks, reject
+"""
+_MASTER = """
+127.0.0.1:{smtp} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"""
+_DOVECOT = """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+base_dir = {folder}/run
+listen = 127.0.0.1
+log_path = {folder}/dovecot.txt
+ssl = no
+auth_allow_cleartext = yes
+auth_mechanisms = plain login
+auth_failure_delay = 0
+protocols = imap lmtp
+mail_driver = maildir
+mail_home = {folder}/home/%{{user | username}}
+mail_path = ~/Maildir
+mail_uid = {user}
+mail_gid = {group}
+first_valid_uid = 1
+mailbox_list_index = no
+namespace inbox {{
+  inbox = yes
+}}
+passdb static {{
+  password = {reader}
+}}
+passdb passwd-file {{
+  passwd_file_path = {folder}/users
+}}
+userdb static {{
+  allow_all_users = yes
+}}
+service auth {{
+  inet_listener sasl {{
+    port = {sasl}
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp}
+  }}
+}}
+"""
+_READER = "a reader's password"  # any mailbox opens with it
+_OWNER = "nobody"
+
+
+@dataclass(frozen=True, repr=False)
+class Delivered:
+    """A mail as it lies in a mailbox, with what the servers have written above it."""
+
+    recipient: str
+    raw: bytes
+
+    @cached_property
+    def message(self) -> EmailMessage:
+        return message_from_bytes(self.raw, policy=modern)
+
+
+@dataclass
+class _Rule:
+    """What postfix is told to answer to a recipient."""
+
+    pattern: str
+    answer: str
+    after: int
+    left: int
+
+
+class Policy:
+    """A policy service (SMTPD_POLICY_README): it says of each recipient what postfix shall answer."""
+
+    def __init__(self, port: int) -> None:
+        self._rules: list[_Rule] = []
+        self._lock = threading.Lock()
+        policy = self
+
+        class Asked(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                asked: dict[str, str] = {}
+                for line in self.rfile:
+                    name, _, value = line.decode().strip().partition("=")
+                    if name:
+                        asked[name] = value
+                        continue
+                    self.wfile.write(f"action={policy.answer(asked['recipient'])}\n\n".encode())
+                    asked.clear()
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", port), Asked)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def refuse(self, pattern: str, answer: str, *, after: int = 0, times: int = 1_000_000) -> None:
+        """Let postfix answer so to these recipients, so often, from the one after *after* that meet the pattern."""
+        with self._lock:
+            self._rules.append(_Rule(pattern, answer, after, times))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rules.clear()
+
+    def answer(self, recipient: str) -> str:
+        with self._lock:
+            for rule in self._rules:
+                if rule.left and fnmatchcase(recipient, rule.pattern):
+                    if rule.after:
+                        rule.after -= 1
+                        continue
+                    rule.left -= 1
+                    return rule.answer
+        return "DUNNO"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class MailServer:
+    """Both, and their mailboxes."""
+
+    name = "postfix + dovecot"
+
+    def __init__(self) -> None:
+        postfix = self._postfix = program("postfix", _APT)
+        postconf = program("postconf", _APT)
+        dovecot = program("dovecot", _APT)
+        if os.geteuid() != 0:
+            raise CannotBeHad("postfix starts as root only")
+        self.version = f"{said_by(postconf, '-h', 'mail_version')} + {said_by(dovecot, '--version').partition('-')[0]}"
+        self.folder = Path(tempfile.mkdtemp(prefix="pn-mail-"))
+        self.folder.chmod(0o755)
+        self.home, self._thrown_away = self.folder / "home", self.folder / "away"
+        self.smtp, self.imap, lmtp, sasl, policy = free_ports(5)
+        values = {
+            "folder": self.folder,
+            "domain": DOMAIN,
+            "smtp": self.smtp,
+            "imap": self.imap,
+            "lmtp": lmtp,
+            "sasl": sasl,
+            "policy": policy,
+            "reader": _READER,
+            "user": _OWNER,
+            "group": "nogroup",
+        }
+        for name in ("queue", "data", "home", "postfix", "away"):
+            (self.folder / name).mkdir()
+        shutil.chown(self.home, _OWNER)
+        shutil.chown(self.folder / "data", "postfix")
+        for name, text in (("postfix/main.cf", _MAIN), ("postfix/master.cf", _MASTER), ("dovecot.conf", _DOVECOT)):
+            (self.folder / name).write_text(text.format(**values), "utf-8")
+        self.policy = Policy(policy)
+        self._running = [Running(dovecot, "-F", "-c", self.folder / "dovecot.conf", folder=self.folder)]
+        self._running[0].until(lambda: listens(lmtp) and listens(self.imap) and listens(sasl))
+        self._running.append(Running(postfix, "-c", self.folder / "postfix", "start-fg", folder=self.folder))
+        self._running[1].until(lambda: listens(self.smtp))
+        self._password = ""
+        self.let_in(LOGIN[1])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        said_by(self._postfix, "-c", self.folder / "postfix", "stop")  # its master has left our process group
+        ended(self._running, self.folder)
+        self.policy.close()
+
+    @property
+    def log(self) -> str:
+        """What postfix has written down."""
+        return self._running[1].said
+
+    def let_in(self, password: str) -> None:
+        """Say what the desk's password is from now on; dovecot looks once a second."""
+        if password == self._password:
+            return
+        self._password = password
+        new = self.folder / "users.new"
+        new.write_text(f"{LOGIN[0]}:{{PLAIN}}{password}\n", "utf-8")
+        new.chmod(0o644)
+        new.replace(self.folder / "users")
+        wait_until(self._lets_in, "the new password")
+
+    def _lets_in(self) -> bool:
+        with SMTP("127.0.0.1", self.smtp, timeout=30) as session:
+            try:
+                session.login(LOGIN[0], self._password)
+            except SMTPAuthenticationError:
+                return False
+        return True
+
+    def settle(self) -> None:
+        """Wait until everything that postfix has accepted lies in a mailbox."""
+        queues = [self.folder / "queue" / name for name in ("maildrop", "incoming", "active", "deferred")]
+        wait_until(lambda: not any(each.is_file() for queue in queues for each in queue.rglob("*")), "deliveries", 120)
+
+    @property
+    def mails(self) -> list[Delivered]:
+        """What lies in all mailboxes, in the order of delivery."""
+        self.settle()
+        files = sorted(self.home.glob("*/Maildir/new/*"), key=lambda file: file.stat().st_mtime_ns)
+        files += sorted(self.home.glob("*/Maildir/cur/*"))  # what a reader's program has looked at
+        return [Delivered(f"{file.parts[-4]}@{DOMAIN}", file.read_bytes()) for file in files]
+
+    def empty(self) -> None:
+        """Throw all mails away, and forget every rule."""
+        self.policy.clear()
+        self.settle()
+        for mailbox in self.home.iterdir():
+            mailbox.rename(self._thrown_away / f"{time.monotonic_ns()}")
+
+    def threads(self, recipient: str) -> list[list[int]]:
+        """How the mailbox sorts its mails by `THREAD REFERENCES` (RFC 5256): the numbers in each thread."""
+        self.settle()
+        with self._mailbox(recipient) as mailbox:
+            _, [said] = mailbox.thread("REFERENCES", "UTF-8", "ALL")
+        return [[int(each) for each in re.findall(rb"\d+", thread)] for thread in _outermost(said or b"")]
+
+    def _mailbox(self, recipient: str) -> IMAP4:
+        mailbox = IMAP4("127.0.0.1", self.imap, timeout=30)
+        mailbox.login(recipient, _READER)
+        mailbox.select(readonly=True)
+        return mailbox
+
+
+def _outermost(said: bytes) -> Iterator[bytes]:
+    """What stands in the outermost brackets."""
+    depth = start = 0
+    for at, letter in enumerate(said.decode()):
+        if letter == "(":
+            depth += 1
+            start = at if depth == 1 else start
+        elif letter == ")":
+            depth -= 1
+            if not depth:
+                yield said[start : at + 1]

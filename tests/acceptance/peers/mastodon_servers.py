@@ -1,0 +1,179 @@
+"""Two servers that speak Mastodon's API: Debian's snac (a real one) and mastodon-mock (which knows Idempotency-Key)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from tests.acceptance.peers.programs import CannotBeHad, Running, ended, free_ports, listens, program
+
+_MOCK: Final = "0.6.1"
+_USERS: Final = 150  # one for each test
+_SETTINGS: Final = {"protocol": "http", "num_threads": 16}  # with four, its own errands make readers wait
+_NOWHERE: Final = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "localhost"}
+_SCOPES: Final = "read write"
+_HERE: Final = "urn:ietf:wg:oauth:2.0:oob"  # RFC 6749 knows it not; Mastodon's way of showing a code to a person
+
+
+@dataclass(frozen=True)
+class SeenToot:
+    """A post as the server tells of it."""
+
+    id: str
+    text: str
+    visibility: str
+    parent: str | None
+    edited: bool
+    pictures: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+
+class Account:
+    """An account on a server that speaks Mastodon's API."""
+
+    def __init__(self, url: str, handle: str, token: str) -> None:
+        self.url, self.handle, self.token = url, handle, token
+        self._read: dict[tuple[str, str | None], SeenToot] = {}
+
+    @property
+    def posts(self) -> list[SeenToot]:
+        """Its posts, oldest first."""
+        me = self.ask("/api/v1/accounts/verify_credentials")["id"]
+        return [self._seen(each) for each in reversed(self.ask(f"/api/v1/accounts/{me}/statuses?limit=40"))]
+
+    def _seen(self, told: Any) -> SeenToot:
+        version = (told["id"], told.get("edited_at"))
+        if version not in self._read:
+            self._read[version] = self._looked_at(told)
+        return self._read[version]
+
+    def _looked_at(self, told: Any) -> SeenToot:
+        return SeenToot(
+            id=told["id"],
+            text=self.ask(f"/api/v1/statuses/{told['id']}/source")["text"],
+            visibility=told["visibility"],
+            parent=told["in_reply_to_id"],
+            edited=told.get("edited_at") is not None,
+            pictures=tuple(
+                (each["description"], _called(f"{self.url}{urlsplit(each['url']).path}"))
+                for each in told["media_attachments"]
+            ),
+        )
+
+    def ask(self, path: str, body: object = None) -> Any:
+        """Call the server as the account."""
+        return json.loads(_called(f"{self.url}{path}", body, {"Authorization": f"Bearer {self.token}"}))
+
+
+class Fediverse:
+    """A server that speaks Mastodon's API."""
+
+    name: str
+    version: str
+
+    def __init__(self, running: Running, folder: Path, port: int) -> None:
+        self._running, self.folder, self.port = running, folder, port
+        self.url = f"http://localhost:{port}"
+        running.until(lambda: listens(port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ended([self._running], self.folder)
+
+    def account(self, handle: str) -> Account:
+        """A new account, and a token for it."""
+        raise NotImplementedError
+
+
+class Snac(Fediverse):
+    """snac on the loopback; its users give us a token in the browser, as users do."""
+
+    name = "snac"
+
+    def __init__(self) -> None:
+        self._snac = program("snac", "apt-get install --no-install-recommends snac2")
+        self.version = _version(self._snac)
+        folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
+        [port] = free_ports(1)
+        self._data = folder / "data"
+        _told(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
+        settings = json.loads((self._data / "server.json").read_text("utf-8"))
+        (self._data / "server.json").write_text(json.dumps(settings | _SETTINGS), "utf-8")
+        super().__init__(Running(self._snac, "httpd", self._data, folder=folder, env=_NOWHERE), folder, port)
+
+    def account(self, handle: str) -> Account:
+        said = _told(self._snac, "adduser", self._data, said=f"{handle}\n")
+        password = re.findall(r"password is (\S+)", said)[0]
+        app = self._asked("/api/v1/apps", client_name="desk", redirect_uris=_HERE, scopes=_SCOPES)
+        keys = {"client_id": app["client_id"], "client_secret": app["client_secret"], "redirect_uri": _HERE}
+        asked = urlencode({**keys, "response_type": "code", "scope": _SCOPES})
+        page = _called(f"{self.url}/oauth/authorize?{asked}").decode()
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+        login = urlencode({**fields, "login": handle, "passwd": password}).encode()
+        shown = _called(f"{self.url}/oauth/x-snac-login", login).decode()
+        [code] = re.findall(r"\b[0-9a-f]{32}\b", shown)[:1]
+        token = self._asked("/oauth/token", **keys, code=code, grant_type="authorization_code")["access_token"]
+        return Account(self.url, handle, token)
+
+    def _asked(self, path: str, **fields: str) -> Any:
+        return json.loads(_called(f"{self.url}{path}", urlencode(fields).encode()))
+
+
+class MastodonMock(Fediverse):
+    """mastodon-mock in memory, with users enough."""
+
+    name = "mastodon-mock"
+    version = _MOCK
+
+    def __init__(self) -> None:
+        uv = os.environ.get("UV") or shutil.which("uv")
+        if uv is None:
+            raise CannotBeHad("there is no uv to fetch mastodon-mock: pip install uv")
+        folder = Path(tempfile.mkdtemp(prefix="pn-mock-"))
+        self._left = [f"police{number}" for number in range(_USERS)]
+        users = [f'[[seed.accounts]]\nusername = "{name}"\naccess_token = "{name}-token"\n' for name in self._left]
+        (folder / ".mastodon_mock.toml").write_text("".join(users), "utf-8")
+        [port] = free_ports(1)
+        command = (uv, "tool", "run", "--from", f"mastodon-mock=={_MOCK}", "mastodon_mock", "serve", "--in-memory")
+        started = Running(*command, "--host", "127.0.0.1", "--port", str(port), folder=folder)
+        try:
+            super().__init__(started, folder, port)
+        except RuntimeError as error:
+            ended([started], folder)
+            raise CannotBeHad(f"mastodon-mock has not started: {error}") from error
+
+    def account(self, handle: str) -> Account:  # noqa: ARG002 - one of the seeded is all that can be had
+        """One of the users, under his own name."""
+        name = self._left.pop()
+        return Account(self.url, name, f"{name}-token")
+
+
+def _called(url: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
+    """The answer's body; *body* is sent as JSON, or as a form where it is bytes."""
+    if body is None or isinstance(body, bytes):
+        asked = Request(url, body, headers or {})  # noqa: S310 - our own server
+    else:
+        asked = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})  # noqa: S310 - the same
+    with urlopen(asked) as got:  # noqa: S310 - the same
+        return bytes(got.read())
+
+
+def _version(snac: str) -> str:
+    """snac tells its version and ends with an error, for nothing was asked of it."""
+    told = subprocess.run([snac], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - named by us
+    return str(re.findall(r"snac (\d[\w.]*)", told.stdout + told.stderr)[0])
+
+
+def _told(*command: str | Path, said: str) -> str:
+    done = subprocess.run(command, input=said, check=True, capture_output=True, text=True, timeout=60)  # noqa: S603 - named by us
+    return done.stdout

@@ -1,0 +1,223 @@
+"""E-mail through postfix into dovecot's mailboxes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import timedelta
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from typing import Any, ClassVar, Self
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import Channel, ChannelConfig
+from policenotify.model.history import Outcome
+from policenotify.networks.email.channel import Email
+from policenotify.networks.registry import configure_channel
+from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from tests.acceptance.peers.conftest import NewPublisher
+from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.mail_server import DOMAIN, LOGIN, Delivered, MailServer
+from tests.acceptance.peers.smtp_relay import SmtpRelay
+from tests.support.installation import accident, later
+
+pytestmark = pytest.mark.peers
+
+ONCE = {
+    "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Reply-To", "Auto-Submitted",
+    "Content-Language", "Content-Type", "Content-Transfer-Encoding", "MIME-Version", "List-Id", "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+}  # fmt: skip
+
+
+def by_mail(port: int, *people: str, **how: Any) -> ChannelConfig:
+    """A channel to people `@readers.example`."""
+    options = {
+        "url": f"mailto://127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure",
+        "list_id": "alerte.police34.example",
+        "reply_to": '"Préfecture de l’Hérault, bureau de la presse" <presse@police34.example>',
+        "unsubscribe": "https://police34.example/stop/{recipient}",
+        "timeout": 20.0,
+    }
+    return configure_channel(
+        "presse", "email", options, recipients=lambda: [f"{one}@{DOMAIN}" for one in people], **how
+    )
+
+
+def readers(mails: list[Delivered]) -> Counter[str]:
+    return Counter(each.recipient.partition("@")[0] for each in mails)
+
+
+def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publisher: NewPublisher) -> None:
+    say_incident(new_publisher(by_mail(mail.smtp, "ana", "bruno")))
+    for person in ("ana", "bruno"):
+        [thread] = mail.threads(f"{person}@{DOMAIN}")
+        assert sorted(thread) == [1, 2, 3]
+
+
+def test_refused_and_deferred_recipients_have_different_outcomes(mail: MailServer, new_publisher: NewPublisher) -> None:
+    mail.policy.refuse("bounce*", "550 5.1.1 no such user")
+    mail.policy.refuse("grey*", "451 4.7.1 greylisted", times=1)
+    publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), patience=later)
+    said = publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=5))
+    people = said.on("presse").recipients or {}
+    assert (people[Outcome.POSTED], people[Outcome.REFUSED], people[Outcome.WAITING]) == (2, 1, 1), str(
+        said.on("presse")
+    )
+    assert readers(mail.mails) == {"ana": 1, "bruno": 1}
+
+
+def test_a_server_that_closes_the_connection_in_a_list_loses_no_recipient(
+    mail: MailServer, new_publisher: NewPublisher
+) -> None:
+    mail.policy.refuse("*", "421 4.3.2 shutting down", after=7, times=1)
+    everybody = [f"p{number}" for number in range(20)]
+    said = new_publisher(by_mail(mail.smtp, *everybody)).publish(accident(), key="1", actor="desk")
+    assert said.on("presse").outcome is Outcome.POSTED, str(said.on("presse"))
+    assert readers(mail.mails) == dict.fromkeys(everybody, 1)
+
+
+def test_more_errors_than_the_server_allows_lose_no_recipient(mail: MailServer, new_publisher: NewPublisher) -> None:
+    """After 20 in a row postfix says 421 and goes (`smtpd_hard_error_limit`)."""
+    mail.policy.refuse("gone*", "550 5.1.1 no such user")
+    gone = [f"gone{number}" for number in range(50)]
+    said = new_publisher(by_mail(mail.smtp, *gone, "ana")).publish(accident(), key="1", actor="desk")
+    assert said.on("presse").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: len(gone)}, str(said.on("presse"))
+    assert readers(mail.mails) == {"ana": 1}
+    assert "too many errors" in mail.log
+
+
+def test_a_mail_whose_answer_is_lost_is_not_sent_twice(
+    mail: MailServer, relay: SmtpRelay, new_publisher: NewPublisher
+) -> None:
+    relay.fail_next(Fault.CUT_AFTER)
+    publisher = new_publisher(by_mail(relay.port, "ana", "bruno", "chloe", on_unknown="hold"))
+    said = publisher.publish(accident(), key="1", actor="desk")
+    people = said.on("presse").recipients or {}
+    assert (people[Outcome.POSTED], people[Outcome.HELD]) == (2, 1), str(said.on("presse"))
+    assert readers(mail.mails) == {"ana": 1, "bruno": 1, "chloe": 1}
+
+
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.deep)])
+def test_a_long_list_gets_one_valid_mail_each(mail: MailServer, new_publisher: NewPublisher, count: int) -> None:
+    """A twentieth of the list is gone, which is more errors than postfix takes in one go."""
+    everybody = [f"{'p' if number % 20 else 'gone'}{number}" for number in range(count)]
+    gone = {person for person in everybody if person.startswith("gone")}
+    mail.policy.refuse("gone*", "550 5.1.1 no such user")
+    publisher = new_publisher(by_mail(mail.smtp, *everybody))
+
+    said = publisher.publish(accident(), key="1", actor="desk", wait=timedelta(minutes=4))
+    people = said.on("presse").recipients or {}
+    assert (people[Outcome.POSTED], people[Outcome.REFUSED]) == (count - len(gone), len(gone)), str(said.on("presse"))
+    mails = mail.mails
+    assert readers(mails) == dict.fromkeys(set(everybody) - gone, 1)
+    assert len({each.message["Message-ID"] for each in mails}) == len(mails)
+    assert len({each.message["List-Unsubscribe"] for each in mails}) == len(mails)
+    for each in mails:
+        _is_valid(each)
+
+
+def _is_valid(mail: Delivered) -> None:
+    head, _, _ = mail.raw.replace(b"\r\n", b"\n").partition(b"\n\n")
+    assert head.isascii()
+    ours = head[head.index(b"\nTo: ") :].decode()  # what the servers have written stands above
+    for line in ours.split("\n"):  # RFC 5322, section 2.1.1; a long URL or id cannot be folded
+        assert len(line) <= 78 or " " not in line.partition(": ")[2], line
+    names = Counter(re.findall(r"^([!-9;-~]+):", ours, re.MULTILINE))
+    assert names.keys() <= ONCE, names
+    assert set(names.values()) == {1}, names
+    message = mail.message
+    assert [defect for part in message.walk() for defect in part.defects] == []
+    assert str(message["To"]) == mail.recipient
+    assert "Accident de la circulation" in str(make_header(decode_header(str(message["Subject"]))))
+    assert re.fullmatch(r"<https://police34\.example/stop/[0-9a-f]+>", str(message["List-Unsubscribe"]))
+    assert str(message["List-Unsubscribe-Post"]) == "List-Unsubscribe=One-Click"
+    for encoded in re.findall(r"=\?[^?]*\?[BQ]\?[^?]*\?=", ours):
+        assert len(encoded) <= 75  # RFC 2047, section 2
+
+
+# --- the contract
+
+
+class PostfixWire:
+    """Mailboxes behind postfix, which lets only the desk in."""
+
+    troubles = frozenset(Fault) - {Fault.HALF, Fault.PAGE, Fault.BROKEN}  # these are HTTP's
+    wait: timedelta | None = None
+    secrets = ()
+    server: ClassVar[MailServer]
+
+    def __init__(self) -> None:
+        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.relay = SmtpRelay(0)
+
+    def __enter__(self) -> Self:
+        self.server.empty()
+        self.relay = SmtpRelay(self.server.smtp)
+        self.relay.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.recover()
+        self.relay.__exit__(kind, error, traceback)
+
+    @property
+    def shown(self) -> list[VisiblePost]:
+        return [_shown(each) for each in self.server.mails]
+
+    def refuse_person(self, address: str) -> None:
+        self.server.policy.refuse(address, "550 5.1.1 no such user")
+
+    def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
+        match trouble:
+            case Fault.REFUSED:
+                self.server.policy.refuse("*", "550 5.1.1 no such user", times=1)
+            case Fault.LATER:
+                self.server.policy.refuse("*", "451 4.7.1 greylisted", times=1)
+            case Fault.DENIED:
+                self.server.let_in("another")
+            case _:
+                self.relay.fail_next(trouble)
+
+    def recover(self) -> None:
+        self.server.policy.clear()
+        self.server.let_in(LOGIN[1])
+        self.relay.recover()
+
+
+def _shown(mail: Delivered) -> VisiblePost:
+    message = mail.message
+    parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
+    texts = {
+        part.get_content_subtype(): part.get_content().replace("\r\n", "\n").removesuffix("\n")
+        for part in parts
+        if part.get_content_maintype() == "text"
+    }
+    images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
+    return VisiblePost(
+        texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
+        id=str(message["Message-ID"]),
+        under=tuple(str(message["References"] or "").split()),
+        pictures=tuple(images),
+        breaks_lines=True,
+        reader=mail.recipient,
+        whole=mail.raw,
+    )
+
+
+class TestPostfix(ChannelContract):
+    secrets = ("s3cret",)
+
+    @pytest.fixture(autouse=True)
+    def _on(self, mail_server: MailServer) -> None:
+        PostfixWire.server = mail_server
+
+    def make_wire(self) -> PostfixWire:
+        return PostfixWire()
+
+    def open(self, wire: PostfixWire) -> Channel:
+        user, password = LOGIN
+        url = f"mailto://{user}:{password}@{wire.relay.host}:{wire.relay.port}?from=alertes@police.example&name=Police"
+        return Email(url=SecretStr(url), timeout=1.0, clock=wire.clock)

@@ -1,0 +1,219 @@
+"""SMS through Kannel, as they arrive at the operator's message centre."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import Channel, ChannelConfig, Post, Recipient, RecipientOutcome, Request
+from policenotify.errors import Blocked
+from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.registry import configure_channel
+from policenotify.networks.sms.channel import Sms
+from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpWire, RecordedRequest, VisiblePost
+from policenotify.testing.contract.texts import PEOPLE
+from policenotify.text import sms
+from tests.acceptance.peers.conftest import NewPublisher
+from tests.acceptance.peers.gateway import Gateway
+from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.kannel_server import Kannel
+from tests.acceptance.peers.programs import wait_until
+from tests.acceptance.peers.sms_centre import Sms as Arrived
+from tests.support.installation import accident
+
+pytestmark = pytest.mark.peers
+
+GSM, UCS2 = 0, 8  # data_coding (SMPP 3.4, section 5.2.19)
+NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers for films, nobody's
+
+
+def address(port: int, password: str) -> str:
+    call = "method=GET&:version=&:title=&:type=&:message=text&:charset=UTF-8&:coding={coding}&:to={recipient}"
+    return f"form://127.0.0.1:{port}{Kannel.path}?{call}&:username=desk&:password={quote(password)}&:from=POLICE34"
+
+
+def by_sms(kannel: Kannel, numbers: tuple[str, ...] = NUMBERS, **options: Any) -> ChannelConfig:
+    url = {"url": address(kannel.port, kannel.password)}
+    return configure_channel("sms", "sms", {**url, **options}, recipients=lambda: numbers)
+
+
+def arrived(kannel: Kannel, before: int, count: int) -> list[Arrived]:
+    """What has arrived since; *count* messages are waited for."""
+    wait_until(lambda: len(kannel.centre.messages) >= before + count, f"{count} messages", 20)
+    return kannel.centre.messages[before:]
+
+
+def test_every_number_gets_the_incident_in_three_messages(kannel: Kannel, new_publisher: NewPublisher) -> None:
+    before = len(kannel.centre.messages)
+    say_incident(new_publisher(by_sms(kannel)))
+    got = arrived(kannel, before, 9)
+    assert Counter((each.to, each.sender, each.coding) for each in got) == {(to, "POLICE34", GSM): 3 for to in NUMBERS}
+    assert all("?" not in each.text for each in got)
+
+
+@pytest.mark.parametrize(
+    ("text", "unicode", "arrives", "coding"),
+    [
+        ("Forêt fermée, l’accès à Évian est coupé : « évitez »", False, "Foret fermée, l'accès à Évian est coupé", GSM),
+        (
+            "Forêt fermée, l’accès à Évian est coupé : ça brûle 🚨",
+            True,
+            "Forêt fermée, l’accès à Évian est coupé",
+            UCS2,
+        ),
+        ("€[]{}~^|\\ " * 14, False, "€[]{}~^|\\ ", GSM),
+        ("é" * 152 + "€" + "b" * 150 + "€", False, "é" * 152 + "€b", GSM),
+        ("ç" * 66 + "x" + "ê" * 60, True, "ç" * 66 + "xê", UCS2),
+    ],
+    ids=["written in GSM", "left as it is", "escaped letters", "an escape at a seam", "joined UCS-2"],
+)
+def test_a_text_arrives_as_written_in_as_many_parts_as_counted(
+    kannel: Kannel, text: str, arrives: str, coding: int, *, unicode: bool
+) -> None:
+    before = len(kannel.centre.messages)
+    channel = _channel(kannel, unicode=unicode)
+    request = channel.prepare(_post(channel, text), ())
+    told = list(channel.send_each(request, (Recipient(key="ana", address=NUMBERS[0]),)))
+    assert [each.outcome for each in told] == ["posted"]
+    [got] = arrived(kannel, before, 1)
+    assert got.text == request.body["text"]
+    assert got.text.startswith(arrives)
+    assert got.coding == coding
+    assert len(got.parts) == sms(got.text).segments
+    assert "?" not in got.text
+    if len(got.parts) > 1:
+        assert {each.header[:2] for each in got.parts} == {b"\x00\x03"}
+        assert len({each.place[0] for each in got.parts}) == 1
+
+
+def test_a_number_that_the_gateway_refuses_stops_no_other_number(kannel: Kannel, new_publisher: NewPublisher) -> None:
+    before = len(kannel.centre.messages)
+    numbers = (NUMBERS[0], "+33639980999", NUMBERS[1])
+    said = new_publisher(by_sms(kannel, numbers)).publish(accident(), key="1", actor="desk")
+    assert said.on("sms").recipients == {Outcome.POSTED: 2, Outcome.REFUSED: 1}, str(said.on("sms"))
+    assert {each.to for each in arrived(kannel, before, 2)} == {NUMBERS[0], NUMBERS[1]}
+
+
+def test_kannel_does_not_report_a_later_refusal_of_the_operator(kannel: Kannel) -> None:
+    """Its yes is worth what `acceptance` says."""
+    channel = _channel(kannel)
+    assert channel.capabilities.acceptance == "unverified"
+    request = channel.prepare(_post(channel, "Route barrée"), ())
+    told = list(channel.send_each(request, (Recipient(key="ana", address="+33639980888"),)))
+    assert [each.outcome for each in told] == ["posted"]
+
+
+def test_a_wrong_password_blocks_the_channel(kannel: Kannel) -> None:
+    channel = Sms(url=SecretStr(address(kannel.port, "another")), clock=SystemClock())
+    request = channel.prepare(_post(channel, "Route barrée"), ())
+    with pytest.raises(Blocked):
+        list(channel.send_each(request, (Recipient(key="ana", address=NUMBERS[0]),)))
+
+
+def _channel(kannel: Kannel, **options: Any) -> Sms:
+    return Sms(url=SecretStr(address(kannel.port, kannel.password)), clock=SystemClock(), **options)
+
+
+def _post(channel: Channel, text: str) -> Post:
+    values = {"category": "traffic", "language": "fr", "stage": Stage.OPENING, "created_at": SystemClock().now()}
+    return Post.model_validate({"key": "0" * 64, "account": channel.account, "text": text, **values})
+
+
+# --- the contract
+
+
+class Counting(Gateway):
+    """A door that counts what Kannel has accepted: it hands messages on a moment later."""
+
+    accepted = 0
+
+    def _pass(self, seen: RecordedRequest) -> Answer:
+        answer = super()._pass(seen)
+        self.accepted += answer.status == 202
+        return answer
+
+
+class KannelWire(HttpWire):
+    """Telephones behind Kannel, reached through a door on which faults are laid."""
+
+    stand: Counting
+    server: ClassVar[Kannel]
+    wait = None  # apprise hides the answer's headers
+    troubles = frozenset(Fault) - {Fault.PAGE}  # a form takes any success for a yes: acceptance is "unverified"
+    denial: ClassVar[Answer] = Answer(403, b"Authorization failed for sendsms")
+
+    def __init__(self) -> None:
+        super().__init__(Counting())
+        self.routes = {"post": ("*", Kannel.path)}
+        self.numbers = {person.address: f"+3363998000{number}" for number, person in enumerate(PEOPLE, 1)}
+        self._refused: dict[str, str] = {}
+        self._before = 0
+
+    def __enter__(self) -> Self:
+        self._before = len(self.server.centre.messages)
+        self.stand.port = self.server.port
+        return super().__enter__()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (Kannel.password, *self.numbers.values(), *(number[3:] for number in self.numbers.values()))
+
+    @property
+    def shown(self) -> list[VisiblePost]:
+        people = {number: address for address, number in self.numbers.items()}
+        return [
+            VisiblePost(texts=(got.text,), reader=people[got.to], whole=f"{people[got.to]} {got!r}".encode())
+            for got in arrived(self.server, self._before, self.stand.accepted)
+        ]
+
+    def number(self, address: str) -> str:
+        return self._refused.get(address, self.numbers[address])
+
+    def refuse_person(self, address: str) -> None:
+        self._refused[address] = "+33639980999"
+
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble is Fault.REFUSED:
+            self.refuse_person(PEOPLE[0].address)
+        else:
+            super().fail_next(trouble, call)
+
+    def recover(self) -> None:
+        self._refused.clear()
+        super().recover()
+
+
+class Directory(Sms):
+    """The suite writes to people by their mail addresses; here each has a telephone."""
+
+    wire: KannelWire
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        numbers = (replace(one, address=self.wire.number(one.address)) for one in recipients)
+        return super().send_each(request, numbers)
+
+
+class TestKannel(ChannelContract):
+    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_sms.py.
+    test_asking_who_we_are_proves_the_credentials = None
+
+    @pytest.fixture(autouse=True)
+    def _on(self, kannel: Kannel) -> None:
+        KannelWire.server = kannel
+
+    def make_wire(self) -> KannelWire:
+        return KannelWire()
+
+    def open(self, wire: KannelWire) -> Channel:
+        port = int(wire.url.rpartition(":")[2])
+        opened = Directory(url=SecretStr(address(port, Kannel.password)), unicode=True, timeout=1.0, clock=wire.clock)
+        opened.wire = wire
+        return opened

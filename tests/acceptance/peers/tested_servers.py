@@ -1,0 +1,50 @@
+"""What was shown on which server: the tables of `docs/explanation/tested-servers.md`, written by the run itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+_BEGIN: Final = (
+    "<!-- what follows is written by the tests: POLICENOTIFY_PEERS=write pytest -m 'peers and not deep' -->\n"
+)
+_VERSION: Final = re.compile(r"\d+(\.\d+)+")
+
+
+class Proven:
+    """Promises, and the servers on which they were seen to hold."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[str, dict[str, bool]]] = {"own": {}, "contract": {}}
+
+    def saw(self, test: str, servers: list[str], *, contract: bool, held: bool) -> None:
+        """A test has ended; a promise holds on a server where all its tests have."""
+        promise = test.partition("[")[0].removeprefix("test_").replace("_", " ").capitalize()
+        row = self._kept["contract" if contract else "own"].setdefault(promise, {})
+        for server in servers:
+            row[server] = row.get(server, True) and held
+
+    def page(self, page: str, versions: Mapping[str, str]) -> str:
+        """The page with new tables.
+
+        Args:
+            page: As it is.
+            versions: The version of each server, in the order of the columns.
+        """
+        return page.partition(_BEGIN)[0] + _BEGIN + "\n".join(self._tables(versions)) + "\n"
+
+    def _tables(self, versions: Mapping[str, str]) -> Iterator[str]:
+        yield from ("\n| server | version |", "|---|---|")
+        yield from (f"| {name} | {version} |" for name, version in versions.items())
+        for title, which in (("Promises on each server", "own"), ("Channel contract", "contract")):
+            yield f"\n## {title}\n"
+            yield f"| promise | {' | '.join(versions)} |"
+            yield f"|---|{':-:|' * len(versions)}"
+            for promise, row in sorted(self._kept[which].items()):
+                yield f"| {promise} | {' | '.join('yes' if row.get(name) else '' for name in versions)} |"
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two pages tell the same; which release of a server Debian has today does not matter."""
+    return _VERSION.sub("N", one) == _VERSION.sub("N", other)

@@ -1,0 +1,162 @@
+"""Every code block of the README and of the pages, and every example, run as it stands, against the stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+from policenotify.cli import main
+from tests.support.installation import ADDRESSES, Desk, open_desk
+
+_ROOT = Path(__file__).parents[2]
+_PAGES = [
+    _ROOT / "README.md",
+    *sorted(page for page in (_ROOT / "docs").rglob("*.md") if page.parent.name != "changes"),
+]
+_EXAMPLES = sorted((_ROOT / "examples").glob("*.py"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """An installation in the working directory, whose networks are on the loopback."""
+    monkeypatch.chdir(tmp_path)
+    with open_desk(tmp_path) as opened:
+        opened.write_settings()
+        yield opened
+
+
+_ELSEWHERE = {
+    "django.md",  # in a project: tests/integration/runners/test_django.py
+    "add-a-network.md",  # in a package: tests/acceptance/outside/test_add_a_network_page.py
+    "tutorial.md",  # step by step: below
+}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in _PAGES if page.name not in _ELSEWHERE and "```python" in page.read_text(encoding="utf-8")],
+    ids=lambda page: str(page.relative_to(_ROOT)),
+)
+def test_every_block_runs(page: Path, desk: Desk) -> None:
+    document = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], path=os.fspath(page.parent)).parse(page)
+    for example in document.examples():
+        example.evaluate()
+    if page.name == "README.md":
+        first, second = desk.bluesky.posts
+        assert second.parent == first.uri
+        assert [len(thread) for thread in desk.mail.threads(ADDRESSES[0])] == [2]
+
+
+_STEP = re.compile(
+    r"^```(python|sh|text|toml)\n(.*?)^```$|^<!-- the mail server (runs|is stopped) -->$", re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.mark.slow
+def test_the_tutorial_leads_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every step in its order; what the page shows is printed, by a command or by the mail server."""
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    text = (_ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8").replace("8025", port)
+    printed, expected = "", 0
+    with ExitStack() as running, (tmp_path / "mails.txt").open("w+", encoding="utf-8") as mails:
+        for language, block, server in (found.groups() for found in _STEP.finditer(text)):
+            if server == "runs":
+                running.callback(_catch_all(tmp_path, mails))
+                expected = 0
+            elif server:
+                running.close()
+                expected = 3
+            elif language == "text":
+                received = (tmp_path / "mails.txt").read_text(encoding="utf-8")
+                for line in block.splitlines():
+                    assert line in printed or line in received, printed
+            elif language == "sh":
+                printed = ""
+                for line in block.replace("\\\n", " ").splitlines():
+                    program, *args = shlex.split(line)
+                    if program == "cd":
+                        monkeypatch.chdir(args[0])
+                        continue
+                    with pytest.raises(SystemExit) as ended:
+                        main(args)
+                    printed += " ".join(capsys.readouterr().out.split())
+                    assert ended.value.code == expected, printed
+            else:
+                name = block.partition("\n")[0].removeprefix("# ")
+                Path(name).write_text(block, encoding="utf-8")
+                if name == "incident.py":
+                    runpy.run_path(name, run_name="__main__")
+        received = (tmp_path / "mails.txt").read_text(encoding="utf-8")
+    assert received.count("Subject: ") == 2 * 5, received
+    assert "press: posted (2 posted)" in capsys.readouterr().out
+
+
+def _catch_all(folder: Path, mails: IO[str]) -> Callable[[], object]:
+    """Start the tutorial's mail server; the result stops it."""
+    before = Path(mails.name).read_text(encoding="utf-8").count("Waiting")
+    process = subprocess.Popen([sys.executable, "catchall.py"], cwd=folder, stdout=mails)
+
+    def stop() -> None:
+        process.terminate()
+        process.wait(10)
+
+    for _ in range(200):
+        if Path(mails.name).read_text(encoding="utf-8").count("Waiting") > before:
+            return stop
+        time.sleep(0.05)
+    stop()
+    raise AssertionError("the mail server of the tutorial did not start")
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_no_block_passes_unseen(page: Path) -> None:
+    """Only `python` fences are run by the parser above."""
+    text = page.read_text(encoding="utf-8")
+    assert "```pycon" not in text
+    assert "```py\n" not in text
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("example", _EXAMPLES, ids=lambda example: example.name)
+def test_every_example_runs(example: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [os.fspath(example)])
+    runpy.run_path(os.fspath(example), run_name="__main__")
+    assert desk.bluesky.posts
+
+
+def test_a_bridge_that_is_fed_again_publishes_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = _ROOT / "examples" / "dispatch_bridge.py"
+    monkeypatch.setattr("sys.argv", [os.fspath(bridge)])
+    for _ in range(2):
+        runpy.run_path(os.fspath(bridge), run_name="__main__")
+        assert len(desk.bluesky.posts) == 3
+
+
+def test_a_bridge_goes_on_after_an_event_that_it_does_not_understand(desk: Desk) -> None:
+    bridge = runpy.run_path(os.fspath(_ROOT / "examples" / "dispatch_bridge.py"))
+    wrong = ["{", "[1]", '{"event": 8}', '{"event": 9, "type": "created", "incident": "9", "nature": "AVP"}']
+    assert len(bridge["bridge"]([*wrong, *bridge["SAMPLE"].splitlines()], desk.publisher())) == 3

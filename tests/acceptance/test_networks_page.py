@@ -1,0 +1,49 @@
+"""`docs/reference/networks.md` tells what the networks declare."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from policenotify.cli.network_info import look, words_of
+from policenotify.cli.output import UNVERIFIED
+from policenotify.networks.registry import OWN_PACKAGE, network, networks
+from tests.support import networks_page
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "networks.md"
+WRITE = os.environ.get("POLICENOTIFY_NETWORKS") == "write"
+
+
+def test_the_page_tells_what_the_networks_declare() -> None:
+    there = PAGE.read_text(encoding="utf-8")
+    if WRITE:
+        PAGE.write_text(networks_page.page(there), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == networks_page.page(there)
+
+
+def test_no_network_is_left_out() -> None:
+    assert set(networks_page.OPTIONS) == {one.name for one in networks() if one.package == OWN_PACKAGE}
+
+
+@pytest.mark.parametrize("name", networks_page.OPTIONS)
+def test_the_page_and_the_command_tell_the_same_of_a_network(name: str) -> None:
+    capabilities = look(network(name), "").capabilities
+    rows = dict(_row(line, name) for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
+    if capabilities is None:  # it depends on the account
+        assert name == "apprise"
+        return
+    told = "; ".join(words_of(capabilities))
+    assert (rows["edits"] == "yes") == ("posts can be changed" in told)
+    assert (rows["deletes"] == "yes") == ("posts can be taken back" in told)
+    assert bool(rows["key posts once"]) == ("one key posts once" in told)
+    assert rows["key posts once"] in told
+    assert rows["text limit"].replace(",", "") in told
+    assert (rows["confirmation"] == "unverified") == (UNVERIFIED in told)
+    assert bool(rows["look-up, absence believed"]) == ("it can be asked" in told)
+
+
+def _row(line: str, name: str) -> tuple[str, str]:
+    title, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+    return title, dict(zip(networks_page.OPTIONS, cells, strict=False)).get(name, "")

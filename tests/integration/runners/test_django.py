@@ -1,0 +1,255 @@
+"""A Django project: what is published inside `atomic()` is said if that commits, and never if it rolls back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from django.conf import settings
+from django.core import checks
+from django.core.management import CommandError, call_command
+from django.db import connections, transaction
+from django.test import override_settings
+
+from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
+from policenotify.integrations.django import open_publisher, publish, publisher
+from policenotify.integrations.django.database import journal_url
+from policenotify.integrations.django.publishing import _own
+from policenotify.journal.schema import SCHEMA_VERSION
+from policenotify.model.history import Outcome
+from policenotify.testing import recorded
+from tests.support.installation import INCIDENT, Desk, accident
+from tests.support.postgresql import USER, Server
+
+LONG = timedelta(seconds=30)
+
+if not settings.configured:  # once in a process
+    engines = {"default": "sqlite3", "server": "postgresql", "memory": "sqlite3", "other": "dummy"}
+    settings.configure(
+        DATABASES={alias: {"ENGINE": f"django.db.backends.{engine}", "NAME": "-"} for alias, engine in engines.items()}
+        | {"memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=["policenotify.integrations.django"],
+        USE_TZ=True,
+        TIME_ZONE="Europe/Paris",
+    )
+    django.setup()
+
+
+class Runner:
+    """An engine of the project that counts how often it is woken."""
+
+    woke = 0
+
+    @property
+    def publisher(self) -> Any:
+        opened = _own.publisher
+        opened.runners[:] = [self]
+        return opened
+
+    def enqueue(self, connection: Any) -> None:
+        """Nothing: it is told after the commit."""
+
+    def on_commit(self) -> None:
+        self.woke += 1
+
+
+runner = Runner()
+
+
+@pytest.fixture(params=["default", pytest.param("server", marks=pytest.mark.runners)])
+def database(request: pytest.FixtureRequest, desk: Desk) -> Iterator[Any]:
+    """The project's database, with the journal's tables and one of its own."""
+    alias = request.param
+    there: dict[str, Any] = {"NAME": str(desk.folder / "project.sqlite3"), "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
+    server: Server | None = None
+    if alias == "server":
+        server = request.getfixturevalue("server")
+        more = {"application_name": "project", "options": "-c lock_timeout=9s"}
+        there = {"NAME": server.database(), "USER": USER, "HOST": str(server.folder), "PORT": str(server.port)}
+        there["OPTIONS"] = more
+    project = connections[alias]
+    project.close()
+    project.settings_dict.update(there)
+    runner.woke = 0
+    how = {"SETTINGS": desk.folder / "policenotify.toml", "DATABASE": alias, "RUNNER": f"{__name__}.runner"}
+    with override_settings(POLICENOTIFY=how):
+        call_command("migrate", database=alias, verbosity=0)
+        with project.cursor() as cursor:
+            cursor.execute("CREATE TABLE accident (id TEXT)")
+        yield project
+        _own.close()
+    project.close()
+    if server is not None:
+        server.drop(there["NAME"])
+
+
+def _note(database: Any) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("INSERT INTO accident VALUES (%s)", [INCIDENT])
+
+
+def _noted(database: Any) -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM accident")
+        return int(cursor.fetchone()[0])
+
+
+def test_atomic_commits_all_of_it_and_then_wakes_the_runner(database: Any, desk: Desk) -> None:
+    alias = database.alias
+    with transaction.atomic(using=alias):
+        _note(database)
+        opened = publish(accident(), key="open", actor="cad")
+        with transaction.atomic(using=alias):
+            publish(opened.update("Une voie rouverte"), key="update", actor="cad")
+        assert publish(accident(), key="open", actor="cad").repeated
+        assert publisher().publication("open") is None
+        assert (runner.woke, opened.on("bluesky").outcome) == (0, Outcome.WAITING)
+    assert runner.woke == 3
+    assert _noted(database) == 1
+    call_command("policenotify_worker", budget=30)
+    first, second = desk.bluesky.posts
+    assert second.parent == first.uri
+    _note(database)  # the project's own connection is as it was
+    assert _noted(database) == 2
+
+
+def test_a_rollback_leaves_nothing(database: Any, desk: Desk) -> None:
+    alias = database.alias
+    with transaction.atomic(using=alias):
+        _note(database)
+        publish(accident(), key="open", actor="cad")
+        transaction.set_rollback(True, using=alias)
+    with transaction.atomic(using=alias):
+        with transaction.atomic(using=alias):
+            publish(accident(), key="open", actor="cad")
+            transaction.set_rollback(True, using=alias)
+        _note(database)
+    assert (publisher().publication("open"), runner.woke, _noted(database)) == (None, 0, 1)
+    publisher().drain(LONG)
+    assert desk.bluesky.posts == ()
+
+
+def test_what_fails_leaves_the_transaction_usable_and_a_broken_one_is_refused(database: Any) -> None:
+    alias = database.alias
+    with transaction.atomic(using=alias):
+        publish(accident(), key="open", actor="cad")
+        with pytest.raises(IdempotencyConflict):
+            publish(accident(headline="Autre"), key="open", actor="cad")
+        with pytest.raises(InvalidTransition):
+            publish(accident(), key="again", actor="cad")
+        with pytest.raises(ValueError, match="wait: nothing can be delivered before you commit"):
+            publish(accident(), key="open", actor="cad", wait=LONG)
+        _note(database)
+    assert _noted(database) == 1
+    with transaction.atomic(using=alias):
+        transaction.set_rollback(True, using=alias)
+        with pytest.raises(transaction.TransactionManagementError):
+            publish(accident(), key="open", actor="cad")
+
+
+def test_without_a_transaction_it_is_journalled_at_once(database: Any, desk: Desk) -> None:
+    assert publish(accident(), key="open", actor="cad").on("bluesky").outcome is Outcome.WAITING
+    assert (runner.woke, desk.bluesky.posts) == (1, ())
+    told = publish(accident(), key="open", actor="cad", wait=LONG)
+    assert told.on("bluesky").outcome is Outcome.POSTED
+    assert database.get_autocommit()
+
+
+def test_a_test_of_the_project_reads_what_it_would_have_said(database: Any, desk: Desk) -> None:
+    with recorded(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
+        globals()["recording"] = said
+        how = {"DATABASE": database.alias, "RUNNER": f"{__name__}.recording"}
+        with override_settings(POLICENOTIFY=how):
+            with transaction.atomic(using=database.alias):
+                publish(accident(), key="open", actor="cad")
+            assert not said.posts
+            said.deliver()
+    assert [post.channel for post in said.posts] == ["bluesky", "presse"]
+    assert desk.bluesky.posts == ()
+
+
+@pytest.mark.usefixtures("database")
+def test_the_worker_delivers_until_it_is_told_to_end(desk: Desk) -> None:
+    publish(accident(), key="open", actor="cad")
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def end() -> None:
+        while not desk.mail.mails or not desk.bluesky.posts:
+            threading.Event().wait(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end, daemon=True).start()
+    call_command("policenotify_worker")
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_migrate_says_what_it_did(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("migrate", database=database.alias)
+    assert f"  Journal of policenotify: version {SCHEMA_VERSION}\n" in capsys.readouterr().out
+    said = StringIO()
+    call_command("policenotify_migrate", stdout=said)
+    assert said.getvalue() == f"The journal's tables are of version {SCHEMA_VERSION}.\n"
+    (desk.folder / "keys").unlink()
+    for command in ("policenotify_migrate", "policenotify_worker"):
+        _own.close()
+        with pytest.raises(CommandError, match="keys"):
+            call_command(command)
+    assert database.introspection.table_names().count("pn_meta") == 1
+
+
+@pytest.mark.parametrize("alias", ["memory", "other"])
+def test_where_no_journal_can_be_it_says_so(alias: str, desk: Desk) -> None:
+    how = {"SETTINGS": desk.folder / "policenotify.toml", "DATABASE": alias}
+    with (
+        override_settings(POLICENOTIFY=how),
+        pytest.raises(SettingsError, match="the journal cannot be kept") as caught,
+    ):
+        open_publisher()
+    assert "TEST NAME" in str(caught.value)
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connections["server"].vendor == "postgresql"  # which is loaded with whatever driver Django has
+    monkeypatch.setitem(sys.modules, "psycopg.pq", None)
+    with override_settings(POLICENOTIFY={"DATABASE": "server"}), pytest.raises(MissingExtra, match="postgres"):
+        open_publisher()
+
+
+def test_a_projects_tests_in_memory_are_let_be() -> None:
+    with override_settings(POLICENOTIFY={"DATABASE": "memory"}):
+        call_command("migrate", database="memory", verbosity=0)
+        assert connections["memory"].introspection.table_names() == []
+        assert [found.id for found in _checked("memory")] == ["policenotify.W001"]
+        assert _checked("server") == []
+
+
+def _checked(alias: str) -> list[Any]:
+    """What `manage.py check --database` finds in a database."""
+    return list(checks.run_checks(tags=[checks.Tags.database], databases=[alias]))
+
+
+def test_transactions_that_begin_at_once_need_no_warning(database: Any) -> None:
+    assert _checked(database.alias) == []
+
+
+def test_every_block_of_its_page_runs(database: Any, desk: Desk) -> None:
+    page = Path(__file__).parents[3] / "docs" / "howto" / "django.md"
+    project, publishing, _ = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    told: dict[str, Any] = {"BASE_DIR": desk.folder}
+    exec(project, told)  # noqa: S102 - our own page
+    assert set(settings.INSTALLED_APPS) <= set(told["INSTALLED_APPS"])
+    with override_settings(POLICENOTIFY={**told["POLICENOTIFY"], "DATABASE": database.alias}):
+        exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
+        publisher().drain(LONG)
+    assert len(desk.bluesky.posts) == 1

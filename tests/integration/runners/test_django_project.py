@@ -1,0 +1,234 @@
+"""A Django project as its page sets it up, in processes of its own: `manage.py`, its tests, and the example's views."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
+
+pytestmark = pytest.mark.slow
+
+_ROOT = Path(__file__).parents[3]
+_PAGE = (_ROOT / "docs" / "howto" / "django.md").read_text(encoding="utf-8")
+_SET_UP, _PUBLISH, _TESTS = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)
+_MANAGE = """
+import os
+from django.core.management import execute_from_command_line
+import sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "project"
+execute_from_command_line(sys.argv)
+"""
+_PROJECT = """
+from pathlib import Path
+BASE_DIR = Path(__file__).parent
+SECRET_KEY = "of a test"
+DATABASES = {"default": {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": BASE_DIR / "project.sqlite3",
+    "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+    "TEST": {"NAME": BASE_DIR / "test.sqlite3"},
+}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "Europe/Paris"
+ROOT_URLCONF = "urls"
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+"""
+_URLS = """
+from django.urls import include, path
+urlpatterns = [path("police/", include("django_views"))]
+"""
+_VIEWS_TEST = """
+import json
+from django.contrib.auth.models import Permission, User
+from django.test import TransactionTestCase
+from policenotify.integrations.django import publisher
+from policenotify.integrations.django.testing import EmptyJournalMixin
+
+TIP = {"category": "scam_cyber", "headline": "Faux conseiller bancaire", "instruction": "Raccrochez."}
+SEVERE = {"category": "fire", "headline": "Incendie", "severity": "Severe"}
+
+
+class TestViews(EmptyJournalMixin, TransactionTestCase):
+    def agent(self, *permissions):
+        user = User.objects.create_user("brigadier")
+        for codename in permissions:
+            user.user_permissions.add(Permission.objects.get(content_type__app_label="policenotify", codename=codename))
+        self.client.force_login(user)
+
+    def send(self, message, key="tip-7"):
+        headers = {"Idempotency-Key": key} if key else {}
+        body = json.dumps(message)
+        return self.client.post("/police/messages", body, content_type="application/json", headers=headers)
+
+    def test_an_agent_with_the_permission_publishes(self):
+        self.agent("publish")
+        first, again = self.send(TIP), self.send(TIP)
+        assert (first.status_code, again.status_code) == (202, 202), first.content
+        assert first.json()["id"] == again.json()["id"]
+        assert (first.json()["actor"], again.json()["repeated"]) == ("brigadier", True)
+        assert self.client.get("/police/publications/tip-7").json()["id"] == first.json()["id"]
+        assert self.client.get("/police/publications/tip-9").status_code == 404
+        assert self.send({**TIP, "headline": "Autre"}).status_code == 409
+        assert self.send({"category": "scam_cyber"}).status_code == 400
+        assert self.send(TIP, key="").status_code == 400
+        assert self.send(SEVERE, "fire").status_code == 422
+        publisher().journal.stop("chef")
+        assert self.send(TIP, "other").status_code == 503
+
+    def test_an_agent_without_it_does_not(self):
+        self.agent()
+        assert self.send(TIP).status_code == 403
+        assert self.client.get("/police/publications/tip-7").status_code == 403
+        assert publisher().publication("tip-7") is None
+"""
+_LEAKING = """
+from test_page import *
+from django.test import TransactionTestCase
+
+
+class TestAlerts(TransactionTestCase):
+    def test_one(self):
+        publish(accident, key="T-1", actor="dispatch")
+
+    def test_two(self):
+        assert publisher().publication("T-1") is None, "left behind"
+        publish(accident, key="T-1", actor="dispatch")
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    folder: Path
+    stand: FakeBlueskyServer
+
+    def run(self, line: str, code: int | None = 0, **more: str) -> str:
+        """Run a line of a shell, and return all that it prints."""
+        words = shlex.split(line)
+        start = [sys.executable, "-c", "from policenotify.cli import main; main()"]
+        command = {"python": [sys.executable, "-W", "error::RuntimeWarning"], "policenotify": start}[words[0]]
+        done = subprocess.run(  # noqa: S603 - our own interpreter, our own page
+            [*command, *words[1:]],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(self.folder), str(_ROOT / "examples" / "web")]),
+                **more,
+            },
+        )
+        assert code in {None, done.returncode}, f"{line}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def connect(self) -> None:
+        """Fill in the account, as the page asks for."""
+        settings = self.folder / "policenotify.toml"
+        account = f'handle = "{self.stand.handle}"\nservice = "{self.stand.url}"'
+        told = re.sub(r'^handle = "police.example".*$', account, settings.read_text("utf-8"), flags=re.MULTILINE)
+        settings.write_text(told, "utf-8")
+        (self.folder / "secrets" / "bluesky").write_text(self.stand.password)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    (tmp_path / "manage.py").write_text(_MANAGE)
+    (tmp_path / "project.py").write_text(_PROJECT + _SET_UP + 'INSTALLED_APPS += ["django.contrib.sessions"]\n')
+    (tmp_path / "urls.py").write_text(_URLS)
+    (tmp_path / "test_page.py").write_text(_PUBLISH.partition("with ")[0] + _TESTS)
+    with FakeBlueskyServer("police34.example") as stand:
+        yield Project(tmp_path, stand)
+
+
+def _set_up(project: Project) -> None:
+    project.run("policenotify init --django")
+    project.connect()
+
+
+def test_every_line_of_its_page_runs(project: Project) -> None:
+    lines = "".join(re.findall(r"```sh\n(.*?)```", _PAGE, re.DOTALL)).splitlines()
+    published = False
+    for line in lines:
+        if line.startswith("pip "):
+            continue
+        if line.startswith("python manage.py policenotify_worker"):
+            (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
+            project.run("python say.py", DJANGO_SETTINGS_MODULE="project")
+            published = True
+        told = project.run(line.replace("--budget 50", "--budget 20"), code=None if line.endswith("doctor") else 0)
+        if line == "policenotify init --django":
+            project.connect()
+            assert not (project.folder / "policenotify.db").exists()
+        if line.endswith("doctor"):
+            assert "WRONG" not in told
+    assert published
+    assert len(project.stand.posts) == 1
+    assert "2026-4711" in told
+    project.run("python manage.py check --database default --fail-level WARNING")
+
+
+def test_the_command_line_finds_the_journal_in_the_project_and_refuses_elsewhere(project: Project) -> None:
+    _set_up(project)
+    project.run("python manage.py migrate")
+    for command in ("stop", "status", "incidents", "doctor", "resolve 1 --posted", "drain", "worker"):
+        told = project.run(f"policenotify --settings policenotify.toml {command}", code=6)
+        assert f"python manage.py policenotify {command.split()[0]}" in told or command == "doctor", told
+    assert not (project.folder / "policenotify.db").exists()
+    (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
+    assert "Everything is stopped" in project.run("python manage.py policenotify stop --reason test")
+    project.run("python manage.py policenotify drain", code=1)
+    assert "everything was stopped" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
+    assert project.stand.posts == ()
+    project.run("python manage.py policenotify resume")
+    project.run("python say.py", DJANGO_SETTINGS_MODULE="project")
+    assert '"2026-4711"' in project.run("python manage.py policenotify incidents --json")
+    assert "1 posted" in project.run("python manage.py policenotify drain --budget 20")
+
+
+def test_settings_that_name_a_journal_elsewhere_are_warned_of_and_make_none(project: Project) -> None:
+    _set_up(project)
+    settings = project.folder / "policenotify.toml"
+    settings.write_text(
+        settings.read_text("utf-8").replace('journal = "django"', 'journal = "policenotify.db"'), "utf-8"
+    )
+    project.run("python manage.py migrate")
+    assert "policenotify.W002" in project.run("python manage.py check")
+    assert "There is no journal at" in project.run("policenotify stop", code=6)
+    assert not (project.folder / "policenotify.db").exists()
+
+
+def test_tests_that_commit_leave_nothing_in_the_journal(project: Project) -> None:
+    _set_up(project)
+    (project.folder / "test_views.py").write_text(_VIEWS_TEST)
+    project.run("python manage.py test")
+    leaking = _LEAKING.replace("class TestAlerts(", "class TestLeaks(")
+    (project.folder / "leaks.py").write_text(leaking)
+    assert re.search("left behind|IdempotencyConflict", project.run("python manage.py test leaks.TestLeaks", code=1))
+    mended = leaking.replace("TestLeaks(Tr", "TestLeaks(EmptyJournalMixin, Tr")
+    (project.folder / "leaks.py").write_text(mended)
+    project.run("python manage.py test leaks.TestLeaks")
+
+
+def test_nothing_but_a_test_database_is_emptied(project: Project) -> None:
+    _set_up(project)
+    project.run("python manage.py migrate")
+    start = (
+        "import django; django.setup()\n"
+        "from policenotify.integrations.django.testing import empty_journal\nempty_journal()"
+    )
+    (project.folder / "empty.py").write_text(start)
+    assert "Nothing was deleted" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")

@@ -1,0 +1,328 @@
+"""A journal that is broken, full, locked or another one's: a clear word that nothing was sent, and nothing was."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from policenotify.cli import main
+from policenotify.errors import JournalError, JournalMissing, PolicenotifyError, UnsupportedVersion
+from policenotify.journal import open_journal
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.publisher import Publisher
+from policenotify.settings import open_publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.acceptance.crash.installation_process import FastClock
+from tests.support.installation import ADDRESSES, Desk, accident, open_desk
+
+NOTHING = ("Nothing was sent.", "Nothing was sent that is not in it.")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def _said_nothing(desk: Desk) -> bool:
+    return not desk.bluesky.posts and not desk.mail.mails
+
+
+def _refused(desk: Desk, error: PolicenotifyError, says: str) -> None:
+    """The error is one for an officer, says that nothing was sent, and nothing was."""
+    assert isinstance(error, JournalError)
+    assert says in str(error)
+    assert any(word in str(error) for word in NOTHING), str(error)
+    assert "SELECT" not in str(error)
+    assert "INSERT" not in str(error)
+    assert _said_nothing(desk)
+
+
+def _journalled(desk: Desk) -> Path:
+    """A journal with a publication that waits, closed."""
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    publisher.close()
+    assert not desk.database.with_name("journal.db-wal").exists()
+    return desk.database
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _cut_in_a_page(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 100])
+
+
+def _bad_header(path: Path) -> None:
+    path.write_bytes(b"SQLite format 9\0" + path.read_bytes()[16:])
+
+
+def _short_header(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def _overwritten(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xa5" * (len(content) - 100))
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (_truncated, "its file is damaged. Put it aside and restore a copy"),
+        (_cut_in_a_page, "its file is damaged. Put it aside and restore a copy"),
+        (_bad_header, "its file is not a journal, or it is damaged. Name another file, or restore a copy"),
+        (_short_header, "its file is damaged. Put it aside and restore a copy"),
+        (_overwritten, "its file is damaged. Put it aside and restore a copy"),
+    ],
+)
+def test_a_damaged_file_says_so_and_is_left_as_it_is(desk: Desk, broken: Callable[[Path], None], says: str) -> None:
+    broken(_journalled(desk))
+    left = desk.database.read_bytes()
+    with pytest.raises(JournalError) as caught:
+        desk.publisher().publish(accident(), key="again", actor="desk")
+    _refused(desk, caught.value, says)
+    assert desk.database.read_bytes() == left
+
+
+def test_a_file_of_no_length_is_no_journal(desk: Desk) -> None:
+    """An empty file is what `touch` leaves, and a disk that was full: nothing in it tells what it once held."""
+    desk.database.touch()
+    desk.write_settings()
+    with pytest.raises(JournalMissing, match="no tables yet") as caught:
+        open_publisher(desk.folder / "policenotify.toml")
+    _refused(desk, caught.value, "policenotify migrate")
+    assert desk.database.stat().st_size in {0, 4096}  # of SQLite's own head, and no table
+
+
+# --- a value that cannot be read
+
+
+@pytest.mark.parametrize("page", [b"\xff\xfeGeheim", b"{Geheim"])
+def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
+    desk: Desk, page: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = _journalled(desk)
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE pn_publication SET message = CAST(? AS TEXT)", (page,))
+    raw.close()
+    publisher = desk.publisher()
+    ways: list[Callable[[], object]] = [
+        lambda: publisher.publication("open"),
+        publisher.incidents,
+        lambda: publisher.incident("2026-4711"),
+        lambda: publisher.journal.publications.latest(5),
+        publisher.journal.publications.unfinished,
+        lambda: publisher.journal.publications.by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),
+        lambda: list(publisher.journal.export()),
+        lambda: publisher.publish(accident(), key="next", actor="desk"),
+    ]
+    for way in ways:
+        with pytest.raises(JournalError, match="damaged") as caught:
+            way()
+        shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+        assert "Geheim" not in shown
+        assert "SELECT" not in shown
+        assert "estore a copy" in str(caught.value)
+    assert _said_nothing(desk)
+
+
+def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> None:
+    """SQLite takes any log beside a file for the file's own (sqlite.org/howtocorrupt.html, section 1.4)."""
+    _journalled(desk)
+    other = sqlite3.connect(tmp_path / "other.db", isolation_level=None)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("CREATE TABLE pn_meta (name, value)")
+    other.execute("INSERT INTO pn_meta VALUES ('schema_version', '1')")
+    shutil.copy(tmp_path / "other.db-wal", desk.folder / "journal.db-wal")
+    other.close()
+    with pytest.raises(JournalError) as caught:
+        desk.publisher().drain(timedelta(seconds=10))
+    _refused(desk, caught.value, "The journal")
+
+
+# --- no room, no right, no lock
+
+
+def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
+    """Who writes is told who is in the way, and when it is over all goes on."""
+    url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
+    publisher = Publisher(
+        journal=open_journal(url, keys=desk.keys, clock=desk.clock),
+        channels=[desk.on_bluesky(), desk.by_mail()],
+        zone=PARIS,
+        sender=SENDER,
+    )
+    desk.opened.append(publisher)
+    backup = sqlite3.connect(desk.database, isolation_level=None)
+    backup.execute("BEGIN EXCLUSIVE")
+    other = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-2"))
+    with pytest.raises(JournalError) as caught:
+        publisher.publish(other, key="other", actor="desk")
+    _refused(desk, caught.value, "another process keeps it locked. Look for one that hangs, then try again")
+    with pytest.raises(JournalError) as drained:
+        publisher.drain(timedelta(seconds=1))
+    _refused(desk, drained.value, "another process keeps it locked")
+    backup.close()
+    assert publisher.publish(other, key="other", actor="desk").ok
+    assert len(desk.bluesky.posts) >= 1
+
+
+def test_a_backup_that_lets_nobody_read(desk: Desk) -> None:
+    url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
+    backup = sqlite3.connect(desk.database, isolation_level=None)
+    backup.execute("PRAGMA locking_mode=EXCLUSIVE")
+    backup.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(JournalError) as caught:
+        open_journal(url, keys=desk.keys, clock=desk.clock)
+    _refused(desk, caught.value, "another process keeps it locked. Look for one that hangs, then try again")
+    backup.close()
+    open_journal(url, keys=desk.keys, clock=desk.clock).close()
+
+
+def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
+    """SQLite's own limit stands for the disk's: the page that does not fit is the one the publication needs."""
+    _journalled(desk)
+    publisher = desk.publisher()
+    with publisher.journal.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalError) as caught:  # noqa: PT012 - which of them fails is SQLite's affair
+        for number in range(200):  # until the free room in the pages is used up
+            message = accident(
+                headline=f"Accident {number}", lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}")
+            )
+            publisher.publish(message, key=f"open {number}", actor="desk", wait=timedelta(0))
+    _refused(desk, caught.value, "the disk is full. Make room, then try again")
+    with publisher.journal.read() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+    publisher.drain(timedelta(seconds=20))
+    told = publisher.publication("open")
+    assert told is not None
+    assert told.ok
+
+
+_LIMITS = (0, 8_192, 60_000, 110_000)  # bytes: within the log of the journal, at any point of publishing
+
+_FILLING = """
+import json, os, resource, signal, sys
+from datetime import datetime
+import atproto, apprise   # once for all that are forked
+from tests.acceptance.crash.installation_process import FastClock
+from tests.support.installation import accident
+from policenotify import open_publisher
+from policenotify.errors import JournalError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)   # then a write beyond the limit is an error (setrlimit(2))
+clock = FastClock(datetime.fromisoformat(sys.argv[1]))
+for folder, most in json.loads(sys.argv[2]):
+    if os.fork() == 0:
+        with open_publisher(folder + "/policenotify.toml", clock=clock) as publisher:
+            publisher.publication("nothing")
+            said = os.open(folder + "/said", os.O_CREAT | os.O_WRONLY)
+            os.dup2(os.open("/dev/null", os.O_WRONLY), 2)   # what is logged is no file that may not grow
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+            try:
+                publisher.publish(accident(), key="second", actor="desk")
+            except JournalError as error:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                os.write(said, str(error).encode())
+            os._exit(0)   # as a process that is given up
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
+    """The operating system says no in the middle of a write, as a quota does: at any point of publishing."""
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+    desks, clock = {}, FastClock(datetime.now(UTC))
+    with ExitStack() as stack:
+        for most in _LIMITS:
+            (folder := tmp_path / str(most)).mkdir()
+            desks[most] = stack.enter_context(open_desk(folder))
+            desks[most].clock = clock
+            desks[most].write_settings()
+            desks[most].publisher().close()
+        places = [(str(desk.folder), most) for most, desk in desks.items()]
+        subprocess.run(  # noqa: S603 - our own interpreter, our own text
+            [sys.executable, "-c", _FILLING, clock._start.isoformat(), json.dumps(places)],
+            check=True,
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        journalled = {most: _after_a_limit(desk) for most, desk in desks.items()}
+    assert not journalled[0]
+    assert journalled[110_000], "no limit met a publication that was journalled already"
+
+
+def _after_a_limit(desk: Desk) -> bool:
+    """What the process said is true, and the next one goes on from there; whether it had been journalled."""
+    said = (desk.folder / "said").read_text(encoding="utf-8")
+    assert any(says in said for says in ("the disk is full", "the disk fails")), said
+    assert "Nothing was sent" in said
+    publisher = desk.publisher()
+    journalled = publisher.publication("second") is not None
+    assert journalled or _said_nothing(desk)
+    assert publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=60)).repeated == journalled
+    assert len(desk.bluesky.posts) == desk.bluesky.commits == 1
+    for address in ADDRESSES:
+        assert len(desk.mail.mailbox(address)) <= 1  # who may have it already is held for a person to look
+    return journalled
+
+
+# --- what the doctor sees
+
+
+def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page that nobody has read yet may be damaged: opening finds nothing, the doctor does."""
+    desk.write_settings()
+    path = _journalled(desk)
+    raw = sqlite3.connect(path)
+    [root] = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'pn_delivery_order'").fetchone()
+    [size] = raw.execute("PRAGMA page_size").fetchone()
+    raw.close()
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * size : root * size] = b"\xa5" * size
+    path.write_bytes(content)
+    desk.publisher().close()
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--json", "--settings", str(desk.folder / "policenotify.toml")])
+    assert ended.value.code == 6
+    [line] = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["what"] == "journal"]
+    assert line["state"] == "WRONG"
+    assert "damaged" in line["told"]
+    assert "restore a copy" in line["told"]
+
+
+# --- two versions of the library
+
+
+def test_an_older_library_refuses_a_newer_journal(desk: Desk) -> None:
+    _journalled(desk)
+    with sqlite3.connect(desk.database) as raw:
+        raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
+    raw.close()
+    with pytest.raises(UnsupportedVersion) as caught:
+        desk.publisher()
+    assert "Install the release of policenotify that introduced journal version" in str(caught.value)
+    assert _said_nothing(desk)

@@ -1,0 +1,437 @@
+"""Corrections and cancellations: posts are changed and taken back where the network can and the desk wants it."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.channel import (
+    Account,
+    Capabilities,
+    Channel,
+    ChannelConfig,
+    Clock,
+    Operation,
+    Post,
+    PostRef,
+    Request,
+    StateStore,
+)
+from policenotify.errors import Refused, Unavailable, Unconfirmed
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.text import Budget
+from tests.support.fake_network import Step, taken
+from tests.support.installation import INCIDENT, accident, soon
+
+ALL = Capabilities(budget=Budget(500), replies=True, edits=True, deletes=True, idempotency_window=timedelta(days=1))
+MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
+
+
+@dataclass
+class Board:
+    """A network in memory whose posts can be changed and taken back; calls fail as scripted."""
+
+    capabilities: Capabilities = ALL
+    account: str = "police34.example"
+    posts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sends: deque[Step] = field(default_factory=deque)
+    edits: deque[Step] = field(default_factory=deque)
+    deletes: deque[Step] = field(default_factory=deque)
+    prepares: deque[Step] = field(default_factory=deque)
+    calls: list[str] = field(default_factory=list)
+
+    def open(self, _clock: Clock, _keep: StateStore) -> Channel:
+        return OnBoard(self)
+
+    def configured(self, **how: Any) -> ChannelConfig:
+        return ChannelConfig(
+            name="board", network="board", account=self.account, capabilities=self.capabilities, open=self.open, **how
+        )
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for text, *_ in self.posts.values()]
+
+
+class OnBoard:
+    def __init__(self, board: Board) -> None:
+        self.board, self.capabilities, self.account = board, board.capabilities, board.account
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        body = {"text": post.text, "under": [ref.id for ref in reply_to]}
+        made = Request(account=self.account, key=post.key, body=body)
+        return taken(self.board.prepares, lambda: made)  # type: ignore[no-any-return]  # a script's step
+
+    def send(self, request: Request) -> PostRef:
+        self.board.calls.append("send")
+        return taken(self.board.sends, self._put, request)  # type: ignore[no-any-return]  # the same
+
+    def _put(self, request: Request, number: str = "") -> PostRef:
+        made = number or next((key for key, post in self.board.posts.items() if request.key in post), "")
+        made = made or str(len(self.board.calls))
+        self.board.posts[made] = (str(request.body["text"]), request.key, *map(str, _list(request.body["under"])))
+        return PostRef(account=self.account, id=made)
+
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        self.board.calls.append("edit")
+        return taken(self.board.edits, lambda: self._put(request, ref.id))  # type: ignore[no-any-return]  # the same
+
+    def delete(self, ref: PostRef) -> None:
+        self.board.calls.append("delete")
+        taken(self.board.deletes, lambda: self.board.posts.pop(ref.id, None))
+
+    def whoami(self) -> Account:
+        return Account(id=self.account, name=self.account)
+
+    def close(self) -> None:
+        pass
+
+
+def _list(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+class AheadClock(SystemClock):
+    """The machine's clock, so and so much ahead."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+class Station:
+    """One desk at one board."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.board, self.clock = folder, Board(), AheadClock()
+        self.keys = Keys.create(secrets.token_bytes)
+        self.opened: list[Publisher] = []
+        self.said = 0
+
+    def publisher(self, **how: Any) -> Publisher:
+        made = Publisher(
+            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
+            channels=[self.board.configured(**how)],
+            zone=PARIS,
+            sender=SENDER,
+            clock=self.clock,
+            wait=timedelta(seconds=10),
+            patience=soon,
+        )
+        self.opened.append(made)
+        return made
+
+    def say(self, publisher: Publisher, message: Message) -> Publication:
+        self.said += 1
+        return publisher.publish(message, key=str(self.said), actor="desk")
+
+    def settled(self, publisher: Publisher, said: Publication) -> Publication:
+        """The publication, once all that was in doubt is settled."""
+        publisher.drain(timedelta(seconds=10))
+        told = publisher.publication(said.id)
+        assert told is not None
+        assert all(receipt.outcome.is_final for receipt in told), [str(receipt) for receipt in told]
+        return told
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    made = Station(tmp_path)
+    yield made
+    for publisher in made.opened:
+        publisher.close()
+
+
+def _wrong(said: Publication, severity: Severity = MINOR) -> Message:
+    return said.correct("Le secteur est celui de la gare", severity=severity, description="Et non la Comédie.")
+
+
+# --- corrections
+
+
+def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    corrected = station.say(publisher, _wrong(opened))
+
+    [receipt] = corrected
+    assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
+    assert receipt.ref == opened.on("board").ref
+    [text] = station.board.texts
+    assert "RECTIFICATIF" in text
+    assert "gare" in text
+    assert "Suite de notre message" not in text
+
+    station.say(publisher, opened.update("Une voie rouverte"))
+    assert list(station.board.posts.values())[1][2:] == ("1",), "what follows hangs under the post, not under the edit"
+
+
+def test_a_severe_correction_is_also_said_below(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    corrected = station.say(publisher, _wrong(opened, SEVERE))
+
+    assert [(one.operation, one.outcome) for one in corrected] == [("post", "posted"), ("edit", "posted")]
+    assert station.board.calls == ["send", "send", "edit"]
+    edited, reply = station.board.posts.values()
+    assert edited[0] == reply[0]
+    assert reply[2:] == ("1",)
+
+
+@pytest.mark.parametrize("capabilities", [ALL, replace(ALL, edits=False)], ids=["by choice", "without edits"])
+def test_a_correction_replies(station: Station, capabilities: Capabilities) -> None:
+    station.board.capabilities = capabilities
+    publisher = station.publisher(**({"on_correction": "reply"} if capabilities.edits else {}))
+    opened = station.say(publisher, accident())
+    [receipt] = station.say(publisher, _wrong(opened))
+    assert receipt.operation is Operation.POST
+    assert len(station.board.posts) == 2
+
+
+def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    updated = station.say(publisher, opened.update("Deux voies fermées"))
+    station.say(publisher, opened.update("Trois voies fermées"))
+    station.say(publisher, updated.correct("Une voie fermée", severity=MINOR))
+    first, second, third = station.board.posts.values()
+    assert "une voie fermée" in second[0]
+    assert (first[2:], second[2:], third[2:]) == ((), ("1",), ("1", "2"))
+
+
+def test_what_was_corrected_by_an_edit_is_edited_again(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    once = station.say(publisher, _wrong(opened))
+    [receipt] = station.say(publisher, once.correct("Le secteur est celui du stade", severity=MINOR))
+    assert receipt.operation is Operation.EDIT
+    assert ["stade" in text for text in station.board.texts] == [True]
+
+
+def test_a_standalone_message_is_edited_too(station: Station) -> None:
+    publisher = station.publisher()
+    said = station.say(publisher, accident(lifecycle=Lifecycle(), instruction=""))
+    [receipt] = station.say(publisher, _wrong(said))
+    assert receipt.operation is Operation.EDIT
+    assert len(station.board.posts) == 1
+
+
+def test_what_never_came_out_is_not_edited_but_said(station: Station) -> None:
+    publisher = station.publisher()
+    station.board.sends.append(Refused("No."))
+    opened = station.say(publisher, accident())
+    [receipt] = station.say(publisher, _wrong(opened))
+    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
+
+
+@pytest.mark.parametrize("fallback", [None, "standalone", "prepare"])
+def test_what_cannot_be_edited_is_said_below(station: Station, fallback: Any) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    station.board.edits.extend([Refused("Too old.", fallback=fallback)] * 9)
+    [receipt] = station.say(publisher, _wrong(opened))
+    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
+    assert station.board.calls.count("edit") == (4 if fallback == "prepare" else 1)
+    assert list(station.board.posts.values())[1][2:] == ("1",)
+
+
+def test_what_cannot_be_prepared_as_an_edit_is_said_below(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    station.board.prepares.append(Refused("No."))
+    [receipt] = station.say(publisher, _wrong(opened))
+    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
+
+
+def test_an_edit_stays_where_it_is_whatever_became_of_the_posts_above(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    updated = station.say(publisher, opened.update("Toujours barrée"))
+    station.board.prepares.append(Refused("All above is gone.", fallback="standalone"))
+    [receipt] = station.say(publisher, _wrong(updated))
+    assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
+    assert len(station.board.posts) == 2
+
+
+def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    station.board.edits.extend([Unconfirmed("Cut."), Unavailable("Later.")])
+    corrected = station.say(publisher, _wrong(opened))
+    corrected = station.settled(publisher, corrected)
+    assert corrected.on("board").outcome is Outcome.POSTED
+    assert station.board.calls == ["send", "edit", "edit", "edit"]
+    assert len(station.board.posts) == 1
+
+
+def test_an_edit_in_doubt_that_is_refused_is_said_below(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    station.board.edits.extend([Unconfirmed("Cut."), Refused("Too old.")])
+    station.board.sends.append(Unconfirmed("Cut."))
+    corrected = station.say(publisher, _wrong(opened))
+    corrected = station.settled(publisher, corrected)
+    assert station.board.calls == ["send", "edit", "edit", "send", "send"]
+    assert corrected.on("board").operation is Operation.POST
+
+
+# --- cancellations
+
+
+def test_a_cancellation_says_so_and_leaves_what_was_said(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.say(publisher, accident())
+    [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
+    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
+    assert len(station.board.posts) == 2
+
+
+def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
+    publisher = station.publisher(on_cancellation="delete")
+    opened = station.say(publisher, accident())
+    updated = station.say(publisher, opened.update("Une voie rouverte"))
+    foreseen = publisher.preview(opened.cancel("Fausse alerte"))
+    assert [leg.target for leg in foreseen.deletions] == [updated.id, opened.id]
+    assert not foreseen.wordings
+
+    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    assert not station.board.posts
+    assert [(one.operation, one.outcome) for one in cancelled] == [("delete", "deleted")] * 2
+    assert [one.ref for one in cancelled] == [updated.on("board").ref, opened.on("board").ref]
+    assert cancelled.ok
+    for earlier in (opened, updated):
+        told = publisher.publication(earlier.id)
+        assert told is not None
+        assert told.on("board").outcome is Outcome.DELETED
+    assert publisher.journal.audit.seal() > 0
+
+
+def test_posts_are_taken_back_and_a_new_one_says_why(station: Station) -> None:
+    publisher = station.publisher(on_cancellation="both")
+    opened = station.say(publisher, accident())
+    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    [(text, _key, *under)] = station.board.posts.values()
+    assert "fausse alerte" in text
+    assert not under
+    assert [one.operation for one in cancelled] == [Operation.POST, Operation.DELETE]
+
+
+def test_where_a_post_may_be_out_unseen_the_cancellation_is_said(station: Station) -> None:
+    publisher = station.publisher(on_cancellation="delete")
+    publisher.wait = timedelta(0)
+    opened = station.settled(publisher, station.say(publisher, accident()))
+    station.say(publisher, opened.update("Une voie rouverte"))
+    station.settled(publisher, station.say(publisher, opened.cancel("Fausse alerte")))
+    assert ["fausse alerte" in text for text in station.board.texts] == [False, True]
+
+
+def test_where_nothing_came_out_the_cancellation_is_said(station: Station) -> None:
+    publisher = station.publisher(on_cancellation="delete")
+    station.board.sends.append(Refused("No."))
+    opened = station.say(publisher, accident())
+    [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
+    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
+
+
+def test_a_deletion_in_doubt_is_made_again_and_one_refused_is_told(station: Station) -> None:
+    publisher = station.publisher(on_cancellation="delete")
+    opened = station.say(publisher, accident())
+    station.board.deletes.extend([Unconfirmed("Cut."), Refused("Not yours.", remedy="Take it back by hand.")])
+    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    cancelled = station.settled(publisher, cancelled)
+    [receipt] = cancelled
+    assert (receipt.outcome, receipt.remedy) == (Outcome.REFUSED, "Take it back by hand.")
+    told = publisher.publication(opened.id)
+    assert told is not None
+    assert told.on("board").outcome is Outcome.POSTED
+    assert station.board.calls == ["send", "delete", "delete"]
+
+
+def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
+    opened = station.say(station.publisher(), accident())
+    here = station.publisher(on_cancellation="delete")
+    here.wait = timedelta(0)
+    cancelled = station.say(here, opened.cancel("Fausse alerte"))
+    station.board.account = "other.example"
+    there = station.publisher(on_cancellation="delete")
+    there.drain(timedelta(seconds=5))
+    told = there.publication(cancelled.id)
+    assert told is not None
+    assert told.on("board").outcome is Outcome.REFUSED
+    assert "other.example" in told.on("board").reason
+    assert station.board.calls == ["send"]
+
+
+def test_what_has_expired_since_is_taken_back_all_the_same(station: Station) -> None:
+    publisher = station.publisher(on_cancellation="delete")
+    opened = station.say(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
+    station.clock.ahead = timedelta(days=7)
+    station.say(publisher, opened.cancel("Fausse alerte"))
+    assert not station.board.posts
+
+
+# --- what a channel has learned
+
+
+class Learning(OnBoard):
+    """A channel that knows the limit of its server from its keep."""
+
+    discovers_capabilities = True
+
+    def __init__(self, board: Board, keep: StateStore) -> None:
+        super().__init__(board)
+        kept = keep.load("limit")
+        self.capabilities = replace(board.capabilities, budget=Budget(int(kept.value) if kept else 500))
+
+
+def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station: Station) -> None:
+    publisher = station.publisher(discovers_capabilities=True)
+    how = replace(publisher.channels["board"], open=lambda _clock, keep: Learning(station.board, keep))
+    publisher.channels["board"] = how
+    long = accident(description="Circulation très difficile. " * 30)
+    assert 400 < len(publisher.preview(long).wordings[0].standalone.text) <= 500
+    assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
+    assert len(publisher.preview(long).wordings[0].standalone.text) <= 300
+
+
+def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: pytest.LogCaptureFixture) -> None:
+    publisher = station.publisher(discovers_capabilities=True)
+    opens = iter([LookupError("s3cret")])
+
+    def failing(_clock: Clock, _keep: StateStore) -> Channel:
+        for error in opens:
+            raise error
+        return OnBoard(station.board)
+
+    publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
+    said = station.say(publisher, accident())
+    assert said.on("board").outcome is Outcome.POSTED
+    assert "Channel board is taken for what it claims at first: LookupError." in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_what_a_gateway_does_not_tell_is_said(station: Station) -> None:
+    station.board.capabilities = replace(ALL, acceptance="unverified")
+    publisher = station.publisher()
+    said = station.say(publisher, accident())
+    assert said.on("board").note == "Accepted by the gateway, not verified."
+    station.board.sends.append(Refused("No."))
+    assert station.say(publisher, said.update("Une voie rouverte")).on("board").note == ""

@@ -1,0 +1,128 @@
+"""Five networks at once: an incident as each of them shows it, and what is left in clear when there is trouble."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from policenotify.channel import Operation
+from policenotify.model.cap import Severity
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication, PublicationFailed
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing import Disconnect
+from tests.support.faults import PUBLISHES
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from tests.support.installation import INCIDENT, accident
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Iterator[Five]:
+    with open_five(tmp_path) as opened:
+        yield opened
+
+
+def _say(publisher: Publisher, message: Message, key: str) -> Publication:
+    said = publisher.publish(message, key=key, actor="desk")
+    assert said.ok, "\n".join(map(str, said))
+    return said
+
+
+# --- an incident, everywhere
+
+
+def test_an_incident_is_one_thread_and_carries_its_reference_where_there_is_none(five: Five) -> None:
+    publisher = five.publisher()
+    opened = _say(publisher, accident(), "1")
+    _say(publisher, opened.update("Une voie rouverte"), "2")
+    _say(publisher, publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."), "3")
+
+    first, second, third = five.x.posts
+    assert (first.parent, second.parent, third.parent) == (None, first.id, second.id)
+    assert [post.id for post in five.x.thread(first.id)] == [first.id, second.id, third.id]
+    toot, reply, last = five.mastodon.posts
+    assert (toot.parent, reply.parent, last.parent) == (None, toot.id, reply.id)
+    assert (toot.visibility, reply.visibility, last.visibility) == ("public", "unlisted", "public")
+    root, skeet, end = five.bluesky.posts
+    assert (skeet.root, skeet.parent, end.root, end.parent) == (root.uri, root.uri, root.uri, skeet.uri)
+    for address in ADDRESSES:
+        [thread] = five.mail.threads(address)
+        assert len(thread) == 3
+    for number in NUMBERS:
+        texts = [message.text for message in five.sms.phone(number)]
+        assert len(texts) == 3
+        [reference] = {found[1] for text in texts if (found := re.search(r"Réf\. ([0-9A-Z]{5})\b", text))} or {""}
+        assert all(f"Réf. {reference}" in text for text in texts), texts
+        assert not any("#" in text or "🚨" in text for text in texts)
+        assert {message.encoding for message in five.sms.phone(number)} == {"GSM-7"}
+
+
+def test_a_correction_and_a_cancellation_do_what_each_network_can(five: Five) -> None:
+    publisher = five.publisher()
+    opened = _say(publisher, accident(severity=Severity.MINOR), "1")
+    corrected = _say(publisher, opened.correct("Le secteur est celui de la gare"), "2")
+    assert {one.channel: one.operation for one in corrected} == {
+        name: Operation.EDIT if name == "mastodon" else Operation.POST for name in NETWORKS
+    }
+    [toot] = five.mastodon.posts
+    assert "celui de la gare" in toot.text
+    assert len(five.x.posts) == len(five.bluesky.posts) == 2
+    _say(publisher, opened.cancel("Fausse alerte"), "3")
+    assert len(five.mastodon.posts) == 2
+    assert "ANNULATION" in five.x.posts[-1].text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["delete", "both"])
+def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Literal["delete", "both"]) -> None:
+    publisher = five.publisher(channels=[five.channel(name, on_cancellation=how) for name in NETWORKS])
+    opened = _say(publisher, accident(), "1")
+    updated = _say(publisher, opened.update("Une voie rouverte"), "2")
+    cancelled = _say(publisher, updated.cancel("Fausse alerte"), "3")
+    left = 1 if how == "both" else 0
+    assert [len(five.read(name)) for name in ("x", "mastodon", "bluesky")] == [left] * 3
+    assert [len(five.read(name)) for name in ("email", "sms")] == [9, 9]
+    assert Counter(one.operation for one in cancelled)[Operation.DELETE] == 6
+
+
+@pytest.mark.slow
+def test_no_secret_and_nobody_s_address_is_left_in_clear(
+    five: Five, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After a full run with trouble everywhere: journal, logs of all libraries at DEBUG, exceptions, reprs."""
+    caplog.set_level(logging.DEBUG)
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+        caplog.set_level(logging.DEBUG, logger=name)
+    publisher = five.publisher()
+    opened = publisher.publish(accident(), key="1", actor="desk")
+    five.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> unknown")
+    five.sms.refuse(NUMBERS[0])
+    for network, route in PUBLISHES.items():
+        getattr(five, network).fail_next(*route, Disconnect(), effect=True)
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="2", actor="desk")
+    with pytest.raises(PublicationFailed) as caught:
+        updated.raise_for_failures()
+    publisher.close()
+    told = "\n".join(
+        [
+            caplog.text,
+            *capfd.readouterr(),
+            "".join(traceback.format_exception(caught.value)),
+            *(repr(one) for one in (caught.value.receipts, publisher, publisher.channels, opened, updated)),
+        ]
+    ).encode()
+    for file in five.folder.iterdir():
+        told += file.read_bytes()
+    secrets = {*five.x.secrets, *five.mastodon.secrets, *five.bluesky.secrets, *five.sms.secrets, *five.x.consumer}
+    secrets |= {*five.x.access, five.mastodon.token, five.bluesky.password, "eyJ", *ADDRESSES}
+    for secret in secrets - {five.sms.user, five.sms.space}:  # words, and no secrets
+        assert secret.encode() not in told, secret
+    for number in NUMBERS:
+        assert number[3:].encode() not in told, number

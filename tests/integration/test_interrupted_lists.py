@@ -1,0 +1,175 @@
+"""A list of people that a time limit, a stop or the end of a worker cuts, over the wire: nobody twice, nobody never."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.channel import ChannelConfig
+from policenotify.journal import open_journal
+from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Receipt
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing import FakeMailServer, FakeSmsServer
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.installation import accident
+
+NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers for films, nobody's
+ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(40))
+SLOW = 0.05
+"""Seconds that each call takes: a chunk takes longer than any limit in these tests."""
+
+
+def by_sms(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    url = (
+        f"form://{stand.url.removeprefix('http://')}{stand.KANNEL}?method=GET&:username={stand.user}"
+        f"&:password={stand.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
+        "&:coding={coding}&:from=POLICE34&:to={recipient}"
+    )
+    return "sms", {"url": url}, NUMBERS
+
+
+def by_mail(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+    return (
+        "email",
+        {"url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure"},
+        ADDRESSES,
+    )
+
+
+class Bench:
+    """One journal, one channel with a list, and publishers that are opened one after the other."""
+
+    def __init__(self, folder: Path, network: str, on_unknown: Any) -> None:
+        self._stack, self.folder = ExitStack(), folder
+        self.keys = Keys.create(secrets.token_bytes)
+        self.stand: Any = FakeSmsServer() if network == "sms" else FakeMailServer()
+        self._stack.enter_context(self.stand)
+        self._answer_after(SLOW)
+        name, options, people = by_sms(self.stand) if network == "sms" else by_mail(self.stand)
+        self.people = people
+        self.channel: ChannelConfig = configure_channel(
+            "list", name, options, recipients=lambda: people, on_unknown=on_unknown
+        )
+
+    def open(self) -> Publisher:
+        journal = open_journal(str(self.folder / "journal.db"), keys=self.keys, create=True)
+        made = Publisher(journal=journal, channels=[self.channel], zone=PARIS, sender=SENDER)
+        self._stack.callback(made.close)
+        return made
+
+    def reached(self) -> list[str]:
+        """Who got something, as often as it came."""
+        if isinstance(self.stand, FakeSmsServer):
+            return sorted(message.to for message in self.stand.messages)
+        return sorted(mail.recipient for mail in self.stand.mails)
+
+    def quick(self) -> None:
+        self._answer_after(0.0)
+
+    def _answer_after(self, seconds: float) -> None:
+        if isinstance(self.stand, FakeSmsServer):
+            self.stand.latency = seconds
+        else:
+            self.stand.delay("DATA", seconds)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture(params=["resend", "hold"])
+def on_unknown(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=["sms", "email"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path, on_unknown: Any) -> Iterator[Bench]:
+    made = Bench(tmp_path, request.param, on_unknown)
+    yield made
+    made.close()
+
+
+def by_the_wait(bench: Bench) -> None:
+    bench.open().publish(accident(), key="list", actor="desk", wait=0.3)
+
+
+def by_the_budget(bench: Bench) -> None:
+    publisher = bench.open()
+    publisher.publish(accident(), key="list", actor="desk", wait=0)
+    publisher.drain(timedelta(seconds=0.3))
+
+
+def by_the_end_of_the_worker(bench: Bench) -> None:
+    publisher = bench.open()
+    with publisher.worker():
+        publisher.publish(accident(), key="list", actor="desk", wait=0)
+        _some_are_reached(bench)
+
+
+def by_a_stop(bench: Bench) -> None:
+    publisher = bench.open()
+    with publisher.worker():
+        publisher.publish(accident(), key="list", actor="desk", wait=0)
+        _some_are_reached(bench)
+        publisher.journal.stop("desk")
+        _until(lambda: _receipt(publisher).outcome is Outcome.WAITING)
+    publisher.journal.resume("desk")
+
+
+def _some_are_reached(bench: Bench) -> None:
+    _until(lambda: len(bench.reached()) >= 3)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def _receipt(publisher: Publisher) -> Receipt:
+    found = publisher.publication("list")
+    assert found is not None
+    return found.on("list")
+
+
+@pytest.mark.parametrize("cut", [by_the_wait, by_the_budget, by_the_end_of_the_worker, by_a_stop])
+def test_a_list_is_cut_between_people_told_truly_and_finished_by_the_next(
+    bench: Bench, cut: Callable[[Bench], None]
+) -> None:
+    cut(bench)
+    before, told = bench.reached(), _receipt(bench.open())
+    counts = {Outcome.POSTED: len(before), Outcome.WAITING: len(bench.people) - len(before)}
+    assert counts[Outcome.WAITING] > 0
+    assert told.recipients == {outcome: count for outcome, count in counts.items() if count}
+    assert told.attempts <= 1
+    bench.quick()
+    publisher = bench.open()
+    while publisher.drain(timedelta(seconds=20)) is not None:
+        pass
+    assert [count for count in map(bench.reached().count, set(bench.reached())) if count != 1] == []
+    assert len(bench.reached()) == len(bench.people)
+    assert _receipt(publisher).recipients == {Outcome.POSTED: len(bench.people)}
+
+
+def test_a_wait_that_ends_does_not_cut_a_list_that_a_worker_of_the_process_is_at(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, "sms", "hold")
+    try:
+        publisher = bench.open()
+        with publisher.worker():
+            publisher.publish(accident(), key="list", actor="desk", wait=0.2)
+            _until(lambda: _receipt(publisher).outcome is Outcome.POSTED)
+        assert _receipt(publisher).attempts == 1
+    finally:
+        bench.close()

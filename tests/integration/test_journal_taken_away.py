@@ -1,0 +1,287 @@
+"""A journal that is deleted or replaced while it is open: noticed before anything more is sent, with one alarm."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.cli import main
+from policenotify.errors import JournalTakenAway
+from policenotify.journal import open_journal
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.testing.servers.http import NoResponse
+from tests.support.installation import Desk, accident, open_desk
+
+LONG = timedelta(seconds=30)
+Way = Callable[[Desk], None]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        opened.write_settings()
+        yield opened
+
+
+def _beside(desk: Desk, suffix: str = "") -> Path:
+    return desk.folder / f"journal.db{suffix}"
+
+
+def _put_aside(desk: Desk) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        _beside(desk, suffix).rename(_beside(desk, f"{suffix}.aside"))
+
+
+def _put_back(desk: Desk) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        _beside(desk, suffix).unlink(missing_ok=True)
+        if (aside := _beside(desk, f"{suffix}.aside")).exists():
+            aside.rename(_beside(desk, suffix))
+
+
+def _deleted(desk: Desk) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        _beside(desk, suffix).unlink()
+
+
+def _another(desk: Desk) -> None:
+    _put_aside(desk)
+    open_journal(str(desk.database), keys=desk.keys, create=True).close()
+
+
+def _a_copy(desk: Desk) -> None:
+    shutil.copy(desk.database, desk.folder / "copy.db")
+    (desk.folder / "copy.db").replace(desk.database)
+
+
+def _no_log(desk: Desk) -> None:
+    _beside(desk, "-wal").unlink()
+
+
+def _no_index(desk: Desk) -> None:
+    _beside(desk, "-shm").unlink()
+
+
+def _another_in_the_same_file(desk: Desk) -> None:
+    with closing(sqlite3.connect(desk.database, isolation_level=None)) as raw:
+        raw.execute("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
+
+
+def _other_tables(desk: Desk) -> None:
+    with closing(sqlite3.connect(desk.database, isolation_level=None)) as raw:
+        raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
+
+
+def _no_tables(desk: Desk) -> None:
+    with closing(sqlite3.connect(desk.database, isolation_level=None)) as raw:
+        raw.execute("DROP TABLE pn_meta")
+
+
+def _set_back(desk: Desk) -> None:
+    """Restore an older copy into the file itself, as SQLite's `.restore` does."""
+    with closing(sqlite3.connect(desk.folder / "old.db")) as old, closing(sqlite3.connect(desk.database)) as raw:
+        old.backup(raw)
+
+
+WAYS = [
+    pytest.param(_deleted, "was deleted or moved while it was in use", id="deleted"),
+    pytest.param(_put_aside, "was deleted or moved while it was in use", id="moved"),
+    pytest.param(_another, "was replaced by another file", id="another journal"),
+    pytest.param(_a_copy, "was replaced by another file", id="a copy"),
+    pytest.param(_no_log, "journal's log", id="no log"),
+    pytest.param(_no_index, "journal's log", id="no index"),
+    pytest.param(_another_in_the_same_file, "Another journal is now", id="another id"),
+    pytest.param(_other_tables, "tables were changed to those of another version", id="other tables"),
+    pytest.param(_set_back, "set back to an older state", id="older state"),
+    pytest.param(_no_tables, "tables were deleted", id="no tables"),
+]
+
+
+def _open_by_now(desk: Desk) -> list[str]:
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(descriptor.readlink())
+        except OSError:
+            continue
+        if str(desk.database) in target:
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize(("way", "says"), WAYS)
+def test_nothing_is_sent_any_more_and_one_alarm_says_why(
+    desk: Desk, way: Way, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = desk.publisher()
+    earlier = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-1"))
+    publisher.publish(earlier, key="earlier", actor="desk", to=["presse"], wait=timedelta(0))
+    with closing(sqlite3.connect(desk.database)) as raw, closing(sqlite3.connect(desk.folder / "old.db")) as old:
+        raw.backup(old)
+    publisher.drain(LONG)
+    desk.mail.recover()
+    mails = len(desk.mail.mails)
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    way(desk)
+    replaced = desk.database.read_bytes() if "replaced" in says else b""
+    other = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-2"))
+    ways: list[Callable[[], object]] = [
+        lambda: publisher.drain(LONG),
+        lambda: publisher.publish(other, key="other", actor="desk"),
+        lambda: publisher.publication("open"),
+        lambda: publisher.drain(LONG),
+    ]
+    for does in ways:
+        with pytest.raises(JournalTakenAway, match=says) as caught:
+            does()
+        assert "This process sends nothing more" in str(caught.value)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert says in caplog.text
+    assert not desk.bluesky.posts
+    assert len(desk.mail.mails) == mails
+    assert not replaced or desk.database.read_bytes() == replaced
+    until = time.monotonic() + 20
+    while _open_by_now(desk):  # a slot may just be at its last transaction
+        assert time.monotonic() < until, _open_by_now(desk)
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("way", [_deleted, _another, _no_log, _another_in_the_same_file])
+def test_the_worker_ends_at_once(desk: Desk, way: Way, caplog: pytest.LogCaptureFixture) -> None:
+    publisher = desk.publisher()
+    ended = threading.Event()
+    worker = publisher.worker()
+    worker.on_failure = ended.set
+    with worker:
+        publisher.publish(accident(), key="open", actor="desk", wait=LONG)
+        assert worker.failure is None
+        way(desk)
+        assert ended.wait(20)
+        assert not worker.running
+        assert isinstance(worker.failure, JournalTakenAway)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_the_worker_of_the_command_line_exits_with_a_code_of_its_own(
+    desk: Desk, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def take_it_away() -> None:
+        until = time.monotonic() + 20
+        while not desk.bluesky.posts and time.monotonic() < until:
+            time.sleep(0.02)
+        _deleted(desk)
+
+    with desk.publisher() as publisher:
+        publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    threading.Thread(target=take_it_away, daemon=True).start()
+    with pytest.raises(SystemExit) as ended:
+        main(["worker", "--settings", str(desk.folder / "policenotify.toml")])
+    assert ended.value.code == 7
+    assert "Ended: The journal" in capsys.readouterr().out
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+@pytest.mark.parametrize("way", [_put_aside, _another])
+def test_a_post_that_is_under_way_is_found_out_when_the_journal_is_back(desk: Desk, way: Way) -> None:
+    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", NoResponse(0.7), effect=True)
+    publisher = desk.publisher([desk.on_bluesky()], lease=timedelta(seconds=1.5))
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+
+    def take_it_away() -> None:
+        until = time.monotonic() + 20
+        while not desk.bluesky.posts and time.monotonic() < until:
+            time.sleep(0.01)
+        way(desk)
+
+    taking = threading.Thread(target=take_it_away, daemon=True)
+    taking.start()
+    with pytest.raises(JournalTakenAway):
+        publisher.drain(LONG)
+    taking.join(20)
+    publisher.close()
+    _put_back(desk)
+    after = desk.publisher([desk.on_bluesky()])
+    after.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    until = time.monotonic() + 20
+    while after.publish(accident(), key="open", actor="desk", wait=0.2).on("bluesky").outcome is not Outcome.POSTED:
+        assert time.monotonic() < until
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_closing_leaves_the_log_of_the_journal_that_is_there_now(desk: Desk) -> None:
+    """SQLite removes the log at its path when the last connection closes: it must not be another journal's."""
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    _put_aside(desk)
+    with closing(open_journal(str(desk.database), keys=desk.keys, create=True)) as other:
+        other.stop("chef", "nothing may be lost of this")
+        log = _beside(desk, "-wal").stat()
+        publisher.close()
+        assert _beside(desk, "-wal").stat().st_ino == log.st_ino
+        assert other.stopped() is not None
+
+
+def test_no_connection_makes_a_new_file_where_one_was_deleted(desk: Desk) -> None:
+    journal = open_journal(str(desk.database), keys=desk.keys)
+    journal.close()  # so that the next transaction opens another connection
+    desk.database.unlink()
+    with pytest.raises(JournalTakenAway):
+        journal.publications.latest(1)
+    assert not desk.database.exists()
+
+
+@pytest.mark.parametrize("command", ["stop", "resume", "status", "incidents", "resolve 1 --posted", "drain", "worker"])
+def test_no_command_makes_a_journal(desk: Desk, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.database.unlink()
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--settings", str(desk.folder / "policenotify.toml")])
+    assert ended.value.code == 6
+    shown = capsys.readouterr()
+    assert f"There is no journal at {desk.database}" in shown.out + shown.err
+    assert "policenotify migrate" in shown.out + shown.err
+    assert not list(desk.folder.glob("journal.db*"))
+
+
+def test_doctor_and_publish_make_no_journal_either(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.database.unlink()
+    words = "publish --category scam_cyber --headline Arnaque --instruction Raccrochez."
+    for command in ("doctor", words):
+        with pytest.raises(SystemExit) as ended:
+            main([*command.split(), "--settings", str(desk.folder / "policenotify.toml")])
+        assert ended.value.code == 6
+        shown = capsys.readouterr()
+        assert "There is no journal at" in (shown.out + shown.err).replace("\n", " ")
+        assert "may have been published" not in shown.err
+    assert not list(desk.folder.glob("journal.db*"))
+
+
+# --- what a failure to write says
+
+
+def test_an_unwritable_journal_says_one_thing(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was stored, so nothing was published: no word of a doubt."""
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", f"sqlite:///{desk.database}?timeout=0.1")
+    other = sqlite3.connect(desk.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    words = "publish --category scam_cyber --headline Arnaque --instruction Raccrochez."
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), "--settings", str(desk.folder / "policenotify.toml")])
+    other.close()
+    assert ended.value.code == 6
+    told = capsys.readouterr().err
+    assert "Nothing was sent." in told
+    assert "may have been published" not in told
+    assert "not in it" not in told
+    assert not desk.bluesky.posts

@@ -1,0 +1,689 @@
+"""One message from publish() to its readers, through the unmodified SDKs."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from policenotify.channel import PostRef
+from policenotify.errors import (
+    IdempotencyConflict,
+    InvalidImage,
+    InvalidTransition,
+    MessageRejected,
+    MessageTooLong,
+    PublishingStopped,
+    SettingsError,
+)
+from policenotify.journal.publications import Publications
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Category, Image, Message, Translation
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Publication, PublicationFailed
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.preparation import Preparer
+from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.routing import Route
+from policenotify.testing.samples import SAMPLES
+from policenotify.testing.servers.http import Answer, Disconnect, NoResponse
+from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
+
+PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
+TIP = Message(category=Category.SCAM_CYBER, headline="Faux conseiller bancaire", instruction="Raccrochez.")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def publisher(desk: Desk) -> Publisher:
+    return desk.publisher()
+
+
+def test_a_receipt_says_when_the_next_post_may_leave(desk: Desk) -> None:
+    hourly = Rate(1, timedelta(hours=1))
+    publisher = desk.publisher([desk.on_bluesky(rate=hourly), desk.by_mail()])
+    publisher.publish(TIP, key="one", actor="desk")
+    second = publisher.publish(TIP, key="two", actor="desk")
+    assert (second.on("bluesky").outcome, second.on("presse").outcome) == (Outcome.WAITING, Outcome.POSTED)
+    [(name, at)] = publisher.journal.channels.opens_at({"bluesky": hourly, "presse": None}).items()
+    assert name == "bluesky"
+    note = f"Nothing leaves on its channel before {at.astimezone(publisher.zone):%Y-%m-%d %H:%M:%S}."
+    assert second.on("bluesky").note.endswith(note)
+
+
+def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, publisher: Publisher) -> None:
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    ended = publisher.publish(
+        publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
+        key="end",
+        actor="desk",
+    )
+    ended.raise_for_failures()
+    first, second, third = desk.bluesky.posts
+    assert (second.root, second.parent) == (first.uri, first.uri)
+    assert (third.root, third.parent) == (first.uri, second.uri)
+    assert desk.bluesky.thread(first.uri) == (first, second, third)
+    for address in ADDRESSES:
+        [thread] = desk.mail.threads(address)
+        assert len(thread) == 3
+    assert [receipt.outcome for receipt in ended] == [Outcome.POSTED, Outcome.POSTED]
+    assert ended.on("presse").recipients == {Outcome.POSTED: 3}
+    assert ended.sequence == 3
+
+
+@pytest.mark.slow
+def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
+    class StoryClock:
+        """The time of the sample, ticking."""
+
+        ahead = timedelta(0)
+
+        def now(self) -> datetime:
+            return datetime.now(UTC) + self.ahead
+
+        monotonic = staticmethod(time.monotonic)
+        sleep = staticmethod(time.sleep)
+
+    desk.clock = clock = StoryClock()
+    publisher = desk.publisher()
+    published: dict[tuple[str | None, int], str] = {}
+    for sample in sorted(SAMPLES, key=lambda one: one.at):
+        clock.ahead = sample.at - datetime.now(UTC)
+        message = sample.message
+        if message.lifecycle.corrects is not None:  # the id that the correction names is this journal's
+            last = publisher.incident(str(message.incident)).id
+            lifecycle = message.lifecycle.model_copy(update={"corrects": last})
+            message = message.model_copy(update={"lifecycle": lifecycle})
+        publication = publisher.publish(message, key=sample.id, actor="desk")
+        publication.raise_for_failures()
+        published[publication.incident, publication.sequence] = publication.id
+    assert len(desk.bluesky.posts) == len(SAMPLES) == 26
+    assert all(len(desk.mail.mailbox(address)) == 26 for address in ADDRESSES)
+    tags = {link.to for post in desk.bluesky.posts for link in post.tags}
+    assert {"Accident", "ColisSuspect", "Montpellier", "AppelÀTémoins"} <= tags
+
+
+def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher) -> None:
+    preview = publisher.preview(accident())
+    assert preview.allowed
+    before = len(desk.bluesky.posts)
+    assert before == 0
+    assert publisher.journal.publications.latest(9) == ()
+    publisher.publish(accident(), key="open", actor="desk")
+    texts = {wording.target.channel: wording.standalone.text for wording in preview.wordings}
+    assert [post.text for post in desk.bluesky.posts] == [texts["bluesky"]]
+    body = desk.mail.mailbox(ADDRESSES[0])[0].message.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().split() == texts["presse"].split()
+
+
+def test_a_channel_may_mention_whom_it_names_and_nobody_else(desk: Desk) -> None:
+    channels = [desk.on_bluesky(mentions=frozenset({"pref34.example"})), desk.by_mail()]
+    called = accident().model_copy(update={"description": "Avec @pref34.example."})
+    preview = desk.publisher(channels).preview(called)
+    on_bluesky, mail = (wording.standalone for wording in preview.wordings)
+    assert "Avec @pref34.example." in on_bluesky.text
+    assert [span.value for span in on_bluesky.spans if span.kind == "mention"] == ["pref34.example"]
+    assert "Avec pref34.example." in mail.text
+    assert "PN114" not in {finding.code for finding in preview.findings}
+
+
+def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
+    first = publisher.publish(accident(), key="open", actor="desk")
+    again = publisher.publish(accident(), key="open", actor="another")
+    assert (again.id, again.repeated, again.actor) == (first.id, True, "desk")
+    assert len(desk.bluesky.posts) == 1
+    with pytest.raises(IdempotencyConflict, match=first.id):
+        publisher.publish(accident(headline="Autre chose"), key="open", actor="desk")
+    assert len(desk.bluesky.posts) == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
+@pytest.mark.parametrize("at", [(Preparer, "decide"), (Publications, "add")])
+def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
+) -> None:
+    """Whoever comes second at one instant gets the receipt of the first one: no error, and no "published"."""
+    slow, fast = desk.publisher(), desk.publisher()
+    message = accident()
+    if stage is Stage.END:
+        message = slow.publish(message, key="open", actor="desk").end("Fin d'intervention")
+    before, on_time = len(desk.bluesky.posts), getattr(*at)
+    said: list[Publication] = []
+
+    def late(*args: Any, **named: Any) -> object:
+        monkeypatch.undo()
+        said.append(fast.publish(message, key="same", actor="fast"))
+        return on_time(*args, **named)
+
+    monkeypatch.setattr(*at, late)
+    again = slow.publish(message, key="same", actor="slow")
+    assert [(one.id, one.repeated) for one in (*said, again)] == [(again.id, False), (again.id, True)]
+    assert again.actor == "fast"
+    assert len(desk.bluesky.posts) == before + 1
+
+
+_PROCESS = """
+import time
+from tests.support.installation import accident
+from policenotify import open_publisher
+with open_publisher({settings!r}) as publisher:
+{body}
+"""
+
+
+def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
+    """Another process of the same installation; *body* uses `publisher`."""
+    code = _PROCESS.format(settings=str(desk.write_settings()), body=textwrap.indent(body, "    "))
+    return subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+@pytest.mark.slow
+def test_the_same_key_from_two_processes_at_one_instant_publishes_once(desk: Desk) -> None:
+    body = f"""
+time.sleep(max(0.0, {time.time() + 3} - time.time()))
+publication = publisher.publish(accident(), key="open", actor="desk")
+print(publication.id, *(receipt.outcome for receipt in publication))
+"""
+    outputs = [process.communicate(timeout=60) for process in [_process(desk, body), _process(desk, body)]]
+    said = {out.strip() for out, _error in outputs}
+    assert len(said) == 1, outputs
+    assert said.pop().endswith("posted posted")
+    assert len(desk.bluesky.posts) == 1
+    assert desk.bluesky.commits == 1
+    assert [len(desk.mail.mailbox(address)) for address in ADDRESSES] == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(desk: Desk) -> None:
+    """The network takes the post and never answers; the process dies; the next one finds out by the key."""
+    desk.bluesky.fail_next(*PUT, NoResponse(30), effect=True)
+    process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
+    deadline = time.monotonic() + 30
+    # A person who is being asked at the kill is in doubt: the mails have their own tests.
+    while not (desk.bluesky.posts and len(desk.mail.mails) == len(ADDRESSES)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)  # their outcomes are stored
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=10)
+    publisher = desk.publisher()
+    publisher.drain(timedelta(seconds=10))
+    told = publisher.publication("open")
+    assert told is not None
+    assert [receipt.outcome for receipt in told] == [Outcome.POSTED, Outcome.POSTED]
+    assert told.on("bluesky").attempts == 2
+    assert desk.bluesky.commits == 1
+    assert [len(desk.mail.mailbox(address)) for address in ADDRESSES] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
+def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Stage) -> None:
+    desks = [desk.publisher(), desk.publisher()]
+    if stage is Stage.END:
+        desks[0].publish(accident(), key="open", actor="desk")
+    message = accident() if stage is Stage.OPENING else desks[0].incident(INCIDENT).end("Fin d'intervention")
+    barrier, told = Barrier(2), list[Publication | InvalidTransition]()
+
+    def publish(number: int) -> None:
+        barrier.wait()
+        try:
+            said = message.model_copy(update={"headline": f"{message.headline} {number}"})
+            told.append(desks[number].publish(said, key=f"desk {number}", actor=f"desk {number}"))
+        except InvalidTransition as error:
+            told.append(error)
+
+    threads = [Thread(target=publish, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [lost] = [one for one in told if isinstance(one, InvalidTransition)]
+    assert ("is already open" if stage is Stage.OPENING else "has ended") in str(lost)
+    assert "Nothing was sent" in str(lost)
+    assert len(desk.bluesky.posts) == (1 if stage is Stage.OPENING else 2)
+
+
+def test_an_update_to_a_failed_opening_is_worded_to_stand_alone(desk: Desk, publisher: Publisher) -> None:
+    refusal = Answer.json({"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, status=400)
+    desk.bluesky.fail_next(*PUT, refusal)
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    assert opened.on("bluesky").outcome is Outcome.REFUSED
+    assert opened.on("bluesky").remedy or opened.on("bluesky").reason
+    assert opened.on("presse").outcome is Outcome.POSTED
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    [post] = desk.bluesky.posts
+    assert post.parent is None
+    assert "accident de la circulation" in post.text
+    assert "MISE À JOUR" in post.text
+    assert updated.on("bluesky").standalone
+    assert not updated.on("presse").standalone
+
+
+def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
+    """Nobody reads « évitez le secteur » after the end: its opening is superseded."""
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(without_opening="skip")])
+    opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
+    told = publisher.publication("open")
+    assert told is not None
+    assert {receipt.outcome for receipt in told} == {Outcome.SUPERSEDED}
+    assert ended.on("bluesky").outcome is Outcome.POSTED
+    assert ended.on("presse").outcome is Outcome.SKIPPED
+    [post] = desk.bluesky.posts
+    assert "TERMINÉ" in post.text
+    assert desk.mail.mails == []
+
+
+@pytest.mark.parametrize(
+    ("down", "outcome"),
+    [
+        ("refused", Outcome.REFUSED),
+        ("nobody listens", Outcome.WAITING),
+        ("429", Outcome.WAITING),
+        ("500", Outcome.UNCONFIRMED),
+        ("html", Outcome.UNCONFIRMED),
+        ("cut", Outcome.UNCONFIRMED),
+        ("bad password", Outcome.WAITING),
+    ],
+)
+def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, outcome: Outcome) -> None:
+    fault: dict[str, Answer | Disconnect] = {
+        "refused": Answer.json({"error": "InvalidRequest", "message": "no"}, status=400),
+        "429": Answer.rate_limited(retry_after=60),
+        "500": Answer(500),
+        "html": Answer.html("<h1>Maintenance</h1>"),
+        "cut": Disconnect(),
+    }
+    if down == "nobody listens":
+        desk.bluesky.refuse_connections()
+    elif down == "bad password":
+        desk.bluesky.password = "changed-since"
+        publisher = desk.publisher(patience=later)
+        desk.bluesky.password = "another"
+    else:
+        desk.bluesky.on(*PUT, fault[down])
+    if down != "bad password":
+        publisher = desk.publisher(patience=later)
+    publication = publisher.publish(accident(), key="open", actor="desk")
+    assert publication.on("presse").outcome is Outcome.POSTED
+    trouble = publication.on("bluesky")
+    assert trouble.outcome is outcome
+    assert trouble.reason
+    assert not trouble.ok
+    if down == "429":
+        assert trouble.retry_at is not None
+        assert trouble.retry_at > datetime.now(UTC) + timedelta(seconds=30)
+    if outcome is not Outcome.REFUSED:
+        sends = "policenotify resume bluesky" if down == "bad password" else "policenotify drain"
+        assert sends in trouble.note
+    with pytest.raises(PublicationFailed, match="bluesky"):
+        publication.raise_for_failures()
+
+
+@pytest.mark.slow
+def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
+    desk.timeout = 60
+    desk.bluesky.on(*PUT, NoResponse(30))
+    publisher = desk.publisher()
+    publisher.publish(TIP, key="warm up", actor="desk", to=["presse"])
+    before = time.monotonic()
+    publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=2))
+    assert publication.on("bluesky").outcome is Outcome.SENDING
+    assert publication.on("presse").outcome is Outcome.POSTED
+    [mail] = [one for one in desk.mail.mailbox(ADDRESSES[0]) if "Accident" in str(one.message["Subject"])]
+    assert mail is not None
+    assert time.monotonic() - before < 10  # the wait, not the network's 30 seconds
+
+
+def test_what_the_checks_forbid_is_kept_and_not_sent(desk: Desk, publisher: Publisher) -> None:
+    nowhere = accident(location=None, severity=Severity.SEVERE, instruction="Évitez le secteur. " * 30)
+    with pytest.raises(MessageRejected) as caught:
+        publisher.publish(nowhere, key="open", actor="desk")
+    assert caught.value.publication is not None
+    assert any(finding.field.startswith("location") for finding in caught.value.findings)
+    assert desk.bluesky.posts == ()
+    assert publisher.incidents() == ()
+    publisher.publish(accident(), key="open", actor="desk").raise_for_failures()  # the key was still free
+
+
+LONG = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes des policiers. " * 10
+
+
+def test_what_is_too_long_for_one_post_is_a_thread_of_several(desk: Desk, publisher: Publisher) -> None:
+    opened = publisher.publish(accident(instruction=LONG), key="open", actor="desk")
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    for publication in (opened, updated):
+        publication.raise_for_failures()
+    *thread, update = desk.bluesky.posts
+    assert [post.text[-6:] for post in thread] == [f" ({n}/{len(thread)})" for n in range(1, len(thread) + 1)]
+    root = thread[0]
+    assert [(post.root, post.parent) for post in thread[1:]] == [(root.uri, before.uri) for before in thread[:-1]]
+    assert (update.root, update.parent) == (root.uri, thread[-1].uri)
+    assert len(opened.receipts) == len(thread) + 1
+    assert [len(each) for each in desk.mail.threads(ADDRESSES[0])] == [2]
+    foreseen = desk.publisher([desk.on_bluesky(on_cancellation="delete")]).preview(updated.cancel("Fausse alerte"))
+    assert [(leg.target, leg.target_part) for leg in foreseen.deletions] == [
+        (updated.id, 0),
+        *((opened.id, part) for part in reversed(range(len(thread)))),
+    ]
+
+
+def test_what_goes_on_does_not_go_out_where_the_first_post_does_not(desk: Desk) -> None:
+    desk.bluesky.fail_next(*PUT, Answer.json({"error": "InvalidRequest", "message": "no"}, 400))
+    publication = desk.publisher([desk.on_bluesky()]).publish(accident(instruction=LONG), key="open", actor="desk")
+    first, *others = publication
+    assert first.outcome is Outcome.REFUSED
+    assert {receipt.outcome for receipt in others} == {Outcome.SUPERSEDED}
+    assert "continues another post" in others[0].reason
+    assert not desk.bluesky.posts
+
+
+def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
+    english = Translation(language="en", headline="Road accident", instruction="Avoid the area.")
+    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
+    publisher.publish(accident(instruction=LONG, translations=(english,)), key="open", actor="desk")
+    *french, last = desk.bluesky.posts
+    assert "Road accident" in last.text
+    assert last.parent == french[0].uri
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
+    mute = desk.on_bluesky()
+    publisher = desk.publisher([replace(mute, capabilities=replace(mute.capabilities, replies=False))])
+    with pytest.raises(MessageTooLong, match="bluesky"):
+        publisher.publish(accident(instruction="Évitez le secteur " * 30), key="open", actor="desk")
+    assert publisher.incidents() == ()
+
+
+def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
+    publisher = desk.publisher(routes=[Route(to=("presse",), categories=frozenset({"fire"}))])
+    with pytest.raises(SettingsError, match="no route takes this scam_cyber message"):
+        publisher.publish(TIP, key="tip", actor="desk")
+    assert publisher.journal.publications.latest(9) == ()
+
+
+def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
+    """Nothing could even be prepared: that is a reason too, and there is a next time."""
+    desk.bluesky.refuse_connections()
+    publication = desk.publisher(patience=later).publish(accident(), key="open", actor="desk")
+    receipt = publication.on("bluesky")
+    assert (receipt.outcome, receipt.attempts) == (Outcome.WAITING, 0)
+    assert "reached" in receipt.reason
+    assert receipt.retry_at is not None
+
+
+def test_an_illegal_course_says_what_is_open_and_what_may_follow(publisher: Publisher) -> None:
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    with pytest.raises(InvalidTransition, match=f"{INCIDENT} .traffic_accident, Montpellier"):
+        publisher.incident("2026-0001")
+    lost = accident().followed_by(Stage.END, headline="Fin", incident="2026-0001")
+    with pytest.raises(InvalidTransition, match=INCIDENT):
+        publisher.publish(lost, key="end", actor="desk")
+    with pytest.raises(InvalidTransition, match=r"What may follow: update, correction, end, cancellation"):
+        publisher.publish(accident(headline="Encore"), key="again", actor="desk")
+
+
+@pytest.mark.parametrize("drill", [True, False])
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
+def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stage: Stage, *, drill: bool) -> None:
+    """An exercise's update would reach the public unmarked, and an end that is skipped everywhere would close it."""
+    publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
+    opened = publisher.publish(accident(exercise=drill), key="open", actor="desk")
+    before = len(desk.bluesky.posts), len(desk.mail.mails)
+    following = {"update": opened.update, "end": opened.end, "correction": opened.correct}.get(stage, opened.cancel)
+    mixed = following("Fin d'intervention", exercise=not drill)
+    with pytest.raises(InvalidTransition, match=f"exercise={drill}"):
+        publisher.publish(mixed, key="mixed", actor="desk")
+    assert (len(desk.bluesky.posts), len(desk.mail.mails)) == before
+    assert [one.id for one in publisher.incidents()] == [INCIDENT]
+    assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").ok
+
+
+def test_a_standalone_exercise_is_set_right_as_one(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
+    said = publisher.publish(TIP.model_copy(update={"exercise": True}), key="tip", actor="desk")
+    with pytest.raises(InvalidTransition, match=f"Publication {said.id} is an exercise"):
+        publisher.publish(said.cancel("Erreur", exercise=False), key="mixed", actor="desk")
+
+
+def test_a_correction_answers_what_it_sets_right(desk: Desk, publisher: Publisher) -> None:
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
+    publisher.publish(opened.correct("L'accident a lieu avenue de Lodève"), key="right", actor="desk")
+    first, _end, correction = desk.bluesky.posts
+    assert "RECTIFICATIF" in correction.text
+    assert (correction.root, correction.parent) == (first.uri, first.uri)
+    elsewhere = Lifecycle(stage=Stage.CORRECTION, incident=INCIDENT, corrects="0" * 26)
+    strange = ended.correct("Rien").model_copy(update={"lifecycle": elsewhere})
+    with pytest.raises(InvalidTransition, match="is not of incident"):
+        publisher.publish(strange, key="strange", actor="desk")
+
+
+def test_a_cancelled_incident_is_final(desk: Desk, publisher: Publisher) -> None:
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    publisher.publish(opened.cancel("Fausse alerte"), key="cancel", actor="desk")
+    assert "ANNULATION" in desk.bluesky.posts[1].text
+    with pytest.raises(InvalidTransition, match="final"):
+        publisher.publish(opened.end("Fin"), key="end", actor="desk")
+
+
+def test_a_standalone_message_is_corrected_and_cancelled_once(desk: Desk, publisher: Publisher) -> None:
+    said = publisher.publish(TIP, key="tip", actor="desk")
+    publisher.publish(said.correct("Le bon numéro est le 0 805 805 817"), key="right", actor="desk")
+    publisher.publish(said.cancel("Message retiré"), key="cancel", actor="desk")
+    first, correction, cancellation = desk.bluesky.posts
+    assert correction.parent == first.uri
+    assert cancellation.root == first.uri
+    with pytest.raises(InvalidTransition, match="was cancelled"):
+        publisher.publish(said.correct("Encore"), key="again", actor="desk")
+    nothing = TIP.followed_by(Stage.CORRECTION, headline="x", incident=None, corrects="0" * 26)
+    with pytest.raises(InvalidTransition, match="no publication"):
+        publisher.publish(nothing, key="n", actor="d")
+    opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    alone = TIP.followed_by(Stage.CORRECTION, headline="x", incident=None, corrects=opened.id)
+    with pytest.raises(InvalidTransition, match="name that one"):
+        publisher.publish(alone, key="n", actor="d")
+
+
+def test_an_opening_without_an_id_is_given_one(publisher: Publisher) -> None:
+    opened = publisher.publish(
+        accident(lifecycle=Lifecycle(stage=Stage.OPENING)), key="open", actor="desk", wait=timedelta(0)
+    )
+    assert opened.incident == opened.id
+    assert publisher.incident(opened.id).message.headline == "Accident de la circulation"
+
+
+def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publisher, tmp_path: Path) -> None:
+    from PIL import Image as Pillow  # noqa: PLC0415 - only here
+
+    exif = Pillow.Exif()
+    exif[0x010E] = "SECRET-PLACE"
+    stream = io.BytesIO()
+    Pillow.new("RGB", (64, 48), (200, 30, 30)).save(stream, "JPEG", exif=exif)
+    (tmp_path / "photo.jpg").write_bytes(stream.getvalue())
+    image = Image(path=str(tmp_path / "photo.jpg"), alt="La chaussée barrée par deux véhicules")
+    opened = publisher.publish(accident(images=[image]), key="open", actor="desk")
+    [shown] = desk.bluesky.posts[0].images
+    assert shown.alt == image.alt
+    assert b"SECRET-PLACE" not in shown.data
+    mail = desk.mail.mailbox(ADDRESSES[0])[0].raw
+    assert b"SECRET-PLACE" not in mail
+    digest = opened.message.images[0].digest
+    publisher.publish(opened.update("Photo", images=[Image(digest=digest, alt=image.alt)]), key="u", actor="desk")
+    assert desk.bluesky.posts[1].images[0].data == shown.data
+    with pytest.raises(InvalidImage, match="cannot be read"):
+        publisher.publish(accident(images=[Image(path="nowhere.jpg", alt=image.alt)]), key="n", actor="desk")
+    with pytest.raises(InvalidImage, match="has no picture"):
+        publisher.publish(accident(images=[Image(digest="0" * 64, alt=image.alt)]), key="n", actor="desk")
+    raw = accident(images=[Image(data=b"bm90IGEgcGljdHVyZQ==", alt=image.alt)])
+    with pytest.raises(InvalidImage):
+        publisher.publish(raw, key="n", actor="desk")
+
+
+def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
+    english = Translation(language="en", headline="Road accident", instruction="Avoid the area.")
+    opened = publisher.publish(accident(translations=[english]), key="open", actor="desk")
+    assert [receipt.language for receipt in opened] == ["fr", "en"]
+    french, other = desk.bluesky.posts
+    assert other.langs == ("en",)
+    assert other.parent == french.uri
+    unknown = desk.publisher([desk.on_bluesky(languages=("oc",))])
+    occitan = Translation(language="oc", headline="Accident de camin")
+    message = accident(translations=[occitan], lifecycle=Lifecycle(stage=Stage.OPENING))
+    with pytest.raises(SettingsError, match="'oc'"):
+        unknown.publish(message, key="oc", actor="desk")
+
+
+def test_an_account_that_changed_inherits_no_thread(desk: Desk, publisher: Publisher) -> None:
+    publisher.publish(accident(), key="open", actor="desk")
+    desk.bluesky.handle = "police30.example"
+    other = desk.publisher()
+    other.publish(other.incident(INCIDENT).update("Une voie rouverte"), key="update", actor="desk")
+    assert desk.bluesky.posts[1].parent is None
+
+
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
+def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
+    said = publisher.publish(accident(), key="open", actor="desk")
+    other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
+    corrects = said.id if stage is Stage.CORRECTION else None
+    then = said.message.followed_by(stage, headline="Une voie rouverte", incident=INCIDENT, corrects=corrects)
+    assert other.preview(then).wordings[0].target.channel == "sky"
+    assert [(one.channel, one.outcome) for one in other.publish(then, key="then", actor="desk")] == [
+        ("presse", Outcome.POSTED),
+        ("sky", Outcome.POSTED),
+    ]
+    assert len(desk.bluesky.posts) == 2
+    assert desk.bluesky.posts[1].parent is None
+
+
+def test_stop_halts_everything_until_resume(desk: Desk, publisher: Publisher) -> None:
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    publisher.journal.stop("commandant", "piratage")
+    with pytest.raises(PublishingStopped, match=r"commandant .piratage."):
+        publisher.publish(TIP, key="tip", actor="desk")
+    publisher.drain(timedelta(seconds=1))
+    assert desk.bluesky.posts == ()
+    publisher.journal.resume("commandant")
+    publisher.drain(timedelta(seconds=5))
+    assert len(desk.bluesky.posts) == 1
+
+
+@pytest.mark.parametrize(("key", "actor"), [("", "desk"), ("k" * 201, "desk"), ("key", " "), ("a\nb", "desk")])
+def test_a_key_and_an_actor_are_needed(publisher: Publisher, key: str, actor: str) -> None:
+    with pytest.raises(ValueError, match="nothing was sent"):
+        publisher.publish(TIP, key=key, actor=actor)
+
+
+def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
+    written = publisher.publish(TIP, key="later", actor="desk", wait=0)
+    assert {receipt.outcome for receipt in written} == {Outcome.WAITING}
+    assert not desk.bluesky.posts
+    assert publisher.publish(TIP, key="later", actor="desk", wait=10.0).ok
+
+
+@pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])
+def test_a_wait_that_is_no_time_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
+    with pytest.raises(ValueError, match="nothing was sent"):
+        publisher.publish(TIP, key="tip", actor="desk", wait=wait)
+    assert publisher.publication("tip") is None
+
+
+def test_two_channels_of_one_account_are_refused(desk: Desk) -> None:
+    with pytest.raises(SettingsError, match="'bluesky' and 'other'"):
+        desk.publisher([desk.on_bluesky(), desk.on_bluesky("other")])
+
+
+def test_a_list_that_cannot_be_read_does_not_silence_the_others(desk: Desk) -> None:
+    def unreadable() -> list[str]:
+        raise SettingsError("presse.txt: no such file")
+
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=unreadable)])
+    publication = publisher.publish(accident(), key="open", actor="desk")
+    assert publication.on("bluesky").outcome is Outcome.POSTED
+    assert publication.on("presse").outcome is Outcome.WAITING
+    assert "presse.txt" in publication.on("presse").reason
+
+
+def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:
+    options = {"url": desk.mail_url, "list_id": "mairies.police34.example"}
+    mayors = configure_channel("mairies", "email", options, recipients=lambda: ["mairie@beziers.example"])
+    publication = desk.publisher([desk.by_mail(), mayors]).publish(accident(), key="open", actor="desk")
+    assert publication.on("mairies").recipients == {Outcome.POSTED: 1}
+    assert publication.on("presse").recipients == {Outcome.POSTED: 3}
+
+
+def test_an_unknown_publication_is_none(publisher: Publisher) -> None:
+    assert publisher.publication("0" * 26) is None
+
+
+def test_no_secret_and_no_address_is_left_in_clear(
+    desk: Desk, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After a full run with trouble: journal, logs of all libraries at DEBUG, exceptions, reprs."""
+    caplog.set_level(logging.DEBUG)
+    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the stand's own: it plays the other side
+        caplog.set_level(logging.DEBUG, logger=name)
+    desk.mail.refuse("t.dupont@habitant.example", 550, "5.1.1 <t.dupont@habitant.example> unknown")
+    desk.mail.refuse("standard.secret@mairie.example", 451, "4.7.1 <standard.secret@mairie.example> later", times=1)
+    publisher = desk.publisher()
+    opened = publisher.publish(accident(), key="open", actor="desk")
+    desk.bluesky.fail_next(*PUT, Disconnect(), effect=True)
+    updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
+    ended = publisher.publish(updated.end("Fin d'intervention"), key="end", actor="desk")
+    with pytest.raises(PublicationFailed) as caught:
+        opened.raise_for_failures()
+    publisher.close()
+    seen = [
+        caplog.text,
+        *capfd.readouterr(),
+        str(caught.value),
+        repr(caught.value.receipts),
+        *(repr(one) for one in (publisher, publisher.channels, publisher.journal, opened, updated, ended, desk.keys)),
+    ]
+    said = "\n".join(seen).encode()
+    for file in desk.folder.iterdir():
+        said += file.read_bytes()
+    for secret in (*ADDRESSES, "standard.secret", "t.dupont", desk.bluesky.password, "accessJwt", "eyJ"):
+        assert secret.encode() not in said, secret
+
+
+def test_a_ref_is_told_where_readers_find_it(publisher: Publisher) -> None:
+    receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
+    assert isinstance(receipt.ref, PostRef)
+    assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:stand/post/")
+
+
+def test_two_networks_may_call_our_account_alike(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    publisher = desk.publisher([bluesky, replace(desk.by_mail(), account=bluesky.account)])
+    written = publisher.publish(TIP, key="tip", actor="desk", wait=0)
+    assert {receipt.outcome for receipt in written} == {Outcome.WAITING}

@@ -1,0 +1,140 @@
+"""What receipts and errors tell: of what is under way, and in whose time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from policenotify.cli import output
+from policenotify.errors import InvalidTransition
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import PublicationFailed, local_time
+from policenotify.testing.servers.http import Answer, NoResponse
+from tests.support.installation import INCIDENT, Desk, accident, open_desk
+
+PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
+AT = datetime(2026, 7, 26, 12, 5, 7, tzinfo=UTC)
+NOUMEA = ZoneInfo("Pacific/Noumea")  # eleven hours ahead of UTC, all the year
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("zone", "seconds", "text"),
+    [
+        (ZoneInfo("Europe/Paris"), False, "2026-07-26 14:05"),
+        (ZoneInfo("Europe/Paris"), True, "2026-07-26 14:05:07"),
+        (NOUMEA, False, "2026-07-26 23:05"),
+        (UTC, False, "2026-07-26 12:05 UTC"),
+        (ZoneInfo("UTC"), True, "2026-07-26 12:05:07 UTC"),
+    ],
+)
+def test_a_time_is_the_installation_s_and_utc_is_named(zone: ZoneInfo, text: str, *, seconds: bool) -> None:
+    assert local_time(AT, zone, seconds=seconds) == text
+
+
+def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:
+    desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=3_600))
+    publisher = desk.publisher(zone=NOUMEA, patience=lambda _age: timedelta(hours=1))
+    publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
+    receipt = publication.on("bluesky")
+    assert receipt.outcome is Outcome.WAITING
+    with pytest.raises(PublicationFailed) as raised:
+        publication.raise_for_failures()
+    told = str(raised.value)
+    times = [datetime.fromisoformat(found).replace(tzinfo=NOUMEA) for found in re.findall(r"\d{4}-\S+ \d\d:\d\d", told)]
+    assert "Not before" in told
+    assert len(times) >= 2
+    assert "UTC" not in told
+    now = datetime.now(UTC)
+    assert all(now - timedelta(minutes=5) < at < now + timedelta(hours=2) for at in times)
+
+
+def test_an_error_tells_times_in_the_zone_of_the_installation(desk: Desk) -> None:
+    publisher = desk.publisher(zone=NOUMEA)
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    again = accident(headline="Encore")
+    with pytest.raises(InvalidTransition) as raised:
+        publisher.publish(again, key="again", actor="desk")
+    with pytest.raises(InvalidTransition) as unknown:
+        publisher.incident("none")
+    for told in (str(raised.value), str(unknown.value)):
+        assert "UTC" not in told
+        [*times] = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", told)
+        assert times
+        at = datetime.fromisoformat(times[-1]).replace(tzinfo=NOUMEA)
+        assert abs(at - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+@pytest.mark.slow
+def test_what_is_being_sent_names_no_command_and_no_time_to_wait_for(desk: Desk) -> None:
+    desk.timeout = 60
+    desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=1))
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=0.5))
+    desk.bluesky.on(*PUT, NoResponse(30))
+    publication = publisher.publication("open")
+    for _ in range(20):
+        publisher.drain(timedelta(seconds=1))
+        publication = publisher.publication("open")
+        assert publication is not None
+        if publication.on("bluesky").outcome is Outcome.SENDING:
+            break
+    assert publication is not None
+    receipt = publication.on("bluesky")
+    assert receipt.outcome is Outcome.SENDING
+    assert (receipt.note, receipt.retry_at, receipt.remedy) == ("It is being sent now.", None, "")
+    assert "drain" not in str(receipt)
+    assert output.published(publication) == "unknown"
+
+
+def test_what_was_never_delivered_is_not_said_to_have_been_at_a_time(desk: Desk) -> None:
+    publication = desk.publisher().publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    note = publication.on("bluesky").note
+    assert note == "The next publish or `policenotify drain` sends it; none has run yet."
+
+
+def test_what_waits_for_a_blocked_channel_is_not_said_to_be_sent_by_the_next_drain(desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    publisher = desk.publisher()
+    publication = publisher.publish(accident(), key="open", actor="desk")
+    note = publication.on("bluesky").note
+    assert note == "It waits until the channel may go on: policenotify doctor, or policenotify resume bluesky"
+    publisher.journal.stop("desk", "Piratage")
+    stopped = publisher.publication("open")
+    assert stopped is not None
+    assert stopped.on("bluesky").note == "It waits, for everything is stopped. Go on with: policenotify resume"
+
+
+def test_another_desk_that_was_faster_is_no_trouble_of_the_journal(desk: Desk) -> None:
+    from policenotify.cli.errors import trouble  # noqa: PLC0415 - the same
+    from policenotify.cli.exit_codes import Exit  # noqa: PLC0415 - of this test alone
+    from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - the same
+
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+    message = accident(headline="Une voie rouverte", lifecycle=Lifecycle(stage=Stage.UPDATE, incident=INCIDENT))
+    deciding = publisher._deciding
+    drafts = []
+    for key in ("one", "two"):
+        at = publisher.journal.now()
+        publication = deciding.ulid(at)
+        made = deciding.decide(deciding.given(message), to=None, publication=publication, at=at)
+        drafts.append(deciding.draft(made, publication, key=key, actor="desk", at=at))
+    publisher.journal.publications.add(drafts[0])
+    with pytest.raises(IncidentChanged) as raised:
+        publisher.journal.publications.add(drafts[1])
+    assert raised.value.incident == INCIDENT
+    told = trouble(raised.value, begun=True, command="update")
+    assert (told.exit, told.published) == (Exit.REJECTED, "no")
+    assert told.text.startswith("Nothing was sent. Other desks keep publishing")

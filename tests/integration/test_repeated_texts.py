@@ -1,0 +1,370 @@
+"""Two incidents in the same words on one street: each is out, and each receipt names its own post."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from policenotify.channel import ChannelConfig
+from policenotify.journal import open_journal
+from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message, Translation
+from policenotify.model.receipt import Publication
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.servers.http import RecordedRequest, Reply
+from policenotify.text import x_weight
+from policenotify.text.spans import spans_of
+from tests.support.installation import accident
+
+NOW = datetime(2026, 3, 2, 16, 42, tzinfo=UTC)  # 17h42 in Paris
+CREATE = ("POST", "/2/tweets")
+AVENUE = Location(commune="34172", street="avenue de Toulouse")
+
+
+@dataclass
+class Office:
+    """A desk with one channel, whose time passes only when told."""
+
+    publisher: Publisher
+    clock: FakeClock
+
+    def publish(self, message: Message, key: str) -> Publication:
+        self.publisher.publish(message, key=key, actor="desk", wait=timedelta(0))
+        self.publisher.drain(timedelta(milliseconds=1))
+        return self.told(key)
+
+    def told(self, key: str) -> Publication:
+        told = self.publisher.publication(key)
+        assert told is not None
+        return told
+
+    def wait(self, key: str) -> Publication:
+        """Let time pass until all of it is settled: from one moment at which something is due to the next."""
+        for _ in range(30):
+            if all(receipt.outcome.is_final for receipt in self.told(key)):
+                break
+            due = self.publisher.drain(timedelta(milliseconds=1))
+            if due is not None and due > self.clock.now():
+                self.clock.pass_by((due - self.clock.now()).total_seconds())
+        return self.told(key)
+
+    def opening(self, incident: str, **changes: Any) -> Publication:
+        message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident), **changes)
+        return self.publish(message, f"{incident}-opening")
+
+    def end(self, incident: str) -> Publication:
+        return self.publish(self.publisher.incident(incident).end("Circulation rétablie"), f"{incident}-end")
+
+
+def ids(*told: Publication) -> list[str]:
+    assert [receipt.outcome for one in told for receipt in one] == [Outcome.POSTED] * len(told)
+    return [receipt.ref.id for one in told for receipt in one if receipt.ref is not None]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW, run="the machine")
+
+
+@pytest.fixture
+def x(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as x:
+        yield x
+
+
+Open = Callable[..., Office]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def make(*channels: ChannelConfig, **how: Any) -> Office:
+            journal = open_journal(
+                str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+            )
+            stack.callback(journal.close)
+            publisher = Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=clock, **how)
+            stack.callback(publisher.close)
+            return Office(publisher, clock)
+
+        yield make
+
+
+def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
+    made = {
+        "handle": x.handle,
+        "consumer_key": x.consumer[0],
+        "consumer_secret": x.consumer[1],
+        "access_token": x.access[0],
+        "access_token_secret": x.access[1],
+        "service": x.url,
+        "timeout": 2.0,
+    }
+    return configure_channel("x", "x", made | options, languages=("fr", "en"))
+
+
+@pytest.fixture
+def office(opened: Open, x: FakeXServer) -> Office:
+    return opened(on_x(x))
+
+
+# --- another incident's post is never taken for ours
+
+
+@pytest.mark.parametrize("seconds", [1, 20, 59, 120, 600, 3600])
+def test_a_second_incident_in_the_same_words_has_posts_of_its_own(office: Office, x: FakeXServer, seconds: int) -> None:
+    first, first_end = office.opening("I1"), office.end("I1")
+    office.clock.pass_by(seconds)
+    second, second_end = office.opening("I2"), office.end("I2")
+    posts = ids(first, first_end, second, second_end)
+    assert posts == [post.id for post in x.posts]
+    assert len(set(posts)) == 4
+    assert [post.parent for post in x.posts] == [None, posts[0], None, posts[2]]
+
+
+@pytest.mark.parametrize("out", [True, False])
+@pytest.mark.parametrize("seconds", [1, 20, 120])
+def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
+    office: Office, x: FakeXServer, seconds: int, *, out: bool
+) -> None:
+    """X refuses the second one; what the cut connection leaves in doubt is settled beside the first one's post."""
+    x.duplicate_window = timedelta(0)
+    first = office.opening("I1")
+    office.clock.pass_by(seconds)
+    x.fail_next(*CREATE, Disconnect(), effect=out)
+    assert office.opening("I2").receipts[0].outcome is Outcome.UNCONFIRMED
+    posts = ids(first, office.wait("I2-opening"))
+    assert posts == [post.id for post in x.posts]
+    assert len(set(posts)) == 2
+
+
+def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x: FakeXServer) -> None:
+    x.duplicate_window = timedelta(0)
+    for incident in ("I1", "I2"):
+        x.fail_next(*CREATE, Disconnect(), effect=True)
+        office.opening(incident)
+        office.clock.pass_by(1)
+    found = ids(office.wait("I1-opening"), office.wait("I2-opening"))
+    assert sorted(found) == [post.id for post in x.posts]
+
+
+def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
+    [wording] = office.publisher.preview(accident()).wordings
+    by_hand = x.write(wording.standalone.text)
+    office.clock.pass_by(20)
+    [ours] = ids(office.publish(accident(), "k"))
+    assert ours != by_hand
+    assert [post.id for post in x.posts] == [by_hand, ours]
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_on_mastodon_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock, *, remembers: bool) -> None:
+    with FakeMastodonServer(now=clock.now, software="mastodon" if remembers else "gotosocial") as server:
+        options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
+        office = opened(configure_channel("mastodon", "mastodon", options))
+        first = office.opening("I1")
+        for out in (True, False):
+            clock.pass_by(20)
+            server.fail_next("POST", "/api/v1/statuses", Disconnect(), effect=out)
+            office.opening(f"I-{out}")
+        found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
+        assert sorted(found) == sorted(post.id for post in server.posts)
+        assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize("network", ["x", "mastodon"])
+def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
+    opened: Open, clock: FakeClock, x: FakeXServer, network: str
+) -> None:
+    """The second one is first tried so much later that its look-up does not reach back to the first one's post."""
+    x.duplicate_window = timedelta(0)
+
+    def trouble(seen: RecordedRequest) -> tuple[Reply, bool] | None:
+        if not seen.path.endswith(("/tweets", "/statuses")):
+            return None
+        return (Disconnect(), True) if seen.method == "POST" else (Answer(503), False)
+
+    with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
+        options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
+        stand: Any = x if network == "x" else server
+        office = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
+        stand.disturb(trouble)
+        for incident in ("I1", "I2"):
+            office.opening(incident)
+            clock.pass_by(60)
+        stand.recover()
+        clock.pass_by(600)
+        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in stand.posts]
+
+
+def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
+    with FakeBlueskyServer("police34.example", now=clock.now) as server:
+        options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
+        office = opened(configure_channel("bluesky", "bluesky", options))
+        first = office.opening("I1")
+        for out in (True, False):
+            clock.pass_by(20)
+            server.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Disconnect(), effect=out)
+            office.opening(f"I-{out}")
+        found = ids(first, *(office.wait(f"I-{out}-opening") for out in (True, False)))
+        assert sorted(found) == sorted(post.uri for post in server.posts)
+        assert len(set(found)) == 3
+
+
+# --- words that were said that day are said again
+
+
+@pytest.mark.parametrize("errors", ["problem", "code"])
+@pytest.mark.parametrize("minutes", [2, 10, 60, 600])
+def test_an_end_whose_words_were_said_that_day_is_said(
+    office: Office, x: FakeXServer, minutes: int, errors: Any
+) -> None:
+    x.errors = errors
+    office.opening("I1")
+    office.end("I1")
+    office.clock.pass_by(60 * minutes)
+    opening = office.opening("I2", headline="Accident entre un camion et un bus")
+    end = office.end("I2")
+    said = x.posts[-1]
+    assert ids(opening, end) == [x.posts[-2].id, said.id]
+    assert said.text.startswith("✅")
+    assert said.parent == x.posts[-2].id
+    reference = office.publisher.journal.keys.reference("I2")
+    hour = (NOW + timedelta(minutes=minutes)).astimezone(PARIS)
+    assert f"Réf. {reference}, {hour.hour}h{f'{hour.minute:02d}' if hour.minute else ''}" in said.text
+    assert not end.receipts[0].reason
+
+
+def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
+    for incident in ("I1", "I2"):
+        message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
+        [wording] = office.publisher.preview(message).wordings
+        office.publish(message, incident)
+        creations = [json.loads(seen.body)["text"] for seen in x.requests if (seen.method, seen.path) == CREATE]
+        shown = wording.standalone.text
+        assert shown in creations[-2:]
+        assert "Réf." not in shown
+        office.clock.pass_by(600)
+    assert [("Réf." in post.text) for post in x.posts] == [False, True]
+
+
+def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
+    message = Message(
+        category="burglary_prevention", headline="Fermez vos volets la nuit", instruction="Appelez le 17."
+    )
+    for key in ("a", "b"):
+        office.publish(message, key)
+        office.clock.pass_by(3600)
+    first, second = x.posts
+    assert second.text.startswith(first.text[:20])
+    assert "lundi 2 mars à 18h42" in second.text
+
+
+def test_what_tells_apart_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
+    english = Translation(language="en", headline="Traffic accident", instruction="Avoid the area.")
+    for incident in ("I1", "I2"):
+        office.opening(incident, translations=(english,))
+        office.wait(f"{incident}-opening")
+        office.clock.pass_by(600)
+    texts = [post.text for post in x.posts]
+    assert len(texts) == 4
+    assert "Réf. " in texts[2]
+    assert "Ref. " in texts[3]
+    assert ", 17:5" in texts[3]
+
+
+def _words(length: int) -> str:
+    return ("Évitez le secteur et suivez la déviation par l'avenue de Lodève puis la rue Haute " * 9)[:length].rstrip()
+
+
+@pytest.mark.parametrize("length", range(60, 300, 12))
+def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: FakeXServer, length: int) -> None:
+    """Links and hashtags are where the text that is sent has them."""
+    link = "https://police.example/a9"
+    [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).wordings
+    for post in (wording.standalone, *wording.continuations):
+        assert x_weight(post.text) <= 280
+        assert x_weight(post.distinct) <= 280
+        assert "Réf. " in post.distinct
+        assert [(span.start, span.end, span.value) for span in post.distinct_spans] == [
+            (span.start, span.end, span.value) for span in spans_of(post.distinct)
+        ]
+    for incident in ("I1", "I2"):
+        office.opening(incident, instruction=_words(length), link=link)
+        told = office.wait(f"{incident}-opening")
+        assert {receipt.outcome for receipt in told} == {Outcome.POSTED}
+        office.clock.pass_by(600)
+    assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
+
+
+@pytest.mark.parametrize("sentences", range(6, 10))
+def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: FakeXServer, sentences: int) -> None:
+    """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
+    office = opened(on_x(x, link_mode="standalone"))
+    instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
+    for key in ("a", "b"):
+        message = Message(
+            category="burglary_prevention", headline="Travaux de nuit sur la rocade", instruction=instruction.strip()
+        )
+        office.publish(message, key)
+        [receipt] = office.wait(key)
+        assert receipt.outcome is Outcome.POSTED, receipt
+        office.clock.pass_by(3600)
+    first, second = x.posts
+    assert ("18h42" in first.text, "18h42" in second.text) == (False, True)
+    assert "Évitez le secteur." in second.text
+    assert x_weight(second.text) <= 280
+
+
+def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
+    with FakeBlueskyServer("police34.example", now=clock.now) as server:
+        options = {"handle": server.handle, "password": server.password, "service": server.url}
+        office = opened(configure_channel("bluesky", "bluesky", options))
+        [wording] = office.publisher.preview(accident()).wordings
+        assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
+
+
+def _bridge() -> ModuleType:
+    path = Path(__file__).parents[2] / "examples" / "dispatch_bridge.py"
+    spec = importlib.util.spec_from_file_location("dispatch_bridge", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_bridge_from_dispatch_works_twice_in_one_day(office: Office, x: FakeXServer) -> None:
+    bridge = _bridge()
+    said: list[Publication] = []
+    for number, events in enumerate((bridge.SAMPLE, _again(bridge.SAMPLE.splitlines()))):
+        if number:
+            office.clock.pass_by(40 * 60)
+        said += bridge.bridge(events.splitlines(), office.publisher)
+        for one in said:
+            office.wait(str(one.key))
+    ends = [office.told(str(one.key)) for one in said if one.message.stage is Stage.END]
+    assert len(ends) == 2
+    assert len(set(ids(*(office.told(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
+
+
+def _again(lines: Sequence[str]) -> str:
+    events = [json.loads(line) for line in lines if line.strip()]
+    return "\n".join(json.dumps(each | {"event": 100 + each["event"], "incident": "34-118999"}) for each in events)

@@ -1,0 +1,192 @@
+"""What the desk typed reaches readers without links and mentions that nobody meant, on every network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.errors import MessageTooLong
+from policenotify.model.history import History, RenderedPost, Target
+from policenotify.model.message import Message
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import LOCALES, PROFILES, Locale
+from policenotify.render.places import place_of, tagged
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.strategies import histories, messages, nasty_text
+from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_entities, x_weight
+from policenotify.text.spans import find_mentions, hashtag, is_address, spans_of
+
+AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+FR: Final = LOCALES["fr"]
+EN: Final = LOCALES["en"]
+
+
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
+    raise AssertionError("rendering opens no channel")
+
+
+def _channel(name: str, capabilities: Capabilities) -> ChannelConfig:
+    return ChannelConfig(name=name, network=name, account=name, capabilities=capabilities, open=_never)
+
+
+SHORT: Final = _channel("bluesky", Capabilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
+MAIL: Final = _channel("mail", Capabilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
+
+
+def _render(message: Message, channel: ChannelConfig = SHORT, history: History | None = None) -> RenderedPost:
+    return render(
+        _scene(message, history=history),
+        Target(channel=channel.name, account=channel.account, language="fr"),
+        channel=channel,
+        key="0" * 64,
+    )
+
+
+def _message(**fields: Any) -> Message:
+    accident = {"category": "traffic_accident", "lifecycle": {"stage": "opening", "incident": "i1"}, "headline": "Choc"}
+    return Message.model_validate({**accident, **fields})
+
+
+def _scene(
+    message: Message, words: Locale = FR, mentions: frozenset[str] = frozenset(), history: History | None = None
+) -> RenderContext:
+    return RenderContext(
+        message=message,
+        language=words.language,
+        locale=words,
+        profile=PROFILES[message.category],
+        now=AT,
+        zone=PARIS,
+        history=history or History(),
+        sender=SENDER,
+        mentions=mentions,
+    )
+
+
+def test_a_post_and_a_mail_read_as_was_meant() -> None:
+    message = _message(
+        headline="Rue Foch fermée.La circulation est déviée",
+        description="Merci aux @PompiersHerault.\nM.Dupont répond sur 17Cyber.gouv.fr",
+        instruction="Prenez l'av.de Lodève",
+        location={"commune_name": "Montpellier", "street": "av.de Toulouse", "district": "@Gambetta"},
+    )
+    post = _render(message).standalone
+    assert post.text == (
+        "🚨 [#Accident] #Montpellier – Rue Foch fermée. La circulation est déviée, av. de Toulouse, Gambetta. "
+        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr Prenez l'av. de Lodève."
+    )
+    assert [span.value for span in post.spans] == ["Accident", "Montpellier", "https://17Cyber.gouv.fr"]
+    assert post.title == "Rue Foch fermée. La circulation est déviée"
+    mail = _render(message, MAIL).standalone
+    assert "Rue Foch fermée. La circulation est déviée" in mail.title
+    assert "M. Dupont répond" in mail.text
+    assert "M. Dupont répond" in mail.html
+
+
+def test_whom_a_channel_may_mention_is_mentioned_but_never_by_a_place() -> None:
+    message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
+    scene = _scene(message, mentions=frozenset({"SDIS34"}))
+    assert scene.headline == "@SDIS34 et SDIS51"
+    assert scene.place.details == ("rue SDIS34",)
+
+
+def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
+    scene = _scene(_message(headline="Avec @SDIS34 et @SDIS51"))
+    capabilities = Capabilities(budget=Budget(300, graphemes))
+    told = {}
+    for mentions in (frozenset[str](), frozenset({"sdis34"}), frozenset({"SDIS34", "SDIS51"})):
+        channel = replace(_channel("short", capabilities), mentions=mentions)
+        leg = Target(channel=channel.name, account=channel.account, language="fr")
+        post = render(scene, leg, channel=channel, key="0" * 64).standalone
+        told[post.text] = [span.value for span in post.spans if span.kind == "mention"]
+    assert told == {
+        "🚨 [#Accident] Avec SDIS34 et SDIS51 en cours.": [],
+        "🚨 [#Accident] Avec @SDIS34 et SDIS51 en cours.": ["SDIS34"],
+        "🚨 [#Accident] Avec @SDIS34 et @SDIS51 en cours.": ["SDIS34", "SDIS51"],
+    }
+
+
+def test_french_sets_its_spaces_and_english_does_not() -> None:
+    text = "Attention : 18 h !"
+    assert _scene(_message()).typeset(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
+    assert _scene(_message(), EN).typeset(text) == text
+    assert {tag: words.sets_spaces for tag, words in LOCALES.items()} == {"fr": True, "en": False}
+
+
+@pytest.mark.parametrize(
+    ("budget", "reads"),
+    [
+        (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
+        (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
+        (Budget(459, lambda text: sms(text).units * (1 if sms(text).encoding == "GSM-7" else 3)), None),  # SMS in UCS-2
+        (Budget(459, lambda text: sms(text).units, transliterate=lambda text: to_gsm(text).text), None),
+        (Budget(500, utf8_bytes), None),
+    ],
+)
+def test_a_space_breaks_no_line_where_that_costs_nothing(budget: Budget, reads: str | None) -> None:
+    plain = "Fuite à 1 200 m : « évitez » le secteur !"
+    text = _render(_message(headline=plain), _channel("short", Capabilities(budget=budget))).standalone.text
+    if reads:
+        assert reads.replace("~", "\u00a0") in text
+    else:
+        assert "\u00a0" not in text
+    if budget.transliterate:
+        assert sms(text).encoding == "GSM-7"
+
+
+@given(st.data())
+def test_no_post_links_or_calls_what_nobody_meant(data: st.DataObject) -> None:
+    message = data.draw(messages(link=None))
+    history = data.draw(histories(message, (SHORT,)))
+    try:
+        wording = _render(message, SHORT, history)
+    except MessageTooLong:
+        return
+    for post in (wording.standalone, *wording.continuations):
+        assert not post.text.lstrip().startswith(("@", "＠"))
+        assert not set(post.text) & {"\ufffe", "\uffff"}
+        assert find_mentions(post.text) == ()
+        for one in x_entities(post.text):
+            assert one.kind != "url" or "://" in one.value or is_address(one.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "read"),
+    [
+        ("Voir https://Agde.fr puis Agde", "Agde", "Voir https://Agde.fr puis #Agde"),
+        ("Voir www.Agde.fr", "Agde", None),
+        ("contact@Agde.fr, @Agde, x_Agde, Agde_x, R&Agde", "Agde", None),
+        ("Agde#A9, Agde://x, Agde@x", "Agde", None),
+        ("(Agde) et l'Agde", "Agde", "(#Agde) et l'Agde"),
+        ("l’Hérault", "Hérault", "l’#Hérault"),
+        ("Saint\u00a0Étienne", "Saint-Étienne", "#SaintÉtienne"),
+    ],
+)
+def test_a_name_becomes_a_hashtag_only_where_it_is_linked_as_one(text: str, name: str, read: str | None) -> None:
+    assert tagged(text, name) == read
+
+
+@given(nasty_text(), st.sampled_from(("Montpellier", "Agde", "Saint-Étienne")), nasty_text(max_parts=3))
+def test_a_name_that_becomes_a_hashtag_is_linked_whole(before: str, name: str, after: str) -> None:
+    text = f"{before}{name}{after}"
+    read = tagged(text, name)
+    if read is not None:
+        assert hashtag(name).casefold() in {one.value.casefold() for one in spans_of(read) if one.kind == "tag"}
+
+
+def test_a_place_holds_no_links() -> None:
+    place = _message(
+        location={
+            "commune_name": "Lattes",
+            "department_name": "Hérault",
+            "district": "Maurin.La gare",
+            "road": {"road": "A9", "exit": "sortie 31.Au sud", "direction": "Lyon.Me"},
+        }
+    ).location
+    assert place_of(place, FR).one_line() == "Lattes, Maurin. La gare, A9, sortie 31. Au sud, sens Lyon. Me"

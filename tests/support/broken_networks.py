@@ -1,0 +1,787 @@
+"""A network in memory that keeps every promise, one with recipients, and a broken one for each promise.
+
+Run by test_contract.py, which says which test of the contract must find the fault of which network.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import socket
+import threading
+import time
+import unicodedata
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Self
+
+from policenotify.channel import (
+    Account,
+    Capabilities,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+)
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.testing.contract.wires import OUT
+from policenotify.text import Budget, graphemes
+from policenotify.transport import error_for_exception, error_for_status
+
+TOKEN = "t0ken"
+
+
+class No(Exception):
+    """The network's answer is not a success."""
+
+    def __init__(self, status: int, **headers: str) -> None:
+        self.status, self.headers = status, headers
+        super().__init__(status)
+
+
+class MemoryWire:
+    """The network itself."""
+
+    troubles = frozenset(Fault)
+    wait: timedelta | None = timedelta(seconds=90)
+    secrets = ()
+
+    def __init__(self) -> None:
+        self.clock, self.keep = FakeClock(), InMemoryStateStore()
+        self.posts: dict[str, VisiblePost] = {}
+        self.lock = threading.Lock()
+        self._trouble: dict[Call, Fault] = {}
+        self._refused: set[str] = set()
+        self._lasting: Fault | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        """Nothing to close."""
+
+    @property
+    def shown(self) -> list[VisiblePost]:
+        return list(self.posts.values())
+
+    def refuse_person(self, address: str) -> None:
+        self._refused.add(address)
+
+    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
+        if trouble in {Fault.NOBODY, Fault.DENIED}:
+            self._lasting = trouble
+        else:
+            self._trouble[call] = trouble
+
+    def recover(self) -> None:
+        self._trouble.clear()
+        self._refused.clear()
+        self._lasting = None
+
+    def ask(self, call: Call | None, effect: Callable[[], Any], person: str = "") -> Any:
+        trouble = self._lasting or (self._trouble.pop(call, None) if call else None)
+        if person in self._refused:
+            raise No(550)
+        if trouble in OUT:
+            effect()
+        match trouble:
+            case None:
+                return {"answer": effect()}
+            case Fault.NOBODY:
+                raise ConnectionRefusedError
+            case Fault.SILENCE:
+                raise TimeoutError
+            case Fault.PAGE:
+                return "<h1>Log in</h1>"
+            case Fault.CUT | Fault.CUT_AFTER | Fault.HALF:
+                raise ConnectionResetError(f"with {TOKEN}")
+            case _:
+                status = {"refused": 400, "later": 429, "denied": 401, "broken": 500}[trouble]
+                raise No(status, **{"Retry-After": "90"})
+
+
+def shown(body: Any, ref: str, **more: Any) -> VisiblePost:
+    pictures = tuple((alt, b64decode(data)) for alt, data in body["pictures"])
+    return VisiblePost(texts=tuple(body["texts"]), id=ref, under=tuple(body["under"]), pictures=pictures, **more)
+
+
+class Perfect:
+    """It keeps every promise."""
+
+    capabilities = Capabilities(
+        budget=Budget(300, graphemes),
+        title=True,
+        html=True,
+        replies=True,
+        images=3,
+        idempotency_window=timedelta(days=1),
+        lookup_delay=timedelta(0),
+        edits=True,
+        deletes=True,
+    )
+    account = "police@memory.example"
+    uploads: tuple[str, ...] = ()
+
+    def __init__(self, wire: MemoryWire) -> None:
+        self.wire = wire
+        self.token = TOKEN
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        ours = [ref.id for ref in reply_to if ref.account == self.account]
+        body = {
+            "texts": self.texts(post),
+            "under": self.under(ours),
+            "pictures": self.pictures([[each.alt, b64encode(each.data).decode()] for each in post.pictures]),
+        }
+        return Request(account=self.account, key=post.key, body=body)
+
+    def texts(self, post: Post) -> Any:
+        return [post.title, post.text, post.html]
+
+    def under(self, ours: list[str]) -> Any:
+        return [ours[0], ours[-1]] if ours else []
+
+    def pictures(self, pictures: Any) -> Any:
+        return pictures
+
+    def send(self, request: Request) -> PostRef:
+        return self.ref(self.ask("post", lambda: self.publish(request)))
+
+    def publish(self, request: Request) -> str:
+        with self.wire.lock:
+            return self.put(f"id-{request.key[-8:]}", request)
+
+    def put(self, ref: str, request: Request) -> str:
+        self.wire.posts.setdefault(ref, shown(request.body, ref))
+        return ref
+
+    def ref(self, ref: str) -> PostRef:
+        return PostRef(account=self.account, id=ref)
+
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - the key tells
+        ref = f"id-{request.key[-8:]}"
+        try:
+            return self.ref(ref) if self.ask("find", lambda: ref in self.wire.posts) else None
+        except Refused as error:
+            raise Unavailable(error.reason) from None
+
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        self.ask("edit", lambda: self.wire.posts.update({ref.id: shown(request.body, ref.id)}))
+        return ref
+
+    def delete(self, ref: PostRef) -> None:
+        self.ask("delete", lambda: self.wire.posts.pop(ref.id, None))
+
+    def whoami(self) -> Account:
+        self.ask(None, lambda: None)
+        return Account(id="1", name="Police")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
+        try:
+            got = self.wire.ask(call, effect)
+        except OSError as error:
+            raise self.lost(error) from None
+        except No as no:
+            raise self.said_no(no.status, no.headers) from None
+        if not isinstance(got, dict):
+            raise self.unreadable()
+        return got["answer"]
+
+    def lost(self, error: OSError) -> Exception:
+        return error_for_exception(error, where="the memory")
+
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+        return error_for_status(status, headers, now=self.wire.clock.now(), where="the memory")
+
+    def unreadable(self) -> Exception:
+        return Unconfirmed("The memory's answer cannot be read.")
+
+
+# --- itself
+
+
+class ConnectsAtOnce(Perfect):
+    def __init__(self, wire: MemoryWire) -> None:
+        super().__init__(wire)
+        with socket.socket() as door:
+            door.connect_ex(("127.0.0.1", 9))
+
+
+class ChangesItsName(Perfect):
+    @property
+    def account(self) -> str:  # type: ignore[override] # its fault
+        return f"police-{id(self)}@memory.example"
+
+
+class CannotEdit(Perfect):
+    edit = None  # type: ignore[assignment] # its fault
+
+
+class ClaimsNonsense(Perfect):
+    capabilities = Capabilities(budget=Budget(300), idempotency_window=timedelta(days=-1))
+
+
+class PrintsItsToken(Perfect):
+    def __repr__(self) -> str:
+        return f"Printing({self.token})"
+
+
+class LogsItsToken(Perfect):
+    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
+        logging.getLogger("memory").debug("with %s", self.token)
+        return super().ask(call, effect)
+
+
+class LogsItsTokenWhenItLooks(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        logging.getLogger(__name__).debug("Bearer %s", self.token)
+        return super().find(request, since=since, known=known)
+
+
+class LinksWithItsToken(Perfect):
+    def ref(self, ref: str) -> PostRef:
+        return super().ref(ref).model_copy(update={"url": f"https://memory.example/{ref}?token={self.token}"})
+
+
+class IsCalledByItsToken(Perfect):
+    def whoami(self) -> Account:
+        return Account(id=super().whoami().id, name=self.token)
+
+
+class TellsItsTokenWhenItPrepares(Perfect):
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        try:
+            self.ask(None, lambda: None)
+        except Unavailable:
+            raise Unavailable(f"No server takes {self.token}.") from None
+        return super().prepare(post, reply_to)
+
+
+class StoresItsToken(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [*super().texts(post), self.token]
+
+
+class RaisesItsToken(Perfect):
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+        error = super().said_no(status, headers)
+        return Refused(f"No to {self.token}") if isinstance(error, Refused) else error
+
+
+class KeepsTheCause(Perfect):
+    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
+        try:
+            return super().ask(call, effect)
+        except Unconfirmed as error:
+            raise error from OSError(f"GET /?token={self.token}")
+
+
+class ClosesOnce(Perfect):
+    closed = False
+
+    def close(self) -> None:
+        if self.closed:
+            raise RuntimeError("closed already")
+        self.closed = True
+
+
+class LeavesASocket(Perfect):
+    def send(self, request: Request) -> PostRef:
+        self.left = socket.socket()
+        return super().send(request)
+
+
+class LeavesAThread(Perfect):
+    def send(self, request: Request) -> PostRef:
+        threading.Thread(target=time.sleep, args=(2.0,), daemon=True).start()
+        return super().send(request)
+
+
+class GreetsItsReaders(Perfect):
+    def whoami(self) -> Account:
+        self.publish(Request(account="", key="f" * 64, body={"texts": ["Hello"], "under": [], "pictures": []}))
+        return super().whoami()
+
+
+class HasNoName(Perfect):
+    def whoami(self) -> Account:
+        super().whoami()
+        return Account(id="1", name="")
+
+
+class BelievesItself(Perfect):
+    def whoami(self) -> Account:
+        return Account(id="1", name="Police")
+
+
+# --- preparing
+
+
+class PublishesTooEarly(Perfect):
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        request = super().prepare(post, reply_to)
+        self.publish(request)
+        return request
+
+
+class PreparesByChance(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [*super().texts(post), str(time.perf_counter_ns())]
+
+
+class Uploads(Perfect):
+    """It keeps every promise, too: what it makes ready on the network has another name each time."""
+
+    uploads: tuple[str, ...] = ("upload",)
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        request = super().prepare(post, reply_to)
+        named = self.ask(None, lambda: {"upload": str(time.perf_counter_ns())})
+        return request.model_copy(update={"body": {**request.body, **named}})
+
+
+class DoesNotSayWhatItUploads(Uploads):
+    uploads = ()
+
+
+class RefusesWhenItCannotUpload(Uploads):
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        try:
+            return super().prepare(post, reply_to)
+        except ChannelError as error:
+            raise Refused("It cannot be made ready.") from error
+
+
+class MakesItsOwnKeys(Perfect):
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        return super().prepare(post, reply_to).model_copy(update={"key": "0" * 56 + post.key[-8:][::-1]})
+
+
+class RemembersWhatItPrepared(Perfect):
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        self.prepared = super().prepare(post, reply_to)
+        return self.prepared
+
+    def publish(self, request: Request) -> str:
+        return super().publish(request) if request is self.prepared else "nowhere"
+
+
+class Composes(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [unicodedata.normalize("NFC", each) for each in super().texts(post)]
+
+
+class Escapes(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [html.escape(post.title), post.text, post.html]
+
+
+class DropsHtml(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [post.title, post.text]
+
+
+class ReplacesTheEllipsis(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [each.replace("…", "...") for each in super().texts(post)]
+
+
+class Shortens(Perfect):
+    def texts(self, post: Post) -> Any:
+        return [post.title, post.text[:299], post.html]
+
+
+# --- sending
+
+
+class PostsTwice(Perfect):
+    def send(self, request: Request) -> PostRef:
+        self.publish(request.model_copy(update={"key": request.key[::-1]}))
+        return super().send(request)
+
+
+class SaysNowhere(Perfect):
+    def ref(self, ref: str) -> PostRef:  # noqa: ARG002 - its fault
+        return PostRef(account=self.account, id="")
+
+
+class SaysAnotherAccount(Perfect):
+    def ref(self, ref: str) -> PostRef:
+        return PostRef(account="1234", id=ref)
+
+
+class SaysAnotherPlace(Perfect):
+    def ref(self, ref: str) -> PostRef:
+        return PostRef(account=self.account, id=ref + "0")
+
+
+class DoubtsARefusal(Perfect):
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+        return Unconfirmed("No") if status == 400 else super().said_no(status, headers)
+
+
+class GivesNoReason(Perfect):
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+        return Refused("") if status == 400 else super().said_no(status, headers)
+
+
+class ForgetsTheTime(Perfect):
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:  # noqa: ARG002 - its fault
+        return super().said_no(status, {})
+
+
+class WaitsItself(Perfect):
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+        error = super().said_no(status, headers)
+        self.wire.clock.sleep(0)
+        return error
+
+
+class DoubtsWithoutReason(Perfect):
+    def lost(self, error: OSError) -> Exception:
+        return Unconfirmed(f"Lost: {type(error).__name__}")
+
+
+class RefusesForAPassword(Perfect):
+    def said_no(self, status: int, headers: dict[str, str]) -> Exception:
+        return Refused("No") if status == 401 else super().said_no(status, headers)
+
+
+class NeverDoubts(Perfect):
+    def lost(self, error: OSError) -> Exception:
+        return Unavailable(f"Lost: {type(error).__name__}")
+
+
+class LetsErrorsThrough(Perfect):
+    def lost(self, error: OSError) -> Exception:
+        return error
+
+
+class BelievesAnyPage(Perfect):
+    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
+        try:
+            return super().ask(call, effect)
+        except Unconfirmed as error:
+            if "read" not in error.reason:
+                raise
+            return "1"
+
+
+class RetriesByItself(Perfect):
+    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
+        try:
+            return super().ask(call, effect)
+        except Unconfirmed:
+            super().ask(call, effect)
+            raise
+
+
+class IsSlow(Perfect):
+    def lost(self, error: OSError) -> Exception:
+        time.sleep(0.25)
+        return super().lost(error)
+
+
+class Sulks(Perfect):
+    sulks: ChannelError | None = None
+
+    def send(self, request: Request) -> PostRef:
+        try:
+            if self.sulks:
+                raise self.sulks
+            return super().send(request)
+        except Blocked as error:
+            self.sulks = error
+            raise
+
+
+class WorksAlone(Perfect):
+    busy = threading.Lock()
+
+    def send(self, request: Request) -> PostRef:
+        if not self.busy.acquire(blocking=False):
+            raise Unavailable("Busy")
+        try:
+            time.sleep(0.02)
+            return super().send(request)
+        finally:
+            self.busy.release()
+
+
+# --- what is claimed
+
+
+class ForgetsKeys(Perfect):
+    def publish(self, request: Request) -> str:
+        with self.wire.lock:
+            ref = f"id-{request.key[-8:]}"
+            return self.put(f"{ref}-{len(self.wire.posts)}" if ref in self.wire.posts else ref, request)
+
+
+class ForgetsKeysSoon(ForgetsKeys):
+    def publish(self, request: Request) -> str:
+        soon = self.wire.clock.now() - FakeClock().now() < self.capabilities.idempotency_window / 2
+        return Perfect.publish(self, request) if soon else super().publish(request)
+
+
+class LooksBeforeItLeaps(Perfect):
+    def publish(self, request: Request) -> str:
+        ref = f"id-{request.key[-8:]}"
+        taken = ref in self.wire.posts
+        time.sleep(0.02)
+        with self.wire.lock:
+            if taken:
+                return ref
+            return self.put(f"{ref}-{len(self.wire.posts)}" if ref in self.wire.posts else ref, request)
+
+
+class FindsNothing(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
+        return None
+
+
+class FindsByItsWords(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
+        same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
+        return self.ref(same[0]) if same else None
+
+
+class FindsWhatWasBefore(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        super().find(request, since=since, known=known)
+        same = [each.id for each in self.wire.shown if list(each.texts) == request.body["texts"]]
+        return next((self.ref(one) for one in same if one not in known), None)
+
+
+class TakesSilenceForNo(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        try:
+            return super().find(request, since=since, known=known)
+        except ChannelError:
+            return None
+
+
+class TakesALimitForNo(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        try:
+            return super().find(request, since=since, known=known)
+        except Unavailable:
+            return None
+
+
+class TakesADenialForNo(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        try:
+            return super().find(request, since=since, known=known)
+        except Blocked:
+            return None
+
+
+class RefusesToLook(Perfect):
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        try:
+            return super().find(request, since=since, known=known)
+        except Unavailable as error:
+            raise Refused(error.reason) from None
+
+
+class AnswersTheOpening(Perfect):
+    def under(self, ours: list[str]) -> Any:
+        return [ours[0], ours[0]] if ours else []
+
+
+class StartsEachThreadAnew(Perfect):
+    def under(self, ours: list[str]) -> Any:
+        return [ours[-1], ours[-1]] if ours else []
+
+
+class AnswersAnybody(Perfect):
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        return super().prepare(post, tuple(ref.model_copy(update={"account": self.account}) for ref in reply_to))
+
+
+class DropsTheWords(Perfect):
+    def pictures(self, pictures: Any) -> Any:
+        return [["", data] for _, data in pictures]
+
+
+class TakesOnePicture(Perfect):
+    def pictures(self, pictures: Any) -> Any:
+        return pictures[:1]
+
+
+class MixesPictures(Perfect):
+    def pictures(self, pictures: Any) -> Any:
+        return [[alt, data] for (alt, _), (_, data) in zip(pictures, reversed(pictures), strict=True)]
+
+
+class EditsByPosting(Perfect):
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        self.ask("edit", lambda: self.publish(request))
+        return ref
+
+
+class RefusesToWaitWithAnEdit(Perfect):
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        try:
+            return super().edit(ref, request)
+        except Unavailable as error:
+            if error.retry_at:
+                raise Refused(error.reason) from None
+            raise
+
+
+class EditsWithoutTheTime(Perfect):
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        try:
+            return super().edit(ref, request)
+        except Unavailable as error:
+            raise Unavailable(error.reason) from None
+
+
+class TakesADenialForGone(Perfect):
+    def delete(self, ref: PostRef) -> None:
+        with suppress(Blocked):
+            super().delete(ref)
+
+
+class DeletesInVain(Perfect):
+    def delete(self, ref: PostRef) -> None:  # noqa: ARG002 - its fault
+        self.ask("delete", lambda: None)
+
+
+class DeletesAll(Perfect):
+    def delete(self, ref: PostRef) -> None:  # noqa: ARG002 - its fault
+        self.ask("delete", self.wire.posts.clear)
+
+
+class DeletesOnce(Perfect):
+    def delete(self, ref: PostRef) -> None:
+        if ref.id not in self.wire.posts:
+            raise Refused("Not there")
+        super().delete(ref)
+
+
+# --- recipients
+
+
+class PerfectMail(Perfect):
+    """The same, to many people."""
+
+    capabilities = Capabilities(budget=Budget(300, graphemes), title=True, recipients=True)
+    again = False
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        for person in recipients:
+            try:
+                self.wire.ask("post", partial(self.deliver, request, person), person.address)
+            except ConnectionRefusedError as error:
+                raise self.lost(error) from None
+            except OSError:
+                if self.again:
+                    self.deliver(request, person)
+                yield RecipientOutcome(key=person.key, outcome="unconfirmed", reason="Lost.")
+            except No as no:
+                if no.status == 401:
+                    raise self.said_no(401, no.headers) from None
+                yield self.outcome(person, no)
+            else:
+                yield RecipientOutcome(key=person.key, outcome="posted")
+
+    def outcome(self, person: Recipient, no: No) -> RecipientOutcome:
+        final = no.status in {550, 400}
+        return RecipientOutcome(key=person.key, outcome="refused" if final else "unavailable", reason="It says no.")
+
+    def deliver(self, request: Request, person: Recipient) -> None:
+        ref = f"{len(self.wire.posts)}"
+        self.wire.posts[ref] = shown(request.body, ref, reader=person.address, whole=person.address.encode())
+
+
+class PassesOverTheLast(PerfectMail):
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        first, *others = recipients
+        return super().send_each(request, [first, *others[:-1]])
+
+
+class SendsBeyondTheEnd(PerfectMail):
+    """Knows by heart whom it has written to, and writes to them again with whoever comes next."""
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        for outcome in super().send_each(request, recipients):
+            yield outcome
+            if len(self.wire.posts) > 1:
+                self.deliver(request, Recipient(key=outcome.key, address=next(iter(self.wire.posts.values())).reader))
+
+
+class ShowsTheList(PerfectMail):
+    everybody: tuple[Recipient, ...] = ()
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        self.everybody = tuple(recipients)
+        return super().send_each(request, self.everybody)
+
+    def deliver(self, request: Request, person: Recipient) -> None:
+        super().deliver(request, person)
+        (ref, post) = self.wire.posts.popitem()
+        whole = ", ".join(each.address for each in self.everybody).encode()
+        self.wire.posts[ref] = VisiblePost(texts=post.texts, id=ref, reader=post.reader, whole=whole)
+
+
+class StopsAtTheFirstNo(PerfectMail):
+    def outcome(self, person: Recipient, no: No) -> RecipientOutcome:  # noqa: ARG002 - its fault
+        raise self.said_no(400 if no.status == 550 else no.status, no.headers)
+
+
+class NamesWhoIsRefused(PerfectMail):
+    def outcome(self, person: Recipient, no: No) -> RecipientOutcome:
+        return RecipientOutcome(
+            key=person.key, outcome=super().outcome(person, no).outcome, reason=f"No {person.address} here."
+        )
+
+
+class MailsAgain(PerfectMail):
+    again = True
+
+
+class DoubtsEverybody(PerfectMail):
+    def lost(self, error: OSError) -> Exception:
+        return Unconfirmed(f"Lost: {type(error).__name__}")
+
+
+class MemoryContract(ChannelContract):
+    secrets = (TOKEN,)
+    patience = 0.2
+    network: type[Perfect] = Perfect
+
+    def make_wire(self) -> MemoryWire:
+        wire = MemoryWire()
+        if self.network.capabilities.recipients:
+            wire.troubles = wire.troubles - {Fault.HALF, Fault.PAGE, Fault.BROKEN}
+            wire.wait = None
+        return wire
+
+    def open(self, wire: MemoryWire) -> Any:
+        return self.network(wire)
+
+
+def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:
+    yield network
+    for broken in network.__subclasses__():
+        yield from _all(broken)
+
+
+for _network in _all(Perfect):
+    _name = f"Test{_network.__name__}"
+    globals()[_name] = type(
+        _name, (MemoryContract,), {"network": _network, "uploads": _network.uploads, "__module__": __name__}
+    )

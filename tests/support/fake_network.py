@@ -1,0 +1,275 @@
+"""Networks in memory that do what a script says, and a journal with publications for them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from policenotify.channel import (
+    Account,
+    Capabilities,
+    Channel,
+    ChannelConfig,
+    Clock,
+    Picture,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    StateStore,
+)
+from policenotify.journal import open_journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.records import ClaimedDelivery, NewDelivery, NewPublication
+from policenotify.model.cap import Severity
+from policenotify.model.history import Target
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication, Receipt
+from policenotify.testing.fakes import FakeClock
+from policenotify.text import Budget
+
+LEASE = timedelta(minutes=2)
+PLAIN = Capabilities(budget=Budget(300))
+KEYED = Capabilities(budget=Budget(300), replies=True, idempotency_window=timedelta(hours=1))
+READABLE = Capabilities(budget=Budget(300), replies=True, lookup_delay=timedelta(minutes=1))
+MAIL = Capabilities(budget=Budget(10_000), replies=True, recipients=True)
+
+Step = Exception | Callable[..., Any]
+"""What a call does: raise this, or return what this makes of the call's arguments."""
+
+
+@dataclass
+class Scripted:
+    """A network in memory with one account; each call takes the next step of its script, and else succeeds."""
+
+    account: str = "police34.example"
+    capabilities: Capabilities = PLAIN
+    sends: deque[Step] = field(default_factory=deque)
+    prepares: deque[Step] = field(default_factory=deque)
+    finds: deque[Step] = field(default_factory=deque)
+    opens: deque[Step] = field(default_factory=deque)
+    closes: deque[Step] = field(default_factory=deque)
+    said: list[Request] = field(default_factory=list)
+    prepared: list[tuple[Post, tuple[PostRef, ...]]] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
+    known: list[frozenset[str]] = field(default_factory=list)
+    since: list[datetime] = field(default_factory=list)
+    written_to: list[tuple[str, ...]] = field(default_factory=list)
+    opened: int = 0
+    closed: int = 0
+    one_by_one: bool = False  # a network of people takes each only when it asks for that person
+
+    def configured(self, name: str, **how: Any) -> ChannelConfig:
+        return ChannelConfig(
+            name=name, network="scripted", account=self.account, capabilities=self.capabilities, open=self.open, **how
+        )
+
+    def open(self, _clock: Clock, _keep: StateStore) -> Channel:
+        self.opened += 1
+        taken(self.opens, lambda: None)
+        if self.capabilities.recipients:
+            return OnMail(self)
+        return OnReadable(self) if self.capabilities.lookup_delay is not None else OnPlain(self)
+
+    def ref(self, request: Request) -> PostRef:
+        return PostRef(account=self.account, id=f"{request.body['text']}#{request.body['variant']}")
+
+
+def taken(script: deque[Step], otherwise: Callable[..., Any], *given: Any) -> Any:
+    step = script.popleft() if script else otherwise
+    if isinstance(step, Exception):
+        raise step
+    return step(*given)
+
+
+class OnNetwork:
+    """What all the channels share."""
+
+    def __init__(self, network: Scripted) -> None:
+        self.network = network
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.network.capabilities
+
+    @property
+    def account(self) -> str:
+        return self.network.account
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        self.network.prepared.append((post, reply_to))
+
+        def request(post: Post) -> Request:
+            body = {"text": post.text, "variant": post.variant, "answers": [ref.id for ref in reply_to]}
+            return Request(account=self.account, key=post.key, body=body)
+
+        made: Request = taken(self.network.prepares, request, post)
+        return made
+
+    def whoami(self) -> Account:
+        return Account(id=self.account, name=self.account)
+
+    def close(self) -> None:
+        self.network.closed += 1
+        taken(self.network.closes, lambda: None)
+
+
+class OnPlain(OnNetwork):
+    """A channel whose posts are each one thing."""
+
+    def send(self, request: Request) -> PostRef:
+        self.network.said.append(request)
+        ref: PostRef = taken(self.network.sends, self.network.ref, request)
+        return ref
+
+
+class OnReadable(OnPlain):
+    """The same, with a timeline that can be read."""
+
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        assert since.tzinfo is not None
+        self.network.asked.append(request)
+        self.network.known.append(known)
+        self.network.since.append(since)
+        found: PostRef | None = taken(self.network.finds, lambda _request: None, request)
+        return found
+
+
+class OnMail(OnNetwork):
+    """A channel with recipients."""
+
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        if self.network.one_by_one:
+            yield from self._each(request, recipients)
+            return
+        if not (people := tuple(recipients)):
+            return
+        self.network.said.append(request)
+        self.network.written_to.append(tuple(person.address for person in people))
+        yield from taken(self.network.sends, everybody, people)
+
+    def _each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        self.network.said.append(request)
+        for person in recipients:
+            self.network.written_to.append((person.address,))
+            yield taken(self.network.sends, lambda each: RecipientOutcome(key=each.key, outcome="posted"), person)
+
+
+def everybody(people: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+    return (RecipientOutcome(key=person.key, outcome="posted") for person in people)
+
+
+@dataclass
+class Hang:
+    """A step that says when it has begun, and goes on only when told to."""
+
+    begun: Event = field(default_factory=Event)
+    go: Event = field(default_factory=Event)
+
+    def __call__(self, request: Request, *_more: Any) -> PostRef:
+        self.begun.set()
+        assert self.go.wait(10), "nobody let it go on"
+        return PostRef(account=request.account, id=str(request.body["text"]))
+
+
+class Book:
+    """A journal in *folder*, with publications made without words and checks."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None, keys: Keys | None = None, query: str = "") -> None:
+        self.clock = clock or FakeClock()
+        self.keys = keys or Keys.create(secrets.token_bytes)
+        self.path = folder / "journal.db"
+        self.journal = open_journal(f"sqlite:///{self.path}{query}", keys=self.keys, clock=self.clock, create=True)
+        self._texts = itertools.count(1)
+        self._owners = itertools.count(1)
+
+    def pass_by(self, seconds: float) -> None:
+        assert isinstance(self.clock, FakeClock)
+        self.clock.pass_by(seconds)
+
+    def publish(  # a publication has many sides
+        self,
+        *channels: str,
+        incident: str | None = None,
+        severity: Severity = Severity.MODERATE,
+        lives: timedelta | None = None,
+        languages: Sequence[str] = ("fr",),
+        people: Sequence[str] | None = None,
+        pictures: Sequence[Picture] = (),
+        keeps_pictures: bool = True,
+        wordless: bool = False,
+        account: str = "police34.example",
+        distinct: str = "",
+    ) -> str:
+        number, at = next(self._texts), self.clock.now()
+        publication = f"{number:04d}{secrets.token_hex(11)}"
+        before = self.journal.incidents.history(incident).entries if incident else ()
+        stage = Stage.STANDALONE if incident is None else Stage.UPDATE if before else Stage.OPENING
+        message = Message(
+            category="traffic_accident",
+            severity=severity,
+            headline=f"post {number}",
+            lifecycle=Lifecycle(stage=stage, incident=incident),
+        )
+        answers = tuple(entry.publication for entry in before)
+        drafted = []
+        for channel, (part, language) in itertools.product(channels, enumerate(languages)):
+            text = f"post {number}" + ("" if part == 0 else f" {language}")
+            post = Post(
+                key=hashlib.sha256(f"{publication} {channel} {part}".encode()).hexdigest(),
+                account=account,
+                stage=stage,
+                category="traffic_accident",
+                language=language,
+                text=f"{text} alone" if answers else text,
+                created_at=at,
+                pictures=tuple(pictures),
+                distinct=distinct,
+            )
+            reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
+            leg = Target(channel=channel, account=account, language=language, part=part, reply_to=answers)
+            drafted.append(
+                NewDelivery(
+                    target=leg,
+                    post_key=post.key,
+                    standalone=None if wordless else post,
+                    reply=reply,
+                    recipients=None if people is None else tuple(people),
+                )
+            )
+        return self.journal.publications.add(
+            NewPublication(
+                id=publication,
+                key=publication,
+                digest=message.digest(),
+                message=message,
+                status=IncidentStatus.OPEN if incident else IncidentStatus.STANDALONE,
+                expected_sequence=len(before) + 1 if incident else 0,
+                actor="desk",
+                at=at,
+                not_after=at + lives if lives else None,
+                deliveries=tuple(drafted),
+                pictures=tuple(pictures) if keeps_pictures else (),
+            )
+        )
+
+    def told(self, publication: str) -> Publication:
+        told = self.journal.publications.get(publication)
+        assert told is not None
+        return told
+
+    def receipt(self, publication: str, channel: str = "sky") -> Receipt:
+        return self.told(publication).on(channel)
+
+    def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
+        return self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)

@@ -1,0 +1,156 @@
+"""A desk for tests: both networks on the loopback, and publishers on one journal."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from policenotify.channel import ChannelConfig, Clock
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message
+from policenotify.networks.registry import configure_channel
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
+from policenotify.testing.servers.mail import FakeMailServer
+
+ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
+INCIDENT = "2026-4711"
+
+
+def later(_before: timedelta) -> timedelta:
+    """A patience for tests that look at what one try has come to."""
+    return timedelta(minutes=5)
+
+
+_SETTINGS = """
+schema_version = 1
+sender = "Police nationale de l'Hérault"
+zone = "Europe/Paris"
+journal = "journal.db"
+keys = "keys"
+
+[channels.bluesky]
+network = "bluesky"
+handle = "{desk.bluesky.handle}"
+password = "{desk.bluesky.password}"
+service = "{desk.bluesky.url}"
+
+[channels.presse]
+network = "email"
+url = "{desk.mail_url}"
+recipients = {{ file = "presse.txt" }}
+"""
+
+
+def soon(before: timedelta) -> timedelta:
+    """A patience for tests."""
+    return min(max(before * 1.5, timedelta(seconds=0.1)), timedelta(seconds=1))
+
+
+@dataclass
+class Desk:
+    folder: Path
+    bluesky: FakeBlueskyServer
+    mail: FakeMailServer
+    keys: Keys = field(default_factory=lambda: Keys.create(secrets.token_bytes))
+    addresses: Sequence[str] = ADDRESSES
+    clock: Clock = field(default_factory=SystemClock)
+    opened: list[Publisher] = field(default_factory=list)
+    timeout: float = 5.0
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "journal.db"
+
+    @property
+    def mail_url(self) -> str:
+        return f"mailto://{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
+
+    def on_bluesky(self, name: str = "bluesky", **how: Any) -> ChannelConfig:
+        options = {
+            "handle": self.bluesky.handle,
+            "password": self.bluesky.password,
+            "service": self.bluesky.url,
+            "timeout": self.timeout,
+        }
+        return configure_channel(name, "bluesky", options, **how)
+
+    def by_mail(self, name: str = "presse", **how: Any) -> ChannelConfig:
+        options = {
+            "url": self.mail_url,
+            "list_id": "alerte.police34.example",
+            "unsubscribe": "https://police34.example/stop/{recipient}",
+            "timeout": self.timeout,
+        }
+        return configure_channel(name, "email", options, **{"recipients": lambda: self.addresses, **how})
+
+    def write_settings(self) -> Path:
+        """The same installation as a settings file, a keys file and a list of recipients."""
+        if not (self.folder / "keys").exists():
+            self.keys.save(self.folder / "keys")
+        (self.folder / "presse.txt").write_text("\n".join(self.addresses), encoding="utf-8")
+        settings = self.folder / "policenotify.toml"
+        settings.write_text(_SETTINGS.format(desk=self), encoding="utf-8")
+        if not self.database.exists():
+            self.make_journal()
+        return settings
+
+    def make_journal(self) -> None:
+        """Make the journal, as `policenotify init` does."""
+        open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True).close()
+
+    def publisher(self, channels: Sequence[ChannelConfig] | None = None, **how: Any) -> Publisher:
+        with ExitStack() as unless_made:
+            journal = open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True)
+            unless_made.callback(journal.close)
+            made = Publisher(
+                journal=journal,
+                channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
+                **{
+                    "zone": PARIS,
+                    "sender": SENDER,
+                    "clock": self.clock,
+                    "wait": timedelta(seconds=10),
+                    "patience": soon,
+                    **how,
+                },
+            )
+            unless_made.pop_all()
+        self.opened.append(made)
+        return made
+
+
+@contextmanager
+def open_desk(folder: Path) -> Iterator[Desk]:
+    with FakeBlueskyServer("police34.example") as bluesky, FakeMailServer() as mail:
+        desk = Desk(folder, bluesky, mail)
+        try:
+            yield desk
+        finally:
+            for publisher in desk.opened:
+                publisher.close()
+
+
+def accident(**changes: Any) -> Message:
+    """An opening that passes every check."""
+    return Message(
+        **{
+            "category": "traffic_accident",
+            "headline": "Accident de la circulation",
+            "description": "Circulation très difficile.",
+            "instruction": "Évitez le secteur, déviation par l'avenue de Lodève.",
+            "location": Location(commune="34172", street="avenue de Toulouse"),
+            "lifecycle": Lifecycle(stage=Stage.OPENING, incident=INCIDENT),
+            **changes,
+        }
+    )

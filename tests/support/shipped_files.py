@@ -1,0 +1,26 @@
+"""The five shipped networks as channels that are never opened, for tests of how messages read."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from policenotify.channel import ChannelConfig
+from policenotify.networks.registry import configure_channel
+
+_SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
+_ADDRESS = "mailtos://alerte:s3cret@police34.example?name=Police"
+NETWORKS: Final[dict[str, dict[str, Any]]] = {
+    "x": {"handle": "police34", **_SECRET},
+    "mastodon": {"server": "https://social.example", "handle": "police34", "token": "s3cret"},
+    "bluesky": {"handle": "police34.example", "password": "s3cret"},
+    "sms": {"url": "octopush://{sender}:login@police.example/KEY/{recipient}", "sender": "POLICE34"},
+    "email": {"url": _ADDRESS},
+}
+
+
+@cache
+def channel_on(network: str) -> ChannelConfig:
+    """Return a channel on a shipped network."""
+    people = {"recipients": tuple} if network in {"sms", "email"} else {}
+    return configure_channel(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # nobody

@@ -1,0 +1,153 @@
+"""A campaign's file, and what is said of one that is wrong."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from policenotify.campaigns import Campaign, load_campaign, load_campaigns
+from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.model.location import Location
+from tests.support.campaigns import campaign, tip
+
+FILE = """
+name = "ete"
+start = 2026-07-01
+at = 18:30:00
+[message]
+category = "burglary_prevention"
+location = { department = "34" }
+[[messages]]
+name = "otv"
+headline = "Vous partez en vacances ?"
+images = [{ path = "otv.png", alt = "Une maison" }]
+[[messages.translations]]
+language = "en"
+headline = "Going on holiday?"
+[[schedule]]
+cron = "30 18 * * 2"
+[conduct]
+spacing = "4h"
+"""
+
+
+def test_a_file_is_the_same_as_typed_python(tmp_path: Path) -> None:
+    file = tmp_path / "ete.toml"
+    file.write_text(FILE, encoding="utf-8")
+    read = load_campaign(file)
+    assert (read.start, read.at, read.conduct.spacing) == (date(2026, 7, 1), time(18, 30), timedelta(hours=4))
+    [one] = read.messages
+    assert one.message.location == Location(department="34")
+    assert one.message.images[0].path == str(tmp_path / "otv.png")
+    assert one.message.translations[0].headline == "Going on holiday?"
+    assert Campaign.model_validate(read.model_dump()) == read
+    assert Campaign.model_validate_json(read.model_dump_json()) == read
+    assert load_campaigns([tmp_path]) == (read,)
+
+
+ENDING = {"category": "fire", "headline": "Incendie", "expires_at": "2026-07-26T14:05:00+02:00"}
+OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "opening"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"colour": 1}, "Extra inputs are not permitted"),
+        ({"start": "2026-02-30"}, "date"),
+        ({"end": "2025-01-01"}, "end: lies before start"),
+        ({"yields_to": ["ete"]}, "yields_to: 'ete' is this very campaign"),
+        ({"grace": "3d"}, "grace: is longer than late_for"),
+        ({"conduct": {"repeat_after": 7}}, "write a number with its unit"),
+        ({"excluded": [0]}, "write a day"),
+        ({"start": 86400}, "write a day"),
+        ({"schedule": [{"dates": [86400]}]}, "write a day"),
+        ({"late_for": "99999999999999d"}, "late_for"),
+        ({"zone": "Europe/Pris"}, "there is no time zone 'Europe/Pris'"),
+        ({"at": "18:00+02:00"}, "without a zone"),
+        ({"messages": []}, "at least 1 item"),
+        ({"messages": [tip("a"), tip("a")]}, "messages: each name once"),
+        ({"messages": [tip("a"), {**tip("a"), "name": "b"}]}, "two alternatives say the same words"),
+        ({"messages": [{"name": "a", "message": OPENING}]}, "belongs to no incident"),
+        ({"messages": [{"name": "a", "message": ENDING}]}, "has no times of its own"),
+        ({"schedule": [{}]}, "exactly one of"),
+        ({"schedule": [{"cron": "0 9 * * *", "event": "Noël"}]}, "exactly one of"),
+        ({"schedule": [{"cron": "0 9 * * *", "at": "10:00"}]}, "has a time already"),
+        ({"schedule": [{"cron": "0 25 * * *"}]}, "is no cron expression: Bad hour"),
+        ({"schedule": [{"rrule": "FREQ=HOURLY"}]}, "it needs a FREQ of DAILY"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;BYDAY=XX"}]}, "is no recurrence rule"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;INTERVAL=0"}]}, "INTERVAL must be 1 or more"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;COUNT=-1"}]}, "COUNT must be 1 or more"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;BYMONTH=1,13"}]}, "BYMONTH must be from 1 to 12"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;BYMONTHDAY=32"}]}, "BYMONTHDAY must be from 1 to 31"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;FREQ=HOURLY"}]}, "each name once"),
+        ({"schedule": [{"rrule": "FREQ=DAILY;UNTIL=31/08/2027"}]}, "is neither a day"),
+        ({"schedule": [{"cron": "0 0 9 * * *"}]}, "Wrong number of fields"),
+        ({"schedule": [{"rrule": "DTSTART:20260101T000000\nRRULE:FREQ=DAILY"}]}, "leave DTSTART out"),
+        ({"schedule": [{"rrule": "FREQ=DAILY", "days_before": [1]}]}, "goes with an event"),
+        ({"schedule": [{"event": "Ascencion"}]}, "Did you mean 'Ascension'?"),
+        ({"schedule": [{"event": "school_holidays"}]}, "name the school zone"),
+        ({"schedule": [{"event": "public_holidays:99"}]}, "no part of France '99'"),
+        ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is no calendar"),
+        ({"silence": {"areas": ["34"]}}, "is not an area"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        campaign(**wrong)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (FILE.replace("headline =", "headlin ="), "messages[0].headlin: is not known. Did you mean 'headline'?"),
+        ("name = 4", "messages: is missing."),
+        (re.sub("images = .*", "images = [3]", FILE), "messages[0].images[0]: "),
+        (FILE.replace("[[messages]]\nname", "[[messages]]\nnom"), "messages[0].name: is missing."),
+        (FILE.replace("[conduct]", "[conduct"), "is not TOML"),
+        ("messages = [4]\nimages = 3", "messages[0]: "),
+        ("\udcff", "is not UTF-8"),
+        ("message = 'x'\n" + FILE.replace("[message]", "[shared]"), "message: is no table."),
+        (f"name = {'[' * 5000}", "is not TOML"),
+        (None, "cannot be read (No such file"),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_file_and_the_field(tmp_path: Path, written: str | None, told: str) -> None:
+    file = tmp_path / "ete.toml"
+    if written is not None:
+        file.write_bytes(written.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SettingsError) as error:
+        load_campaign(file)
+    assert str(file) in str(error.value)
+    assert told in str(error.value)
+
+
+def test_what_is_not_wrong_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "ete.toml").write_text(FILE.replace("cron =", "rrule ="), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"schedule\[0\].rrule: is no recurrence rule") as error:
+        load_campaigns([tmp_path])
+    assert "must not be empty" not in str(error.value)
+
+
+def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no campaign"):
+        load_campaigns([tmp_path])
+    (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
+    with pytest.raises(UnsupportedVersion, match=r"The campaign .*new\.toml has schema version 2"):
+        load_campaigns([tmp_path])
+
+
+def test_the_campaign_of_the_page_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "howto" / "campaigns.md"
+    [written] = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "ete.toml").write_text(written, encoding="utf-8")
+    assert [one.name for one in load_campaign(tmp_path / "ete.toml").messages] == ["otv", "cles"]
+    fields = set(
+        re.findall(r"`\[*([a-z_]+)\]*`", "".join(re.findall(r"^\| ([^|]*) \|", page.read_text("utf-8"), re.MULTILINE)))
+    )
+    assert set(Campaign.model_fields) - {"schema_version", "name", "messages", "zone", "at"} <= fields

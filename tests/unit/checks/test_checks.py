@@ -1,0 +1,411 @@
+"""Each check with messages that it lets pass and messages that it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from policenotify.checks import CHECKS, Check, CheckContext, run_checks
+from policenotify.findings import Finding, Level
+from policenotify.model import places
+from policenotify.model.history import History, HistoryEntry
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.defaults import resolve
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
+from policenotify.testing.samples import PARIS, SAMPLES, Sample
+
+NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+SOON: Final = NOW + timedelta(minutes=30)
+FIRST: Final = "01JZ0000000000000000000001"
+OPENING: Final = {"stage": "opening", "incident": "i1"}
+UPDATE: Final = {"stage": "update", "incident": "i1"}
+END: Final = {"stage": "end", "incident": "i1"}
+CORRECTION: Final = {"stage": "correction", "incident": "i1", "corrects": FIRST}
+
+
+def _message(**fields: Any) -> Message:
+    accident = {
+        "category": "traffic_accident",
+        "lifecycle": OPENING,
+        "location": {"commune": "34172", "street": "avenue de Toulouse"},
+        "headline": "Accident de la circulation",
+        "instruction": "Évitez le secteur.",
+        "next_update_at": SOON,
+    }
+    return Message.model_validate({**accident, **fields})
+
+
+def _history(commune: str = "34172") -> History:
+    opening = _message(location={"commune": commune})
+    return History(incident="i1", entries=(HistoryEntry(publication=FIRST, sequence=1, message=opening, at=NOW),))
+
+
+def _draft(message: Message, history: History | None = None, profile: CategoryProfile | None = None) -> CheckContext:
+    begins = message.stage in {Stage.OPENING, Stage.STANDALONE}
+    return CheckContext(
+        message=message,
+        profile=profile or PROFILES[message.category],
+        history=history or (History() if begins else _history()),
+        is_commune=lambda code: places.commune(code) is not None,
+        zone=PARIS,
+        now=NOW,
+    )
+
+
+def _typed(**fields: Any) -> CheckContext:
+    """A draft as it is decided on: with what the desk typed, and with what is left of it."""
+    typed = _message(**{"category": "police_operation", "location": None, **fields})
+    profile = PROFILES[typed.category]
+    resolved = resolve(
+        typed, profile, sender="Police", commune_name=None, department_name=None, department=None, incident=None
+    )
+    return replace(_draft(resolved), typed=typed)
+
+
+def _of(sample: Sample) -> CheckContext:
+    return replace(_draft(sample.resolved, sample.history), now=sample.at)
+
+
+NAMELESS: Final = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
+FLYING: Final = {"category": "drone", "headline": "Un drone survole le stade"}
+PICTURE: Final = "Carte du quartier avec la déviation"
+
+GOOD: Final[dict[str, list[CheckContext]]] = {
+    "PN101": [
+        _draft(_message()),
+        _draft(_message(location={"road": {"road": "A9"}})),
+        _draft(_message(location={"label": "étang de Thau"})),
+        _draft(_message(category="weather_relay", location={"department": "34"})),
+        _draft(_message(category="scam_cyber", lifecycle={}, location=None)),
+    ],
+    "PN102": [
+        _draft(_message()),
+        _draft(_message(location=None)),
+        # Its code has gone since the opening, but the end is owed to those who got it.
+        _draft(_message(lifecycle=END, location={"commune": "34999"}), _history("34999")),
+    ],
+    "PN103": [
+        _draft(_message(severity="Extreme")),
+        _draft(_message(severity="Minor", instruction="")),
+        _draft(_message(lifecycle=END, severity="Extreme", instruction="")),
+        _draft(_message(category="scam_cyber", lifecycle={}, instruction="", severity="Severe")),
+    ],
+    "PN104": [
+        _draft(_message()),
+        _draft(_message(next_update_at=None, starts_at=NOW)),
+        _draft(_message(next_update_at=None, expires_at=SOON)),
+        _draft(_message(next_update_at=None, lifecycle=END)),
+        _draft(_message(next_update_at=None, category="road_safety", lifecycle={})),
+    ],
+    "PN105": [_draft(_message(images=[{"alt": PICTURE, "path": "a.png"}])), _draft(_message())],
+    "PN106": [
+        _draft(_message(headline="Un choc entre deux véhicules")),  # the post begins with [#Accident]
+        _draft(_message(**FLYING), profile=NAMELESS),
+        _draft(
+            _message(category="drone", lifecycle={}, headline="Rien"), profile=CategoryProfile(code="drone", labels={})
+        ),
+    ],
+    "PN107": [
+        _draft(_message()),
+        _draft(_message(lifecycle=END)),
+        _draft(_message(lifecycle=CORRECTION)),
+        _draft(_message(category="scam_cyber", lifecycle={})),
+    ],
+    "PN108": [_draft(_message(expires_at=SOON)), _draft(_message())],
+    "PN109": [
+        _draft(_message()),
+        _draft(_message(next_update_at=None)),
+        _draft(_message(next_update_at=NOW + timedelta(hours=12))),
+        _draft(_message(next_update_at=NOW + timedelta(days=1), category="weather_relay")),
+    ],
+    "PN110": [
+        _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
+        _draft(_message(lifecycle=END, instruction="Vous pouvez CIRCULER normalement !")),
+        _draft(_message(lifecycle=END, language="en", headline="Over", instruction="The road has reopened.")),
+        _draft(_message(lifecycle=END, language="oc", headline="Acabat")),
+        _draft(_message(instruction="Évitez le secteur.")),
+    ],
+    "PN111": [
+        _draft(_message(exercise=True)),
+        _draft(_message(headline="Exercice de sécurité civile au port")),
+        _draft(_message(headline="EXERCICES de tir : bruit possible")),
+    ],
+    "PN112": [_draft(_message()), _draft(_message(headline="A9"))],
+    "PN113": [
+        _draft(_message(description="Infos : 17Cyber.gouv.fr, M6.fr et contact@police.fr. Fin.")),
+        _draft(_message(link="https://police.La")),
+    ],
+    "PN114": [
+        _draft(_message(description="contact@police.fr")),
+        replace(_draft(_message(description="Merci aux @SDIS34")), mentions=frozenset({"sdis34"})),
+    ],
+    "PN115": [
+        _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
+        _draft(_message(lifecycle=END, description="Il n'y a plus aucun danger.")),
+        _draft(_message(lifecycle=END, description="La rue n'est plus fermée et la circulation est rétablie.")),
+        _draft(_message(lifecycle=END, description="Elle est saine et sauve. Ne vous arrêtez pas.")),
+        _draft(_message(lifecycle=END, description="Plus de 200 habitants peuvent regagner leur logement.")),
+        _draft(_message(lifecycle=END, description="Circulation rétablie sans restriction, plus tôt que prévu.")),
+        _draft(_message(lifecycle=END, language="en", headline="Over", instruction="There is no danger.")),
+        _draft(_message(lifecycle=END, language="oc", headline="Pas rétablie")),
+        _draft(_message(lifecycle=UPDATE, description="La circulation n'est pas encore rétablie.")),
+    ],
+    "PN210": [
+        _typed(category="police_operation", location={"street": "avenue du 8 Mai 1945", "label": "ligne 3, km 12"}),
+        _typed(category="fire", location={"street": "14 rue des Lilas"}),
+        _typed(category="police_operation", description="Témoins : commissariat, 206 rue du Comté de Melgueil"),
+    ],
+}
+
+BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
+    "PN101": [
+        (_draft(_message(location=None)), Level.ERROR, "location"),
+        (_draft(_message(location={"street": "avenue de la République"})), Level.ERROR, "location"),
+        (_draft(_message(location={"department": "34"})), Level.ERROR, "location"),
+        (_draft(_message(lifecycle=END, location=None)), Level.ERROR, "location"),
+    ],
+    "PN102": [
+        (_draft(_message(location={"commune": "34999"})), Level.ERROR, "location.commune"),
+        (_draft(_message(lifecycle=UPDATE, location={"commune": "34999"})), Level.ERROR, "location.commune"),
+    ],
+    "PN103": [
+        (_draft(_message(instruction="")), Level.WARNING, "instruction"),
+        (_draft(_message(instruction=" … ", severity="Severe")), Level.ERROR, "instruction"),
+        (_draft(_message(instruction="", category="armed_threat")), Level.ERROR, "instruction"),
+        (
+            _draft(_message(translations=[{"language": "en", "headline": "Accident"}], severity="Severe")),
+            Level.ERROR,
+            "translations.en.instruction",
+        ),
+    ],
+    "PN104": [
+        (_draft(_message(next_update_at=None)), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, category="fire", instruction="")), Level.ERROR, "next_update_at"),
+        # What people must do never waits for an hour.
+        (_draft(_message(next_update_at=None, category="fire")), Level.WARNING, "next_update_at"),
+        (_draft(_message(next_update_at=None, severity="Extreme", lifecycle=UPDATE)), Level.WARNING, "next_update_at"),
+    ],
+    "PN105": [
+        (_draft(_message(images=[{"alt": alt, "path": "a.png"}])), Level.ERROR, "images.0.alt")
+        for alt in (
+            "Carte",
+            "IMG_20260605_174200",
+            "carte-de-montpellier-centre.JPG",
+            "image image image",
+            "Photo 123456789012",
+        )
+    ]
+    + [
+        (
+            _draft(
+                _message(
+                    images=[{"alt": PICTURE, "path": "a.png"}],
+                    translations=[{"language": "en", "headline": "Accident", "instruction": "Go", "alts": ["A map"]}],
+                )
+            ),
+            Level.ERROR,
+            "translations.en.alts.0",
+        )
+    ],
+    "PN106": [
+        (
+            _draft(_message(**{**FLYING, "headline": "Un appareil survole le stade"}), profile=NAMELESS),
+            Level.WARNING,
+            "headline",
+        ),
+        (
+            _draft(_message(**{**FLYING, "headline": f"{'Le stade ' * 7}drone"}), profile=NAMELESS),
+            Level.WARNING,
+            "headline",
+        ),
+    ],
+    "PN107": [
+        (_draft(_message(lifecycle=END), History(incident="i1")), Level.ERROR, "lifecycle.incident"),
+        (
+            _draft(_message(lifecycle={**CORRECTION, "corrects": FIRST[:-1] + "9"})),
+            Level.ERROR,
+            "lifecycle.corrects",
+        ),
+    ],
+    "PN108": [(_draft(_message(expires_at=NOW)), Level.ERROR, "expires_at")],
+    "PN109": [
+        (_draft(_message(next_update_at=NOW)), Level.ERROR, "next_update_at"),
+        # 17h30 typed at 17h42 is tomorrow's
+        (_draft(_message(next_update_at=NOW + timedelta(hours=23, minutes=48))), Level.WARNING, "next_update_at"),
+        (_draft(_message(lifecycle=END)), Level.WARNING, "next_update_at"),
+        (_draft(_message(lifecycle={"stage": "cancellation", "incident": "i1"})), Level.WARNING, "next_update_at"),
+    ],
+    "PN110": [
+        (_draft(_message(lifecycle=END, headline="Fin de dispositif", instruction="")), Level.WARNING, "instruction"),
+        *(
+            (_draft(_message(lifecycle=END, headline="Fin", instruction=text)), Level.WARNING, "instruction")
+            for text in ("La circulation n'est pas encore rétablie.", "Le rétablissement prendra deux heures.")
+        ),
+    ],
+    "PN111": [
+        (_draft(_message(headline="EXERCICE – Accident")), Level.ERROR, "exercise"),
+        (_draft(_message(headline="[EXERCISE] Accident")), Level.ERROR, "exercise"),
+        (_draft(_message(headline="EXERCICE : accident", exercise=True)), Level.WARNING, "headline"),
+    ],
+    "PN112": [
+        (_draft(_message(headline="🚨 !")), Level.ERROR, "headline"),
+        (_draft(_message(headline="\u202e")), Level.ERROR, "headline"),
+        (
+            _draft(_message(translations=[{"language": "en", "headline": "…", "instruction": "Go"}])),
+            Level.ERROR,
+            "translations.en.headline",
+        ),
+    ],
+    "PN113": [
+        (_draft(_message(headline="Rue fermée.La suite à 18h")), Level.INFO, "headline"),
+        (_draft(_message(description="Fin à 17h.Le pont")), Level.INFO, "description"),
+        (_draft(_message(instruction="Voir sur police.info")), Level.WARNING, "instruction"),
+        (_draft(_message(location={"label": "av.de Lodève"})), Level.WARNING, "location.label"),
+        (_draft(_message(location={"road": {"road": "A9", "exit": "31.Au sud"}})), Level.INFO, "location.road.exit"),
+        (
+            _draft(_message(translations=[{"language": "en", "headline": "Closed.It ends"}])),
+            Level.INFO,
+            "translations.en.headline",
+        ),
+    ],
+    "PN114": [
+        (_draft(_message(headline="Merci aux @SDIS34")), Level.INFO, "headline"),
+        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.INFO, "instruction"),
+        (
+            # A place never calls anybody, whoever may be mentioned.
+            replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
+            Level.INFO,
+            "location.street",
+        ),
+    ],
+    "PN115": [
+        *(
+            (_draft(_message(lifecycle=END, description=text)), Level.WARNING, "description")
+            for text in (
+                "La circulation n'est pas encore rétablie.",
+                "La circulation n’est toujours pas rétablie",
+                "Circulation non rétablie",
+                "La rue ne sera jamais rouverte",
+                "La rue n'est plus rouverte",
+                "Le périmètre est levé, mais vous ne pouvez pas encore regagner vos logements.",
+                "Circuler normalement n'est pas possible.",
+                "Circulation rétablie, rue Foch pas rouverte.",
+            )
+        ),
+        *(
+            (
+                _draft(
+                    _message(lifecycle=END, translations=[{"language": "en", "headline": "Over", "description": text}])
+                ),
+                Level.WARNING,
+                "translations.en.description",
+            )
+            for text in ("Traffic is not yet back to normal.", "The road hasn't reopened", "You cannot return home.")
+        ),
+    ],
+    "PN210": [
+        (_typed(location={"street": "14 rue des Lilas"}), Level.WARNING, "location.street"),
+        (_typed(location={"label": "rue des Lilas, bâtiment B"}), Level.WARNING, "location.label"),
+        (_typed(headline="Opération au 12 bis, rue Foch"), Level.WARNING, "headline"),
+        (
+            _typed(location={"street": "rue Foch"}, instruction="Évitez le 12, rue Foch."),
+            Level.WARNING,
+            "instruction",
+        ),
+    ],
+}
+
+
+def _remarks(code: str, draft: CheckContext) -> tuple[Finding, ...]:
+    return run_checks(draft, [one for one in CHECKS if one.code == code])
+
+
+@pytest.mark.parametrize(("code", "draft"), [(code, draft) for code, drafts in GOOD.items() for draft in drafts])
+def test_what_is_right_passes(code: str, draft: CheckContext) -> None:
+    assert _remarks(code, draft) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "draft", "level", "field"), [(code, *case) for code, cases in BAD.items() for case in cases]
+)
+def test_what_is_wrong_is_remarked(code: str, draft: CheckContext, level: Level, field: str) -> None:
+    (finding,) = _remarks(code, draft)
+    assert (finding.code, finding.level, finding.field) == (code, level, field)
+    assert finding.reason.endswith(".")
+    assert finding.remedy.endswith((".", "!"))
+    if finding.span:
+        start, end = finding.span
+        assert 0 <= start < end <= len(draft.message.headline)
+
+
+def test_every_check_has_a_code_a_basis_and_examples() -> None:
+    codes = [one.code for one in CHECKS]
+    assert codes == sorted(set(codes)) == list(GOOD) == list(BAD)
+    assert all(one.title and one.basis for one in CHECKS)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
+def test_nothing_forbids_what_a_desk_really_writes(sample: Sample) -> None:
+    assert [str(finding) for finding in run_checks(_of(sample)) if finding.blocks] == []
+
+
+def test_what_forbids_the_message_comes_first_else_in_the_order_of_the_checks() -> None:
+    message = _message(location=None, next_update_at=None, instruction="", expires_at=NOW)
+    found = [(finding.code, str(finding.level)) for finding in run_checks(_draft(message))]
+    assert found == [("PN101", "error"), ("PN108", "error"), ("PN103", "warning")]
+
+
+def test_an_installation_adds_a_check_of_its_own() -> None:
+    def shouting(draft: CheckContext) -> list[Finding]:
+        loud = draft.message.headline.isupper()
+        remark = Finding(code="X1", level=Level.INFO, field="headline", reason="It shouts.", remedy="Do not.")
+        return [remark] if loud else []
+
+    own = Check(code="X1", title="No shouting", basis="House rule", find=shouting)
+    assert [found.code for found in run_checks(_draft(_message(headline="ACCIDENT")), (*CHECKS, own))] == ["X1"]
+    assert run_checks(_draft(_message()), (*CHECKS, own)) == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "span"),
+    [
+        ("Rue fermée.La suite", (4, 13)),
+        ("Rue fermée.\u200bLa suite", None),
+        ("\u200bRue fermée.La suite", (5, 14)),
+        ("Rue ferme\u0301e.La suite", None),
+    ],
+)
+def test_a_finding_says_where_it_is_in_the_text_as_typed(typed: str, span: tuple[int, int] | None) -> None:
+    (finding,) = _remarks("PN113", _draft(_message(headline=typed)))
+    assert finding.span == span
+    assert "“fermée.La”" in finding.reason
+    assert "“fermée. La”" in finding.reason
+
+
+def test_times_are_told_in_the_readers_zone() -> None:
+    (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
+    assert "2026-06-05 17:42" in finding.reason
+
+
+def test_the_severity_of_the_category_counts_where_the_message_gives_none() -> None:
+    assert _draft(_message(category="fire")).severity == "Severe"
+    assert _draft(_message(category="fire", severity="Minor")).severity == "Minor"
+    assert _draft(_message(lifecycle=Lifecycle(stage=Stage.END, incident="i1"), category="arrest")).of_incident
+
+
+def test_words_that_were_dropped_in_are_checked_with() -> None:
+    german = LOCALES["en"].model_copy(update={"language": "de", "exercise": "ÜBUNG", "all_clear": ("wieder frei",)})
+    words = {**LOCALES, "de": german}
+    end = _draft(_message(lifecycle=END, language="de-CH", instruction="Der Einsatz ist vorbei."))
+    assert "PN110" not in {found.code for found in run_checks(end)}
+    assert "PN110" in {found.code for found in run_checks(replace(end, locales=words))}
+    free = _draft(_message(lifecycle=END, language="de-CH", instruction="Die Straße ist wieder frei."))
+    assert "PN110" not in {found.code for found in run_checks(replace(free, locales=words))}
+    drill = _draft(_message(headline="ÜBUNG: Brand"))
+    assert "PN111" not in {found.code for found in run_checks(drill)}
+    assert "PN111" in {found.code for found in run_checks(replace(drill, locales=words))}

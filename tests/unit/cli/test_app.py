@@ -1,0 +1,214 @@
+"""The command as a process: its help, its exits, its encoding, its extras."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import pytest
+
+from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.errors import trouble
+from policenotify.cli.exit_codes import MEANINGS, Exit, worst
+from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, MessageTooLong, MissingExtra
+from tests.support.installation import Desk
+from tests.support.shell import ACCIDENT, Run
+
+
+def _process(*args: str, code: str = "", **more: str) -> subprocess.CompletedProcess[bytes]:
+    start = code or "from policenotify.cli import main; main()"
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", start, *args], capture_output=True, check=False, env={**os.environ, **more}, timeout=30
+    )
+
+
+def test_the_version(run: Run) -> None:
+    assert run("--version").out == f"policenotify {version('policenotify')}\n"
+
+
+def test_the_help_tells_every_exit_code(run: Run) -> None:
+    said = run("--help").out
+    for code, meaning in MEANINGS.items():
+        assert f"{int(code):>3}  {meaning}" in said
+    assert set(MEANINGS) == set(Exit)
+    assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_examples_and_the_common_options(run: Run, name: str) -> None:
+    ran = run(name, "--help")
+    assert ran.code == 0
+    assert f"  policenotify {name}" in ran.out
+    assert "--json" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_the_commands_are_pinned() -> None:
+    assert set(COMMANDS) == {
+        "init", "doctor", "preview", "publish", "update", "end", "correct", "cancel", "status", "incidents", "drain",
+        "worker", "campaign", "stop", "resume", "resolve", "journal", "migrate", "networks", "schema", "completion",
+        "demo",
+    }  # fmt: skip
+
+
+def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
+    ran = run("publis")
+    assert ran.code == 2
+    assert "No such command 'publis'. Did you mean 'publish'?" in ran.err
+    assert run("status", "--colour").code == 2
+    assert run("status", "--colour", "--json").document["error"]["kind"] == "NoSuchOption"
+
+
+def test_no_command_shows_the_help(run: Run) -> None:
+    ran = run()
+    assert ran.code == 2
+    assert "Exit codes:" in ran.err
+
+
+def test_a_command_that_lacks_an_extra_says_so_and_hides_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "policenotify.cli.commands.demo", None)
+    assert run("--help").code == 0
+    ran = run("demo", "--json")
+    assert ran.code == 1
+    error = ran.document["error"]
+    assert error["kind"] == "MissingExtra"
+    assert error["extra"] == "all"
+    assert "pip install 'policenotify[all]'" in error["text"]
+
+
+@pytest.mark.parametrize("lacking", ["click", "rich"])
+def test_without_the_extra_it_says_how_to_install_it(lacking: str) -> None:
+    start = f"import sys; sys.modules[{lacking!r}] = None; from policenotify.cli import main; main()"
+    done = _process("status", code=start)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
+
+
+def test_another_missing_module_is_not_taken_for_the_extra() -> None:
+    start = "import sys; sys.modules['policenotify.cli.app'] = None; from policenotify.cli import main; main()"
+    assert b"ModuleNotFoundError" in _process(code=start).stderr
+
+
+@pytest.mark.slow
+def test_exit_codes_and_french_of_the_process_in_a_c_locale(desk: Desk) -> None:
+    settings = str(desk.write_settings())
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "80"}
+    done = _process("--settings", settings, "preview", *ACCIDENT, **plain)
+    assert done.returncode == 0, done.stderr
+    assert "Évitez le secteur." in done.stdout.decode()
+    refused = _process("--settings", settings, "status", "Hérault", **plain)
+    assert refused.returncode == 1
+    assert "There is no incident, publication or key 'Hérault'." in refused.stderr.decode()
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_changes_no_exit_code(desk: Desk) -> None:
+    gone, end = os.pipe()
+    os.close(gone)
+    start = "from policenotify.cli import main; main()"
+    command = [sys.executable, "-c", start, "--settings", str(desk.write_settings()), "status"]
+    done = subprocess.run(command, stdout=end, stderr=subprocess.PIPE, check=False, timeout=30)  # noqa: S603 - our own
+    os.close(end)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_asking_for_help_opens_no_sql_toolkit() -> None:
+    start = (
+        "import sys\nfrom policenotify.cli.app import run\nrun(['--help'])\n"
+        "print([name for name in ('sqlalchemy', 'atproto', 'apprise', 'PIL') if name in sys.modules])"
+    )
+    assert _process(code=start).stdout.decode().splitlines()[-1] == "[]"
+
+
+def test_the_worst_exit_is_told() -> None:
+    assert worst() is Exit.OK
+    assert worst(Exit.ATTENTION, Exit.OVERDUE, Exit.NO_WORKER) is Exit.NO_WORKER
+    assert worst(Exit.NO_WORKER, Exit.NO_JOURNAL) is Exit.NO_JOURNAL
+
+
+def test_what_an_error_means_for_a_script() -> None:
+    fit = trouble(MessageTooLong("bluesky", 320, 300), begun=True)
+    assert fit.document()["error"] == {
+        "kind": "MessageTooLong", "text": fit.text, "published": "no", "channel": "bluesky", "used": 320, "limit": 300,
+    }  # fmt: skip
+    course = trouble(InvalidTransition("No.", incident="7", allowed_stages=["end"]), begun=True)
+    assert course.more == {"incident": "7", "allowed_stages": ["end"]}
+    assert trouble(MissingExtra("x", "email"), begun=False).more == {"extra": "email"}
+    late = trouble(JournalError("The journal could not be written: x.", published="unknown"), begun=True)
+    assert (late.published, late.exit) == ("unknown", Exit.NO_JOURNAL)
+    assert "Nothing was sent" not in late.page("publish")
+    gone = trouble(JournalTakenAway("The journal was deleted."), begun=True)
+    assert (gone.published, gone.exit) == ("unknown", Exit.TAKEN_AWAY)
+    assert trouble(JournalError("It cannot be opened. Nothing was sent."), begun=True).published == "no"
+    assert trouble(click.UsageError("What?"), begun=False, command="end").text.endswith("policenotify end --help")
+
+
+def test_a_library_that_is_missing_while_a_command_runs_is_told_as_one() -> None:
+    lacking = trouble(ModuleNotFoundError("x", name="aiosmtpd.controller"), begun=False, command="demo")
+    assert (lacking.kind, lacking.exit, lacking.more) == ("MissingExtra", Exit.REJECTED, {"extra": "all"})
+    assert "The command 'demo' (aiosmtpd.controller is not installed)" in lacking.text
+    ours = trouble(ModuleNotFoundError("x", name="policenotify.gone"), begun=False, command="demo")
+    assert ours.kind == "ModuleNotFoundError"
+
+
+def test_every_line_of_an_example_is_one_that_the_parser_knows() -> None:
+    options = re.compile(r"--[a-z-]+")
+    for name in COMMANDS:
+        command = program.get_command(click.Context(program), name)
+        assert command is not None
+        within = command.commands.values() if isinstance(command, click.Group) else ()
+        known = {
+            option for each in (command, *within) for one in each.params for option in (*one.opts, *one.secondary_opts)
+        }
+        _, _, examples = (command.help or "").partition("Examples:")
+        assert set(options.findall(examples)) <= known, name
+
+
+def test_the_files_of_the_command_line_stay_small() -> None:
+    folder = Path(str(sys.modules["policenotify.cli"].__file__)).parent
+    assert {path.name for path in folder.glob("*.py") if len(path.read_text("utf-8").splitlines()) > 300} == set()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e308"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("publish", "--category", "fire", "--headline", "Feu", "--wait"),
+        ("drain", "--budget"),
+        ("worker", "--grace"),
+        ("campaign", "run", "tips.toml", "--wait"),
+        ("campaign", "serve", "tips.toml", "--every"),
+    ],
+)
+def test_seconds_that_are_no_time_to_wait_are_not_understood(run: Run, command: tuple[str, ...], seconds: str) -> None:
+    ran = run(*command, seconds)
+    assert (ran.code, ran.out) == (2, "")
+    assert "seconds" in ran.err or "in the range" in ran.err
+
+
+@pytest.mark.parametrize(("args", "code", "told"), [
+    (("publish", *ACCIDENT, "--json"), 3, b"It may have been published"),
+    (("status", "--json"), 1, b"Unexpected: OSError"),
+])  # fmt: skip
+def test_what_cannot_be_printed_does_not_pass_for_unpublished(
+    desk: Desk, args: tuple[str, ...], code: int, told: bytes
+) -> None:
+    """Standard output is a full disk: how it ends is told beside it, and the exit code is true."""
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
+            stdout=full, stderr=subprocess.PIPE, cwd=desk.folder, check=False, timeout=60,
+        )  # fmt: skip
+    assert (ran.returncode, told in ran.stderr, b"Traceback" in ran.stderr) == (code, True, False), ran.stderr
+
+
+def test_a_picture_that_is_no_file_is_refused_at_once(run: Run, desk: Desk) -> None:
+    os.mkfifo(desk.folder / "pipe")
+    for command in ("preview", "publish"):
+        ran = run(command, *ACCIDENT, "--image", "pipe", "--alt", "Une route")
+        assert (ran.code, "is no file with a picture" in ran.err) == (1, True)

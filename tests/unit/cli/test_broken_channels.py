@@ -1,0 +1,649 @@
+"""A channel that cannot be used silences no other: it is named everywhere, and what is meant for it waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message, Translation
+from policenotify.publishing.preparation import Preparer
+from policenotify.publishing.publisher import Publisher
+from policenotify.settings import open_publisher
+from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.shell import ACCIDENT, Earlier, Ran, Run, with_other
+
+_AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\n'
+
+Break = Callable[[Desk, pytest.MonkeyPatch], None]
+
+
+def _change(desk: Desk, old: str, new: str) -> None:
+    settings = desk.folder / "policenotify.toml"
+    text = settings.read_text(encoding="utf-8")
+    assert old in text
+    settings.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def _secret(desk: Desk, value: str) -> None:
+    _change(desk, f'password = "{desk.bluesky.password}"', f"password = {value}")
+
+
+def _mended(desk: Desk) -> None:
+    desk.write_settings()
+
+
+def _empty_secret(desk: Desk, _: pytest.MonkeyPatch) -> None:
+    (desk.folder / "empty").touch()
+    _secret(desk, '{ file = "empty" }')
+
+
+def _no_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
+    (desk.folder / "presse.txt").unlink()
+
+
+def _unreadable_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
+    (desk.folder / "presse.txt").write_bytes(b"\xff\xfe")
+
+
+def _no_table(desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    before, _, after = settings.read_text(encoding="utf-8").partition("[channels.bluesky]")
+    presse = after[after.index("[channels.presse]") :]
+    settings.write_text(f"{before}[channels]\nbluesky = 5\n{presse}", encoding="utf-8")
+
+
+BREAKS: dict[str, tuple[str, Break, str]] = {
+    "secret file missing": ("bluesky", lambda d, _: _secret(d, '{ file = "none" }'), "bluesky.password: the file"),
+    "secret file empty": ("bluesky", _empty_secret, "is empty. Write the value into it."),
+    "secret variable not set": ("bluesky", lambda d, _: _secret(d, '{ env = "NONE" }'), "NONE is not set"),
+    "option unknown": ("bluesky", lambda d, _: _change(d, "handle =", "handel ="), "Did you mean 'handle'?"),
+    "option wrong": ("bluesky", lambda d, _: _change(d, "handle =", "handle = 7 #"), "channels.bluesky.handle"),
+    "option wrong by the environment": (
+        "bluesky",
+        lambda _, m: m.setenv("POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT", "soon"),
+        "(It comes from the environment variable POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT.)",
+    ),
+    "use wrong": ("bluesky", lambda d, _: _change(d, "handle =", 'rate = "fast"\nhandle ='), "channels.bluesky.rate"),
+    "language without words": (
+        "bluesky",
+        lambda d, _: _change(d, "handle =", 'languages = ["oc"]\nhandle ='),
+        "there are no phrases for 'oc'",
+    ),
+    "network unknown": ("bluesky", lambda d, _: _change(d, '"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
+    "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
+    "list missing": ("presse", _no_list, "cannot be read (No such file"),
+    "list unreadable": ("presse", _unreadable_list, "it is not UTF-8"),
+    "no table": ("bluesky", lambda d, _: _no_table(d), "channels.bluesky: Input should be"),
+    "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is not a file name"),
+    "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is not a file name"),
+    "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
+}
+
+
+def _receipts(ran: Ran) -> dict[str, dict[str, object]]:
+    return {one["channel"]: one for one in ran.document["publication"]["receipts"]}
+
+
+def _posted(desk: Desk, channel: str) -> int:
+    return len(desk.bluesky.posts) if channel == "bluesky" else len(desk.mail.mails)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BREAKS)
+def test_a_channel_that_cannot_be_used_silences_no_other(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    name, broken, told = BREAKS[kind]
+    other = {"bluesky": "presse", "presse": "bluesky"}[name]
+    whole = {"bluesky": 1, "presse": len(ADDRESSES)}
+    with monkeypatch.context() as only_now:
+        broken(desk, only_now)
+        seen = run("preview", *ACCIDENT, "--json")
+        assert seen.code == 3
+        assert [one["channel"] for one in seen.document["pending"]] == [name]
+        assert [one["channel"] for one in seen.document["posts"]] == [other]
+        assert run("preview", *ACCIDENT, "--html", "page.html").code == 3
+        assert "cannot be" in (desk.folder / "page.html").read_text(encoding="utf-8")
+        said = run("publish", *ACCIDENT, "--key", "one", "--json")
+        assert said.code == 3
+        receipts = _receipts(said)
+        assert receipts[other]["outcome"] == "posted"
+        assert (receipts[name]["outcome"], receipts[name]["unworded"]) == ("waiting", True)
+        assert told in str(receipts[name]["reason"])
+        assert "Mend" in str(receipts[name]["remedy"]) or "readable" in str(receipts[name]["remedy"])
+        for command in ("status", "doctor"):
+            shown = run(command)
+            assert shown.code == 3
+            assert told.split()[0] in shown.words
+        assert list(run("status", "--json").document["faults"]) == [name]
+        drained = run("drain", "--budget", "2", "--json")
+        assert (drained.code, list(drained.document["faults"])) == (3, [name])
+        assert (_posted(desk, name), _posted(desk, other)) == (0, whole[other])
+        for text in (seen.out, said.out, drained.out):
+            assert desk.bluesky.password not in text
+            assert not any(address in text for address in ADDRESSES)
+    _mended(desk)
+    drained = run("drain", "--budget", "20", "--json")
+    assert (drained.code, drained.document["outcomes"]) == (0, {"posted": 1})
+    assert run("drain", "--budget", "5").code == 0
+    assert (_posted(desk, name), _posted(desk, other)) == (whole[name], whole[other])
+    assert run("status").code == 0
+
+
+@pytest.mark.parametrize("tags", ['tags = "public"', 'tags = ["public", 5]', 'tag = ["public"]', 'Tags = "public, x"'])
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_is_meant_for_a_channel_by_tags_that_are_wrong_waits_for_it(
+    run: Run, desk: Desk, tags: str, *, shared: bool
+) -> None:
+    settings = desk.folder / "policenotify.toml"
+    routes = '[[routes]]\nto = ["public"]\n[[routes]]\nto = ["presse"]\n'
+    also = 'tags = ["public"]\n' if shared else ""
+    settings.write_text(f"{settings.read_text(encoding='utf-8')}{also}{routes}", encoding="utf-8")
+    _change(desk, "handle =", f"{tags}\nhandle =")
+    said = run("publish", *ACCIDENT, "--json")
+    assert said.code == 3
+    assert (_receipts(said)["presse"]["outcome"], _receipts(said)["bluesky"]["outcome"]) == ("posted", "waiting")
+    _change(desk, tags, 'tags = ["public"]')
+    drained = run("drain", "--budget", "20", "--json")
+    assert (drained.code, drained.document["outcomes"], len(desk.bluesky.posts)) == (0, {"posted": 1}, 1)
+
+
+def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
+    _change(desk, "handle =", "rate = 7\nhandle = 7 #")
+    fault = run("drain", "--budget", "1", "--json").document["faults"]["bluesky"]
+    assert fault["reason"].count("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED") == 1
+    assert fault["reason"].endswith("100 per day, 20 at once'.")
+
+
+@pytest.mark.usefixtures("lofts")
+def test_a_network_whose_library_is_missing_silences_no_other(run: Run, desk: Desk) -> None:
+    _change(desk, 'network = "bluesky"', 'network = "owl"')
+    said = run("publish", *ACCIDENT, "--json")
+    assert said.code == 3
+    assert _receipts(said)["presse"]["outcome"] == "posted"
+    assert _receipts(said)["bluesky"]["outcome"] == "waiting"
+
+
+def test_who_is_named_goes_out_beside_a_channel_that_cannot_be_used(run: Run, desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    said = run("publish", *ACCIDENT, "--to", "presse")
+    assert (said.code, len(desk.mail.mails)) == (0, len(ADDRESSES))
+
+
+def test_all_that_needs_no_channel_works_beside_one_that_cannot_be_used(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT)
+    _secret(desk, '{ file = "none" }')
+    for command in ("incidents", "stop", "resume", "journal verify", "journal seal", "migrate", "journal public-key"):
+        assert run(*command.split()).code == 0, command
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[channels.presse]", "[channels.presse", "are not TOML"),
+        ("zone =", "zohne =", "Did you mean 'zone'?"),
+        (
+            "[channels.presse]",
+            f'{_AGAIN}password = "x"\n[channels.presse]',
+            "are the same account",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_settings_as_a_whole_stops_everything(
+    run: Run, desk: Desk, old: str, new: str, told: str
+) -> None:
+    _change(desk, old, new.format(desk.bluesky))
+    said = run("publish", *ACCIDENT)
+    assert said.code == 1
+    assert told in said.err
+    assert "Nothing was published." in said.err
+    assert run("status").code == 1
+    assert desk.mail.mails == []
+
+
+def test_settings_that_are_wrong_as_a_whole_tell_what_is_wrong_with_channels_too(run: Run, desk: Desk) -> None:
+    _change(desk, "zone =", "zohne =")
+    _change(desk, "handle =", 'rate = "fast"\nhandle =')
+    said = run("publish", *ACCIDENT)
+    assert "zohne: is not known" in said.err
+    assert "channels.bluesky.rate" in said.err
+
+
+class _Ahead(SystemClock):
+    """The machine's clock, whose passing time can be put ahead."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+@contextmanager
+def _opened(desk: Desk, clock: SystemClock | None = None) -> Iterator[Publisher]:
+    publisher = open_publisher(desk.folder / "policenotify.toml", clock=clock)
+    try:
+        yield publisher
+    finally:
+        publisher.close()
+
+
+def _until(so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if so():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came about")
+
+
+def _following(stage: Stage, headline: str, **more: object) -> Message:
+    return accident(headline=headline, lifecycle=Lifecycle(stage=stage, incident="2026-4711"), **more)
+
+
+def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+        publisher.publish(_following(Stage.UPDATE, "Une voie rouverte"), key="update", actor="desk")
+        assert set(publisher.faults()) == {"bluesky"}
+    assert (desk.bluesky.posts, len(desk.mail.mails)) == ((), 2 * len(ADDRESSES))
+    _mended(desk)
+    with _opened(desk) as publisher:
+        assert publisher.faults() == {}
+        ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+    assert ended.ok
+    # What was over before it could be sent is not sent: the end goes out, and stands alone.
+    [post] = desk.bluesky.posts
+    assert "TERMINÉ" in post.text
+
+
+def test_what_waited_hangs_together_once_the_channel_is_mended(desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+        publisher.publish(_following(Stage.UPDATE, "Une voie rouverte"), key="update", actor="desk")
+    _mended(desk)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+        opened = publisher.publication("open")
+    assert ended.ok
+    assert opened is not None
+    assert opened.ok
+    first, *rest = desk.bluesky.posts
+    assert "Accident de la circulation" in first.text
+    assert ["une voie rouverte" in rest[0].text.lower(), "TERMINÉ" in rest[1].text] == [True, True]
+    assert [post.parent for post in rest] == [first.uri, rest[0].uri]
+
+
+def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: Desk) -> None:
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+    assert ended.on("bluesky").unrendered
+    assert ended.on("presse").outcome is Outcome.POSTED
+    _mended(desk)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    first, last = desk.bluesky.posts
+    assert last.parent == first.uri
+    assert "TERMINÉ" in last.text
+
+
+def test_what_was_posted_is_taken_back_once_the_channel_is_mended(desk: Desk) -> None:
+    deletes = 'on_cancellation = "delete"\nhandle ='
+    _change(desk, "handle =", deletes)
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(_following(Stage.CANCELLATION, "Fausse alerte"), key="cancel", actor="desk")
+    assert len(desk.bluesky.posts) == 1
+    _mended(desk)
+    _change(desk, "handle =", deletes)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        cancelled = publisher.publication("cancel")
+    assert cancelled is not None
+    assert cancelled.on("bluesky").outcome is Outcome.DELETED
+    assert not desk.bluesky.posts
+
+
+def test_several_posts_of_one_message_keep_their_place_before_the_next(desk: Desk) -> None:
+    _change(desk, "handle =", 'languages = ["fr", "en"]\nhandle =')
+    both = (desk.folder / "policenotify.toml").read_text(encoding="utf-8")
+    _secret(desk, '{ file = "none" }')
+    english = Translation(language="en", headline="Traffic accident", instruction="Avoid the area.")
+    opened = Translation(language="en", headline="One lane open again")
+    with _opened(desk) as publisher:
+        publisher.publish(accident(translations=(english,)), key="open", actor="desk")
+        update = _following(Stage.UPDATE, "Une voie rouverte", translations=(opened,))
+        publisher.publish(update, key="update", actor="desk")
+    (desk.folder / "policenotify.toml").write_text(both, encoding="utf-8")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    words = ("Accident de la circulation", "Traffic accident", "Une voie rouverte", "One lane open again")
+    texts = [post.text.lower() for post in desk.bluesky.posts]
+    assert [next((word for word in words if word.lower() in text), text) for text in texts] == list(words)
+
+
+def test_the_words_are_those_of_the_time_at_which_it_was_published(desk: Desk) -> None:
+    with _opened(desk) as publisher:
+        [usual] = [one for one in publisher.preview(accident()).wordings if one.target.channel == "bluesky"]
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        said = publisher.publish(accident(), key="open", actor="desk")
+    _mended(desk)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    [post] = desk.bluesky.posts
+    assert post.text == usual.standalone.text
+    assert abs(datetime.fromisoformat(post.created_at) - said.at) < timedelta(milliseconds=1)
+
+
+def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    clock = _Ahead()
+    with _opened(desk, clock) as publisher, publisher.worker():
+        publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
+        _until(lambda: len(desk.mail.mails) == len(ADDRESSES))
+        assert desk.bluesky.posts == ()
+        _mended(desk)
+
+        def posted() -> bool:
+            clock.ahead += 1
+            return len(desk.bluesky.posts) == 1
+
+        _until(posted)
+        assert publisher.faults() == {}
+
+
+def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blocked(run: Run, desk: Desk) -> None:
+    secret = desk.folder / "secret"
+    secret.write_text("revoked", encoding="utf-8")
+    _secret(desk, '{ file = "secret" }')
+    with _opened(desk) as publisher, publisher.worker():
+        publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
+        publisher.drain(timedelta(seconds=0.1))
+        assert list(publisher.journal.channels.blocked()) == ["bluesky"]
+        secret.write_text(desk.bluesky.password, encoding="utf-8")
+        assert run("doctor").code == 0
+        _until(lambda: len(desk.bluesky.posts) == 1)
+
+
+def test_settings_that_are_just_being_edited_change_nothing(desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    clock = _Ahead()
+    with _opened(desk, clock) as publisher:
+        for text in ("[channels", 'sender = "Police"\n[channels.other]\nnetwork = "x"\n'):
+            (desk.folder / "policenotify.toml").write_text(text, encoding="utf-8")
+            clock.ahead += 60
+            publisher.drain(timedelta(seconds=0.1))
+            assert set(publisher.faults()) == {"bluesky"}
+
+
+def test_a_channel_that_is_mended_into_another_s_account_stays_out_of_use(desk: Desk) -> None:
+    again = _AGAIN.format(desk.bluesky)
+    _change(desk, "[channels.presse]", f'{again}password = {{ file = "none" }}\n[channels.presse]')
+    clock = _Ahead()
+    with _opened(desk, clock) as publisher:
+        (desk.folder / "none").write_text("x", encoding="utf-8")
+        clock.ahead += 60
+        said = publisher.publish(accident(), key="open", actor="desk")
+        assert said.on("again").outcome is Outcome.WAITING
+        assert said.on("bluesky").outcome is Outcome.POSTED
+        assert set(publisher.faults()) == {"again"}
+
+
+def test_a_process_with_the_right_secret_sends_what_another_could_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _secret(desk, '{ env = "SKY" }')
+    monkeypatch.setenv("SKY", desk.bluesky.password)
+    with _opened(desk) as sound:
+        monkeypatch.delenv("SKY")
+        with _opened(desk) as broken:
+            said = broken.publish(accident(), key="open", actor="desk")
+            assert said.on("bluesky").unrendered
+        sound.drain(timedelta(seconds=20))
+        opened = sound.publication("open")
+    assert opened is not None
+    assert opened.ok
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_two_processes_word_what_waits_once(desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _mended(desk)
+    start = threading.Barrier(4)
+
+    def drain() -> None:
+        with _opened(desk) as publisher:
+            start.wait()
+            publisher.drain(timedelta(seconds=20))
+
+    threads = [threading.Thread(target=drain) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_what_cannot_be_worded_once_the_channel_is_mended_is_refused(desk: Desk) -> None:
+    place = desk.folder / "policenotify.toml"
+    drone = '[categories.drone]\nlabels = { fr = "Drone" }\n'
+    place.write_text(f"{place.read_text(encoding='utf-8')}\n{drone}", encoding="utf-8")
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(accident(category="drone"), key="open", actor="desk")
+    _mended(desk)  # and the category is gone
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert opened.on("bluesky").outcome is Outcome.REFUSED
+    assert "'drone' is not a category here" in opened.on("bluesky").reason
+    assert "publish it again with another key" in opened.on("bluesky").reason
+
+
+@pytest.mark.parametrize(("use", "told"), [("exercise", "for exercises only"), ("retired", "nothing begins on it")])
+def test_what_turns_out_not_to_be_meant_for_the_mended_channel_is_left_out(desk: Desk, use: str, told: str) -> None:
+    _change(desk, "handle =", f'{use} = "perhaps"\nhandle =')
+    with _opened(desk) as publisher:
+        assert publisher.publish(accident(), key="open", actor="desk").on("bluesky").unrendered
+    _change(desk, f'{use} = "perhaps"', f"{use} = true")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert opened.on("bluesky").outcome is Outcome.SKIPPED
+    assert told in opened.on("bluesky").reason
+    assert desk.bluesky.posts == ()
+
+
+def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> None:
+    place, chief = desk.folder / "policenotify.toml", "chef@police34.example"
+    duty = (
+        '[channels.duty]\nnetwork = "email"\nlist_id = "duty.police34.example"\nurl = {{ file = "duty" }}\n'
+        'recipients = ["{0}"]\n[reminders]\nto = ["duty"]\n'
+    )
+    place.write_text(f"{place.read_text(encoding='utf-8')}\n{duty.format(chief)}", encoding="utf-8")
+    with _opened(desk, Earlier(timedelta(hours=8))) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+        [reminder] = publisher.journal.publications.unfinished()
+        assert reminder.on("duty").unrendered
+    assert desk.mail.mailbox(chief) == []
+    (desk.folder / "duty").write_text(desk.mail_url, encoding="utf-8")
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    assert len(desk.mail.mailbox(chief)) == 1
+
+
+def test_what_fails_unexpectedly_while_it_is_worded_stops_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+    _mended(desk)
+
+    def surprising(*_: object) -> None:
+        raise LookupError(ADDRESSES[0])
+
+    with _opened(desk) as publisher:
+        with monkeypatch.context() as only_now:
+            only_now.setattr(Preparer, "late", surprising)
+            publisher.drain(timedelta(seconds=0.1))
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert opened.on("bluesky").outcome is Outcome.REFUSED
+    assert opened.on("bluesky").reason.startswith("It cannot be worded: LookupError.")
+
+
+def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    with _opened(desk) as publisher:
+        publisher.publish(accident(), key="open", actor="desk")
+        publisher.journal.resume("desk", "bluesky")
+    desk.bluesky.closed = None
+    _secret(desk, '{ file = "none" }')
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=1))
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert "cannot be used" in opened.on("bluesky").note
+    assert "drain" not in opened.on("bluesky").note
+    _mended(desk)
+    with _opened(desk) as publisher:
+        publisher.drain(timedelta(seconds=20))
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Run, desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    desk.clock = Earlier(timedelta(minutes=10))
+    with _opened(desk, desk.clock) as publisher:
+        publisher.publish(accident(next_update_at=None), key="open", actor="desk", wait=timedelta(0), to=["bluesky"])
+    assert run("status").code == 3
+    _mended(desk)
+    shown = run("status")
+    assert (shown.code, "NOBODY IS DELIVERING: deliveries wait (bluesky)" in shown.words) == (5, True)
+    with _opened(desk) as publisher:
+        opened = publisher.publication("open")
+    assert opened is not None
+    assert "The next publish or `policenotify drain` sends it" in opened.on("bluesky").note
+
+
+def test_what_waits_for_a_channel_that_is_taken_out_of_the_settings_is_an_alarm(run: Run, desk: Desk) -> None:
+    _secret(desk, '{ file = "none" }')
+    run("publish", *ACCIDENT)
+    _change(desk, "[channels.bluesky]", "[channels.sky]")
+    for command in ("status", "doctor"):
+        shown = run(command)
+        assert shown.code == 3
+        assert "bluesky is not in the settings any more, and messages wait for it." in " ".join(
+            shown.words.replace("channel bluesky WRONG", "").split()
+        )
+    _mended(desk)
+    assert run("drain", "--budget", "20", "--json").document["outcomes"] == {"posted": 1}
+    assert run("status").code == 0
+
+
+# --- a list that was emptied
+
+
+def _empty(desk: Desk) -> Path:
+    place = desk.folder / "presse.txt"
+    place.write_text("# nobody\n", encoding="utf-8")
+    return place
+
+
+def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
+    run("publish", "--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
+    mails = len(desk.mail.mails)
+    _empty(desk)
+    said = run("publish", *ACCIDENT, "--json")
+    assert said.code == 3
+    receipt = _receipts(said)["presse"]
+    assert receipt["outcome"] == "waiting"
+    assert receipt["reason"] == "The list of recipients of 'presse' is empty, and had people before."
+    assert "if it is meant to be empty, set retired = true" in str(receipt["remedy"])
+    assert _receipts(said)["bluesky"]["outcome"] == "posted"
+    doctor = run("doctor", "--json")
+    assert doctor.code == 3
+    [line] = [one for one in doctor.document["lines"] if one["what"] == "recipients of presse"]
+    assert line["state"] == "WRONG"
+    shown = run("status", "--json")
+    assert (shown.code, list(shown.document["faults"])) == (3, ["presse"])
+    assert run("preview", *ACCIDENT[:2], *ACCIDENT[4:]).code == 3
+    desk.write_settings()
+    assert run("drain", "--budget", "20").code == 0
+    assert len(desk.mail.mails) == mails + len(ADDRESSES)
+    assert run("status").code == 0
+
+
+def test_a_list_that_was_emptied_after_its_people_were_purged_needs_a_person(run: Run, desk: Desk) -> None:
+    with _opened(desk, Earlier(timedelta(days=800))) as publisher:
+        publisher.publish(accident(next_update_at=None), key="open", actor="desk")
+        publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
+    assert "6 recipients" in run("journal", "purge", "--older-than", "1y").words
+    _empty(desk)
+    said = run("publish", *with_other("--incident", "2026-4712"), "--json")
+    assert (said.code, _receipts(said)["presse"]["outcome"]) == (3, "waiting")
+
+
+def test_a_list_that_never_had_anybody_stays_a_note(run: Run, desk: Desk) -> None:
+    _empty(desk)
+    said = run("publish", *ACCIDENT, "--json")
+    assert (said.code, _receipts(said)["presse"]["outcome"]) == (0, "skipped")
+    assert run("doctor").code == 0
+    assert run("status").code == 0
+
+
+def test_a_list_that_was_emptied_on_purpose_is_said_to_be_retired(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT)
+    _empty(desk)
+    _change(desk, "recipients =", "retired = true\nrecipients =")
+    assert run("doctor").code == 0
+    assert run("status").code == 0
+
+
+def test_what_follows_goes_to_those_who_got_the_opening_though_the_list_is_empty(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT)
+    _empty(desk)
+    update = run("update", "2026-4711", "Une voie rouverte")
+    assert (update.code, update.words.count("The list of recipients of 'presse' is empty")) == (3, 1)
+    ended = run("end", "2026-4711", "Fin d'intervention", "--json")
+    assert (ended.code, list(ended.document["faults"])) == (3, ["presse"])
+    assert _receipts(ended)["presse"]["outcome"] == "posted"
+    assert len(desk.mail.mails) == 3 * len(ADDRESSES)
+    (desk.folder / "presse.txt").unlink()
+    assert run("status").code == 3
+
+
+def test_a_list_of_the_host_that_fails_as_it_likes_silences_no_other(desk: Desk) -> None:
+    def gone() -> list[str]:
+        raise ConnectionError("ldap://secret@directory.example")
+
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=gone)])
+    said = publisher.publish(accident(), key="open", actor="desk")
+    assert said.on("bluesky").outcome is Outcome.POSTED
+    assert said.on("presse").outcome is Outcome.WAITING
+    assert "ConnectionError" in said.on("presse").reason
+    assert "secret" not in str(said.on("presse"))

@@ -1,0 +1,263 @@
+"""What a shell is offered: commands, options, and values from the settings and the journal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
+from policenotify.cli.place import commune_code
+from policenotify.model import places
+from tests.support.installation import Desk, accident
+from tests.support.shell import ACCIDENT, Run
+
+_BASH = "/bin/bash"
+_HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "mastodon", "httpx", "PIL", "rich")
+
+
+def offered(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str) -> dict[str, str]:
+    """The values, each with its meaning, after a line; what is begun is its last word."""
+    words = f"policenotify {line}"
+    monkeypatch.setenv(COMPLETE_VARIABLE, "zsh_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        run([])
+    assert left.value.code == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    monkeypatch.delenv(COMPLETE_VARIABLE)
+    lines = said.out.splitlines()
+    found = zip(lines[::3], lines[1::3], lines[2::3], strict=False)
+    return {value.replace("\\:", ":"): "" if more == "_" else more for kind, value, more in found if kind}
+
+
+class Offered:
+    def __init__(self, desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._how = capsys, monkeypatch
+        monkeypatch.chdir(desk.folder)
+
+    def __call__(self, line: str) -> dict[str, str]:
+        return offered(*self._how, line)
+
+
+@pytest.fixture
+def complete(desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Offered:
+    return Offered(desk, capsys, monkeypatch)
+
+
+def test_commands_and_options(complete: Offered) -> None:
+    assert complete("") == {name: does for name, (_, does) in COMMANDS.items()}
+    assert list(complete("re")) == ["resume", "resolve"]
+    assert set(complete("--j")) == {"--json"}
+    assert complete("publish --st") == {
+        "--standalone": "Open no incident, whatever the category.",
+        "--starts": "Since or from when; of an end, when it was over.",
+        "--street": "Without a house number.",
+    }
+    assert list(complete("completion ")) == ["bash", "zsh", "fish"]
+    assert list(complete("schema me")) == ["message"]
+    assert list(complete("publish --severity Se")) == ["Severe"]
+
+
+def test_what_each_command_does_is_said_once_and_alike(run: Run) -> None:
+    for name, (_, does) in COMMANDS.items():
+        assert does.endswith((".", "…"))
+        assert does in run("--help").words, name
+
+
+def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    text = settings.read_text(encoding="utf-8").replace("[channels.presse]", '[channels.presse]\ntags = ["public"]')
+    settings.write_text(f'{text}\n[categories.fire_drill]\nlabels = {{ fr = "Exercice" }}\n', encoding="utf-8")
+    assert complete("publish --category fir") == {"fire": "Incendie", "fire_drill": "Exercice"}
+    assert complete("publish --to ") == {"public": "tag: presse", "bluesky": "bluesky", "presse": "email"}
+    assert complete("preview --category fact") == {"fact_check": complete("publish --category fact")["fact_check"]}
+    assert list(complete("resume pr")) == ["presse"]
+    assert complete("networks blue") == {"bluesky": "policenotify"}
+    assert complete("networks n") == {"new": "Write the package of a network of your own."}
+    assert set(complete("networks bluesky --s")) == {"--settings"}
+    assert complete("networks new radio --folder pl") == {"pl": ""}
+    elsewhere = desk.folder / "elsewhere" / "other.toml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(text.replace("channels.presse", "channels.press"), encoding="utf-8")
+    assert list(complete("--settings elsewhere/other.toml resume pr")) == ["press"]
+
+
+def test_communes_by_code_and_by_name_as_one_word(complete: Offered) -> None:
+    by_code = complete("publish --commune 3417")
+    assert list(by_code) == [f"3417{digit}" for digit in range(10)]
+    assert by_code["34172"] == "Montpellier"
+    assert "Montpellier" in complete("publish --commune montpel")
+    assert complete("update 7 x --commune L-Hay") == {"L-Haÿ-les-Roses": "94038 94"}
+    assert complete("publish --commune Sainte-Colomb")["Sainte-Colombe"].endswith("of this name: add --department")
+    assert complete("publish --department 69 --commune Sainte-Colomb") == {"Sainte-Colombe": "69189 69"}
+    assert complete("publish --commune Vedas") == {"Saint-Jean-de-Védas": "34270 34"}
+    assert complete("publish --commune 99") == complete("publish --commune 3x") == complete("publish --commune ") == {}
+    twos = complete("publish --department 2")
+    assert (len(twos), twos["29"]) == (11, "Finistère")
+    assert complete("publish --department 2a") == {"2A": "Corse-du-Sud"}
+
+
+def test_what_was_offered_is_read_as_the_place_that_was_meant(complete: Offered) -> None:
+    for begun in ("L-Ha", "Le-Grau-du-R", "Sainte-Croix-de-Q", "Montpelli"):
+        for name in complete(f"publish --commune {begun}"):
+            assert places.commune(commune_code(name))
+
+
+@pytest.mark.slow
+def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: Desk, run: Run) -> None:
+    desk.database.unlink()
+    assert complete("end ") == {}
+    assert not desk.database.exists()
+    desk.make_journal()
+    run("publish", *ACCIDENT)
+    told = "traffic_accident, Montpellier, avenue de Toulouse, Accident de la circulation"
+    for command in ("end", "update", "correct", "cancel", "status"):
+        assert complete(f"{command} 2026") == {"2026-4711": told}
+    assert complete("end 2027") == {}
+    run("end", "2026-4711", "Fin", "--description", "Rouvert.")
+    assert complete("update ") == {}
+    assert complete("publish --follows ") == {"2026-4711": told}
+    assert complete("resolve ") == {}
+
+
+def test_a_held_delivery_is_offered_to_whom_is_to_settle_it(complete: Offered, desk: Desk, run: Run) -> None:
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    [_, mail] = run("publish", *ACCIDENT, "--json").document["publication"]["receipts"]
+    assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
+
+
+def test_a_file_is_left_to_the_shell(complete: Offered) -> None:
+    assert complete("publish --image pl") == {"pl": ""}
+
+
+def test_whatever_is_wrong_there_is_no_suggestion_and_no_word(complete: Offered, desk: Desk) -> None:
+    desk.database.write_bytes(b"no journal " * 1000)
+    assert complete("end ") == {}
+    (desk.folder / "policenotify.toml").write_text("no settings", encoding="utf-8")
+    assert complete("end ") == complete("resume ") == complete("publish --to ") == {}
+    assert "fire" in complete("publish --category f")
+    assert complete("stop --reason ") == {}
+
+
+def test_a_journal_that_another_process_holds_is_not_waited_for(complete: Offered, desk: Desk, run: Run) -> None:
+    run("publish", *ACCIDENT)
+    journal = desk.publisher().journal
+    with journal.write():
+        assert list(complete("end ")) == ["2026-4711"]
+
+
+@pytest.mark.slow
+def test_what_hangs_is_not_waited_for_beyond_patience(complete: Offered, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.unlink()
+    os.mkfifo(settings)  # whoever reads it waits for a writer who never comes
+    begun = time.monotonic()
+    assert complete("resume ") == {}
+    assert time.monotonic() - begun < 15
+    with suppress(OSError):
+        os.close(os.open(settings, os.O_WRONLY | os.O_NONBLOCK))  # and lets it go
+
+
+@pytest.mark.slow
+def test_a_server_that_says_nothing_is_let_go(complete: Offered, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"postgresql://pn@127.0.0.1:{silent.getsockname()[1]}/pn?connect_timeout=60"
+        monkeypatch.setenv("POLICENOTIFY_JOURNAL", where)
+        before = threading.active_count()
+        assert complete("end ") == {}
+        assert threading.active_count() == before  # who asked has given up, and is not just left behind
+        silent.settimeout(0)
+        silent.accept()[0].close()  # it was asked
+
+
+def test_a_shell_that_asks_wrongly_is_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    os.environ[COMPLETE_VARIABLE] = "bash_complete"
+    try:
+        assert run([]) == 1
+    finally:
+        del os.environ[COMPLETE_VARIABLE]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_scripts_are_those_of_click(run: Run) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        ran = run("completion", shell)
+        assert ran.code == 0
+        assert f"{COMPLETE_VARIABLE}={shell}_complete" in ran.out
+        document = run("completion", shell, "--json").document
+        assert (document["shell"], document["script"]) == (shell, ran.out)
+        assert document["put_into"].startswith("~/")
+    wrong = run("completion", "bahs")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "Did you mean 'bash'?" in wrong.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(_BASH).exists(), reason="there is no bash here")
+def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
+    desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    program = tmp_path / "bin" / "policenotify"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom policenotify.cli import main\nmain()\n", encoding="utf-8")
+    program.chmod(0o755)
+    asked = """
+    eval "$(policenotify completion bash)"
+    COMP_WORDS=(policenotify end 20) COMP_CWORD=2
+    _policenotify_completion policenotify
+    printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    path = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    done = subprocess.run([_BASH, "--norc", "-c", asked], env=path, cwd=tmp_path, capture_output=True, text=True)  # noqa: S603, PLW1510 - our own script, whose answer is looked at
+    # Without a terminal there is no `compopt`, of which bash complains.
+    assert done.stdout == "2026-4711\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [
+        ("", ()),
+        ("publish --", ()),
+        ("publish --category ", ()),
+        ("publish --commune Mont", ()),
+        ("publish --to ", ()),
+        ("resume ", ("rich",)),
+        ("end ", ("sqlalchemy",)),
+    ],
+)
+def test_completing_loads_no_client_library_and_the_sql_toolkit_only_for_incidents(
+    desk: Desk, line: str, allowed: tuple[str, ...]
+) -> None:
+    desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    words = f"policenotify {line}"
+    code = f"""
+import sys
+from policenotify.cli.app import run
+try:
+    run([])
+finally:
+    print([name for name in {_HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    asking = {COMPLETE_VARIABLE: "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], env={**os.environ, **asking}, cwd=desk.folder, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.strip()
+    loaded = [name for name in _HEAVY if repr(name) in done.stderr.splitlines()[-1]]
+    assert set(loaded) <= set(allowed)

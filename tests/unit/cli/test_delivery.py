@@ -1,0 +1,153 @@
+"""`drain`, `stop` and `resume`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.shell import ACCIDENT, Run
+
+
+def test_a_drain_sends_what_waits_and_says_what_it_did(run: Run, desk: Desk) -> None:
+    assert run("publish", *ACCIDENT, "--wait", "0").code == 3
+    ran = run("drain", "--budget", "10")
+    assert ran.code == 0
+    assert ran.out == "Deliveries: 2 posted.\nNothing is due.\n"
+    assert len(desk.bluesky.posts) == 1
+    assert run("drain").out.startswith("Nothing was waiting.")
+
+
+def test_a_drain_says_when_something_is_due_next(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0")
+    desk.mail.refuse_connections()
+    ran = run("drain", "--budget", "1", "--json")
+    assert ran.code == 0
+    assert ran.document["outcomes"] == {"posted": 1, "waiting": 1}
+    assert ran.document["next_due"]
+    assert "Something is due next at 20" in run("drain", "--budget", "0.1").out
+
+
+def test_a_drain_that_a_person_must_follow_up_has_an_exit_code(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0")
+    desk.bluesky.closed = "suspended"
+    for address in ADDRESSES:
+        desk.mail.refuse(address)
+    ran = run("drain", "--budget", "5")
+    assert ran.code == 3
+    assert "Deliveries: 1 refused, 1 waiting." in ran.out
+    assert "Blocked, until a person acts: bluesky." in ran.out
+    assert "Deliveries: 1 waiting." in run("drain", "--budget", "1").out
+
+
+def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0")
+    stopped = run("stop", "--reason", "Compte compromis ?")
+    assert stopped.code == 0
+    assert "Everything is stopped by brigadier." in stopped.out
+    for command in (("update", "2026-4711", "Une voie rouverte"), ("drain",)):
+        refused = run(*command)
+        assert refused.code == 1
+        assert "everything was stopped by brigadier (Compte compromis ?)" in refused.err
+    shown = run("status")
+    assert shown.code == 3
+    assert "STOPPED. " in shown.out
+    assert "But: Nothing was sent: everything was stopped" in run("resume", "bluesky").words
+    assert run("resume", "--json").document == {"resumed": True, "channel": None, "actor": "brigadier"}
+    assert run("resume").out == "Nothing was stopped.\n"
+    assert desk.bluesky.posts == ()
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_a_stop_needs_no_channel_that_works(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("handle =", "handel ="), encoding="utf-8")
+    assert run("stop").code == 0
+    assert run("publish", *ACCIDENT).code == 1
+
+
+def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    run("publish", *ACCIDENT)
+    desk.bluesky.closed = None
+    ran = run("resume", "bluesky", "--reason", "Compte rétabli")
+    assert (ran.code, ran.out) == (0, "bluesky goes on.\n")
+    assert run("resume", "bluesky").out == "bluesky was not blocked.\n"
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.bluesky.posts) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_an_unknown_channel_is_met_with_the_nearest(run: Run) -> None:
+    ran = run("resume", "blusky")
+    assert ran.code == 1
+    assert "'blusky' is no channel. Did you mean 'bluesky'?" in ran.err
+
+
+def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_ACTOR", "salle 17")
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="x", actor="desk", wait=timedelta(0))
+    run("stop")
+    assert publisher.journal.stopped() is not None
+    assert "by salle 17" in str(publisher.journal.stopped())
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_user_without_a_name_is_asked_for_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    ran = run("stop")
+    assert ran.code == 2
+    assert "Say who you are: --actor NAME" in ran.err
+
+
+@pytest.fixture
+def held(run: Run, desk: Desk) -> str:
+    """A delivery of which one person is in doubt, and is not written to again by itself."""
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    published = run("publish", *ACCIDENT, "--json")
+    assert published.code == 3
+    [receipt] = [one for one in published.document["publication"]["receipts"] if one["channel"] == "presse"]
+    assert receipt["recipients"]["held"] == 1
+    return str(receipt["delivery"])
+
+
+@pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
+def test_what_is_held_is_settled_by_a_person(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
+    resolved = run("resolve", held, answer, "--json")
+    assert resolved.code == 0
+    outcome = "posted" if answer == "--posted" else "waiting"
+    assert resolved.document == {
+        "delivery": int(held), "posted": answer == "--posted", "actor": "brigadier", "outcome": outcome,
+    }  # fmt: skip
+    assert run("drain", "--budget", "10").code == 0
+    assert sorted(len(desk.mail.mailbox(address)) for address in ADDRESSES) == [1, 1, mails]
+    again = run("resolve", held, answer, "--json")
+    assert again.code == 2
+    assert again.document["error"]["kind"] == "NotHeld"
+    assert f"Delivery {held} is not held: it is posted." in again.document["error"]["text"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_delivery_that_does_not_exist_is_a_slip_and_no_trouble_of_the_journal(run: Run) -> None:
+    ran = run("resolve", "999", "--posted", "--json")
+    assert ran.code == 2
+    assert ran.document["error"] == {
+        "kind": "NotHeld", "published": "no",
+        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify status",
+    }  # fmt: skip
+
+
+def test_what_a_newer_message_has_overtaken_is_told_not_to_be_said_again(run: Run, desk: Desk, held: str) -> None:
+    run("end", "2026-4711", "Fin d'intervention")
+    before = len(desk.mail.mails)
+    assert "is not said again: a newer message of its incident is out" in run("resolve", held, "--not-posted").words
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.mail.mails) == before
+    assert run("status").code == 0

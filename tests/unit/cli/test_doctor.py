@@ -1,0 +1,237 @@
+"""`init` and `doctor`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from policenotify.errors import JournalError
+from policenotify.journal.journal import AuditLog
+from policenotify.render.locales import LOCALES
+from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.shell import ACCIDENT, Earlier, Ran, Run
+
+
+def _line(ran: Ran, what: str) -> Any:
+    [found] = [line for line in ran.document["lines"] if line["what"] == what]
+    return found
+
+
+def _change(desk: Desk, old: str, new: str) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
+    made = run("init", "désk")
+    assert made.code == 0
+    assert "  désk/policenotify.toml\n" in made.out
+    assert "policenotify doctor --settings désk/policenotify.toml" in made.words
+    assert max(map(len, made.out.splitlines())) <= 80
+    again = run("init", "désk", "--json")
+    assert again.code == 1
+    assert "is there already" in again.document["error"]["text"]
+    seen = run("doctor", "--settings", "désk/policenotify.toml", "--json")
+    assert seen.code == 3
+    assert "channels.bluesky.password: the file" in _line(seen, "channel bluesky")["told"]
+    here = run("init", "--json").document
+    assert here["next"][2].endswith("policenotify doctor")
+
+
+def test_all_in_order(run: Run, desk: Desk) -> None:
+    ran = run("doctor")
+    assert ran.code == 0
+    assert ran.out.endswith("All in order.\n")
+    assert "is police34.example on bluesky" in ran.words
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert desk.keys.fingerprint in ran.out
+    seen = run("doctor", "--json")
+    assert _line(seen, "recipients of presse")["told"] == "3"
+    assert all(address not in seen.out for address in ADDRESSES)
+    assert desk.bluesky.password not in seen.out
+    assert desk.bluesky.posts == ()
+    assert desk.mail.mails == []
+
+
+def test_wrong_credentials_are_told_and_nothing_else_is_hidden(run: Run, desk: Desk) -> None:
+    _change(desk, desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
+    ran = run("doctor", "--json")
+    assert ran.code == 3
+    line = _line(ran, "channel bluesky")
+    assert line["state"] == "WRONG"
+    assert "app password" in line["told"]
+    assert _line(ran, "channel presse")["state"] == "ok"
+    assert "aaaa-bbbb" not in ran.out
+
+
+def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
+    assert _line(run("doctor", "--json"), "channel bluesky")["state"] == "ok"
+    desk.bluesky.handle = "nouvelle.example"
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    line = _line(ran, "channel bluesky")
+    assert line["state"] == "note"
+    assert "is called nouvelle.example now" in line["told"]
+
+
+def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    run("publish", *ACCIDENT)
+    assert run("doctor").code == 3
+    desk.bluesky.closed = None
+    ran = run("doctor", "--json")
+    assert "it was blocked, and goes on now" in _line(ran, "channel bluesky")["told"]
+    assert run("status", "--json").document["blocked"] == {}
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.bluesky.posts) == 1
+
+
+def test_a_channel_that_is_set_wrongly_hides_no_other(run: Run, desk: Desk) -> None:
+    _change(desk, "handle =", "handel =")
+    ran = run("doctor", "--json")
+    assert ran.code == 3
+    assert "Did you mean 'handle'?" in _line(ran, "channel bluesky")["told"]
+    assert _line(ran, "channel presse")["state"] == "ok"
+
+
+def test_recipients_that_are_none_are_noted(run: Run, desk: Desk) -> None:
+    (desk.folder / "presse.txt").write_text("# nobody\n", encoding="utf-8")
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    assert _line(ran, "recipients of presse")["state"] == "note"
+    (desk.folder / "presse.txt").unlink()
+    gone = run("doctor", "--json")
+    assert gone.code == 3
+    assert "presse.txt cannot be read" in _line(gone, "recipients of presse")["told"]
+    assert _line(gone, "channel presse")["state"] == "ok"
+
+
+def test_keys_that_others_may_read_are_wrong(run: Run, desk: Desk) -> None:
+    (desk.folder / "keys").chmod(0o644)
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "chmod 600" in _line(ran, "keys")["told"]
+
+
+def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
+    desk.database.write_bytes(b"no journal " * 1000)
+    ran = run("doctor", "--json")
+    assert ran.code == 6
+    assert _line(ran, "journal")["state"] == "WRONG"
+
+
+def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(_audit: AuditLog) -> int:
+        raise JournalError("The sealed batch 1 was changed.")
+
+    monkeypatch.setattr(AuditLog, "verify", changed)
+    ran = run("doctor", "--json")
+    assert ran.code == 6
+    assert _line(ran, "journal")["told"] == "The sealed batch 1 was changed."
+    assert desk.database.exists()
+
+
+def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
+    desk.clock = Earlier(timedelta(hours=30))
+    desk.publisher().publish(accident(), key="old", actor="desk")
+    ran = run("doctor", "--json")
+    assert ran.code == 4
+    assert _line(ran, "incident 2026-4711")["exit"] == 4
+    assert "nothing is due" in _line(ran, "runner")["told"]
+    run("stop")
+    assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["told"]
+
+
+def test_nobody_delivering_is_told_by_the_doctor(run: Run, desk: Desk) -> None:
+    desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    ran = run("doctor", "--json")
+    assert ran.code == 5
+    assert "nobody delivers (never seen)" in _line(ran, "runner")["told"]
+
+
+@pytest.mark.usefixtures("lofts")
+def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    assert _line(ran, "network magpie")["state"] == "note"
+    _change(desk, 'network = "email"', 'network = "magpie"')
+    used = run("doctor", "--json")
+    assert used.code == 3
+    assert _line(used, "network magpie")["state"] == "WRONG"
+    assert _line(used, "channel presse")["state"] == "WRONG"
+    assert _line(used, "channel bluesky")["state"] == "ok"
+
+
+def test_a_strangers_network_that_fails_in_a_way_of_its_own(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprising(_channel: object) -> None:
+        raise LookupError(desk.bluesky.password)
+
+    monkeypatch.setattr("policenotify.networks.bluesky.channel.Bluesky.whoami", surprising)
+    ran = run("doctor", "--json")
+    assert ran.code == 3
+    assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["told"]
+    assert desk.bluesky.password not in ran.out
+
+
+def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, desk: Desk) -> None:
+    (desk.folder / "de.toml").write_text('base = "en"\nsince = "seit {day}, {time}"', encoding="utf-8")
+    more = '\n[languages]\nde = "de.toml"\n[categories.drone]\nlabels = { fr = "Drone" }\n\n[channels.bluesky]'
+    _change(desk, "\n[channels.bluesky]", more)
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    assert _line(ran, "language fr") == {
+        "what": "language fr",
+        "state": "ok",
+        "told": f"as shipped, version {LOCALES['fr'].version}",
+        "exit": 0,
+    }
+    german = _line(ran, "language de")
+    assert german["state"] == "note"
+    assert "phrases are in en: marks.update, " in german["told"]
+    assert "since" not in german["told"].split(", ")
+    assert _line(ran, "categories")["told"].endswith("name stands in: categories.drone.labels.de")
+    (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "de.toml: since: Input should be" in _line(ran, "settings")["told"]
+
+
+# --- files that others may read
+
+
+def _modes(desk: Desk, mode: int) -> None:
+    for name in ("policenotify.toml", "presse.txt", "journal.db"):
+        (desk.folder / name).chmod(mode)
+
+
+def test_files_that_others_may_read_are_noted_with_what_they_hold(run: Run, desk: Desk) -> None:
+    _modes(desk, 0o644)
+    ran = run("doctor", "--json")
+    assert ran.code == 0
+    noted = {line["what"]: line["told"] for line in ran.document["lines"] if line["what"].startswith("file ")}
+    assert noted.keys() == {"file policenotify.toml", "file presse.txt", "file journal.db"}
+    assert "a secret of 'bluesky'" in noted["file policenotify.toml"]
+    assert "the recipients of 'presse'" in noted["file presse.txt"]
+    assert "every text, drafts too" in noted["file journal.db"]
+    for name, told in noted.items():
+        assert "mode 0644), and it holds" in told
+        assert f"chmod 600 {desk.folder / name.removeprefix('file ')}" in told
+    assert desk.bluesky.password not in ran.out
+    _modes(desk, 0o640)
+    assert [line for line in run("doctor", "--json").document["lines"] if line["what"].startswith("file ")] == []
+
+
+def test_a_secret_in_a_file_of_its_own_is_noted_there(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL", desk.mail_url)
+    (desk.folder / "password").write_text(desk.bluesky.password)
+    (desk.folder / "password").chmod(0o604)
+    _change(desk, f'"{desk.bluesky.password}"', '{ file = "password" }')
+    _change(desk, f'"{desk.mail_url}"', '{ env = "MAIL" }')
+    _modes(desk, 0o600)
+    (desk.folder / "policenotify.toml").chmod(0o644)  # which holds no secret now
+    noted = [line["what"] for line in run("doctor", "--json").document["lines"] if line["what"].startswith("file ")]
+    assert noted == ["file password"]

@@ -1,0 +1,98 @@
+"""`incidents`: what is open, and what is owed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from policenotify.cli.incident_lines import long
+from policenotify.model.lifecycle import Lifecycle, Stage
+from tests.support.installation import Desk, accident
+from tests.support.shell import ACCIDENT, Earlier, Run
+
+
+def _opened(desk: Desk, incident: str, ago: timedelta, **changes: object) -> None:
+    desk.clock = Earlier(ago)
+    lifecycle = Lifecycle(stage=Stage.OPENING, incident=incident)
+    desk.publisher().publish(accident(lifecycle=lifecycle, **changes), key=incident, actor="desk", wait=timedelta(0))
+
+
+@pytest.mark.usefixtures("desk")
+def test_none(run: Run) -> None:
+    assert run("incidents").out == "No incident is open.\n"
+    assert run("incidents", "--all").out == "There was no incident yet.\n"
+    quiet = run("incidents", "--overdue")
+    assert (quiet.code, quiet.out) == (0, "No incident is overdue.\n")
+
+
+def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> None:
+    _opened(desk, "new", timedelta(minutes=1))
+    _opened(desk, "late", timedelta(hours=3, minutes=10), headline="Camion renversé")
+    _opened(desk, "later", timedelta(days=2, hours=5))
+    ran = run("incidents")
+    assert ran.code == 0
+    assert ran.out.startswith("2 of 3 open incidents overdue:\n")
+    assert [line for line in ran.out.splitlines() if line.startswith("  ") and line[2] != " "] == [
+        "  OVERDUE · later · traffic_accident · Montpellier, avenue de Toulouse",
+        "  OVERDUE · late · traffic_accident · Montpellier, avenue de Toulouse",
+        "  new · traffic_accident · Montpellier, avenue de Toulouse",
+    ]
+    assert "for 2 d 3 h." in ran.words
+    assert "for 1 h 40 min." in ran.words
+    assert 'policenotify end late "…"' in ran.words
+    monitor = run("incidents", "--overdue", "--json")
+    assert monitor.code == 4
+    document = monitor.document
+    assert document["overdue"] == 2
+    late = document["incidents"][1]
+    assert 6000 <= late.pop("overdue_seconds") <= 6100
+    opened, due = late.pop("opened_at"), late.pop("due_at")
+    assert opened < due < document["at"]
+    assert late == {
+        "id": "late", "category": "traffic_accident", "course": "open", "headline": "Camion renversé",
+        "place": "Montpellier, avenue de Toulouse", "overdue": True, "exercise": False,
+        "reminders": 0, "reminded_at": None,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_is_over_is_shown_where_it_is_wanted(run: Run) -> None:
+    run("publish", *ACCIDENT)
+    assert run("incidents").out.startswith("1 open, none overdue:\n")
+    run("end", "2026-4711", "Fin d'intervention", "--description", "Rouvert.")
+    assert run("incidents", "--json").document["incidents"] == []
+    ran = run("incidents", "--all")
+    assert "It is ended." in ran.words
+    [over] = run("incidents", "--all", "--json").document["incidents"]
+    assert (over["course"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
+
+
+def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:
+    ran = run("incidents", "--all", "--overdue")
+    assert ran.code == 2
+    assert "Give --overdue or --all" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [
+        (timedelta(0), "less than a minute"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=1), "1 h"),
+        (timedelta(days=1, minutes=5), "1 d 5 min"),
+        (timedelta(days=9, hours=2, minutes=5), "9 d 2 h"),
+    ],
+)
+def test_a_length_of_time_is_told_in_two_units(span: timedelta, told: str) -> None:
+    assert long(span) == told
+
+
+def test_a_drain_reminds_and_the_list_tells_it(run: Run, desk: Desk) -> None:
+    _opened(desk, "late", timedelta(hours=2, minutes=50))
+    assert run("drain", "--budget", "0.1").code == 0
+    ran = run("incidents", "--overdue")
+    assert ran.code == 4
+    assert "Reminder 3 was raised 20" in ran.words
+    [late] = run("incidents", "--json").document["incidents"]
+    assert (late["reminders"], late["reminded_at"] > late["due_at"]) == (3, True)

@@ -1,0 +1,350 @@
+"""`journal`: handed out, proved by strangers, purged; the page about it is followed word for word."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+
+from policenotify.cli.age_filter import ago
+from policenotify.cli.commands.journal import journal
+from policenotify.cli.exit_codes import MEANINGS
+from policenotify.journal import verify
+from policenotify.journal.keys import Keys
+from tests.support.installation import INCIDENT, Desk, accident
+from tests.support.shell import Earlier, Run, with_other
+from tests.unit.cli.test_help import arguments, examples
+
+PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "retention.md").read_text(encoding="utf-8")
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def old(desk: Desk, run: Run) -> Desk:
+    """A desk with an incident and a tip of four years ago, and one incident that is open."""
+    desk.clock = Earlier(timedelta(days=4 * 366))
+    then = desk.publisher()
+    opening = then.publish(accident(next_update_at=None), key="cad:1", actor="cne Roux")
+    then.publish(opening.end("Fin d'intervention"), key="cad:2", actor="cne Roux")
+    assert run("publish", *with_other("--incident", "2026-9")).code == 0
+    return desk
+
+
+@contextmanager
+def _changed(desk: Desk) -> Iterator[sqlite3.Connection]:
+    """The file, behind the journal's back."""
+    database = sqlite3.connect(desk.database)
+    yield database
+    database.commit()
+    database.close()
+
+
+# --- ages
+
+
+@pytest.mark.parametrize(
+    ("typed", "at"),
+    [
+        ("90d", datetime(2025, 12, 31, 12, tzinfo=UTC)),
+        ("90 j", datetime(2025, 12, 31, 12, tzinfo=UTC)),
+        ("2w", datetime(2026, 3, 17, 12, tzinfo=UTC)),
+        ("1m", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("36m", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("3y", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("3A", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("P3Y", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("P36M", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("p1y1m1d", datetime(2025, 2, 27, 12, tzinfo=UTC)),
+        ("P2W", datetime(2026, 3, 17, 12, tzinfo=UTC)),
+        ("P0Y1D", datetime(2026, 3, 30, 12, tzinfo=UTC)),
+    ],
+)
+def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> None:
+    assert ago(typed, NOW) == at
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("", "is no age"),
+        ("3", "is no age"),
+        ("y", "is no age"),
+        ("-3y", "is no age"),
+        ("3h", "is no age"),
+        ("P", "is no age"),
+        ("PT3H", "is no age"),
+        ("P1M1Y", "is no age"),
+        ("0d", "less than a day"),
+        ("P0Y0M", "less than a day"),
+        ("3000y", "longer than there are years"),
+        ("P1000Y99999W", "longer than there are years"),
+    ],
+)
+def test_what_is_no_age_is_refused(typed: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        ago(typed, NOW)
+
+
+# --- purge
+
+
+def test_a_purge_is_tried_done_and_told(run: Run, old: Desk) -> None:
+    tried = run("journal", "purge", "--older-than", "3y", "--dry-run", "--json")
+    assert tried.code == 0
+    assert tried.document["dry_run"] is True
+    assert (tried.document["incidents"], tried.document["publications"], tried.document["recipients"]) == (1, 2, 6)
+    assert "Circulation très difficile." in _raw(old)
+    ran = run("journal", "purge", "--older-than", "3y", "--actor", "adj Petit")
+    assert ran.code == 0
+    assert "1 incidents, 0 messages outside incidents" in ran.words
+    assert "2 publications with 4 deliveries and" in ran.words
+    shown = run("status", INCIDENT)
+    assert shown.code == 0
+    assert "Contenu effacé le" in shown.out
+    assert "3 posted" in shown.out
+    [named] = run("status", "cad:1", "--json").document["publications"]
+    assert (named["stage"], named["message"]["category"]) == ("opening", "traffic_accident")
+    assert run("journal", "verify").code == 0
+    again = run("journal", "purge", "--older-than", "3y", "--json").document
+    assert (again["publications"], again["kept"], again["actor"]) == (0, 0, "brigadier")
+    assert run("journal", "vacuum").code == 0
+    assert "avenue de Lodève" not in _raw(old)
+    assert "Accident de la circulation" in _raw(old)  # the open incident's
+
+
+def _raw(desk: Desk) -> str:
+    files = desk.folder.glob("journal.db*")
+    return "".join(file.read_bytes().decode("utf-8", errors="replace") for file in files)
+
+
+def test_what_was_purged_is_not_said_again_and_not_set_right(run: Run, old: Desk) -> None:
+    assert run("journal", "purge", "--older-than", "3y").code == 0
+    refused = run("correct", INCIDENT, "Accident matériel", "--commune", "34172")
+    assert refused.code == 1
+    assert f"Incident '{INCIDENT}' is over, and its content was purged on" in refused.err
+    reused = run("publish", "--category", "fire", "--headline", "Feu", "--instruction", "Fermez.", "--key", "cad:1")
+    assert reused.code == 1
+    assert "the key 'cad:1' already names publication" in reused.err
+    assert len(old.bluesky.posts) == 3
+
+
+def test_only_a_category_is_purged_and_a_slip_is_met(run: Run, old: Desk) -> None:
+    assert old.database.exists()
+    assert run("journal", "purge", "--older-than", "3y", "--category", "fire", "--json").document["publications"] == 0
+    wrong = run("journal", "purge", "--older-than", "3y", "--category", "traffic_acident")
+    assert wrong.code == 2
+    assert "'traffic_acident' is no category. Did you mean 'traffic_accident'?" in wrong.err
+    done = run("journal", "purge", "--older-than", "3y", "--category", "traffic_accident", "--json").document
+    assert (done["publications"], done["category"]) == (2, "traffic_accident")
+
+
+@pytest.mark.parametrize("age", ["0d", "3 hours", "-1y"])
+def test_an_age_that_is_none_purges_nothing(run: Run, desk: Desk, age: str) -> None:
+    ran = run("journal", "purge", f"--older-than={age}")
+    assert ran.code == 2
+    assert "--older-than" in ran.err
+    assert "write it as 90d, 36m (months), 3y, P1Y6M" in ran.err
+    assert desk.folder.exists()
+
+
+def test_what_is_held_is_kept_and_told(run: Run, old: Desk) -> None:
+    with _changed(old) as database:
+        database.execute("UPDATE pn_delivery SET state = 'held', in_doubt = 1 WHERE id = 1")
+    ran = run("journal", "purge", "--older-than", "3y")
+    assert ran.code == 3
+    assert "Kept: 1, old enough, but something is to be sent or is held." in ran.words
+
+
+# --- export and verify
+
+
+def test_an_export_is_proved_and_what_was_changed_is_seen(run: Run, old: Desk) -> None:
+    ran = run("journal", "export", "out.jsonl", "--json")
+    assert ran.code == 0
+    assert set(ran.document) == {"file", "lines", "digest", "category", "actor"}
+    file = old.folder / "out.jsonl"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(file.read_bytes().splitlines()) == ran.document["lines"]
+    for address in old.addresses:
+        assert address not in file.read_text(encoding="utf-8")
+    proved = run("journal", "verify", "out.jsonl", "--json")
+    assert (proved.code, proved.document["batches"], proved.document["publications"]) == (0, 1, 3)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("avenue de Toulouse", "avenue de Lodeve", 1), encoding="utf-8")
+    changed = run("journal", "verify", "out.jsonl")
+    assert changed.code == 6
+    assert "the lines before it are not those that were signed" in changed.err
+    exported = run("journal", "export", "-")
+    assert exported.code == 0
+    [event] = [line for line in map(json.loads, exported.out.splitlines()) if line.get("kind") == "exported"]
+    assert event["actor"] == "brigadier"
+    assert json.loads(event["body"])["digest"] == ran.document["digest"]
+
+
+def test_a_stranger_needs_no_settings(run: Run, old: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pem = run("journal", "public-key")
+    assert (pem.code, pem.out) == (0, old.keys.public_key(1))
+    assert run("journal", "public-key", "--json").document == {
+        "keys": [{"fingerprint": verify.fingerprint(pem.out), "public_key": pem.out.strip()}]
+    }
+    exported = run("journal", "export", "-")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "keys.pem").write_text(pem.out, encoding="ascii")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(exported.out.encode())))
+    assert run("journal", "verify", "-", "--public-key", "keys.pem").code == 0
+    (elsewhere / "other.pem").write_text(Keys.create(os.urandom).public_key(1), encoding="ascii")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(exported.out.encode())))
+    other = run("journal", "verify", "-", "--public-key", "other.pem")
+    assert other.code == 6
+    assert "which you did not give" in other.err
+
+
+def test_nothing_is_written_over(run: Run, desk: Desk) -> None:
+    (desk.folder / "there").write_text("mine", encoding="utf-8")
+    ran = run("journal", "export", "there")
+    assert ran.code == 1
+    assert "there is there already, and was left as it is" in ran.err
+    assert run("journal", "export", "no/such/folder").code == 1
+    assert sorted(path.name for path in desk.folder.glob(".*")) == []
+    assert (desk.folder / "there").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_cannot_be_answered_is_told(run: Run) -> None:
+    assert run("journal", "export", "-", "--json").code == 2
+    assert run("journal", "verify", "--public-key", "x.pem").code == 2
+    absent = run("journal", "verify", "absent.jsonl")
+    assert (absent.code, "absent.jsonl cannot be read" in absent.err) == (1, True)
+    assert run("journal", "verify", "absent.jsonl", "--public-key", "absent.pem").code == 1
+    Path("text").write_text("x\n", encoding="utf-8")
+    assert "Line 1 of the export is not a line of a journal" in run("journal", "verify", "text").err
+    assert "That is not a public key" in run("journal", "verify", "text", "--public-key", "text").err
+
+
+def test_seals_are_made_and_the_last_one_is_told(run: Run, old: Desk) -> None:
+    assert run("journal", "verify", "--json").document == {"batches": 0, "digest": ""}
+    sealed = run("journal", "seal", "--json").document
+    assert sealed["events"] > 6
+    assert run("journal", "verify", "--json").document == {"batches": 1, "digest": sealed["digest"]}
+    assert run("journal", "seal").words == f"0 events sealed. The last seal: {sealed['digest']}"
+    with _changed(old) as database:
+        database.execute("UPDATE pn_event SET actor = 'nobody' WHERE id = 2")
+    changed = run("journal", "verify")
+    assert (changed.code, "was tampered with" in changed.err) == (6, True)
+
+
+# --- help and the page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(journal.commands))
+def test_the_help_of_each_command_is_followed(run: Run, old: Desk, name: str) -> None:
+    command = journal.commands[name]
+    assert run("journal", "public-key").code == 0
+    (old.folder / "public-keys.pem").write_text(run("journal", "public-key").out, encoding="ascii")
+    if name != "export":
+        assert run("journal", "export", "journal.jsonl").code == 0
+    followed = examples(command)
+    assert followed
+    for line in followed:
+        args, _ = arguments(line)
+        if "://" not in line:  # a server: `journal/test_move.py` has one
+            ran = run(*args)
+            assert ran.code == 0, ran.err or ran.out
+    said = run("journal", name, "--help")
+    assert max(map(len, said.out.splitlines())) <= 80
+    told = re.search(r"Exit codes: (.*) All of them: policenotify --help", said.words)
+    assert told
+    codes = {int(code) for code in re.findall(r"(?:^|; )(\d+) ", told[1])}
+    assert {0, 2} <= codes <= set(map(int, MEANINGS))
+
+
+def test_the_options_are_those_that_the_page_names() -> None:
+    known = {option for one in journal.commands.values() for param in one.params for option in param.opts}
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= known
+    assert isinstance(journal, click.Group)
+    assert set(re.findall(r"policenotify journal ([a-z-]+)", PAGE)) == set(journal.commands)
+
+
+@pytest.mark.slow
+def test_the_page_is_followed_and_its_script_proves_and_refuses(run: Run, old: Desk) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    script = next(block for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    assert len(script.splitlines()) <= 60
+    assert set(re.findall(r"^(?:from|import) (\w+)", script, re.MULTILINE)) - set(sys.stdlib_module_names) == {
+        "cryptography"
+    }
+    (old.folder / "prove.py").write_text(script, encoding="utf-8")
+    proved = 0
+    for line in (line for block in blocks for line in block.splitlines()):
+        command, _, into = line.partition(" > ")
+        first, *args = shlex.split(command)
+        if first == "python":
+            done = _script(old, *args)
+            assert done.returncode == 0, done.stderr
+            assert re.match(r"\d+ events in \d+ sealed batches, \d+ more, 3 publications: all proven\.", done.stdout)
+            proved += 1
+            continue
+        assert first == "policenotify"
+        ran = run(*args)
+        assert ran.code == 0, ran.err or ran.out
+        if into:
+            (old.folder / into).write_text(ran.out, encoding="utf-8")
+    assert proved == 1
+    whole = (old.folder / "journal.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    changes = [
+        [line.replace("cne Roux", "adj Petit") if number == 1 else line for number, line in enumerate(whole)],
+        [line.replace("avenue de Toulouse", "rue du Lac") for line in whole],
+        whole[:-1],
+        [*whole[:2], *whole[3:]],
+        [*whole, whole[-1]],
+    ]
+    for changed in changes:
+        (old.folder / "changed.jsonl").write_text("".join(changed), encoding="utf-8")
+        assert _script(old, "prove.py", "changed.jsonl", "public-keys.pem").returncode != 0
+        assert run("journal", "verify", "changed.jsonl").code == 6
+
+
+def _script(desk: Desk, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - the page's own text
+        [sys.executable, "-I", *args], cwd=desk.folder, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+# --- moved
+
+
+@pytest.mark.usefixtures("old")
+def test_a_journal_moves_and_its_settings_follow(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = run("status", "cad:2", "--json").document["publications"]
+    monkeypatch.setenv("COLUMNS", "300")
+    moved = run("journal", "move", "moved.db")
+    assert moved.code == 0
+    assert f"The journal is at {tmp_path}/moved.db now:" in moved.words
+    assert "3 publications with 6 deliveries" in moved.words
+    assert "Everything is stopped" not in moved.words
+    for command in (("status",), ("publish", *with_other("--incident", "2026-10")), ("resume",)):
+        told = run(*command)
+        assert told.code == 6
+        assert f"This journal was moved to {tmp_path}/moved.db." in " ".join(told.err.split())
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", "moved.db")
+    assert run("status", "cad:2", "--json").document["publications"] == said
+    run("stop")
+    back = run("journal", "move", "back.db")
+    assert "Everything is stopped, as it was. To go on: policenotify resume" in back.words
+    assert run("journal", "move", "back.db").code == 6

@@ -1,0 +1,157 @@
+"""A message from a JSON file, from standard input, from options, or from two of them: no field from two."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policenotify.cli.options import OPTIONS, option_of
+from policenotify.model.message import Message
+from tests.support.installation import Desk, accident
+from tests.support.shell import ACCIDENT, Run
+
+
+def _file(fields: object, name: str = "message.json") -> str:
+    Path(name).write_text(json.dumps(fields), encoding="utf-8")
+    return name
+
+
+def _typed_in(monkeypatch: pytest.MonkeyPatch, fields: object) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(fields).encode())))
+
+
+UPDATE = {"headline": "Une voie rouverte", "description": "Circulation difficile.", "severity": "Minor"}
+
+
+def test_what_follows_is_read_from_a_file_as_it_is_from_options(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("publish", *ACCIDENT)
+    by_file = run("update", "2026-4711", "--file", _file({**UPDATE, "schema_version": 1}), "--json")
+    assert (by_file.code, by_file.document["repeated"]) == (0, False)
+    message = by_file.document["publication"]["message"]
+    assert (message["headline"], message["severity"]) == ("Une voie rouverte", "Minor")
+    assert message["location"]["street"] == "avenue de Toulouse"
+    by_option = ("Une voie rouverte", "--description", "Circulation difficile.", "--severity", "Minor", "--json")
+    assert run("update", "2026-4711", *by_option).document["repeated"] is True
+    _typed_in(monkeypatch, UPDATE)
+    assert run("update", "2026-4711", "--file", "-", "--json").document["repeated"] is True
+    _typed_in(monkeypatch, {"headline": "Fausse alerte", "description": "Rien."})
+    assert run("cancel", "2026-4711", "--file", "-").code == 0
+    assert len(desk.bluesky.posts) == 3
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_file_and_options_make_one_message(run: Run) -> None:
+    name = _file({"category": "fire", "headline": "Feu de végétation", "description": "Fumée visible."})
+    said = ("preview", name, "--commune", "34172", "--instruction", "Fermez les fenêtres.", "--json")
+    message = run(*said).document["message"]
+    assert (message["headline"], message["location"]["commune"]) == ("Feu de végétation", "34172")
+    assert message["lifecycle"] == {"stage": "standalone"}  # as `policenotify.read` has it
+    opening = run(*said, "--incident", "7").document["message"]
+    assert opening["lifecycle"] == {"stage": "opening", "incident": "7"}
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--headline", "Autre"), "headline (--headline)"),
+        (("--severity", "Severe"), "severity (--severity)"),
+        (("--street", "rue Foch", "--road", "A9"), "location (--street, --road)"),
+        (("--incident", "8"), "lifecycle (--incident)"),
+        (("--expires", "+2h"), "expires_at (--expires)"),
+        (("--hashtag", "A9"), "hashtags (--hashtag)"),
+    ],
+)
+def test_a_field_that_is_given_twice_is_an_error(run: Run, more: tuple[str, ...], told: str) -> None:
+    whole = accident(severity="Severe", hashtags=["A9"], expires_at="2099-01-01T00:00:00Z")
+    name = _file(json.loads(whole.model_dump_json(exclude_none=True)))
+    ran = run("publish", name, *more)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"Given twice, in message.json and on the command line: {told}. Give it once." in ran.err
+    assert ran.err.endswith("Nothing was published.\n")
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("publish", *ACCIDENT, "--headline", "x"), "--headline (headline) is given 2 times"),
+        (("publish", *ACCIDENT, "--next-update", "+1h"), "--next-update (next_update_at) is given 2 times"),
+        (("end", "7", "x", "--key", "a", "--key", "b", "--key", "c"), "--key is given 3 times"),
+        (("publish", "a.json", "--file", "a.json"), "Give one file: as FILE, or as --file FILE."),
+        (("update", "2026-4711", "x", "--file", "a.json"), "headline (HEADLINE)"),
+        (("update", "2026-4711"), "What does the update say? Give its HEADLINE, or a --file that has one."),
+    ],
+)
+def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ...], told: str) -> None:
+    _file({"headline": "x"}, "a.json")
+    run("publish", *ACCIDENT)
+    ran = run(*args)
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        (b'{"headline": "a", "headline": "b"}', 1, "'headline' stands there twice, give it once"),
+        (b"[]", 1, "x.json holds no message: write one JSON object"),
+        (b"[" * 100_000, 1, "x.json holds no message: it is nested too deeply."),
+        (b'{"headline": ', 1, "Invalid JSON: Expecting value: line 1 column 14"),
+        (b'{"headline": "\xe9"}', 1, "is not UTF-8"),
+        (b'{"headline": "x", "stage": "end"}', 1, "x.json: stage: is not known."),
+        (b'{"headline": "x", "instructions": "y"}', 1, "Did you mean 'instruction'?"),
+        (b'{"headline": "x", "schema_version": 2}', 1, "Install the release of policenotify"),
+        (b'{"headline": "x", "lifecycle": {"stage": "end"}}', 2, "lifecycle.stage: is 'end' there, but 'update' by"),
+        (b'{"headline": "x", "lifecycle": {"incident": "8"}}', 2, "lifecycle.incident: is '8' there, but '2026-4711'"),
+        (b'{"headline": "x", "lifecycle": "end"}', 2, "x.json: lifecycle: is no object."),
+        (b'{"headline": "x", "link": "ftp://a"}', 1, "link (--link): a link begins with"),
+        (b'{"headline": ""}', 2, "What does the update say?"),
+        (b'{"headline": "\\u0000"}', 1, "headline (HEADLINE): character 1 is U+0000"),
+        (b'{"headline": "x", "images": [{"alt": "", "path": "a"}]}', 1, "images[0].alt (--alt): String should have"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_by_field(run: Run, text: bytes, code: int, told: str) -> None:
+    run("publish", *ACCIDENT)
+    Path("x.json").write_bytes(text)
+    ran = run("update", "2026-4711", "--file", "x.json")
+    assert (ran.code, ran.out) == (code, "")
+    assert told in ran.err
+    assert "othing was " in ran.err
+
+
+def test_a_file_may_say_where_it_stands_if_the_command_says_the_same(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT)
+    name = _file({**UPDATE, "lifecycle": {"stage": "update", "incident": "2026-4711", "follows": None}})
+    assert run("update", "2026-4711", "--file", name).code == 0
+    assert len(desk.bluesky.posts) == 2
+
+
+def test_every_option_sets_a_field_that_messages_have() -> None:
+    model: dict[str, Any] = Message.model_json_schema()
+
+    def fields(about: dict[str, Any]) -> dict[str, Any]:
+        about = next(iter(about.get("anyOf", [about])))
+        about = about.get("items", about)
+        kind: dict[str, Any] = model["$defs"].get(about.get("$ref", "").rpartition("/")[2], {})
+        return dict(kind.get("properties", {}))
+
+    for path in OPTIONS:
+        known = model["properties"]
+        for part in path.split("."):
+            assert part in known, path
+            known = fields(known[part])
+
+
+def test_the_option_of_a_field() -> None:
+    assert option_of("images[0].alt") == "--alt"
+    assert option_of("location.point.latitude") == "--point"
+    assert option_of("translations[0].headline") == ""

@@ -1,0 +1,41 @@
+"""`migrate`: the tables of the journal, made and brought up."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from policenotify.journal.schema import SCHEMA_VERSION
+from tests.support.installation import Desk
+from tests.support.shell import Run
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_journal_in_a_file_is_made_if_there_is_none(run: Run) -> None:
+    assert run("status").code == 0
+    done = run("migrate")
+    assert done.code == 0
+    assert done.words == f"The journal's tables are of version {SCHEMA_VERSION} already: nothing was to be done."
+    assert run("migrate", "--json").document == {"before": SCHEMA_VERSION, "after": SCHEMA_VERSION}
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_server_that_is_not_there_is_no_journal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", "postgresql://pn:geheim@127.0.0.1:1/pn")
+    told = run("migrate", "--json")
+    assert told.code == 6
+    assert "its server cannot be reached" in told.document["error"]["text"]
+    assert "geheim" not in told.out
+
+
+@pytest.mark.parametrize("command", ["status", "incidents", "stop", "migrate", "drain"])
+def test_a_journal_of_a_newer_release_is_no_journal_to_any_command(run: Run, desk: Desk, command: str) -> None:
+    assert run("status").code == 0
+    with sqlite3.connect(desk.database) as raw:
+        raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
+    raw.close()
+    told = run(command, "--json")
+    assert told.code == 6
+    assert told.document["error"]["kind"] == "UnsupportedVersion"
+    assert told.document["error"]["published"] == "no"

@@ -1,0 +1,128 @@
+"""`networks`: what there is to publish on, what it can do, and what it wants to know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from policenotify.channel import Channel
+from policenotify.cli.network_info import words_of
+from policenotify.networks.bluesky.channel import Bluesky
+from policenotify.networks.registry import Network
+from tests.support.outside_package import Pigeon
+from tests.support.shell import Run
+
+
+def test_every_network_with_what_it_can_do(run: Run) -> None:
+    ran = run("networks")
+    assert (ran.code, ran.err) == (0, "")
+    assert "bluesky · of the package policenotify" in ran.out
+    assert "300 characters as it counts them, 3000 bytes; threads; up to 4 pictures;" in ran.words
+    assert "policenotify networks NAME" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+    known = {one["name"]: one for one in run("networks", "--json").document["networks"]}
+    assert known["bluesky"]["ready"] is True
+    assert known["bluesky"]["capabilities"]["replies"] is True
+    assert known["email"]["capabilities"]["recipients"] is True
+
+
+def test_one_network_with_its_options(run: Run) -> None:
+    ran = run("networks", "bluesky")
+    assert ran.code == 0
+    assert "  handle · text · required\n    The account's handle, such as `police.example`." in ran.out
+    assert "  password · secret text · required" in ran.out
+    assert "  service · text · default https://bsky.social" in ran.out
+    assert "clock" not in ran.out
+    [only] = run("networks", "bluesky", "--json").document["networks"]
+    assert only["options"][0] == {
+        "name": "handle", "type": "text", "required": True, "default": None,
+        "meaning": "The account's handle, such as `police.example`. `@` before it is ignored.",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("lofts")
+def test_a_network_of_another_package(run: Run) -> None:
+    ran = run("networks", "pigeon")
+    assert ran.code == 0
+    assert "pigeon · of the package lofts\n    One loft.\n    ✔ Its library is installed.\n" in ran.out
+    assert "accepted by the gateway, not verified." in ran.words
+    [pigeon] = run("networks", "pigeon", "--json").document["networks"]
+    assert (pigeon["ready"], pigeon["lacks"], pigeon["problem"]) == (True, [], "")
+    assert pigeon["capabilities"]["idempotency_window"] == "PT1H"
+    assert [(one["name"], one["type"], one["default"], one["meaning"]) for one in pigeon["options"]] == [
+        ("loft", "text", None, "Where they live."),
+        ("key", "secret text", None, ""),
+        ("grain", "one of corn, peas", "corn", "What they eat."),
+        ("birds", "list of whole number", [1, 2], ""),
+        ("fast", "true or false", False, ""),
+        ("weight", "number", 30.0, "Grams."),
+        ("more", "table", None, ""),
+    ]
+
+
+@pytest.mark.usefixtures("lofts")
+def test_a_network_whose_library_is_missing_says_how_to_install_it(run: Run) -> None:
+    ran = run("networks", "owl")
+    assert ran.code == 1
+    assert "    ✘ Not installed: no-such-library.\n" in ran.out
+    assert "→ pip install 'lofts[owl]'" in ran.out
+    [owl] = run("networks", "owl", "--json").document["networks"]
+    # It does not say what it can do before it is configured.
+    assert (owl["ready"], owl["lacks"], owl["capabilities"]) == (False, ["no-such-library"], None)
+
+
+@pytest.mark.usefixtures("lofts")
+def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
+    ran = run("networks")
+    assert ran.code == 0
+    assert "The network 'magpie' of the package 'lofts' cannot be loaded" in ran.words
+    assert "bluesky · of the package policenotify" in ran.out
+    assert run("networks", "magpie", "--json").code == 1
+
+
+@pytest.mark.usefixtures("lofts")
+def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load = [], Network.load
+
+    def told(network: Network) -> type[Channel]:
+        loaded.append(network.name)
+        return load(network)
+
+    monkeypatch.setattr(Network, "load", told)
+    assert run("networks", "pigeon").code == 0
+    assert loaded == ["pigeon"]
+
+
+def test_abilities_in_words() -> None:
+    known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
+    assert "; ".join(words_of(known)) == (
+        "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
+        "one key posts once, within 1:00:00; it can be asked whether a post is out; "
+        "accepted by the gateway, not verified"
+    )
+    assert "one key posts once, for ever" in set(words_of(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
+
+
+def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:
+    assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
+    for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
+        ran = run("networks", *args)
+        assert ran.code == 2
+        assert ran.err.endswith(f"How it is written: policenotify {about} --help\n")
+
+
+def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:
+    [bluesky] = run("--json", "networks", "bluesky").document["networks"]
+    assert bluesky["schema"]["required"] == ["handle", "password"]
+    assert bluesky["schema"]["properties"]["password"] == {
+        "format": "password", "title": "Password", "type": "string", "writeOnly": True,
+    }  # fmt: skip
+    assert bluesky["schema"]["additionalProperties"] is False
+
+
+def test_an_unknown_network_is_met_with_the_nearest(run: Run) -> None:
+    ran = run("networks", "blusky")
+    assert ran.code == 1
+    assert "offers the network 'blusky'. Did you mean 'bluesky'?" in ran.err

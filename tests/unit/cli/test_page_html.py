@@ -1,0 +1,170 @@
+"""The page as a file: whole, closed to the outside, and nothing of a message gets out of its place."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from policenotify.cli.report.mail_frame import POLICY
+from policenotify.cli.report.renderer import html
+from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
+
+_VOID = frozenset({"meta", "img", "br", "path", "rect", "circle", "base", "link", "input", "hr"})
+_LINKS = re.compile(r"https://(17Cyber\.gouv\.fr|police34\.example/|evil\.example/)")
+
+
+class Read(HTMLParser):
+    """A page as a parser reads it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.crossed: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    def all(self, name: str) -> Iterator[str]:
+        """Every value of an attribute."""
+        return (value for _, attributes in self.tags if (value := attributes.get(name)) is not None)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    makers = {"stories": stories, "preview": previewed, "hostile": hostile}
+    return {name: html(make(tmp_path_factory.mktemp(name))) for name, make in makers.items()}
+
+
+@pytest.fixture(params=["stories", "preview", "hostile"])
+def text(request: pytest.FixtureRequest, texts: dict[str, str]) -> str:
+    return texts[str(request.param)]
+
+
+@pytest.fixture
+def read(text: str) -> Read:
+    return Read(text)
+
+
+@pytest.mark.slow
+def test_it_is_one_whole_page(text: str, read: Read) -> None:
+    assert text.startswith("<!DOCTYPE html>\n")
+    assert read.open == read.crossed == []
+    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert {"header", "main", "footer"} <= {tag for tag, _ in read.tags}
+
+
+@pytest.mark.slow
+def test_every_id_is_one_and_every_anchor_leads_somewhere(read: Read) -> None:
+    ids = Counter(read.all("id"))
+    assert [name for name, count in ids.items() if count > 1] == []
+    anchors = {href.removeprefix("#") for href in read.all("href") if href.startswith("#")}
+    named = {name for value in read.all("aria-labelledby") for name in value.split()} | set(read.all("for"))
+    assert anchors
+    assert (anchors | named) - set(ids) == set()
+
+
+def test_it_asks_nothing_of_anybody(text: str, read: Read) -> None:
+    policies = [attributes["content"] for _, attributes in read.tags if "http-equiv" in attributes]
+    assert policies == [POLICY]
+    assert "default-src 'none'" in POLICY
+    assert [src for src in read.all("src") if not src.startswith("data:image/png;base64,")] == []
+    assert {tag for tag, _ in read.tags} & {"script", "link", "base", "object", "embed", "form", "input"} == set()
+    assert not re.search(r"@import|@font-face|url\(", text)
+    assert [name for _, attributes in read.tags for name in attributes if name.startswith("on")] == []
+
+
+def test_only_readers_links_lead_out_and_tell_nobody_from_where(read: Read) -> None:
+    for tag, attributes in read.tags:
+        href = attributes.get("href") or "#"
+        if not href.startswith("#"):
+            assert tag == "a"
+            assert _LINKS.match(href)
+            assert attributes["rel"] == "noopener noreferrer"
+    assert "no-referrer" in set(read.all("content"))
+
+
+def test_a_mail_lies_in_a_sandbox(read: Read) -> None:
+    frames = [attributes for tag, attributes in read.tags if tag == "iframe"]
+    assert frames
+    for frame in frames:
+        assert set((frame["sandbox"] or "").split()) == {"allow-popups", "allow-popups-to-escape-sandbox"}
+        assert frame["title"]
+        assert POLICY in (frame["srcdoc"] or "")
+        assert "src" not in frame
+
+
+def test_each_text_says_its_language_and_the_page_its_own(read: Read) -> None:
+    assert read.tags[0] == ("html", {"lang": "en"})
+    for tag, attributes in read.tags:
+        kinds = set((attributes.get("class") or "").split())
+        if kinds & {"text", "letter", "subject"} and tag in {"p", "iframe", "h4"}:
+            assert attributes["lang"] == "fr"
+            assert tag == "iframe" or attributes["dir"] == "auto"
+
+
+def test_everything_that_is_to_be_heard_has_a_name(read: Read) -> None:
+    labels = set(read.all("for"))
+    for tag, attributes in read.tags:
+        match tag:
+            case "img":
+                assert attributes["alt"]
+            case "meter":
+                assert attributes["id"] in labels
+                assert 0 <= int(attributes["value"] or -1) <= int(attributes["max"] or 0)
+            case "svg":
+                assert attributes["aria-hidden"] == "true"
+            case _:
+                pass
+
+
+def test_nobody_who_hears_from_it_is_named(text: str) -> None:
+    for reader in (*READERS, ACCOUNTS["sms"], ACCOUNTS["pager"], "127.0.0.1"):
+        assert reader not in text
+    for reader in READERS:
+        assert reader.partition("@")[0] not in text
+
+
+def test_what_became_of_each_post_is_told(texts: dict[str, str]) -> None:
+    told = " ".join(" ".join(Read(texts["stories"]).text).split())
+    assert "X says that the text was posted already. 403" in told
+    assert "What to do: Change a word." in told
+    assert "( 2 posted, 1 refused)" in told or "(2 posted, 1 refused)" in told
+    assert "220 of 280 characters as X counts" in told
+    assert "GSM-7, 2 segments" in told
+    assert "1/2" in told
+    assert "In reply to 17:42" in told
+    assert "So that the rest fits:" in " ".join(" ".join(Read(texts["preview"]).text).split())
+
+
+def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
+    read = Read(texts["hostile"])
+    told = "".join(read.text)
+    for typed in HOSTILE:
+        assert typed[:100] in told
+    assert LONG_WORD in told
+    assert "{{ 7*7 }}" in told
+    assert "javascript:" not in " ".join(read.all("href"))

@@ -1,0 +1,75 @@
+"""Receipts as a person reads them, whatever was done on the network."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from policenotify.channel import Operation
+from policenotify.cli.console import printed
+from policenotify.cli.output import published, receipts, use
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Publication, Receipt
+from policenotify.text import Budget
+from tests.support.installation import Desk, accident
+from tests.support.shell import ACCIDENT, Run
+
+AT = datetime(2026, 11, 24, 18, tzinfo=UTC)
+
+
+def _publication(*outcomes: tuple[Operation, Outcome]) -> Publication:
+    said = (
+        Receipt(channel="x", language="fr", operation=operation, outcome=outcome, delivery=number)
+        for number, (operation, outcome) in enumerate(outcomes)
+    )
+    return Publication(id="0" * 26, key="k", message=accident(), at=AT, actor="desk", receipts=tuple(said))
+
+
+def test_what_was_done_is_said_where_it_was_no_post() -> None:
+    done = _publication(
+        (Operation.POST, Outcome.POSTED), (Operation.EDIT, Outcome.POSTED), (Operation.DELETE, Outcome.DELETED)
+    )
+    assert printed(receipts(done, UTC)).splitlines() == [
+        "  ✔ x (fr): posted",
+        "  ✔ x (fr) · edit: posted",
+        "  ✔ x (fr) · delete: deleted",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("became", "told"),
+    [
+        ([(Operation.DELETE, Outcome.DELETED)], "yes"),
+        ([(Operation.POST, Outcome.DELETED)], "no"),
+        ([(Operation.EDIT, Outcome.POSTED), (Operation.POST, Outcome.REFUSED)], "partly"),
+        ([(Operation.DELETE, Outcome.UNCONFIRMED)], "unknown"),
+        ([(Operation.DELETE, Outcome.WAITING)], "no"),
+        ([], "no"),
+    ],
+)
+def test_whether_readers_have_it(became: list[tuple[Operation, Outcome]], told: str) -> None:
+    assert published(_publication(*became)) == told
+
+
+def test_a_budget_says_what_the_count_alone_does_not() -> None:
+    assert use(Budget(459, describe=lambda text: f"GSM-7, {len(text)} septets"), "Feu") == "3 of 459 · GSM-7, 3 septets"
+    assert use(Budget(300), "Feu") == "3 of 300"
+
+
+@pytest.mark.usefixtures("lofts")
+def test_a_yes_that_is_not_verified_is_told_as_one(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    loft = '\n[channels.loft]\nnetwork = "pigeon"\nloft = "Arnel"\n'
+    settings.write_text(settings.read_text(encoding="utf-8") + loft, encoding="utf-8")
+    said = run("publish", *ACCIDENT)
+    assert (said.code, said.err) == (0, "")
+    assert "✔ loft (fr): posted Accepted by the gateway, not verified." in said.words
+    shown = run("status")
+    assert shown.out.count("    Accepted by the gateway, not verified.\n") == 1
+    [one] = run("status", "2026-4711", "--json").document["publications"]
+    notes = {receipt["channel"]: receipt["note"] for receipt in one["receipts"]}
+    assert notes == {"bluesky": "", "presse": "", "loft": "Accepted by the gateway, not verified."}
+    assert "is Arnel on pigeon; what it posts is accepted by the gateway, not verified" in run("doctor").words
+    settings.write_text(settings.read_text(encoding="utf-8").replace("handle =", "handel ="), encoding="utf-8")
+    assert run("status").out.endswith(shown.out)  # one channel that is set wrongly hides nothing of the others

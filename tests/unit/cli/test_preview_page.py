@@ -1,0 +1,84 @@
+"""`preview --html`: the page of what would be said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import ADDRESSES, Desk
+from tests.support.shell import ACCIDENT, Run
+
+
+def test_a_preview_as_a_page(run: Run, desk: Desk) -> None:
+    ran = run("preview", *ACCIDENT, "--html", "page.html")
+    assert ran.code == 0
+    assert ran.out.endswith(f"\nThe page: {desk.folder.resolve() / 'page.html'}\n")
+    assert "bluesky · fr · " in ran.out
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert "Nothing was sent: this is how it would read." in text
+    assert "Évitez le secteur." in text
+    assert "@police34.example" in text
+    for secret in (*ADDRESSES, desk.bluesky.password, "127.0.0.1"):
+        assert secret not in text
+    assert not desk.bluesky.posts
+    assert run("preview", *ACCIDENT, "--html", "page.html").code == 0  # its own page is written over
+
+
+def test_what_goes_on_in_further_posts_is_previewed(run: Run, desk: Desk) -> None:
+    long = ("--instruction", "Évitez le secteur et fermez vos fenêtres. " * 12)
+    accident = [word for word in ACCIDENT if word not in {"--instruction", "Évitez le secteur."}]
+    ran = run("preview", *accident, *long, "--html", "page.html")
+    assert "bluesky · fr · alone" in ran.out
+    assert "bluesky · fr · goes on" in ran.out
+    bluesky = run("preview", *accident, *long, "--json").document["posts"][0]
+    assert [one["kind"] for one in bluesky["wordings"]] == ["standalone", "further", "further"]
+    assert not desk.bluesky.posts
+
+
+def test_json_stays_one_document(run: Run, desk: Desk) -> None:
+    ran = run("preview", *ACCIDENT, "--json", "--html", "page.html")
+    assert ran.document["allowed"] is True
+    assert ran.err == f"\nThe page: {desk.folder.resolve() / 'page.html'}\n"
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_may_not_go_out_is_shown_with_its_reason(run: Run) -> None:
+    ran = run("preview", "--category", "fire", "--headline", "Feu", "--html", "page.html")
+    assert ran.code == 1
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert "It may not go out as it is; see below. Nothing was sent." in text
+    assert "PN101" in text
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_page_that_cannot_be_is_told_before_anything_is_run(run: Run) -> None:
+    Path("mine.html").write_text("<title>Mine</title>", encoding="utf-8")
+    ran = run("preview", *ACCIDENT, "--html", "mine.html")
+    assert ran.code == 2
+    assert "Invalid value for --html: " in ran.err
+    assert ran.out == ""
+    assert Path("mine.html").read_text(encoding="utf-8") == "<title>Mine</title>"
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_message_that_is_none_leaves_no_page(run: Run) -> None:
+    assert run("preview", "--headline", "Feu", "--html", "page.html").code == 2
+    assert [one for one in Path().iterdir() if "page.html" in one.name] == []
+
+
+def test_what_takes_posts_back_is_previewed(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    deletes = settings.read_text(encoding="utf-8").replace("handle =", 'on_cancellation = "delete"\nhandle =')
+    settings.write_text(deletes, encoding="utf-8")
+    assert run("publish", *ACCIDENT).code == 0
+    lifecycle = {"stage": "cancellation", "incident": "2026-4711"}
+    message = {"category": "traffic_accident", "headline": "Fausse alerte", "lifecycle": lifecycle}
+    Path("message.json").write_text(json.dumps(message), encoding="utf-8")
+    ran = run("preview", "message.json", "--html", "page.html")
+    assert "bluesky · fr · takes an earlier post back" in ran.out
+    assert "Takes an earlier post back" in Path("page.html").read_text(encoding="utf-8")
+    document = run("preview", "message.json", "--json").document
+    assert document["deletions"] == [{"channel": "bluesky", "language": "fr"}]
+    assert len(desk.bluesky.posts) == 1

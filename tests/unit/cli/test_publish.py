@@ -1,0 +1,357 @@
+"""`publish`, `update`, `end` and `preview`, to the networks of the loopback."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.publications import Publications
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS
+from policenotify.testing.servers.http import Answer
+from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.shell import ACCIDENT, Earlier, Run, with_other
+
+
+def test_an_incident_from_its_opening_to_its_end(run: Run, desk: Desk) -> None:
+    opened = run("publish", *ACCIDENT)
+    assert (opened.code, opened.err) == (0, "")
+    assert opened.out.startswith("Published.\n")
+    assert "✔ bluesky (fr): posted" in opened.out
+    assert "✔ presse (fr): posted (3 posted)" in opened.out
+    assert run("update", "2026-4711", "Une voie rouverte", "--next-update", "+1h", "--hashtag", "A9").code == 0
+    ended = run("end", "2026-4711", "Fin d'intervention", "--description", "Circulation rétablie.", "--starts", "-5m")
+    assert ended.code == 0
+    first, second, third = desk.bluesky.posts
+    assert (second.parent, third.root) == (first.uri, first.uri)
+    assert "Montpellier" in third.text
+    assert [len(thread) for thread in desk.mail.threads(ADDRESSES[0])] == [3]
+
+
+def test_a_repeated_enter_says_so_and_publishes_nothing(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run("publish", *ACCIDENT, "--json").document
+    assert first["repeated"] is False
+    monkeypatch.setattr(SystemClock, "now", Earlier(timedelta(minutes=-2)).now)  # +30m is another moment by now
+    again = run("publish", *ACCIDENT, "--actor", "stagiaire")
+    assert again.code == 0
+    assert "by brigadier: nothing was said a second time" in again.words
+    assert first["publication"]["id"] in again.out
+    for command in (
+        ("update", "2026-4711", "Une voie rouverte"),
+        ("end", "2026-4711", "Fin", "--description", "Rouvert."),
+    ):
+        assert run(*command, "--json").document["repeated"] is False
+        assert run(*command, "--json").document["repeated"] is True
+    assert len(desk.bluesky.posts) == 3
+
+
+def test_the_same_words_with_another_key_are_said_again(run: Run, desk: Desk) -> None:
+    tip = (
+        "publish",
+        "--category",
+        "scam_cyber",
+        "--headline",
+        "Faux conseiller bancaire",
+        "--instruction",
+        "Raccrochez.",
+    )
+    assert run(*tip, "--key", "monday").code == 0
+    assert "Incident:" not in run(*tip, "--key", "tuesday").out
+    other = run(*tip[:3], "--headline", "Autre chose", "--instruction", "Raccrochez.", "--key", "monday")
+    assert (other.code, other.out) == (1, "")
+    assert "the key 'monday' already names publication" in other.err
+    assert len(desk.bluesky.posts) == 2
+
+
+def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
+    desk.mail.refuse(ADDRESSES[1])
+    ran = run("publish", *ACCIDENT, "--json")
+    assert ran.code == 3
+    said = ran.document["publication"]
+    assert said["published"] == "partly"
+    assert said["in_order"] is False
+    assert said["stage"] == "opening"
+    assert said["actor"] == "brigadier"
+    assert said["message"]["location"]["commune_name"] == "Montpellier"
+    [bluesky, presse] = said["receipts"]
+    assert bluesky["ref"]["url"].startswith("https://bsky.app/")
+    assert presse["recipients"] == {"posted": 2, "refused": 1}
+    assert "secret" not in ran.out
+
+
+def test_a_doubt_is_told_as_one(run: Run, desk: Desk) -> None:
+    desk.mail.hang_up("DATA", delivered=True)
+    ran = run("publish", *ACCIDENT)
+    assert ran.code == 3
+    assert "Written down; whether it is out everywhere is not known yet." in ran.words
+    assert run("status", "2026-4711", "--json").document["publications"][0]["published"] == "unknown"
+
+
+def test_what_reaches_further_than_the_opening_says_that_it_stands_alone(run: Run, desk: Desk) -> None:
+    assert run("publish", *ACCIDENT, "--to", "presse").code == 0
+    changed = ("--street", "rue Foch", "--severity", "severe", "--instruction", "Évitez le secteur.")
+    ran = run("update", "2026-4711", "Une voie rouverte", *changed, "--next-update", "+1h")
+    assert "It stands alone" in ran.out
+    [post] = desk.bluesky.posts
+    assert "rue Foch" in post.text
+
+
+def test_what_never_goes_out_is_not_said_to_go_yet(run: Run, desk: Desk) -> None:
+    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Answer.json({"error": "InvalidRequest"}, 400))
+    ran = run("publish", *ACCIDENT, "--to", "bluesky")
+    assert ran.code == 3
+    assert "✘ bluesky (fr): refused" in ran.out
+    assert ran.out.startswith("Written down, but it goes out on no channel.\n")
+    (desk.folder / "presse.txt").write_text("", encoding="utf-8")
+    other = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
+    nobody = run("publish", *other, "--to", "presse")
+    assert nobody.out.startswith("Written down, but it goes out on no channel.\n")
+
+
+def test_nothing_is_awaited_where_nobody_waits(run: Run, desk: Desk) -> None:
+    ran = run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
+    assert ran.code == 3
+    assert "Written down, but on no channel yet." in ran.words
+    assert "✘ bluesky (fr): waiting" in ran.out
+    assert "The next publish or `policenotify drain` sends it; none has run yet." in ran.words
+    assert "never" not in ran.words
+    assert desk.bluesky.posts == ()
+
+
+def test_a_message_from_a_file_and_from_standard_input(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = accident().model_dump_json()
+    Path("message.json").write_text(text, encoding="utf-8")
+    assert run("publish", "message.json", "--to", "bluesky").code == 0
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert run("publish", "-", "--to", "bluesky", "--json").document["repeated"] is True
+    assert [post.text for post in desk.bluesky.posts if "avenue de Lodève" in post.text]
+
+
+def test_pictures_come_in_pairs_with_what_they_show(run: Run, desk: Desk) -> None:
+    Image.new("RGB", (40, 30), "red").save("plan.png")
+    said = (*ACCIDENT, "--to", "bluesky", "--image", "plan.png")
+    alone = run("publish", *said)
+    assert alone.code == 2
+    assert "Each --image needs its --alt" in alone.err
+    assert alone.err.endswith("Nothing was published.\n")
+    assert run("publish", *said, "--alt", "Plan du secteur").code == 0
+    assert [image.alt for image in desk.bluesky.posts[0].images] == ["Plan du secteur"]
+    assert run("publish", *said, "--alt", "Plan du secteur", "--json").document["repeated"] is True
+    missing = run("publish", *ACCIDENT, "--image", "gone.png", "--alt", "Plan")
+    assert missing.code == 1
+    assert "the picture 'gone.png' cannot be read" in missing.err
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
+    fire = ("preview", "--category", "fire", "--commune", "34172", "--headline", "Feu", "--json")
+
+    def stage(*more: str) -> object:
+        return run(*fire, *more).document["message"]["lifecycle"]
+
+    assert stage()["stage"] == "opening"  # type: ignore[index]  # JSON
+    assert stage("--standalone") == {"stage": "standalone"}
+    assert stage("--incident", "7", "--follows", "6") == {"stage": "opening", "incident": "7", "follows": "6"}
+    both = run(*fire, "--standalone", "--incident", "7")
+    assert both.code == 2
+    assert "leave out --incident" in both.document["error"]["text"]
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("publish",), 2, "Give a message: --category and --headline, or a JSON file"),
+        (("publish", "missing.json"), 2, "missing.json"),
+        (("publish", *ACCIDENT, "--image", "y"), 2, "Each --image needs its --alt"),
+        (("publish", "policenotify.toml"), 1, "Invalid JSON"),
+        (("publish", *ACCIDENT, "--key", " "), 2, "--key needs 1 to 200 printable characters"),
+        (("publish", *ACCIDENT, "--actor", "a\tb"), 2, "--actor needs 1 to 200"),
+        (
+            ("publish", *with_other("--next-update", "bientôt")),
+            2,
+            "--next-update (next_update_at): 'bientôt' is no time",
+        ),
+        (("publish", *ACCIDENT, "--expires", "-5m"), 2, "--expires (expires_at): '-5m' has passed already"),
+        (("publish", *ACCIDENT, "--link", "ftp://x.example"), 1, "link (--link): a link begins with https://"),
+        (("publish", *with_other("--headline", "x" * 161)), 1, "headline (--headline): String should have at most 160"),
+        (("publish", *ACCIDENT, "--language", "français"), 1, "language (--language): write a language such as fr"),
+        (("publish", *with_other("--incident", "n° 4")), 1, "lifecycle.incident (--incident): write 1 to 64 letters"),
+        (("publish", *with_other("--category", "trafic_accident")), 1, "Did you mean 'traffic_accident'?"),
+        (("publish", *ACCIDENT, "--to", "blusky"), 1, "bluesky"),
+        (("publish", *ACCIDENT, "--exercise"), 1, "Nothing was sent"),
+        (("update", "2026-1", "x"), 1, "There is no incident '2026-1'. No incident is open."),
+        (("publish", "--category", "fire", "--headline", "Feu"), 1, "PN101 error · location"),
+    ],
+)
+def test_what_cannot_be_said_is_told_calmly(run: Run, args: tuple[str, ...], code: int, said: str) -> None:
+    ran = run(*args)
+    assert (ran.code, ran.out) == (code, "")
+    assert said in ran.err
+    assert "othing was " in ran.err
+    assert "pydantic" not in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_document_of_what_a_check_forbids(run: Run) -> None:
+    ran = run("publish", "--category", "fire", "--headline", "Feu", "--json")
+    assert (ran.code, ran.err) == (1, "")
+    error = ran.document["error"]
+    assert (error["kind"], error["published"]) == ("MessageRejected", "no")
+    assert {finding["code"] for finding in error["findings"]} >= {"PN101", "PN103"}
+    assert len(error["publication"]) == 26
+
+
+def test_an_interrupted_publication_may_be_out(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Publisher, "publish", interrupted)
+    ran = run("publish", *ACCIDENT)
+    assert ran.code == 130
+    assert "It may have been published. Look before you say it again: policenotify status" in ran.err
+    assert run("publish", *ACCIDENT, "--json").document["error"]["published"] == "unknown"
+    assert desk.bluesky.posts == ()
+
+
+def test_a_fault_of_ours_tells_its_kind_and_no_secret(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object, **_named: object) -> None:
+        raise RuntimeError(desk.bluesky.password)
+
+    monkeypatch.setattr(Publisher, "publish", broken)
+    ran = run("publish", *ACCIDENT)
+    assert ran.code == 3
+    assert "Unexpected: RuntimeError. Show where: policenotify --debug publish …" in ran.err
+    assert desk.bluesky.password not in ran.err
+    assert "Traceback" in run("publish", *ACCIDENT, "--debug").err
+    monkeypatch.setattr(Publications, "latest", broken)
+    assert run("status").code == 1
+
+
+def test_a_preview_is_what_readers_will_read(run: Run, desk: Desk) -> None:
+    Image.new("RGB", (40, 30), "red").save("plan.png")
+    picture = ("--image", "plan.png", "--alt", "Plan du secteur", "--link", "https://police34.example/a9")
+    seen = run("preview", *ACCIDENT, *picture)
+    assert seen.code == 0
+    assert "bluesky · fr · " in seen.out
+    assert " of 300 " in seen.out
+    assert "[picture: Plan du secteur]" in seen.out
+    assert "[link card: Accident" in seen.out
+    assert max(map(len, seen.out.splitlines())) <= 80
+    assert "\x1b" not in seen.out
+    assert not desk.bluesky.posts
+    assert run("status", "--json").document["publications"] == []
+
+
+def test_what_answers_is_previewed_in_both_wordings(run: Run, desk: Desk) -> None:
+    assert run("publish", *ACCIDENT).code == 0
+    seen = run("preview", "--end", "2026-4711", "--headline", "Fin d'intervention", "--description", "Rouvert.")
+    assert "bluesky · fr · in the thread" in seen.out
+    assert "bluesky · fr · alone" in seen.out
+    document = run("preview", "--update", "2026-4711", "--headline", "Une voie rouverte", "--json").document
+    assert document["allowed"] is True
+    post = document["posts"][0]
+    assert (post["channel"], post["language"]) == ("bluesky", "fr")
+    reply, standalone = post["wordings"]
+    assert (reply["kind"], standalone["kind"]) == ("reply", "standalone")
+    assert reply["used"] < standalone["used"] < reply["limit"] == 300
+    assert "key" not in reply["post"]
+    assert len(desk.bluesky.posts) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_preview_tells_what_gave_way_and_what_is_forbidden(run: Run) -> None:
+    long = run("preview", *ACCIDENT, "--description", "Circulation très difficile. " * 20)
+    assert "left out: " in long.out
+    forbidden = run("preview", "--category", "fire", "--headline", "Feu")
+    assert forbidden.code == 1
+    assert "It may not go out as it is." in forbidden.out
+    assert "PN101 error · location" in forbidden.out
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--end", "1"), "What does the end say?"),
+        (("--end", "1", "--update", "1", "--headline", "x"), "Preview one message"),
+        (("--update", "1", "--headline", "x", "--category", "fire"), "Preview one message"),
+    ],
+)
+def test_a_preview_is_of_one_message(run: Run, args: tuple[str, ...], said: str) -> None:
+    ran = run("preview", *args)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_a_message_that_no_route_takes_goes_nowhere_and_says_so(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(
+        settings.read_text(encoding="utf-8") + '\n[[routes]]\ncategories = ["fire"]\nto = ["bluesky"]\n',
+        encoding="utf-8",
+    )
+    tip = ("--category", "road_safety", "--headline", "Ralentissez", "--instruction", "Levez le pied.")
+    assert "No channel is to say it: no route takes it." in run("preview", *tip).out
+    refused = run("publish", *tip)
+    assert refused.code == 1
+    assert "Nothing was sent: no route takes this road_safety message." in refused.err
+
+
+def test_the_settings_may_be_named_before_and_after_the_command(run: Run, desk: Desk, tmp_path: Path) -> None:
+    settings = tmp_path / "policenotify.toml"
+    elsewhere = tmp_path / "other.toml"
+    settings.rename(elsewhere)
+    assert run("status").code == 1
+    assert run("--settings", elsewhere, "status").code == 0
+    assert run("status", "--settings", elsewhere).code == 0
+    assert run("--settings", "none.toml", "--json", "status", "--settings", elsewhere).code == 0
+    assert json.loads(run("--json", "status").out)["error"]["kind"] == "SettingsError"
+    assert desk.bluesky.posts == ()
+
+
+def _evening(minute: int) -> datetime:
+    """An evening in Paris: 18h30 has passed, or is still to come."""
+    return datetime(2026, 11, 24, 18, minute, tzinfo=PARIS)
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("command", [("preview",), ("publish", "--wait", "0")])
+def test_the_day_of_an_hour_is_told_with_a_warning_where_it_is_tomorrow(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    promised = with_other("--next-update", "18h30")
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(15))
+    soon = run(*command, *promised)
+    assert "Time: --next-update 18h30: Tuesday 2026-11-24 18:30 (today)" in soon.out
+    assert "No day was given" not in soon.words
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(45))
+    other = [word.replace("2026-4711", "2026-4712") for word in promised]
+    late = run(*command, *other)
+    assert "Time: --next-update 18h30: Wednesday 2026-11-25 18:30 (tomorrow)" in late.out
+    assert "! No day was given, and 18h30 is taken as tomorrow's." in late.words
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: _evening(45))
+    promised = with_other("--next-update", "18h30")
+    seen = run("preview", *promised, "--json").document
+    said = run("publish", *promised, "--wait", "0", "--json").document
+    for times, findings in ((seen["times"], seen["findings"]), (said["times"], said["publication"]["findings"])):
+        [time] = times
+        assert (time["at"], time["day"]) == ("2026-11-25T18:30:00+01:00", "tomorrow")
+        assert "taken as tomorrow's" in time["warning"]
+        [remark] = [finding for finding in findings if finding["code"] == "PN109"]
+        assert remark["level"] == "warning"
+        assert "2026-11-25 18:30, in 23 hours" in remark["reason"]
+    assert run("publish", *promised, "--wait", "0", "--json").document["times"] == []  # a repetition says nothing

@@ -1,0 +1,287 @@
+"""`status`: what is open and owed, what was said last, who delivers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from policenotify.channel import ChannelConfig
+from policenotify.journal import schema
+from policenotify.journal.leases import this_process
+from policenotify.journal.records import LEASE
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from tests.support.installation import Desk, accident
+from tests.support.outside_package import Pigeon
+from tests.support.shell import ACCIDENT, Earlier, Run
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_quiet_desk(run: Run) -> None:
+    ran = run("status")
+    assert (ran.code, ran.out) == (0, "No incident is open.\n\nNothing was published yet.\n")
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_is_open_and_what_was_said(run: Run) -> None:
+    run("publish", *ACCIDENT)
+    ran = run("status")
+    assert ran.code == 0
+    assert "2026-4711 · traffic_accident · Montpellier, avenue de Toulouse" in ran.out
+    assert "The next word is owed by" in ran.out
+    assert "https://bsky.app/profile/" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    document = run("status", "--json").document
+    assert document["incidents"][0]["overdue"] is False
+    assert document["publications"][0]["published"] == "yes"
+    assert document["runner_seen"]
+    assert document["stopped"] is None
+
+
+@pytest.mark.usefixtures("desk")
+def test_one_incident_publication_or_key(run: Run) -> None:
+    opened = run("publish", *ACCIDENT, "--key", "dispatch-1", "--json").document["publication"]
+    run("update", "2026-4711", "Une voie rouverte")
+    assert [one["stage"] for one in run("status", "2026-4711", "--json").document["publications"]] == [
+        "opening",
+        "update",
+    ]
+    for which in ("dispatch-1", opened["id"]):
+        [found] = run("status", which, "--json").document["publications"]
+        assert found["key"] == "dispatch-1"
+    assert "opening of 2026-4711 · Accident de la circulation" in run("status", "dispatch-1").out
+    unknown = run("status", "dispatch-2")
+    assert unknown.code == 1
+    assert "There is no incident, publication or key 'dispatch-2'. Open now: 2026-4711" in unknown.err
+
+
+def test_an_overdue_incident_comes_first_and_has_an_exit_code(run: Run, desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="new", actor="desk")
+    desk.clock = Earlier(timedelta(hours=30))
+    old = accident(headline="Camion renversé", lifecycle=Lifecycle(stage=Stage.OPENING, incident="old"))
+    desk.publisher().publish(old, key="old", actor="desk")
+    ran = run("status")
+    assert ran.code == 4
+    assert ran.out.index("OVERDUE · old") < ran.out.index("2026-4711 · traffic_accident")
+    assert 'policenotify end old "…"' in ran.out
+    assert [one["overdue"] for one in run("status", "--json").document["incidents"]] == [True, False]
+
+
+def test_nobody_delivering_has_an_exit_code(run: Run, desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    ran = run("status")
+    assert ran.code == 5
+    assert "NOBODY IS DELIVERING: deliveries wait (bluesky, presse), and no runner was seen yet." in ran.words
+    assert run("status", "2026-4711").code == 5
+    desk.clock = Earlier(timedelta(minutes=3))
+    desk.publisher().journal.workers.heartbeat()
+    assert "no runner was seen since" in run("status").words
+    publisher.journal.workers.heartbeat()
+    waiting = run("status", "--json")
+    assert waiting.code == 3
+    assert waiting.document["nobody_delivering"] is False
+    assert set(waiting.document["waiting"]) == {"bluesky", "presse"}
+
+
+def test_a_blocked_channel_is_told_with_what_to_do(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "takendown"
+    assert run("publish", *ACCIDENT).code == 3
+    ran = run("status")
+    assert ran.code == 3
+    assert "BLOCKED: bluesky." in ran.out
+    assert "policenotify resume bluesky" in ran.words
+    assert "→ " in ran.out
+    assert run("status", "--json").document["blocked"]["bluesky"]["reason"]
+
+
+def test_what_cannot_be_sent_now_says_when_it_is_tried_again(run: Run, desk: Desk) -> None:
+    desk.mail.refuse_connections()
+    ran = run("publish", *ACCIDENT, "--wait", "1")
+    assert ran.code == 3
+    assert "Published, but not everywhere." in ran.out
+    assert "Not before 20" in ran.words
+
+
+def test_a_journal_that_cannot_be_read_has_an_exit_code(run: Run, desk: Desk) -> None:
+    desk.database.write_bytes(b"no journal " * 1000)
+    ran = run("status")
+    assert ran.code == 6
+    assert "its file is not a journal, or it is damaged" in ran.err
+    error = run("publish", *ACCIDENT, "--json").document["error"]
+    assert (error["kind"], error["published"]) == ("JournalError", "no")
+
+
+def test_an_answer_of_a_network_moves_no_cursor(run: Run, desk: Desk) -> None:
+    desk.mail.fail_next("DATA", 554, "5.7.1 looks\x1b[2Jlike spam", times=9)
+    ran = run("publish", *ACCIDENT)
+    assert ran.code == 3
+    assert "\x1b" not in ran.out
+
+
+@pytest.mark.slow
+def test_what_still_waits_is_found_however_long_ago_it_was_published(run: Run, desk: Desk) -> None:
+    desk.bluesky.closed = "suspended"
+    old = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
+    quick = ChannelConfig(
+        name="loft", network="pigeon", account="Arnel", capabilities=Pigeon.capabilities,
+        open=lambda clock, _keep: Pigeon("Arnel", clock=clock),
+    )  # fmt: skip
+    publisher = desk.publisher([quick])
+    for number in range(101):
+        tip = accident(category="road_safety", headline=f"Conseil {number}", lifecycle={})
+        assert publisher.publish(tip, key=str(number), actor="desk").ok
+    ran = run("status", "--last", "3")
+    assert ran.code == 3
+    _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
+    assert "opening of 2026-4711" in older.splitlines()[0]
+    assert f"  {old} · key cli-" in older
+    document = run("status", "--last", "3", "--json").document
+    assert [one["id"] for one in document["unfinished"]] == [old]
+    assert old not in [one["id"] for one in document["publications"]]
+    desk.bluesky.closed = None
+    run("resume", "bluesky")
+    drained = run("drain", "--budget", "10", "--json")
+    assert (drained.code, drained.document["outcomes"]) == (0, {"posted": 1})
+    assert run("status", "--last", "3", "--json").document["unfinished"] == []
+
+
+def test_what_is_held_for_some_readers_is_found_too(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    first = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
+    publisher = desk.publisher()
+    tip = accident(category="road_safety", headline="Conseil", lifecycle={})
+    assert publisher.publish(tip, key="tip", actor="desk").ok
+    ran = run("status", "--last", "1", "--json")
+    assert [one["id"] for one in ran.document["unfinished"]] == [first]
+
+
+def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--to", "bluesky")
+    settings = desk.folder / "policenotify.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("[channels.bluesky]", "[channels.sky]"), encoding="utf-8")
+    told = (
+        "bluesky is not in the settings any more, and people read there of 2026-4711, whose end would not reach them."
+    )
+    ran = run("status")
+    assert ran.code == 3
+    assert f"GONE: {told}" in ran.words
+    assert run("status", "--json").document["gone"] == {"bluesky": ["2026-4711"]}
+    lines = run("doctor", "--json").document["lines"]
+    [line] = [one for one in lines if one["what"] == "channel bluesky"]
+    assert (line["state"], line["exit"]) == ("WRONG", 3)
+    assert line["told"].startswith(told)
+    run("end", "2026-4711", "Fin", "--description", "Rouvert.")
+    assert run("status", "--json").document["gone"] == {}
+
+
+def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = desk.publisher()
+    publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
+    monkeypatch.setattr("policenotify.journal.leases._alive", lambda _pid: False)
+    for _ in range(2):
+        assert publisher.journal.deliveries.claim("presse", f"{this_process()}/slot", lease=LEASE)
+        assert publisher.journal.deliveries.recover() == 1
+    publisher.journal.workers.heartbeat()
+    ran = run("status")
+    assert ran.code == 3
+    assert "TAKEN OVER TWICE: delivery 2 on presse was taken over twice within one lease" in ran.words
+    [told] = run("status", "--json").document["taken_over_again"]
+    assert (told["delivery"], told["channel"]) == (2, "presse")
+    checked = run("doctor")
+    assert checked.code == 3
+    assert "was taken over twice within one lease" in checked.words
+
+
+def _backlog(desk: Desk, count: int) -> None:
+    """Publish openings that nobody delivers, the first one overdue."""
+    desk.clock = Earlier(timedelta(hours=30))
+    for number in range(count):
+        life = Lifecycle(stage=Stage.OPENING, incident=f"I{number:03d}")
+        opening = accident(headline=f"Accident {number}", lifecycle=life)
+        desk.publisher().publish(opening, key=f"key {number}", actor="desk", wait=timedelta(0))
+        desk.clock = Earlier(timedelta(minutes=30 - number))
+
+
+def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: Desk) -> None:
+    _backlog(desk, 25)
+    ran = run("status")
+    assert ran.code == 5  # nobody delivers
+    lines = ran.out.splitlines()
+    assert len(lines) <= 48
+    assert max(map(len, lines)) <= 100
+    assert "25 incidents are open, 1 of them overdue. The most urgent:" in lines
+    assert "  … and 22 more: policenotify incidents" in lines
+    assert [line.split()[1] for line in lines if line.startswith("  bluesky: ")] == ["25"]
+    assert "; the oldest waits since 20" in ran.out
+    assert "  … and 17 more: policenotify status --all" in lines
+    _, _, older = ran.out.partition("\nOlder, and not settled yet:\n")
+    assert "opening of I000" in older.splitlines()[0]
+    assert sum("2 waiting (bluesky, presse)" in line for line in lines) + ran.out.count("✘ bluesky (fr): waiting") == 8
+
+
+def test_the_document_of_a_backlog_is_bounded_and_complete_on_demand(run: Run, desk: Desk) -> None:
+    _backlog(desk, 25)
+    short, full = (run("status", *more, "--json") for more in ((), ("--all",)))
+    assert short.code == full.code == 5
+    for key in ("open_incidents", "overdue_incidents", "unfinished_count", "deliveries", "publications"):
+        assert short.document[key] == full.document[key]
+    assert (short.document["open_incidents"], short.document["overdue_incidents"]) == (25, 1)
+    assert short.document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
+    assert short.document["deliveries"]["presse"]["oldest_waiting"] < short.document["at"]
+    assert [len(one.document["incidents"]) for one in (short, full)] == [3, 25]
+    assert [len(one.document["unfinished"]) for one in (short, full)] == [3, 20]
+    assert short.document["unfinished_count"] == 20
+    assert full.document["unfinished"][:3] == short.document["unfinished"]
+    assert full.document["incidents"][0]["id"] == short.document["incidents"][0]["id"] == "I000"
+
+
+def test_a_backlog_of_a_channel_that_cannot_be_used_fits_the_screen(run: Run, desk: Desk) -> None:
+    _backlog(desk, 25)
+    (desk.folder / "presse.txt").unlink()
+    ran = run("status")
+    assert "CANNOT BE USED: presse." in ran.out
+    assert len(ran.out.splitlines()) <= 52
+    document = run("status", "--json").document
+    assert list(document["faults"]) == ["presse"]
+    assert [len(document[key]) for key in ("incidents", "publications", "unfinished")] == [3, 5, 3]
+    assert document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
+
+
+def test_all_is_shown_in_full_on_demand(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    ran = run("status", "--all")
+    assert ran.code == 5
+    assert "more: policenotify" not in ran.out
+    assert ran.out.count("✘ bluesky (fr): waiting") == 12
+    assert run("status", "I001", "--all").code == 2
+
+
+def test_what_a_person_must_settle_comes_before_what_waits(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    with desk.publisher().journal.write() as connection:
+        held = update(schema.delivery).where(
+            schema.delivery.c.channel == "presse", schema.delivery.c.ordering_key.like("I004 %")
+        )
+        connection.execute(held.values(state=Outcome.HELD))
+    unfinished = run("status", "--json").document["unfinished"]
+    assert [one["message"]["lifecycle"]["incident"] for one in unfinished] == ["I004", "I000", "I001"]
+
+
+def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk: Desk) -> None:
+    _backlog(desk, 12)
+    with desk.publisher().journal.write() as connection:
+        connection.execute(update(schema.delivery).values(state=Outcome.POSTED))
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))
+    assert "people read there of I000, I001," in run("status").words
+    assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
+    assert len(run("status", "--json").document["gone"]["bluesky"]) == 12

@@ -1,0 +1,1358 @@
+"""One delivery, from its claim to what is written down of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from unittest.mock import Mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from policenotify.channel import (
+    BySeverity,
+    Capabilities,
+    ChannelConfig,
+    Operation,
+    Picture,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+)
+from policenotify.delivery.attempt import CHUNK, DeliveryAttempt, patience
+from policenotify.delivery.bulk_send import Handout, Lease
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    JournalError,
+    LostLease,
+    MissingExtra,
+    Refused,
+    Unavailable,
+    Unconfirmed,
+)
+from policenotify.journal import channels, schema
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
+from policenotify.model.rate import Rate
+from policenotify.model.receipt import Receipt
+from policenotify.testing.fakes import FakeClock
+from tests.support.fake_network import KEYED, LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
+
+HOUR = timedelta(hours=1)
+BOTH = replace(KEYED, lookup_delay=timedelta(minutes=1))
+PICTURE = Picture(digest="a" * 64, media_type="image/png", width=2, height=1, alt="A road", data=b"\x89PNG road")
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    opened = Book(tmp_path)
+    yield opened
+    opened.journal.close()
+
+
+def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None) -> DeliveryAttempt:
+    how = how or network.configured("sky")
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
+    return DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE)
+
+
+def attempt(book: Book, network: Scripted, how: ChannelConfig | None = None) -> bool:
+    """Make the next attempt on the channel, if something is due there."""
+    claimed = book.claim()
+    if claimed is not None:
+        attempts(book, network, how).make(claimed)
+    return claimed is not None
+
+
+def doubted(book: Book, network: Scripted, how: ChannelConfig | None = None, **publication: Any) -> str:
+    """A publication whose first attempt timed out; the next one is due at once."""
+    published = book.publish("sky", **publication)
+    network.sends.append(Unconfirmed("No answer came."))
+    assert attempt(book, network, how)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+    book.pass_by(2)
+    return published
+
+
+def kinds(book: Book) -> list[str]:
+    with book.journal.read() as connection:
+        return list(connection.execute(select(schema.event.c.kind).order_by(schema.event.c.id)).scalars())
+
+
+def retry_in(book: Book, receipt: Receipt) -> timedelta:
+    assert receipt.retry_at is not None
+    return receipt.retry_at - book.clock.now()
+
+
+# --- what became of it
+
+
+def test_what_is_said_is_journalled_before_it_leaves(book: Book) -> None:
+    network, seen = Scripted(), []
+
+    def look(request: Request) -> PostRef:
+        with book.journal.read() as connection:
+            row = connection.execute(select(schema.delivery)).one()
+            seen.append((row.state, row.attempts, Request.read(row.request) == request))
+        return network.ref(request)
+
+    network.sends.append(look)
+    published = book.publish("sky")
+    assert attempt(book, network)
+    receipt = book.receipt(published)
+    assert seen == [(Outcome.SENDING, 1, True)]
+    assert receipt.outcome is Outcome.POSTED
+    assert receipt.ref == PostRef(account=network.account, id="post 1#0")
+    assert (receipt.reason, receipt.remedy, receipt.code, receipt.attempts) == ("", "", "", 1)
+    assert not attempt(book, network)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "again"),
+    [
+        (Refused("Too long.", remedy="Shorten it.", code="400"), Outcome.REFUSED, None),
+        (Unavailable("Down.", remedy="Wait.", code="503"), Outcome.WAITING, timedelta(seconds=2)),
+        (Unconfirmed("Cut.", remedy="Look.", code="504"), Outcome.UNCONFIRMED, timedelta(seconds=2)),
+    ],
+)
+def test_each_failure_has_its_next_state(
+    book: Book, error: ChannelError, outcome: Outcome, again: timedelta | None
+) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.append(error)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is outcome
+    assert (receipt.reason, receipt.remedy, receipt.code) == (error.reason, error.remedy, error.code)
+    assert (receipt.retry_at and retry_in(book, receipt)) == again
+    assert book.claim() is None
+
+
+_FOUND_OUT = "Nothing: it will be found out, and said again only if it is not there."
+
+
+@pytest.mark.parametrize(
+    ("error", "capabilities", "policy", "then"),
+    [
+        (Unavailable("Down."), PLAIN, "hold", "It will be tried again."),
+        (Unconfirmed("Cut."), KEYED, "hold", "Nothing: it will be found out, and said again only if it is not there."),
+        (
+            Unconfirmed("Cut."),
+            READABLE,
+            "hold",
+            "Nothing: it will be found out, and said again only if it is not there.",
+        ),
+        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held, to be looked for."),
+        (Unconfirmed("Cut."), PLAIN, "resend", "It will be said again."),
+    ],
+)
+def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
+    book: Book, error: ChannelError, capabilities: Capabilities, policy: Literal["hold", "resend"], then: str
+) -> None:
+    network = Scripted(capabilities=capabilities)
+    network.sends.append(error)
+    published = book.publish("sky")
+    assert attempt(book, network, network.configured("sky", on_unknown=policy))
+    receipt = book.receipt(published)
+    assert (receipt.reason, receipt.remedy) == (error.reason, then)
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        (RuntimeError("token=abc"), "RuntimeError"),
+        (lambda _request: None, "TypeError"),
+        (lambda _request: "https://…", "TypeError"),
+    ],
+    ids=["raises", "returns nothing", "returns no ref"],
+)
+def test_whatever_else_comes_of_sending_is_a_doubt(
+    book: Book, step: Any, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.append(step)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.code) == (Outcome.UNCONFIRMED, code)
+    assert "'sky' failed unexpectedly" in receipt.reason
+    assert f"{code} escaped" in caplog.text
+    assert "abc" not in caplog.text + receipt.reason
+
+
+def test_the_network_says_when(book: Book) -> None:
+    first, second = book.publish("sky"), book.publish("sky")
+    network = Scripted()
+    network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
+    attempt(book, network)
+    assert retry_in(book, book.receipt(first)) == HOUR
+    attempt(book, network)
+    assert book.receipt(second).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_the_network_asks_the_account_to_wait(book: Book, tells: bool) -> None:  # noqa: FBT001 - a parameter
+    first, second = book.publish("sky"), book.publish("sky")
+    at = book.clock.now() + HOUR if tells else None
+    network = Scripted()
+    network.sends.append(Unavailable("Slow down.", retry_at=at, whole_channel=True))
+    attempt(book, network)
+    wait = HOUR if tells else timedelta(seconds=2)
+    assert not attempt(book, network)
+    book.pass_by(wait.total_seconds() - 1)
+    assert not attempt(book, network)
+    book.pass_by(1)
+    while attempt(book, network):
+        pass
+    assert {book.receipt(one).outcome for one in (first, second)} == {Outcome.POSTED}
+
+
+@pytest.mark.parametrize("retry_at", ["past", "naive"])
+def test_a_time_that_has_passed_is_no_reason_to_ask_at_once(book: Book, retry_at: str) -> None:
+    now = book.clock.now()
+    at = now - HOUR if retry_at == "past" else now.replace(tzinfo=None)
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.append(Unavailable("Slow down.", retry_at=at))
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=2)
+
+
+FAILURES = {
+    "sending": lambda network: network.sends,
+    "preparing": lambda network: network.prepares,
+}
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+def test_the_waits_grow_from_failure_to_failure(book: Book, failing: str) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    FAILURES[failing](network).extend([Unavailable("Down.")] * 4)
+    waits = []
+    for _ in range(4):
+        assert attempt(book, network)
+        waits.append(retry_in(book, book.receipt(published)).total_seconds())
+        book.pass_by(waits[-1])
+    assert waits == [2, 3, 4.5, 6.75]
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+@pytest.mark.parametrize("whole_channel", [False, True], ids=["the post", "the channel"])
+def test_time_spent_waiting_behind_others_is_no_failure(book: Book, failing: str, *, whole_channel: bool) -> None:
+    published = book.publish("sky")
+    book.pass_by(HOUR.total_seconds())
+    network = Scripted()
+    FAILURES[failing](network).append(Unavailable("Busy.", whole_channel=whole_channel))
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=2)
+    assert book.journal.deliveries.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
+
+
+def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Book) -> None:
+    """Of all that waits one post is tried at the end of each pause, and what is urgent is the next one."""
+    published = [book.publish("sky") for _ in range(20)]
+    network = Scripted()
+    network.sends.extend([Unavailable("Too many requests.", whole_channel=True)] * 100)
+    book.pass_by(HOUR.total_seconds())
+    pauses: list[float] = []
+    while sum(pauses) < HOUR.total_seconds():
+        assert attempt(book, network)
+        assert not attempt(book, network)
+        pauses.append((book.journal.deliveries.due(["sky"])["sky"] - book.clock.now()).total_seconds())
+        book.pass_by(pauses[-1])
+    assert pauses == sorted(pauses)
+    assert len(pauses) <= 20
+    network.sends.clear()
+    urgent = book.publish("sky", severity=Severity.EXTREME)
+    for one in (urgent, *published):
+        assert attempt(book, network)
+        assert book.receipt(one).outcome is Outcome.POSTED
+
+
+def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.extend([Unavailable("Down.")] * 2)
+    attempt(book, network)
+    book.pass_by(5 * HOUR.total_seconds())
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=3)
+
+
+@pytest.mark.parametrize("between", ["a time of the network's", "the rate is reached"])
+def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.sends.append(Unavailable("Down."))
+    attempt(book, network)
+    book.pass_by(2)
+    if between == "the rate is reached":
+        claimed = book.claim()
+        assert claimed is not None
+        how = network.configured("sky", rate=Rate(1, HOUR))
+        with book.journal.write() as connection:  # another process has just sent something
+            channels.take_slot(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
+        attempts(book, network, how).make(claimed)
+        assert "rate" in book.receipt(published).reason
+    else:
+        network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
+        attempt(book, network)
+        assert retry_in(book, book.receipt(published)) == HOUR
+    book.pass_by(HOUR.total_seconds())
+    network.sends.append(Unavailable("Down."))
+    attempt(book, network)
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=3)
+
+
+def test_a_list_that_goes_on_is_not_failing(book: Book) -> None:
+    """A server that takes some and then asks for a pause, again and again, is not waited for longer each time."""
+    published = book.publish("sky", people=[f"p{number}@x.example" for number in range(4)])
+    book.pass_by(HOUR.total_seconds())
+    network = Scripted(capabilities=MAIL)
+
+    def takes_one(people: Sequence[Recipient]) -> Iterator[RecipientOutcome]:
+        yield from everybody(people[:1])
+        raise Unavailable("Too many mails.")
+
+    network.sends.extend([takes_one] * 3)
+    waits = []
+    for _ in range(3):
+        attempt(book, network)
+        waits.append(retry_in(book, book.receipt(published)))
+        book.pass_by(waits[-1].total_seconds())
+    assert waits == [timedelta(seconds=2)] * 3
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=1)), st.timedeltas(timedelta(0), 24 * HOUR))
+def test_patience_is_between_two_seconds_and_ten_minutes_and_never_shrinks(one: timedelta, other: timedelta) -> None:
+    shorter, longer = sorted((one, other))
+    assert timedelta(seconds=2) <= patience(shorter) <= patience(longer) <= timedelta(minutes=10)
+    assert patience(shorter) >= min(shorter, timedelta(minutes=10))
+
+
+# --- the channel is blocked
+
+
+def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
+    book: Book, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = Scripted()
+    network.sends.extend([Blocked("The token was revoked.", remedy="Log in again.", code="401")] * 2)
+    published = [book.publish("sky") for _ in range(3)]
+    held = [book.claim(), book.claim()]  # two slots find out at the same time
+    for claimed in held:
+        assert claimed is not None
+        attempts(book, network).make(claimed)
+    assert not attempt(book, network)
+    for one in published:
+        receipt = book.receipt(one)
+        assert receipt.outcome is Outcome.WAITING
+        assert (receipt.reason, receipt.remedy, receipt.code) == ("The token was revoked.", "Log in again.", "401")
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        "Channel sky is blocked: The token was revoked. Log in again."
+    ]
+    assert kinds(book).count("blocked") == 1
+    book.journal.resume("desk", "sky")
+    while attempt(book, network):
+        pass
+    assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
+
+
+# --- before anything is said
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "code"),
+    [
+        (Unconfirmed("The upload was cut.", remedy="Wait.", code="504"), "The upload was cut.", "504"),
+        (Unavailable("Down.", code="503"), "Down.", "503"),
+        (JournalError("Another process renews it."), "Another process renews it.", ""),
+        (RuntimeError("token=abc"), "The network of 'sky' failed before anything was sent.", "RuntimeError"),
+        (lambda _post: None, "The network of 'sky' failed before anything was sent.", "TypeError"),
+    ],
+    ids=["doubt", "down", "journal", "raises", "returns nothing"],
+)
+def test_what_fails_before_sending_is_certainly_not_out(
+    book: Book, step: Any, said: str, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.prepares.append(step)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.WAITING
+    assert (receipt.reason, receipt.code, receipt.attempts) == (said, code, 0)
+    assert retry_in(book, receipt) == timedelta(seconds=2)
+    assert "abc" not in caplog.text
+    book.pass_by(2)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_a_library_that_is_not_there_blocks_the_channel_and_is_named(book: Book) -> None:
+    published = book.publish("sky")
+    network = Scripted()
+    network.prepares.append(MissingExtra("The network 'bluesky'", "bluesky"))
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.WAITING
+    assert "policenotify[bluesky]" in receipt.reason
+    assert receipt.remedy == "Then: policenotify doctor"
+    assert not attempt(book, network)
+
+
+def test_the_channel_gets_the_pictures_with_their_bytes(book: Book) -> None:
+    network = Scripted()
+    published = book.publish("sky", pictures=[PICTURE])
+    attempt(book, network)
+    [(post, _)] = network.prepared
+    assert post.pictures == (PICTURE,)
+    assert post.pictures[0].data == PICTURE.data
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_a_picture_that_is_gone_refuses_the_post(book: Book) -> None:
+    published = book.publish("sky", pictures=[PICTURE], keeps_pictures=False)
+    network = Scripted()
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.REFUSED
+    assert PICTURE.digest in receipt.reason
+    assert network.prepared == []
+
+
+def test_a_delivery_without_wording_is_refused(book: Book) -> None:
+    published = book.publish("sky", wordless=True)
+    attempt(book, Scripted())
+    assert book.receipt(published).outcome is Outcome.REFUSED
+    assert book.receipt(published).reason == "This delivery has no wording."
+
+
+def test_nobody_speaks_for_another_account(book: Book) -> None:
+    published = book.publish("sky", account="police34.example")
+    network = Scripted(account="police13.example")
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.REFUSED
+    assert receipt.reason == "It was worded for 'police34.example'; 'sky' is now 'police13.example'."
+    assert network.said == []
+
+
+def test_what_may_be_out_under_another_account_is_for_a_person_to_decide(book: Book) -> None:
+    published = doubted(book, Scripted(capabilities=BOTH))
+    attempt(book, Scripted(account="police13.example", capabilities=BOTH))
+    assert book.receipt(published).outcome is Outcome.HELD
+
+
+@pytest.mark.parametrize(("people", "capabilities"), [(None, MAIL), (["a@press.example"], PLAIN)])
+def test_a_channel_that_became_another_network_cannot_send(
+    book: Book, people: list[str] | None, capabilities: Capabilities
+) -> None:
+    published = book.publish("sky", people=people)
+    network = Scripted(capabilities=capabilities)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.REFUSED
+    assert "cannot send it" in receipt.reason
+    assert receipt.recipients in (None, {Outcome.REFUSED: 1})
+    assert network.said == []
+
+
+# --- once more
+
+
+def test_a_retry_says_the_same_bytes_and_prepares_nothing(book: Book) -> None:
+    network = Scripted()
+    network.sends.append(Unavailable("Down."))
+    book.publish("sky")
+    attempt(book, network)
+    book.pass_by(2)
+    attempt(book, network)
+    first, second = network.said
+    assert first.model_dump_json() == second.model_dump_json()
+    assert len(network.prepared) == 1
+
+
+def opened(book: Book, network: Scripted) -> str:
+    """An update whose opening is out."""
+    book.publish("sky", incident="I1")
+    attempt(book, network)
+    return book.publish("sky", incident="I1")
+
+
+@pytest.mark.parametrize("at", ["prepares", "sends"])
+def test_what_is_refused_as_an_answer_is_tried_once_alone(book: Book, at: str) -> None:
+    network = Scripted(capabilities=KEYED)
+    update = opened(book, network)
+    gone = Refused("The post to answer is gone.", fallback="standalone")
+    getattr(network, at).append(gone)
+    attempt(book, network)
+    attempt(book, network)
+    assert [(post.text, [ref.id for ref in answers]) for post, answers in network.prepared[1:]] == [
+        ("post 2 reply", ["post 1#0"]),
+        ("post 2 alone", []),
+    ]
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
+
+
+def test_standing_alone_is_nothing_to_remark_on_where_nothing_is_ever_answered(book: Book) -> None:
+    network = Scripted(capabilities=PLAIN)
+    update = opened(book, network)
+    attempt(book, network)
+    assert network.prepared[-1][1] == ()
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, False)
+
+
+def test_what_is_refused_alone_too_is_refused(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    update = opened(book, network)
+    network.sends.extend([Refused("Gone.", fallback="standalone")] * 2)
+    attempt(book, network)
+    assert attempt(book, network)
+    assert book.receipt(update).outcome is Outcome.REFUSED
+    assert not attempt(book, network)
+
+
+def test_a_second_language_whose_first_post_is_gone_goes_out_alone(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    published = book.publish("sky", languages=["fr", "en"])
+    attempt(book, network)
+    network.sends.append(Refused("Gone.", fallback="standalone"))
+    attempt(book, network)
+    attempt(book, network)
+    assert [(post.text, len(answers)) for post, answers in network.prepared] == [
+        ("post 1", 0),
+        ("post 1 en", 1),
+        ("post 1 en", 0),
+    ]
+    assert [receipt.outcome for receipt in book.told(published)] == [Outcome.POSTED, Outcome.POSTED]
+
+
+def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
+    network = Scripted()
+    network.sends.extend([Refused("The key is taken.", fallback="prepare")] * 9)
+    published = book.publish("sky")
+    tries = 0
+    while attempt(book, network):
+        tries += 1
+    assert tries == 4
+    assert [post.variant for post, _ in network.prepared] == [0, 1, 2, 3]
+    assert [request.body["variant"] for request in network.said] == [0, 1, 2, 3]
+    assert book.receipt(published).outcome is Outcome.REFUSED
+
+
+def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    update = opened(book, network)
+    network.sends.extend([Refused("What it answers is gone.", fallback="prepare")] * 4)
+    while attempt(book, network):
+        pass
+    assert [len(answers) for _, answers in network.prepared[1:]] == [1, 1, 1, 1, 0]
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
+
+
+def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    opened(book, network)
+    network.sends.append(Refused("The key is taken.", fallback="prepare"))
+    attempt(book, network)
+    attempt(book, network)
+    assert [len(answers) for _, answers in network.prepared] == [0, 1, 1]
+
+
+def test_a_network_without_replies_gets_no_answers(book: Book) -> None:
+    network = Scripted(capabilities=PLAIN)
+    opened(book, network)
+    attempt(book, network)
+    assert [(post.text, answers) for post, answers in network.prepared[1:]] == [("post 2 alone", ())]
+
+
+def test_only_our_own_posts_are_answered(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    network.sends.append(lambda request: PostRef(account="police13.example", id=request.key))
+    opened(book, network)
+    attempt(book, network)
+    assert [(post.text, answers) for post, answers in network.prepared[1:]] == [("post 2 alone", ())]
+
+
+# --- doubt: the network remembers keys
+
+
+@pytest.mark.parametrize("capabilities", [KEYED, BOTH])
+def test_while_the_key_counts_the_same_request_is_said_again(book: Book, capabilities: Capabilities) -> None:
+    network = Scripted(capabilities=capabilities)
+    published = doubted(book, network)
+    attempt(book, network)
+    first, second = network.said
+    assert first.model_dump_json() == second.model_dump_json()
+    assert (len(network.prepared), network.asked) == (1, [])
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_a_key_that_is_forgotten_does_not_count(book: Book) -> None:
+    network = Scripted(capabilities=BOTH)
+    network.finds.append(network.ref)
+    published = doubted(book, network)
+    book.pass_by(KEYED.idempotency_window.total_seconds())
+    attempt(book, network)
+    assert (len(network.said), len(network.asked)) == (1, 1)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("later", [Unavailable("Down."), Blocked("Revoked."), Unconfirmed("Cut.")])
+def test_a_doubt_outlives_a_later_certain_failure(book: Book, later: ChannelError) -> None:
+    network = Scripted(capabilities=KEYED)
+    published = doubted(book, network)
+    network.sends.append(later)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+
+
+@pytest.mark.parametrize("how", [{}, {"on_unknown": "resend"}])
+def test_a_refusal_says_nothing_of_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
+    network = Scripted(capabilities=PLAIN if how else KEYED)
+    configured = network.configured("sky", **how)
+    published = doubted(book, network, configured)
+    network.sends.append(Refused("Not that text.", fallback="prepare"))
+    attempt(book, network, configured)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.HELD
+    assert receipt.reason == "An earlier attempt may be out; now the network refuses it: Not that text."
+    assert receipt.remedy == f"Look for it on 'sky', then: policenotify resolve {receipt.delivery}"
+
+
+# --- doubt: the network can be asked
+
+
+def test_what_is_found_is_adopted(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    network.finds.append(network.ref)
+    published = doubted(book, network)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.ref) == (Outcome.POSTED, network.ref(network.said[0]))
+    assert network.asked == network.said
+    assert (len(network.said), receipt.reason) == (1, "")
+
+
+def test_not_there_is_believed_only_when_the_timeline_has_settled(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    published = doubted(book, network)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert receipt.outcome is Outcome.UNCONFIRMED
+    assert retry_in(book, receipt) == timedelta(seconds=58)
+    assert "does not show" in receipt.reason
+    book.pass_by(58)
+    attempt(book, network)
+    assert (len(network.said), len(network.asked)) == (2, 2)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book) -> None:
+    """The first answer may come from a machine that has not heard of the post, however long ago it was said."""
+    network = Scripted(capabilities=READABLE)
+    published = doubted(book, network)
+    book.pass_by(3600)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+    assert retry_in(book, book.receipt(published)) == timedelta(seconds=5)
+    network.finds.append(network.ref)
+    book.pass_by(5)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert (len(network.asked), len(network.said)) == (2, 1)
+
+
+def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    published = doubted(book, network)
+    book.pass_by(60)
+    attempt(book, network)
+    book.pass_by(5)
+    network.sends.append(Unconfirmed("Cut."))
+    attempt(book, network)  # not there twice, said again, and in doubt again
+    assert len(network.said) == 2
+    book.pass_by(60)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.UNCONFIRMED, 2)
+    book.pass_by(5)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 3)
+
+
+# --- doubt: what is another's
+
+
+def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    others = [book.publish("sky"), book.publish("sky", account="police13.example"), book.publish("sea")]
+    elsewhere = Scripted(account="police13.example", capabilities=READABLE)
+    for there in (network, elsewhere):
+        attempt(book, there)
+    claimed = book.claim("sea")
+    assert claimed is not None
+    attempts(book, network).make(claimed)  # the same account, under another name
+    book.pass_by(60)
+    began = book.clock.now()
+    doubted(book, network)
+    attempt(book, network)
+    ids = [ref.id for one in (others[0], others[2]) for ref in [book.told(one).receipts[0].ref] if ref is not None]
+    assert network.known == [frozenset(ids)]
+    assert network.since == [began]
+
+
+@pytest.mark.parametrize("by", ["looking", "sending"])
+@pytest.mark.parametrize("capabilities", [READABLE, BOTH])
+def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
+    book: Book, capabilities: Capabilities, by: str
+) -> None:
+    """Also where the network, or who wrote for it, does not mind what is known."""
+    network = Scripted(capabilities=capabilities)
+    other = book.publish("sky")
+    attempt(book, network)
+    theirs = book.receipt(other).ref
+    if by == "looking":
+        published = doubted(book, network)
+        book.pass_by(KEYED.idempotency_window.total_seconds())
+        network.finds.append(lambda _request: theirs)
+    else:
+        published = book.publish("sky")
+        network.sends.append(lambda _request: theirs)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.ref) == (Outcome.HELD, None)
+    assert "another message's post" in receipt.reason
+    assert "resolve" in receipt.remedy
+
+
+def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: Book) -> None:
+    """What cannot be asked and knows no keys finds nothing that was there before."""
+    network = Scripted(capabilities=PLAIN)
+    both = [book.publish("sky"), book.publish("sky")]
+    for _ in both:
+        network.sends.append(lambda _request: PostRef(account=network.account, id="ok"))
+        attempt(book, network)
+    assert {book.receipt(one).outcome for one in both} == {Outcome.POSTED}
+
+
+# --- the account has said the very same
+
+
+def repeated(book: Book, network: Scripted) -> str:
+    published = book.publish("sky", distinct="post 1, told apart")
+    network.sends.append(Refused("The very same.", fallback="distinct"))
+    return published
+
+
+def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(book: Book) -> None:
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
+    published = repeated(book, network)
+    attempt(book, network)
+    attempt(book, network)
+    assert [request.body["text"] for request in network.said] == ["post 1", "post 1, told apart"]
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_words_that_are_refused_even_told_apart_are_refused(book: Book) -> None:
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
+    published = repeated(book, network)
+    network.sends.extend([Refused("The very same.", fallback="distinct")] * 9)
+    for _ in range(9):
+        attempt(book, network)
+        book.pass_by(30)
+    assert {str(request.body["text"]) for request in network.said[1:]} == {"post 1, told apart"}
+    assert book.receipt(published).outcome is Outcome.REFUSED
+    assert len(network.said) <= 4
+
+
+def test_words_that_an_earlier_attempt_has_brought_out_are_found(book: Book) -> None:
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
+    published = repeated(book, network)
+    network.finds.append(network.ref)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 1)
+
+
+def test_words_of_an_earlier_attempt_are_looked_for_as_long_as_in_any_doubt(book: Book) -> None:
+    """That attempt was thought to be certainly not out."""
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
+    network.sends.append(Unavailable("Down."))
+    published = repeated(book, network)
+    attempt(book, network)
+    book.pass_by(2)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+    network.finds.append(network.ref)
+    book.pass_by(60)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
+
+
+@pytest.mark.parametrize("step", [Unavailable("Not to be read."), RuntimeError("token=abc")])
+def test_words_whose_owner_cannot_be_asked_for_stay_in_doubt(book: Book, step: Exception) -> None:
+    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
+    published = repeated(book, network)
+    network.finds.append(step)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+
+
+def test_a_network_that_takes_repeats_is_never_told_what_sets_them_apart(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    published = book.publish("sky", distinct="post 1, told apart")
+    network.sends.append(Refused("The upload is gone.", fallback="prepare"))
+    attempt(book, network)
+    attempt(book, network)
+    assert [request.body["text"] for request in network.said] == ["post 1", "post 1"]
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Unavailable("The timeline cannot be read."), "The timeline cannot be read."),
+        (Unconfirmed("The timeline was cut."), "The timeline was cut."),
+        (Refused("Not that account.", fallback="prepare"), "Not that account."),
+        (RuntimeError("token=abc"), "It may or may not be out, and 'sky' could not be asked."),
+        (lambda _request: "https://…", "It may or may not be out, and 'sky' could not be asked."),
+    ],
+    ids=["down", "doubt", "refuses", "raises", "returns no ref"],
+)
+def test_an_unreadable_timeline_keeps_the_doubt(book: Book, step: Any, said: str) -> None:
+    network = Scripted(capabilities=READABLE)
+    network.finds.append(step)
+    published = doubted(book, network)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.reason) == (Outcome.UNCONFIRMED, said)
+    assert retry_in(book, receipt) == timedelta(seconds=3)  # the second failure
+    book.pass_by(60)
+    attempt(book, network)  # the request is not forgotten: it is asked for twice more, not there, and said
+    book.pass_by(5)
+    attempt(book, network)
+    assert network.asked[0] == network.asked[1] == network.asked[2] == network.said[1]
+    assert len(network.prepared) == 1
+
+
+@pytest.mark.parametrize("error", [Blocked("Revoked."), MissingExtra("The network 'x'", "x")])
+def test_a_question_may_find_the_channel_blocked(book: Book, error: Exception) -> None:
+    network = Scripted(capabilities=READABLE)
+    network.finds.append(error)
+    published = doubted(book, network)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+    assert list(book.journal.channels.blocked()) == ["sky"]
+
+
+def test_once_it_is_certainly_not_there_the_doubt_is_over(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    published = doubted(book, network)
+    network.sends.append(Unavailable("Down."))
+    book.pass_by(60)
+    attempt(book, network)
+    book.pass_by(5)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.WAITING
+    book.pass_by(60)
+    attempt(book, network)
+    assert (len(network.asked), len(network.said)) == (2, 3)
+
+
+def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    attempts(book, network).make(replace(claimed, in_doubt=True))
+    assert (network.asked, len(network.said)) == ([], 1)
+
+
+def test_what_is_refused_in_doubt_and_found_is_posted(book: Book) -> None:
+    network = Scripted(capabilities=BOTH)
+    published = doubted(book, network)
+    network.sends.append(Refused("A duplicate.", code="403"))
+    network.finds.append(network.ref)
+    attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize(("fallback", "said"), [(None, 3), ("prepare", 4)])
+def test_what_is_refused_in_doubt_and_certainly_not_there_is_refused(
+    book: Book, fallback: Literal["prepare"] | None, said: int
+) -> None:
+    network = Scripted(capabilities=BOTH)
+    published = doubted(book, network)
+    network.sends.extend([Refused("The upload is gone.", fallback=fallback)] * 2)
+    book.pass_by(60)
+    for _ in range(4):
+        while attempt(book, network):
+            pass
+        book.pass_by(60)
+    assert book.receipt(published).outcome is (Outcome.POSTED if fallback else Outcome.REFUSED)
+    assert len(network.said) == said
+
+
+@pytest.mark.parametrize("unreadable", [0, 2])
+def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None:
+    network = Scripted(capabilities=BOTH)
+    published = doubted(book, network)
+    network.sends.extend([Refused("Not that text.")] * 9)
+    network.finds.extend([Unavailable("Cannot be read.")] * unreadable)
+    for _ in range(9):
+        if attempt(book, network):
+            continue
+        receipt = book.receipt(published)
+        if receipt.outcome.is_final:
+            break
+        book.pass_by(retry_in(book, receipt).total_seconds())
+    assert book.receipt(published).outcome is Outcome.REFUSED
+    assert len(network.said) <= 3 + unreadable
+
+
+# --- doubt: stale
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "found", "outcome"),
+    [
+        (BOTH, False, Outcome.SUPERSEDED),
+        (BOTH, True, Outcome.POSTED),
+        (KEYED, False, Outcome.HELD),
+        (PLAIN, False, Outcome.HELD),
+    ],
+)
+def test_what_is_stale_is_not_said_again(
+    book: Book,
+    capabilities: Capabilities,
+    found: bool,  # noqa: FBT001 - a parameter
+    outcome: Outcome,
+) -> None:
+    network = Scripted(capabilities=capabilities)
+    how = network.configured("sky", on_unknown="resend")
+    if found:
+        network.finds.append(network.ref)
+    published = doubted(book, network, how, lives=timedelta(minutes=10))
+    book.pass_by(600)
+    for _ in range(2):
+        attempt(book, network, how)
+        book.pass_by(5)
+    assert book.receipt(published).outcome is outcome
+    assert len(network.said) == 1
+
+
+# --- doubt: nobody can be asked
+
+
+@pytest.mark.parametrize("severity", [Severity.SEVERE, Severity.MODERATE])
+@pytest.mark.parametrize("policies", [("resend", "hold"), ("hold", "resend")])
+def test_the_installation_has_chosen(book: Book, severity: Severity, policies: tuple[Any, Any]) -> None:
+    network = Scripted()
+    how = network.configured("sky", on_unknown=BySeverity(severe=policies[0], minor=policies[1]))
+    published = doubted(book, network, how, severity=severity)
+    attempt(book, network, how)
+    chosen = policies[0 if severity is Severity.SEVERE else 1]
+    receipt = book.receipt(published)
+    assert receipt.outcome is (Outcome.POSTED if chosen == "resend" else Outcome.HELD)
+    assert len(network.said) == (2 if chosen == "resend" else 1)
+    if chosen == "hold":
+        assert receipt.reason == "It may or may not be out, and the network cannot be asked."
+        assert f"policenotify resolve {receipt.delivery}" in receipt.remedy
+
+
+def test_what_is_held_does_not_hold_up_what_follows(book: Book) -> None:
+    network = Scripted()
+    doubted(book, network, incident="I1")
+    update = book.publish("sky", incident="I1")
+    attempt(book, network)
+    attempt(book, network)
+    assert book.receipt(update).outcome is Outcome.POSTED
+
+
+# --- stopped, and taken over
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - a parameter
+    network = Scripted(capabilities=KEYED)
+    published = doubted(book, network) if in_doubt else book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    said = len(network.said)
+    book.journal.stop("cne Roux", "wrong street")
+    attempts(book, network).make(claimed)
+    receipt = book.receipt(published)
+    assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
+    assert "stopped by cne Roux" in receipt.reason
+    assert len(network.said) == said
+    book.journal.resume("cne Roux")
+    assert attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - the same
+    network = Scripted(capabilities=KEYED)
+    how, minutes = network.configured("sky", rate=Rate(1, HOUR / 6)), 10
+    published = doubted(book, network) if in_doubt else book.publish("sky")
+    other = book.publish("sky")
+    late, first = book.claim(), book.claim()
+    assert late is not None
+    assert first is not None
+    attempts(book, network, how).make(first)
+    attempts(book, network, how).make(late)
+    assert book.receipt(other).outcome is Outcome.POSTED
+    receipt = book.receipt(published)
+    assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
+    assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+    said = len(network.said)
+    book.pass_by(minutes * 60)
+    assert attempt(book, network, how)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, said + 1)
+
+
+def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_twice(book: Book) -> None:
+    network, people = Scripted(capabilities=MAIL), [f"a{number}@x.example" for number in range(5)]
+    how = network.configured("sky", rate=Rate(2, HOUR, 2))
+    published = book.publish("sky", people=people)
+    for round_, left in enumerate([3, 1, 0]):
+        assert attempt(book, network, how)
+        receipt = book.receipt(published)
+        assert (receipt.recipients or {}).get(Outcome.WAITING, 0) == left
+        assert receipt.outcome is (Outcome.WAITING if left else Outcome.POSTED)
+        if round_ == 0:
+            assert receipt.reason == "'sky' has reached its rate; it goes on by itself."
+            assert book.claim() is None
+        book.pass_by(2 * HOUR.total_seconds())
+    assert sorted(one for chunk in network.written_to for one in chunk) == people
+
+
+def taken_over(book: Book) -> ClaimedDelivery:
+    book.pass_by(LEASE.total_seconds())
+    claimed = book.claim()
+    assert claimed is not None
+    return claimed
+
+
+def test_who_was_taken_over_says_nothing(book: Book) -> None:
+    network = Scripted()
+    published = book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    other = taken_over(book)
+    with pytest.raises(LostLease):
+        attempts(book, network).make(claimed)
+    assert network.said == []
+    attempts(book, network).make(other)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_who_is_taken_over_while_sending_has_no_say(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    published = book.publish("sky")
+    others: list[ClaimedDelivery] = []
+
+    def slow(request: Request) -> PostRef:
+        others.append(taken_over(book))
+        raise Refused(f"Too late for {request.key}.")
+
+    network.sends.append(slow)
+    with pytest.raises(LostLease):
+        attempt(book, network)
+    [other] = others
+    assert other.in_doubt
+    attempts(book, network).make(other)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert network.said[0] == network.said[1]
+
+
+# --- many people
+
+PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
+Telling = Callable[[tuple[Recipient, ...]], Iterator[RecipientOutcome]]
+
+
+def told(recipient: Recipient, outcome: Any, **more: Any) -> RecipientOutcome:
+    return RecipientOutcome(key=recipient.key, outcome=outcome, **more)
+
+
+def reached(network: Scripted) -> list[str]:
+    return [address for chunk in network.written_to for address in chunk]
+
+
+def test_people_are_written_to_in_chunks_and_the_slot_is_asked_before_each_person(book: Book) -> None:
+    network, signs = Scripted(capabilities=MAIL), []
+    published = book.publish("sky", people=PEOPLE)
+    claimed = book.claim()
+    assert claimed is not None
+
+    def may_go_on() -> bool:
+        signs.append(len(network.written_to))
+        return True
+
+    replace(attempts(book, network), may_go_on=may_go_on).make(claimed)
+    assert len(signs) >= len(PEOPLE)
+    assert [len(chunk) for chunk in network.written_to] == [CHUNK, CHUNK, 10]
+    assert sorted(reached(network)) == sorted(PEOPLE)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.POSTED, {Outcome.POSTED: 60})
+    assert receipt.ref == PostRef(account=network.account, id=network.said[0].key)
+
+
+def breaks(error: Exception) -> Telling:
+    def tell(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        yield told(people[0], "posted")
+        yield told(people[1], "refused", code="550")
+        yield told(people[2], "unavailable", code="450")
+        raise error
+
+    return tell
+
+
+DOUBTED = {Outcome.POSTED: 1, Outcome.REFUSED: 1, Outcome.WAITING: 1}
+
+
+@pytest.mark.parametrize("hold", [True, False])
+@pytest.mark.parametrize(
+    ("error", "outcome", "people"),
+    [
+        (RuntimeError("a@press.example"), Outcome.WAITING, "doubt"),
+        (Unconfirmed("Cut."), Outcome.WAITING, "doubt"),
+        (Unavailable("Down.", code="421"), Outcome.WAITING, DOUBTED | {Outcome.WAITING: 4}),
+        (Blocked("Revoked."), Outcome.WAITING, DOUBTED | {Outcome.WAITING: 4}),
+        (Refused("Spam.", code="554"), Outcome.POSTED, {Outcome.POSTED: 1, Outcome.REFUSED: 5}),
+    ],
+)
+def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
+    book: Book,
+    error: Exception,
+    outcome: Outcome,
+    people: Any,
+    hold: bool,  # noqa: FBT001 - a parameter
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    network = Scripted(capabilities=MAIL)
+    how = network.configured("sky", on_unknown="hold" if hold else "resend")
+    network.sends.append(breaks(error))
+    published = book.publish("sky", people=PEOPLE[:6])
+    attempt(book, network, how)
+    receipt = book.receipt(published)
+    if people == "doubt":
+        people = DOUBTED | {Outcome.HELD if hold else Outcome.UNCONFIRMED: 3}
+    assert (receipt.outcome, receipt.recipients) == (outcome, people)
+    assert "press.example" not in caplog.text + receipt.reason
+    book.journal.resume("desk", "sky")
+    book.pass_by(5)
+    attempt(book, network, how)
+    written_again = len(network.written_to[1]) if len(network.written_to) > 1 else 0
+    assert written_again == people.get(Outcome.WAITING, 0) + people.get(Outcome.UNCONFIRMED, 0)
+
+
+@pytest.mark.parametrize(
+    ("tell", "people"),
+    [
+        (lambda people: everybody(people[1:]), {Outcome.POSTED: 2, Outcome.HELD: 1}),
+        (
+            lambda people: iter([*everybody(people), told(Recipient(key="stranger"), "refused")]),
+            {Outcome.POSTED: 3},
+        ),
+        (lambda people: iter([*everybody(people), told(people[0], "unavailable")]), {Outcome.POSTED: 3}),
+        (lambda people: iter([told(people[0], "unavailable"), *everybody(people)]), {Outcome.POSTED: 3}),
+        (
+            lambda people: iter([told(people[0], "unconfirmed"), told(people[0], "refused"), *everybody(people[1:])]),
+            {Outcome.POSTED: 2, Outcome.HELD: 1},
+        ),
+        (
+            lambda people: iter([told(people[0], "delivered"), *everybody(people[1:])]),
+            {Outcome.POSTED: 2, Outcome.HELD: 1},
+        ),
+        (lambda people: iter([*everybody(people[:1]), None]), {Outcome.POSTED: 1, Outcome.HELD: 2}),
+        (lambda _people: None, {Outcome.HELD: 3}),
+    ],
+    ids=["forgets one", "knows one more", "twice", "better at last", "doubt stays", "odd word", "nothing", "no answer"],
+)
+def test_a_careless_network_does_not_confuse_the_journal(book: Book, tell: Any, people: dict[Outcome, int]) -> None:
+    network = Scripted(capabilities=MAIL)
+    network.sends.append(tell)
+    published = book.publish("sky", people=PEOPLE[:3])
+    attempt(book, network)
+    assert book.receipt(published).recipients == people
+
+
+@given(st.data())
+def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
+    people = tuple(Recipient(key=f"k{number}") for number in range(data.draw(st.integers(0, 5))))
+    keys = st.sampled_from([person.key for person in people] + ["stranger"])
+    words = st.sampled_from(["posted", "refused", "unavailable", "unconfirmed", "delivered"])
+    steps = data.draw(st.lists(st.builds(lambda key, word: RecipientOutcome(key=key, outcome=word), keys, words)))
+    end = data.draw(st.sampled_from([None, Refused("x"), Blocked("x"), Unavailable("x"), Unconfirmed("x"), KeyError()]))
+    seen: list[RecipientOutcome] = []
+
+    def tell(_people: Any) -> Iterator[RecipientOutcome]:
+        for step in steps:
+            seen.append(step)
+            yield step
+        if end:
+            raise end
+
+    network = Scripted(capabilities=MAIL)
+    network.sends.append(tell)
+    channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
+    request = Request(account=network.account, key="0" * 64, body={})
+    journal = Mock(ask_person=lambda *_args, **_more: True)
+    lease = Lease(journal=journal, claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
+    handout = Handout(
+        journal=journal, lease=lease, rate=None, hold_doubt=False, may_go_on=lambda: True, left=list(people)
+    )
+    failure = handout.run(channel, request)
+    assert handout.asked == list(people)
+    assert {person.key for person in people} <= handout.outcomes.keys()
+    end = end if people else None  # nobody was asked, nothing went wrong
+    for outcome in (handout.outcomes[person.key] for person in people):
+        words_of_his = {step.outcome for step in seen if step.key == outcome.key}
+        if "posted" in words_of_his:
+            assert outcome.outcome == "posted"
+        elif words_of_his - {"refused", "unavailable"}:
+            assert outcome.outcome == "unconfirmed"
+        elif not words_of_his:
+            certain = isinstance(end, Refused | Blocked | Unavailable)
+            assert outcome.outcome == ("unavailable" if certain else "unconfirmed")
+    assert (failure is None) == (end is None)
+
+
+def test_nobody_is_written_to_twice_in_one_attempt(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+    network.sends.extend([lambda people: iter([told(person, "unavailable", code="450") for person in people])] * 3)
+    published = book.publish("sky", people=PEOPLE)
+    attempt(book, network)
+    assert sorted(reached(network)) == sorted(PEOPLE)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.WAITING, {Outcome.WAITING: 60})
+    assert retry_in(book, receipt) == timedelta(seconds=2)
+    book.pass_by(2)
+    attempt(book, network)
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+
+
+def test_a_stop_in_the_middle_leaves_the_others_waiting(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+
+    def stop(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        book.journal.stop("cne Roux")
+        return everybody(people)
+
+    network.sends.append(stop)
+    published = book.publish("sky", people=PEOPLE)
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.WAITING, {Outcome.POSTED: 25, Outcome.WAITING: 35})
+    book.journal.resume("cne Roux")
+    book.pass_by(2)
+    attempt(book, network)
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+    assert sorted(reached(network)) == sorted(PEOPLE)
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
+    book: Book,
+    hold: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    network = Scripted(capabilities=MAIL)
+    how = network.configured("sky", on_unknown="hold" if hold else "resend")
+    others: list[ClaimedDelivery] = []
+
+    def slow(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        others.append(taken_over(book))
+        return everybody(people)
+
+    network.sends.extend([everybody, slow])
+    published = book.publish("sky", people=PEOPLE)
+    with pytest.raises(LostLease):
+        attempt(book, network, how)
+    assert len(reached(network)) == 2 * CHUNK  # a network that takes all at once asks for all at once
+    attempts(book, network, how).make(others[0])
+    again = [address for address in PEOPLE if reached(network).count(address) > 1]
+    receipt = book.receipt(published)
+    if hold:
+        assert (again, receipt.recipients) == ([], {Outcome.POSTED: 35, Outcome.HELD: 25})
+    else:
+        assert (len(again), receipt.recipients) == (CHUNK, {Outcome.POSTED: 60})
+
+
+def test_an_update_by_mail_hangs_in_the_thread_of_its_opening(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+    opening = book.publish("sky", incident="I1", people=PEOPLE[:2])
+    attempt(book, network)
+    book.publish("sky", incident="I1", people=PEOPLE[:2])
+    attempt(book, network)
+    [(_, nothing), (post, answers)] = network.prepared
+    assert (nothing, post.text) == ((), "post 2 reply")
+    assert answers == (book.receipt(opening).ref,)
+
+
+def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+    network.prepares.append(Refused("Too big."))
+    published = book.publish("sky", people=PEOPLE[:2])
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.REFUSED, {Outcome.REFUSED: 2})
+
+
+def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+    network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
+    first = book.publish("sky", people=PEOPLE[:2])
+    attempt(book, network)
+    assert book.receipt(first).outcome is Outcome.REFUSED
+    second = book.publish("sky", people=PEOPLE[:2])
+    assert not attempt(book, network)
+    receipt = book.receipt(second)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.SKIPPED, {Outcome.SUPPRESSED: 2})
+    assert receipt.ok
+
+
+def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+    network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
+    book.publish("sky", people=PEOPLE[:2])
+    second = book.publish("sky", people=PEOPLE[:2])
+    attempt(book, network)
+    attempt(book, network)
+    receipt = book.receipt(second)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.SKIPPED, {Outcome.SUPPRESSED: 2})
+
+
+def test_settlements_are_for_one_attempt_only(book: Book) -> None:
+    network = Scripted()
+    published = book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    attempts(book, network).make(claimed)
+    with pytest.raises(LostLease):
+        book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.REFUSED))
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_what_is_not_known_is_not_taken_back(book: Book) -> None:
+    book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    lost = replace(claimed, operation=Operation.DELETE, target=None)
+    with pytest.raises(Refused, match="not known"):
+        attempts(book, Scripted())._prepared(lost)

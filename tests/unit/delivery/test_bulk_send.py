@@ -1,0 +1,435 @@
+"""Lists of people: cut between two of them, settled one by one, and never sent by a process that has lost its lease."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from policenotify.channel import ChannelConfig, Recipient, RecipientOutcome
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.errors import LostLease, Refused, Unconfirmed
+from policenotify.journal import leases, schema
+from policenotify.journal.leases import Machine, this_machine, this_process
+from policenotify.journal.records import ClaimedDelivery
+from policenotify.model.history import Outcome
+from policenotify.model.rate import Rate
+from policenotify.transport import before_publishing
+from tests.support.fake_network import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
+
+PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    opened = Book(tmp_path)
+    yield opened
+    opened.journal.close()
+
+
+def list_network(**more: Any) -> Scripted:
+    return Scripted(capabilities=MAIL, one_by_one=True, **more)
+
+
+def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
+    return DeliveryAttempt(
+        journal=book.journal,
+        channel=channel,
+        how=how or network.configured("sky"),
+        clock=book.clock,
+        lease=LEASE,
+        **more,
+    )
+
+
+def claim(book: Book, name: str = "") -> ClaimedDelivery:
+    claimed = book.claim() if not name else book.journal.deliveries.claim("sky", name, lease=LEASE)
+    assert claimed is not None
+    return claimed
+
+
+def until(network: Scripted, count: int) -> Any:
+    """Let a list go on until so many people were asked."""
+    return lambda: len(network.written_to) < count
+
+
+def asked(network: Scripted) -> list[str]:
+    return [address for (address,) in network.written_to]
+
+
+# --- cut between people
+
+
+@pytest.mark.parametrize("on_unknown", ["resend", "hold"])
+@pytest.mark.parametrize("cut", [0, 1, 24, 25, 26, 59])
+def test_a_list_that_is_cut_goes_on_with_the_next_person(book: Book, on_unknown: Any, cut: int) -> None:
+    network = list_network()
+    how = network.configured("sky", on_unknown=on_unknown)
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network, how, may_go_on=until(network, cut)).make(claim(book))
+    receipt = book.receipt(published)
+    counts = {Outcome.POSTED: cut, Outcome.WAITING: len(PEOPLE) - cut}
+    assert (receipt.outcome, receipt.recipients) == (Outcome.WAITING, {name: n for name, n in counts.items() if n})
+    assert "between two people" in receipt.reason
+    attempts(book, network, how).make(claim(book))
+    assert sorted(asked(network)) == sorted(PEOPLE)
+    assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
+
+
+def test_a_list_that_is_cut_at_its_end_is_posted(book: Book) -> None:
+    network = list_network()
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network, may_go_on=until(network, len(PEOPLE))).make(claim(book))
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_stopping_everything_ends_a_list_between_two_people(book: Book) -> None:
+    network = list_network()
+
+    def stop(person: Recipient) -> RecipientOutcome:
+        book.journal.stop("cne Roux")
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    network.sends.append(stop)
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network).make(claim(book))
+    assert len(asked(network)) == 1
+    assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 59}
+    book.journal.resume("cne Roux")
+    attempts(book, network).make(claim(book))
+    assert sorted(asked(network)) == sorted(PEOPLE)
+
+
+def test_who_is_not_asked_does_not_count_for_the_rate(book: Book) -> None:
+    network = list_network()
+    how = network.configured("sky", rate=Rate(60, timedelta(hours=1), 60))
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network, how, may_go_on=until(network, 30)).make(claim(book))
+    attempts(book, network, how).make(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+
+
+def test_a_receipt_in_the_middle_of_a_list_calls_only_the_person_who_is_asked_sending(book: Book) -> None:
+    network = list_network()
+    published = book.publish("sky", people=PEOPLE)
+    seen: list[Any] = []
+
+    def look(person: Recipient) -> RecipientOutcome:
+        seen.append(book.receipt(published).recipients)
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    network.sends.extend([look, look])
+    attempts(book, network).make(claim(book))
+    assert seen == [
+        {Outcome.SENDING: 1, Outcome.WAITING: 59},
+        {Outcome.POSTED: 1, Outcome.SENDING: 1, Outcome.WAITING: 58},
+    ]
+
+
+@pytest.mark.parametrize("on_unknown", ["resend", "hold"])
+def test_after_a_kill_only_the_person_who_was_being_asked_is_in_doubt(
+    book: Book, on_unknown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = list_network()
+    how = network.configured("sky", on_unknown=on_unknown)
+
+    def dies(_person: Recipient) -> RecipientOutcome:
+        raise KilledError
+
+    network.sends.extend([lambda person: RecipientOutcome(key=person.key, outcome="posted")] * 30 + [dies])
+    published = book.publish("sky", people=PEOPLE)
+    with pytest.raises(KilledError):
+        attempts(book, network, how).make(claim(book, f"{this_process()}/slot"))
+    _dead(monkeypatch)
+    assert book.journal.deliveries.recover() == 1
+    assert book.receipt(published).recipients == {Outcome.POSTED: 30, Outcome.UNCONFIRMED: 1, Outcome.WAITING: 29}
+    attempts(book, network, how).make(claim(book))
+    again = [address for address in PEOPLE if asked(network).count(address) > 1]
+    assert again == ([asked(network)[30]] if on_unknown == "resend" else [])
+    held = {Outcome.HELD: 1} if on_unknown == "hold" else {}
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60 - len(held), **held}
+
+
+def test_after_a_power_cut_all_who_may_have_been_asked_are_in_doubt(book: Book) -> None:
+    """In a file, who is asked is not flushed: of the people marked for the attempt nothing is known."""
+    network = list_network()
+
+    def dies(_person: Recipient) -> RecipientOutcome:
+        raise KilledError
+
+    network.sends.append(dies)
+    published = book.publish("sky", people=PEOPLE)
+    before = f"{this_machine().host}:1:1/another-boot/1/1/slot"
+    with pytest.raises(KilledError):
+        attempts(book, network).make(claim(book, before))
+    book.pass_by(LEASE.total_seconds() + 1)
+    assert book.journal.deliveries.recover() == 1
+    assert book.receipt(published).recipients == {Outcome.UNCONFIRMED: 25, Outcome.WAITING: 35}
+
+
+def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) -> None:
+    network = Scripted(capabilities=MAIL)
+    channel: Any = network.open(book.clock, book.journal.channels.state_store("sky"))
+
+    def first_only(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
+        yield RecipientOutcome(key=next(iter(recipients)).key, outcome="posted")
+
+    channel.send_each = first_only
+    published = book.publish("sky", people=PEOPLE[:3])
+    how = network.configured("sky")
+    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 2}
+
+
+# --- a process that was halted for longer than its lease
+
+
+def halted(
+    book: Book,
+    network: Scripted,
+    *,
+    taken_over: bool = True,
+    wrong: Exception | None = None,
+    seconds: float = LEASE.total_seconds() + 1,
+) -> Any:
+    """A step of a network that asks before it writes, of a process that is halted before."""
+
+    def step(*_given: Any) -> Any:
+        book.pass_by(seconds)
+        if taken_over:
+            book.journal.deliveries.recover()
+            attempts(book, network).make(claim(book))
+            if network.asked:  # "not there" is believed of the second answer
+                book.pass_by(5)
+                attempts(book, network).make(claim(book))
+        try:
+            before_publishing()
+        except LostLease:
+            if wrong is not None:
+                raise wrong from None
+            raise
+        raise AssertionError("it was written")
+
+    return step
+
+
+@pytest.mark.parametrize("wrong", [None, Unconfirmed("The library failed."), Refused("It says no.")])
+def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, wrong: Exception | None) -> None:
+    network = Scripted(capabilities=READABLE)
+    network.sends.append(halted(book, network, wrong=wrong))
+    published = book.publish("sky")
+    with pytest.raises(LostLease):
+        attempts(book, network).make(claim(book))
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
+    assert len(network.asked) == 2  # the other one has looked for it, and then sent it
+
+
+@pytest.mark.parametrize("leases", [0.51, 1.01])
+def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
+    """Half a lease is for what precedes the write; the other half is for the answer to it."""
+    network = Scripted(capabilities=PLAIN)
+    network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
+    published = book.publish("sky")
+    attempts(book, network).make(claim(book))
+    assert book.receipt(published).outcome is Outcome.WAITING
+    attempts(book, network).make(claim(book))
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_again(book: Book) -> None:
+    network = Scripted(capabilities=READABLE)
+    network.sends.append(Unconfirmed("Cut."))
+    published = book.publish("sky")
+    attempts(book, network).make(claim(book))
+    book.pass_by(60)
+    attempts(book, network).make(claim(book))
+    book.pass_by(5)
+    asked = claim(book)
+    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not there twice, so said again
+    book.pass_by(LEASE.total_seconds() + 1)
+    book.journal.deliveries.recover()
+    attempts(book, network).make(claim(book))
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
+
+
+def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) -> None:
+    network = list_network()
+
+    def halt(person: Recipient) -> RecipientOutcome:
+        book.pass_by(LEASE.total_seconds() + 1)
+        book.journal.deliveries.recover()
+        other = list_network()
+        attempts(book, other, other.configured("sky", on_unknown="resend")).make(claim(book))
+        network.written_to.extend(other.written_to)
+        before_publishing()
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    network.sends.append(halt)
+    published = book.publish("sky", people=PEOPLE)
+    with pytest.raises(LostLease):
+        attempts(book, network).make(claim(book, f"{this_process()}/slot"))
+    assert len(set(asked(network))) == 60
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None:
+    """The clock that measures our own time stood still: a paused machine whose journal is elsewhere."""
+    network = Scripted(capabilities=PLAIN)
+
+    class Still:
+        now = book.clock.now
+
+        def monotonic(self) -> float:
+            return 0.0
+
+        def sleep(self, seconds: float) -> None:
+            raise AssertionError(seconds)
+
+    network.sends.append(halted(book, network, taken_over=False))
+    published = book.publish("sky")
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
+    how = network.configured("sky")
+    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=Still(), lease=LEASE).make(claim(book))
+    assert book.receipt(published).outcome is Outcome.WAITING
+
+
+def test_outside_a_delivery_a_network_may_always_publish() -> None:
+    before_publishing()
+
+
+# --- two hosts of one name
+
+
+def _dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "_alive", lambda _pid: False)
+
+
+def _on(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> str:
+    monkeypatch.setattr(leases, "this_machine", lambda: machine)
+    return f"{machine}/1/1/slot"
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        {"boot": "another-boot"},
+        {"id": "another-id"},
+        {"processes": "another-namespace"},
+        {"boot": "another-boot", "id": "another-id"},
+    ],
+)
+def test_twins_of_one_name_take_nothing_from_each_other_before_the_lease_is_over(
+    book: Book, twin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = this_machine()
+    parts = {"host": ours.host, "id": ours.id, "boot": ours.boot, "processes": ours.processes}
+    published = book.publish("sky", people=PEOPLE)
+    claim(book, _on(monkeypatch, Machine(**parts)))
+    _on(monkeypatch, Machine(**parts | twin))
+    _dead(monkeypatch)  # of the other machine's processes none is here
+    book.pass_by(LEASE.total_seconds() - 1)
+    assert book.journal.deliveries.recover() == 0
+    book.pass_by(2)
+    assert book.journal.deliveries.recover() == 1
+    assert book.receipt(published).outcome is Outcome.WAITING
+
+
+def test_a_second_take_over_within_one_lease_is_an_alarm(
+    book: Book, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = book.publish("sky")
+    _dead(monkeypatch)
+    for number in range(2):
+        claim(book, f"{this_process()}/{number}")
+        assert not book.journal.deliveries.repeated_takeovers()
+        book.pass_by(1)
+        assert book.journal.deliveries.recover() == 1
+    (alarm,) = book.journal.deliveries.repeated_takeovers()
+    assert (alarm.channel, alarm.publication) == ("sky", published)
+    assert [record.levelno for record in caplog.records if "taken over" in record.message] == [logging.ERROR]
+    with book.journal.read() as connection:
+        kinds = connection.execute(select(schema.event.c.kind)).scalars().all()
+    assert kinds.count("taken_over_again") == 1
+    book.pass_by(3601)
+    assert not book.journal.deliveries.repeated_takeovers()
+
+
+def test_a_take_over_after_each_lease_is_no_alarm(book: Book) -> None:
+    book.publish("sky")
+    for number in range(2):
+        claim(book, f"elsewhere:1:1/boot/1/{number}/slot")
+        book.pass_by(LEASE.total_seconds() + 1)
+        assert book.journal.deliveries.recover() == 1
+    assert not book.journal.deliveries.repeated_takeovers()
+
+
+# --- what is logged
+
+
+@pytest.mark.parametrize(
+    ("step", "level", "word"),
+    [
+        (None, logging.INFO, "posted"),
+        (Refused("Secret words.", code="403"), logging.WARNING, "refused [403]"),
+        (Unconfirmed("Secret words."), logging.WARNING, "held"),
+    ],
+)
+def test_what_becomes_of_a_post_in_the_background_is_logged_without_its_words(
+    book: Book, step: Exception | None, level: int, word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "policenotify")
+    network = Scripted(capabilities=PLAIN)
+    if step is not None:
+        network.sends.append(step)
+    published = book.publish("sky")
+    attempts(book, network).make(claim(book))
+    while (claimed := book.claim()) or not book.receipt(published).outcome.is_final:
+        if claimed is not None:
+            attempts(book, network).make(claimed)
+        book.pass_by(60)
+    (record,) = [record for record in caplog.records if published in record.message]
+    assert (record.levelno, record.message.endswith(word)) == (level, True)
+    assert "Secret" not in caplog.text
+    assert "post 1" not in caplog.text
+
+
+@pytest.mark.parametrize(("doubted", "level"), [(0, logging.INFO), (2, logging.WARNING)])
+def test_what_becomes_of_a_list_is_logged_without_its_people(
+    book: Book, doubted: int, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "policenotify")
+    network = Scripted(capabilities=MAIL)
+
+    def some_in_doubt(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        for person in people[:doubted]:
+            yield RecipientOutcome(key=person.key, outcome="unconfirmed")
+        yield from everybody(people[doubted:])
+
+    network.sends.append(some_in_doubt)
+    published = book.publish("sky", people=PEOPLE[:5])
+    attempts(book, network).make(claim(book))
+    (record,) = [record for record in caplog.records if published in record.message]
+    assert record.levelno == level
+    assert ("2 held" in record.message) == bool(doubted)
+    assert f"{5 - doubted} posted" in record.message
+    assert "press.example" not in caplog.text
+
+
+def test_what_is_held_because_the_journal_is_damaged_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:
+    published = book.publish("sky")
+    with book.journal.write() as connection:
+        connection.execute(schema.delivery.update().values(standalone="{"))
+    assert book.claim() is None
+    assert [record.levelno for record in caplog.records if published in record.message] == [logging.WARNING]

@@ -1,0 +1,878 @@
+"""Who delivers: slots beside one another, and drains that wait for what can still happen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from sqlalchemy import update
+
+from policenotify.channel import Clock, PostRef, Request
+from policenotify.delivery import dispatcher as rooms
+from policenotify.delivery.dispatcher import Dispatcher
+from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.journal import schema
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.records import AttemptResult
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
+from policenotify.model.rate import Rate
+from policenotify.testing.fakes import FakeClock
+from tests.support.fake_network import KEYED, LEASE, MAIL, READABLE, Book, Hang, Scripted, everybody
+
+LONG = timedelta(seconds=30)  # a drain that needs all of it fails its test
+NOW = timedelta(0)
+LOCKED = "?timeout=0.1"
+
+Made = Callable[..., Dispatcher]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    opened = Book(tmp_path, SystemClock())
+    yield opened
+    opened.journal.close()
+
+
+@pytest.fixture
+def delivers(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+    """Makes deliveries, a little more watchful than usual; afterwards none of their threads may be left."""
+    monkeypatch.setattr(rooms, "_GLANCE", 0.05)
+    made: list[Dispatcher] = []
+
+    def make(*, into: Book = book, **given: Any) -> Dispatcher:
+        networks = {name: one for name, one in given.items() if isinstance(one, Scripted)}
+        settings = {name: one for name, one in given.items() if name not in networks}
+        channels = {name: one.configured(name) for name, one in networks.items()}
+        delivery = Dispatcher(
+            journal=into.journal,
+            channels=channels,
+            **{"clock": SystemClock(), "patience": lambda _age: timedelta(seconds=0.05), **settings},
+        )
+        made.append(delivery)
+        return delivery
+
+    yield make
+    for delivery in made:
+        delivery.close()
+    assert slots() == []
+
+
+def slots() -> list[str]:
+    """The channels on which threads deliver, once those at their end have gone."""
+    until = time.monotonic() + 2
+    while (left := [one for one in threading.enumerate() if one.name.startswith("policenotify ")]) and (
+        time.monotonic() < until
+    ):
+        left[0].join(0.01)
+    return sorted(one.name.removeprefix("policenotify ") for one in left)
+
+
+class Timed:
+    """Tells whether something was quick: with a budget of half a minute, it did not wait for its end."""
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.took = time.monotonic() - self._began
+
+    @property
+    def quick(self) -> bool:
+        return self.took < 5
+
+
+def in_thread(call: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
+# --- starting and ending
+
+
+def test_nothing_starts_at_construction(book: Book, delivers: Made) -> None:
+    before, network = threading.active_count(), Scripted()
+    delivers(sky=network)
+    book.publish("sky")
+    assert (threading.active_count(), network.opened) == (before, 0)
+
+
+def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made) -> None:
+    sky, sms = Scripted(), Scripted()
+    published = [book.publish("sky", "sms") for _ in range(3)]
+    delivery = delivers(sky=sky, sms=sms)
+    with Timed() as drained:
+        assert delivery.drain(LONG) is None
+    assert drained.quick
+    assert {receipt.outcome for one in published for receipt in book.told(one)} == {Outcome.POSTED}
+    assert slots() == []
+    assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
+    assert book.journal.workers.last_heartbeat() is not None
+
+
+def test_what_belongs_to_one_incident_goes_in_order(book: Book, delivers: Made) -> None:
+    sky = Scripted(capabilities=KEYED)
+    sky.sends.append(Unavailable("Down."))
+    for _ in range(3):
+        book.publish("sky", incident="I1")
+    delivers(sky=sky).drain(LONG)
+    assert [request.body["text"] for request in sky.said] == ["post 1", "post 1", "post 2 reply", "post 3 reply"]
+
+
+def test_a_failing_goodbye_changes_nothing(book: Book, delivers: Made, caplog: pytest.LogCaptureFixture) -> None:
+    sky = Scripted()
+    sky.closes.append(OSError("token=abc"))
+    published = book.publish("sky")
+    delivers(sky=sky).drain(LONG, publication=published)
+    assert slots() == []
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert [record.getMessage() for record in caplog.records] == ["Channel sky did not close: OSError"]
+
+
+# --- channel beside channel
+
+
+def test_channels_are_delivered_beside_one_another(book: Book, delivers: Made) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def together(request: Request) -> PostRef:
+        both.wait()
+        return PostRef(account=request.account, id="1")
+
+    sky, sms = Scripted(), Scripted()
+    sky.sends.append(together)
+    sms.sends.append(together)
+    published = book.publish("sky", "sms")
+    delivers(sky=sky, sms=sms).drain(LONG, publication=published)
+    assert {receipt.outcome for receipt in book.told(published)} == {Outcome.POSTED}
+
+
+def test_a_channel_that_hangs_does_not_delay_another(book: Book, delivers: Made) -> None:
+    sky, sms, hang = Scripted(), Scripted(), Hang()
+    sky.sends.append(hang)
+    published = [book.publish("sky", "sms") for _ in range(2)]
+    delivery = delivers(sky=sky, sms=sms)
+    drain = in_thread(lambda: delivery.drain(LONG))
+    assert hang.begun.wait(10)
+    only = book.publish("sms")
+    with Timed() as drained:
+        delivery.drain(LONG, publication=only)
+    assert drained.quick
+    assert [book.receipt(one, "sms").outcome for one in (*published, only)] == [Outcome.POSTED] * 3
+    assert book.receipt(published[0]).outcome is Outcome.SENDING
+    hang.go.set()
+    drain.join(10)
+    assert not drain.is_alive()
+    assert book.receipt(published[1]).outcome is Outcome.POSTED
+
+
+def test_a_warning_passes_while_routine_hangs_and_no_third_slot_is_opened(book: Book, delivers: Made) -> None:
+    sky, routine, urgent = Scripted(), Hang(), Hang()
+    sky.sends.extend([routine, sky.ref, urgent])
+    first = book.publish("sky")
+    delivery = delivers(sky=sky)
+    delivery.drain(NOW)
+    assert routine.begun.wait(10)
+    warning = book.publish("sky", severity=Severity.SEVERE)
+    delivery.drain(LONG, publication=warning)
+    assert book.receipt(warning).outcome is Outcome.POSTED
+
+    calm = book.publish("sky")
+    delivery.drain(timedelta(seconds=0.15), publication=calm)
+    assert book.receipt(calm).outcome is Outcome.WAITING
+
+    stuck = book.publish("sky", severity=Severity.EXTREME)
+    delivery.drain(NOW)
+    assert urgent.begun.wait(10)
+    late = book.publish("sky", severity=Severity.EXTREME)
+    delivery.drain(timedelta(seconds=0.15), publication=late)
+    assert book.receipt(late).outcome is Outcome.WAITING
+    assert len(sky.said) == 3
+    assert len([one for one in threading.enumerate() if one.name == "policenotify sky"]) == 2
+
+    routine.go.set()
+    urgent.go.set()
+    delivery.drain(LONG)
+    assert {book.receipt(one).outcome for one in (first, warning, calm, stuck, late)} == {Outcome.POSTED}
+
+
+def test_many_drains_at_once_open_one_slot_for_routine(book: Book, delivers: Made) -> None:
+    sky, busy, most = Scripted(), [], []
+
+    def count(request: Request) -> PostRef:
+        busy.append(request)
+        most.append(len(busy))
+        busy.remove(request)
+        return sky.ref(request)
+
+    sky.sends.extend([count] * 12)
+    published = [book.publish("sky") for _ in range(12)]
+    delivery = delivers(sky=sky)
+    drains = [in_thread(partial(delivery.drain, LONG, publication=one)) for one in published]
+    for drain in drains:
+        drain.join(10)
+    assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
+    assert (set(most), len(sky.said)) == ({1}, 12)
+
+
+def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, delivers: Made) -> None:
+    sky, sms = Scripted(), Scripted()
+    delivery = delivers(sms=sms)
+    delivery.channels["sky"] = sky.configured("sky", rate=Rate(2, timedelta(hours=1), 2))
+    published = [book.publish("sky", "sms") for _ in range(3)]
+    with Timed() as drained:
+        again = delivery.drain(LONG)
+    assert drained.quick
+    assert again is not None
+    assert again > book.clock.now() + timedelta(minutes=59)
+    assert (len(sky.said), len(sms.said)) == (2, 3)
+    assert book.receipt(published[2]).outcome is Outcome.WAITING
+
+
+# --- how long a drain waits
+
+
+def test_no_wake_up_is_lost(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "_GLANCE", 60.0)  # only the slots wake the drain
+    delivery = delivers(sky=Scripted(), sms=Scripted())
+    with Timed() as drained:
+        for _ in range(10):
+            published = book.publish("sky", "sms")
+            delivery.drain(LONG, publication=published)
+            assert {receipt.outcome for receipt in book.told(published)} == {Outcome.POSTED}
+        delivery.drain(LONG)
+    assert drained.quick
+
+
+def test_a_drain_tries_again_within_its_budget(book: Book, delivers: Made) -> None:
+    sky = Scripted()
+    sky.sends.extend([Unavailable("Down.")] * 3)
+    published = book.publish("sky")
+    with Timed() as drained:
+        assert delivers(sky=sky).drain(LONG) is None
+    assert drained.quick
+    assert (book.receipt(published).outcome, len(sky.said)) == (Outcome.POSTED, 4)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Blocked("Revoked."),
+        Unavailable("Down.", retry_at=datetime(2126, 1, 1, tzinfo=UTC)),
+        Unavailable("Slow down.", retry_at=datetime(2126, 1, 1, tzinfo=UTC), whole_channel=True),
+    ],
+    ids=["blocked", "later", "paused"],
+)
+def test_a_drain_returns_when_its_publication_cannot_go_on(book: Book, delivers: Made, error: Exception) -> None:
+    sky = Scripted()
+    sky.sends.append(error)
+    published = book.publish("sky", "sms")
+    with Timed() as drained:
+        due = delivers(sky=sky, sms=Scripted()).drain(LONG, publication=published)
+    assert drained.quick
+    assert [receipt.outcome for receipt in book.told(published)] == [Outcome.WAITING, Outcome.POSTED]
+    assert due == (None if isinstance(error, Blocked) else datetime(2126, 1, 1, tzinfo=UTC))
+
+
+def test_a_drain_does_not_wait_for_channels_that_it_does_not_have(book: Book, delivers: Made) -> None:
+    published = book.publish("sky", "sms")
+    with Timed() as drained:
+        delivers(sky=Scripted()).drain(LONG, publication=published)
+    assert drained.quick
+    assert book.receipt(published, "sms").outcome is Outcome.WAITING
+
+
+def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers: Made) -> None:
+    sky = Scripted()
+    published = book.publish("sky")
+    claimed = book.claim()
+    assert claimed is not None
+    delivery = delivers(sky=sky)
+    drain = in_thread(lambda: delivery.drain(LONG, publication=published))
+    drain.join(0.15)
+    assert drain.is_alive()
+    book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.POSTED))
+    drain.join(5)
+    assert not drain.is_alive()
+    assert sky.said == []
+
+
+@pytest.mark.parametrize("which", [True, False])
+def test_what_is_settled_between_two_looks_is_not_missed(
+    book: Book,
+    delivers: Made,
+    which: bool,  # noqa: FBT001 - a parameter
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sky, published, due = Scripted(), book.publish("sky"), book.journal.deliveries.due
+    held = [book.claim()]
+
+    def settled_after(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+        found = due(channels, **rates)
+        while held:
+            claimed = held.pop()
+            assert claimed is not None
+            again = book.clock.now() + timedelta(seconds=0.1)
+            book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
+        return found
+
+    monkeypatch.setattr(book.journal.deliveries, "due", settled_after)
+    delivers(sky=sky).drain(LONG, publication=published if which else None)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("which", [True, False])
+def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) -> None:  # noqa: FBT001 - a parameter
+    sky, hang = Scripted(), Hang()
+    sky.sends.append(hang)
+    published = book.publish("sky")
+    before, delivery = datetime.now(UTC), delivers(sky=sky)
+    delivery.drain(NOW)
+    assert hang.begun.wait(10)
+    with Timed() as drained:
+        due = delivery.drain(timedelta(seconds=0.1), publication=published if which else None)
+    assert 0.1 <= drained.took < 2
+    assert due is not None
+    assert timedelta(seconds=100) < due - before <= LEASE + timedelta(seconds=5)  # when its lease runs out
+    hang.go.set()
+
+
+def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    due = book.journal.deliveries.due
+
+    def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+        asked.append(time.monotonic())
+        return due(channels, **rates)
+
+    monkeypatch.setattr(book.journal.deliveries, "due", counted)
+    monkeypatch.setattr(rooms, "_GLANCE", 0.1)
+    sky, hang = Scripted(), Hang()
+    sky.sends.append(hang)
+    book.publish("sky")
+    book.publish("sky")  # is due all the while
+    delivers(sky=sky).drain(timedelta(seconds=1))
+    hang.go.set()
+    assert 3 <= len(asked) <= 12  # ten glances, and the first looks; a machine that is busy makes fewer
+
+
+# --- slots that are lost
+
+
+def test_a_silent_slot_is_replaced_and_has_no_say_any_more(
+    book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    sky, hang = Scripted(capabilities=KEYED), Hang()
+    sky.sends.append(hang)
+    published = book.publish("sky")
+    delivery = delivers(sky=sky, lease=timedelta(seconds=0.3))
+    with Timed() as drained:
+        delivery.drain(LONG, publication=published)
+    assert drained.quick
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
+    assert sky.said[0] == sky.said[1]
+    hang.go.set()
+    assert slots() == []
+    assert book.receipt(published) == receipt
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Channel sky: Delivery {receipt.delivery} on 'sky' was taken over by another runner."
+    ]
+
+
+def test_a_slot_that_was_replaced_takes_nothing_more(book: Book, delivers: Made) -> None:
+    sky, hang, other, clock = Scripted(), Hang(), Hang(), FakeClock()
+    sky.sends.extend([hang, other])
+    first, second = book.publish("sky"), book.publish("sky")
+    delivery = delivers(sky=sky, clock=clock)
+    delivery.drain(NOW)
+    assert hang.begun.wait(10)
+    [silent] = [one for one in threading.enumerate() if one.name == "policenotify sky"]
+    clock.pass_by(LEASE.total_seconds())  # the journal's own clock has not moved: its lease still holds
+    delivery.drain(NOW)
+    assert other.begun.wait(10)
+    third = book.publish("sky")
+    hang.go.set()
+    silent.join(10)
+    assert [book.receipt(one).outcome for one in (first, second, third)] == [
+        Outcome.POSTED,
+        Outcome.SENDING,
+        Outcome.WAITING,
+    ]
+    other.go.set()
+
+
+def test_a_long_mail_is_not_taken_for_a_silent_slot(book: Book, delivers: Made) -> None:
+    news, clock = Scripted(capabilities=MAIL), FakeClock()
+    delivery = delivers(news=news, clock=clock)
+
+    def slow(people: Any) -> Any:
+        clock.pass_by(LEASE.total_seconds() * 0.75)
+        delivery.drain(NOW, stays=True)
+        return everybody(people)
+
+    news.sends.extend([slow, slow, slow])
+    first = book.publish("news", people=[f"{number}@press.example" for number in range(60)])
+    second = book.publish("news", people=["a@press.example"])
+    delivery.drain(NOW, stays=True)  # a worker: its lists have time
+    until = time.monotonic() + 10
+    while not book.receipt(second, "news").outcome.is_final and time.monotonic() < until:
+        delivery.drain(NOW, stays=True)
+        time.sleep(0.01)
+    assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
+    assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10, 1])
+
+
+def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: Book, delivers: Made) -> None:
+    news, sky = Scripted(capabilities=MAIL, one_by_one=True), Scripted()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(person: Any) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return next(everybody([person]))
+
+    news.sends.append(slow)
+    delivery = delivers(news=news, sky=sky)
+    first = book.publish("news", people=["a@press.example", "b@press.example"])
+    delivery.drain(NOW)
+    assert not begun.is_set()  # it had no time at all
+    other = book.publish("sky")
+    delivery.drain(timedelta(seconds=60), publication=other, enough=begun.is_set)
+    delivery.drain(timedelta(seconds=60), publication=other)
+    go_on.set()
+    until = time.monotonic() + 10
+    while not book.receipt(first, "news").outcome.is_final and time.monotonic() < until:
+        time.sleep(0.01)
+    assert book.receipt(first, "news").attempts == 1
+    assert book.receipt(first, "news").outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
+def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
+    book: Book, delivers: Made, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    sky = Scripted(capabilities=KEYED)
+
+    def leave(_request: Request) -> PostRef:
+        raise error
+
+    sky.sends.append(leave)
+    published = book.publish("sky")
+    short = timedelta(seconds=0.3)
+    delivers(sky=sky, lease=short).drain(NOW)
+    assert slots() == []
+    assert f"Channel sky: {type(error).__name__} escaped." in caplog.text
+    delivers(sky=sky, lease=short).drain(LONG, publication=published)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
+    assert sky.said[0] == sky.said[1]
+
+
+def test_a_machine_without_threads_is_no_crash(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rooms, "_REST", 0.1)
+    published = book.publish("sky")
+    delivery = delivers(sky=Scripted())
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        delivery.drain(timedelta(seconds=0.15), publication=published)
+    assert {record.getMessage() for record in caplog.records} == {"Channel sky: can't start new thread"}
+    assert len(caplog.records) <= 3
+    delivery.drain(LONG, publication=published)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+# --- channels that cannot be opened
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MissingExtra("The network 'bluesky'", "bluesky"), "policenotify[bluesky]"),
+        (ValueError("token=abc"), "The channel 'sky' cannot be opened (ValueError)."),
+    ],
+)
+def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
+    book: Book, delivers: Made, error: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sky, opening = Scripted(), threading.Barrier(2, timeout=10)
+
+    def together() -> None:  # both slots find out at the same time
+        opening.wait()
+        raise error
+
+    sky.opens.extend([together, together])
+    published = [book.publish("sky", severity=Severity.EXTREME) for _ in range(2)]
+    delivery = delivers(sky=sky)
+    with Timed() as drained:
+        assert delivery.drain(LONG) is None
+    assert drained.quick
+    for one in published:
+        receipt = book.receipt(one)
+        assert receipt.outcome is Outcome.WAITING
+        assert said in receipt.reason
+        assert receipt.remedy == "Then: policenotify doctor"
+        assert "abc" not in receipt.reason
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert said in record.getMessage()
+    assert "abc" not in caplog.text
+    book.journal.resume("desk", "sky")
+    delivery.drain(LONG)
+    assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
+
+
+def test_what_may_be_out_stays_in_doubt_when_the_channel_cannot_be_opened(book: Book, delivers: Made) -> None:
+    sky = Scripted(capabilities=KEYED)
+    sky.sends.append(Unconfirmed("Cut."))
+    published = book.publish("sky")
+    sky.opens.extend([lambda: None, ValueError()])
+    first = delivers(sky=sky)
+    first.drain(NOW)
+    assert slots() == []
+    delivers(sky=sky).drain(LONG)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
+
+
+# --- closing
+
+
+def test_closing_does_not_wait_for_what_hangs(book: Book, delivers: Made) -> None:
+    sky, hang = Scripted(), Hang()
+    sky.sends.append(hang)
+    first, second = book.publish("sky"), book.publish("sky")
+    delivery = delivers(sky=sky)
+    delivery.drain(NOW)
+    assert hang.begun.wait(10)
+    with Timed() as closed:
+        delivery.close(patience=0.1)
+        delivery.close(patience=0.1)
+    assert closed.took < 1
+    with Timed() as drained:
+        delivery.drain(LONG, publication=second)
+    assert drained.quick
+    hang.go.set()
+    assert slots() == []
+    assert [book.receipt(one).outcome for one in (first, second)] == [Outcome.POSTED, Outcome.WAITING]
+
+
+def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
+    sky, hang = Scripted(), Hang()
+    sky.sends.append(hang)
+    book.publish("sky")
+    delivery = delivers(sky=sky)
+    drain = in_thread(lambda: delivery.drain(LONG))
+    assert hang.begun.wait(10)
+    delivery.close(patience=0)
+    drain.join(5)
+    assert not drain.is_alive()
+    hang.go.set()
+
+
+# --- the journal fails
+
+
+def test_a_journal_that_is_locked_loses_nothing(
+    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    book = Book(folder, SystemClock(), query=LOCKED)
+    other = sqlite3.connect(book.path, isolation_level=None, check_same_thread=False)
+    sky, short = Scripted(capabilities=KEYED), timedelta(seconds=0.3)
+
+    def lock(request: Request) -> PostRef:
+        other.execute("BEGIN IMMEDIATE")
+        return sky.ref(request)
+
+    sky.sends.append(lock)
+    published = book.publish("sky", people=None)
+    with pytest.raises(JournalError):
+        delivers(into=book, sky=sky, lease=short).drain(LONG)
+    assert slots() == []
+    [record] = caplog.records
+    assert record.getMessage().startswith("Channel sky: The journal could not be written: another process")
+    assert record.exc_info is None
+    other.execute("ROLLBACK")
+    other.close()
+    delivers(into=book, sky=sky, lease=short).drain(LONG, publication=published)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
+    assert sky.said[0] == sky.said[1]
+    book.journal.close()
+
+
+def test_a_journal_that_is_destroyed_is_told_without_a_trace(
+    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "destroyed"
+    folder.mkdir()
+    book = Book(folder, SystemClock(), query=LOCKED)
+    sky = Scripted()
+
+    def destroy(request: Request) -> PostRef:
+        with closing(sqlite3.connect(book.path)) as other:
+            other.execute("DROP TABLE pn_event")
+        return sky.ref(request)
+
+    sky.sends.append(destroy)
+    book.publish("sky")
+    with pytest.raises(JournalError):
+        delivers(into=book, sky=sky, lease=timedelta(seconds=0.3)).drain(LONG)
+    assert slots() == []
+    [alarm] = [record.getMessage() for record in caplog.records]
+    assert alarm.startswith("The journal's tables were deleted while it was in use. This process sends nothing more.")
+    assert "post 1" not in caplog.text
+    assert "Traceback" not in caplog.text
+    book.journal.close()
+
+
+def test_what_a_newer_version_wrote_is_left_alone_and_no_busy_loop(
+    book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    strange, other = book.publish("sky"), book.publish("sms")
+    with book.journal.write() as connection:
+        newer = '{"schema_version": 99}'
+        connection.execute(update(schema.delivery).where(schema.delivery.c.channel == "sky").values(standalone=newer))
+    delivery = delivers(sky=Scripted(), sms=Scripted())
+    delivery.drain(timedelta(seconds=0.2), publication=strange)
+    delivery.drain(LONG, publication=other)
+    assert slots() == []
+    assert [record.getMessage() for record in caplog.records] == ["Channel sky: UnsupportedVersion escaped."]
+    assert book.receipt(strange).outcome is Outcome.WAITING
+    assert book.receipt(other, "sms").outcome is Outcome.POSTED
+
+
+def test_a_channel_that_fails_after_it_was_found_due_rests(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sky, due = Scripted(), book.journal.deliveries.due
+    delivery = delivers(sky=sky)
+
+    def failing(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+        found = due(channels, **rates)
+        delivery._rest("sky")
+        return found
+
+    monkeypatch.setattr(book.journal.deliveries, "due", failing)
+    book.publish("sky")
+    delivery.drain(timedelta(seconds=0.1))
+    assert slots() == []
+    assert sky.opened == 0
+
+
+# --- stop, and time
+
+
+def test_a_stop_in_one_place_is_a_stop_in_all(tmp_path: Path, book: Book, delivers: Made) -> None:
+    there = Book(tmp_path, SystemClock(), keys=book.keys)
+    here, beyond = Scripted(), Scripted()
+    one, other = delivers(sky=here), delivers(into=there, sky=beyond)
+    published = book.publish("sky")
+    there.journal.stop("cne Roux")
+    with Timed() as drained:
+        assert one.drain(LONG) is None
+        assert one.drain(LONG, publication=published) is None
+        assert other.drain(LONG) is None
+    assert drained.quick
+    assert (here.said, beyond.said) == ([], [])
+    book.journal.resume("cne Roux")
+    other.drain(LONG)
+    assert (here.said, len(beyond.said)) == ([], 1)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    there.journal.close()
+
+
+class Jumping(FakeClock):
+    """A wall clock that somebody sets."""
+
+    def jump(self, seconds: float) -> None:
+        self._at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def jumping(tmp_path: Path) -> Iterator[Book]:
+    folder = tmp_path / "jumping"
+    folder.mkdir()
+    opened = Book(folder, Jumping())
+    yield opened
+    opened.journal.close()
+
+
+def jump(clock: Clock, seconds: float) -> None:
+    assert isinstance(clock, Jumping)
+    clock.jump(seconds)
+
+
+def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, delivers: Made) -> None:
+    sky, tried = Scripted(), threading.Event()
+
+    def down(_request: Request) -> PostRef:
+        tried.set()
+        raise Unavailable("Down.", retry_at=jumping.clock.now() + timedelta(seconds=20))
+
+    sky.sends.append(down)
+    published = jumping.publish("sky")
+    delivery = delivers(into=jumping, sky=sky)
+    drain = in_thread(lambda: delivery.drain(LONG, publication=published))
+    assert tried.wait(10)
+    drain.join(0.1)
+    assert drain.is_alive()
+    jump(jumping.clock, 20)
+    drain.join(5)
+    assert not drain.is_alive()
+    assert jumping.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize(("days", "became"), [(2, Outcome.POSTED), (1, Outcome.HELD)])
+def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
+    jumping: Book, delivers: Made, days: int, became: Outcome
+) -> None:
+    """By how much it jumped nobody knows: only a key that counts for long enough still does."""
+    sky = Scripted(capabilities=replace(KEYED, idempotency_window=timedelta(days=days)))
+    sky.sends.append(Unconfirmed("Cut."))
+    published = jumping.publish("sky")
+    delivery = delivers(into=jumping, sky=sky)
+    delivery.drain(NOW)
+    assert slots() == []
+    jump(jumping.clock, -3600)
+    with Timed() as drained:
+        due = delivery.drain(LONG, publication=published)
+    assert drained.quick
+    assert due is None
+    assert jumping.receipt(published).outcome is became
+    assert sky.said == sky.said[:1] * (2 if became is Outcome.POSTED else 1)
+
+
+def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_time(
+    jumping: Book, delivers: Made
+) -> None:
+    sky = Scripted()
+
+    def odd(request: Request) -> PostRef:
+        if request.body["text"] == "post 1":
+            raise KeyError("token=abc")
+        return sky.ref(request)
+
+    sky.sends.extend([odd] * 9)
+    poison = jumping.publish("sky", incident="I1", severity=Severity.EXTREME, lives=timedelta(hours=1))
+    other, behind = jumping.publish("sky"), jumping.publish("sky", incident="I1")
+    delivery = delivers(into=jumping, sky=sky, patience=lambda _before: timedelta(minutes=1))  # no drain waits so long
+    for attempts in (1, 2, 3):
+        delivery.drain(LONG)
+        assert jumping.receipt(poison).attempts == attempts
+        assert jumping.receipt(other).outcome is Outcome.POSTED
+        assert jumping.receipt(behind).outcome is Outcome.WAITING
+        jump(jumping.clock, 60)
+    jump(jumping.clock, 3600)
+    delivery.drain(LONG)  # what may be out and is stale by now is for a person to look at
+    assert jumping.receipt(poison).outcome is Outcome.HELD
+    assert jumping.receipt(behind).outcome is Outcome.POSTED
+    assert "abc" not in str(jumping.told(poison))
+
+
+# --- a process is killed
+
+DOOMED = """
+import os, sys
+from datetime import timedelta
+from pathlib import Path
+from tests.support.fake_network import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
+from policenotify.journal.clock import SystemClock
+from policenotify.delivery.dispatcher import Delivery
+from policenotify.journal.keys import Keys
+from threading import Event
+
+def hang(given):
+    os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whoever else writes
+    Event().wait()
+
+networks = {name: Scripted(capabilities=can) for name, can in dict(
+    keyed=KEYED, found=READABLE, absent=READABLE, hold=PLAIN, resend=PLAIN, claimed=PLAIN, mail=MAIL).items()}
+for name, network in networks.items():
+    (network.prepares if name == "claimed" else network.sends).append(hang)
+folder = Path(sys.argv[1])
+book = Book(folder, SystemClock(), keys=Keys.load(folder / "keys"))
+channels = {name: network.configured(name) for name, network in networks.items()}
+Delivery(journal=book.journal, channels=channels, clock=SystemClock()).drain(timedelta(minutes=1))
+"""
+
+
+def _landed(post: str, request: Request) -> PostRef:
+    return PostRef(account=request.account, id=post)
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path, book: Book, delivers: Made) -> None:
+    book.keys.save(tmp_path / "keys")
+    plain = book.publish("keyed", "found", "absent", "hold", "resend", "claimed")
+    mail = book.publish("mail", people=["a@press.example", "b@press.example"])
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
+        [sys.executable, "-c", textwrap.dedent(DOOMED), str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as doomed:
+        assert doomed.stdout is not None
+        said = sorted(doomed.stdout.readline().strip() for _ in range(7))
+        doomed.send_signal(signal.SIGKILL)
+    assert said == ["post 1"] + ["sending"] * 6
+    assert [receipt.outcome for receipt in book.told(plain)] == [Outcome.SENDING] * 6
+
+    capabilities = replace(READABLE, lookup_delay=timedelta(0))
+    networks = {
+        "keyed": Scripted(capabilities=KEYED),
+        "found": Scripted(capabilities=capabilities),
+        "absent": Scripted(capabilities=capabilities),
+        "hold": Scripted(),
+        "claimed": Scripted(),
+        "mail": Scripted(capabilities=MAIL),
+    }
+    networks["found"].finds.append(networks["found"].ref)
+    resend = Scripted()
+    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are told apart by their ids
+        networks[name].sends.append(partial(_landed, name))
+    resend.sends.append(partial(_landed, "resend"))
+    delivery = delivers(**networks)
+    delivery.channels["resend"] = resend.configured("resend", on_unknown="resend")
+    with Timed() as drained:
+        delivery.drain(LONG)
+    assert drained.took < 15  # "not there" is believed of two answers, five seconds apart
+    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.told(plain)}
+    assert outcomes == {
+        "keyed": (Outcome.POSTED, 2),
+        "found": (Outcome.POSTED, 1),
+        "absent": (Outcome.POSTED, 2),
+        "hold": (Outcome.HELD, 1),
+        "resend": (Outcome.POSTED, 2),
+        "claimed": (Outcome.POSTED, 1),
+    }
+    # What was prepared before the kill is said again; only what was never begun is prepared.
+    assert {name for name, network in networks.items() if network.prepared} == {"claimed"}
+    assert resend.prepared == []
+    assert [len(networks[name].said) for name in ("keyed", "found", "absent", "hold")] == [1, 0, 1, 0]
+    receipt = book.receipt(mail, "mail")
+    assert (receipt.outcome, receipt.recipients) == (Outcome.HELD, {Outcome.HELD: 2})

@@ -1,0 +1,270 @@
+"""Who delivers in the background: when it works, when it sleeps, and that nothing ends it but a stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.delivery.dispatcher import Dispatcher
+from policenotify.delivery.worker import Worker
+from policenotify.errors import JournalError
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.fake_network import Book, Hang, Scripted
+from tests.support.installation import INCIDENT, accident
+
+SOON = 0.005
+
+
+@dataclass
+class Script:
+    """A work that says how often it was asked."""
+
+    rests: float | None = None
+    marked: int = 0
+    drains: int = 0
+    error: Exception | None = None
+    failures: int = 0
+    hold: threading.Event | None = None
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def drain(self, enough: Callable[[], bool]) -> None:
+        with self.changed:
+            self.drains += 1
+            self.changed.notify_all()
+        while self.hold is not None and not self.hold.wait(SOON) and not enough():
+            pass
+
+    def rest(self) -> float | None:
+        return self.rests
+
+    def mark(self) -> object:
+        if self.error is not None:
+            with self.changed:
+                self.failures += 1
+                self.changed.notify_all()
+            raise self.error
+        return self.marked
+
+    def finish(self, patience: float) -> bool:
+        return patience > 0
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(reached, timeout=10)
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
+    made = Worker(script, clock=clock, glance=SOON, sign=30.0)
+    yield made
+    script.error = None
+    assert made.stop()
+
+
+def test_nothing_starts_at_construction_and_a_start_is_one(worker: Worker) -> None:
+    before = threading.active_count()
+    assert not worker.running
+    assert (worker.stop(), worker.silent) == (True, 0.0)
+    with worker as same:
+        assert same is worker.start()
+        assert worker.running
+        assert threading.active_count() == before + 1
+    assert not worker.running
+
+
+def test_it_drains_first_and_then_sleeps_until_something_changes(
+    worker: Worker, script: Script, clock: FakeClock
+) -> None:
+    worker.start()
+    script.until(lambda: script.drains == 1)
+    time.sleep(10 * SOON)
+    assert script.drains == 1  # nothing was due, and nobody has written
+    script.rests = 0.0
+    script.marked = 1  # another process has
+    script.until(lambda: script.drains > 1)
+    script.rests = None
+    time.sleep(5 * SOON)
+    seen = script.drains
+    clock.pass_by(31)  # and a sign of life is owed
+    script.until(lambda: script.drains > seen)
+
+
+def test_it_sleeps_until_the_next_due_time(worker: Worker, script: Script, clock: FakeClock) -> None:
+    script.rests = 20.0
+    worker.start()
+    script.until(lambda: script.drains == 1)
+    time.sleep(5 * SOON)
+    script.rests = 0.0  # which it asks for when the time has come
+    time.sleep(5 * SOON)
+    assert script.drains == 1
+    clock.pass_by(21)
+    script.until(lambda: script.drains > 1)
+
+
+def test_it_is_woken_at_once(script: Script) -> None:
+    worker = Worker(script, clock=FakeClock(), glance=60.0)
+    with worker:
+        for turn in range(1, 4):
+            script.until(lambda turn=turn: script.drains >= turn)  # type: ignore[misc]  # mypy does not infer it
+            script.rests = 0.0 if turn < 3 else None
+            worker.wake()
+
+
+def test_a_broken_journal_is_told_once_and_ends_nothing(
+    worker: Worker, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    script.error = JournalError("The disk is full.")
+    worker.start()
+    script.until(lambda: script.failures == 3)
+    script.error = OSError("token=abc")
+    script.until(lambda: script.failures == 5)
+    script.error = None
+    worker.wake()
+    script.until(lambda: script.drains == 1)
+    assert worker.running
+    worker.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "The worker waits: The disk is full.",
+        "The worker waits: OSError escaped.",
+        "The worker goes on.",
+    ]
+
+
+def test_a_drain_ends_when_the_worker_is_stopped(worker: Worker, script: Script, clock: FakeClock) -> None:
+    script.hold = threading.Event()
+    worker.start()
+    script.until(lambda: script.drains == 1)
+    clock.pass_by(90)
+    assert worker.silent == 90
+    assert worker.stop()
+    assert not worker.running
+
+
+def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
+    hang = threading.Event()
+    script.drain = lambda _enough: hang.wait(10)  # type: ignore[assignment,method-assign]  # it hangs
+    worker = Worker(script, clock=SystemClock()).start()
+    assert not worker.stop(patience=SOON)
+    hang.set()
+    assert worker.start().running  # anew, beside the old one
+    worker.stop()
+
+
+# --- with a journal
+
+
+@pytest.fixture
+def publishers(tmp_path: Path) -> Iterator[Callable[[], Publisher]]:
+    """Makes publishers on one journal, as several processes have them, with a network in memory."""
+    keys, opened = Keys.create(secrets.token_bytes), ExitStack()
+
+    def make() -> Publisher:
+        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)
+        made = Publisher(journal=journal, channels=[Scripted().configured("sky")], zone=PARIS, sender=SENDER)
+        return opened.enter_context(made)
+
+    with opened:
+        yield make
+
+
+def _posted(publisher: Publisher, wanted: str) -> bool:
+    told = publisher.publication(wanted)
+    return told is not None and all(receipt.outcome is Outcome.POSTED for receipt in told)
+
+
+def _soon(reached: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 10
+    while not reached() and time.monotonic() < until:
+        time.sleep(0.02)
+    return reached()
+
+
+def test_it_delivers_what_this_and_another_process_publish(publishers: Callable[[], Publisher]) -> None:
+    publisher, other = publishers(), publishers()
+    with publisher.worker():
+        told = publisher.publish(accident(), key="here", actor="desk", wait=timedelta(0))
+        waiting = {receipt.note for receipt in told if not receipt.outcome.is_final}
+        assert all(note.startswith(("A worker sends it; it ", "It is being sent now.")) for note in waiting)
+        assert _soon(lambda: _posted(publisher, "here"))
+        over = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
+        other.publish(over, key="there", actor="desk", wait=timedelta(0))
+        assert _soon(lambda: _posted(other, "there"))
+        assert publisher.worker().running
+    assert not publisher.worker().running
+    publisher.worker().start()
+    publisher.close()
+    assert not publisher.worker().running
+
+
+def test_what_is_in_flight_has_time_to_finish_and_nothing_new_is_taken(tmp_path: Path) -> None:
+    book = Book(tmp_path, SystemClock())
+    with closing(book.journal):
+        sky, hang = Scripted(), Hang()
+        sky.sends.append(hang)
+        first, second = book.publish("sky"), book.publish("sky")
+        delivery = Dispatcher(journal=book.journal, channels={"sky": sky.configured("sky")}, clock=SystemClock())
+        delivery.drain(timedelta(0))
+        assert hang.begun.wait(10)
+        assert not delivery.finish(patience=0.01)
+        threading.Timer(0.05, hang.go.set).start()
+        assert delivery.finish()
+        assert (book.receipt(first).outcome, book.receipt(second).outcome) == (Outcome.POSTED, Outcome.WAITING)
+        assert delivery.next_due() is not None
+        delivery.drain(timedelta(seconds=30), enough=lambda: True)
+        assert book.receipt(second).outcome is Outcome.WAITING
+        delivery.drain(timedelta(seconds=30))  # it may be used again
+        assert book.receipt(second).outcome is Outcome.POSTED
+        delivery.close()
+
+
+def test_a_forked_child_has_no_worker_until_it_starts_its_own(
+    publishers: Callable[[], Publisher], caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = publishers()
+    worker = publisher.worker().start()
+    publisher.publish(accident(), key="parent", actor="desk", wait=timedelta(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: it is what is tried here
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            said = worker.running, worker.running, [record.getMessage() for record in caplog.records]
+            warned = f"The worker runs in process {os.getppid()}, not in its forked child. Start one here."
+            publisher.publish(accident(lifecycle={"stage": "opening"}), key="child", actor="desk", wait=timedelta(0))
+            with worker:
+                sent = worker.running and _soon(lambda: _posted(publisher, "child"))
+            code = 0 if sent and said == (False, False, [warned]) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert worker.running
+    assert worker.stop()

@@ -1,0 +1,358 @@
+"""The machine's clock is set, on and back: no interval is longer or shorter for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from policenotify.channel import Capabilities, Request
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.errors import Unavailable, Unconfirmed
+from policenotify.journal import open_journal, schema
+from policenotify.journal.clock import CountsFromBoot, MachineClock
+from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
+from policenotify.model.rate import Rate
+from policenotify.testing.fakes import FakeClock
+from tests.support.fake_network import KEYED, LEASE, READABLE, Book, Scripted
+from tests.support.journal import Desk
+
+JUMPS = (-3 * 86_400, -3600, -60, -3, 3, 65, 3600, 3 * 86_400)  # seconds
+BOTH = replace(KEYED, lookup_delay=timedelta(minutes=1))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(run="the machine")
+
+
+@pytest.fixture
+def book(tmp_path: Path, clock: FakeClock) -> Iterator[Book]:
+    opened = Book(tmp_path, clock)
+    opened.journal.deliveries.recover()  # somebody has been delivering
+    yield opened
+    opened.journal.close()
+
+
+def attempt(book: Book, network: Scripted) -> bool:
+    claimed = book.claim()
+    if claimed is None:
+        return False
+    how = network.configured("sky")
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
+    DeliveryAttempt(journal=book.journal, channel=channel, how=how, clock=book.clock, lease=LEASE).make(claimed)
+    return True
+
+
+def doubted(book: Book, capabilities: Capabilities) -> tuple[Scripted, str]:
+    """A publication whose first attempt was cut off just now."""
+    network = Scripted(capabilities=capabilities)
+    network.sends.append(Unconfirmed("Cut."))
+    published = book.publish("sky")
+    assert attempt(book, network)
+    book.pass_by(2)
+    return network, published
+
+
+# --- what waits
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_what_waits_waits_as_long_as_it_was_told(book: Book, clock: FakeClock, seconds: float) -> None:
+    network = Scripted()
+    network.sends.append(lambda _request: later(book, 300))
+    published = book.publish("sky")
+    attempt(book, network)
+    book.pass_by(100)
+    clock.jump(seconds)
+    assert not attempt(book, network)
+    book.pass_by(199)
+    assert not attempt(book, network)
+    book.pass_by(1)
+    assert attempt(book, network)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def later(book: Book, seconds: float) -> Any:
+    raise Unavailable("Down.", retry_at=book.clock.now() + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("seconds", [each for each in JUMPS if each < 0])
+def test_what_was_published_before_the_clock_was_set_back_goes_at_once(
+    book: Book, clock: FakeClock, seconds: float
+) -> None:
+    several = [book.publish("sky") for _ in range(11)]
+    clock.jump(seconds)
+    assert book.journal.deliveries.due(["sky"])["sky"] <= clock.now()
+    network = Scripted()
+    while attempt(book, network):
+        pass
+    assert {book.receipt(one).outcome for one in several} == {Outcome.POSTED}
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_pause_lasts_as_long_as_the_network_asked_for(book: Book, clock: FakeClock, seconds: float) -> None:
+    book.publish("sky")
+    book.journal.channels.pause("sky", clock.now() + timedelta(seconds=300))
+    book.pass_by(100)
+    clock.jump(seconds)
+    assert not attempt(book, Scripted())
+    book.pass_by(199)
+    assert not attempt(book, Scripted())
+    book.pass_by(1)
+    assert attempt(book, Scripted())
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_lease_lasts_as_long_as_it_was_taken_for(book: Book, clock: FakeClock, seconds: float) -> None:
+    book.publish("sky")
+    assert book.claim() is not None
+    book.pass_by(60)
+    clock.jump(seconds)
+    assert book.journal.deliveries.recover() == 0
+    book.pass_by(59)
+    assert book.journal.deliveries.recover() == 0
+    book.pass_by(1)
+    assert book.journal.deliveries.recover() == 1
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_rate_is_what_it_was(book: Book, clock: FakeClock, seconds: float) -> None:
+    rate = Rate(2, timedelta(minutes=2), 1)
+    for _ in range(2):
+        book.publish("sky")
+    claimed = book.journal.deliveries.claim("sky", "test/-/-/1", lease=LEASE, rate=rate)
+    assert claimed is not None
+    request = Request(account=claimed.account, key=claimed.key, body={})
+    book.journal.deliveries.begin(claimed, request, "standalone", rate=rate)
+    book.pass_by(10)
+    clock.jump(seconds)
+    assert book.journal.deliveries.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is None
+    book.pass_by(51)
+    assert book.journal.deliveries.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is not None
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, clock: FakeClock, seconds: float) -> None:
+    with book.journal.write() as connection:
+        until = int((clock.now() + timedelta(seconds=30)).timestamp() * 1e6)
+        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until}
+        schema.insert_new(connection, schema.lock, [row])
+    clock.jump(seconds)
+    book.journal.deliveries.recover()
+    with book.journal.read() as connection:
+        held = connection.execute(select(schema.lock.c.lease_until)).scalar_one()
+    assert held - int(clock.now().timestamp() * 1e6) == pytest.approx(30e6, abs=1e6)
+
+
+@pytest.mark.parametrize("seconds", [-3600, -60, 3600])
+def test_a_worker_is_seen_and_a_promise_is_kept_as_before(book: Book, clock: FakeClock, seconds: float) -> None:
+    book.journal.workers.heartbeat(is_worker=True)
+    assert book.journal.workers.request_drain("celery")
+    book.pass_by(10)
+    clock.jump(seconds)
+    book.journal.deliveries.recover()
+    assert book.journal.workers.last_worker_heartbeat() is not None
+    assert not book.journal.workers.request_drain("celery")  # it is still to come
+    book.pass_by(21)
+    assert book.journal.workers.request_drain("celery")  # it is overdue
+    book.pass_by(100)
+    assert book.journal.workers.last_worker_heartbeat() is None
+
+
+# --- what is in doubt
+
+
+@pytest.mark.parametrize("seconds", [65, 3600])
+def test_set_on_within_the_delay_of_a_look_up_not_there_is_not_believed_too_early(
+    book: Book, clock: FakeClock, seconds: float
+) -> None:
+    network, published = doubted(book, READABLE)
+    clock.jump(seconds)
+    for passing in (0, 5, 52):
+        book.pass_by(passing)
+        attempt(book, network)
+        assert (book.receipt(published).outcome, len(network.said)) == (Outcome.UNCONFIRMED, 1)
+    network.finds.append(network.ref)
+    book.pass_by(1)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 1)
+
+
+@pytest.mark.parametrize("seconds", [-60, -3600, 65])
+def test_set_between_attempt_and_look_up_the_post_is_looked_for_from_before_the_attempt(
+    book: Book, clock: FakeClock, seconds: float
+) -> None:
+    network, _ = doubted(book, READABLE)
+    began = clock.now() - timedelta(seconds=2)
+    clock.jump(seconds)
+    attempt(book, network)
+    # Set back: as the clock would have told it. Set on: nobody knows which of the two was right.
+    assert network.since == [min(began, began + timedelta(seconds=seconds))]
+
+
+@pytest.mark.parametrize("seconds", [65, -65])
+def test_set_while_the_network_is_asked_the_answer_does_not_count(book: Book, clock: FakeClock, seconds: float) -> None:
+    network, published = doubted(book, READABLE)
+    book.pass_by(60)
+    attempt(book, network)
+    book.pass_by(5)
+
+    def jumping(_request: Request) -> None:
+        clock.jump(seconds)
+
+    network.finds.append(jumping)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.UNCONFIRMED, 1)
+    book.pass_by(5)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_a_key_counts_no_longer_than_the_network_remembers_it(book: Book, clock: FakeClock, seconds: float) -> None:
+    network, published = doubted(book, BOTH)
+    clock.jump(seconds)
+    book.pass_by(KEYED.idempotency_window.total_seconds() - 2)
+    attempt(book, network)
+    assert (len(network.said), len(network.asked)) == (1, 1)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+
+
+@pytest.mark.parametrize("seconds", [-3600, -60, 60])
+def test_a_key_that_counts_by_both_clocks_counts(book: Book, clock: FakeClock, seconds: float) -> None:
+    network, published = doubted(book, BOTH)
+    clock.jump(seconds)
+    book.pass_by(60)
+    attempt(book, network)
+    assert (len(network.said), len(network.asked)) == (2, 0)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_set_in_the_middle_of_an_attempt_nothing_waits_for_the_old_time(
+    book: Book, clock: FakeClock, seconds: float
+) -> None:
+    network = Scripted(capabilities=READABLE)
+
+    def cut(_request: Request) -> None:
+        clock.jump(seconds)
+        raise Unconfirmed("Cut.")
+
+    network.sends.append(cut)
+    published = book.publish("sky")
+    attempt(book, network)
+    book.pass_by(600)  # the longest patience: by its clock the post is an hour old
+    attempt(book, network)
+    assert len(network.asked) == 1
+    book.pass_by(60)
+    attempt(book, network)
+    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
+
+
+# --- what is left alone, and what is written down
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_when_a_message_expires_is_told_by_the_clock_on_the_wall(book: Book, clock: FakeClock, seconds: float) -> None:
+    published = book.publish("sky", lives=timedelta(minutes=30))
+    clock.jump(seconds)
+    attempt(book, Scripted())
+    assert book.receipt(published).outcome is (Outcome.SUPERSEDED if seconds > 0 else Outcome.POSTED)
+
+
+def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book, clock: FakeClock) -> None:
+    network = Scripted()
+    network.sends.append(lambda _request: later(book, 300))
+    book.publish("sky")
+    attempt(book, network)
+    until = book.journal.deliveries.due(["sky"])["sky"]
+    with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=clock)) as other:
+        clock.jump(3600)
+        for each in (other, book.journal, other, book.journal):
+            each.deliveries.recover()
+            assert each.deliveries.due(["sky"]) == {"sky": until + timedelta(hours=1)}
+    with book.journal.read() as connection:
+        kinds = list(connection.execute(select(schema.event.c.kind)).scalars())
+    assert kinds.count("clock_set") == 1
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Keys, seconds: float) -> None:
+    """What was published after the clock was set, and before anybody saw that, waits no longer for it."""
+    clock = FakeClock(run="the machine")
+    desk = Desk(tmp_path, keys=keys, clock=clock, url=place)
+    with closing(desk.journal):
+        desk.journal.deliveries.recover()
+        doubtful = desk.publish(incident="I1")
+        desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=clock.now() + timedelta(seconds=300))
+        desk.journal.channels.pause("sea", clock.now() + timedelta(seconds=300))
+        began = clock.now()
+        clock.pass_by(100)
+        clock.jump(seconds)
+        desk.publish(channels=("sea",), incident="I2")
+        assert desk.claim() is None
+        assert desk.claim("sea") is None
+        clock.pass_by(200)
+        assert desk.take("sea").first_tried_at is None
+        claimed = desk.take()
+        assert claimed.publication == doubtful
+        assert claimed.last_tried_at == began + timedelta(seconds=seconds)
+        assert claimed.first_tried_at == min(began, began + timedelta(seconds=seconds))
+        assert desk.journal.deliveries.due(["sky", "sea"]).keys() == {"sky", "sea"}
+
+
+def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> None:
+    network = Scripted()
+    network.sends.append(lambda _request: later(book, 86_400))
+    book.publish("sky")
+    attempt(book, network)
+    until = book.journal.deliveries.due(["sky"])["sky"]
+    for _ in range(100):
+        clock.jump(0.1)  # seconds in ten minutes
+        book.pass_by(601)
+        book.journal.deliveries.recover()
+    assert book.journal.deliveries.due(["sky"]) == {"sky": until}
+
+
+def test_after_a_start_of_the_machine_nobody_knows_how_old_an_attempt_is(book: Book, clock: FakeClock) -> None:
+    """Its clock may have been wrong since: no key counts, and "not there" is waited for from the beginning."""
+    network, _ = doubted(book, BOTH)
+    began = clock.now()
+    book.pass_by(600)
+    again = FakeClock(clock.now(), run="the machine, started anew")
+    with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=again)) as journal:
+        claimed = journal.deliveries.claim("sky", "test/-/-/9", lease=LEASE)
+    assert claimed is not None
+    assert claimed.first_tried_at == again.now() - timedelta(days=1)
+    assert claimed.last_tried_at == again.now()
+    assert began < again.now()
+    assert network.said
+
+
+def test_a_clock_of_which_nothing_is_known_is_believed(tmp_path: Path) -> None:
+    clock = FakeClock()
+    book = Book(tmp_path, clock)
+    with closing(book.journal):
+        book.journal.deliveries.recover()
+        clock.jump(3600)
+        book.publish("sky")
+        assert attempt(book, Scripted())
+        with book.journal.read() as connection:
+            names = list(connection.execute(select(schema.meta.c.name)).scalars())
+    assert not [name for name in names if name.startswith("clock")]
+
+
+def test_the_machines_own_clock_names_its_run() -> None:
+    one, other = MachineClock(), MachineClock()
+    assert isinstance(one, CountsFromBoot)
+    assert one.boot() == other.boot()
+    assert abs(one.monotonic() - other.monotonic()) < 60
+    assert abs(one.now() - datetime.now(one.now().tzinfo)) < timedelta(minutes=1)

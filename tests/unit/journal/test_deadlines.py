@@ -1,0 +1,88 @@
+"""What the desk owes, as the journal knows it: raised once, however many look."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, closing
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from policenotify.journal import open_journal, schema
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from tests.support.journal import Desk
+
+HOURS = timedelta(hours=2)  # in which the desk of these tests owes the next word
+
+
+def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
+    desk.publish()
+    due = desk.clock.now() + HOURS
+    assert desk.journal.incidents.deadlines() == ((due, 0),)
+    together, raised = threading.Barrier(4), list[int]()
+
+    def run() -> None:
+        with closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)) as journal:
+            for level in (1, 2, 4):
+                together.wait(10)
+                if journal.incidents.record_reminder("I1", due, level):
+                    raised.append(level)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    with ExitStack() as ended:
+        for thread in threads:
+            thread.start()
+            ended.callback(thread.join)
+    assert raised == [1, 2, 4]
+    assert desk.journal.incidents.deadlines() == ((due, 4),)
+    with desk.journal.read() as connection:
+        events = select(func.count()).where(schema.event.c.kind == "overdue", schema.event.c.publication == f"{1:026d}")
+        assert connection.execute(events).scalar() == 3
+    desk.clock.pass_by(60)
+    desk.publish(Stage.UPDATE)
+    assert desk.journal.incidents.deadlines() == ((due + timedelta(minutes=1), 0),)
+    assert not desk.journal.incidents.record_reminder("I1", due, 5)  # that word has been said
+    desk.publish(Stage.END)
+    assert desk.journal.incidents.deadlines() == ()
+    assert not desk.journal.incidents.record_reminder("I1", due, 5)
+
+
+def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
+    desk.publish(channels=("sky", "sms", "mail"))
+    desk.publish(incident="I2", channels=("sky",))
+    assert desk.journal.incidents.open_by_channel() == {}
+    desk.deliver("sky")
+    desk.deliver("sky")
+    desk.deliver("sms", Outcome.UNCONFIRMED)
+    desk.deliver("mail", Outcome.REFUSED)
+    assert desk.journal.incidents.open_by_channel() == {"sky": ("I1", "I2"), "sms": ("I1",)}
+    desk.publish(Stage.END, channels=("sky",))
+    assert desk.journal.incidents.open_by_channel() == {"sky": ("I2",)}
+
+
+def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk) -> None:
+    desk.journal.workers.heartbeat(is_worker=True)
+    seen = desk.clock.now()
+    desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
+    assert (desk.journal.workers.last_heartbeat(), desk.journal.workers.last_worker_heartbeat()) == (seen, seen)
+    desk.clock._at -= timedelta(hours=6)
+    assert (desk.journal.workers.last_heartbeat(), desk.journal.workers.last_worker_heartbeat()) == (None, None)
+    desk.journal.workers.heartbeat(is_worker=True)  # who lives comes round again
+    assert desk.journal.workers.last_heartbeat() == desk.journal.workers.last_worker_heartbeat() == desk.clock.now()
+
+
+def test_who_stays_is_told_apart_until_he_leaves_or_is_silent(desk: Desk) -> None:
+    desk.journal.workers.heartbeat()
+    assert desk.journal.workers.last_worker_heartbeat() is None
+    desk.journal.workers.heartbeat(is_worker=True)
+    desk.clock.pass_by(60)
+    desk.journal.workers.heartbeat()  # a drain of the same process changes nothing of that
+    assert desk.journal.workers.last_worker_heartbeat() == desk.journal.workers.last_heartbeat() == desk.clock.now()
+    desk.journal.workers.stop_heartbeat()
+    assert desk.journal.workers.last_worker_heartbeat() is None
+    desk.journal.workers.heartbeat(is_worker=True)
+    desk.as_a_stranger("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
+    assert desk.journal.workers.last_worker_heartbeat() == desk.clock.now()  # of another host nothing is known
+    desk.clock.pass_by(121)
+    assert desk.journal.workers.last_worker_heartbeat() is None

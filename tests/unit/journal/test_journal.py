@@ -1,0 +1,553 @@
+"""The journal is opened, or says in an officer's words why not; nothing raw escapes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import subprocess
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, event, insert, make_url, select, text, update
+from sqlalchemy.exc import ArgumentError
+
+from policenotify.channel import Picture
+from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
+from policenotify.journal import engine, open_journal, schema
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.migrate import migrate
+from policenotify.model.lifecycle import Stage
+from policenotify.testing.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+    Program = Callable[..., subprocess.Popen[str]]
+
+
+# --- making it
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_an_empty_or_absent_file_becomes_a_journal(
+    tmp_path: Path, keys: Keys, clock: FakeClock, *, empty: bool
+) -> None:
+    path = tmp_path / "j o?u%20r#nal.db"  # a path is no URL
+    if empty:
+        path.touch()
+    journal = open_journal(str(path), keys=keys, clock=clock, create=True)
+    assert journal.publications.latest(1) == ()
+    journal.close()
+    assert path.stat().st_size > 0
+    with sqlite3.connect(path) as raw:
+        tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        facts = dict(raw.execute("SELECT name, value FROM pn_meta"))
+        assert len(facts.pop("id")) == 32
+        assert facts == {"schema_version": str(schema.SCHEMA_VERSION), "keys": keys.fingerprint}
+    raw.close()
+    assert set(schema.metadata.tables) <= tables
+
+
+def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
+    journal = open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=1.5", keys=keys, clock=clock, create=True)
+    with journal.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
+    journal.close()
+    assert (tmp_path / "journal.db").exists()
+
+
+@pytest.mark.sqlite
+def test_every_connection_is_set_for_safety(journal: Journal) -> None:
+    with journal.read() as connection:
+        told = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+        }
+    # 2 is FULL (sqlite.org/pragma.html#pragma_synchronous)
+    assert told == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 30_000,
+        "secure_delete": 1,
+    }
+
+
+def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = engine.WriterQueue()
+    with turn.turn():
+        kept, here = turn._lock, os.getpid()
+        monkeypatch.setattr(engine, "BUSY", 0.01)
+        with turn.turn():
+            assert turn._lock is kept
+        assert kept.locked(), "given up by who never had it"
+        monkeypatch.setattr(os, "getpid", lambda: here + 1)
+        with turn.turn():
+            assert turn._lock is not kept
+    assert not kept.locked()
+
+
+@pytest.mark.sqlite
+def test_what_is_acknowledged_or_about_to_leave_survives_a_power_cut(desk: Desk) -> None:
+    """Who holds a delivery may be forgotten then: nobody holds anything any more."""
+    said: list[str] = []
+    event.listen(desk.journal._engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+
+    def synced(act: Callable[[], object]) -> list[str]:
+        said.clear()
+        act()
+        return [one.removeprefix("PRAGMA synchronous=") for one in said if one.startswith("PRAGMA synchronous=")]
+
+    assert synced(lambda: desk.publish(Stage.STANDALONE)) == ["FULL"]
+    claimed = []
+    assert synced(lambda: claimed.append(desk.take())) == ["NORMAL"]
+    assert synced(lambda: claimed.append(desk.begin(claimed[0]))) == ["FULL"]
+    assert synced(lambda: desk.settle(claimed[1])) == ["FULL"]
+    assert synced(desk.journal.workers.heartbeat) == ["NORMAL"]
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite
+def test_two_processes_may_create_it_at_the_same_instant(
+    together: Callable[..., list[str]], tmp_path: Path, keys: Keys, clock: FakeClock
+) -> None:
+    told = together("at_once()\ndesk = opened()\nprint(desk.publish(incident=f'I{sys.argv[2]}'))", processes=3)
+    journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
+    assert sorted(told) == sorted(one.id for one in journal.publications.latest(9))
+    assert len(told) == 3
+    journal.close()
+
+
+def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
+    start, opened = threading.Barrier(6), []
+
+    def make() -> None:
+        start.wait()
+        opened.append(open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True))
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 6
+    for journal in opened:
+        journal.close()
+
+
+@pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM pn_other"])
+def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
+    tmp_path: Path, keys: Keys, clock: FakeClock, lock: str
+) -> None:
+    raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    raw.execute("CREATE TABLE pn_other (id)")
+    for statement in lock.split("; "):
+        raw.execute(statement).fetchall()
+    with pytest.raises(JournalError, match="another process keeps it locked"):
+        open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock, create=True)
+    raw.close()
+
+
+def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
+    raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
+    raw.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.1, raw.execute, args=["ROLLBACK"])
+    timer.start()
+    open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True).close()
+    timer.join()
+    raw.close()
+
+
+def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
+    from policenotify.journal import meta  # noqa: PLC0415 - the door of a race that lasts microseconds
+
+    desk.publish()
+    with desk.journal.write() as connection:
+        meta.create(connection, keys, os.urandom)
+    assert len(desk.journal.publications.latest(9)) == 1
+
+
+# --- not opening it
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://pn:geheim@db.example/pn", "A journal on 'mysql' is not supported"),
+        ("postgresql://pn:geheim@db.example:port/pn", "cannot be opened: its URL is not understood"),
+        ("postgresql://pn:geheim@db.example", "names no database"),
+        ("sqlite+aiosqlite:///x.db", "A journal on 'sqlite+aiosqlite' is not supported"),
+        ("sqlite://", "in memory would be lost"),
+        (":memory:", "in memory would be lost"),
+        ("", "in memory would be lost"),
+        ("://", "cannot be opened: its URL is not understood"),
+        ("/nowhere/at/all/journal.db", "The journal's folder '/nowhere/at/all' does not exist. Create it first."),
+    ],
+)
+def test_what_is_no_file_is_refused(url: str, says: str, keys: Keys, clock: FakeClock) -> None:
+    with pytest.raises(JournalError) as caught:
+        open_journal(url, keys=keys, clock=clock)
+    assert says in str(caught.value)
+    assert "geheim" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, ArgumentError | ValueError | None)
+    assert "geheim" not in "".join(traceback.format_exception(caught.value))
+
+
+@contextmanager
+def _nobodys_folder(mode: int) -> Iterator[Path]:
+    """A folder as an ordinary user sees it: root may write everywhere."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        (folder / "read only.db").touch(0o444)
+        if root:
+            os.seteuid(0)
+        folder.chmod(mode)
+        if root:
+            os.seteuid(65534)
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "says"),
+    [
+        ("journal.db", 0o555, "cannot be created (Permission denied). Nothing was sent. Give the user write access"),
+        ("read only.db", 0o777, "could not be read: this user may not write to it. Give the user its file and folder"),
+        ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
+    ],
+)
+def test_what_may_not_be_written_to_says_so(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
+    with _nobodys_folder(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
+        open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
+
+
+def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> None:
+    """SQLite opens a file that may only be read for reading, and that connection never writes."""
+    with _nobodys_folder(0o777) as folder:
+        open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
+        (folder / "journal.db").chmod(0o400)
+        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="could not be written: this user may not write to it"):
+                journal.stop("cne Roux")
+        for path in folder.glob("journal.db*"):
+            path.chmod(0o600)
+        journal.stop("cne Roux")
+        assert journal.stopped() is not None
+        journal.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"Dear diary, this is no database at all. " * 100, "its file is not a journal, or it is damaged"),
+        (b"SQLite format 3\0" + b"\xff" * 4000, "its file is not a journal, or it is damaged"),
+    ],
+)
+def test_another_file_is_no_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
+    (tmp_path / "notes.db").write_bytes(content)
+    with pytest.raises(JournalError, match=says):
+        open_journal(str(tmp_path / "notes.db"), keys=keys, clock=clock)
+    assert (tmp_path / "notes.db").read_bytes() == content
+
+
+@pytest.mark.sqlite
+def test_a_truncated_file_is_damaged(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    desk.publish()
+    desk.journal.close()
+    whole = desk.path.read_bytes()
+    desk.path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(JournalError, match=r"its file is damaged\. Put it aside and restore a copy"):
+        open_journal(str(desk.path), keys=keys, clock=clock).publications.latest(1)
+
+
+def test_a_newer_journal_names_what_is_needed(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    _meta(desk, "schema_version", "7")
+    with pytest.raises(UnsupportedVersion) as caught:
+        open_journal(desk.url, keys=keys, clock=clock)
+    assert (caught.value.version, caught.value.supported) == (7, schema.SCHEMA_VERSION)
+
+
+@pytest.mark.parametrize("version", ["0", "", "one"])
+def test_a_journal_without_its_version_is_damaged(desk: Desk, keys: Keys, clock: FakeClock, version: str) -> None:
+    _meta(desk, "schema_version", version)
+    with pytest.raises(JournalError, match="damaged: its version is missing"):
+        open_journal(desk.url, keys=keys, clock=clock)
+
+
+def test_other_keys_are_named(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    others = Keys.create(os.urandom)
+    with pytest.raises(JournalError) as caught:
+        open_journal(desk.url, keys=others, clock=clock)
+    assert keys.fingerprint in str(caught.value)
+    assert others.fingerprint in str(caught.value)
+    assert "Nothing was sent. Copy the right keys file" in str(caught.value)
+
+
+def test_rotated_keys_open_it_and_the_earlier_ones_no_more(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    newer = keys.rotated(os.urandom)
+    for _ in range(2):
+        open_journal(desk.url, keys=newer, clock=clock).close()
+    with pytest.raises(JournalError, match=newer.fingerprint):
+        open_journal(desk.url, keys=keys, clock=clock)
+
+
+def _meta(desk: Desk, name: str, value: str) -> None:
+    with desk.journal.write() as connection:
+        connection.execute(update(schema.meta).where(schema.meta.c.name == name).values(value=value))
+
+
+# --- failures in the middle
+
+
+@pytest.mark.sqlite
+def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    other = open_journal(f"sqlite:///{desk.path}?timeout=0.05", keys=keys, clock=clock)
+    with desk.journal.write():
+        with pytest.raises(JournalError) as caught:
+            other.stop("cne Roux")
+        assert other.stopped() is None  # readers are not kept waiting
+    other.stop("cne Roux")
+    other.close()
+    assert str(caught.value) == (
+        "The journal could not be written: another process keeps it locked. Look for one that hangs, then try "
+        "again. Nothing was sent that is not in it."
+    )
+
+
+@pytest.mark.sqlite
+def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
+    first = desk.publish()
+
+    def full(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size as the least
+
+    event.listen(desk.journal._engine, "checkout", full)
+    with pytest.raises(JournalError, match=r"the disk is full\. Make room, then try again"):
+        desk.publish(incident="I2", description="Long. " * 1500)
+    event.remove(desk.journal._engine, "checkout", full)
+    desk.journal.close()
+    assert [one.id for one in desk.journal.publications.latest(9)] == [first]
+    assert desk.publish(incident="I2", description="Long. " * 1500)
+
+
+@pytest.mark.sqlite
+def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
+    table = schema.publication
+    with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
+        connection.execute(insert(table).values(id="geheim", actor="geheim"))
+    assert str(caught.value).startswith("The journal could not be written: NOT NULL constraint failed: pn_publication")
+    assert "geheim" not in repr(caught.value)
+    assert "geheim" not in str(caught.value.__cause__)
+    with pytest.raises(JournalError, match="could not be read: no such table: nowhere"):
+        _read(desk, "SELECT * FROM nowhere")
+
+
+def _read(desk: Desk, statement: str) -> None:
+    with desk.journal.read() as connection:
+        connection.execute(text(statement))
+
+
+def test_what_is_not_the_databases_failure_passes_and_rolls_back(desk: Desk) -> None:
+    before = desk.dump()
+    with pytest.raises(ZeroDivisionError):
+        _fail_in_the_middle(desk)
+    assert desk.dump() == before
+
+
+def _fail_in_the_middle(desk: Desk) -> None:
+    with desk.journal.write() as connection:
+        connection.execute(insert(schema.meta).values(name="x", value="y"))
+        raise ZeroDivisionError
+
+
+def test_a_file_system_without_write_ahead_logging_is_refused(
+    tmp_path: Path, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without locks SQLite shares no memory, and so knows no WAL: the nearest that a test can come to a network drive.
+    monkeypatch.setattr(engine, "_uri", lambda path: f"{path.as_uri()}?mode=rw&vfs=unix-none")
+    with pytest.raises(JournalError, match=r"allows only the mode 'delete', not write-ahead logging"):
+        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
+
+
+@pytest.mark.sqlite
+def test_its_name_hides_a_password(journal: Journal, desk: Desk, clock: FakeClock, keys: Keys) -> None:
+    assert repr(journal) == f"Journal(sqlite:///{desk.path}?timeout=30)"
+    elsewhere = create_engine("sqlite://")
+    elsewhere.url = make_url("postgresql://pn:geheim@db.example/pn")  # of which none is opened yet
+    made = Journal(elsewhere, keys=keys, clock=clock, entropy=os.urandom)
+    assert repr(made) == "Journal(postgresql://pn:***@db.example/pn)"
+
+
+def test_closing_twice_is_allowed_and_it_opens_again_when_used(journal: Journal) -> None:
+    journal.close()
+    journal.close()
+    assert journal.publications.latest(1) == ()
+    journal.close()
+
+
+@pytest.mark.slow
+def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
+    process = program(
+        "import os\n"
+        "desk = opened()\n"
+        "mine = desk.publish(incident='parent')\n"
+        "with desk.journal.read() as one: before = id(one.connection.dbapi_connection)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    with desk.journal.read() as one: same = id(one.connection.dbapi_connection) == before\n"
+        "    desk.publish(incident='child')\n"
+        "    os._exit(7 if same else 0)\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "with desk.journal.read() as one: kept = id(one.connection.dbapi_connection) == before\n"
+        "print(code, kept, len(desk.journal.publications.latest(9)))\n"
+    )
+    assert process.communicate(timeout=20)[0] == "0 True 2\n"
+
+
+def test_what_a_fork_does_is_to_forget(journal: Journal) -> None:
+    with journal.read() as connection:
+        before = connection.connection.dbapi_connection
+    engine._forget_connections()
+    with journal.read() as connection:
+        assert connection.connection.dbapi_connection is not before
+    assert before is not None
+    before.close()
+
+
+# --- stop, runners, pictures
+
+
+def test_stop_halts_everything_until_resume(desk: Desk) -> None:
+    desk.publish()
+    desk.journal.stop("cne Roux", "wrong town")
+    stopped = desk.journal.stopped()
+    assert stopped is not None
+    assert str(stopped) == (
+        "Nothing was sent: everything was stopped by cne Roux (wrong town). Resume first: policenotify resume"
+    )
+    assert desk.claim() is None
+    assert desk.journal.deliveries.due(["sky"]) == {}
+    with pytest.raises(PublishingStopped):
+        desk.publish(incident="I2")
+    desk.journal.resume("cdt Petit")
+    assert desk.journal.stopped() is None
+    desk.deliver()
+    kinds = [(row[2], row[3]) for row in desk.dump("pn_event")["pn_event"]]
+    assert kinds == [
+        ("cne Roux", "published"),
+        ("cne Roux", "stopped"),
+        ("cdt Petit", "resumed"),
+        ("runner", "settled"),
+    ]
+
+
+def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: FakeClock) -> None:
+    assert desk.journal.workers.last_heartbeat() is None
+    with desk.journal.write() as connection:
+        connection.execute(insert(schema.runner).values(owner="long gone", seen_at=1))
+    desk.journal.workers.heartbeat()
+    clock.pass_by(60)
+    desk.journal.workers.heartbeat()
+    assert desk.journal.workers.last_heartbeat() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
+    [(owner, _, stays)] = desk.dump("pn_runner")["pn_runner"]
+    assert not stays
+    assert owner.split("/")[2] == str(os.getpid())
+
+
+def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
+    one = Picture(digest="ab" * 32, media_type="image/png", width=4, height=3, alt="Un plan", data=b"\x89PNG")
+    desk.publish(pictures=(one, one.model_copy(update={"alt": "Le même"})))
+    desk.publish(incident="I2", pictures=(one,))
+    assert len(desk.dump("pn_blob")["pn_blob"]) == 1
+    assert desk.journal.publications.picture(one.digest, "Un plan") == one
+    with pytest.raises(InvalidImage, match=r"The journal has no picture cd+"):
+        desk.journal.publications.picture("cd" * 32, "")
+
+
+def test_an_event_may_be_recorded_by_others(desk: Desk) -> None:
+    desk.journal.audit.record("adm", "settings_changed", {"field": "routes"}, channel="sky")
+    [row] = desk.dump("pn_event")["pn_event"]
+    assert row[2:8] == ("adm", "settings_changed", None, None, "sky", '{"field":"routes"}')
+
+
+def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:
+    clock.pass_by(1.5)
+    assert desk.journal.now() == datetime(2026, 3, 2, 6, 30, 1, 500_000, tzinfo=UTC)
+    publication = desk.journal.publications.get(desk.publish(Stage.STANDALONE))
+    assert publication is not None
+    assert publication.at == desk.journal.now()
+    assert clock.now() - publication.at == timedelta(0)
+
+
+@pytest.mark.sqlite
+def test_foreign_rows_are_refused(desk: Desk) -> None:
+    with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"), desk.journal.write() as connection:
+        connection.execute(insert(schema.recipient).values(delivery=99, key="x", state="waiting"))
+    with desk.journal.read() as connection:
+        assert connection.execute(select(schema.recipient)).first() is None
+
+
+@pytest.mark.sqlite
+def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(desk: Desk) -> None:
+    """The last connection that goes takes SQLite's write-ahead file with it."""
+    path = Path(str(make_url(str(desk.journal._engine.url)).database))
+    with desk.journal.write() as connection:
+        desk.journal.close()
+        connection.execute(insert(schema.meta).values(name="late", value="written"))
+        assert path.with_name(f"{path.name}-wal").exists()
+    assert not path.with_name(f"{path.name}-wal").exists()
+    with desk.journal.read() as connection:
+        late = connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "late")).scalar()
+    assert late == "written"
+    assert not path.with_name(f"{path.name}-wal").exists()
+
+
+def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+    with closing(open_journal(desk.url, keys=keys, clock=clock)) as other:
+        marks = [other.change_token()]
+        for step in (desk.publish, desk.deliver, lambda: desk.journal.stop("adm")):
+            step()
+            marks.append(other.change_token())
+            assert other.change_token() == marks[-1]  # a look leaves none
+        assert len(set(marks)) == len(marks)
+
+
+# --- who may read it
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_but_its_owner_may_read_a_journal_that_is_made(
+    tmp_path: Path, keys: Keys, clock: FakeClock, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]
+        migrate(str(tmp_path / "migrated.db"), keys=keys, actor="adm")
+        made.append(open_journal(str(tmp_path / "migrated.db"), keys=keys, clock=clock))
+        for journal in made:
+            journal.stop("cne Roux")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*.db*")}
+    finally:
+        os.umask(before)
+    for journal in made:
+        journal.close()
+    assert modes == {f"{name}.db{suffix}": 0o600 for name in ("journal", "migrated") for suffix in ("", "-wal", "-shm")}

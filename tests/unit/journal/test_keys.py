@@ -1,0 +1,235 @@
+import hashlib
+import hmac
+import json
+import os
+import pickle
+import random
+import secrets
+import subprocess
+import sys
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.errors import SettingsError, UnsupportedVersion
+from policenotify.journal.keys import CROCKFORD, Keys
+
+
+def counting(start: int = 0) -> random.Random:
+    return random.Random(start)  # noqa: S311 - the same keys in every run
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys.create(counting().randbytes)
+
+
+def test_the_file_is_for_its_owner_only_and_comes_back_the_same(keys: Keys, tmp_path: Path) -> None:
+    path = tmp_path / "policenotify.keys"
+    keys.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = Keys.load(path)
+    assert (again.version, again.fingerprint) == (1, keys.fingerprint)
+    assert again.unseal("keep", *keys.seal("keep", "jeton")) == "jeton"
+    assert again.tag("recipient", "a@desk.example") == keys.tag("recipient", "a@desk.example")
+
+
+def test_the_mode_does_not_depend_on_the_umask(keys: Keys, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        keys.save(tmp_path / "k")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "k").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_there_is_never_written_over(keys: Keys, tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    keys.save(path)
+    first = path.read_bytes()
+    with pytest.raises(SettingsError, match="is there already"):
+        Keys.create(secrets.token_bytes).save(path)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
+def test_a_disk_that_is_full_leaves_no_half_file(tmp_path: Path) -> None:
+    code = (
+        "import random, resource, signal, sys\n"
+        "from policenotify.journal.keys import Keys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "keys = Keys.create(random.Random(0).randbytes)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "keys.save(sys.argv[1])\n"
+    )
+    path = tmp_path / "k"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    assert "cannot be written" in done.stderr
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o666])
+def test_a_file_open_to_others_is_refused_with_the_command_that_closes_it(
+    keys: Keys, tmp_path: Path, mode: int
+) -> None:
+    path = tmp_path / "k"
+    keys.save(path)
+    path.chmod(mode)
+    with pytest.raises(SettingsError, match=f"chmod 600 {path}"):
+        Keys.load(path)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640])
+def test_owner_and_desk_group_may_read(keys: Keys, tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "k"
+    keys.save(path)
+    path.chmod(mode)
+    assert Keys.load(path).fingerprint == keys.fingerprint
+
+
+def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Copy it from another host"):
+        Keys.load(tmp_path / "none")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        Keys.create(secrets.token_bytes).save(tmp_path / "no" / "where")
+
+
+def test_a_damaged_file_is_told_without_its_content(keys: Keys, tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    keys.save(path)
+    content = json.loads(path.read_text())
+    key = content["tagging"]
+    content["tagging"] = key[:-8]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match="damaged") as raised:
+        Keys.load(path)
+    assert key[:16] not in "".join(map(str, (raised.value, raised.value.__cause__)))
+    path.write_bytes(b"\xff not json")
+    with pytest.raises(SettingsError, match="damaged"):
+        Keys.load(path)
+
+
+def test_a_newer_file_names_its_version(keys: Keys, tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    keys.save(path)
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 7'))
+    with pytest.raises(UnsupportedVersion, match="schema version 7"):
+        Keys.load(path)
+
+
+def test_a_tag_is_the_hmac_of_purpose_and_text(keys: Keys, tmp_path: Path) -> None:
+    keys.save(tmp_path / "k")
+    key = urlsafe_b64decode(json.loads((tmp_path / "k").read_text())["tagging"])
+    expected = hmac.new(key, b"recipient\0a@desk.example", hashlib.sha256).hexdigest()
+    assert keys.tag("recipient", "a@desk.example") == expected
+    assert keys.tag("unsubscribe", "a@desk.example") != expected
+
+
+def test_rotation_keeps_names_and_old_values_and_seals_anew(keys: Keys) -> None:
+    old = keys.seal("recipient", "a@desk.example")
+    signature = keys.sign(b"batch 1")
+    newer = keys.rotated(counting(1).randbytes)
+    assert (keys.version, newer.version) == (1, 2)
+    assert newer.tag("recipient", "x") == keys.tag("recipient", "x")
+    assert newer.reference("x") == keys.reference("x")
+    assert newer.unseal("recipient", *old) == "a@desk.example"
+    assert newer.verify(signature[0], b"batch 1", signature[1])
+    assert newer.seal("recipient", "b")[0] == 2
+    assert newer.sign(b"")[0] == 2
+    assert newer.public_key(1) == keys.public_key(1) != newer.public_key(2)
+    assert newer.fingerprints == (keys.fingerprint, newer.fingerprint)
+    assert newer.fingerprint != keys.fingerprint
+
+
+def test_a_host_that_was_not_rotated_says_so(keys: Keys) -> None:
+    sealed = keys.rotated(counting(1).randbytes).seal("keep", "jeton")
+    with pytest.raises(SettingsError, match=r"Key version 2 .* go up to version 1\. Copy the keys file"):
+        keys.unseal("keep", *sealed)
+    with pytest.raises(SettingsError, match="Key version 0"):
+        keys.verify(0, b"", b"")
+
+
+def test_other_keys_another_purpose_or_a_changed_byte_do_not_open(keys: Keys) -> None:
+    version, sealed = keys.seal("keep", "jeton")
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    other = Keys.create(counting(9).randbytes)
+    for opener, purpose, value in [(other, "keep", sealed), (keys, "recipient", sealed), (keys, "keep", changed),
+                                   (keys, "keep", b""), (keys, "keep", sealed[:13])]:  # fmt: skip
+        with pytest.raises(SettingsError, match="key version 1") as raised:
+            opener.unseal(purpose, version, value)
+        assert "jeton" not in str(raised.value)
+
+
+def test_a_sealed_value_does_not_open_as_another_version(keys: Keys) -> None:
+    newer = keys.rotated(counting(1).randbytes)
+    _, sealed = newer.seal("keep", "jeton")
+    with pytest.raises(SettingsError, match="key version 1"):
+        newer.unseal("keep", 1, sealed)
+
+
+@given(st.text(), st.text(min_size=1, alphabet=st.characters(exclude_characters="\0", codec="utf-8")))
+def test_whatever_is_sealed_opens_again_and_never_looks_the_same_twice(plain: str, purpose: str) -> None:
+    keys = Keys.create(counting().randbytes)
+    first, second = keys.seal(purpose, plain), keys.seal(purpose, plain)
+    assert first != second
+    assert keys.unseal(purpose, *first) == keys.unseal(purpose, *second) == plain
+
+
+def test_a_signature_holds_for_exactly_its_data(keys: Keys) -> None:
+    version, signature = keys.sign(b"batch 1")
+    assert keys.verify(version, b"batch 1", signature)
+    assert not keys.verify(version, b"batch 2", signature)
+    assert not keys.verify(version, b"batch 1", signature[:-1] + b"\0")
+    assert not keys.verify(version, b"batch 1", b"short")
+    assert not Keys.create(counting(9).randbytes).verify(version, b"batch 1", signature)
+
+
+def test_the_public_key_verifies_without_ours(keys: Keys) -> None:
+    _, signature = keys.sign(b"batch 1")
+    public = load_pem_public_key(keys.public_key(1).encode())
+    public.verify(signature, b"batch 1")  # type: ignore[union-attr, call-arg] # raises unless it is an Ed25519 signature
+
+
+def test_a_reference_can_be_said_on_the_telephone(keys: Keys) -> None:
+    references = {keys.reference(f"incident-{number}") for number in range(2_000)}
+    assert len(references) > 1_990
+    assert all(len(reference) == 5 and set(reference) <= set(CROCKFORD) for reference in references)
+    assert {character for reference in references for character in reference} == set(CROCKFORD)
+    assert keys.reference("incident-1") == keys.reference("incident-1")
+    assert keys.reference("incident-1") != Keys.create(counting(9).randbytes).reference("incident-1")
+
+
+def test_nothing_printed_shows_a_key(keys: Keys, tmp_path: Path) -> None:
+    keys.save(tmp_path / "k")
+    content = json.loads((tmp_path / "k").read_text())
+    assert repr(keys) == str(keys) == f"Keys(version=1, fingerprint={keys.fingerprint!r})"
+    printed = repr(keys._file) + repr(keys._file.versions) + str(keys._file.versions[0])
+    assert content["tagging"][:8] not in printed
+    assert repr(keys._file.tagging)[:8] not in printed
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(keys)
+
+
+def test_too_little_entropy_makes_no_keys() -> None:
+    with pytest.raises(ValueError, match="at least 32 bytes") as raised:
+        Keys.create(lambda _: b"short")
+    assert "short" not in str(raised.value).replace("bytes_too_short", "")
+
+
+@pytest.mark.parametrize("purpose", ["", "a\0b"])
+def test_a_purpose_is_a_name(keys: Keys, purpose: str) -> None:
+    with pytest.raises(ValueError, match="purpose"):
+        keys.tag(purpose, "x")
+
+
+def test_importing_and_tagging_load_no_cipher() -> None:
+    code = (
+        "import sys, random\nfrom policenotify.journal.keys import Keys\n"
+        "Keys.create(random.Random(0).randbytes).tag('recipient', 'x')\n"
+        "assert not any(name.startswith('cryptography') for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own code

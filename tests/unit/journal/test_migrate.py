@@ -1,0 +1,154 @@
+"""A journal of the first version of its tables, opened as it is, and brought up by later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, inspect, text
+
+from policenotify.errors import JournalError, UnsupportedVersion
+from policenotify.journal import meta, open_journal, schema
+from policenotify.journal.engine import open_engine
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.migrate import Migrated, migrate
+from policenotify.journal.records import microseconds
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.testing.fakes import FakeClock
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+SAID = "0" * 25 + "1"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Where an old journal is to be, and where a new one."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "old.db"), str(tmp_path / "new.db")
+        return
+    server = request.getfixturevalue("server")
+    names = server.database(), server.database()
+    yield server.url(names[0]), server.url(names[1])
+    for name in names:
+        server.drop(name)
+
+
+def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
+    """A journal of version 1 with an open incident."""
+    engine, at = open_engine(url, create=True), microseconds(clock.now())
+    message = Message(
+        category="traffic_accident",
+        headline="Accident sur l’A9",
+        lifecycle=Lifecycle(stage=Stage.OPENING, incident="I1"),
+    )
+    rows: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("pn_meta", {"name": "schema_version", "value": "1"}),
+        ("pn_meta", {"name": "keys", "value": keys.fingerprint}),
+        (
+            "pn_incident",
+            {"id": "I1", "category": "traffic_accident", "status": "open", "next_sequence": 2, "exercise": False,
+             "opened_at": at, "due_at": at + 60_000_000},
+        ),
+        (
+            "pn_publication",
+            {"id": SAID, "key": "k", "state": "published", "incident": "I1", "sequence": 1, "stage": "opening",
+             "digest": message.digest(), "message": message.model_dump_json(exclude_none=True), "findings": "[]",
+             "rules": "{}", "actor": "cne Roux", "created_at": at},
+        ),
+        ("pn_runner", {"owner": "host/boot/1/1", "seen_at": at}),
+    )  # fmt: skip
+    with engine.begin() as connection:
+        for statement in (GOLDEN / f"journal_v1.{engine.dialect.name}.sql").read_text("utf-8").split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        for table, row in rows:
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)  # noqa: S608 - our names
+    engine.dispose()
+
+
+def _structure(engine: Engine) -> dict[str, object]:
+    """Tables, columns, keys and indexes, as the database itself tells them."""
+    seen = inspect(engine)
+    told: dict[str, object] = {}
+    for table in sorted(seen.get_table_names()):
+        columns = [
+            (one["name"], str(one["type"]), one["nullable"], str(one["default"]).split("::")[0])
+            for one in seen.get_columns(table)
+        ]
+        indexes = sorted((one["name"], tuple(one["column_names"]), one["unique"]) for one in seen.get_indexes(table))
+        told[table] = (columns, seen.get_pk_constraint(table)["constrained_columns"], indexes)
+    engine.dispose()
+    return told
+
+
+def _add_colour(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour VARCHAR(7)"))
+    connection.execute(text("UPDATE pn_incident SET category = 'recoloured'"))
+
+
+def test_a_journal_of_the_first_version_is_opened_and_has_the_tables_of_a_new_one(
+    both: tuple[str, str], keys: Keys, clock: FakeClock
+) -> None:
+    old, new = both
+    _first_version(old, keys, clock)
+    assert migrate(old, keys=keys, actor="adm", clock=clock) == Migrated(1, schema.SCHEMA_VERSION)
+    with closing(open_journal(old, keys=keys, clock=clock)) as journal:
+        [incident] = journal.incidents.list()
+        assert (incident.id, incident.headline) == ("I1", "Accident sur l’A9")
+        publication = journal.publications.get("k")
+        assert publication is not None
+        assert publication.id == SAID
+        assert journal.workers.last_heartbeat() == clock.now()
+    assert migrate(new, keys=keys, actor="adm", clock=clock).before is None
+    assert _structure(open_engine(old)) == _structure(open_engine(new))
+
+
+def test_an_older_journal_is_refused_and_brought_up_step_by_step(
+    both: tuple[str, str], keys: Keys, clock: FakeClock
+) -> None:
+    """The steps are invented: no version but the first has been released."""
+    first, _ = both
+    _first_version(first, keys, clock)
+    steps = {1: _add_colour, 2: lambda connection: connection.execute(text("UPDATE pn_channel SET colour = 'blue'"))}
+    with (
+        closing(Journal.connect(first, keys=keys, clock=clock)) as journal,
+        journal.read() as connection,
+        pytest.raises(JournalError) as caught,
+    ):
+        meta.check(connection, keys, required=3)
+    assert str(caught.value) == (
+        "The journal's tables are of version 1; this policenotify needs version 3. "
+        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
+    )
+    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps, target=3) == Migrated(1, 3)
+    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps, target=3) == Migrated(3, 3)
+    with closing(Journal.connect(first, keys=keys, clock=clock)) as journal:
+        [incident] = journal.incidents.list()
+        assert incident.category == "recoloured"
+        assert journal.audit.events("migrated", clock.now()) == ({"from": 1, "to": 3},)
+        with journal.read() as connection:
+            assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
+    with pytest.raises(UnsupportedVersion):
+        open_journal(first, keys=keys, clock=clock)
+
+
+def test_a_step_that_fails_changes_nothing(both: tuple[str, str], keys: Keys, clock: FakeClock) -> None:
+    first, _ = both
+    _first_version(first, keys, clock)
+
+    def fails(connection: Connection) -> None:
+        _add_colour(connection)
+        connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
+
+    with pytest.raises(JournalError):
+        migrate(first, keys=keys, actor="adm", clock=clock, steps={1: fails}, target=2)
+    with closing(open_journal(first, keys=keys, clock=clock)) as journal:
+        [incident] = journal.incidents.list()
+        assert incident.category == "traffic_accident"

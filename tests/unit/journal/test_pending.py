@@ -1,0 +1,135 @@
+"""What waits without words for a channel: nobody claims it, it keeps its place, and is worded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from policenotify.journal.records import NewDelivery, NewPublication, UnrenderedDelivery
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from tests.support.journal import Desk
+
+PEOPLE = ("a@desk.example", "b@desk.example")
+
+
+def _unworded(draft: NewPublication) -> NewPublication:
+    """The same, where no channel can be used."""
+    drafted = tuple(
+        replace(one, target=replace(one.target, account="", reply_to=()), standalone=None, reply=None, recipients=None,
+                reason="The token cannot be read.", remedy="Mend it.")
+        for one in draft.deliveries
+        if one.target.part == 0
+    )  # fmt: skip
+    return replace(draft, deliveries=drafted)
+
+
+def _wait(desk: Desk, stage: Stage = Stage.OPENING, **how: object) -> tuple[UnrenderedDelivery, Sequence[NewDelivery]]:
+    draft = desk.draft(stage, **how)  # type: ignore[arg-type]  # as `Desk.draft` takes it
+    desk.journal.publications.add(_unworded(draft))
+    return UnrenderedDelivery(publication=draft.id, channel=draft.deliveries[0].target.channel), draft.deliveries
+
+
+def test_what_has_no_words_is_claimed_by_nobody_and_told_with_its_reason(desk: Desk) -> None:
+    one, _ = _wait(desk)
+    assert desk.claim() is None
+    assert desk.journal.deliveries.due(["sky"]) == {}
+    assert desk.journal.deliveries.unrendered(["sky"]) == (one,)
+    assert desk.journal.deliveries.unrendered(["mail"]) == ()
+    found = desk.journal.publications.get(one.publication)
+    assert found is not None
+    [receipt] = found
+    assert (receipt.outcome, receipt.unrendered, receipt.retry_at) == (Outcome.WAITING, True, None)
+    assert (receipt.reason, receipt.remedy) == ("The token cannot be read.", "Mend it.")
+
+
+def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
+    one, drafted = _wait(desk)
+    assert desk.journal.deliveries.render(one, drafted)
+    assert not desk.journal.deliveries.render(one, drafted)
+    desk.journal.deliveries.refuse_unrendered(one, "It does not fit.")
+    assert desk.deliver().standalone is not None
+    assert desk.outcome(one.publication) is Outcome.POSTED
+    found = desk.journal.publications.get(one.publication)
+    assert found is not None
+    assert [(receipt.unrendered, receipt.reason) for receipt in found] == [(False, "")]
+
+
+def test_what_follows_waits_behind_it_and_behind_all_its_parts(desk: Desk) -> None:
+    both = ("fr", "oc")
+    opened = _wait(desk, languages=both)
+    updated = _wait(desk, Stage.UPDATE, languages=both)
+    again = _wait(desk, Stage.UPDATE)
+    for one, drafted in (opened, updated, again):
+        assert desk.journal.deliveries.unrendered(["sky"])[0] == one
+        assert desk.journal.deliveries.render(one, drafted)
+    said = []
+    while (claimed := desk.claim()) is not None:
+        begun = desk.begin(claimed)
+        said.append((begun.publication, begun.standalone and begun.standalone.language))
+        desk.settle(begun)
+    names = [one.publication for one, _ in (opened, updated, again)]
+    assert said == [(names[0], "fr"), (names[0], "oc"), (names[1], "fr"), (names[1], "oc"), (names[2], "fr")]
+
+
+def test_what_is_worded_elsewhere_goes_nowhere_before_what_waits_without_words(desk: Desk) -> None:
+    one, drafted = _wait(desk)
+    desk.publish(Stage.UPDATE)
+    assert desk.claim() is None
+    desk.journal.deliveries.render(one, drafted)
+    assert desk.deliver().publication == one.publication
+
+
+def test_it_is_superseded_by_the_end_of_its_incident(desk: Desk) -> None:
+    one, drafted = _wait(desk)
+    desk.publish(Stage.END)
+    assert desk.outcome(one.publication) is Outcome.SUPERSEDED
+    assert desk.journal.deliveries.unrendered(["sky"]) == ()
+    assert not desk.journal.deliveries.render(one, drafted)
+
+
+def test_it_expires_as_any_other_once_it_is_worded(desk: Desk) -> None:
+    one, drafted = _wait(desk, lives=timedelta(hours=1))
+    desk.clock.pass_by(7_200)
+    desk.journal.deliveries.render(one, drafted)
+    assert desk.claim() is None
+    assert desk.outcome(one.publication) is Outcome.SUPERSEDED
+
+
+def test_its_people_are_given_to_it_with_its_words(desk: Desk) -> None:
+    one, drafted = _wait(desk, channels=("mail",), people={"mail": PEOPLE})
+    assert not desk.journal.deliveries.had_recipients("mail")
+    desk.journal.deliveries.render(one, drafted)
+    assert desk.journal.deliveries.had_recipients("mail")
+    assert not desk.journal.deliveries.had_recipients("sky")
+    assert sorted(desk.mail()) == sorted(PEOPLE)
+    assert desk.outcome(one.publication, "mail") is Outcome.POSTED
+
+
+def test_a_part_that_is_left_out_is_told_so(desk: Desk) -> None:
+    one, drafted = _wait(desk)
+    left_out = replace(drafted[0], target=replace(drafted[0].target, skip="It does not speak it."), standalone=None)
+    desk.journal.deliveries.render(one, [left_out])
+    assert desk.outcome(one.publication) is Outcome.SKIPPED
+
+
+def test_what_cannot_be_worded_is_refused_and_lets_the_next_go(desk: Desk) -> None:
+    one, _ = _wait(desk)
+    other = desk.publish(Stage.UPDATE)
+    desk.journal.deliveries.refuse_unrendered(one, "It does not fit.")
+    assert desk.outcome(one.publication) is Outcome.REFUSED
+    assert desk.deliver().publication == other
+
+
+@pytest.mark.parametrize("mass", [False, True])
+def test_that_it_was_worded_is_an_event(desk: Desk, *, mass: bool) -> None:
+    channel = "mail" if mass else "sky"
+    one, drafted = _wait(desk, channels=(channel,), people={"mail": PEOPLE})
+    desk.journal.deliveries.render(one, drafted)
+    kinds = [row[3] for row in desk.dump("pn_event")["pn_event"]]
+    assert kinds[-1] == "rendered"
+    desk.journal.audit.seal()
+    assert desk.journal.audit.verify() == 1

@@ -1,0 +1,750 @@
+"""What only PostgreSQL shows: row locks, its clock, its schema, its failures."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, event, insert, select, text, update
+
+from policenotify.channel import RecipientOutcome
+from policenotify.cli.context import CliContext
+from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
+from policenotify.journal import open_journal, schema
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
+from policenotify.journal.keys import Keys
+from policenotify.journal.migrate import Migrated, migrate
+from policenotify.journal.postgresql import DatabaseClock
+from policenotify.journal.publications import IncidentChanged
+from policenotify.journal.records import AttemptResult, microseconds
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.settings import open_publisher
+from policenotify.testing.fakes import FakeClock
+from tests.support.journal import LEASE, Desk
+from tests.support.postgresql import GUARDED, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.journal.conftest import NewJournal
+
+pytestmark = [pytest.mark.postgres, pytest.mark.sqlite]  # not a second time on SQLite
+PASSWORD = "geheim-Ünïcode%40"
+
+
+@pytest.fixture
+def place(new_journal: NewJournal, keys: Keys) -> str:
+    return new_journal(keys)
+
+
+@pytest.fixture
+def empty(server: Server) -> Iterator[str]:
+    """The URL of a database without tables."""
+    name = server.database()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def other(desk: Desk) -> Iterator[Desk]:
+    """Another desk on the same journal."""
+    made = Desk(desk.path.parent, keys=desk.keys, clock=desk.clock, url=desk.url, first=500)
+    yield made
+    made.journal.close()
+
+
+def _impatient(url: str, **settings: str) -> str:
+    return url + "&options=" + "%20".join(f"-c%20{name}%3D{value}" for name, value in settings.items())
+
+
+def _whole(error: BaseException | None) -> str:
+    """All that an error and what led to it say; frames of the driver, which were given a password, are gone."""
+    said, one = "", error
+    while one is not None:
+        frames = traceback.extract_tb(one.__traceback__)
+        assert not [frame for frame in frames if "psycopg" in frame.filename or "sqlalchemy/" in frame.filename]
+        said += f"{one!s} {one!r} {one.args!r}\n"
+        one = one.__cause__ or one.__context__
+    return said
+
+
+# --- claiming
+
+
+def test_what_another_is_just_claiming_is_passed_over(desk: Desk, other: Desk) -> None:
+    for incident in ("I1", "I2"):
+        desk.publish(incident=incident)
+    with desk.journal.write() as connection:
+        first = connection.execute(
+            select(schema.delivery.c.id).order_by(schema.delivery.c.id).limit(1).with_for_update()
+        ).scalar_one()
+        claimed = other.take()  # at once, while the first is locked
+        assert claimed.id == first + 1
+        assert other.claim() is None
+    assert desk.take().id == first
+
+
+def test_processes_claim_different_deliveries_at_one_instant(together: Callable[..., list[str]], desk: Desk) -> None:
+    for number in range(20):
+        desk.publish(incident=f"I{number}")
+    told = together(
+        "desk = opened()\nat_once()\nmine = []\n"
+        "while (one := desk.claim('sky', 'elsewhere/b/1/' + sys.argv[2])) is not None:\n    mine.append(one.id)\n"
+        "print(*mine)\n",
+        processes=3,
+    )
+    claimed = [int(one) for line in told for one in line.split()]
+    assert sorted(claimed) == sorted(set(claimed))
+    assert len(claimed) == 20
+
+
+def test_what_is_settled_meanwhile_is_not_taken_back(desk: Desk, other: Desk) -> None:
+    said = desk.publish()
+    claimed = desk.begin(desk.take())
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    found: list[int] = []
+    with desk.journal.write() as connection:
+        connection.execute(  # the settling, not committed yet
+            update(schema.delivery)
+            .where(schema.delivery.c.id == claimed.id)
+            .values(state=Outcome.POSTED, owner=None, lease_until=None)
+        )
+        late = threading.Thread(target=lambda: found.append(other.journal.deliveries.recover()))
+        late.start()
+        _until_somebody_waits(desk)
+    late.join()
+    assert found == [0]
+    assert desk.outcome(said) is Outcome.POSTED
+
+
+def test_of_two_runners_one_takes_back_what_is_lost(desk: Desk, other: Desk) -> None:
+    desk.publish()
+    claimed = desk.begin(desk.take(owner="elsewhere/b/1/1"))
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    start, found = threading.Barrier(2), list[int]()
+
+    def run(one: Desk) -> None:
+        start.wait()
+        found.append(one.journal.deliveries.recover())
+
+    threads = [threading.Thread(target=run, args=(one,)) for one in (desk, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [0, 1]
+    with pytest.raises(LostLease):
+        desk.settle(claimed)
+
+
+def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, other: Desk) -> None:
+    """It must see that the opening is under way, not supersede it behind its back."""
+    opening = desk.publish()
+    draft = other.draft(Stage.END)
+    with desk.journal.write() as connection:
+        connection.execute(
+            update(schema.delivery).values(state=Outcome.SENDING, owner="elsewhere/b/1/1", lease_until=2**60)
+        )
+        late = threading.Thread(target=other.journal.publications.add, args=(draft,))
+        late.start()
+        _until_somebody_waits(desk)
+    late.join()
+    assert desk.outcome(opening) is Outcome.SENDING
+    assert desk.outcome(draft.id) is Outcome.WAITING
+    assert desk.claim() is None
+
+
+def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publishes(desk: Desk, other: Desk) -> None:
+    """Both lock the lane's deliveries in one order; else each would wait for what the other has."""
+    mail: dict[str, Any] = {"channels": ("mail",), "people": {"mail": ["a@x.example"]}}
+    desk.publish(**mail)
+    desk.mail()
+    update = desk.publish(Stage.UPDATE, **mail)
+    claimed = desk.begin(desk.take("mail"))
+    told = [
+        RecipientOutcome(key=one.key, outcome="posted")
+        for one in desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    ]
+    draft = other.draft(Stage.END, **mail)
+    with desk.journal.transaction():
+        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
+        late = threading.Thread(target=other.journal.publications.add, args=(draft,))
+        late.start()
+        _until_somebody_waits(other)
+        desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
+    late.join()
+    assert desk.outcome(update, "mail") is Outcome.POSTED
+    assert desk.outcome(draft.id, "mail") is Outcome.WAITING
+
+
+def _until_somebody_waits(desk: Desk) -> None:
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    for _ in range(2_000):
+        with desk.journal.read() as connection:
+            if connection.execute(query).scalar():
+                return
+    pytest.fail("nobody waits for the lock")
+
+
+# --- publishing
+
+
+def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: Desk, other: Desk) -> None:
+    first, second = desk.draft(), other.draft()
+    told: list[object] = []
+
+    def late() -> None:
+        try:
+            told.append(other.journal.publications.add(second))
+        except IncidentChanged as error:
+            told.append(error)
+
+    with desk.journal.write() as connection:
+        from policenotify.journal import publications  # noqa: PLC0415 - the door of a race that lasts milliseconds
+
+        publications._write(connection, first, desk.keys)
+        thread = threading.Thread(target=late)
+        thread.start()
+        _until_somebody_waits(desk)
+    thread.join()
+    assert isinstance(told[0], IncidentChanged)
+    assert [one.id for one in desk.journal.publications.latest(9)] == [first.id]
+
+
+@pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
+def test_one_key_at_one_instant_is_one_publication(
+    together: Callable[..., list[str]], desk: Desk, stage: Stage
+) -> None:
+    told = together(
+        f"desk = opened()\ndraft = desk.draft(Stage.{stage.name}, key='cad:1')\nat_once()\n"
+        "print(desk.journal.publications.add(draft))\n",
+        processes=4,
+    )
+    assert len(set(told)) == 1
+    assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
+
+
+def test_what_stands_alone_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
+    alone = desk.publish(Stage.STANDALONE)
+    told = together(
+        "from policenotify.journal.publications import IncidentChanged\n"
+        f"desk = opened()\ndraft = desk.draft(Stage.CANCELLATION, None, corrects={alone!r})\nat_once()\n"
+        "try:\n    desk.journal.publications.add(draft)\n    print('won')\n"
+        "except IncidentChanged:\n    print('lost')\n",
+        processes=3,
+    )
+    assert sorted(told) == ["lost", "lost", "won"]
+
+
+def test_desks_with_the_same_people_in_another_order_do_not_block_each_other(
+    together: Callable[..., list[str]], desk: Desk
+) -> None:
+    told = together(
+        "desk = opened()\nme = sys.argv[2]\n"
+        "lists = {'mail': [f'a{n}@x.example' for n in range(60)], 'post': [f'b{n}@x.example' for n in range(60)]}\n"
+        "order = ('mail', 'post') if me == '1000' else ('post', 'mail')\n"
+        "at_once()\n"
+        "for turn in range(10):\n"
+        "    desk.publish(Stage.OPENING, f'I{me}-{turn}', channels=order, people=lists)\n"
+        "print('done')\n"
+    )
+    assert told == ["done", "done"]
+    assert len(desk.dump("pn_address")["pn_address"]) == 120
+
+
+def test_whom_a_desk_is_just_writing_to_is_not_erased(desk: Desk, other: Desk) -> None:
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example", "b@x.example"]})
+    desk.mail()
+    desk.clock.pass_by(timedelta(days=31).total_seconds())
+    from policenotify.journal import publications  # noqa: PLC0415 - as above
+
+    draft = desk.draft(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example"]})
+    with desk.journal.write() as connection:
+        publications._write(connection, draft, desk.keys)
+        assert other.journal.retention.erase_addresses() == 1
+    assert desk.mail() == ["a@x.example"]
+
+
+def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
+    tips = [desk.publish(Stage.STANDALONE) for _ in range(2)]
+    for _ in tips:
+        desk.deliver()
+    desk.clock.pass_by(timedelta(days=400).total_seconds())
+    from policenotify.journal import publications, retention, tombstones  # noqa: PLC0415 - as above
+
+    wanted = tombstones.Selection(before=microseconds(desk.clock.now() - timedelta(days=300)))
+    forgotten: list[int] = []
+    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no desk does
+
+    def forget() -> None:
+        with other.write() as connection:
+            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
+            forgotten.append(done["messages"])
+
+    draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
+    with desk.journal.write() as connection:
+        publications._write(connection, draft, desk.keys)
+        late = threading.Thread(target=forget)
+        late.start()
+        _until_somebody_waits(desk)
+    late.join()
+    other.close()
+    assert forgotten == [1]
+    kept, gone = (desk.journal.publications.get(tip) for tip in tips)
+    assert kept is not None
+    assert gone is not None
+    assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
+
+
+def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
+    tip = desk.publish(Stage.STANDALONE)
+    desk.deliver()
+    draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
+    desk.clock.pass_by(timedelta(days=400).total_seconds())
+    from policenotify.journal import retention, tombstones  # noqa: PLC0415 - as above
+
+    told: list[object] = []
+    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
+
+    def set_right() -> None:
+        try:
+            told.append(desk.journal.publications.add(draft))
+        except InvalidTransition as error:
+            told.append(error)
+
+    with other.write() as connection:
+        wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
+        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
+        late = threading.Thread(target=set_right)
+        late.start()
+        _until_somebody_waits(desk)
+    late.join()
+    other.close()
+    assert "its content was purged" in str(told[0])
+
+
+def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
+    told: list[str] = []
+
+    def ask(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("VACUUM"):
+            cursor.execute("SHOW statement_timeout")
+            told.append(cursor.fetchone()[0])
+
+    event.listen(desk.journal._engine, "before_cursor_execute", ask)
+    desk.journal.retention.vacuum()
+    assert set(told) == {"0"}
+    with desk.journal.read() as connection:  # the same connection
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
+
+
+# --- records
+
+
+def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
+    desk.journal.audit.record("adm", "one", {})
+    sealed: list[int] = []
+    with desk.journal.write() as connection:
+        from policenotify.journal import audit  # noqa: PLC0415 - as above
+
+        audit.record(connection, desk.clock.now(), "adm", "two", {})
+        thread = threading.Thread(target=lambda: sealed.append(desk.journal.audit.seal()))
+        thread.start()
+        _until_somebody_waits(desk)
+    thread.join()
+    desk.journal.audit.record("adm", "three", {})
+    assert sealed == [2]
+    assert desk.journal.audit.seal() == 1
+    assert desk.journal.audit.verify() == 2
+
+
+def test_two_seals_at_once_are_not_one_batch_twice(together: Callable[..., list[str]], desk: Desk) -> None:
+    for number in range(30):
+        desk.journal.audit.record("adm", "counted", {"number": number})
+    told = together("desk = opened()\nat_once()\nprint(desk.journal.seal())\n", processes=3)
+    assert sorted(told) == ["0", "0", "30"]
+    assert desk.journal.audit.verify() == 1
+
+
+# --- settings of a session, and the clock
+
+
+def test_every_session_is_set_for_safety(desk: Desk) -> None:
+    names = (
+        "synchronous_commit",  # which the server has switched off
+        "lock_timeout",
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "transaction_isolation",
+        "application_name",
+    )
+    with desk.journal.write() as connection:
+        told = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names}
+    assert list(told.values()) == ["on", "30s", "1min", "1min", "read committed", "policenotify"]
+    with desk.journal.read() as connection:
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
+        assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+    with desk.journal.write() as connection:  # the same connection
+        assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+
+
+def test_without_a_clock_the_servers_counts(desk: Desk) -> None:
+    journal = open_journal(desk.url, keys=desk.keys)
+    before = _clock(journal)
+    told = journal.now()
+    assert isinstance(journal.clock, DatabaseClock)
+    assert told.tzinfo is UTC
+    way_back = timedelta(milliseconds=100)  # of an answer, by which the time counted on is late
+    assert before - way_back <= told <= _clock(journal)
+    with journal.write() as connection:
+        # In a session that lives elsewhere the moment is the same.
+        connection.exec_driver_sql("SET LOCAL TimeZone = 'Asia/Tokyo'")
+        journal.clock.ask(connection)
+    assert abs(journal.now() - _clock(journal)) < timedelta(seconds=1)
+    journal.close()
+
+
+def _clock(journal: Journal) -> datetime:
+    with journal.read() as connection:
+        at: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    return at
+
+
+def test_the_servers_clock_counts_on_between_two_questions() -> None:
+    clock = DatabaseClock()
+    assert not clock.fresh
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    engine = create_engine("sqlite://")
+    elsewhere = datetime(2031, 5, 1, 12, tzinfo=UTC)
+    with engine.connect() as connection:
+        connection.connection.driver_connection.create_function(  # type: ignore[union-attr]  # it is open
+            "clock_timestamp", 0, lambda: elsewhere.isoformat(" ")
+        )
+        clock.ask(_Aware(connection))  # type: ignore[arg-type]  # asked one thing only
+    engine.dispose()
+    first = clock.now()
+    clock.sleep(0.01)
+    assert clock.fresh
+    assert elsewhere <= first < clock.now() < elsewhere + timedelta(seconds=5)
+
+
+_SETTINGS = """
+sender = "Police nationale"
+[channels.bluesky]
+network = "bluesky"
+handle = "police.example"
+password = "geheim"
+"""
+
+
+def test_what_an_installation_says_is_said_when_the_server_says(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.keys.save(tmp_path / "policenotify.keys")
+    (tmp_path / "policenotify.toml").write_text(f'journal = "{desk.url}"\n{_SETTINGS}', encoding="utf-8")
+    yesterday = datetime(2001, 2, 3, tzinfo=UTC)  # as this machine has it
+    monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)
+    before = _clock(desk.journal)
+    with open_publisher(tmp_path / "policenotify.toml") as publisher:
+        assert isinstance(publisher.clock, DatabaseClock)
+        tip = Message(category="scam_cyber", headline="Faux conseiller bancaire", instruction="Raccrochez.")
+        seen = publisher.preview(tip)
+        said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
+    after = _clock(desk.journal)
+    assert before <= seen.wordings[0].standalone.created_at <= said.at <= after
+    with CliContext(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
+        assert before <= journal.now()
+        assert isinstance(journal.clock, DatabaseClock)
+
+
+class _Aware:
+    """SQLite has no times with a zone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, query: object) -> _Aware:
+        self._told = str(self._connection.execute(query).scalar_one())  # type: ignore[call-overload]  # handed through
+        return self
+
+    def scalar_one(self) -> datetime:
+        return datetime.fromisoformat(self._told)
+
+
+# --- the schema
+
+
+def test_without_tables_the_command_is_named_and_makes_them(empty: str, keys: Keys, clock: FakeClock) -> None:
+    with pytest.raises(JournalError, match=r"has no tables yet\. Nothing was sent\. Make them: policenotify migrate"):
+        open_journal(empty, keys=keys, clock=clock)
+    assert migrate(empty, keys=keys, actor="adm") == Migrated(None, schema.SCHEMA_VERSION)
+    assert migrate(empty, keys=keys, actor="adm") == Migrated(schema.SCHEMA_VERSION, schema.SCHEMA_VERSION)
+    journal = open_journal(empty, keys=keys, clock=clock)
+    assert journal.publications.latest(9) == ()
+    journal.close()
+
+
+def test_many_may_make_them_at_the_same_instant(empty: str, keys: Keys) -> None:
+    start, done = threading.Barrier(4), list[Migrated]()
+
+    def run() -> None:
+        start.wait()
+        done.append(migrate(empty, keys=keys, actor="adm"))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.before for one in done].count(None) == 1
+    assert len(done) == 4
+
+
+def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> None:
+    newest = schema.SCHEMA_VERSION + 1
+
+    def step(connection: Connection) -> None:
+        connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
+
+    from policenotify.journal import meta  # noqa: PLC0415 - as a later release would ask
+
+    with desk.journal.read() as connection, pytest.raises(JournalError) as caught:
+        meta.check(connection, desk.keys, required=newest)
+    assert str(caught.value) == (
+        f"The journal's tables are of version {newest - 1}; this policenotify needs version {newest}. "
+        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
+    )
+    done = migrate(desk.url, keys=desk.keys, actor="adm", clock=desk.clock, steps={newest - 1: step}, target=newest)
+    assert done == Migrated(newest - 1, newest)
+    with desk.journal.read() as connection:
+        assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
+    [written] = desk.dump("pn_event")["pn_event"]
+    assert written[2:4] == ("adm", "migrated")
+    with pytest.raises(UnsupportedVersion):
+        open_journal(desk.url, keys=desk.keys, clock=desk.clock)
+    with pytest.raises(UnsupportedVersion):
+        migrate(desk.url, keys=desk.keys, actor="adm")
+
+
+def test_a_step_that_fails_leaves_it_as_it_was(desk: Desk) -> None:
+    def step(connection: Connection) -> None:
+        connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
+        connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
+
+    newest = schema.SCHEMA_VERSION + 1
+    with pytest.raises(JournalError, match="42P01"):
+        migrate(desk.url, keys=desk.keys, actor="adm", steps={newest - 1: step}, target=newest)
+    assert migrate(desk.url, keys=desk.keys, actor="adm").before == newest - 1
+    with desk.journal.read() as connection:
+        columns = connection.execute(text("SELECT * FROM pn_channel")).keys()
+    assert "colour" not in columns
+
+
+def test_a_database_of_another_encoding_is_refused(server: Server, keys: Keys) -> None:
+    name = server.database(more="ENCODING 'LATIN1'")
+    with pytest.raises(JournalError, match=r"encoded in LATIN1.*Nothing was changed\."):
+        migrate(server.url(name), keys=keys, actor="adm")
+    server.drop(name)
+
+
+# --- failures
+
+
+def test_a_lock_that_does_not_end(desk: Desk) -> None:
+    desk.publish()
+    other = open_journal(_impatient(desk.url, lock_timeout="50ms"), keys=desk.keys, clock=desk.clock)
+    with desk.journal.write() as connection:
+        connection.execute(select(schema.incident).with_for_update()).all()
+        draft = desk.draft(Stage.UPDATE)
+        with pytest.raises(JournalError) as caught:
+            other.publications.add(draft)
+        assert len(other.publications.latest(9)) == 1  # readers are not kept waiting
+    other.close()
+    assert str(caught.value) == (
+        "The journal could not be written: another process keeps it locked. Look for one that hangs, then try "
+        "again (55P03). Nothing was sent that is not in it."
+    )
+
+
+def test_who_stands_still_in_the_middle_loses_his_locks(desk: Desk, other: Desk) -> None:
+    desk.publish()
+    frozen = open_journal(
+        _impatient(desk.url, idle_in_transaction_session_timeout="100ms"), keys=desk.keys, clock=desk.clock
+    )
+
+    def stand_still() -> None:
+        with frozen.write() as connection:
+            connection.execute(select(schema.incident).with_for_update()).all()
+            other.publish(Stage.UPDATE)  # waits no longer than that
+            connection.execute(select(schema.incident)).all()
+
+    with pytest.raises(JournalError, match="paused for too long"):
+        stand_still()
+    frozen.close()
+    assert len(desk.journal.incidents.history("I1").entries) == 2
+
+
+def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
+    with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
+        connection.execute(insert(schema.publication).values(id="geheim", actor="geheim"))
+    assert "NotNullViolation (23502)" in str(caught.value)
+    assert "geheim" not in _whole(caught.value)
+    with desk.journal.write() as connection:
+        connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
+    with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
+        connection.execute(insert(schema.suppression).values(key="geheim", reason="x", at=1))
+    assert "UniqueViolation (23505, pn_suppression_pkey)" in str(caught.value)
+    assert "geheim" not in _whole(caught.value)
+    with pytest.raises(JournalError, match=r"a table is missing\. Run: policenotify migrate \(42P01\)"):
+        _read(desk.journal, "SELECT * FROM nowhere")
+
+
+def _read(journal: Journal, statement: str) -> None:
+    with journal.read() as connection:
+        connection.execute(text(statement))
+
+
+def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: Server) -> None:
+    first = desk.publish()
+    claimed = desk.begin(desk.take())
+
+    def restart() -> None:
+        with desk.journal.write() as connection:
+            connection.execute(update(schema.incident).values(course="ended"))
+            server.stop()
+            try:
+                with pytest.raises(JournalError, match=r"cannot be reached|connection to its server was lost"):
+                    desk.journal.publications.latest(1)
+            finally:
+                server.start()
+            connection.execute(select(schema.incident)).all()
+
+    with pytest.raises(JournalError, match=r"connection to its server was lost|just starting or stopping") as caught:
+        restart()
+    assert str(server.folder) not in _whole(caught.value)
+    desk.settle(claimed)  # the pool finds its way back by itself
+    assert desk.outcome(first) is Outcome.POSTED
+    assert [one.status for one in desk.journal.incidents.list()] == ["open"]
+
+
+def test_nobody_there(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(JournalError) as caught:
+        open_journal(f"postgresql://desk:{PASSWORD}@127.0.0.1:1/pn", keys=keys, clock=clock)
+    assert str(caught.value) == (
+        "The journal could not be read: its server cannot be reached, or refuses access. Check that it runs, and "
+        "that the settings name the right host, port, database and user. Nothing was sent that is not in it."
+    )
+    assert "geheim" not in _whole(caught.value) + caplog.text
+    assert "127.0.0.1" not in _whole(caught.value)
+
+
+@pytest.fixture
+def guarded(server: Server) -> Iterator[str]:
+    name = server.database()
+    server.ask(f"CREATE ROLE {GUARDED} LOGIN PASSWORD 'richtig'")
+    yield name
+    server.drop(name)
+    server.ask(f"DROP ROLE {GUARDED}")
+
+
+def test_a_wrong_password_is_not_repeated(
+    server: Server, guarded: str, keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(JournalError) as caught:
+        open_journal(server.guarded_url(guarded, PASSWORD), keys=keys, clock=clock)
+    assert "its server does not accept this user or password" in str(caught.value)
+    with pytest.raises(JournalError) as said:
+        open_journal(server.guarded_url(guarded, "") + f"?password={PASSWORD}", keys=keys, clock=clock)
+    shown = _whole(caught.value) + _whole(said.value) + caplog.text
+    assert "geheim" not in shown
+    assert "127.0.0.1" not in _whole(caught.value)
+    assert guarded not in _whole(caught.value)
+
+
+def test_the_right_password_lets_in_who_may_not_do_everything(
+    server: Server, guarded: str, keys: Keys, clock: FakeClock
+) -> None:
+    url = server.guarded_url(guarded, "richtig")
+    with pytest.raises(JournalError, match="has no tables yet"):
+        open_journal(url, keys=keys, clock=clock)
+    with pytest.raises(JournalError, match=r"this user may not read or write its tables.*42501"):
+        migrate(url, keys=keys, actor="adm")
+    with pytest.raises(JournalError, match="its server has no such database"):
+        open_journal(server.guarded_url("nowhere", "richtig"), keys=keys, clock=clock)
+    with pytest.raises(JournalError, match="an option that the driver does not know"):
+        open_journal(f"{url}?colour=blue", keys=keys, clock=clock)
+
+
+def test_its_name_hides_every_password(keys: Keys) -> None:
+    for url in ("postgresql://pn:geheim@db.example/pn", "postgres://pn@db.example/pn?password=geheim"):
+        journal = Journal.connect(url, keys=keys)
+        assert "geheim" not in repr(journal)
+        assert "db.example/pn" in repr(journal)
+        journal.close()
+
+
+def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from policenotify.errors import MissingExtra\nfrom policenotify.journal.engine import open_engine\n"
+        "open_engine('sqlite:///' + sys.argv[1] + '/x.db', create=True).dispose()\n"
+        "try:\n    open_engine('postgresql://db.example/pn')\nexcept MissingExtra as error:\n    print(error)\n"
+    )
+    told = subprocess.run(  # noqa: S603 - this very text
+        [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True
+    ).stdout
+    assert told == ("A journal on PostgreSQL needs an extra. Install it: pip install 'policenotify[postgres]'\n")
+
+
+# --- another journal at the same place, after a failover or a restored copy
+
+
+def _another_id(desk: Desk) -> None:
+    desk.as_a_stranger("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
+
+
+def _other_tables(desk: Desk) -> None:
+    desk.as_a_stranger("UPDATE pn_meta SET value = '99' WHERE name = 'schema_version'")
+
+
+def _no_tables(desk: Desk) -> None:
+    desk.as_a_stranger("DROP SCHEMA public CASCADE")
+
+
+def _older_state(desk: Desk) -> None:
+    desk.as_a_stranger("DELETE FROM pn_event WHERE id = (SELECT max(id) FROM pn_event)")
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        (_another_id, "Another journal is now"),
+        (_other_tables, "those of another version"),
+        (_no_tables, "tables were deleted"),
+        (_older_state, "set back to an older state"),
+    ],
+)
+def test_another_journal_at_the_same_url_is_noticed_before_a_claim(
+    desk: Desk, way: Callable[[Desk], None], says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.publish()
+    claimed = desk.take()
+    way(desk)
+    for does in (desk.take, lambda: desk.begin(claimed), lambda: desk.journal.publications.latest(1)):
+        with pytest.raises(JournalTakenAway, match=says):
+            does()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

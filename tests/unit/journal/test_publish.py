@@ -1,0 +1,216 @@
+"""A publication is written once, whole, in its turn; or nothing of it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policenotify.errors import IdempotencyConflict, JournalError
+from policenotify.findings import Finding, Level
+from policenotify.journal.publications import IncidentChanged
+from policenotify.journal.records import NewPublication
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import IncidentStatus, Stage
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+BLOCKING = Finding(code="PN101", level=Level.ERROR, field="headline", reason="A name.", remedy="Leave it out.")
+
+
+# --- the caller's key
+
+
+def test_the_same_key_and_content_give_the_first_publication(desk: Desk) -> None:
+    first = desk.publish(key="cad:4711")
+    before = desk.dump()
+    assert desk.journal.publications.add(_again(desk)) == first
+    assert desk.journal.publications.find_repeated("cad:4711", _again(desk).digest) == first
+    assert desk.journal.publications.find_repeated("cad:4712", _again(desk).digest) is None
+    assert desk.dump() == before
+
+
+def _again(desk: Desk) -> NewPublication:
+    """The opening once more, as a caller who lost the answer would ask for it."""
+    found = desk.journal.publications.get("cad:4711")
+    assert found is not None
+    return replace(desk.draft(incident="I9", key="cad:4711"), message=found.message, digest=found.message.digest())
+
+
+def test_the_same_key_for_another_content_is_refused(desk: Desk) -> None:
+    first = desk.publish(key="cad:4711")
+    before = desk.dump()
+    with pytest.raises(IdempotencyConflict) as caught:
+        desk.publish(incident="I2", key="cad:4711", headline="Autre chose")
+    assert (caught.value.key, caught.value.first) == ("cad:4711", first)
+    with pytest.raises(IdempotencyConflict):
+        desk.journal.publications.find_repeated("cad:4711", "0" * 64)
+    assert desk.dump() == before
+
+
+@pytest.mark.slow
+def test_one_key_from_two_processes_at_once_is_one_publication(together: Callable[..., list[str]], desk: Desk) -> None:
+    told = together(
+        "desk = opened()\ndraft = desk.draft(key='cad:4711')\nat_once()\nprint(desk.journal.publications.add(draft))\n"
+    )
+    assert len(set(told)) == 1
+    assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
+    assert len(desk.dump("pn_delivery")["pn_delivery"]) == 1
+
+
+# --- two desks at once
+
+
+@pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END, Stage.CANCELLATION])
+def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
+    if stage is not Stage.OPENING:
+        desk.publish()
+    drafts = [desk.draft(stage) for _ in range(2)]
+    told: list[str] = []
+    start = threading.Barrier(2)
+
+    def say(draft: NewPublication) -> None:
+        start.wait()
+        try:
+            told.append(desk.journal.publications.add(draft))
+        except IncidentChanged as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=say, args=(draft,)) for draft in drafts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([one for one in told if one in {draft.id for draft in drafts}]) == 1
+    assert len([one for one in told if one.startswith("Nothing was sent. Other desks keep publishing on")]) == 1
+    assert [one.message.stage for one in desk.journal.publications.latest(9)].count(stage) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["OPENING", "END"])
+def test_of_two_processes_one_wins(together: Callable[..., list[str]], desk: Desk, stage: str) -> None:
+    if stage == "END":
+        desk.publish()
+    told = together(
+        "from policenotify.journal.publications import IncidentChanged\n"
+        f"desk = opened()\ndraft = desk.draft(Stage.{stage})\nat_once()\n"
+        "try:\n    desk.journal.publications.add(draft)\n    print('won')\n"
+        "except IncidentChanged:\n    print('lost')\n"
+    )
+    assert sorted(told) == ["lost", "won"]
+    assert [one.message.stage for one in desk.journal.publications.latest(9)].count(Stage[stage]) == 1
+
+
+def test_who_lost_may_decide_again(desk: Desk) -> None:
+    desk.publish()
+    late = desk.draft(Stage.UPDATE, headline="Une voie rouverte")
+    desk.publish(Stage.UPDATE)
+    before = desk.dump()
+    with pytest.raises(IncidentChanged):
+        desk.journal.publications.add(late)
+    assert desk.dump() == before
+    desk.publish(Stage.UPDATE, headline="Une voie rouverte")
+    assert [entry.sequence for entry in desk.journal.incidents.history("I1").entries] == [1, 2, 3]
+
+
+def test_what_stands_alone_is_cancelled_once(desk: Desk) -> None:
+    alone = desk.publish(Stage.STANDALONE)
+    drafts = [desk.draft(stage, None, corrects=alone) for stage in (Stage.CANCELLATION, Stage.CANCELLATION)]
+    correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
+    desk.journal.publications.add(drafts[0])
+    for late in (drafts[1], correction):
+        with pytest.raises(IncidentChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
+            desk.journal.publications.add(late)
+    assert [one.id for one in desk.journal.publications.latest(9)] == [drafts[0].id, alone]
+
+
+def test_a_refused_cancellation_does_not_count(desk: Desk) -> None:
+    alone = desk.publish(Stage.STANDALONE)
+    desk.journal.publications.add_refused(desk.draft(Stage.CANCELLATION, None, corrects=alone, findings=(BLOCKING,)))
+    desk.publish(Stage.CORRECTION, None, corrects=alone)
+    desk.publish(Stage.CANCELLATION, None, corrects=alone)
+
+
+# --- the incident
+
+
+def test_the_incident_moves_with_its_messages(desk: Desk) -> None:
+    opened = desk.clock.now()
+    desk.publish(exercise=True)
+    [line] = desk.journal.incidents.list()
+    assert (line.status, line.opened_at, line.exercise) == (IncidentStatus.OPEN, opened, True)
+    assert line.due_at is not None
+    desk.clock.pass_by(60)
+    desk.publish(Stage.END)
+    assert desk.journal.incidents.list() == ()
+    [ended] = desk.journal.incidents.list(only_open=False)
+    assert (ended.status, ended.due_at) == (IncidentStatus.ENDED, None)
+    closed_at = desk.dump("pn_incident")["pn_incident"][0][7]
+    desk.clock.pass_by(60)
+    desk.publish(Stage.CORRECTION, corrects=desk.journal.incidents.history("I1").entries[0].publication)
+    [row] = desk.dump("pn_incident")["pn_incident"]
+    assert row[7] == closed_at
+    assert row[2] == "ended"
+
+
+def test_a_correction_does_not_move_what_is_owed(desk: Desk) -> None:
+    first = desk.publish()
+    [before] = desk.journal.incidents.list()
+    desk.clock.pass_by(600)
+    desk.publish(Stage.CORRECTION, corrects=first)
+    assert desk.journal.incidents.list() == (before,)
+    desk.publish(Stage.UPDATE)
+    assert desk.journal.incidents.list() != (before,)
+
+
+# --- refused drafts
+
+
+def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> None:
+    refused = desk.draft(key="cad:4711", findings=(BLOCKING,))
+    desk.journal.publications.add_refused(refused)
+    desk.journal.publications.add_refused(desk.draft(key="cad:4711", findings=(BLOCKING,)))
+    assert desk.journal.publications.get("cad:4711") is None
+    assert desk.journal.publications.get(refused.id) is None
+    assert desk.journal.publications.find_repeated("cad:4711", refused.digest) is None
+    assert desk.journal.incidents.list() == ()
+    assert desk.dump("pn_delivery")["pn_delivery"] == []
+    first = desk.publish(key="cad:4711")
+    assert [entry.publication for entry in desk.journal.incidents.history("I1").entries] == [first]
+    [row, *_] = desk.dump("pn_event")["pn_event"]
+    assert row[3] == "refused_by_check"
+    assert '"codes":["PN101"]' in row[7]
+
+
+# --- whole or not at all
+
+
+def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
+    draft = desk.draft(channels=("sky", "mail"))
+    twice = (draft.deliveries[0], draft.deliveries[0])
+    before = desk.dump()
+    with pytest.raises(
+        JournalError,
+        match=r"UNIQUE constraint failed: pn_delivery\.post_key|UniqueViolation \(23505, pn_delivery_post_key_key\)",
+    ):
+        desk.journal.publications.add(replace(draft, deliveries=twice))
+    assert desk.dump() == before
+
+
+def test_a_skipped_leg_is_written_and_said(desk: Desk) -> None:
+    said = desk.publish(skip="This channel was asked not to.")
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert (found.on("sky").outcome, found.on("sky").reason) == (Outcome.SKIPPED, "This channel was asked not to.")
+    assert desk.claim() is None
+
+
+def test_an_unknown_severity_goes_last(desk: Desk) -> None:
+    desk.publish(incident="I1", severity=None)
+    urgent = desk.publish(incident="I2", severity=Severity.MINOR)
+    assert desk.take().publication == urgent

@@ -1,0 +1,507 @@
+"""What goes next, who holds it, and what becomes of it when he is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, update
+
+from policenotify.channel import Operation, RecipientOutcome
+from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
+from policenotify.journal import schema
+from policenotify.journal.leases import this_process
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+    Program = Callable[..., subprocess.Popen[str]]
+
+SOON = timedelta(minutes=5)
+
+
+# --- order
+
+
+def test_the_most_urgent_first_and_among_equals_the_oldest(desk: Desk) -> None:
+    said = [
+        desk.publish(incident=f"I{number}", severity=severity)
+        for number, severity in enumerate(
+            [Severity.MINOR, Severity.SEVERE, Severity.MINOR, Severity.EXTREME, Severity.SEVERE, Severity.UNKNOWN]
+        )
+    ]
+    order = [said.index(desk.take().publication) for _ in said]
+    assert order == [3, 1, 4, 0, 2, 5]
+    assert desk.claim() is None
+
+
+def test_a_claim_tells_all_that_an_attempt_needs(desk: Desk) -> None:
+    opening = desk.publish(severity=Severity.SEVERE, lives=SOON)
+    claimed = desk.take()
+    at = desk.clock.now()
+    assert claimed == ClaimedDelivery(
+        id=1,
+        owner="runner A",
+        publication=opening,
+        incident="I1",
+        channel="sky",
+        account="police34.example",
+        key=claimed.key,
+        operation=Operation.POST,
+        severe=True,
+        has_recipients=False,
+        in_doubt=False,
+        attempts=0,
+        first_tried_at=None,
+        last_tried_at=None,
+        backoff=timedelta(0),
+        not_after=at + SOON,
+        standalone=claimed.standalone,
+        reply=None,
+        wording="",
+        request_version=0,
+        request=None,
+        reply_to=(),
+        target=None,
+    )
+    assert claimed.standalone is not None
+    assert claimed.standalone.text == "Accident sur l’A9"
+    begun = desk.begin(claimed)
+    assert (begun.attempts, begun.first_tried_at, begun.last_tried_at) == (1, at, at)
+    assert begun.request is not None
+    assert (begun.wording, begun.request.body) == ("standalone", {"delivery": 1})
+
+
+def test_each_channel_has_its_own(desk: Desk) -> None:
+    desk.publish(channels=("sky", "mail"))
+    assert desk.take("sky").channel == "sky"
+    assert desk.claim("sky") is None
+    assert desk.take("mail").channel == "mail"
+    assert desk.claim("nowhere") is None
+
+
+def test_a_second_slot_takes_only_what_is_severe(desk: Desk) -> None:
+    desk.publish(incident="I1", severity=Severity.MODERATE)
+    assert desk.claim(severe_only=True) is None
+    assert not desk.journal.deliveries.severe_is_ready("sky")
+    severe = desk.publish(incident="I2", severity=Severity.SEVERE)
+    assert desk.journal.deliveries.severe_is_ready("sky")
+    claimed = desk.claim(severe_only=True)
+    assert claimed is not None
+    assert claimed.publication == severe
+    assert not desk.journal.deliveries.severe_is_ready("sky")
+
+
+def test_not_before_its_time(desk: Desk) -> None:
+    desk.publish(severity=Severity.SEVERE)
+    later = desk.clock.now() + SOON
+    desk.deliver(outcome=Outcome.WAITING, not_before=later, reason="Busy.")
+    assert desk.claim() is None
+    assert not desk.journal.deliveries.severe_is_ready("sky")
+    assert desk.journal.deliveries.due(["sky", "mail"]) == {"sky": later}
+    desk.clock.pass_by(SOON.total_seconds())
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
+    assert desk.take().attempts == 1
+
+
+# --- channels
+
+
+def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
+    desk.publish(channels=("sky", "mail"))
+    wrong = Blocked("The token was revoked.", remedy="Make a new one.", code="401")
+    assert desk.journal.channels.block("sky", wrong)
+    assert not desk.journal.channels.block("sky", wrong)  # no news
+    assert desk.claim("sky") is None
+    assert set(desk.journal.deliveries.due(["sky", "mail"])) == {"mail"}
+    [(name, told)] = desk.journal.channels.blocked().items()
+    assert (name, told.reason, told.remedy, told.code) == ("sky", "The token was revoked.", "Make a new one.", "401")
+    desk.journal.resume("cne Roux", "sky")
+    assert desk.journal.channels.blocked() == {}
+    desk.take("sky")
+    desk.journal.resume("cne Roux", "sky")
+    kinds = [(row[2], row[3], row[6]) for row in desk.dump("pn_event")["pn_event"][1:]]
+    assert kinds == [("runner", "blocked", "sky"), ("cne Roux", "resumed", "sky")]
+
+
+def test_a_paused_channel_goes_on_by_itself(desk: Desk) -> None:
+    desk.publish()
+    until = desk.clock.now() + SOON
+    desk.journal.channels.pause("sky", until)
+    desk.journal.channels.pause("sky", until - timedelta(minutes=1))  # the longest holds
+    assert desk.claim() is None
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
+    desk.clock.pass_by(SOON.total_seconds())
+    desk.take()
+
+
+def test_a_pause_may_be_ended_by_a_person(desk: Desk) -> None:
+    desk.publish()
+    desk.journal.channels.pause("sky", desk.clock.now() + SOON)
+    desk.journal.resume("cne Roux", "sky")
+    desk.take()
+
+
+# --- staleness
+
+
+def test_what_has_expired_is_not_sent(desk: Desk) -> None:
+    said = desk.publish(lives=SOON)
+    desk.clock.pass_by(SOON.total_seconds())
+    other = desk.publish(incident="I2")
+    assert desk.take().publication == other
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert (found.on("sky").outcome, found.on("sky").reason) == (
+        Outcome.SUPERSEDED,
+        "It had expired before it could be sent.",
+    )
+
+
+def test_what_has_expired_in_doubt_is_claimed_to_be_settled(desk: Desk) -> None:
+    desk.publish(lives=SOON)
+    desk.deliver(outcome=Outcome.UNCONFIRMED)
+    desk.clock.pass_by(SOON.total_seconds())
+    assert desk.take().in_doubt
+
+
+# --- due
+
+
+def test_due_looks_through_lanes(desk: Desk) -> None:
+    desk.publish()
+    later = desk.clock.now() + SOON
+    desk.deliver(outcome=Outcome.WAITING, not_before=later)
+    desk.publish(Stage.UPDATE)  # could go at once, but for the opening
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": later}
+
+
+def test_due_looks_at_what_somebody_holds_when_his_lease_runs_out(desk: Desk) -> None:
+    desk.publish()
+    desk.take(owner="elsewhere/boot/1/1/x")
+    start = desk.clock.now()
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": start + timedelta(minutes=2)}
+    desk.clock.pass_by(121)
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
+    desk.deliver()
+    assert desk.journal.deliveries.due(["sky"]) == {}
+
+
+# --- owners
+
+
+def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk) -> None:
+    desk.publish(incident="begun")
+    desk.publish(incident="claimed")
+    process = program(
+        "from policenotify.journal.leases import this_process\n"
+        "desk = opened()\n"
+        "desk.begin(desk.take(owner=this_process() + '/slot'))\n"
+        "desk.take(owner=this_process() + '/slot')\n"
+        "at_once()\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert desk.journal.deliveries.recover() == 0
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=10)
+    assert desk.journal.deliveries.recover() == 2
+    assert desk.journal.deliveries.recover() == 0
+    begun, claimed = desk.take(), desk.take()
+    assert (begun.incident, begun.in_doubt, begun.attempts) == ("begun", True, 1)
+    assert (claimed.incident, claimed.in_doubt, claimed.attempts) == ("claimed", False, 0)
+    [attempt] = desk.dump("pn_attempt")["pn_attempt"]
+    assert attempt[5:] == ("unconfirmed", "The sending process stopped.", "interrupted")
+
+
+@pytest.mark.slow
+def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
+    desk.publish()
+    process = program(
+        "from policenotify.journal.leases import this_process\n"
+        "opened().take(owner=this_process() + '/slot')\nat_once()\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until somebody reaps it
+    assert desk.journal.deliveries.recover() == 1
+
+
+def test_another_host_loses_it_with_the_lease(desk: Desk) -> None:
+    desk.publish()
+    desk.take(owner="elsewhere/boot/1/1/slot")
+    desk.clock.pass_by(119)
+    assert desk.journal.deliveries.recover() == 0
+    assert desk.claim() is None
+    desk.clock.pass_by(1)
+    assert desk.take().owner == "runner A"  # a claim recovers by itself
+
+
+def test_the_living_keep_theirs(desk: Desk) -> None:
+    desk.publish()
+    desk.take(owner=f"{this_process()}/slot")
+    assert desk.journal.deliveries.recover() == 0
+    assert desk.claim() is None
+
+
+def test_a_doubt_outlives_a_second_interruption(desk: Desk) -> None:
+    desk.publish()
+    desk.begin(desk.take())
+    desk.clock.pass_by(121)
+    assert desk.take().in_doubt
+    desk.clock.pass_by(121)  # silent again, before anything was begun
+    assert desk.take().in_doubt
+
+
+def test_people_who_were_being_written_to_are_in_doubt(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example", "c@x.example"]})
+    claimed = desk.begin(desk.take("mail"))
+    [first] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
+    desk.ask(claimed, [first])
+    desk.clock.pass_by(121)
+    assert desk.journal.deliveries.recover() == 1
+    assert desk.person(said, first.address) is Outcome.WAITING
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert found.on("mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.WAITING: 2}
+    assert not desk.take("mail").in_doubt  # the people are, one by one
+
+
+def test_a_process_on_another_host_that_stood_still_has_no_say_any_more(program: Program, desk: Desk) -> None:
+    said = desk.publish()
+    process = program(
+        "import socket\n"
+        "socket.gethostname = lambda: 'autre-hote'\n"
+        "from policenotify.errors import LostLease\n"
+        "from policenotify.journal.leases import this_process\n"
+        "desk = opened()\n"
+        "claimed = desk.begin(desk.take(owner=this_process() + '/slot'))\n"
+        "at_once()\n"
+        "try:\n    desk.settle(claimed, Outcome.REFUSED)\nexcept LostLease:\n    print('lost')\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    [row] = desk.dump("pn_attempt")["pn_attempt"]
+    assert row[2].startswith("autre-hote:")
+    desk.clock.pass_by(119)
+    assert desk.journal.deliveries.recover() == 0  # of another host nothing is known: it may be sending
+    desk.clock.pass_by(1)
+    mine = desk.begin(desk.take())
+    assert (mine.in_doubt, mine.attempts) == (True, 2)
+    desk.settle(mine)
+    assert process.communicate("\n", timeout=30)[0] == "lost\n"
+    assert desk.outcome(said) is Outcome.POSTED
+
+
+def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Program, desk: Desk) -> None:
+    desk.publish()
+    process = program(
+        "import socket\nsocket.gethostname = lambda: 'autre-hote'\n"
+        "from policenotify.journal.leases import this_process\n"
+        "opened().take(owner=this_process() + '/slot')\nat_once()\n"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    process.wait(timeout=10)
+    assert desk.journal.deliveries.recover() == 0
+    desk.clock.pass_by(120)
+    assert desk.journal.deliveries.recover() == 1
+
+
+def test_a_clock_that_is_set_back_takes_nothing_from_who_holds_it(desk: Desk) -> None:
+    said = desk.publish()
+    claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
+    until = desk.clock.now() + timedelta(minutes=2)
+    desk.clock._at -= timedelta(hours=1)
+    assert desk.journal.deliveries.recover() == 0
+    assert desk.claim() is None
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
+    desk.settle(claimed)  # it ended an hour before it began
+    assert desk.outcome(said) is Outcome.POSTED
+    other = desk.publish(incident="I2")  # what is said now goes now
+    assert desk.take().publication == other
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_come_again(desk: Desk) -> None:
+    """An attempt, a doubt, a pause and what was never tried: of a clock that was three hours ahead."""
+    tried, doubtful, never = (desk.publish(incident=name) for name in ("I1", "I2", "I3"))
+    late = desk.clock.now() + timedelta(minutes=10)
+    desk.settle(desk.begin(desk.take()), Outcome.WAITING, not_before=late)
+    desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=late)
+    desk.journal.channels.pause("sky", late)
+    desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
+    desk.journal.deliveries.recover()
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": late}
+    desk.clock._at -= timedelta(hours=3)
+    now = desk.clock.now()
+    desk.journal.deliveries.recover()
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": now}
+    claimed = {one.publication: one for one in (desk.take(), desk.take(), desk.take())}
+    assert [(claimed[said].in_doubt, claimed[said].first_tried_at) for said in (tried, doubtful, never)] == [
+        (False, now),
+        (True, now - timedelta(days=1)),
+        (False, None),
+    ]
+    assert {one.last_tried_at for one in claimed.values()} == {now, None}
+    desk.journal.deliveries.recover()
+    [told] = desk.journal.audit.events("clock_set_back", now)  # once put right, it is right
+    assert told == {"deliveries": [1, 2, 3]}
+
+
+# --- what cannot be read
+
+
+def test_what_a_newer_policenotify_wrote_stands_in_nobodys_way(desk: Desk) -> None:
+    strange = desk.publish(incident="I1", severity=Severity.EXTREME)
+    desk.as_a_stranger("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}'""")
+    other = desk.publish(incident="I2")
+    assert desk.take().publication == other
+    with pytest.raises(UnsupportedVersion):
+        desk.claim()
+    assert len(desk.journal.publications.pending(strange)) == 1
+
+
+@pytest.mark.parametrize("column", ["standalone", "request"])
+def test_what_is_damaged_is_held_and_its_lane_goes_on(desk: Desk, column: str) -> None:
+    damaged = desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]}, severity=Severity.EXTREME)
+    desk.as_a_stranger(f"UPDATE pn_delivery SET {column} = 'not JSON'")  # noqa: S608 - a parameter of this test
+    following = desk.publish(Stage.UPDATE, channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    for channel in ("sky", "mail"):
+        assert desk.take(channel).publication == following
+    with desk.journal.read() as connection:
+        rows = connection.execute(select(schema.delivery).where(schema.delivery.c.publication == damaged)).all()
+    assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal holds of it, o")] * 2
+    desk.journal.deliveries.resolve(rows[0].id, "cne Roux", posted=True)
+
+
+# --- fencing
+
+
+def test_who_has_lost_it_changes_nothing(desk: Desk) -> None:
+    desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    late, late_mass = desk.take(), desk.begin(desk.take("mail"))
+    [person] = desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=False)
+    desk.clock.pass_by(121)
+    now_mine, _ = desk.take(owner="runner B"), desk.take("mail", owner="runner B")
+    before = desk.dump()
+    posted = AttemptResult(outcome=Outcome.POSTED, ref=desk.ref(late))
+    told = [RecipientOutcome(key=person.key, outcome="posted", gone=True)]
+    for attempt in (
+        lambda: desk.begin(late),
+        lambda: desk.journal.deliveries.record_result(late, posted),
+        lambda: desk.journal.deliveries.record_result(late_mass, posted),
+        lambda: desk.journal.deliveries.record_result(late_mass, AttemptResult(outcome=Outcome.REFUSED)),
+        lambda: desk.journal.deliveries.record_recipients(late_mass, told, hold_doubt=True, lease=SOON),
+        lambda: desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=True),
+    ):
+        with pytest.raises(LostLease, match=r"Delivery \d on '(sky|mail)' was taken over by another runner"):
+            attempt()
+        assert desk.dump() == before
+    desk.settle(desk.begin(now_mine))
+
+
+def test_an_attempt_is_settled_once(desk: Desk) -> None:
+    desk.publish()
+    claimed = desk.deliver()
+    with pytest.raises(LostLease):
+        desk.settle(claimed, Outcome.REFUSED)
+
+
+def test_the_same_owner_of_a_later_attempt_is_another(desk: Desk) -> None:
+    desk.publish()
+    first = desk.begin(desk.take())
+    desk.settle(first, Outcome.WAITING)
+    second = desk.begin(desk.take())
+    with pytest.raises(LostLease):
+        desk.settle(first)
+    desk.settle(second)
+
+
+def test_nothing_begins_once_everything_is_stopped(desk: Desk) -> None:
+    desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
+    claimed, mass = desk.take(), desk.begin(desk.take("mail"))
+    desk.journal.stop("cne Roux")
+    with pytest.raises(PublishingStopped, match="stopped by cne Roux"):
+        desk.begin(claimed)
+    assert desk.journal.deliveries.next_recipients(mass, 25, hold_doubt=True) == ()
+    assert desk.dump("pn_attempt")["pn_attempt"][0][0] == mass.id
+
+
+# --- answers
+
+
+def test_answers_run_from_the_opening_to_the_last_that_landed(desk: Desk) -> None:
+    desk.publish()
+    opening = desk.deliver()
+    desk.publish(Stage.UPDATE)
+    update_ = desk.deliver()
+    desk.publish(Stage.UPDATE)
+    desk.deliver(outcome=Outcome.REFUSED)
+    desk.publish(Stage.END)
+    assert desk.take().reply_to == (desk.ref(opening), desk.ref(update_))
+
+
+def test_without_the_opening_there_is_no_thread(desk: Desk) -> None:
+    desk.publish()
+    desk.deliver(outcome=Outcome.REFUSED)
+    desk.publish(Stage.UPDATE)
+    assert desk.take().reply_to == ()
+
+
+def test_an_account_answers_only_itself(desk: Desk) -> None:
+    desk.publish()
+    desk.deliver()
+    desk.publish(Stage.UPDATE, account="police66.example")
+    assert desk.take().reply_to == ()
+
+
+def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
+    desk.publish(languages=("fr", "en"))
+    french = desk.deliver()
+    english = desk.take()
+    assert english.reply_to == (desk.ref(french),)
+    desk.settle(desk.begin(english))
+    desk.publish(Stage.UPDATE, languages=("fr", "en"))
+    update_ = desk.begin(desk.take())
+    assert update_.reply_to == (desk.ref(french),)
+    desk.settle(update_)
+    # Everything hangs under the thread's first post; the last is what it answers.
+    assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
+
+
+def test_a_second_language_stands_alone_where_the_first_did_not_land(desk: Desk) -> None:
+    desk.publish(languages=("fr", "en"))
+    desk.deliver(outcome=Outcome.REFUSED)
+    english = desk.deliver()
+    assert english.reply_to == ()
+    desk.publish(Stage.UPDATE, languages=("fr", "en"))
+    assert desk.take().reply_to == (desk.ref(english),)
+
+
+def test_a_second_mail_is_no_answer_to_the_first(desk: Desk) -> None:
+    desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": ["a@x.example"]})
+    desk.mail()
+    assert desk.take("mail").reply_to == ()
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
+    desk.publish()
+    opening = desk.deliver(outcome=Outcome.POSTED if landed else Outcome.REFUSED)
+    desk.publish(Stage.STANDALONE)
+    with desk.journal.write() as connection:
+        table = schema.delivery
+        connection.execute(update(table).where(table.c.id != opening.id).values(target=opening.id, operation="edit"))
+    claimed = desk.take()
+    assert (claimed.operation, claimed.target) == (Operation.EDIT, desk.ref(opening) if landed else None)

@@ -1,0 +1,249 @@
+"""Who a mail goes to: everybody who should hear it, nobody twice, and no address in clear or for ever."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from policenotify.journal import recipients
+from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import KEPT_AFTER, overall_outcome, recipient_key
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+A, B, C, D = (f"{name}@x.example" for name in "abcd")
+MONTH = KEPT_AFTER.total_seconds()
+
+
+# --- who
+
+
+def test_an_update_goes_to_the_list_and_to_whoever_heard_the_opening(desk: Desk) -> None:
+    opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail({B: "refused"})
+    update = desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": [B, C]})
+    assert sorted(desk.mail()) == [A, B, C]
+    assert [desk.person(opening, one) for one in (A, B, C)] == [Outcome.POSTED, Outcome.REFUSED, None]
+    end = desk.publish(Stage.END, channels=("mail",), people={"mail": []})
+    assert sorted(desk.mail()) == [A, B, C]
+    assert desk.person(end, C) is desk.person(update, C) is Outcome.POSTED
+
+
+def test_another_incident_or_channel_brings_nobody(desk: Desk) -> None:
+    desk.publish(channels=("mail", "news"), people={"mail": [A], "news": [B]})
+    desk.mail()
+    desk.publish(incident="I2", channels=("mail",), people={"mail": [C]})
+    assert desk.mail() == [C]
+    desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": []})
+    assert desk.mail() == [A]
+
+
+def test_a_person_is_one_however_the_address_is_written(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, " A@X.example ", "", "  ", A]})
+    assert len(desk.mail()) == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
+def test_a_mail_for_nobody_is_skipped(desk: Desk, stage: Stage) -> None:
+    said = desk.publish(stage, channels=("mail",), people={"mail": []})
+    found = desk.journal.publications.get(said)
+    assert found is not None
+    assert (found.on("mail").outcome, found.on("mail").recipients) == (Outcome.SKIPPED, {})
+    assert found.on("mail").reason == "Nobody on this channel's list may be written to."
+    assert desk.claim("mail") is None
+
+
+def test_a_mail_for_nobody_but_the_suppressed_is_skipped(desk: Desk) -> None:
+    with desk.journal.write() as connection:
+        recipients.suppress(connection, [recipient_key(desk.keys, A)], "Wants no more.", 0)
+    said = desk.publish(channels=("mail",), people={"mail": [A]})
+    assert desk.outcome(said, "mail") is Outcome.SKIPPED
+    assert desk.person(said, A) is Outcome.SUPPRESSED
+
+
+def test_nobody_is_written_to_twice_within_one_attempt(desk: Desk) -> None:
+    everyone = [f"p{number}@x.example" for number in range(60)]
+    desk.publish(channels=("mail",), people={"mail": everyone})
+    written = desk.mail(dict.fromkeys(everyone[::2], "unavailable"), chunk=7)
+    assert sorted(written) == sorted(everyone)
+    desk.clock.pass_by(30)
+    assert sorted(desk.mail(chunk=7)) == sorted(everyone[::2])
+
+
+def test_a_chunk_is_as_long_as_it_is_asked_to_be(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [f"p{number}@x.example" for number in range(10)]})
+    claimed = desk.begin(desk.take("mail"))
+    lengths = [len(desk.journal.deliveries.next_recipients(claimed, 4, hold_doubt=True)) for _ in range(4)]
+    assert lengths == [4, 4, 2, 0]
+
+
+# --- what a mass delivery has come to
+
+
+@pytest.mark.parametrize(
+    ("found", "total"),
+    [
+        ({Outcome.POSTED: 9, Outcome.UNCONFIRMED: 1}, Outcome.WAITING),
+        ({Outcome.POSTED: 9, Outcome.WAITING: 1}, Outcome.WAITING),
+        ({Outcome.POSTED: 9, Outcome.SENDING: 1}, Outcome.WAITING),
+        ({Outcome.POSTED: 1, Outcome.REFUSED: 9, Outcome.HELD: 9, Outcome.SUPERSEDED: 9}, Outcome.POSTED),
+        ({Outcome.HELD: 1, Outcome.REFUSED: 9, Outcome.SUPERSEDED: 9}, Outcome.HELD),
+        ({Outcome.SUPERSEDED: 1, Outcome.REFUSED: 9}, Outcome.SUPERSEDED),
+        ({Outcome.REFUSED: 1, Outcome.SUPPRESSED: 9}, Outcome.REFUSED),
+        ({Outcome.SUPPRESSED: 9}, Outcome.SKIPPED),
+        ({Outcome.WAITING: 0, Outcome.POSTED: 0}, Outcome.SKIPPED),
+        ({}, Outcome.SKIPPED),
+    ],
+)
+def test_overall_outcome(found: dict[Outcome, int], total: Outcome) -> None:
+    assert overall_outcome(found) is total
+
+
+@given(st.dictionaries(st.sampled_from(Outcome), st.integers(0, 3)))
+def test_a_mass_delivery_waits_exactly_while_somebody_does(found: dict[Outcome, int]) -> None:
+    waits = any(count and not outcome.is_final for outcome, count in found.items())
+    assert (overall_outcome(found) is Outcome.WAITING) is waits
+
+
+# --- secrecy
+
+
+@pytest.mark.sqlite
+def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
+    address = "Jeanne.Vraisemblable+alerte@mairie-introuvable.example"
+    said = desk.publish(channels=("mail",), people={"mail": [address, A]})
+    desk.mail({address: "unavailable"})
+    desk.journal.channels.state_store("mail").compare_and_swap("session", "Vraisemblable", version=None)
+    files = sorted(Path(desk.path).parent.glob("journal.db*"))
+    assert {file.name for file in files} >= {"journal.db", "journal.db-wal"}
+    for file in files:
+        content = file.read_bytes().lower()
+        for part in (b"jeanne", b"vraisemblable", b"alerte@", b"mairie", b"introuvable"):
+            assert part not in content, file.name
+    desk.clock.pass_by(30)
+    assert desk.mail() == [address]
+    assert "vraisemblable" not in repr(desk.journal.publications.get(said)).lower()
+
+
+def test_a_person_keeps_his_key_when_the_keys_are_rotated(desk: Desk) -> None:
+    newer = desk.keys.rotated(os.urandom)
+    assert recipient_key(newer, A) == recipient_key(desk.keys, f" {A.upper()}")
+    assert recipient_key(Keys.create(os.urandom), A) != recipient_key(desk.keys, A)
+
+
+@pytest.mark.parametrize("number", ["+33 6 39 98 00 01", "0033639980001", "+33-6-39.98/00 01", "+33 (6) 39980001"])
+def test_a_telephone_number_is_one_person_however_it_is_written(desk: Desk, number: str) -> None:
+    assert recipient_key(desk.keys, number) == recipient_key(desk.keys, "+33639980001")
+    assert recipient_key(desk.keys, number) != recipient_key(desk.keys, "+33639980002")
+
+
+def test_addresses_of_earlier_keys_are_still_opened(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A]})
+    desk.journal.keys = desk.keys.rotated(os.urandom)
+    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
+    assert (desk.mail(), sorted(desk.mail())) == ([A], [A, B])
+    assert sorted(row[1] for row in desk.dump("pn_address")["pn_address"]) == [1, 2]
+
+
+# --- for a while
+
+
+def _kept(desk: Desk) -> int:
+    return len(desk.dump("pn_address")["pn_address"])
+
+
+def test_addresses_are_erased_thirty_days_after_the_incident_closed(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail()
+    desk.clock.pass_by(2 * MONTH)
+    assert desk.journal.retention.erase_addresses() == 0  # the incident is open
+    desk.publish(Stage.END, channels=("mail",), people={"mail": []})
+    assert sorted(desk.mail()) == [A, B]
+    desk.clock.pass_by(MONTH - 1)
+    assert desk.journal.retention.erase_addresses() == 0
+    desk.clock.pass_by(1)
+    assert desk.journal.retention.erase_addresses() == 2
+    assert _kept(desk) == 0
+    assert desk.journal.retention.erase_addresses() == 0
+
+
+def test_what_a_newer_publication_needs_is_kept(desk: Desk) -> None:
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A, B]})
+    desk.mail()
+    desk.clock.pass_by(MONTH - 60)
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
+    desk.mail()
+    desk.clock.pass_by(60)
+    assert desk.journal.retention.erase_addresses() == 1
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": []})
+    desk.clock.pass_by(MONTH)
+    assert desk.journal.retention.erase_addresses() == 1
+
+
+def test_who_still_waits_keeps_his_address(desk: Desk) -> None:
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
+    desk.clock.pass_by(2 * MONTH)
+    assert desk.journal.retention.erase_addresses() == 0
+    assert desk.mail() == [A]
+    assert desk.journal.retention.erase_addresses() == 1
+
+
+def test_who_was_erased_is_not_brought_back_by_a_correction(desk: Desk) -> None:
+    opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.mail()
+    desk.publish(Stage.END, channels=("mail",), people={"mail": []})
+    desk.mail()
+    desk.clock.pass_by(MONTH)
+    assert desk.journal.retention.erase_addresses() == 2
+    desk.publish(Stage.CORRECTION, corrects=opening, channels=("mail",), people={"mail": [B]})
+    assert desk.mail() == [B]
+
+
+@pytest.mark.sqlite
+def test_what_was_erased_is_not_left_in_the_file(desk: Desk) -> None:
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
+    desk.mail()
+    [[_, _, sealed, _]] = desk.dump("pn_address")["pn_address"]
+    desk.clock.pass_by(MONTH)
+    desk.journal.retention.erase_addresses()
+    desk.journal.close()  # the last one writes the log into the file, and removes it
+    assert not desk.path.with_name("journal.db-wal").exists()
+    assert sealed not in desk.path.read_bytes()
+
+
+# --- many
+
+
+def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
+    everyone = [
+        f"p{number}@x.example" for number in range(1200)
+    ]  # more than SQLite's older builds take in one statement
+    desk.publish(channels=("mail",), people={"mail": everyone})
+    read: list[int] = []
+
+    def fetched(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+        # What is locked on PostgreSQL for those who heard earlier posts is nobody's here.
+        if "pn_address" in statement and statement.startswith("SELECT") and "FOR KEY SHARE" not in statement:
+            assert isinstance(parameters, tuple | dict)
+            read.append(len(parameters))
+
+    event.listen(desk.journal._engine, "before_cursor_execute", fetched)
+    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, everyone[0]]})
+    assert read == [2]  # it asked for these two, not for all
+    desk.publish(incident="I3", channels=("mail",), people={"mail": everyone})
+    assert max(read) <= 999
+    assert _kept(desk) == 1201
+
+
+def test_kept_after_is_what_the_schema_says() -> None:
+    assert timedelta(days=30) == KEPT_AFTER

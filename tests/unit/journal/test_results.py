@@ -1,0 +1,335 @@
+"""What an attempt came to is written down once, with its reason, and decides what is next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policenotify.channel import RecipientOutcome
+from policenotify.errors import Blocked
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.records import AttemptResult
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+from policenotify.model.receipt import Receipt
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+PEOPLE = {"mail": ["a@x.example", "b@x.example"]}
+SOON = timedelta(minutes=5)
+
+
+def _receipt(desk: Desk, publication: str, channel: str = "sky") -> Receipt:
+    found = desk.journal.publications.get(publication)
+    assert found is not None
+    return found.on(channel)
+
+
+def test_a_post_that_is_out_says_where(desk: Desk) -> None:
+    said = desk.publish()
+    claimed = desk.deliver()
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.ref, receipt.attempts) == (Outcome.POSTED, desk.ref(claimed), 1)
+    [attempt] = desk.dump("pn_attempt")["pn_attempt"]
+    at = attempt[3]
+    assert attempt == (claimed.id, 1, "runner A", at, at, "posted", "", "")
+
+
+def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: Desk) -> None:
+    """Of a network's JSON: a NUL, which PostgreSQL refuses, and half a surrogate pair, which both do."""
+    said = desk.publish(channels=("sky", "mail"), people=PEOPLE)
+    strange = "no\0t \ud800 now"
+    became = AttemptResult(outcome=Outcome.REFUSED, reason=strange, remedy=strange, code=strange)
+    desk.journal.deliveries.record_result(desk.begin(desk.take()), became)
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.REFUSED, "not ? now", "not ? now")
+    assert desk.journal.channels.block("sky", Blocked(strange, remedy=strange, code=strange))
+    assert desk.journal.channels.blocked()["sky"].reason == "not ? now"
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=False)
+    told = [RecipientOutcome(key=one.key, outcome="refused", reason=strange, code=strange) for one in people]
+    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=False, lease=SOON)
+    desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
+    assert _receipt(desk, said, "mail").reason == "2 of 2: not ? now"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.DELETED])
+def test_what_is_settled_is_never_claimed_again(desk: Desk, outcome: Outcome) -> None:
+    said = desk.publish()
+    desk.deliver(outcome=outcome, reason="Why.", remedy="Do this.", code="422")
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.remedy, receipt.code) == (outcome, "Why.", "Do this.", "422")
+    desk.clock.pass_by(1_000_000)
+    assert desk.claim() is None
+    assert desk.journal.deliveries.due(["sky"]) == {}
+    assert desk.journal.publications.pending(said) == {}
+
+
+@pytest.mark.parametrize(("outcome", "doubt"), [(Outcome.WAITING, False), (Outcome.UNCONFIRMED, True)])
+def test_what_waits_is_tried_again_with_the_same_request(desk: Desk, outcome: Outcome, *, doubt: bool) -> None:
+    said = desk.publish()
+    first = desk.deliver(outcome=outcome, not_before=desk.clock.now() + SOON, reason="Busy.", code="503")
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.retry_at) == (outcome, "Busy.", desk.clock.now() + SOON)
+    desk.clock.pass_by(300)
+    again = desk.take()
+    assert (again.in_doubt, again.attempts, again.request, again.wording) == (doubt, 1, first.request, "standalone")
+    begun = desk.begin(again)
+    assert begun.first_tried_at == desk.clock.now() - SOON
+    assert begun.last_tried_at == desk.clock.now()
+    desk.settle(begun)
+    assert not _receipt(desk, said).retry_at
+    assert [row[5] for row in desk.dump("pn_attempt")["pn_attempt"]] == [outcome, "posted"]
+
+
+def test_another_request_is_asked_for(desk: Desk) -> None:
+    desk.publish()
+    for variant in (1, 2):
+        desk.deliver(outcome=Outcome.WAITING, new_request=True)
+        claimed = desk.take()
+        assert (claimed.request, claimed.request_version) == (None, variant)
+        desk.settle(claimed, Outcome.WAITING)
+
+
+def test_the_wording_that_reads_alone_is_used_and_said(desk: Desk) -> None:
+    desk.publish()
+    desk.deliver()
+    update = desk.publish(Stage.UPDATE)
+    assert desk.begin(desk.take()).wording == "reply"
+    desk.clock.pass_by(121)
+    desk.deliver(outcome=Outcome.WAITING, standalone=True)
+    claimed = desk.take()
+    assert (claimed.request, claimed.wording) == (None, "standalone")
+    desk.settle(desk.begin(claimed))
+    assert _receipt(desk, update).standalone
+
+
+def test_a_settlement_is_an_event(desk: Desk) -> None:
+    said = desk.publish()
+    claimed = desk.deliver(outcome=Outcome.REFUSED, code="422")
+    last = desk.dump("pn_event")["pn_event"][-1]
+    assert last[2:8] == (
+        "runner",
+        "settled",
+        said,
+        claimed.id,
+        "sky",
+        '{"attempt":1,"code":"422","outcome":"refused"}',
+    )
+
+
+# --- many people
+
+
+def test_people_have_an_outcome_each(desk: Desk) -> None:
+    everyone = [f"{name}@x.example" for name in "abcd"]
+    said = desk.publish(channels=("mail",), people={"mail": everyone})
+    desk.mail({"b@x.example": "refused", "c@x.example": "unavailable", "d@x.example": "unconfirmed"})
+    receipt = _receipt(desk, said, "mail")
+    assert receipt.outcome is Outcome.WAITING
+    assert receipt.recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1, Outcome.WAITING: 1, Outcome.HELD: 1}
+    desk.clock.pass_by(30)
+    assert desk.mail() == ["c@x.example"]
+    receipt = _receipt(desk, said, "mail")
+    assert receipt.outcome is Outcome.POSTED
+    assert receipt.recipients == {Outcome.POSTED: 2, Outcome.REFUSED: 1, Outcome.HELD: 1}
+    assert not receipt.ok
+
+
+def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people=PEOPLE)
+    desk.mail({"a@x.example": "unconfirmed"}, hold_doubt=False)
+    assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
+    desk.clock.pass_by(30)
+    assert desk.mail({"a@x.example": "unavailable"}, hold_doubt=False) == ["a@x.example"]
+    # "Not this time" says nothing of the first attempt.
+    assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
+    desk.clock.pass_by(30)
+    assert desk.mail(hold_doubt=True) == []
+    assert _receipt(desk, said, "mail").recipients == {Outcome.HELD: 1, Outcome.POSTED: 1}
+
+
+def test_what_is_said_of_a_person_twice_counts_once(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people=PEOPLE)
+    claimed = desk.begin(desk.take("mail"))
+    desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    key = recipient_key(desk.keys, "a@x.example")
+    for outcome in ("posted", "refused"):
+        told = [RecipientOutcome(key=key, outcome=outcome)]
+        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
+    desk.journal.deliveries.record_recipients(
+        claimed, [RecipientOutcome(key="nobody", outcome="posted")], hold_doubt=True, lease=SOON
+    )
+    assert desk.person(said, "a@x.example") is Outcome.POSTED
+
+
+def test_each_word_keeps_the_lease(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people=PEOPLE)
+    claimed = desk.begin(desk.take("mail"))
+    for _ in range(3):
+        desk.clock.pass_by(100)
+        desk.journal.deliveries.record_recipients(claimed, [], hold_doubt=True, lease=timedelta(minutes=2))
+    assert desk.journal.deliveries.recover() == 0
+    desk.clock.pass_by(120)
+    assert desk.journal.deliveries.recover() == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED])
+def test_what_is_final_is_final_for_all_who_still_wait(desk: Desk, outcome: Outcome) -> None:
+    said = desk.publish(channels=("mail",), people=PEOPLE)
+    claimed = desk.begin(desk.take("mail"))
+    desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
+    desk.settle(claimed, outcome, reason="Too long.", code="552")
+    receipt = _receipt(desk, said, "mail")
+    assert (receipt.outcome, receipt.reason, receipt.recipients) == (outcome, "Too long.", {outcome: 2})
+
+
+def test_a_final_refusal_holds_who_may_have_it(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": ["a@x.example"]})
+    desk.mail({"a@x.example": "unconfirmed"}, hold_doubt=False)
+    desk.clock.pass_by(30)
+    desk.settle(desk.begin(desk.take("mail")), Outcome.REFUSED)
+    assert _receipt(desk, said, "mail").outcome is Outcome.HELD
+
+
+def test_a_refusal_of_the_rest_leaves_what_is_posted(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people=PEOPLE)
+    desk.mail({"b@x.example": "unavailable"})
+    desk.clock.pass_by(30)
+    desk.settle(desk.begin(desk.take("mail")), Outcome.REFUSED)
+    assert _receipt(desk, said, "mail").outcome is Outcome.POSTED
+    assert _receipt(desk, said, "mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
+
+
+def test_who_was_marked_and_not_written_to_waits_again(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people=PEOPLE)
+    claimed = desk.begin(desk.take("mail"))
+    assert len(desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)) == 2
+    became = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now())
+    assert desk.journal.deliveries.record_result(claimed, became) == {Outcome.WAITING: 2}
+    assert _receipt(desk, said, "mail").recipients == {Outcome.WAITING: 2}
+    assert sorted(desk.mail()) == PEOPLE["mail"]
+
+
+def test_who_is_gone_is_never_written_to_again(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people=PEOPLE)
+    waiting = desk.publish(incident="I2", channels=("mail",), people=PEOPLE)
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    told = [
+        RecipientOutcome(key=one.key, outcome="refused", code="550 5.1.1", gone=one.address == "a@x.example")
+        for one in people
+    ]
+    for _ in range(2):
+        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
+    desk.settle(claimed, Outcome.WAITING)
+    assert len(desk.dump("pn_suppression")["pn_suppression"]) == 1
+    assert desk.mail(chunk=1) == ["b@x.example"]
+    assert desk.person(waiting, "a@x.example") is Outcome.SUPPRESSED
+    later = desk.publish(Stage.UPDATE, channels=("mail",), people=PEOPLE)
+    assert desk.person(later, "a@x.example") is Outcome.SUPPRESSED
+    assert desk.mail() == ["b@x.example"]
+
+
+# --- what is told of many people
+
+
+def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str:
+    """A mail to as many people, and what each of them was told."""
+    said = desk.publish(channels=("mail",), people={"mail": [f"{number}@x.example" for number in range(len(told))]})
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=hold_doubt)
+    outcomes = [replace(outcome, key=person.key) for person, outcome in zip(people, told, strict=True)]
+    desk.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=SOON)
+    desk.journal.deliveries.record_result(
+        claimed, AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON)
+    )
+    return said
+
+
+_ELSEWHERE = "Reach them in another way. Correct the list where an address or a number is wrong."
+_POSTED = RecipientOutcome(key="", outcome="posted")
+_CUT = RecipientOutcome(key="", outcome="unconfirmed", reason="Cut.")
+_FULL = RecipientOutcome(key="", outcome="unavailable", reason="Full now.", code="452")
+_GREY = RecipientOutcome(key="", outcome="unavailable", reason="Later.", code="451")
+_NOT = RecipientOutcome(key="", outcome="refused", reason="Not for us.", code="550")
+_ASK = "Ask on 'mail' whether they have it, then: policenotify resolve 1"
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "why"),
+    [
+        ([_POSTED, _POSTED], Outcome.POSTED, ("", "", "")),
+        ([_POSTED, _NOT, _POSTED], Outcome.POSTED, ("1 of 3: Not for us.", _ELSEWHERE, "550")),
+        ([_NOT, _GREY, _FULL, _GREY], Outcome.WAITING, ("2 of 4: Later.", "It will be tried again.", "451")),
+        (
+            [_POSTED, _CUT, _NOT],
+            Outcome.POSTED,
+            ("1 of 3 may or may not have it, and the network cannot be asked.", _ASK, ""),
+        ),
+        ([_CUT], Outcome.HELD, ("1 of 1 may or may not have it, and the network cannot be asked.", _ASK, "")),
+    ],
+)
+def test_who_fared_worst_is_told_of(
+    desk: Desk, told: list[RecipientOutcome], outcome: Outcome, why: tuple[str, str, str]
+) -> None:
+    receipt = _receipt(desk, _people(desk, *told), "mail")
+    assert (receipt.outcome, (receipt.reason, receipt.remedy, receipt.code)) == (outcome, why)
+
+
+@pytest.mark.parametrize("posted", [True, False])
+def test_who_still_waits_is_not_settled_with_who_was_held(desk: Desk, *, posted: bool) -> None:
+    """A person may say what became of the held while others are still to be written to."""
+    said = _people(desk, _CUT, _GREY)
+    assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
+    desk.journal.deliveries.resolve(1, "cne Roux", posted=posted)
+    receipt = _receipt(desk, said, "mail")
+    assert receipt.outcome is Outcome.WAITING
+    assert receipt.reason == "cne Roux has settled who was held; the others still wait."
+    desk.clock.pass_by(SOON.total_seconds())
+    assert len(desk.mail()) == (1 if posted else 2)
+    assert _receipt(desk, said, "mail").ok
+
+
+def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) -> None:
+    said = _people(desk, _CUT, _GREY)
+    desk.clock.pass_by(SOON.total_seconds())
+    claimed = desk.begin(desk.take("mail"))
+    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    desk.journal.deliveries.resolve(1, "cne Roux", posted=True)
+    done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
+    desk.journal.deliveries.record_recipients(claimed, done, hold_doubt=True, lease=SOON)
+    assert desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING)) == {Outcome.POSTED: 2}
+    assert _receipt(desk, said, "mail").ok
+
+
+# --- what was held, and is to be said again
+
+
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CANCELLATION])
+def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage: Stage) -> None:
+    """Nobody reads "avoid the area" after its end, because a person has looked for it late."""
+    people = {"mail": ["a@x.example"]}
+    held = desk.publish(channels=("sky", "mail"), people=people)
+    first = desk.deliver(outcome=Outcome.HELD)
+    desk.mail({"a@x.example": "unconfirmed"})
+    newer = desk.publish(stage, channels=("sky", "mail"), people=people)
+    desk.deliver()
+    desk.mail()
+    for delivery in (first.id, first.id + 1):
+        assert desk.journal.deliveries.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
+    assert desk.claim() is desk.claim("mail") is None
+    assert set(desk.outcomes(held).values()) == {Outcome.SUPERSEDED}
+    assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
+
+
+def test_what_nothing_has_overtaken_yet_is_said_again_first(desk: Desk) -> None:
+    held = desk.publish()
+    first = desk.deliver(outcome=Outcome.HELD)
+    newer = desk.publish(Stage.UPDATE)
+    assert desk.journal.deliveries.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
+    assert [desk.deliver().publication for _ in range(2)] == [held, newer]

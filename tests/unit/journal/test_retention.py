@@ -1,0 +1,358 @@
+"""What is old and over is forgotten: no word and nobody of it is left, and everything sealed still verifies."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event, insert, or_, update
+
+from policenotify.channel import Picture
+from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
+from policenotify.findings import Finding, Level
+from policenotify.journal import retention, schema, tombstones
+from policenotify.journal.recipients import recipient_key
+from policenotify.journal.records import microseconds
+from policenotify.journal.retention import Purged
+from policenotify.journal.verify import prove
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.message import Image
+from tests.support import journal as bench
+
+if TYPE_CHECKING:
+    from tests.support.journal import Desk
+
+A, B, C = (f"{name}.secret@x.example" for name in "abc")
+SECRET = "Dupont"
+HEADLINE = f"Accident, {SECRET} attendu"
+YEAR = 366 * 86_400
+NOTHING = Purged()
+
+
+def _only_bodies_go(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    """Of an event nothing but its body and its salt is ever changed."""
+    if bench._written_over.match(statement):
+        assert statement.startswith("UPDATE pn_event SET body="), statement
+        assert statement.partition(" WHERE ")[0].count("=") == 2
+        assert ", salt=" in statement
+
+
+@pytest.fixture(autouse=True)
+def _bodies_may_go(desk: Desk) -> None:
+    event.remove(desk.journal._engine, "before_cursor_execute", bench._only_added)
+    event.listen(desk.journal._engine, "before_cursor_execute", _only_bodies_go)
+
+
+def _incident(desk: Desk, name: str = "I1", **how: Any) -> list[str]:
+    """An incident that was opened, told everywhere, and ended."""
+    how = {"headline": HEADLINE, "channels": ("sky", "mail"), "people": {"mail": [A, B]}, **how}
+    key = how.pop("key", f"cad:{SECRET}:{name}")
+    said = []
+    for stage in (Stage.OPENING, Stage.END):
+        said.append(desk.publish(stage, name, key=f"{key}:{stage}", **how))
+        desk.deliver()
+        desk.mail({B: "refused"})
+    return said
+
+
+def _year_ago(desk: Desk) -> datetime:
+    return desk.clock.now() - timedelta(days=365)
+
+
+def _purge(desk: Desk, **how: Any) -> Purged:
+    planned = desk.journal.retention.purge(_year_ago(desk), "adj Petit", dry_run=True, **how)
+    done = desk.journal.retention.purge(_year_ago(desk), "adj Petit", **how)
+    assert done == planned
+    return done
+
+
+def _picture(name: str) -> Picture:
+    data = name.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    return Picture(digest=digest, media_type="image/png", width=1, height=1, alt=name, data=data)
+
+
+def _shows(*pictures: Picture) -> dict[str, Any]:
+    return {"pictures": pictures, "images": tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)}
+
+
+def test_no_word_and_nobody_is_left(desk: Desk) -> None:
+    finding = Finding(
+        code="PN1", level=Level.INFO, field="headline", reason=f"{SECRET} is a name.", remedy="Leave out."
+    )
+    opening, end = _incident(desk, findings=(finding,))
+    desk.clock.pass_by(YEAR)
+    before = desk.dump("pn_publication")["pn_publication"]
+    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=4, events=6)
+    left = repr(desk.dump())
+    for gone in (SECRET, "Accident", *(row[8] for row in before), recipient_key(desk.keys, A), "post of"):
+        assert gone not in left
+    for said, stage in ((opening, Stage.OPENING), (end, Stage.END)):
+        found = desk.journal.publications.get(said)
+        assert found is not None
+        assert found.message.headline == f"Contenu effacé le {desk.clock.now():%Y-%m-%d} (fin de conservation)."
+        assert (found.message.stage, found.message.category, found.incident) == (stage, "traffic_accident", "I1")
+        assert (found.actor, found.findings, found.ok) == ("cne Roux", (), False)
+        assert (found.on("sky").outcome, found.on("sky").attempts, found.on("sky").ref) == (Outcome.POSTED, 1, None)
+        assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
+        assert found in desk.journal.publications.latest(2)
+    history = desk.journal.incidents.history("I1")
+    assert (history.status, [entry.publication for entry in history.entries]) == (IncidentStatus.ENDED, [opening, end])
+    [line] = desk.journal.incidents.list(only_open=False)
+    assert line.headline.startswith("Contenu effacé le ")
+    assert desk.journal.publications.unfinished() == ()
+
+
+def test_events_keep_who_did_what_and_their_seals(desk: Desk) -> None:
+    _incident(desk)
+    assert desk.journal.audit.seal() == 6
+    before = desk.dump("pn_event", "pn_seal")
+    desk.clock.pass_by(YEAR)
+    _purge(desk)
+    after = {name: sorted(rows) for name, rows in desk.dump("pn_event", "pn_seal").items()}
+    assert [row[:7] for row in before["pn_event"]] == [row[:7] for row in after["pn_event"][:6]]
+    assert [row[9] for row in before["pn_event"]] == [row[9] for row in after["pn_event"][:6]]
+    assert {row[7:9] for row in after["pn_event"][:6]} == {("", "")}
+    assert after["pn_seal"][:1] == before["pn_seal"]
+    assert [(row[2], row[3]) for row in after["pn_event"][6:]] == [
+        ("adj Petit", "purge_begun"),
+        ("adj Petit", "purged"),
+    ]
+    assert '"recipients":4' in after["pn_event"][-1][7]
+    assert desk.journal.audit.seal() == 1
+    assert desk.journal.audit.verify() == 3
+    proven = prove(desk.journal.export(), desk.keys.public_key(1))
+    assert (proven.events, proven.bodies) == (8, 2)
+
+
+def test_what_is_open_or_young_stays(desk: Desk) -> None:
+    desk.publish(incident="open", headline=HEADLINE)
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    _incident(desk, "young")
+    desk.publish(Stage.STANDALONE, headline=HEADLINE)
+    desk.deliver()
+    before = desk.dump()
+    assert _purge(desk) == NOTHING
+    assert desk.dump() == before  # not even an event: nothing was done
+
+
+def test_a_late_correction_keeps_its_incident(desk: Desk) -> None:
+    [_, end] = _incident(desk)
+    tip = desk.publish(Stage.STANDALONE)
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    for incident, about in (("I1", end), (None, tip)):
+        desk.publish(Stage.CORRECTION, incident, corrects=about)
+        desk.deliver()
+    assert _purge(desk) == NOTHING
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, recipients=4, events=12)
+
+
+def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
+    draft = desk.draft(headline=HEADLINE, key="mine")
+    desk.journal.publications.add_refused(draft)
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk) == Purged(messages=1, publications=1, events=1)
+    assert SECRET not in repr(desk.dump())
+    assert desk.publish(key="mine")
+
+
+def _stands(desk: Desk, said: str, state: str) -> None:
+    """The first delivery, and that of a publication, are in another state."""
+    one = schema.delivery
+    with desk.journal.write() as connection:
+        connection.execute(update(one).where(or_(one.c.id == 1, one.c.publication == said)).values(state=state))
+
+
+@pytest.mark.parametrize("state", ["waiting", "sending", "held"])
+def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> None:
+    _incident(desk)
+    tip = desk.publish(Stage.STANDALONE, headline=HEADLINE)
+    desk.deliver()
+    _stands(desk, tip, state)
+    desk.clock.pass_by(YEAR)
+    before = desk.dump()
+    assert _purge(desk) == Purged(kept=2)
+    assert desk.dump() == before
+
+
+def test_one_person_who_is_held_keeps_all_of_it(desk: Desk) -> None:
+    opening, _ = _incident(desk)
+    with desk.journal.write() as connection:
+        person = schema.recipient
+        connection.execute(update(person).where(person.c.key == recipient_key(desk.keys, A)).values(state="held"))
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk) == Purged(kept=1)
+    assert desk.person(opening, A) is Outcome.HELD
+
+
+def test_a_refusal_after_a_doubt_is_settled(desk: Desk) -> None:
+    desk.publish(Stage.STANDALONE)
+    desk.deliver("sky", Outcome.UNCONFIRMED)
+    desk.deliver("sky", Outcome.REFUSED, reason=HEADLINE)
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk).messages == 1
+    assert SECRET not in repr(desk.dump())
+
+
+def test_only_one_category(desk: Desk) -> None:
+    _incident(desk)
+    desk.publish(Stage.STANDALONE, headline='"category":"fire"')
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk, category="fire") == NOTHING
+    assert _purge(desk, category="traffic_acciden_") == NOTHING
+    assert _purge(desk, category="traffic_accident").publications == 3
+
+
+def test_keys_are_never_taken_twice(desk: Desk) -> None:
+    tip = desk.draft(Stage.STANDALONE, key="cad:7")
+    desk.journal.publications.add(tip)
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    _purge(desk)
+    assert desk.journal.publications.find_repeated("cad:7", tip.digest) == tip.id
+    assert desk.journal.publications.add(tip) == tip.id
+    with pytest.raises(IdempotencyConflict, match=rf"the key 'cad:7' already names publication {tip.id}"):
+        desk.publish(Stage.STANDALONE, key="cad:7", headline="Autre chose")
+    with pytest.raises(IdempotencyConflict):
+        desk.journal.publications.find_repeated("cad:7", "0" * 64)
+    assert desk.journal.publications.find_repeated("cad:8", tip.digest) is None
+    found = desk.journal.publications.get("cad:7")
+    assert found is not None
+    assert (found.id, found.key == "cad:7") == (tip.id, False)
+
+
+def test_nothing_follows_what_was_forgotten(desk: Desk) -> None:
+    [_, end] = _incident(desk)
+    tip = desk.publish(Stage.STANDALONE)
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    late = desk.draft(Stage.CORRECTION, corrects=end), desk.draft(Stage.CANCELLATION, None, corrects=tip)
+    for draft in late:
+        desk.journal.publications.ensure_not_purged(draft.message)
+    _purge(desk)
+    for draft, what in zip(late, ("Incident 'I1' is over", f"Publication {tip} is over"), strict=True):
+        said = rf"{what}, and its content was purged on \d{{4}}-\d\d-\d\d: it cannot be corrected any more"
+        with pytest.raises(InvalidTransition, match=said):
+            desk.journal.publications.add(draft)
+        with pytest.raises(InvalidTransition, match=said):
+            desk.journal.publications.ensure_not_purged(draft.message)
+    assert desk.publish(incident="I2", channels=("sky",))
+
+
+def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
+    shared, alone = _picture("shared"), _picture("alone")
+    desk.publish(Stage.STANDALONE, **_shows(shared, alone))
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    desk.publish(Stage.STANDALONE, **_shows(shared))
+    desk.deliver()
+    assert _purge(desk).pictures == 1
+    assert {row[0] for row in desk.dump("pn_blob")["pn_blob"]} == {shared.digest}
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk).pictures == 1
+    assert desk.dump("pn_blob")["pn_blob"] == []
+
+
+def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
+    one = _picture("one")
+    desk.publish(Stage.STANDALONE, **_shows(one))
+    with desk.journal.read() as connection:
+        assert retention._published_since(connection, 0) == {one.digest}
+        assert retention._published_since(connection, 1) == set()
+
+
+def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
+    for number in range(retention._PAGE + 3):
+        desk.publish(Stage.STANDALONE, channels=())
+        desk.publish(incident=f"N{number}", channels=())
+        desk.publish(Stage.CANCELLATION, f"N{number}", channels=())
+    mass = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
+    assert desk.mail() == [A]
+    rows = [
+        {"delivery": 1, "key": f"{number:064d}", "state": Outcome.POSTED} for number in range(retention._RECIPIENTS + 5)
+    ]
+    with desk.journal.write() as connection:
+        connection.execute(insert(schema.recipient), rows)
+    desk.clock.pass_by(YEAR)
+    done = _purge(desk)
+    assert (done.incidents, done.messages) == (retention._PAGE + 3, retention._PAGE + 4)
+    assert done.recipients == retention._RECIPIENTS + 6
+    found = desk.journal.publications.get(mass)
+    assert found is not None
+    assert found.on("mail").recipients == {Outcome.POSTED: retention._RECIPIENTS + 6}
+
+
+def test_what_goes_on_meanwhile_is_left(desk: Desk) -> None:
+    [_, end] = _incident(desk)
+    desk.clock.pass_by(YEAR)
+    wanted = tombstones.Selection(before=microseconds(_year_ago(desk)))
+    with desk.journal.read() as connection:
+        page = retention._page(connection, "incidents", wanted, "")
+    assert page == ["I1"]
+    desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
+    with desk.journal.write() as connection:
+        done = retention._purge_text(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
+    assert sum(done.values()) == 0
+    assert SECRET in repr(desk.dump("pn_publication"))
+
+
+def test_a_purge_that_was_interrupted_goes_on(desk: Desk) -> None:
+    opening, _ = _incident(desk)
+    desk.clock.pass_by(YEAR)
+    assert retention._purge_recipients(desk.journal, "incidents", ["I1"]) == 4
+    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, events=6)
+    found = desk.journal.publications.get(opening)
+    assert found is not None
+    assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
+
+
+def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
+    _incident(desk)
+    desk.as_a_stranger("UPDATE pn_event SET body = '{}' WHERE id = 2")
+    desk.clock.pass_by(YEAR)
+    with pytest.raises(JournalError, match="Event 2 of the journal was tampered with"):
+        desk.journal.retention.purge(_year_ago(desk), "adj Petit")
+    assert SECRET in repr(desk.dump("pn_publication"))
+
+
+# --- the room that they took
+
+
+def test_vacuum_gives_the_room_back(desk: Desk) -> None:
+    big = Picture(digest="0" * 64, media_type="image/png", width=1, height=1, alt="x", data=bytes(500_000))
+    desk.publish(Stage.STANDALONE, **_shows(big))
+    desk.deliver()
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk).pictures == 1
+    before, after = desk.journal.retention.vacuum()
+    assert after > 0
+    if desk.path.exists():  # PostgreSQL keeps the room for itself
+        assert before - after > 400_000
+        assert desk.path.with_name("journal.db-wal").stat().st_size == 0
+    assert desk.publish(Stage.STANDALONE)
+
+
+@pytest.mark.sqlite
+def test_vacuum_says_who_is_in_its_way(tmp_path: Any, keys: Any, clock: Any) -> None:
+    desk = bench.Desk(tmp_path, keys=keys, clock=clock, query="?timeout=0.05")
+    desk.publish(Stage.STANDALONE)
+    other = sqlite3.connect(desk.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="could not be vacuumed: another process keeps it locked"):
+        desk.journal.retention.vacuum()
+    other.execute("ROLLBACK")
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM pn_event").fetchone()
+    with pytest.raises(JournalError, match="another process is still reading it"):
+        desk.journal.retention.vacuum()
+    other.close()
+    assert desk.journal.retention.vacuum()[1] > 0
+    desk.journal.close()

@@ -1,0 +1,234 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from pydantic import ValidationError
+
+from policenotify.errors import InvalidTransition
+from policenotify.model.lifecycle import (
+    STANDALONE,
+    IncidentStatus,
+    Lifecycle,
+    Stage,
+    allowed_stages,
+    next_status,
+    status_after,
+)
+
+ULID = "01K1BB00000000000000000000"
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        {},
+        {"stage": "opening"},
+        {"stage": "opening", "incident": "2026-0142"},
+        {"stage": "opening", "incident": "2026-0142", "follows": "2026-0141"},
+        {"stage": "update", "incident": "i"},
+        {"stage": "end", "incident": "i"},
+        {"stage": "correction", "incident": "i", "corrects": ULID},
+        {"stage": "correction", "corrects": ULID},
+        {"stage": "cancellation", "incident": "i"},
+        {"stage": "cancellation", "corrects": ULID},
+    ],
+)
+def test_a_sound_lifecycle_travels_as_json(given_: dict[str, str]) -> None:
+    lifecycle = Lifecycle.model_validate(given_)
+    assert Lifecycle.model_validate_json(lifecycle.model_dump_json()) == lifecycle
+    assert hash(lifecycle) == hash(Lifecycle.model_validate(given_))
+
+
+@pytest.mark.parametrize(
+    ("given_", "says"),
+    [
+        ({"incident": "i"}, "incident: a standalone message belongs to no incident; use stage='opening' to open one"),
+        ({"stage": "update"}, "incident: an update must name the incident it belongs to"),
+        ({"stage": "end"}, "incident: an end must name the incident it belongs to"),
+        ({"stage": "cancellation"}, "incident: a cancellation names its incident or, in corrects, one standalone"),
+        (
+            {"stage": "cancellation", "incident": "i", "corrects": ULID},
+            "incident: a cancellation names its incident or",
+        ),
+        ({"stage": "correction", "incident": "i"}, "corrects: a correction must name the publication"),
+        ({"stage": "update", "incident": "i", "follows": "h"}, "follows: only an opening follows an earlier incident"),
+        ({"follows": "h"}, "follows: only an opening follows an earlier incident"),
+        ({"stage": "opening", "corrects": ULID}, "corrects: an opening corrects nothing"),
+        ({"stage": "update", "incident": "i", "corrects": ULID}, "corrects: an update corrects nothing"),
+        ({"corrects": ULID}, "corrects: a standalone corrects nothing"),
+        ({"stage": "opening", "incident": "i", "follows": "i"}, "follows: an incident does not follow itself"),
+        ({"stage": "opened"}, "stage"),
+        ({"stage": "opening", "incident": "-i"}, "incident"),
+        ({"stage": "opening", "incident": "a" * 65}, "incident"),
+        ({"stage": "opening", "incident": "a\n"}, "incident"),
+        ({"stage": "opening", "incident": "é"}, "incident"),
+        ({"stage": "opening", "incident": "a/b"}, "incident"),
+        ({"stage": "correction", "corrects": "01K1BB0000000000000000000U"}, "corrects"),  # U is not in Crockford's
+        ({"stage": "correction", "corrects": ULID.lower()}, "corrects"),
+        ({"stage": "opening", "incidnet": "i"}, "incidnet"),
+    ],
+)
+def test_an_unsound_lifecycle_is_refused_and_its_field_named(given_: dict[str, str], says: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Lifecycle.model_validate(given_)
+    assert says in str(refused.value)
+
+
+def test_a_lifecycle_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        STANDALONE.stage = Stage.OPENING  # type: ignore[misc]  # what is proved
+
+
+@pytest.mark.parametrize(
+    ("course", "stages"),
+    [
+        (IncidentStatus.UNKNOWN, (Stage.OPENING, Stage.STANDALONE)),
+        (IncidentStatus.OPEN, (Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION)),
+        (IncidentStatus.ENDED, (Stage.CORRECTION,)),
+        (IncidentStatus.CANCELLED, ()),
+        (IncidentStatus.STANDALONE, (Stage.CORRECTION, Stage.CANCELLATION)),
+    ],
+)
+def test_what_may_follow(course: IncidentStatus, stages: tuple[Stage, ...]) -> None:
+    assert allowed_stages(course) == stages
+
+
+@pytest.mark.parametrize(
+    ("stages", "course"),
+    [
+        ([], IncidentStatus.UNKNOWN),
+        (["opening"], IncidentStatus.OPEN),
+        (["opening", "update", "correction", "update", "end"], IncidentStatus.ENDED),
+        (["opening", "end", "correction", "correction"], IncidentStatus.ENDED),
+        (["opening", "cancellation"], IncidentStatus.CANCELLED),
+        (["standalone"], IncidentStatus.STANDALONE),
+        (["standalone", "correction", "cancellation"], IncidentStatus.CANCELLED),
+    ],
+)
+def test_where_an_incident_stands(stages: list[str], course: IncidentStatus) -> None:
+    assert status_after(Stage(stage) for stage in stages) is course
+
+
+@pytest.mark.parametrize(
+    ("course", "stage", "incident", "says"),
+    [
+        (
+            IncidentStatus.UNKNOWN,
+            Stage.UPDATE,
+            "142",
+            (
+                "Nothing was sent. Incident '142' was never opened, and an update needs one that was. "
+                "Open now: 141. What may follow: opening."
+            ),
+        ),
+        (
+            IncidentStatus.UNKNOWN,
+            Stage.CANCELLATION,
+            None,
+            (
+                "Nothing was sent. The incident was never opened, and a cancellation needs one that was. "
+                "Open now: 141. What may follow: opening, standalone."
+            ),
+        ),
+        (
+            IncidentStatus.OPEN,
+            Stage.OPENING,
+            "142",
+            (
+                "Nothing was sent. Incident '142' is already open. "
+                "Open now: 141. What may follow: update, correction, end, cancellation."
+            ),
+        ),
+        (
+            IncidentStatus.ENDED,
+            Stage.UPDATE,
+            "142",
+            (
+                "Nothing was sent. Incident '142' has ended. Open now: 141. What may follow: correction. "
+                "If the danger has returned, open a new incident with follows='142'."
+            ),
+        ),
+        (
+            IncidentStatus.CANCELLED,
+            Stage.END,
+            "142",
+            (
+                "Nothing was sent. Incident '142' was cancelled, which is final. Open now: 141. Nothing may follow. "
+                "If the danger has returned, open a new incident with follows='142'."
+            ),
+        ),
+        (
+            IncidentStatus.CANCELLED,
+            Stage.CORRECTION,
+            None,
+            "Nothing was sent. The message was cancelled, which is final. Open now: 141. Nothing may follow.",
+        ),
+        (
+            IncidentStatus.STANDALONE,
+            Stage.END,
+            None,
+            (
+                "Nothing was sent. The message stands alone and belongs to no incident. "
+                "Open now: 141. What may follow: correction, cancellation."
+            ),
+        ),
+    ],
+)
+def test_an_illegal_course_says_what_is_open_and_what_may_follow(
+    course: IncidentStatus, stage: Stage, incident: str | None, says: str
+) -> None:
+    with pytest.raises(InvalidTransition) as refused:
+        next_status(course, stage, incident=incident, details="Open now: 141.")
+    assert str(refused.value) == says
+    assert refused.value.incident == incident
+    assert all(stage in says for stage in refused.value.allowed_stages)
+
+
+@given(st.sampled_from(IncidentStatus), st.sampled_from(Stage))
+def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatus, stage: Stage) -> None:
+    if stage in allowed_stages(course):
+        assert status_after([]) is IncidentStatus.UNKNOWN
+        assert next_status(course, stage, incident="i") in IncidentStatus
+    else:
+        with pytest.raises(InvalidTransition):
+            next_status(course, stage, incident="i")
+
+
+class Incident(RuleBasedStateMachine):
+    """The table against four facts that anybody can check by reading what was published so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.published: list[Stage] = []
+
+    def _may(self, stage: Stage) -> bool:
+        first, over = self.published[:1], {Stage.END, Stage.CANCELLATION} & {*self.published}
+        if stage in {Stage.OPENING, Stage.STANDALONE}:
+            return not first
+        if not first or Stage.CANCELLATION in self.published:
+            return False
+        if stage is Stage.CORRECTION:
+            return True
+        if stage is Stage.CANCELLATION:
+            return not over
+        return first == [Stage.OPENING] and not over
+
+    @rule(stage=st.sampled_from(Stage))
+    def publish(self, stage: Stage) -> None:
+        try:
+            next_status(status_after(self.published), stage, incident=None)
+        except InvalidTransition:
+            assert not self._may(stage)
+        else:
+            assert self._may(stage)
+            self.published.append(stage)
+
+    @invariant()
+    def the_course_is_what_was_published(self) -> None:
+        course = status_after(self.published)
+        assert (course is IncidentStatus.UNKNOWN) == (not self.published)
+        assert (course is IncidentStatus.CANCELLED) == (Stage.CANCELLATION in self.published)
+        assert (course is IncidentStatus.ENDED) == (Stage.END in self.published)
+
+
+TestIncident = Incident.TestCase

@@ -1,0 +1,473 @@
+"""Places of France: look-up by code and by name, areas, and the script that builds the data."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import random
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policenotify.model import places
+from policenotify.model.places import Commune, Department, Epci
+
+ROOT = Path(__file__).parents[3]
+DATA = Path(places.__file__).parents[1] / "data"
+
+
+def lines(table: int) -> list[list[str]]:
+    """One of the tables, read without the code under test."""
+    text = gzip.decompress((DATA / f"cog_{places.COG_YEAR}.tsv.gz").read_bytes()).decode()
+    return [line.split("\t") for line in text.split("\f\n")[table].removesuffix("\n").split("\n")]
+
+
+def codes(found: tuple[Commune, ...]) -> list[str]:
+    return [place.code for place in found]
+
+
+# ─── by code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_montpellier_whole() -> None:
+    assert places.commune("34172") == Commune(
+        code="34172",
+        name="Montpellier",
+        kind="COM",
+        department="34",
+        epci="243400017",
+        postcodes=("34000", "34070", "34080", "34090"),
+        population=310_240,
+        part_of=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "kind", "department", "part_of"),
+    [
+        ("01001", "L'Abergement-Clémenciat", "COM", "01", None),  # the first line
+        ("98901", "Île de Clipperton", "COM", "989", None),  # the last one
+        ("2A004", "Ajaccio", "COM", "2A", None),
+        ("2B033", "Bastia", "COM", "2B", None),
+        ("97411", "Saint-Denis", "COM", "974", None),
+        ("97801", "Saint-Martin", "COM", "978", None),
+        ("42218", "Saint-Étienne", "COM", "42", None),
+        ("75056", "Paris", "COM", "75", None),
+        ("75101", "Paris 1er Arrondissement", "ARM", "75", "75056"),
+        ("69387", "Lyon 7e Arrondissement", "ARM", "69", "69123"),
+        ("13216", "Marseille 16e Arrondissement", "ARM", "13", "13055"),
+        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code says 02
+    ],
+)
+def test_known_codes(code: str, name: str, kind: str, department: str, part_of: str | None) -> None:
+    found = places.commune(code)
+    assert found is not None
+    assert (found.code, found.name, found.kind, found.department, found.part_of) == (
+        code,
+        name,
+        kind,
+        department,
+        part_of,
+    )
+    assert places.department_of(code) == department
+
+
+def test_a_part_has_the_epci_of_the_whole_and_an_island_has_none() -> None:
+    assert [it.epci if it else "?" for it in map(places.commune, ("75101", "75056"))] == ["200054781"] * 2
+    ouessant = places.commune("29155")
+    assert ouessant is not None
+    assert ouessant.epci is None
+
+
+def test_what_the_source_does_not_say_is_none() -> None:
+    crozet = places.commune("98412")
+    assert crozet is not None
+    assert (crozet.population, crozet.postcodes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    "code", ["", "34", "3417", "341722", "00000", "99999", "2a004", "34172\t", "\n", "\ud800", "é"]
+)
+def test_no_such_commune(code: str) -> None:
+    assert places.commune(code) is None
+
+
+def test_departments_and_epci() -> None:
+    assert places.department("34") == Department("34", "Hérault", "Occitanie")
+    assert places.department("2A") == Department("2A", "Corse-du-Sud", "Corse")
+    assert places.department("974") == Department("974", "La Réunion", "La Réunion")
+    assert places.department("20") is None
+    assert places.epci("243400017") == Epci("243400017", "Montpellier Méditerranée Métropole")
+    assert places.epci("200046977") == Epci("200046977", "Métropole de Lyon")
+    assert places.epci("000000000") is None
+
+
+def test_every_line_is_found_again() -> None:
+    rows = lines(2)[::11]
+    assert len(rows) > 3000
+    assert [(it.code, it.name) for row in rows if (it := places.commune(row[0]))] == [(row[0], row[1]) for row in rows]
+
+
+def test_the_data_is_whole() -> None:
+    communes = lines(2)
+    assert Counter(row[2] for row in communes) == {"COM": 34_969, "ARM": 45, "COMD": 1521, "COMA": 471}
+    assert len({row[0] for row in communes}) == len(communes)
+    assert (len(lines(0)), len(lines(1))) == (109, 1255)
+    departments, epcis, own = ({row[0] for row in lines(table)} for table in (0, 1, 2))
+    assert {row[3] for row in communes} - {""} <= epcis
+    assert {row[6] for row in communes} - {""} <= own
+    assert {row[1] for row in lines(4)} <= own
+    assert {places.department_of(row[0]) for row in communes} <= departments
+
+
+def test_one_file_of_the_year_and_its_source_beside_it() -> None:
+    assert sorted(path.name for path in DATA.glob("cog_*")) == [f"cog_{places.COG_YEAR}.tsv.gz"]
+    assert (DATA / f"cog_{places.COG_YEAR}.tsv.gz").stat().st_size < 600_000
+    source = (DATA / "SOURCE.md").read_text("utf-8")
+    assert all(word in source for word in ("Licence Ouverte", "INSEE", "DGCL", "La Poste", str(places.COG_YEAR)))
+
+
+# ─── by name ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("Montpellier", "34172"),
+        ("MONTPELLIER", "34172"),
+        ("  saint jean de vedas ", "34270"),
+        ("St-Jean-de-Védas", "34270"),
+        ("L'Haÿ-les-Roses", "94038"),
+        ("l’hay les roses", "94038"),
+        ("Stes Maries de la Mer", "13096"),
+        ("Ste.-Menehould", "51507"),
+        ("Œuilly", "02565"),
+        ("oeuilly", "02565"),
+        ("E\u0301pernay", "51230"),  # É as two characters
+        ("Bellegarde-sur-Valserine", "01033"),  # the seat of Valserhône
+        ("Château-Chinon (Ville)", "58062"),
+        ("Lyon 7e arrondissement", "69387"),
+    ],
+)
+def test_however_a_name_is_written(typed: str, code: str) -> None:
+    assert code in codes(places.communes_named(typed))
+
+
+def test_a_shared_name_gives_all_of_them() -> None:
+    found = places.communes_named("Ste Colombe")
+    assert [place.kind for place in found].count("COM") == 12
+    assert {place.name for place in found} == {"Sainte-Colombe"}
+    assert found == tuple(sorted(found, key=lambda place: (place.kind != "COM", place.code)))
+    assert codes(places.communes_named("Sainte-Colombe", department="25")) == ["25515"]
+
+
+def test_a_seat_that_differs_by_an_accent_does_not_double_its_commune() -> None:
+    assert codes(places.communes_named("Colombey-les-Deux-Églises")) == ["52140"]
+
+
+def test_a_name_without_what_insee_adds_in_brackets() -> None:
+    assert codes(places.communes_named("Château-Chinon")) == ["58062", "58063"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "-", "Montpel", "Vedas", "Atlantis", "Montpellier\t34", "\n", "東京"])
+def test_no_commune_of_this_name(name: str) -> None:
+    assert places.communes_named(name) == ()
+
+
+@given(st.sampled_from(lines(2)), st.sampled_from([str.upper, str.lower, lambda name: name.replace("-", " ")]))
+def test_every_commune_is_found_by_its_name(row: list[str], written: object) -> None:
+    assert callable(written)
+    assert row[0] in codes(places.communes_named(written(row[1])))
+    assert row[0] in codes(places.communes_named(row[1], department=places.department_of(row[0])))
+
+
+# ─── did you mean ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("Monpelier", "34172"),
+        ("Bezier", "34032"),
+        ("Lyon 7", "69387"),
+        ("Vedas", "34270"),
+        ("st etienne", "42218"),  # the most populous of eleven
+        ("1001", "01001"),  # a spreadsheet took the zero
+        ("34000", "34172"),  # a postcode
+        ("1000", "01053"),  # both
+        ("75001", "75056"),
+        ("2a004", "2A004"),
+        ("34712", "34172"),  # two digits swapped
+        ("34275", "34186"),  # dropped by the COG
+    ],
+)
+def test_did_you_mean(typed: str, first: str) -> None:
+    assert codes(places.suggest(typed))[0] == first
+
+
+def test_what_is_only_near_is_left_out_when_something_is_meant() -> None:
+    assert codes(places.suggest("Vedas")) == ["34270"]  # and not Venas
+    assert codes(places.suggest("34275")) == ["34186"]  # and not 34257
+
+
+def test_a_postcode_is_not_sought_in_other_numbers() -> None:
+    found = places.suggest("24340", limit=100)  # also the first digits of SIREN in Hérault
+    assert len(found) > 1
+    assert all("24340" in place.postcodes or place.code == "24340" for place in found)
+
+
+def test_suggestions_keep_to_the_department_and_the_limit() -> None:
+    assert codes(places.suggest("Monpelier", department="34")) == ["34172"]
+    assert len(places.suggest("Saint", limit=5)) == 5
+    assert {place.department for place in places.suggest("Saint", department="34", limit=50)} == {"34"}
+    assert places.suggest("Saint", limit=0) == ()
+
+
+@pytest.mark.parametrize("typed", ["", "?", "zzzzqqq", "99999"])
+def test_nothing_to_suggest(typed: str) -> None:
+    assert places.suggest(typed) == ()
+
+
+@settings(max_examples=25)  # each may be compared with all 37,000 names
+@given(st.text(max_size=12))
+def test_no_text_breaks_a_look_up(text: str) -> None:
+    assert places.commune(text) is None or len(text) == 5
+    assert len(places.suggest(text)) <= 3
+
+
+# ─── areas ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_communes_of_a_department_and_of_an_epci() -> None:
+    herault = places.communes_of("34")
+    assert len(herault) == 341
+    assert (herault[0].name, herault[-1].name) == ("Abeilhan", "La Grande-Motte")
+    assert {place.kind for place in herault} == {"COM"}
+    assert codes(places.communes_of("75")) == ["75056"]
+    metropole = places.communes_of("243400017")
+    assert len(metropole) == 31
+    assert "34172" in codes(metropole)
+
+
+def test_every_commune_is_in_one_department() -> None:
+    assert sum(len(places.communes_of(row[0])) for row in lines(0)) == 34_969
+
+
+@pytest.mark.parametrize("code", ["", "3", "20", "034", "34172", "000000000"])
+def test_the_communes_of_nothing(code: str) -> None:
+    with pytest.raises(ValueError, match="neither a department nor an EPCI"):
+        places.communes_of(code)
+
+
+@pytest.mark.parametrize(
+    ("area", "code", "answer"),
+    [
+        ("commune:34172", "34172", True),
+        ("commune:34172", "34270", False),
+        ("commune:75056", "75101", True),
+        ("commune:75101", "75056", False),
+        ("epci:243400017", "34172", True),
+        ("epci:243400017", "34032", False),
+        ("epci:200054781", "75101", True),
+        ("epci:200030633", "29155", False),
+        ("dept:34", "34172", True),
+        ("dept:30", "34172", False),
+        ("dept:2A", "2A004", True),
+        ("dept:974", "97411", True),
+        ("dept:59", "02285", True),
+        ("dept:02", "02285", False),
+        # the COG has dropped 34275; it belongs to 34186
+        ("commune:34186", "34275", True),
+        ("commune:34275", "34186", True),
+        ("commune:34275", "34275", True),
+        ("epci:243400355", "34275", True),
+        ("dept:34", "34275", True),
+        ("dept:44", "49144", True),  # Freigné has gone to another department
+        ("dept:49", "49144", False),
+        # nobody knows 34999
+        ("commune:34999", "34999", True),
+        ("commune:34172", "34999", False),
+        ("epci:243400017", "34999", False),
+        ("dept:34", "34999", True),
+        # 75001 was Alfortville until 1968; today it is a postcode
+        ("dept:94", "75001", False),
+    ],
+)
+def test_contains(area: str, code: str, answer: bool) -> None:  # noqa: FBT001  the expected answer
+    assert places.contains(area, code) is answer
+
+
+@pytest.mark.parametrize("area", ["road:A9", "34", "", ":", "Commune:34172", "region:76"])
+def test_an_area_of_another_kind_is_named_with_the_known_ones(area: str) -> None:
+    with pytest.raises(ValueError, match=r"of no kind known.*commune:34172, epci:243400017 or dept:34"):
+        places.contains(area, "34172")
+
+
+@pytest.mark.parametrize(
+    "area", ["dept:", "dept:3", "dept:034", "dept:2a", "dept:20", "commune:3417", "epci:1", "dept:34\n", "dept:٣٤"]
+)
+def test_an_area_that_could_never_match_is_refused(area: str) -> None:
+    with pytest.raises(ValueError, match="form of its kind"):
+        places.contains(area, "34172")
+
+
+@pytest.mark.parametrize("code", ["", "1001", "20004", "2a004", "341720", "Sète", "96001"])
+def test_a_text_that_is_no_communes_code(code: str) -> None:
+    with pytest.raises(ValueError, match="five characters"):
+        places.department_of(code)
+    with pytest.raises(ValueError, match="five characters"):
+        places.contains("epci:243400017", code)
+
+
+# ─── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_many_threads_may_come_first() -> None:
+    expected = places.commune("34172"), places.communes_named("Sainte-Colombe")
+    places._cog.cache_clear()
+    places._names.cache_clear()
+    gate = Barrier(8)
+
+    def look(_: int) -> tuple[Commune | None, tuple[Commune, ...]]:
+        gate.wait(timeout=5)
+        return places.commune("34172"), places.communes_named("Sainte-Colombe")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(8))) == [expected] * 8
+    assert places._cog.cache_info().currsize == 1
+
+
+def test_it_reads_from_a_zip_and_not_before_it_is_asked(tmp_path: Path) -> None:
+    packed = tmp_path / "policenotify.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for package in ("policenotify", "policenotify/model"):
+            archive.writestr(f"{package}/__init__.py", "")
+        archive.write(places.__file__, "policenotify/model/places.py")
+        for path in DATA.iterdir():
+            archive.write(path, f"policenotify/data/{path.name}")
+    program = (
+        f"import sys; sys.path.insert(0, {str(packed)!r}); from policenotify.model import places; "
+        "print('policenotify.zip' in places.__file__, places._cog.cache_info().currsize, places.commune('2A004').name)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  our own text
+    assert said.stdout.split() == ["True", "0", "Ajaccio"]
+
+
+# ─── building ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("build_places", ROOT / ".ci" / "build_places.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SMALL: dict[str, list[dict[str, object]]] = {
+    "regions": [{"code": "84", "nom": "Auvergne-Rhône-Alpes"}],
+    "departements": [{"code": "01", "nom": "Ain", "region": "84"}, {"code": "69", "nom": "Rhône", "region": "84"}],
+    "epci": [{"code": "240100891", "nom": "CC  Terre Valserhône", "membres": [{"code": "01033"}]}],
+    "communes": [
+        {
+            "code": "69123",
+            "nom": "Lyon",
+            "type": "commune-actuelle",
+            "departement": "69",
+            "codesPostaux": ["69001", "69002"],
+            "population": 519127,
+        },
+        {
+            "code": "69381",
+            "nom": "Lyon 1er Arrondissement",
+            "type": "arrondissement-municipal",
+            "departement": "69",
+            "commune": "69123",
+        },
+        {
+            "code": "01033",
+            "nom": "Valserhône",
+            "type": "commune-actuelle",
+            "departement": "01",
+            "anciensCodes": ["01091", "01126", "75001"],
+        },
+        {
+            "code": "01033",
+            "nom": "Bellegarde-sur-Valserine",
+            "type": "commune-deleguee",
+            "departement": "01",
+            "chefLieu": "01033",
+        },
+        {"code": "01091", "nom": "Châtillon", "type": "commune-deleguee", "departement": "01", "chefLieu": "01033"},
+        {"code": "01002", "nom": "Bors (Sud)", "type": "commune-actuelle", "departement": "01"},
+    ],
+}
+SMALL_TEXT = """\
+01\tAin\tAuvergne-Rhône-Alpes
+69\tRhône\tAuvergne-Rhône-Alpes
+\f
+240100891\tCC Terre Valserhône
+\f
+01002\tBors (Sud)\tCOM\t\t\t\t
+01033\tValserhône\tCOM\t240100891\t\t\t
+01091\tChâtillon\tCOMD\t\t\t\t01033
+69123\tLyon\tCOM\t\t69001 69002\t519127\t
+69381\tLyon 1er Arrondissement\tARM\t\t\t\t69123
+\f
+01002\tBors
+01033\tBellegarde-sur-Valserine
+\f
+01126\t01033
+"""
+
+
+def package(directory: Path, *, shuffled: int) -> Path:
+    (directory / "data").mkdir(parents=True)
+    for name, records in SMALL.items():
+        mixed = random.Random(shuffled).sample(records, len(records))  # noqa: S311  an order, not a secret
+        (directory / "data" / f"{name}.json").write_text(json.dumps(mixed), "utf-8")
+    return directory
+
+
+def test_the_build_is_the_same_byte_for_byte(script: ModuleType, tmp_path: Path) -> None:
+    built = [tmp_path / f"{n}.gz" for n in range(3)]
+    for n, target in enumerate(built):
+        script.main(["--from", str(package(tmp_path / str(n), shuffled=n)), "--to", str(target)])
+    assert len({target.read_bytes() for target in built}) == 1
+    assert built[0].read_bytes()[4:8] == bytes(4)  # RFC 1952, section 2.3.1: MTIME, none
+    assert gzip.decompress(built[0].read_bytes()).decode() == SMALL_TEXT
+
+
+def test_the_check_tells_a_file_that_says_anything_else(script: ModuleType, tmp_path: Path) -> None:
+    source, target = package(tmp_path / "source", shuffled=0), tmp_path / "cog.gz"
+    arguments = ["--check", "--from", str(source), "--to", str(target)]
+    target.write_bytes(gzip.compress(SMALL_TEXT.encode(), compresslevel=1))  # packed otherwise, saying the same
+    script.main(arguments)
+    target.write_bytes(gzip.compress(SMALL_TEXT.replace("Lyon", "Lion").encode()))
+    with pytest.raises(SystemExit, match="is not what"):
+        script.main(arguments)
+
+
+@pytest.mark.parametrize("rows", [[["01", "a"], ["01", "b"]], [["01", "a\tb"]], [["01", "a\fb"]]])
+def test_a_source_that_would_break_the_tables_is_refused(script: ModuleType, rows: list[list[str]]) -> None:
+    with pytest.raises(SystemExit, match="source has changed"):
+        script.table(rows)
+
+
+def test_the_shipped_data_is_what_the_script_would_pack(script: ModuleType) -> None:
+    shipped = gzip.decompress((DATA / f"cog_{script.YEAR}.tsv.gz").read_bytes()).decode()
+    assert script.YEAR == places.COG_YEAR
+    assert gzip.decompress(script.pack(shipped)).decode() == shipped
+    assert [script.table(lines(table)) for table in range(5)] == shipped.split("\f\n")

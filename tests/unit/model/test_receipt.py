@@ -1,0 +1,308 @@
+import copy
+import pickle
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from policenotify.channel import Operation, PostRef
+from policenotify.errors import InvalidTransition
+from policenotify.findings import Finding, Level
+from policenotify.journal.records import IncidentLine, describe_incidents
+from policenotify.model.cap import Severity
+from policenotify.model.history import History, HistoryEntry, Outcome
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Image, Message
+from policenotify.model.receipt import Publication, PublicationFailed, Receipt
+
+AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
+PARIS_SUMMER = timezone(timedelta(hours=2))
+ULID = "01K1BB00000000000000000000"
+EARLIER = "01K1AA00000000000000000000"
+REF = PostRef(account="desk.example", id="1", url="https://bsky.example/1")
+FINDING = Finding(
+    code="PN201", level=Level.WARNING, field="headline", reason="It is long.", remedy="Shorten it.", span=(3, 9)
+)
+
+
+def receipt(outcome: Outcome = Outcome.POSTED, **fields: Any) -> Receipt:
+    return Receipt.model_validate({"channel": "bluesky", "language": "fr", "delivery": 1, **fields, "outcome": outcome})
+
+
+def said(stage: str = "opening", incident: str | None = "142", **lifecycle: str) -> Message:
+    return Message(
+        category="fire",
+        severity=Severity.SEVERE,
+        location=Location(commune="34172", street="avenue de Toulouse"),
+        lifecycle=Lifecycle.model_validate({"stage": stage, "incident": incident, **lifecycle}),
+        headline="Feu de broussailles",
+        description="Vent fort.",
+        instruction="Évitez le secteur.",
+        starts_at=AT,
+        expires_at=AT + timedelta(hours=3),
+        next_update_at=AT + timedelta(hours=1),
+        link="https://police.example/1",
+        images=(Image(alt="Plan", path="plan.png"),),
+        hashtags=("FeuDeForêt",),
+        exercise=True,
+        sender="Police nationale",
+    )
+
+
+def publication(message: Message, *receipts: Receipt) -> Publication:
+    return Publication(
+        id=ULID,
+        key="desk-7",
+        message=message,
+        sequence=1,
+        at=AT,
+        actor="claire",
+        receipts=receipts,
+        findings=(FINDING,),
+    )
+
+
+# --- outcomes and receipts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "settled", "in_order"),
+    [
+        ("waiting", False, False),
+        ("sending", False, False),
+        ("posted", True, True),
+        ("refused", True, False),
+        ("unconfirmed", False, False),
+        ("held", True, False),
+        ("superseded", True, True),
+        ("skipped", True, True),
+        ("deleted", True, True),
+        ("suppressed", True, True),
+    ],
+)
+def test_what_an_outcome_asks_of_people(outcome: str, settled: bool, in_order: bool) -> None:  # noqa: FBT001 - a table
+    assert (Outcome(outcome).is_final, Outcome(outcome).ok) == (settled, in_order)
+    assert receipt(Outcome(outcome)).ok is in_order
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [
+        (receipt(ref=REF), "bluesky: posted https://bsky.example/1"),
+        (receipt(ref=REF.model_copy(update={"url": None})), "bluesky: posted"),
+        (
+            receipt(Outcome.REFUSED, reason="The post is too long.", code="400", remedy="Shorten the headline."),
+            "bluesky: refused The post is too long. [400] Shorten the headline.",
+        ),
+        (
+            receipt(
+                Outcome.WAITING,
+                reason="Bluesky asks us to wait.",
+                code="429",
+                retry_at=datetime(2026, 7, 26, 14, 5, tzinfo=PARIS_SUMMER),
+                note="This process will send it.",
+            ),
+            ("bluesky: waiting Bluesky asks us to wait. [429] Not before 2026-07-26 14:05. This process will send it."),
+        ),
+        (receipt(ref=REF, retry_at=AT), "bluesky: posted https://bsky.example/1"),
+        (
+            receipt(recipients={Outcome.POSTED: 211, Outcome.REFUSED: 2, Outcome.HELD: 0}),
+            "bluesky: posted (211 posted, 2 refused)",
+        ),
+    ],
+)
+def test_a_receipt_reads_well(one: Receipt, text: str) -> None:
+    assert str(one) == text
+
+
+def test_a_receipt_is_not_in_order_while_one_person_was_missed() -> None:
+    assert receipt(recipients={Outcome.POSTED: 3, Outcome.SUPPRESSED: 1, Outcome.REFUSED: 0}).ok
+    assert not receipt(recipients={Outcome.POSTED: 3, Outcome.REFUSED: 1}).ok
+    assert not receipt(recipients={Outcome.WAITING: 1}).ok
+    assert receipt(recipients={}).ok
+
+
+def test_where_readers_find_it() -> None:
+    assert receipt(ref=REF).url == "https://bsky.example/1"
+    assert receipt().url is None
+
+
+# --- a publication -------------------------------------------------------------------------------------------------
+
+GOOD, BAD = receipt(ref=REF), receipt(Outcome.HELD, channel="email", delivery=2, recipients={Outcome.HELD: 1})
+
+
+def test_a_publication_is_read_as_its_receipts_and_is_a_model_all_the_same() -> None:
+    both = publication(said(), GOOD, BAD)
+    assert [*both] == [GOOD, BAD]
+    assert both == publication(said(), GOOD, BAD) != publication(said(), GOOD)
+    assert copy.copy(both) == copy.deepcopy(both) == both.model_copy() == both
+    assert both.model_copy(update={"repeated": True}).repeated
+    assert pickle.loads(pickle.dumps(both)) == both  # noqa: S301 - our own bytes
+    assert set(both.model_dump()) == set(Publication.model_fields)
+    assert Publication.model_validate(both.model_dump()) == both
+    assert Publication.model_validate_json(both.model_dump_json()) == both
+    assert repr(both).startswith(f"Publication(id='{ULID}', key='desk-7', message=Message(")
+    with pytest.raises(ValidationError, match="frozen"):
+        both.sequence = 2  # type: ignore[misc]  # what is proved
+    with pytest.raises(ValidationError, match="recipts"):
+        Publication.model_validate({**both.model_dump(), "recipts": ()})
+
+
+def test_the_receipt_of_a_channel() -> None:
+    both = publication(said(), GOOD, BAD, receipt(language="oc", delivery=3))
+    assert both.on("bluesky") is both.receipts[0]
+    assert both.on("email") == BAD
+    with pytest.raises(KeyError, match=f"{ULID} was not for 'sms'"):
+        both.on("sms")
+
+
+def test_failures_are_raised_on_request() -> None:
+    assert publication(said(), GOOD).ok
+    publication(said(), GOOD).raise_for_failures()
+    publication(said()).raise_for_failures()
+    both = publication(said(), GOOD, BAD)
+    assert not both.ok
+    with pytest.raises(PublicationFailed) as failed:
+        both.raise_for_failures()
+    assert failed.value.receipts == (BAD,)
+    assert str(failed.value) == "email: held (1 held)"
+
+
+# --- what follows --------------------------------------------------------------------------------------------------
+
+
+def test_what_follows_in_an_incident() -> None:
+    opened = publication(said())
+    assert opened.incident == "142"
+    assert opened.update("Le feu avance").lifecycle == Lifecycle(stage=Stage.UPDATE, incident="142")
+    assert opened.end("Feu éteint").lifecycle == Lifecycle(stage=Stage.END, incident="142")
+    assert opened.correct("Avenue de Lodève").lifecycle == Lifecycle(
+        stage=Stage.CORRECTION, incident="142", corrects=ULID
+    )
+    assert opened.cancel("Fausse alerte").lifecycle == Lifecycle(stage=Stage.CANCELLATION, incident="142")
+
+
+def test_what_follows_a_standalone_message() -> None:
+    alone = publication(said("standalone", None))
+    assert alone.incident is None
+    assert alone.correct("Le 15").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=ULID)
+    assert alone.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=ULID)
+    for follow in (alone.update, alone.end):
+        with pytest.raises(
+            InvalidTransition, match=r"stands alone.*What may follow: correction, cancellation\."
+        ) as caught:
+            follow("Suite")
+        assert caught.value.allowed_stages == (Stage.CORRECTION, Stage.CANCELLATION)
+
+
+def test_what_follows_a_correction_is_about_what_was_corrected() -> None:
+    """The journal keeps the course of a standalone message under that message's id."""
+    again = publication(said("correction", None, corrects=EARLIER))
+    assert again.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=EARLIER)
+    assert again.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=EARLIER)
+    within = publication(said("correction", "142", corrects=EARLIER))
+    assert within.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, incident="142", corrects=ULID)
+
+
+def test_what_follows_carries_what_holds_and_leaves_what_was_said_then() -> None:
+    first = said()
+    for following in (
+        publication(first).update("Suite"),
+        publication(first).end("Suite"),
+        publication(first).correct("Suite"),
+        publication(first).cancel("Suite"),
+    ):
+        assert following.headline == "Suite"
+        for name in ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender"):
+            assert getattr(following, name) == getattr(first, name)
+        for name in ("urgency", "starts_at", "expires_at", "next_update_at", "link"):
+            assert getattr(following, name) is None
+        assert (following.description, following.instruction, following.images) == ("", "", ())
+    assert publication(first).end("Fin", description="Circulation rétablie.").description == "Circulation rétablie."
+
+
+# --- what the journal knows ----------------------------------------------------------------------------------------
+
+
+def entry(number: int, message: Message, at: datetime = AT) -> HistoryEntry:
+    return HistoryEntry(publication=f"{ULID[:-1]}{number}", sequence=number, message=message, at=at)
+
+
+def test_the_history_of_an_incident() -> None:
+    opened, updated = entry(1, said()), entry(2, said("update"))
+    history = History(incident="142", entries=(opened, updated))
+    assert history.status is IncidentStatus.OPEN
+    assert history.opening is opened
+    assert updated.stage is Stage.UPDATE
+    assert history.entry(updated.publication) is updated
+    assert history.entry("no such one") is None
+    assert History().status is IncidentStatus.UNKNOWN
+    assert History().opening is None
+
+
+def test_the_history_of_a_standalone_message_has_a_course_too() -> None:
+    alone, corrected = entry(1, said("standalone", None)), entry(2, said("correction", None, corrects=f"{ULID[:-1]}1"))
+    assert History(entries=(alone, corrected)).status is IncidentStatus.STANDALONE
+    cancelled = entry(3, said("cancellation", None, corrects=f"{ULID[:-1]}1"))
+    assert History(entries=(alone, corrected, cancelled)).status is IncidentStatus.CANCELLED
+
+
+def test_a_history_that_cannot_be_is_refused() -> None:
+    with pytest.raises(InvalidTransition, match="The incident has ended"):
+        _ = History(incident="142", entries=(entry(1, said()), entry(2, said("end")), entry(3, said("end")))).status
+
+
+def line(number: str, place: str = "") -> IncidentLine:
+    return IncidentLine(
+        id=number,
+        category="fire",
+        status=IncidentStatus.OPEN,
+        headline="Feu",
+        place=place,
+        opened_at=AT,
+        due_at=None,
+        exercise=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "open_now", "text"),
+    [
+        (History(), (), "No incident is open."),
+        (
+            History(),
+            (line("141", "rue Foch"), line("142")),
+            "Open now: 141 (fire, rue Foch, opened 2026-07-26 12:05 UTC); 142 (fire, opened 2026-07-26 12:05 UTC).",
+        ),
+        (
+            History(
+                incident="142", entries=(entry(1, said(), AT), entry(2, said("update"), AT.astimezone(PARIS_SUMMER)))
+            ),
+            (),
+            "Its last publication is the update of 2026-07-26 12:05 UTC.",
+        ),
+        (
+            History(incident="142", entries=(entry(1, said()),)),
+            (line("7"),),
+            (
+                "Its last publication is the opening of 2026-07-26 12:05 UTC. "
+                "Open now: 7 (fire, opened 2026-07-26 12:05 UTC)."
+            ),
+        ),
+    ],
+)
+def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[IncidentLine, ...], text: str) -> None:
+    assert describe_incidents(history, open_now, UTC) == text
+
+
+def test_a_finding_says_what_is_wrong_and_what_to_do() -> None:
+    assert str(FINDING) == "PN201 warning · headline: It is long. Shorten it."
+    assert not FINDING.blocks
+    assert Finding(code="PN101", level=Level.ERROR, field="location", reason="r", remedy="m").blocks
+
+
+def test_an_operation_other_than_posting_is_kept() -> None:
+    assert receipt(operation=Operation.DELETE).operation is Operation.DELETE

@@ -1,0 +1,474 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import Post, PostRef, Request, SupportsSend
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.model.lifecycle import Stage
+from policenotify.networks._apprise import client
+from policenotify.networks._apprise.plugins import plugin_of
+from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.options import options_model
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers._tls_tunnel import TlsTunnel
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
+from policenotify.testing.servers.push import FakePushServer
+
+
+@pytest.fixture
+def stand() -> Iterator[FakePushServer]:
+    with FakePushServer() as services:
+        yield services
+
+
+@pytest.fixture
+def tunnel(stand: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
+    """Leads what has its address built into apprise to the stand."""
+    made = TlsTunnel(lambda: int(stand.url.rpartition(":")[2]))
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    yield made
+    made.close()
+
+
+def open_apprise(url: str, **options: Any) -> Apprise:
+    return Apprise(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
+
+
+def ntfy(stand: FakePushServer, **options: Any) -> Apprise:
+    return open_apprise(f"ntfy://desk:{stand.password}@{stand.url.removeprefix('http://')}/alertes", **options)
+
+
+def post(text: str = "Évitez l’avenue.", title: str = "Accident", **said: object) -> Post:
+    values: dict[str, object] = {
+        "key": sha256(text.encode()).hexdigest(),
+        "account": "ntfy 127.0.0.1",
+        "stage": Stage.OPENING,
+        "category": "accident",
+        "language": "fr",
+        "text": text,
+        "title": title,
+        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
+    }
+    return Post.model_validate(values | said)
+
+
+def send(by: Apprise, text: str = "Évitez l’avenue.", title: str = "Accident") -> PostRef:
+    return by.send(by.prepare(post(text, title), ()))
+
+
+# --- what arrives
+
+
+def test_a_post_is_a_message_with_its_title(stand: FakePushServer) -> None:
+    by = ntfy(stand)
+    assert isinstance(by, SupportsSend)
+    ref = send(by)
+    assert ref == PostRef(account="ntfy 127.0.0.1", id=post().key)
+    assert [(each.title, each.text, each.place) for each in stand.messages] == [
+        ("Accident", "Évitez l’avenue.", "alertes")
+    ]
+    assert "X-Icon" not in stand.requests[0].headers  # apprise would show a picture from GitHub
+    assert "Apprise" not in str(stand.requests[0].headers)
+
+
+def test_gotify_and_mattermost_are_two_more(stand: FakePushServer) -> None:
+    at = stand.url.removeprefix("http://")
+    send(open_apprise(f"gotify://{at}/{stand.application}"))
+    mattermost = open_apprise(f"mmost://{at}/{stand.webhook}")
+    assert not mattermost.capabilities.title
+    send(mattermost)
+    assert [(each.service, each.title, each.text) for each in stand.messages] == [
+        ("gotify", "Accident", "Évitez l’avenue."),
+        ("mattermost", "", "Évitez l’avenue."),  # and no title is glued to the text
+    ]
+
+
+def test_a_service_without_titles_shows_the_text_alone_and_no_sign_of_markup(stand: FakePushServer) -> None:
+    at = stand.url.removeprefix("http://")
+    matrix = open_apprise(f"matrix://desk:s3cret@{at}/%23alertes")
+    assert not matrix.capabilities.title
+    send(matrix, "Évitez l’avenue.\n# 1 < 2")
+    [seen] = stand.messages
+    assert (seen.service, seen.title, seen.text) == ("matrix", "", "Évitez l’avenue.\n# 1 < 2")
+    assert seen.place == stand.rooms["#alertes:matrix.example"]
+
+
+@pytest.mark.parametrize(
+    ("room", "reached"),
+    [
+        ("%23alertes:matrix.example", True),
+        ("!f3lQJbR2kOaVnPzY8wXcTg?hsreq=no", True),
+        ("!f3lQJbR2kOaVnPzY8wXcTg", False),  # apprise adds a server, which ids of room version 12 have not
+    ],
+)
+def test_a_room_of_matrix_is_found_as_the_page_tells(stand: FakePushServer, room: str, *, reached: bool) -> None:
+    at = stand.url.removeprefix("http://")
+    by = open_apprise(f"matrix://desk:s3cret@{at}/{room}")
+    with nullcontext() if reached else pytest.raises(Blocked, match="not at the address"):
+        send(by)
+    assert len(stand.messages) == int(reached)
+
+
+def test_a_service_that_reads_markup_is_given_it_escaped(stand: FakePushServer, tunnel: TlsTunnel) -> None:
+    assert tunnel.environment
+    stand.on("POST", "*", Answer.json({"ok": True, "result": {}}))
+    by = open_apprise("tgram://123456789:abcdefghijklmnopqrstuvwxyz012345678/12315544/")
+    assert by.capabilities.hashtags
+    send(by, "A9 & D612 < 3 *x*\nÉvitez")
+    said = stand.requests[-1].json()
+    assert said["parse_mode"] == "HTML"
+    assert said["text"] == "A9 &amp; D612 &lt; 3 *x*\r\nÉvitez"
+
+
+# --- capabilities
+
+
+@pytest.mark.parametrize(
+    ("url", "title", "limit"),
+    [
+        ("ntfys://ntfy.example/alertes", True, 5476),
+        ("gotifys://push.example/A0123456789abcd", True, 32_768),
+        ("mmosts://chat.example/xk7p4q9d3jyhtcrb8kzsw1mn2e", False, 4000),
+        ("tgram://123456789:abcdefghijklmnopqrstuvwxyz012345678/12315544/", False, 4096),
+        ("discord://123456789012345678/abcdefghijklmnopqrstuvwxyz", True, 2000 - 250 - 2),
+        ("jsons://desk:s3cret@hook.example/in", True, 32_768),
+    ],
+)
+def test_abilities_are_the_plugins(url: str, title: bool, limit: int) -> None:  # noqa: FBT001 - a parameter of the test
+    can = open_apprise(url).capabilities
+    assert (can.title, can.budget.limit) == (title, limit)
+    assert not any((can.replies, can.images, can.edits, can.deletes, can.recipients, can.html))
+    assert can.lookup_delay is None
+    assert can.idempotency_window == timedelta(0)
+    assert can.acceptance == "unverified"
+
+
+def test_an_emoji_counts_twice_as_some_services_do() -> None:
+    budget = open_apprise("mmosts://chat.example/xk7p4q9d3jyhtcrb8kzsw1mn2e").capabilities.budget
+    assert budget.fits("🚨" * 2000)
+    assert not budget.fits("🚨" * 2001)
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "€", "🚨", '"'])
+def test_on_ntfy_no_text_that_fits_becomes_an_attachment(stand: FakePushServer, sign: str) -> None:
+    by = ntfy(stand)
+    budget = by.capabilities.budget
+    longest = next(count for count in range(5000, 0, -1) if budget.fits(sign * count))
+    send(by, sign * longest, "🚨" * 160)
+    assert stand.messages[-1].text == sign * longest
+    with pytest.raises(Refused, match=r"The text takes \d+ of \d+ on ntfy"):
+        by.prepare(post(sign * (longest + 1)), ())
+
+
+def test_a_title_that_is_too_long_is_refused(stand: FakePushServer) -> None:
+    with pytest.raises(Refused, match="title is longer than ntfy takes"):
+        ntfy(stand).prepare(post(title="x" * 201), ())
+
+
+# --- failures
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        (Answer.json({"code": 40301, "http": 403, "error": "forbidden"}, 403), Blocked, "403"),
+        (Answer.json({}, 401), Blocked, "401"),
+        (Answer.json({}, 402), Blocked, "402"),
+        (Answer.json({}, 404), Blocked, "404"),
+        (Answer.json({"code": 42901, "http": 429, "error": "limit reached"}, 429), Unavailable, "429"),
+        (Answer.json({"code": 40014, "http": 400, "error": "no s3cret"}, 400), Refused, "400"),
+        (Answer.json({}, 503), Unconfirmed, "503"),
+        (Answer.redirect("https://elsewhere.example/"), Unconfirmed, "302"),
+        (Disconnect(), Unconfirmed, "ConnectionError"),
+    ],
+)
+def test_failures_are_told_as_what_they_are(
+    stand: FakePushServer, answer: Reply, kind: type[ChannelError], code: str
+) -> None:
+    by = ntfy(stand)
+    stand.fail_next("POST", "/", answer)
+    with pytest.raises(kind, match="ntfy") as caught:
+        send(by)
+    assert caught.value.code == code
+    assert len(stand.requests) == 1
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None
+    send(by)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind", "said"),
+    [
+        (403, "User throughput exceeded", Unavailable, "asks us to wait: User throughput exceeded."),
+        (403, "Cannot charge desk", Blocked, "is out of credit: Cannot charge <…>."),
+        (400, "No key k3y-of-desk for Accident", Refused, "refused the message: No key <…> for <…>."),
+        (400, "Cannot call /call/t0k", Refused, "refused the message: Cannot call /call/<…>."),
+        (424, "", Refused, "refused the message."),
+        (500, "Out of order", Unconfirmed, "whether the post is out: Out of order."),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["form", "json", "xml"])
+def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin knows
+    stand: FakePushServer, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
+) -> None:
+    stand.on("POST", "/call/t0k", Answer(status, words.encode()))
+    by = open_apprise(f"{scheme}://desk:s3cret@{stand.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
+    with pytest.raises(kind) as caught:
+        send(by)
+    assert caught.value.reason.endswith(said)
+
+
+def test_where_nobody_listens_it_is_unavailable(stand: FakePushServer) -> None:
+    by = ntfy(stand)
+    stand.refuse_connections()
+    with pytest.raises(Unavailable):
+        send(by)
+    with pytest.raises(Unavailable):
+        by.whoami()
+    stand.recover()
+    assert by.whoami().name == "ntfy"
+    assert [each.method for each in stand.requests] == ["HEAD"]
+
+
+MATRIX = "matrix://desk:s3cret@{at}/!room:police.example?v=3"
+
+
+def matrix() -> FakeServer:
+    stand = FakeServer(Answer.json({}))
+    stand.on("GET", "/.well-known/*/*", Answer.json({}, 404))
+    stand.on("POST", "/_matrix/client/v3/login", Answer.json({"access_token": "t0ken", "user_id": "@desk:police"}))
+    return stand
+
+
+def test_a_service_that_asks_us_to_wait_is_not_waited_for_here() -> None:
+    with matrix() as stand:
+        stand.on("PUT", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
+        clock = FakeClock()
+        by = open_apprise(MATRIX.format(at=stand.url.removeprefix("http://")), clock=clock)
+        stand.on("POST", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 7000}, 429))
+        with pytest.raises(Unavailable, match="wait") as caught:
+            send(by)
+        assert caught.value.retry_at == clock.now() + timedelta(seconds=7)
+        assert caught.value.whole_channel
+        by.close()
+
+
+def test_a_service_that_goes_away_in_the_middle_leaves_a_doubt() -> None:
+    with matrix() as stand:
+        by = open_apprise(MATRIX.format(at=stand.url.removeprefix("http://")))
+
+        def gone(_: object) -> Answer:
+            stand.refuse_connections()
+            return Answer.json({"access_token": "t0ken", "user_id": "@desk:police.example", "home_server": "police"})
+
+        stand.on("POST", "/_matrix/client/v3/login", gone)
+        with pytest.raises(ChannelError) as caught:
+            send(by)
+        assert isinstance(caught.value, Unconfirmed)
+        by.close()
+
+
+class Crashing:
+    """A plugin that fails as none should."""
+
+    def __init__(self, error: Exception, *, calls: int) -> None:
+        self.error, self.calls = error, calls
+        self.logger = client._Ear()
+
+    def notify(self, **_: object) -> bool:
+        self.logger.heard.calls += self.calls
+        self.logger.info("%s %d", "no number", "there")
+        self.logger.warning("error=400 s3cret")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "calls", "kind"),
+    [
+        (ValueError("s3cret"), 1, Unconfirmed),
+        (ValueError("s3cret"), 0, Blocked),
+        (ConnectionRefusedError("s3cret"), 1, Unavailable),
+        (ConnectionResetError("s3cret"), 1, Unconfirmed),
+    ],
+)
+def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
+    error: Exception, calls: int, kind: type[ChannelError]
+) -> None:
+    problem = client.say(Crashing(error, calls=calls), "x", where="It", now=FakeClock().now())
+    assert type(problem) is kind
+    assert "s3cret" not in repr(problem)
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("s3cret", {}, "url: is no apprise URL"),
+        ("mailtos://desk:s3cret@police.example", {}, "network = 'email'"),
+        ("twitter://desk/s3cret", {}, "network = 'x'"),
+        ("X://desk/s3cret", {}, "network = 'x'"),
+        ("toots://s3cret@social.example", {}, "network = 'mastodon'"),
+        ("bluesky://desk:s3cret@bsky.social", {}, "network = 'bluesky'"),
+        ("octopush://POLICE34:d@police.example/s3cret/+33600000001", {}, "network = 'sms'"),
+        ("ntfys://s3cret@ntfy.example/alertes?verify=no", {}, "url: verify=no"),
+        ("ntfys://s3cret@ntfy.example/alertes?overflow=split", {}, "url: overflow would change nothing"),
+        ("ntfys://s3cret@ntfy.example/alertes", {"timeout": 0.0}, "timeout: must be"),
+        ("ntfys://s3cret@ntfy.example/alertes", {"timeout": 31.0}, "timeout: must be"),
+    ],
+)
+def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        open_apprise(url, **options)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ntfee://s3cret@ntfy.example/alertes", "knows no service"),
+        ("ntfys://s3cret@ntfy.example/a,b", "several targets"),
+        ("ntfys://s3cret@ntfy.example/a/b", "several targets"),
+        ("gotifys://push.example/", "url cannot be read"),
+        ("ntfy://desk:s3cret@ntfy.example/alertes", "without encryption"),
+        ("mqtts://desk:s3cret@mqtt.example/alertes", "cannot use MQTT"),
+        ("json://desk:s3cret@10.0.0.5/", "without encryption"),
+    ],
+)
+def test_what_apprise_cannot_use_is_told_when_the_settings_are_read(url: str, said: str) -> None:
+    by = open_apprise(url)
+    with pytest.raises(SettingsError, match=rf"\Aurl: .*{said}") as caught:
+        _ = by.capabilities
+    assert "s3cret" not in str(caught.value)
+    request = Request(account=by.account, key="0" * 64, body={"text": "x", "title": ""})
+    for call in (by.whoami, lambda: by.prepare(post(), ()), lambda: by.send(request)):
+        with pytest.raises(Blocked, match=said):
+            call()
+
+
+def test_a_network_of_ones_own_may_be_called_without_encryption() -> None:
+    assert open_apprise("ntfy://desk:s3cret@ntfy.example/alertes", unencrypted=True).capabilities.title
+
+
+def test_what_is_encrypted_whatever_its_scheme_needs_no_leave() -> None:
+    assert open_apprise("ntfy://alertes").capabilities.title  # a topic on ntfy.sh
+    assert open_apprise("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alertes").capabilities.title
+
+
+@pytest.mark.parametrize(
+    ("url", "label", "account"),
+    [
+        ("ntfys://s3cret@ntfy.example/alertes", "", "ntfys ntfy.example"),
+        ("ntfys://s3cret-topic", "", "ntfys"),
+        ("gotifys://push.example:8443/s3cret", "", "gotifys push.example"),
+        ("tgram://123:s3cret/12315544/", "", "tgram"),
+        ("tgram://123:s3cret/12315544/", "Cellule de crise", "Cellule de crise"),
+        ("slack://s3cret/b/c", "", "slack"),
+    ],
+)
+def test_the_account_names_no_secret(url: str, label: str, account: str) -> None:
+    by = open_apprise(url, label=label)
+    assert by.account == account
+    assert repr(by) == f"Apprise({account})"
+    assert "s3cret" not in f"{by} {vars(by)}"
+
+
+def test_the_options_make_a_schema() -> None:
+    assert set(options_model(Apprise).model_json_schema()["required"]) == {"url"}
+
+
+def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(MissingExtra, match=r"policenotify\[apprise\]"):
+        open_apprise("ntfys://ntfy.example/alertes")
+
+
+def test_no_log_holds_a_secret_or_what_was_said(stand: FakePushServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.NOTSET, logger="apprise")
+    with caplog.at_level(1):
+        by = ntfy(stand)
+        by.whoami()
+        send(by)
+        stand.fail_next("POST", "/", Answer.json({}, 500))
+        with pytest.raises(Unconfirmed):
+            send(by)
+        with pytest.raises(SettingsError):
+            _ = open_apprise("gotifys://s3cret.example").capabilities
+        by.close()
+    logged = "\n".join(f"{each.name} {each.getMessage()} {each.args}" for each in caplog.records)
+    assert not re.search(rf"{stand.password}|avenue|Accident|alertes", logged)
+
+
+# --- whom we call
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("ntfys://ntfy.example:8443/alertes", "https://ntfy.example:8443"),
+        ("ntfys://alertes", "https://ntfy.sh"),
+        ("tgram://123456789:abcdefghijklmnopqrstuvwxyz012345678/12315544/", "https://api.telegram.org"),
+        ("syslog://", ""),
+        ("ircs://desk:s3cret@chat.example/#alertes", ""),
+    ],
+)
+def test_the_address_that_is_called_is_known_where_apprise_says_it(url: str, address: str) -> None:
+    assert client.address_of(client.open_service(url, timeout=1.0, unencrypted=False)) == address
+
+
+def test_a_service_of_another_protocol_is_knocked_at(stand: FakePushServer) -> None:
+    by = open_apprise(f"ircs://desk:s3cret@127.0.0.1:{stand.url.rpartition(':')[2]}/#alertes")
+    assert by.whoami().name
+    stand.refuse_connections()
+    with pytest.raises(Unavailable):
+        by.whoami()
+    assert open_apprise("syslog://").whoami().name  # nobody to knock at
+    assert stand.requests == []
+
+
+def test_any_scheme_of_apprise_is_found() -> None:
+    names = {"46elks": "46elks", "wxteams": "Cisco Webex Teams", "jsons": "JSON", "kodis": "Kodi/XBMC"}
+    for scheme, name in names.items():
+        plugin = plugin_of(scheme)
+        assert plugin is not None
+        assert str(plugin.service_name) == name
+    assert plugin_of("no-such") is None
+
+
+def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:
+    program = """
+import json, sys
+from pydantic import SecretStr
+from policenotify.networks.apprise.channel import Apprise
+from policenotify.testing.fakes import FakeClock
+by = Apprise(url=SecretStr("ntfy://127.0.0.1:1/alertes"), clock=FakeClock())
+by.account
+before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
+by.capabilities
+try:
+    by.whoami()
+except Exception as error:
+    plugins = {name.split(".")[2] for name in sys.modules if name.startswith("apprise.plugins.")}
+    print(json.dumps([before, len(plugins), type(error).__name__]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    before, plugins, error = json.loads(ran.stdout)
+    assert before == []
+    assert plugins < 12  # of 189
+    assert error == "Unavailable"
+    assert ran.stderr == ""

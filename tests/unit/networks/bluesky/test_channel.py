@@ -1,0 +1,1162 @@
+"""The Bluesky channel, through the unmodified SDK, against a server on the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import Picture, Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    JournalError,
+    MissingExtra,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+)
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.bluesky.channel import Bluesky
+from policenotify.networks.bluesky.session import account_host
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, Link
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+PUT = "/xrpc/com.atproto.repo.putRecord"
+GET = "/xrpc/com.atproto.repo.getRecord"
+DELETE = "/xrpc/com.atproto.repo.deleteRecord"
+UPLOAD = "/xrpc/com.atproto.repo.uploadBlob"
+LOGIN = "/xrpc/com.atproto.server.createSession"
+REFRESH = "/xrpc/com.atproto.server.refreshSession"
+WHO = "/xrpc/com.atproto.server.getSession"
+JPEG = b"\xff\xd8\xff\xe0" + b"road" * 100
+PASSWORD = "abcd-efgh-ijkl-mnop"
+
+Open = Callable[..., Bluesky]
+
+
+@pytest.fixture
+def stand() -> Iterator[FakeBlueskyServer]:
+    with FakeBlueskyServer("police.example", PASSWORD, now=lambda: NOW) as stand:
+        yield stand
+
+
+@pytest.fixture
+def store() -> InMemoryStateStore:
+    return InMemoryStateStore()
+
+
+@pytest.fixture
+def opened(stand: FakeBlueskyServer, store: InMemoryStateStore) -> Iterator[Open]:
+    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
+    channels: list[Bluesky] = []
+
+    def make(**other: Any) -> Bluesky:
+        options: dict[str, Any] = {
+            "handle": "police.example",
+            "password": SecretStr(PASSWORD),
+            "service": stand.url,
+            "timeout": 5.0,
+            "clock": FakeClock(NOW),
+            "store": store,
+        }
+        channels.append(Bluesky(**options | other))
+        return channels[-1]
+
+    yield make
+    for channel in channels:
+        channel.close()
+
+
+@pytest.fixture
+def channel(opened: Open) -> Bluesky:
+    return opened()
+
+
+def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
+    fields: dict[str, Any] = {
+        "key": hashlib.sha256(text.encode()).hexdigest(),
+        "account": "police.example",
+        "stage": Stage.OPENING,
+        "category": "traffic",
+        "language": "fr",
+        "text": text,
+        "created_at": NOW,
+    }
+    return Post(**fields | other)
+
+
+def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture:
+    digest = hashlib.sha256(data).hexdigest()
+    return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
+
+
+def spans(text: str, *parts: tuple[str, str, str]) -> tuple[Span, ...]:
+    """Spans by the words that they cover: (kind, words, value)."""
+    return tuple(
+        Span.model_validate({"kind": k, "start": text.index(w), "end": text.index(w) + len(w), "value": v})
+        for k, w, v in parts
+    )
+
+
+def say(channel: Bluesky, post: Post, *reply_to: PostRef) -> PostRef:
+    return channel.send(channel.prepare(post, reply_to))
+
+
+def error_of(call: Callable[[], object]) -> ChannelError:
+    with pytest.raises(ChannelError) as caught:
+        call()
+    return caught.value
+
+
+def xrpc(status: int, error: str, message: str = "So it is", **headers: str) -> Answer:
+    return Answer.json({"error": error, "message": message}, status, headers=headers)
+
+
+# --- what it is, before anything is sent ---
+
+
+def test_it_keeps_the_contract(channel: Bluesky) -> None:
+    assert isinstance(channel, SupportsSend)
+    assert isinstance(channel, SupportsLookup)
+    assert isinstance(channel, SupportsDelete)
+    can = channel.capabilities
+    assert (can.budget.limit, can.budget.max_bytes, can.images) == (300, 3000, 4)
+    assert (can.replies, can.deletes) == (True, True)
+    assert (can.edits, can.html, can.title, can.recipients) == (False, False, False, False)
+    assert can.lookup_delay == timedelta(0)
+    assert can.idempotency_window > timedelta(days=3650)
+
+
+def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+    code = (
+        "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
+        "c = Bluesky(handle='@police.example', password=SecretStr('hush'), clock=FakeClock(), "
+        "store=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
+        "print([m for m in sys.modules if m.split('.')[0] in {'atproto', 'atproto_client', 'httpx'}])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
+    assert said == "Bluesky(police.example@bsky.social) police.example@bsky.social\n[]\n"
+
+
+def test_the_account_names_handle_and_host(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    assert channel.account == f"police.example@{stand.url.removeprefix('http://')}"
+    assert stand.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"handle": "police"}, "handle:"),
+        ({"handle": "desk@police.example"}, "handle:"),
+        ({"service": "bsky.social"}, "service:"),
+        ({"service": "http://pds.example"}, "service:"),
+        ({"service": "https://desk:word@pds.example"}, "service:"),
+        ({"service": "https://[pds"}, "service:"),
+        ({"timeout": 0.0}, "timeout:"),
+    ],
+)
+def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError, match=field):
+        opened(**options)
+
+
+def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policenotify.networks.bluesky.client.find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[bluesky\]'"):
+        opened()
+
+
+# --- what readers see ---
+
+
+def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    text = "🚨 Genève\u0301 barrée #évite https://straße.example/é @prefet.example"
+    stand.handles["prefet.example"] = "did:plc:prefet"
+    marked = spans(
+        text,
+        ("tag", "#évite", "évite"),
+        ("url", "https://straße.example/é", "https://straße.example/é"),
+        ("mention", "@prefet.example", "prefet.example"),
+    )
+    ref = say(channel, a_post(text, spans=marked))
+    (seen,) = stand.posts
+    assert (seen.uri, seen.cid) == (ref.id, ref.extra["cid"])
+    assert ref.url == f"https://bsky.app/profile/{stand.did}/post/{ref.extra['rkey']}"
+    assert ref.account == channel.account
+    assert seen.text == text
+    assert seen.tags == (Link("#évite", "évite"),)
+    assert seen.links == (Link("https://straße.example/é", "https://xn--strae-oqa.example/%C3%A9"),)
+    assert seen.mentions == (Link("@prefet.example", "did:plc:prefet"),)
+    assert seen.langs == ("fr",)
+    assert seen.created_at == "2026-03-02T06:30:00.000Z"
+    assert (seen.root, seen.parent, seen.card) == (None, None, None)
+
+
+def test_a_long_address_is_read_short_followed_whole_and_found_again(
+    channel: Bluesky, stand: FakeBlueskyServer
+) -> None:
+    url = "https://www.police.example/actualites/2026/accident-avenue-de-toulouse"
+    text = f"🚨 Déviation : {url} #évite"
+    marked = spans(text, ("url", url, url), ("tag", "#évite", "évite"))
+    request = channel.prepare(a_post(text, spans=marked), ())
+    stand.fail_next("POST", PUT, Disconnect(), effect=True)
+    with pytest.raises(Unconfirmed):
+        channel.send(request)
+    (seen,) = stand.posts
+    assert seen.text == "🚨 Déviation : www.police.example/actualites/2… #évite"
+    assert seen.links == (Link("www.police.example/actualites/2…", url),)
+    assert seen.tags == (Link("#évite", "évite"),)
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found == channel.send(request)
+    assert (found.id, len(stand.posts)) == (seen.uri, 1)
+
+
+@pytest.mark.parametrize("trouble", [xrpc(502, "UpstreamFailure"), Disconnect(), xrpc(400, "HandleNotFound")])
+def test_a_mention_that_cannot_be_resolved_is_plain_text(
+    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
+) -> None:
+    stand.fail_next("GET", "/xrpc/com.atproto.identity.resolveHandle", trouble)
+    text = "Avec @prefet.example"
+    say(channel, a_post(text, spans=spans(text, ("mention", "@prefet.example", "prefet.example"))))
+    assert stand.posts[0].mentions == ()
+    assert stand.posts[0].text == text
+
+
+def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    pictures = (a_picture(), a_picture(JPEG + b"2", alt="La déviation"))
+    say(channel, a_post("Inondation https://x.example/a", pictures=pictures, link="https://x.example/a"))
+    (seen,) = stand.posts
+    assert [(i.alt, i.media_type, i.width, i.height, i.data) for i in seen.images] == [
+        ("La route sous l’eau", "image/jpeg", 1200, 800, JPEG),
+        ("La déviation", "image/jpeg", 1200, 800, JPEG + b"2"),
+    ]
+    assert seen.card is None
+    assert [r.headers["Content-Type"] for r in stand.requests if r.path == UPLOAD] == ["image/jpeg"] * 2
+
+
+def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    text = "Déviation. " + "Suivez les panneaux. " * 12
+    say(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
+    assert stand.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
+
+
+@pytest.mark.parametrize("sender", ["", "Police 34", "POLICE 34"])
+def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: FakeBlueskyServer, sender: str) -> None:
+    text = "Route barrée. " * 18 + "La police 34 vous informe."
+    say(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
+    assert stand.posts[0].card == ("https://x.example/", "Route barrée", "")
+
+
+def test_a_thread_hangs_together(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    def at(second: int) -> datetime:
+        return NOW + timedelta(seconds=second)
+
+    opening = say(channel, a_post("Route barrée"))
+    update = say(channel, a_post("Toujours barrée", created_at=at(1)), opening)
+    end = say(channel, a_post("Route rouverte", created_at=at(2)), opening, update)
+    assert [(p.uri, p.root, p.parent) for p in stand.thread(opening.id)] == [
+        (opening.id, None, None),
+        (update.id, opening.id, opening.id),
+        (end.id, opening.id, update.id),
+    ]
+
+
+def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    ours = say(channel, a_post("Route barrée"))
+    strangers = [
+        ours.model_copy(update={"account": "other.example@127.0.0.1"}),
+        ours.model_copy(update={"extra": {}}),
+        ours.model_copy(update={"id": "at://did:plc:former/app.bsky.feed.post/3kdgeujwlq32y"}),
+    ]
+    for number, stranger in enumerate(strangers, 1):
+        ref = say(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), stranger)
+        assert next(p for p in stand.posts if p.uri == ref.id).root is None
+    later = a_post("Fin", created_at=NOW + timedelta(seconds=9))
+    assert say(channel, later, strangers[0], ours).id in [p.uri for p in stand.thread(ours.id)]
+
+
+# --- posts that were deleted by hand ---
+
+
+def three_posts(channel: Bluesky) -> list[PostRef]:
+    thread: list[PostRef] = []
+    for number, text in enumerate(("Route barrée", "Toujours barrée", "Bouchon de 3 km")):
+        thread.append(say(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
+    return thread
+
+
+AN_END = a_post("Route rouverte", stage=Stage.END, created_at=NOW + timedelta(seconds=9))
+
+
+@pytest.mark.parametrize(
+    ("deleted", "parent"),
+    [((), 2), ((2,), 1), ((1,), 0), ((1, 2), 0), ((0,), None), ((0, 1, 2), None), ((0, 2), None)],
+)
+def test_a_reply_hangs_where_its_readers_see_it(
+    channel: Bluesky, stand: FakeBlueskyServer, deleted: tuple[int, ...], parent: int | None
+) -> None:
+    thread = three_posts(channel)
+    for number in deleted:
+        stand.remove(thread[number].id)
+    if parent is None:
+        error = error_of(lambda: channel.prepare(AN_END, tuple(thread)))
+        assert isinstance(error, Refused)
+        assert error.fallback == "standalone"
+        end = say(channel, AN_END)
+    else:
+        end = say(channel, AN_END, *thread)
+        assert [p.parent for p in stand.posts if p.uri == end.id] == [thread[parent].id]
+        assert end.id in [p.uri for p in stand.thread(thread[0].id)]
+    assert end.id in [p.uri for p in stand.profile]
+
+
+def test_a_thread_that_began_again_has_the_root_that_its_readers_see(
+    channel: Bluesky, stand: FakeBlueskyServer
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    stand.remove(opening.id)
+    update = say(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
+    end = say(channel, AN_END, opening, update)
+    assert [post.uri for post in stand.thread(update.id)] == [update.id, end.id]
+    assert [post.uri for post in stand.profile] == [update.id, end.id]
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 2])
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(
+    channel: Bluesky, stand: FakeBlueskyServer, deleted: int
+) -> None:
+    thread = three_posts(channel)
+    request = channel.prepare(AN_END, tuple(thread))
+    stand.remove(thread[deleted].id)
+    puts = sum(seen.path == PUT for seen in stand.requests)
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+    assert sum(seen.path == PUT for seen in stand.requests) == puts
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Disconnect(), xrpc(500, "InternalServerError"), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})],
+)
+def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
+    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
+) -> None:
+    thread = tuple(three_posts(channel))
+    request = channel.prepare(AN_END, thread)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: channel.prepare(AN_END, thread),
+        lambda: channel.send(request),
+    )
+    for call in calls:
+        stand.fail_next("GET", GET, trouble)
+        assert type(error_of(call)) is Unavailable
+    assert len(stand.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "starts"),
+    [
+        (None, True),
+        ("odd", True),
+        ({"parent": "odd"}, True),
+        ({"parent": {"uri": 7}}, True),
+        ({"parent": {"uri": "https://elsewhere.example/1"}}, False),
+    ],
+)
+def test_a_record_that_was_put_there_by_hand_is_read_with_care(
+    channel: Bluesky, stand: FakeBlueskyServer, reply: object, *, starts: bool
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    written = {"$type": "app.bsky.feed.post", "text": "Route barrée", "createdAt": NOW.isoformat(), "reply": reply}
+    answer = Answer.json({"uri": opening.id, "cid": opening.extra["cid"], "value": written})
+    stand.fail_next("GET", GET, answer)
+    if not starts:
+        error = error_of(lambda: channel.prepare(AN_END, (opening,)))
+        assert isinstance(error, Refused)
+        assert error.fallback == "standalone"
+        return
+    record = channel.prepare(AN_END, (opening,)).body["record"]
+    assert isinstance(record, dict)
+    strong = {"uri": opening.id, "cid": opening.extra["cid"]}
+    assert record["reply"] == {"root": strong, "parent": strong}
+
+
+def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    ref = channel.send(request)
+    stand.remove(opening.id)
+    assert isinstance(error_of(lambda: channel.send(request)), Refused)
+    assert channel.find(request, since=NOW) == ref
+
+
+# --- once, and never twice ---
+
+
+def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    say(channel, a_post())
+    (put,) = [r.json() for r in stand.requests if r.path == PUT]
+    assert put["swapRecord"] is None
+    assert put["repo"] == stand.did
+
+
+def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    first = channel.send(request)
+    stored = Request.read(request.model_dump_json())
+    assert opened().send(stored) == first
+    assert stand.commits == 1
+    puts = [r.body for r in stand.requests if r.path == PUT]
+    assert puts[0] == puts[1]
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        Disconnect(),
+        Disconnect(reset=True),
+        Disconnect("headers"),
+        Disconnect("half"),
+        Disconnect("half", reset=True),
+        NoResponse(2.0),
+    ],
+)
+def test_cut_after_it_was_accepted(opened: Open, stand: FakeBlueskyServer, cut: Disconnect | NoResponse) -> None:
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", PUT, cut, effect=True)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Unconfirmed
+    assert error.published == "unknown"
+    found = channel.find(request, since=NOW)
+    assert found == channel.send(request)
+    assert len(stand.posts) == stand.commits == 1
+
+
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeBlueskyServer) -> None:
+    channel = opened(timeout=0.1)
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", PUT, NoResponse(5.0))
+    assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"
+
+
+def test_cut_before_it_was_accepted(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", PUT, Disconnect())
+    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
+    assert channel.find(request, since=NOW) is None
+    channel.send(request)
+    assert stand.commits == 1
+
+
+def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: FakeBlueskyServer) -> None:
+    channels = [opened() for _ in range(16)]
+    start = Barrier(16)
+    refs: list[PostRef] = []
+
+    def run(channel: Bluesky) -> None:
+        start.wait()
+        refs.append(say(channel, a_post()))
+
+    threads = [Thread(target=run, args=(channel,)) for channel in channels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refs) == 16
+    assert len({ref.id for ref in refs}) == 1
+    assert (stand.commits, stand.logins) == (1, 1)
+
+
+def test_a_key_that_another_post_has(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    body = dict(request.body)
+    other = {"$type": "app.bsky.feed.post", "text": "Autre", "createdAt": "2026-03-02T06:30:00Z"}
+    stand.write(other, str(body["rkey"]))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert (error.fallback, error.code) == ("prepare", "InvalidSwap")
+    assert stand.posts[0].text == "Autre"
+    assert channel.find(request, since=NOW) is None
+    again = channel.prepare(a_post(variant=1), ())
+    assert again.body["rkey"] != body["rkey"]
+    assert again.body["record"] == body["record"]
+    channel.send(again)
+    assert len(stand.posts) == 2
+
+
+def test_a_taken_key_that_holds_our_own_post(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    first = channel.send(request)
+    stand.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
+    assert channel.send(request) == first
+
+
+@pytest.mark.parametrize("trouble", [xrpc(500, "InternalServerError"), Disconnect(), xrpc(400, "RecordNotFound")])
+def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
+    channel: Bluesky, stand: FakeBlueskyServer, trouble: Answer | Disconnect
+) -> None:
+    request = channel.prepare(a_post(), ())
+    channel.send(request)
+    stand.fail_next("POST", PUT, xrpc(400, "InvalidSwap", "Record was at bafy"))
+    stand.fail_next("GET", GET, trouble)
+    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
+
+
+def test_a_taken_key_that_cannot_even_be_asked_for_stays_in_doubt(
+    channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore
+) -> None:
+    request = channel.prepare(a_post(), ())
+
+    def taken(_: object) -> Answer:
+        store.compare_and_swap("session", "lost", version=1)
+        stand.logins_left = 0
+        return xrpc(400, "InvalidSwap", "Record was at bafy")
+
+    stand.on("POST", PUT, taken)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Unconfirmed
+    assert error.code == "429 RateLimitExceeded"
+
+
+def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.slurs.add(str(request.body["rkey"]))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+    say(channel, a_post(variant=1))
+    assert stand.commits == 1
+
+
+def test_an_upload_that_was_lost(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    stand.forget_blobs()
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert (error.fallback, error.code) == ("prepare", "400 BlobNotFound")
+    again = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    assert again == request
+    channel.send(again)
+    assert stand.posts[0].images[0].data == JPEG
+
+
+# --- what an answer means ---
+
+RESET = str(int(NOW.timestamp()) + 42)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (xrpc(500, "InternalServerError"), Unconfirmed, ""),
+        (Answer.html("<h1>Bad Gateway</h1>", 502), Unconfirmed, ""),
+        (xrpc(503, "NotEnoughResources"), Unconfirmed, ""),
+        (Answer.json("Bad gateway", 502), Unconfirmed, "read"),  # the SDK fails on it: ModelError
+        (Answer.json(["no"], 400), Unconfirmed, "read"),
+        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, "where the post is"),
+        (Answer(200, b'{"uri": ', {"Content-Type": "application/json"}), Unconfirmed, "read"),  # ValueError
+        (Answer(200, b"", {"Content-Type": "application/json"}), Unconfirmed, "read"),
+        (Answer.json({}), Unconfirmed, "where the post is"),
+        (Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}), Unconfirmed, "where the post is"),
+        (Answer.json({"hello": "world"}, 202), Unconfirmed, ""),
+        (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "service"),
+        (xrpc(400, "InvalidRequest", "Invalid record: no"), Refused, "Invalid record: no"),
+        (xrpc(400, "InvalidRequest", "Unacceptable slur in record"), Refused, "slur"),
+        (xrpc(400, "ValidationError", "bad"), Refused, "bad"),
+        (xrpc(401, "AuthenticationRequired"), Blocked, "doctor"),
+        (xrpc(403, "Forbidden"), Blocked, "doctor"),
+        (xrpc(401, "AccountTakedown"), Blocked, "taken this account down"),
+        (xrpc(400, "AccountSuspended"), Blocked, "suspended"),
+        (xrpc(403, "AccountDeactivated"), Blocked, "deactivated"),
+        (xrpc(400, "RepoTakendown"), Blocked, "taken this account down"),
+        (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
+        (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
+        (xrpc(404, "NotFound"), Unavailable, "service"),
+        (xrpc(408, "RequestTimeout"), Unavailable, ""),
+    ],
+)
+def test_what_an_answer_to_a_post_means(
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer, kind: type[ChannelError], says: str
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", PUT, answer)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is kind
+    assert says in str(error)
+    assert "elsewhere" not in str(error)
+    assert getattr(error, "fallback", None) is None
+    assert error.published == ("unknown" if kind is Unconfirmed else "no")
+    assert stand.posts == ()
+    channel.send(request)
+    assert len(stand.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "at"),
+    [
+        ({"Retry-After": "290"}, 290),
+        ({"RateLimit-Reset": RESET}, 42),
+        ({"Retry-After": "7", "RateLimit-Reset": RESET}, 7),
+    ],
+)
+def test_a_rate_limit_holds_for_the_account(
+    channel: Bluesky, stand: FakeBlueskyServer, headers: dict[str, str], at: int
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", PUT, xrpc(429, "RateLimitExceeded", "Rate Limit Exceeded", **headers))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Unavailable)
+    assert error.whole_channel
+    assert error.retry_at == NOW + timedelta(seconds=at)
+
+
+def test_the_hourly_points_run_out(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    stand.points_left = 3
+    request = channel.prepare(a_post(), ())
+    channel.send(request)
+    error = error_of(lambda: channel.send(request))  # a put that changes nothing costs 2 points as well
+    assert isinstance(error, Unavailable)
+    assert error.retry_at == NOW + timedelta(hours=1)
+
+
+def test_nobody_listens(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.refuse_connections()
+    for call in (
+        lambda: channel.send(request),
+        lambda: channel.find(request, since=NOW),
+        channel.whoami,
+        lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
+    ):
+        assert type(error_of(call)) is Unavailable
+    stand.recover()
+    channel.send(request)
+    assert len(stand.posts) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_neither_post_nor_password_follows_a_redirect(channel: Bluesky, stand: FakeBlueskyServer, status: int) -> None:
+    with FakeServer() as elsewhere:
+        stand.fail_next("POST", LOGIN, Answer.redirect(f"{elsewhere.url}{LOGIN}", status))
+        assert type(error_of(channel.whoami)) is Unavailable
+        request = channel.prepare(a_post(), ())
+        stand.fail_next("POST", PUT, Answer.redirect(f"{elsewhere.url}{PUT}", status))
+        assert type(error_of(lambda: channel.send(request))) is Unconfirmed
+        stand.fail_next("GET", GET, Answer.redirect(f"{elsewhere.url}{GET}", status))
+        assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    ("post", "numbers"),
+    [
+        (a_post("x" * 301), ("301", "300")),
+        (a_post("👨‍👩‍👧‍👦" * 121), ("121", "3025", "3000")),
+        (a_post(pictures=(a_picture(b"x" * 2_000_001),)), ("2000001", "2000000")),
+        (a_post(pictures=(a_picture(b""),)), ("0 bytes",)),
+        (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
+    ],
+)
+def test_what_is_too_much_is_refused_before_anything_is_sent(
+    channel: Bluesky, stand: FakeBlueskyServer, post: Post, numbers: tuple[str, ...]
+) -> None:
+    error = error_of(lambda: channel.prepare(post, ()))
+    assert type(error) is Refused
+    assert all(number in str(error) for number in numbers)
+    assert stand.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (xrpc(500, "InternalServerError"), Unavailable),
+        (Disconnect(), Unavailable),
+        (Answer.json({"blob": "here"}), Unavailable),
+        (Answer.json({"blob": {"$type": "blob", "size": 1}}), Unavailable),
+        (xrpc(413, "PayloadTooLarge", "request entity too large"), Refused),
+        (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
+        (xrpc(429, "RateLimitExceeded"), Unavailable),
+    ],
+)
+def test_a_failed_upload_is_no_doubt_about_the_post(
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
+    channel.whoami()
+    stand.fail_next("POST", UPLOAD, answer)
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is kind
+    assert error.published == "no"
+
+
+# --- the session ---
+
+
+def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
+    say(channel, a_post())
+    assert opened().whoami() == channel.whoami()
+    assert (stand.logins, stand.refreshes) == (1, 0)
+    assert channel.whoami().id == stand.did
+    assert channel.whoami().name == "police.example"
+
+
+def test_an_expired_session_is_refreshed_once_and_the_same_bytes_repeated(
+    channel: Bluesky, opened: Open, stand: FakeBlueskyServer
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.expire_access()
+    channel.send(request)
+    puts = [r.body for r in stand.requests if r.path == PUT]
+    assert len(puts) == 2
+    assert puts[0] == puts[1]
+    opened().send(request)
+    assert (stand.logins, stand.refreshes, stand.commits) == (1, 1, 1)
+
+
+def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.expire_access()
+    stand.revoke_refresh()
+    channel.send(request)
+    assert (stand.logins, stand.refreshes, stand.commits) == (2, 0, 1)
+    stand.expire_access()
+    channel.send(request)  # and the new session is alive
+    assert (stand.logins, stand.refreshes) == (2, 1)
+
+
+@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
+def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
+    opened: Open, stand: FakeBlueskyServer, hours: int
+) -> None:
+    """The server alone knows whether a token has expired; a post made before its parent hangs under it all the same."""
+    clock = FakeClock(NOW)
+    channel = opened(clock=clock)
+    opening = say(channel, a_post("Début"))
+    clock._at += timedelta(hours=hours)
+    update = say(channel, a_post("Suite", created_at=clock.now()), opening)
+    assert (stand.logins, stand.refreshes) == (1, 0)
+    assert (update.extra["rkey"] < opening.extra["rkey"]) is (hours < 0), "keys follow our clock"
+    [reply] = [post for post in stand.posts if post.text == "Suite"]
+    assert (reply.root, reply.parent) == (opening.id, opening.id)
+    assert say(channel, a_post("Suite", created_at=clock.now()), opening) == update
+    assert len(stand.posts) == 2
+
+
+def test_many_find_the_session_expired_and_one_renews_it(opened: Open, stand: FakeBlueskyServer) -> None:
+    channels = [opened() for _ in range(8)]
+    channels[0].whoami()
+    stand.expire_access()
+    start = Barrier(8)
+
+    def run(channel: Bluesky) -> None:
+        start.wait()
+        channel.whoami()
+
+    threads = [Thread(target=run, args=(channel,)) for channel in channels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (stand.logins, stand.refreshes) == (1, 1)
+
+
+def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", PUT, xrpc(400, "InvalidToken"), times=99)
+    assert type(error_of(lambda: channel.send(request))) is Unavailable
+    assert (stand.logins, stand.refreshes) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (xrpc(401, "AuthenticationRequired", "Invalid identifier or password"), Blocked, "app password"),
+        (xrpc(401, "AuthFactorTokenRequired", "A code was sent"), Blocked, "main one"),
+        (xrpc(400, "InvalidRequest", "No such handle"), Blocked, "No such handle"),
+        (xrpc(401, "AccountTakedown"), Blocked, "taken this account down"),
+        (xrpc(429, "RateLimitExceeded", **{"Retry-After": "300"}), Unavailable, ""),
+        (xrpc(500, "InternalServerError"), Unavailable, "logging in"),
+        (Answer.html("<h1>Portal</h1>"), Unavailable, "logging in"),
+        (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
+        (Answer.json({"did": "did:plc:x", "accessJwt": 1}), Unavailable, "read"),
+        (Disconnect(), Unavailable, "logging in"),
+    ],
+)
+def test_a_login_is_tried_once_and_said_plainly(
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
+) -> None:
+    stand.fail_next("POST", LOGIN, answer, times=9)
+    error = error_of(lambda: channel.prepare(a_post(), ()))
+    assert type(error) is kind
+    assert says in str(error)
+    assert len(stand.requests) == 1
+    if error.code.startswith("429"):
+        assert isinstance(error, Unavailable)
+        assert error.retry_at == NOW + timedelta(seconds=300)
+        assert error.whole_channel
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (xrpc(500, "InternalServerError"), Unavailable),
+        (Disconnect(), Unavailable),
+        (xrpc(429, "RateLimitExceeded"), Unavailable),
+        (xrpc(401, "AccountTakedown"), Blocked),
+        (Answer.json({"did": None}), Unavailable),
+    ],
+)
+def test_a_refresh_that_fails_for_now_costs_no_login(
+    channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.expire_access()
+    stand.fail_next("POST", REFRESH, answer)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is kind
+    assert error.published == "no"
+    assert stand.logins == 1
+    channel.send(request)
+    assert (stand.logins, stand.commits) == (1, 1)
+
+
+@pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
+def test_a_kept_session_that_is_not_ours_is_replaced(
+    channel: Bluesky, stand: FakeBlueskyServer, store: InMemoryStateStore, kept: str | None
+) -> None:
+    other = {"owner": "other@x", "did": "did:plc:other", "host": stand.url, "access": "a", "refresh": "r"}
+    store.compare_and_swap("session", kept or json.dumps(other), version=None)
+    assert channel.whoami().id == stand.did
+    assert stand.logins == 1
+
+
+def test_somebody_who_renews_for_too_long(opened: Open, store: InMemoryStateStore) -> None:
+    channel = opened(timeout=0.02)
+    with store.lease("session", seconds=1):
+        error = error_of(channel.whoami)
+    assert type(error) is Unavailable
+    assert "another process" in str(error)
+
+
+def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Broken(InMemoryStateStore):
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            raise JournalError(f"{name} {value} {version}")
+
+    request = opened().prepare(a_post(), ())
+    error = error_of(lambda: opened(store=Broken()).send(request))
+    assert type(error) is Unavailable
+    assert stand.posts == ()
+
+
+def test_a_session_that_could_not_be_stored_is_stored_by_the_next_call(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Stumbling(InMemoryStateStore):
+        stumbles = 1
+
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if self.stumbles:
+                self.stumbles -= 1
+                raise JournalError("the disk is full")
+            return super().compare_and_swap(name, value, version=version)
+
+    channel = opened(store=Stumbling())
+    assert type(error_of(channel.whoami)) is Unavailable
+    assert channel.whoami().id == stand.did
+    assert stand.logins == 1
+
+
+def test_a_session_that_cannot_be_read_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> Any:
+            raise JournalError(name)
+
+    request = opened().prepare(a_post(), ())
+    error = error_of(lambda: opened(store=Broken()).send(request))
+    assert type(error) is Unavailable
+    assert "Nothing was posted" in error.reason
+    assert stand.posts == ()
+
+
+def test_a_lease_that_ran_out_does_not_undo_the_others_session(opened: Open, stand: FakeBlueskyServer) -> None:
+    class Overtaken(InMemoryStateStore):
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if version is None:
+                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
+                return False
+            return super().compare_and_swap(name, value, version=version)
+
+    store = Overtaken()
+    assert opened(store=store).whoami().id == stand.did
+    kept = store.load("session")
+    assert kept is not None
+    assert kept.version == 1
+
+
+def test_a_handle_that_has_become_another_account(opened: Open, stand: FakeBlueskyServer) -> None:
+    request = opened().prepare(a_post(), ())
+    stand.did = "did:plc:successor"
+    error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
+    assert type(error) is Blocked
+    assert "another account than when" in str(error)
+    assert [r for r in stand.requests if r.path == PUT] == []
+
+
+def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBlueskyServer) -> None:
+    channel = opened()
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    stand.did = "did:plc:successor"
+    error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
+    assert type(error) is Blocked
+    assert "another account than when" in str(error)
+
+
+@pytest.mark.parametrize("closed", ["takendown", "suspended", "deactivated"])
+def test_a_reply_of_a_closed_account_blocks_the_channel(
+    channel: Bluesky, stand: FakeBlueskyServer, closed: Any
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(AN_END, (opening,))
+    stand.closed = closed
+    assert type(error_of(lambda: channel.prepare(AN_END, (opening,)))) is Blocked
+    assert type(error_of(lambda: channel.send(request))) is Blocked
+
+
+def test_an_account_with_another_handle_goes_on_and_is_named(
+    channel: Bluesky, opened: Open, stand: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    assert channel.whoami().note == ""
+    stand.handle = "nouvelle.example"
+    stand.expire_access()
+    stand.revoke_refresh()
+    with caplog.at_level(logging.WARNING, logger="policenotify"):
+        end = say(opened(), AN_END, opening)
+    assert [post.uri for post in stand.profile] == [opening.id, end.id]
+    assert stand.logins == 2
+    (line,) = [record.getMessage() for record in caplog.records]
+    account = channel.whoami()
+    assert account.name == "nouvelle.example"
+    for text in (line, account.note):
+        assert "police.example is called nouvelle.example now" in text
+        assert "put the new handle into its settings" in text
+
+
+def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, stand: FakeBlueskyServer) -> None:
+    opened().whoami()
+    stand.did, stand.password = "did:plc:successor", "mnop-ijkl-efgh-abcd"
+    stand.expire_access()
+    stand.revoke_refresh()
+    assert opened(password=SecretStr(stand.password)).whoami().id == "did:plc:successor"
+    assert stand.logins == 3
+
+
+def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: FakeBlueskyServer) -> None:
+    opened().whoami()
+    stand.expire_access()
+    stand.revoke_refresh()
+    stand.password = "mnop-ijkl-efgh-abcd"
+    error = error_of(opened().whoami)
+    assert type(error) is Blocked
+    assert "Invalid identifier or password. Nothing can be posted." in error.reason
+    assert "handle" in error.remedy
+    assert stand.logins == 3
+
+
+def test_calls_go_to_the_server_of_the_did_document(opened: Open, stand: FakeBlueskyServer) -> None:
+    with FakeServer() as pds:
+        pds.on("GET", WHO, Answer.json({"did": stand.did, "handle": "police.example"}))
+        stand.pds = pds.url
+        opened().whoami()
+        assert [r.path for r in pds.requests] == [WHO]
+        assert [r.path for r in stand.requests] == [LOGIN]
+
+
+@pytest.mark.parametrize(
+    ("service", "endpoint", "host"),
+    [
+        ("https://bsky.social", "https://oyster.us-east.host.bsky.network", "https://oyster.us-east.host.bsky.network"),
+        ("https://bsky.social", "http://oyster.example", "https://bsky.social"),
+        ("https://bsky.social", "http://127.0.0.1:8080", "https://bsky.social"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:2/", "http://127.0.0.1:2"),
+        ("http://127.0.0.1:1", "http://10.0.0.1:2", "http://127.0.0.1:1"),
+        ("https://bsky.social", "https://user:word@oyster.example", "https://bsky.social"),
+        ("https://bsky.social", "ftp://oyster.example", "https://bsky.social"),
+        ("https://bsky.social", 7, "https://bsky.social"),
+    ],
+)
+def test_a_server_is_believed_only_over_a_safe_line(service: str, endpoint: object, host: str) -> None:
+    entry = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}
+    assert account_host(service, {"id": "did:plc:stand", "service": [entry]}) == host
+
+
+@pytest.mark.parametrize("document", [None, "did:plc:stand", {}, {"id": "did:plc:stand"}, {"id": 1, "service": 2}])
+def test_a_did_document_that_names_no_server(document: object) -> None:
+    assert account_host("https://bsky.social", document) == "https://bsky.social"
+
+
+# --- looking up, taking back, asking who ---
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        xrpc(500, "InternalServerError"),
+        xrpc(400, "InvalidRequest", "Could not locate record"),
+        Answer.html("<h1>Portal</h1>"),
+        Answer.json({"value": {}}),
+        Disconnect(),
+        NoResponse(2.0),
+    ],
+)
+def test_a_record_that_cannot_be_read_keeps_the_doubt(
+    opened: Open, stand: FakeBlueskyServer, trouble: Answer | Disconnect | NoResponse
+) -> None:
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post(), ())
+    ref = channel.send(request)
+    stand.fail_next("GET", GET, trouble)
+    assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
+    stand.expire_access()
+    stand.revoke_refresh()
+    assert channel.find(request, since=NOW) == ref  # reading needs no session
+    assert stand.logins == 1
+
+
+def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    request = channel.prepare(a_post(), ())
+    ref = channel.send(request)
+    channel.delete(ref)
+    channel.delete(ref)
+    assert stand.posts == ()
+    assert channel.find(request, since=NOW) is None
+
+
+def test_taking_back_can_fail(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    ref = say(channel, a_post())
+    assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
+    assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
+    stand.fail_next("POST", DELETE, Disconnect(), effect=True)
+    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
+    stand.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
+    channel.delete(ref)
+    stand.closed = "takendown"
+    assert type(error_of(lambda: channel.delete(ref))) is Blocked
+
+
+def test_who_we_are(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    assert channel.whoami().url == f"https://bsky.app/profile/{stand.did}"
+    stand.fail_next("GET", WHO, Answer.json({"did": 1}))
+    assert type(error_of(channel.whoami)) is Unavailable
+    stand.closed = "deactivated"
+    error = error_of(channel.whoami)
+    assert type(error) is Blocked
+    assert "deactivated" in str(error)
+    request = channel.prepare(a_post(), ())
+    assert type(error_of(lambda: channel.send(request))) is Blocked
+
+
+def test_closed_twice_and_opened_again(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+    channel.close()
+    say(channel, a_post())
+    channel.close()
+    channel.close()
+    say(channel, a_post())
+    assert stand.commits == 1
+
+
+# --- secrets ---
+
+
+def test_no_secret_is_seen_anywhere(
+    opened: Open, stand: FakeBlueskyServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    channel.delete(channel.send(request))
+    stand.expire_access()
+    channel.whoami()
+    said = [repr(channel), repr(request), request.model_dump_json()]
+    stored = store.load("session")
+    assert stored is not None
+    kept = json.loads(stored.value)
+    leaky = f"Bad {PASSWORD} {kept['access']} {kept['refresh']} of {stand.email}"
+    for path, trouble in (
+        (PUT, xrpc(400, "InvalidRequest", leaky)),
+        (PUT, xrpc(401, leaky, leaky)),
+        (PUT, xrpc(500, "InternalServerError", leaky)),
+        (PUT, Answer.json({"uri": leaky, "cid": leaky})),
+        (PUT, Disconnect()),
+        (PUT, NoResponse(1.0)),
+        (LOGIN, xrpc(401, "AuthenticationRequired", leaky)),
+        (LOGIN, Answer.json({"accessJwt": leaky, "refreshJwt": leaky, "did": 5})),
+        (LOGIN, Answer(200, b'{"accessJwt": "' + kept["access"].encode(), {"Content-Type": "application/json"})),
+    ):
+        if path == LOGIN:
+            stand.expire_access()
+            stand.revoke_refresh()
+        stand.fail_next("POST", path, trouble)
+        error = error_of(lambda: channel.send(request))
+        said += [repr(error), *traceback.format_exception(error)]
+    said += [record.getMessage() for record in caplog.records]
+    assert any(record.name.startswith("httpcore") for record in caplog.records)
+    seen = "\n".join(said)
+    assert [secret for secret in stand.secrets if secret in seen] == []
+    assert "eyJ" not in seen
+
+
+# --- a machine that is not set right
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent/ca.pem"),
+        ("ALL_PROXY", "socks://desk:s3cret@127.0.0.1:9"),
+        ("NO_PROXY", "[::1],127.0.0.1"),
+    ],
+)
+def test_what_keeps_the_sdk_from_being_opened_keeps_the_post_waiting(
+    channel: Bluesky, stand: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Unavailable, match=name) as caught:
+        channel.whoami()
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    monkeypatch.delenv(name)
+    assert channel.whoami().id == stand.did
+
+
+# --- proxies
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    channel: Bluesky, stand: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with FakeServer() as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        channel.whoami()
+        assert proxy.requests == []
+    assert stand.requests

@@ -1,0 +1,897 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+
+from policenotify.channel import (
+    Account,
+    Channel,
+    Picture,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    SupportsBulkSend,
+)
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.email.channel import Email
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers.mail import FakeMailServer
+
+SENDER = "alertes@police.example"
+
+
+@pytest.fixture
+def stand() -> Iterator[FakeMailServer]:
+    with FakeMailServer() as server:
+        yield server
+
+
+_made: list[Email] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    _close_all()
+
+
+def _close_all() -> None:
+    while _made:
+        _made.pop().close()
+
+
+def email(url: str, **options: Any) -> Email:
+    made = Email(url=SecretStr(url), **{"timeout": 5.0, "clock": FakeClock(), **options})
+    _made.append(made)
+    return made
+
+
+def channel(stand: FakeMailServer, login: str = "", query: str = "", **options: Any) -> Email:
+    url = f"mailto://{login}{stand.host}:{stand.port}?from={SENDER}&name=Police{query}"
+    return email(url, **options)
+
+
+def key(number: int) -> str:
+    return sha256(str(number).encode()).hexdigest()
+
+
+def post(number: int = 1, **said: object) -> Post:
+    values: dict[str, object] = {
+        "key": key(number),
+        "account": SENDER,
+        "stage": Stage.OPENING,
+        "category": "accident",
+        "language": "fr",
+        "title": "Accident avenue de Toulouse",
+        "text": "Évitez le secteur.\n.\n..fin",
+        "html": "<p>Évitez le secteur.</p>",
+        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC) + timedelta(minutes=number),
+    }
+    return Post.model_validate(values | said)
+
+
+def ref(number: int) -> PostRef:
+    return PostRef(account=SENDER, id=key(number))
+
+
+def person(name: str) -> Recipient:
+    return Recipient(key=f"key-of-{name}", address=f"{name}@c.example")
+
+
+PEOPLE = tuple(person(name) for name in ("ana", "bob", "cleo", "dan"))
+
+
+def send(mail: Email, *people: Recipient, request: Request | None = None) -> dict[str, RecipientOutcome]:
+    outcomes = list(mail.send_each(request or mail.prepare(post(), ()), people or PEOPLE))
+    assert len(outcomes) == len({each.key for each in outcomes})
+    return {each.key.removeprefix("key-of-"): each for each in outcomes}
+
+
+def told(outcomes: dict[str, RecipientOutcome]) -> dict[str, str]:
+    return {name: each.outcome for name, each in outcomes.items()}
+
+
+def received(stand: FakeMailServer) -> Counter[str]:
+    return Counter(mail.recipient.partition("@")[0] for mail in stand.mails)
+
+
+def until_error(mail: Email, *people: Recipient, request: Request | None = None) -> tuple[dict[str, str], ChannelError]:
+    outcomes: dict[str, str] = {}
+    try:
+        for each in mail.send_each(request or mail.prepare(post(), ()), people or PEOPLE):
+            outcomes[each.key.removeprefix("key-of-")] = each.outcome
+    except ChannelError as error:
+        return outcomes, error
+    raise AssertionError(f"no error, but {outcomes}")
+
+
+def test_every_person_gets_a_mail_of_his_own(stand: FakeMailServer) -> None:
+    outcomes = send(channel(stand))
+    assert told(outcomes) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
+    assert outcomes["ana"].code == "250 2.0.0"
+    assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
+    assert stand.sessions == 1
+    mail = stand.mailbox("bob@c.example")[0]
+    assert mail.sender == SENDER
+    assert b"ana@" not in mail.raw
+    assert mail.raw.startswith(b"To: <bob@c.example>\r\n")  # without brackets a picture counts as spam
+    assert mail.message["From"] == f"Police <{SENDER}>"
+    body = mail.message.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().replace("\r\n", "\n") == "Évitez le secteur.\n.\n..fin\n"  # the dots came through
+
+
+def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    assert isinstance(mail, Channel)
+    assert isinstance(mail, SupportsBulkSend)
+    assert mail.account == SENDER
+    assert mail.capabilities.recipients
+    assert mail.capabilities.replies
+    assert mail.capabilities.idempotency_window == timedelta(0)
+    assert mail.capabilities.lookup_delay is None
+    assert stand.sessions == 0
+
+
+def test_an_incident_is_one_thread_in_each_mailbox(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    for number in (1, 2, 3):
+        answers = tuple(ref(earlier) for earlier in range(1, number))
+        send(mail, *PEOPLE[:2], request=mail.prepare(post(number, title=f"Point {number}"), answers))
+    send(mail, *PEOPLE[:2], request=mail.prepare(post(9, title="Point 1"), ()))
+    for name in ("ana", "bob"):
+        opening, update, end = (each.message for each in stand.mailbox(f"{name}@c.example")[:3])
+        assert update["In-Reply-To"] == opening["Message-ID"]
+        assert end["In-Reply-To"] == update["Message-ID"]
+        assert end["References"].split() == [opening["Message-ID"], update["Message-ID"]]
+        assert [len(thread) for thread in stand.threads(f"{name}@c.example")] == [3, 1]
+    assert len({str(each.message["Message-ID"]) for each in stand.mails}) == 8
+
+
+def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    others = (PostRef(account="old@police.example", id=key(1)), PostRef(account=SENDER, id="<x@y>\r\nBcc: z@d.example"))
+    assert mail.prepare(post(2), others).body["thread"] == []
+
+
+def test_no_header_stands_twice_and_no_line_is_too_long(stand: FakeMailServer) -> None:
+    mail = channel(
+        stand,
+        list_id="alertes.police.example",
+        reply_to="Cellule com <com@police.example>",
+        unsubscribe="https://police.example/desinscription/{recipient}",
+    )
+    title = "Évacuation préventive – périmètre élargi à l’école Émile-Zola " * 7
+    said = post(4, title=title + "\r\nBcc: spy@evil.example", text="É" * 5000, html="<p>" + "é" * 5000 + "</p>")
+    earlier = tuple(PostRef(account=mail.account, id=key(number)) for number in (1, 2, 3))
+    send(mail, PEOPLE[0], request=mail.prepare(said, earlier))
+    got = stand.mails[0]
+    assert got.sender == SENDER
+    head, _, _ = got.raw.partition(b"\r\n\r\n")
+    names = [line.split(b":")[0].decode() for line in head.split(b"\r\n") if not line.startswith(b" ")]
+    assert sorted(names) == sorted(
+        [
+            "To",
+            "Message-ID",
+            "In-Reply-To",
+            "References",
+            "List-Unsubscribe",
+            "List-Unsubscribe-Post",
+            "From",
+            "Subject",
+            "Date",
+            "Auto-Submitted",
+            "Content-Language",
+            "MIME-Version",
+            "Reply-To",
+            "List-Id",
+            "Content-Type",
+        ]
+    )
+    assert got.raw.isascii()
+    assert max(map(len, got.raw.split(b"\r\n"))) <= 100
+    assert got.message["Subject"] == title + "Bcc: spy@evil.example"
+    assert [each.recipient for each in stand.mails] == ["ana@c.example"]
+    assert not got.message.defects
+
+
+def test_each_person_has_his_own_way_out_in_one_click(stand: FakeMailServer) -> None:
+    send(channel(stand, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
+    for name in ("ana", "bob"):
+        message = stand.mailbox(f"{name}@c.example")[0].message
+        assert message["List-Unsubscribe"] == f"<https://police.example/u/key-of-{name}>"
+        assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_one_refused_of_many_costs_nobody_else_his_mail(stand: FakeMailServer) -> None:
+    stand.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
+    stand.refuse("dan@c.example", 451, "4.7.1 greylisted")
+    outcomes = send(channel(stand))
+    assert told(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
+    assert (outcomes["bob"].code, outcomes["bob"].gone) == ("550 5.1.1", True)
+    assert (
+        outcomes["bob"].reason == "This address does not exist: <address>: no mailbox <address> here, says <address>."
+    )
+    assert (outcomes["dan"].code, outcomes["dan"].gone) == ("451 4.7.1", False)
+    assert received(stand) == Counter(ana=1, cleo=1)
+    assert stand.sessions == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "gone"),
+    [
+        (550, "5.1.1 no such user", True),
+        (550, "5.1.10 null MX", True),
+        (550, "5.2.1 disabled for now", False),
+        (550, "5.1.8 sender's domain unknown", False),
+        (552, "5.2.2 mailbox full", False),
+        (554, "5.7.1 blocked by the user", False),
+        (550, "User unknown", True),
+        (550, "relay not permitted", False),
+    ],
+)
+def test_only_a_mailbox_that_is_not_there_is_gone(stand: FakeMailServer, number: int, text: str, gone: bool) -> None:  # noqa: FBT001 - an expected value
+    stand.refuse("bob@c.example", number, text)
+    outcomes = send(channel(stand), *PEOPLE[:2])
+    assert told(outcomes) == {"ana": "posted", "bob": "refused"}
+    assert outcomes["bob"].gone is gone
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "outcome"),
+    [
+        (552, "5.2.2 no room", "refused"),
+        (552, "no room", "refused"),
+        (550, "bob@c.example: mailbox is full", "refused"),  # exim 4.98.2
+        (550, "5.7.1 Mailbox over its quota", "refused"),
+        (452, "4.2.2 no room", "unavailable"),
+    ],
+)
+@pytest.mark.parametrize("command", ["RCPT", "DATA"])
+def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
+    stand: FakeMailServer, command: Any, number: int, text: str, outcome: str
+) -> None:
+    if command == "DATA" and text == "no room":
+        text = (
+            "quota exceeded (mailbox for <bob@c.example> is full)"  # a bare 552 alone says that the mail is too large
+        )
+    stand.fail_next(command, number, text)
+    bob = send(channel(stand), PEOPLE[1])["bob"]
+    assert (bob.outcome, bob.gone) == (outcome, False)
+    assert bob.reason.startswith("The mailbox of this person is full: ")
+    assert "bob" not in bob.reason
+
+
+def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: FakeMailServer) -> None:
+    stand.limit_session(3)
+    people = tuple(person(f"p{number}") for number in range(11))
+    assert set(told(send(channel(stand), *people)).values()) == {"posted"}
+    assert received(stand) == Counter(f"p{number}" for number in range(11))
+    assert stand.sessions == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (452, "4.5.3 Too many recipients: Too many messages sent"),  # OpenSMTPD 7.6.0
+        (451, "4.7.1 too many messages in this connection"),
+        (421, "4.7.0 too many messages in this connection"),  # exim 4.98.2
+    ],
+)
+def test_a_session_that_takes_no_more_mails_is_not_an_outage(stand: FakeMailServer, number: int, text: str) -> None:
+    stand.limit_session(3, number, text)
+    people = tuple(person(f"p{number}") for number in range(11))
+    assert set(told(send(channel(stand), *people)).values()) == {"posted"}
+    assert received(stand) == Counter(f"p{number}" for number in range(11))
+    assert stand.sessions == 4
+
+
+def test_a_session_that_takes_no_more_recipients_is_not_the_persons_fault(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    assert next(outcomes).outcome == "posted"
+    stand.refuse("*", 452, "4.5.3 Too many recipients", times=1)
+    assert [each.outcome for each in outcomes] == ["posted"] * 3
+    assert stand.sessions == 2
+
+
+@pytest.mark.parametrize(("mails", "sessions"), [(0, 1), (2, 2)])
+def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
+    stand: FakeMailServer, mails: int, sessions: int
+) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    assert [next(outcomes).outcome for _ in range(mails)] == ["posted"] * mails
+    stand.fail_next("MAIL", 452, "4.3.1 insufficient storage", times=9)
+    with pytest.raises(Unavailable, match=r"takes no mail from us now: insufficient storage"):
+        next(outcomes)
+    assert stand.sessions == sessions
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+def test_a_421_in_the_middle_loses_and_doubles_nobody(stand: FakeMailServer, command: Any) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    first = next(outcomes)
+    stand.fail_next(command, 421, "4.3.2 shutting down")
+    assert [first.outcome, *(each.outcome for each in outcomes)] == ["posted"] * 4
+    assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
+    assert stand.sessions == 2
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+def test_a_connection_lost_before_the_mail_leaves_no_doubt(stand: FakeMailServer, command: Any) -> None:
+    stand.hang_up(command)
+    assert told(send(channel(stand))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
+    assert received(stand) == Counter(ana=1, bob=1, cleo=1, dan=1)
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(stand: FakeMailServer, delivered: bool) -> None:  # noqa: FBT001 - both worlds
+    stand.hang_up("DATA", delivered=delivered)
+    outcomes = send(channel(stand))
+    assert told(outcomes) == {"ana": "unconfirmed", "bob": "posted", "cleo": "posted", "dan": "posted"}
+    assert "may or may not" in outcomes["ana"].reason
+    assert received(stand)["ana"] == int(delivered)
+    assert received(stand)["bob"] == received(stand)["dan"] == 1
+
+
+def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(stand: FakeMailServer) -> None:
+    mail = channel(stand, timeout=0.2)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE[:2])
+    stand.delay("DATA", 0.5)
+    assert next(outcomes).outcome == "unconfirmed"
+    stand.delay("DATA", 0)
+    assert next(outcomes).outcome == "posted"
+
+
+def test_doubt_does_not_spread_over_a_whole_list(stand: FakeMailServer) -> None:
+    stand.hang_up("DATA", delivered=True, times=9)
+    outcomes, error = until_error(channel(stand))
+    assert outcomes == {"ana": "unconfirmed", "bob": "unconfirmed"}
+    assert type(error) is Unavailable
+    assert received(stand) == Counter(ana=1, bob=1)
+
+
+def test_a_server_that_ends_every_session_is_left_alone(stand: FakeMailServer) -> None:
+    stand.fail_next("MAIL", 421, "4.3.2 no", times=9)
+    outcomes, error = until_error(channel(stand))
+    assert outcomes == {}
+    assert (type(error), error.reason) == (Unavailable, "The mail server ends every session.")
+    assert stand.sessions == 2
+
+
+@pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
+def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: FakeMailServer, command: Any) -> None:
+    stand.delay(command, 0.5)
+    outcomes, error = until_error(channel(stand, timeout=0.1))
+    assert outcomes == {}
+    assert (type(error), error.reason) == (Unavailable, "The mail server does not answer in time.")
+    assert "`timeout`" in error.remedy
+
+
+def test_a_server_that_greets_nobody_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=0.1)
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            silent.whoami()
+
+
+def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    assert next(outcomes).outcome == "posted"
+    stand.refuse_connections()
+    with pytest.raises(Unavailable) as caught:
+        next(outcomes)
+    assert (caught.value.published, caught.value.code) == ("no", "ConnectionRefusedError")
+    assert received(stand) == Counter(ana=1)
+
+
+EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
+
+
+def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: FakeMailServer) -> None:
+    stand.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
+    outcomes, error = until_error(channel(stand), *EVERYWHERE)
+    assert (outcomes, type(error), error.code) == ({}, Refused, "554 5.7.1")
+    assert "looks like spam" in str(error)
+    assert stand.mails == []
+
+
+def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(stand: FakeMailServer) -> None:
+    stand.refuse("*", 554, "5.7.1 Relay access denied")
+    outcomes, error = until_error(channel(stand), *EVERYWHERE)
+    assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
+
+
+def test_what_some_or_one_domain_will_not_have_is_refused_for_them_alone(stand: FakeMailServer) -> None:
+    stand.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
+    outcomes = send(channel(stand), *EVERYWHERE)
+    assert told(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
+    assert not outcomes["c"].gone
+    stand.refuse("*@c.example", 554, "5.7.1 we do not want you here")
+    assert told(send(channel(stand))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "refused")
+
+
+def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
+    with FakeMailServer(size_limit=1000) as stand:
+        outcomes, error = until_error(channel(stand), request=channel(stand).prepare(post(text="x\n" * 2000), ()))
+    assert (outcomes, type(error)) == ({}, Refused)
+    assert error.code == "552"
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "kind"),
+    [
+        (553, "5.7.1 sender address rejected: not yours, alertes@police.example", Blocked),
+        (530, "5.7.0 authentication required", Blocked),
+        (452, "4.3.1 insufficient storage", Unavailable),
+        (552, "5.3.4 too large", Refused),
+    ],
+)
+def test_what_is_said_to_our_address_holds_for_all(stand: FakeMailServer, number: int, text: str, kind: type) -> None:
+    stand.fail_next("MAIL", number, text)
+    outcomes, error = until_error(channel(stand))
+    assert (outcomes, type(error)) == ({}, kind)
+    assert SENDER not in str(error)
+    assert stand.mails == []
+
+
+def test_a_refused_login_blocks_the_channel_and_names_no_secret() -> None:
+    with FakeMailServer(login=("desk", "secret")) as stand:
+        assert set(told(send(channel(stand, "desk:secret@"))).values()) == {"posted"}
+        for login in ("desk:wr0ngpass@", ""):
+            outcomes, error = until_error(channel(stand, login))
+            assert (outcomes, type(error)) == ({}, Blocked)
+            assert "policenotify doctor" in error.remedy
+            assert "wr0ngpass" not in repr(error) + str(error)
+        stand.fail_next("AUTH", 454, "4.7.0 temporary failure", times=9)
+        assert type(until_error(channel(stand, "desk:secret@"))[1]) is Unavailable
+
+
+def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
+    with FakeMailServer(login=("desk", "secret")) as stand:
+        _, error = until_error(channel(stand, "desk:s%C3%A9cret@"))
+    assert type(error) is Blocked
+    assert "ASCII" in error.remedy
+    assert error.__cause__ is None
+    assert error.__context__ is None  # it holds the password
+
+
+def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: FakeMailServer) -> None:
+    bad = Recipient(key="key-of-rené", address="rené@c.example")
+    worse = Recipient(key="key-of-x", address="x@c.example>\r\nDATA")
+    idn = Recipient(key="key-of-idn", address="maire@préfecture.example")
+    outcomes = send(channel(stand), bad, PEOPLE[0], worse, idn)
+    assert told(outcomes) == {"rené": "refused", "ana": "posted", "x": "refused", "idn": "posted"}
+    assert not outcomes["rené"].gone
+    assert [each.recipient for each in stand.mails] == ["ana@c.example", "maire@xn--prfecture-c4a.example"]
+
+
+def test_nobody_to_write_to_is_no_work(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    assert list(mail.send_each(mail.prepare(post(), ()), ())) == []
+    assert stand.sessions == 0
+
+
+def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(stand: FakeMailServer) -> None:
+    clock = FakeClock()
+    mail = channel(stand, clock=clock)
+    send(mail, *PEOPLE[:2])
+    clock.pass_by(5)
+    send(mail, *PEOPLE[2:])
+    assert stand.sessions == 1
+    clock.pass_by(11)
+    send(mail, PEOPLE[0])
+    assert stand.sessions == 2
+    stand.refuse_connections()  # the kept session is dead, too
+    stand.recover()
+    assert told(send(mail, PEOPLE[1])) == {"bob": "posted"}
+    assert stand.sessions == 3
+    mail.close()
+    mail.close()
+    assert told(send(mail, PEOPLE[2])) == {"cleo": "posted"}
+    assert received(stand) == Counter(ana=2, bob=2, cleo=2, dan=1)
+    mail.close()
+
+
+def test_whoever_stops_listening_leaves_no_session_open(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined] # a generator it is
+    assert received(stand) == Counter(ana=1)
+    assert told(send(mail, PEOPLE[1])) == {"bob": "posted"}
+    assert stand.sessions == 2
+    mail.close()
+
+
+def test_a_stored_request_is_sent_unchanged(stand: FakeMailServer) -> None:
+    mail = channel(stand)
+    stored = Request.read(mail.prepare(post(2), (ref(1),)).model_dump_json())
+    send(mail, PEOPLE[0], request=stored)
+    send(channel(stand), PEOPLE[0], request=stored)
+    first, second = stand.mails
+    assert first.raw == second.raw
+    assert "@c.example" not in stored.model_dump_json()
+
+
+def test_a_picture_without_its_bytes_is_refused(stand: FakeMailServer) -> None:
+    lost = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
+    with pytest.raises(Refused):
+        channel(stand).prepare(post(pictures=(lost,)), ())
+
+
+def test_whoami_logs_in_and_sends_nothing() -> None:
+    with FakeMailServer(login=("desk", "secret")) as stand:
+        mail = channel(stand, "desk:secret@")
+        assert mail.whoami() == Account(id=SENDER, name="Police")
+        mail.close()
+        mail.close()
+        assert (stand.sessions, stand.mails) == (1, [])
+        with pytest.raises(Blocked):
+            channel(stand, "desk:wrong@").whoami()
+        stand.refuse_connections()
+        with pytest.raises(Unavailable):
+            channel(stand, "desk:secret@").whoami()
+
+
+def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.NOTSET, logger="apprise")
+    with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as stand:
+        stand.refuse("bob@c.example")
+        stand.hang_up("DATA", times=1)
+        send(channel(stand, "deskuser:s3cretword@"))
+        until_error(channel(stand, "deskuser:wr0ngword@"))
+        channel(stand, "deskuser:s3cretword@").whoami()
+        with pytest.raises(Blocked):
+            email(f"mailtos://u:s3cretword@x.invalid?mode=bad&from={SENDER}").whoami()
+    logged = "\n".join(f"{each.name} {each.getMessage()} {each.args}" for each in caplog.records)
+    assert not re.search(r"@|s3cret|wr0ng|deskuser|secteur|Accident|police\.example", logged)
+    with caplog.at_level(logging.DEBUG, "apprise"):
+        logging.getLogger("apprise").debug("somebody else's own use of apprise")
+    assert "somebody else's" in caplog.text
+
+
+def test_many_mails_go_in_one_session(stand: FakeMailServer) -> None:
+    mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
+    people = tuple(person(f"p{number}") for number in range(200))
+    assert set(told(send(mail, *people, request=mail.prepare(post(3), (ref(1), ref(2))))).values()) == {"posted"}
+    assert received(stand) == Counter(f"p{number}" for number in range(200))
+    assert stand.sessions == 1
+
+
+@pytest.mark.benchmark
+def test_two_hundred_mails_go_at_a_good_pace(stand: FakeMailServer) -> None:
+    mail = channel(stand, unsubscribe="https://police.example/u/{recipient}")
+    mail.whoami()  # apprise is loaded
+    people = tuple(person(f"p{number}") for number in range(200))
+    request = mail.prepare(post(3), (ref(1), ref(2)))
+    began = time.perf_counter()
+    assert set(told(send(mail, *people, request=request)).values()) == {"posted"}
+    pace = 200 / (time.perf_counter() - began)
+    assert pace > 50, f"{pace:.0f} mails/s"  # 500 alone on a quiet machine; a wait of apprise's would make it 0.2
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://police.example", "mailtos://"),
+        ("mailtos://", "mailtos://"),
+        ("mailtos://u:p@h.example:port?from=a@b.example", "mailtos://"),
+        ("mailtos://u:p#s@h.example?from=a@b.example", "mailtos://"),
+        ("mailtos://u:p@h.example/ana@c.example", "recipients"),
+        ("mailtos://u:p@h.example?to=ana@c.example", "recipients"),
+        ("mailtos://u:p@h.example?bcc=ana@c.example", "recipients"),
+        ("mailtos://u:p@h.example?retry=3&cto=9", "cto, retry"),
+        ("mailtos://u:p@h.example?+Message-ID=x", "+message-id"),
+        ("mailtos://h.example", "from="),
+        ("mailtos://h.example?from=Police", "from="),
+        ("mailtos://u:p@h.example?from=a@préfecture.example", "xn--"),
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused_without_being_repeated(url: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        email(url)
+    assert said in str(caught.value)
+    assert ":p@" not in str(caught.value)
+    assert "ana@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"list_id": "Alertes <x>"}, "list_id"),
+        ({"unsubscribe": "http://police.example/{recipient}"}, "unsubscribe"),
+        ({"unsubscribe": "https://police.example/u"}, "unsubscribe"),
+        ({"unsubscribe": "https://police.example/{recipient}>\r\nX: y"}, "unsubscribe"),
+        ({"domain": "police.example>"}, "domain"),
+        ({"reply_to": "nobody"}, "reply_to"),
+        ({"timeout": 0.0}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_by_name(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        email(f"mailtos://x.example?from={SENDER}", **options)
+
+
+def test_two_lists_of_one_sender_are_two_accounts() -> None:
+    url = f"mailtos://mx.example?from={SENDER}"
+    accounts = {email(url, list_id=name).account for name in ("", "presse.police.example", "mairies.police.example")}
+    assert len(accounts) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "account"),
+    [
+        ("mailtos://desk:secret@police.example", "desk@police.example"),
+        ("mailtos://desk%40police.example:secret@mx.example", "desk@mx.example"),
+        (
+            "mailtos://desk:secret@mx.example?from=Police%20%3Calertes%2Blist@police.example%3E",
+            "alertes+list@police.example",
+        ),
+        ("mailtos://mx.example?from=alertes+list@police.example", "alertes+list@police.example"),
+        ("mailtos://police.example?user=desk&pass=secret", "desk@police.example"),
+        ("mailtos://desk:secret@gmail.com?name=Police", "desk@gmail.com"),
+        ("mailtos://desk:secret@police.example?from=Police&smtp=mx.example", "desk@police.example"),
+    ],
+)
+def test_the_account_is_the_senders_address_as_apprise_reads_it(url: str, account: str) -> None:
+    from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
+
+    assert email(url).account == account
+    service = smtp.service(url, sender=account, plain_is_meant=False)
+    assert service.from_addr[1] == account
+    assert service.request_rate_per_sec == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mailto://u:secret@mx.invalid?from=a@b.example", "password"),
+        ("mailtos://u:secret@mx.invalid?from=a@b.example&mode=insecure", "password"),
+        ("mailtos://u:secret@mx.invalid?from=a@b.example&verify=no", "password"),
+        ("mailto://mx.invalid?from=a@b.example", "without encryption"),
+        ("mailtos://mx.invalid?from=a@b.example&mode=tls13", "cannot be read"),
+        ("mailtos://u@mx.invalid?from=desk@lan", "whom mails come from"),  # no address to apprise
+    ],
+)
+def test_nothing_leaves_this_machine_where_others_can_read_it(url: str, said: str) -> None:
+    mail = email(url)
+    with pytest.raises(Blocked, match=said) as caught:
+        mail.whoami()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_plain_connection_that_is_asked_for_in_so_many_words_is_made() -> None:
+    from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
+
+    url = "mailto://mx.invalid?from=a@b.example&mode=insecure"
+    service = smtp.service(url, sender="a@b.example", plain_is_meant=True)
+    assert (service.smtp_host, service.port, service.secure_mode) == ("mx.invalid", 25, "insecure")
+
+
+def test_a_server_without_encryption_never_gets_the_password(stand: FakeMailServer) -> None:
+    with pytest.raises(Blocked, match="STARTTLS"):
+        channel(stand, "desk:secret@", "&mode=starttls").whoami()
+    with pytest.raises(Unavailable, match="encrypted connection"):
+        channel(stand, "desk:secret@", "&mode=ssl").whoami()
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind", "said"),
+    [
+        ({"greeting": "554 5.7.1 ana@c.example: listed"}, Blocked, "<address>: listed"),
+        ({"greeting": "421 4.3.2 busy"}, Unavailable, "busy"),
+        ({"ehlo": "250-hello\r\n250 AUTH NTLM"}, Blocked, "login"),
+        ({"ehlo": "250 hello"}, Blocked, "login"),
+        ({"auth": "534 5.7.9 password too weak"}, Blocked, "login"),
+        ({"noop": "451 no"}, Unavailable, "went away"),
+        ({"noop": ""}, Unavailable, "went away"),
+    ],
+)
+def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
+    replies: dict[str, str], kind: type[ChannelError], said: str
+) -> None:
+    with _raw_server(replies) as port, pytest.raises(kind, match=said) as caught:
+        Email(
+            url=SecretStr(f"mailto://desk:secret@127.0.0.1:{port}?from={SENDER}"), timeout=5.0, clock=FakeClock()
+        ).whoami()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome"),
+    [
+        ({".": "550 " + "x" * 9000}, "unconfirmed"),  # longer than smtplib reads
+        ({".": "what?"}, "unconfirmed"),
+        ({".": "354 go on"}, "unconfirmed"),
+        ({".": "421 4.3.2 shutting down", "times": "1"}, "posted"),
+        ({"rcpt": "what?", "times": "1"}, "posted"),
+        ({"rcpt": "550 5.1.1 nobody", "rset": "421 bye"}, "refused"),
+        ({"rcpt": "550 5.1.1 nobody", "rset": ""}, "refused"),
+        ({"data": "451 4.3.0 not now"}, "unavailable"),
+    ],
+)
+def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], outcome: str) -> None:
+    with _raw_server(replies) as port:
+        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}")
+        assert told(send(mail, PEOPLE[0])) == {"ana": outcome}
+
+
+def test_a_server_that_falls_silent_after_the_login_did_not_go_away() -> None:
+    with _raw_server({"noop": SILENCE}) as port:
+        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}", timeout=0.2)
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            mail.whoami()
+
+
+SILENCE = "…"
+
+
+@contextmanager
+def _raw_server(replies: dict[str, str]) -> Iterator[int]:
+    """A server that says what no mail server should: a reply for each command, or silence. An empty one hangs up."""
+    usual = {
+        "greeting": "220 hello", "ehlo": "250-hello\r\n250 AUTH PLAIN", "auth": "235 ok", "mail": "250 ok",
+        "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "noop": "250 ok", "quit": "221 bye",
+    }  # fmt: skip
+    once = "times" in replies
+
+    def serve(door: socket.socket) -> None:
+        said = usual | replies
+        while True:
+            try:
+                peer, _ = door.accept()
+            except OSError:
+                return
+            with suppress(OSError), peer, peer.makefile("rb") as lines:
+                peer.sendall(said["greeting"].encode() + b"\r\n")
+                for line in lines:
+                    command = line.decode().strip().lower().partition(" ")[0]
+                    if command not in usual:
+                        continue  # a line of the mail
+                    if said[command] == SILENCE:
+                        continue
+                    if not said[command]:
+                        break
+                    peer.sendall(said[command].encode() + b"\r\n")
+            said = usual if once else said
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        thread = Thread(target=serve, args=(door,), daemon=True)
+        thread.start()
+        try:
+            yield door.getsockname()[1]
+        finally:
+            _close_all()
+            door.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+
+def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:
+    program = """
+import json, sys
+from pydantic import SecretStr
+from policenotify.networks.email.channel import Email
+from policenotify.testing.fakes import FakeClock
+mail = Email(url=SecretStr("mailtos://desk:secret@127.0.0.1:1?from=alertes@police.example"), clock=FakeClock())
+mail.capabilities, mail.account
+before = [name for name in sys.modules if name.startswith("apprise")]
+try:
+    mail.whoami()
+except Exception as error:
+    print(json.dumps([before, sum(name.startswith("apprise.plugins.") for name in sys.modules), type(error).__name__]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    before, plugins, error = json.loads(ran.stdout)
+    assert before == []
+    assert plugins < 12  # of 189
+    assert error == "Unavailable"
+
+
+def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
+        email(f"mailtos://x.example?from={SENDER}")
+
+
+@pytest.mark.parametrize("mode", ["starttls", "ssl"])
+def test_through_tls_with_an_authority_of_our_own(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _tls_server(mode, tmp_path) as (port, got):
+        url = f"mailtos://desk:secret@127.0.0.1:{port}?from={SENDER}&mode={mode}"
+        with pytest.raises(Unavailable, match="trusted"):
+            email(url).whoami()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        assert told(send(email(url), *PEOPLE[:2])) == {
+            "ana": "posted",
+            "bob": "posted",
+        }
+        assert got == ["ana@c.example", "bob@c.example"]
+
+
+@contextmanager
+def _tls_server(mode: str, folder: Path) -> Iterator[tuple[int, list[str]]]:
+    """A real aiosmtpd that speaks TLS, with a certificate of its own making in `folder`."""
+    _write_certificate(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    got: list[str] = []
+
+    class Handler:
+        async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
+            got.extend(envelope.rcpt_tos)
+            return "250 ok"
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    tls = {"ssl_context": context} if mode == "ssl" else {"tls_context": context, "require_starttls": True}
+    controller = Controller(
+        Handler(),
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=lambda *said: AuthResult(success=said[-1].password == b"secret"),
+        auth_require_tls=mode != "ssl",  # aiosmtpd does not count TLS from the first byte
+        **tls,
+    )
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+    controller.start()
+    try:
+        yield port, got
+    finally:
+        _close_all()
+        controller.stop()
+
+
+def _write_certificate(folder: Path) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand.invalid")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_server_may_be_named_by_its_ipv6_address() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as nobody:
+        port = nobody.getsockname()[1]
+    with pytest.raises(Unavailable) as caught:
+        email(f"mailto://[::1]:{port}?from={SENDER}").whoami()
+    assert caught.value.code == "ConnectionRefusedError"  # and not that its name is not found

@@ -1,0 +1,1064 @@
+"""The Mastodon channel, through the unmodified SDK, against a server on the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from pydantic import SecretStr, ValidationError
+
+from policenotify.channel import Picture, Post, PostRef, Request
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    JournalError,
+    MissingExtra,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+)
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.mastodon.channel import Mastodon
+from policenotify.networks.options import options_model
+from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
+from policenotify.testing.servers.mastodon import FakeMastodonServer, SeenImage, SeenVersion
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+TOKEN = "stand-token-0123456789"
+POST = "/api/v1/statuses"
+ONE = "/api/v1/statuses/*"
+TIMELINE = "/api/v1/accounts/*/statuses"
+WHO = "/api/v1/accounts/verify_credentials"
+V1, V2 = "/api/v1/instance", "/api/v2/instance"
+UPLOAD, MEDIA = "/api/v2/media", "/api/v1/media/*"
+JPEG = b"\xff\xd8\xff\xe0" + b"road\r\n--" * 100
+
+Open = Callable[..., Mastodon]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW)
+
+
+@pytest.fixture
+def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
+    with FakeMastodonServer(token=TOKEN, now=clock.now) as stand:
+        yield stand
+
+
+@pytest.fixture
+def store() -> InMemoryStateStore:
+    return InMemoryStateStore()
+
+
+@pytest.fixture
+def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Open]:
+    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
+    channels: list[Mastodon] = []
+
+    def make(**other: Any) -> Mastodon:
+        options: dict[str, Any] = {
+            "server": stand.url,
+            "handle": "police34",
+            "token": SecretStr(TOKEN),
+            "timeout": 5.0,
+            "clock": clock,
+            "store": store,
+        }
+        channels.append(Mastodon(**options | other))
+        return channels[-1]
+
+    yield make
+    for channel in channels:
+        channel.close()
+
+
+@pytest.fixture
+def channel(opened: Open) -> Mastodon:
+    return opened()
+
+
+def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
+    fields: dict[str, Any] = {
+        "key": hashlib.sha256(f"{text}{sorted(other)}".encode()).hexdigest(),
+        "account": "police34",
+        "stage": Stage.OPENING,
+        "category": "traffic",
+        "language": "fr-FR",
+        "text": text,
+        "created_at": NOW,
+    }
+    return Post(**fields | other)
+
+
+def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau", **other: Any) -> Picture:
+    fields = {"digest": hashlib.sha256(data).hexdigest(), "media_type": "image/jpeg", "width": 1200, "height": 800}
+    return Picture.model_validate(fields | {"alt": alt, "data": data} | other)
+
+
+def say(channel: Mastodon, post: Post, *reply_to: PostRef) -> PostRef:
+    return channel.send(channel.prepare(post, reply_to))
+
+
+def error_of(call: Callable[[], object]) -> ChannelError:
+    with pytest.raises(ChannelError) as caught:
+        call()
+    return caught.value
+
+
+def no(status: int, error: object = "So it is", **headers: str) -> Answer:
+    return Answer.json({"error": error}, status, headers=headers)
+
+
+def paths(stand: FakeServer) -> list[str]:
+    return [f"{seen.method} {seen.path}" for seen in stand.requests]
+
+
+def posted(stand: FakeServer) -> list[RecordedRequest]:
+    return [seen for seen in stand.requests if (seen.method, seen.path) == ("POST", POST)]
+
+
+# --- what it is, before anything is sent ---
+
+
+def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) -> None:
+    can = channel.capabilities
+    assert (can.budget.limit, can.images, can.replies, can.deletes) == (500, 4, True, True)
+    assert (can.idempotency_window, can.edits) == (timedelta(0), False)
+    assert can.lookup_delay == timedelta(minutes=1)
+    assert (can.html, can.title, can.recipients, can.hashtags) == (False, False, False, True)
+    assert can.budget.measure("https://police.fr/a/very/long/way/to/say/it @a@b.fr") == 26
+    assert Mastodon.discovers_capabilities
+
+
+def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened: Open) -> None:
+    channel.whoami()
+    for each in (channel, opened()):
+        can = each.capabilities
+        assert timedelta(minutes=30) < can.idempotency_window < timedelta(hours=1)
+        assert can.edits
+
+
+def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+    code = (
+        "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
+        "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
+        "             clock=FakeClock(), store=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
+        "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
+    assert said == "Mastodon(police34@social.example) police34@social.example\n[]\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"handle": "police 34"}, "handle:"),
+        ({"handle": ""}, "handle:"),
+        ({"server": "social.example"}, "server:"),
+        ({"server": "http://social.example"}, "server:"),
+        ({"server": "https://desk:word@social.example"}, "server:"),
+        ({"server": "https://social.example/api"}, "server:"),
+        ({"server": "https://social.example?x"}, "server:"),
+        ({"server": "https://[social"}, "server:"),
+        ({"server": "https://social.example:http"}, "server:"),
+        ({"server": "https://"}, "server:"),
+        ({"token": SecretStr("")}, "token:"),
+        ({"token": SecretStr("two words")}, "token:"),
+        ({"token": SecretStr("one\n")}, "token:"),
+        ({"timeout": 0.0}, "timeout:"),
+        ({"sensitive": ("Missing person",)}, "sensitive:"),
+        ({"content_warnings": {"Missing person": "Image"}}, "content_warnings:"),
+        ({"content_warnings": {"missing": " "}}, "content_warnings: .*'missing' has 0"),
+        ({"content_warnings": {"missing": "x" * 101}}, "content_warnings: .* has 101"),
+    ],
+)
+def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError, match=field):
+        opened(**options)
+
+
+@pytest.mark.parametrize("server", ["http://localhost:3000", "http://127.0.0.2", "http://[::1]:3000"])
+def test_plain_http_is_for_the_loopback(opened: Open, server: str) -> None:
+    assert opened(server=server).account == f"police34@{server.removeprefix('http://')}"
+
+
+def test_the_options_are_read_from_settings() -> None:
+    options = options_model(Mastodon)
+    given = {"server": "https://social.example", "handle": "police34", "token": "t"}
+    read = options.model_validate({**given, "visibility": {"update": "public"}, "sensitive": ["missing_person"]})
+    assert read.model_dump()["visibility"] == {Stage.UPDATE: "public"}
+    assert "direct" not in str(options.model_json_schema())
+    with pytest.raises(ValidationError):
+        options.model_validate({**given, "visibility": {"update": "direct"}})
+
+
+def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mastodon", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[mastodon\]'"):
+        opened()
+
+
+# --- what readers see ---
+
+
+def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    text = "🚨 Genève\u0301 barrée #évite https://straße.example/é\n\n@prefet@other.example & <b>"
+    ref = say(channel, a_post(text))
+    (seen,) = stand.posts
+    assert (seen.id, seen.url, seen.text) == (ref.id, ref.url, text)
+    assert (seen.language, seen.visibility, seen.warning, seen.sensitive) == ("fr", "public", "", False)
+    assert seen.tags == ("évite",)
+    assert (seen.parent, seen.images, seen.edited_at, seen.history) == (None, (), None, ())
+    assert ref.account == channel.account == f"police34@{stand.url.removeprefix('http://')}"
+
+
+def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
+    ref = say(channel, a_post(pictures=(a_picture(),)))
+    assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
+    assert stand.posts[0].images == (SeenImage("La route sous l’eau", "image/jpeg", JPEG),)
+
+
+def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
+    say(channel, a_post())
+    say(opened(sensitive=("traffic",)), a_post("Deux"))
+    assert ["sensitive" in seen.body.decode() for seen in posted(stand)] == [False, True]
+    assert [post.sensitive for post in stand.posts] == [False, True]
+
+
+def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
+    for stage in Stage:
+        say(channel, a_post(f"Stage {stage}", stage=stage))
+    assert [post.visibility for post in stand.posts] == ["public", "unlisted", *["public"] * 4]
+    set_otherwise = opened(visibility={Stage.UPDATE: "public", Stage.STANDALONE: "private"})
+    for stage in (Stage.OPENING, Stage.UPDATE, Stage.STANDALONE):
+        say(set_otherwise, a_post(f"Again {stage}", stage=stage))
+    assert [post.visibility for post in stand.posts[-3:]] == ["public", "public", "private"]
+
+
+def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, stand: FakeMastodonServer) -> None:
+    channel = opened(content_warnings={"disaster": " Images\nchoquantes ", "x": "Courte"})
+    assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
+    say(channel, a_post("x" * 500))
+    say(channel, a_post("x" * 483, category="disaster"))
+    assert [(post.warning, post.sensitive) for post in stand.posts] == [("", False), ("Images choquantes", True)]
+    error = error_of(lambda: channel.prepare(a_post("x" * 484, category="disaster"), ()))
+    assert type(error) is Refused
+    assert "501" in str(error)
+
+
+def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    update = say(channel, a_post("Toujours barrée", stage=Stage.UPDATE), opening)
+    end = say(channel, a_post("Route rouverte", stage=Stage.END), opening, update)
+    assert [(post.id, post.parent, post.text) for post in stand.thread(opening.id)] == [
+        (opening.id, None, "Route barrée"),
+        (update.id, opening.id, "Toujours barrée"),
+        (end.id, update.id, "Route rouverte"),
+    ]
+
+
+def test_what_is_not_ours_is_not_answered(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    ours = say(channel, a_post("Route barrée"))
+    strangers = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
+    for number, stranger in enumerate(strangers):
+        say(channel, a_post(f"Fin {number}"), stranger)
+        assert stand.posts[-1].parent is None
+    say(channel, a_post("Fin"), ours, strangers[0])
+    assert stand.posts[-1].parent == ours.id
+
+
+# --- the library's traps ---
+
+
+def test_a_file_named_like_the_token_is_not_read(
+    channel: Mastodon, stand: FakeMastodonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / TOKEN).write_text("another\nhttps://elsewhere.example\n")
+    monkeypatch.chdir(tmp_path)
+    say(channel, a_post())
+    assert posted(stand)[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_neither_post_nor_token_follows_a_redirect(channel: Mastodon, stand: FakeMastodonServer, status: int) -> None:
+    request = channel.prepare(a_post(), ())
+    with FakeServer() as elsewhere:
+        to = Answer.redirect(f"{elsewhere.url}{POST}", status)
+        stand.fail_next("POST", POST, to)
+        stand.fail_next("POST", POST, Disconnect("half", of=Answer(status, b"moved", {"Location": elsewhere.url})))
+        for _ in range(2):
+            error = error_of(lambda: channel.send(request))
+            assert type(error) is Unconfirmed
+            assert "`server`" in str(error)
+        stand.fail_next("GET", WHO, to)
+        assert type(error_of(channel.whoami)) is Unavailable
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-RateLimit-Reset": "soon", "X-RateLimit-Remaining": "many"},  # the library raises over both
+        {"Deprecation": "true"},  # the library warns; as an error, it escapes
+    ],
+)
+def test_a_good_answer_is_good_whatever_the_library_thinks(
+    channel: Mastodon, stand: FakeMastodonServer, headers: dict[str, str]
+) -> None:
+    said = {"id": "77", "url": f"{stand.url}/@police34/77"}
+    channel.whoami()
+    stand.fail_next("POST", POST, Answer.json(said, headers=headers))
+    stand.fail_next("GET", ONE, Answer.json(said))
+    assert say(channel, a_post()).id == "77"
+
+
+def test_a_limit_is_told_and_not_slept_on(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.use_up("statuses")
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Unavailable)
+    assert error.retry_at == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # windows of 3 hours since 1970
+    assert error.whole_channel
+    assert clock.slept == []
+    assert len(posted(stand)) == 1
+
+
+def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    stand.use_up("media")
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert isinstance(error, Unavailable)
+    assert error.retry_at == NOW + timedelta(minutes=30)
+    assert not error.whole_channel
+
+
+@pytest.mark.parametrize(
+    ("v2", "v1", "software"),
+    [
+        (no(404), no(404), "unknown"),
+        (no(403), no(403), "unknown"),
+        (Answer.html("<h1>WAF</h1>", 403), Answer.html("<h1>WAF</h1>"), "unknown"),
+        (no(500), no(502), "unknown"),
+        (Answer.json([]), Answer.json({"version": 4}), "unknown"),
+        (no(404), Answer.json({"version": "4.1.0", "configuration": []}), "mastodon"),
+        (no(404), Answer.json({"version": "2.7.2 (compatible; Pleroma 2.6)", "max_toot_chars": 900}), "other"),
+    ],
+)
+def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
+    channel: Mastodon, stand: FakeMastodonServer, v2: Answer, v1: Answer, software: str
+) -> None:
+    stand.fail_next("GET", V2, v2)
+    stand.fail_next("GET", V1, v1)
+    say(channel, a_post(pictures=(a_picture(),)))
+    assert paths(stand)[:5] == [f"GET {V2}", f"GET {V1}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}"]
+    can = channel.capabilities
+    assert bool(can.idempotency_window) is (software == "mastodon")
+    assert can.budget.limit == (900 if software == "other" else 500)
+
+
+@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(2.0), no(429, **{"Retry-After": "60"})])
+def test_a_server_that_does_not_answer_is_not_posted_to(
+    opened: Open, stand: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
+) -> None:
+    stand.fail_next("GET", V2, trouble)
+    error = error_of(lambda: opened(timeout=0.2).prepare(a_post(), ()))
+    assert type(error) is Unavailable
+    assert error.retry_at == (NOW + timedelta(seconds=60) if isinstance(trouble, Answer) else None)
+
+
+def test_the_limits_are_read_once_a_day(
+    channel: Mastodon, opened: Open, stand: FakeMastodonServer, clock: FakeClock
+) -> None:
+    def asked() -> int:
+        return sum(path.startswith(f"GET {V2}") for path in paths(stand))
+
+    for each in (channel, channel, opened()):
+        each.prepare(a_post(), ())
+    assert asked() == 1
+    clock.pass_by(86_400)
+    channel.prepare(a_post(), ())
+    opened().prepare(a_post(), ())
+    assert asked() == 2
+    clock.pass_by(86_400)
+    stand.closed = True
+    channel.prepare(a_post(), ())
+    assert channel.capabilities.edits  # as it was
+
+
+@pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
+def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, store: InMemoryStateStore, value: str) -> None:
+    store.compare_and_swap("instance", value, version=None)
+    channel = opened()
+    assert not channel.capabilities.edits
+    channel.prepare(a_post(), ())
+    assert opened().capabilities.edits
+
+
+def test_a_keep_that_fails_costs_no_post(opened: Open, stand: FakeMastodonServer) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> None:
+            raise JournalError(name)
+
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            raise JournalError(f"{name} {value} {version}")
+
+    channel = opened(store=Broken())
+    assert not channel.capabilities.edits
+    say(channel, a_post())
+    assert len(stand.posts) == 1
+
+
+# --- once, and never twice ---
+
+
+def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    same = a_post("Fin d’intervention")
+    other = same.model_copy(update={"key": "f" * 64})
+    for post in (same, same, other, same.model_copy(update={"variant": 1})):
+        say(channel, post)
+    keys = [seen.headers["Idempotency-Key"] for seen in posted(stand)]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    assert len(stand.posts) == 3
+
+
+@pytest.mark.parametrize(
+    "cut", [Disconnect(), Disconnect(reset=True), Disconnect("headers"), Disconnect("half"), NoResponse(2.0)]
+)
+def test_cut_after_it_was_accepted(opened: Open, stand: FakeMastodonServer, cut: Disconnect | NoResponse) -> None:
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", POST, cut, effect=True)
+    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
+    found = channel.find(request, since=NOW)
+    assert found == channel.send(Request.read(request.model_dump_json()))
+    assert len(stand.posts) == 1
+
+
+def test_the_same_request_is_the_same_bytes(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    channel.send(request)
+    opened().send(Request.read(request.model_dump_json()))
+    first, second = posted(stand)
+    assert first.body == second.body
+
+
+@pytest.mark.parametrize("parented", [False, True])
+def test_a_replay_answered_500_is_looked_up(channel: Mastodon, stand: FakeMastodonServer, *, parented: bool) -> None:
+    answers = (say(channel, a_post("Route barrée")),) if parented else ()
+    request = channel.prepare(a_post("Suite"), answers)
+    first = channel.send(request)
+    stand.replay_bug = True
+    assert channel.send(request) == first
+
+
+@pytest.mark.parametrize("trouble", [no(500), no(403, "This action is outside the authorized scopes"), no(401)])
+def test_a_replay_answered_500_that_cannot_be_looked_up_stays_in_doubt(
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer
+) -> None:
+    request = channel.prepare(a_post(), ())
+    channel.send(request)
+    stand.replay_bug = True
+    stand.fail_next("GET", TIMELINE, trouble)
+    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
+
+
+def test_what_somebody_has_deleted_stays_deleted(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    for request in (channel.prepare(a_post("Une"), ()), channel.prepare(a_post("Deux"), (opening,))):
+        stand.remove(channel.send(request).id)
+        error = error_of(lambda request=request: channel.send(request))  # type: ignore[misc]  # mypy cannot infer it
+        assert isinstance(error, Refused)
+        assert error.fallback is None
+        assert "deleted on Mastodon" in str(error)
+
+
+def test_a_404_to_a_post_that_is_out(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post(), ())
+    ref = channel.send(request)
+    stand.fail_next("POST", POST, no(404))
+    assert channel.send(request) == ref
+
+
+def test_a_404_of_another_software_is_a_doubt(opened: Open) -> None:
+    with FakeMastodonServer(token=TOKEN, software="gotosocial", now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, store=InMemoryStateStore())
+        request = channel.prepare(a_post(), ())
+        stand.fail_next("POST", POST, no(404))
+        assert type(error_of(lambda: channel.send(request))) is Unconfirmed
+        channel.close()
+
+
+# --- posts that were deleted by hand ---
+
+SOFTWARE = ("mastodon", "gotosocial", "snac", "takahe")
+
+
+@contextmanager
+def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, FakeMastodonServer]]:
+    with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, store=InMemoryStateStore())
+        yield channel, stand
+        channel.close()
+
+
+def three_posts(channel: Mastodon) -> list[PostRef]:
+    thread: list[PostRef] = []
+    for text in ("Route barrée", "Toujours barrée", "Bouchon de 3 km"):
+        thread.append(say(channel, a_post(text), *thread))
+    return thread
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+@pytest.mark.parametrize("deleted", [(), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+def test_a_reply_hangs_where_its_readers_see_it(opened: Open, software: str, deleted: tuple[int, ...]) -> None:
+    with server_of(opened, software) as (channel, stand):
+        thread = three_posts(channel)
+        for number in deleted:
+            stand.remove(thread[number].id)
+        seen = {post.id for post in stand.profile}
+        newest = next((ref.id for ref in reversed(thread) if ref.id in seen), None)
+        if newest is None:
+            error = error_of(lambda: channel.prepare(a_post("Fin"), tuple(thread)))
+            assert isinstance(error, Refused)
+            assert error.fallback == "standalone"
+        end = say(channel, a_post("Fin"), *(thread if newest else ()))
+        assert {post.id: post.parent for post in stand.profile}[end.id] == newest
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+def test_a_stored_reply_is_not_sent_below_a_deleted_post(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening, update, _ = thread = three_posts(channel)
+        request = channel.prepare(a_post("Fin"), tuple(thread))
+        stand.remove(thread[2].id)
+        error = error_of(lambda: channel.send(request))
+        assert isinstance(error, Refused)
+        assert error.fallback == "prepare"
+        assert sum(seen.method == "POST" for seen in stand.requests) == 3
+        again = channel.prepare(a_post("Fin", variant=1), tuple(thread))
+        assert channel.send(again).id in {post.id for post in stand.thread(opening.id)}
+        assert again.body["in_reply_to_id"] == update.id
+
+
+@pytest.mark.parametrize("status", [404, 410, 422])
+def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
+    channel: Mastodon, stand: FakeMastodonServer, status: int
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    request = channel.prepare(a_post("Fin"), (opening,))
+    there = Answer.json({"id": opening.id, "in_reply_to_id": None})
+    stand.remove(opening.id)
+    stand.fail_next("GET", ONE, there)
+    stand.fail_next("POST", POST, no(status))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+
+
+def test_a_parent_that_a_late_copy_does_not_show_is_there(
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
+) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    stand.fail_next("GET", ONE, no(404))
+    before = clock.now()
+    say(channel, a_post("Fin"), opening)
+    assert stand.posts[1].parent == opening.id
+    assert timedelta(0) < clock.now() - before < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("software", ["snac", "takahe"])
+def test_a_page_of_a_proxy_is_no_deleted_parent(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening = say(channel, a_post("Route barrée"))
+        stand.always(Answer.html("<h1>404</h1>", 404))
+        assert type(error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))) is Unavailable
+
+
+@pytest.mark.parametrize(("software", "asks"), [("mastodon", True), ("takahe", False)])
+def test_a_token_that_may_not_read_posts_where_the_server_looks_itself(
+    opened: Open, software: str, *, asks: bool
+) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening = say(channel, a_post("Route barrée"))
+        stand.scopes.remove("read:statuses")
+        if asks:
+            say(channel, a_post("Fin"), opening)
+            assert stand.posts[1].parent == opening.id
+        else:
+            error = error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))
+            assert type(error) is Blocked
+            assert "read:statuses" in error.remedy
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+def test_a_post_that_is_gone_already_is_taken_back(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        ref = say(channel, a_post())
+        stand.remove(ref.id)
+        channel.delete(ref)
+
+
+# --- limits and tokens of servers other than Mastodon ---
+
+
+@pytest.mark.parametrize("software", SOFTWARE)
+def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        channel.whoami()
+        can = channel.capabilities
+        rules = stand.rules
+        assert can.budget.limit == min(rules.max_characters or 5000, 5000)
+        assert can.images == rules.max_media
+        link = "https://www.police.fr/" + "a" * 110
+        assert can.budget.usage(link)[0] == (23 if software == "mastodon" else len(link))
+        assert not any(seen.path.endswith("/") for seen in stand.requests)
+
+
+def test_a_slash_at_the_end_is_answered_as_each_server_does() -> None:
+    for software, status in (("mastodon", 200), ("gotosocial", 301), ("takahe", 404)):
+        with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as stand:  # type: ignore[arg-type]  # of the three
+            head = {"Authorization": f"Bearer {TOKEN}"}
+            got = requests.get(f"{stand.url}/api/v2/instance/", headers=head, allow_redirects=False, timeout=5)
+            assert got.status_code == status
+
+
+@pytest.mark.parametrize("software", ["mastodon", "gotosocial", "takahe"])
+def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software: str) -> None:
+    with server_of(opened, software) as (channel, stand):
+        opening = say(channel, a_post("Route barrée"))
+        requests_ = [channel.prepare(a_post("Fin"), answers) for answers in ((), (opening,))]
+        stand.token = "another-token-9876543210"
+        calls: list[Callable[[], object]] = [channel.whoami, lambda: channel.find(requests_[0], since=NOW)]
+        calls += [lambda request=request: channel.send(request) for request in requests_]  # type: ignore[misc]  # mypy cannot infer it
+        for call in calls:
+            error = error_of(call)
+            assert type(error) is Blocked
+            assert "token" in error.reason
+            assert error.reason.endswith(".")
+            assert "Make a new token" in error.remedy
+            assert "not Mastodon" not in str(error)
+
+
+# --- parents that are there, or cannot be asked for ---
+
+
+def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
+    stand.fail_next("POST", POST, no(422, "Validation failed: Tags are forbidden"))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback is None
+    assert "Tags are forbidden" in str(error)
+
+
+@pytest.mark.parametrize("trouble", [Disconnect(), no(500), Answer.html("<h1>Portal</h1>")])
+def test_a_parent_that_cannot_be_asked_for(
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect
+) -> None:
+    request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
+    stand.fail_next("POST", POST, no(404))
+    stand.fail_next("GET", ONE, trouble)
+    assert type(error_of(lambda: channel.send(request))) is Unavailable
+
+
+# --- what an answer means ---
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (no(500), Unconfirmed, ""),
+        (no(503, "temporary problem"), Unconfirmed, "temporary problem"),  # another holds the key's lock
+        (Answer.html("<h1>Bad Gateway</h1>", 502), Unconfirmed, ""),
+        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, ""),
+        (Answer(200, b'{"id": ', {"Content-Type": "application/json"}), Unconfirmed, ""),
+        (Answer.json([]), Unconfirmed, "where the post is"),
+        (Answer.json({}), Unconfirmed, "where the post is"),
+        (Answer.json({"id": "1"}), Unconfirmed, "where the post is"),
+        (Answer.json({"id": 1, "url": "https://x.example/1"}), Unconfirmed, "where the post is"),
+        (Answer.json({"id": "../1", "url": "https://x.example/1"}), Unconfirmed, "where the post is"),
+        (Answer.json({"id": "1", "url": "https://x.example/\ud800"}), Unconfirmed, "where the post is"),
+        (Answer.json({"id": "1", "scheduled_at": "2026-03-02T07:00:00Z"}), Unconfirmed, "where the post is"),
+        (no(404), Refused, "published before"),
+        (Answer.html("<h1>Not found</h1>", 404), Unconfirmed, ""),
+        (no(422, "Validation failed: Text character limit of 500 exceeded"), Refused, "limit of 500"),
+        (no(400, "Bad Request: language is not valid"), Refused, "language"),
+        (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused, ""),
+        (no(401, "The access token is invalid"), Blocked, "doctor"),
+        (Answer.html("<h1>401 Unauthorized</h1>", 401), Blocked, "doctor"),
+        (no(403, "This action is outside the authorized scopes"), Blocked, "write:statuses"),
+        (no(403, "Your login is currently disabled"), Blocked, "disabled"),
+        (no(403, {"odd": 1}), Blocked, ""),
+        (no(422, "half \ud800"), Refused, "half ?"),
+        (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
+        (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
+        (no(408), Unavailable, ""),
+    ],
+)
+def test_what_an_answer_to_a_post_means(
+    channel: Mastodon, stand: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", POST, answer)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is kind
+    assert says in str(error)
+    assert getattr(error, "fallback", None) is None
+    assert error.published == ("unknown" if kind is Unconfirmed else "no")
+    assert stand.posts == ()
+    channel.send(request)
+    assert len(stand.posts) == 1
+
+
+def test_nobody_listens(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post(), ())
+    ref = channel.send(request)
+    stand.refuse_connections()
+    for call in (
+        lambda: channel.send(request),
+        lambda: channel.edit(ref, request),
+        lambda: channel.delete(ref),
+        lambda: channel.find(request, since=NOW),
+        channel.whoami,
+        lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
+    ):
+        error = error_of(call)
+        assert type(error) is Unavailable
+        assert error.code == "ConnectionError"
+    stand.recover()
+    assert channel.send(request) == ref
+
+
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMastodonServer) -> None:
+    channel = opened(timeout=0.1)
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", POST, NoResponse(5.0))
+    error = error_of(lambda: channel.send(request))
+    assert (type(error), error.code) == (Unconfirmed, "ReadTimeout")
+
+
+def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
+    stand.swallows = True
+    error = error_of(lambda: say(channel, a_post()))
+    assert type(error) is Refused
+    assert "spam filter" in str(error)
+    assert clock.slept == [2.0]
+
+
+@pytest.mark.parametrize("troubles", [[no(404)], [no(500)], [Disconnect()], [no(404), Disconnect()]])
+def test_a_post_that_is_only_late_is_not_swallowed(
+    channel: Mastodon, stand: FakeMastodonServer, troubles: list[Answer | Disconnect]
+) -> None:
+    for trouble in troubles:
+        stand.fail_next("GET", ONE, trouble)
+    assert say(channel, a_post()).id == stand.posts[0].id
+
+
+@pytest.mark.parametrize(
+    ("post", "numbers"),
+    [
+        (a_post("x" * 501), ("501", "500")),
+        (a_post(pictures=(a_picture(b""),)), ("Picture 1", "missing")),
+        (a_post(pictures=(a_picture(b"x" * (16 * 1024 * 1024 + 1)),)), ("16777217", "16777216")),
+        (a_post(pictures=(a_picture(width=10_000, height=10_000),)), ("100000000", "pixels")),
+        (a_post(pictures=(a_picture(alt="x" * 1501),)), ("1501", "1500")),
+        (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
+    ],
+)
+def test_what_is_too_much_is_refused_before_anything_is_sent(
+    channel: Mastodon, stand: FakeMastodonServer, post: Post, numbers: tuple[str, ...]
+) -> None:
+    error = error_of(lambda: channel.prepare(post, ()))
+    assert type(error) is Refused
+    assert all(number in str(error) for number in numbers)
+    assert paths(stand) == [f"GET {V2}"]
+
+
+# --- pictures ---
+
+
+def test_pictures_that_take_their_time_are_waited_for(
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
+) -> None:
+    stand.polls = 3
+    say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt="La déviation"))))
+    assert [image.alt for image in stand.posts[0].images] == ["La route sous l’eau", "La déviation"]
+    assert clock.slept == [0.5, 1.0, 2.0, 4.0] * 2
+
+
+def test_pictures_are_not_waited_for_without_an_end(
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
+) -> None:
+    stand.polls = 99
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is Unavailable
+    assert sum(clock.slept) < 40
+
+
+def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    stand.polls, stand.unreadable = 1, True
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is Refused
+    assert "Error processing" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (no(500), Unavailable),
+        (Disconnect(), Unavailable),
+        (Answer.html("<h1>Portal</h1>"), Unavailable),
+        (Answer.json({"id": 7}), Unavailable),
+        (Answer.json({"id": "../7"}, 202), Unavailable),
+        (no(422, "Validation failed: File content type is invalid"), Refused),
+        (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
+        (no(401), Blocked),
+    ],
+)
+def test_a_failed_upload_is_no_doubt_about_the_post(
+    channel: Mastodon, stand: FakeMastodonServer, answer: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
+    stand.fail_next("POST", UPLOAD, answer)
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is kind
+    assert error.published == "no"
+
+
+def test_an_upload_that_was_lost(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    stand.forget_media()
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert (error.fallback, error.code) == ("prepare", "422")
+    say(channel, a_post(pictures=(a_picture(),), variant=1))
+    assert stand.posts[0].images[0].data == JPEG
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (Answer.json({"id": "1", "url": None}, 206), Unavailable),
+        (Disconnect(), Unavailable),
+        (Answer.json({"id": "1"}), Refused),
+        (no(500), Refused),
+    ],
+)
+def test_a_post_refused_for_another_reason_than_its_pictures(
+    channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
+    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    stand.fail_next("POST", POST, no(422, "Cannot attach files that have not finished processing."))
+    stand.fail_next("GET", MEDIA, trouble)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is kind
+    assert getattr(error, "fallback", None) is None
+
+
+# --- editing, taking back ---
+
+
+def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, clock: FakeClock) -> None:
+    channel = opened(content_warnings={"traffic": "Accident"})
+    wrong = a_post("A12, sortie 13", pictures=(a_picture(), a_picture(JPEG + b"2", alt="Plan")), stage=Stage.UPDATE)
+    ref = say(channel, wrong)
+    clock.pass_by(60)
+    right = a_post("A12, sortie 14", pictures=(a_picture(alt="La route"), a_picture(JPEG + b"2", alt="Le plan")))
+    request = channel.prepare(right, ())
+    assert channel.edit(ref, request) == ref
+    assert channel.edit(ref, request) == ref  # said again, it changes nothing
+    (seen,) = stand.posts
+    assert (seen.text, seen.warning, seen.sensitive) == ("A12, sortie 14", "Accident", True)
+    assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]
+    assert (seen.visibility, seen.language) == ("unlisted", "fr")
+    assert seen.history == (SeenVersion("A12, sortie 13", "Accident", NOW),)
+    assert seen.edited_at == NOW + timedelta(seconds=60)
+
+
+def test_an_edit_without_pictures_takes_them_away(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    ref = say(channel, a_post(pictures=(a_picture(),)))
+    channel.edit(ref, channel.prepare(a_post("Sans image"), ()))
+    assert (stand.posts[0].text, stand.posts[0].images) == ("Sans image", ())
+
+
+def test_editing_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    ref = say(channel, a_post("Faux"))
+    request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
+    for other in ({"account": "other@x"}, {"id": "../1"}):
+        assert type(error_of(lambda other=other: channel.edit(ref.model_copy(update=other), request))) is Refused  # type: ignore[misc]  # mypy cannot infer it
+    stand.fail_next("PUT", ONE, no(422, "Validation failed: no"))
+    assert "no" in str(error_of(lambda: channel.edit(ref, request)))
+    stand.fail_next("PUT", ONE, Disconnect(), effect=True)
+    assert type(error_of(lambda: channel.edit(ref, request))) is Unconfirmed
+    channel.edit(ref, request)
+    assert len(stand.posts[0].history) == 1
+    stand.use_up("statuses")
+    assert type(error_of(lambda: channel.edit(ref, request))) is Unavailable
+    stand.remove(ref.id)
+    assert type(error_of(lambda: channel.edit(ref, request))) is Refused
+
+
+def test_an_edit_whose_upload_was_lost(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    ref = say(channel, a_post("Faux"))
+    request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
+    stand.forget_media()
+    error = error_of(lambda: channel.edit(ref, request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+
+
+def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    ref = say(channel, a_post(pictures=(a_picture(),)))
+    channel.delete(ref)
+    channel.delete(ref)
+    assert stand.posts == ()
+    assert b"delete_media=1" in next(seen for seen in stand.requests if seen.method == "DELETE").body
+
+
+def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    ref = say(channel, a_post())
+    for other in ({"account": "other@x"}, {"id": ""}):
+        assert type(error_of(lambda other=other: channel.delete(ref.model_copy(update=other)))) is Refused  # type: ignore[misc]  # mypy cannot infer it
+    stand.use_up("deletes")
+    error = error_of(lambda: channel.delete(ref))
+    assert isinstance(error, Unavailable)
+    assert not error.whole_channel
+    stand.disabled = True
+    stand.fail_next("DELETE", ONE, no(403, "Your login is currently disabled"))
+    assert type(error_of(lambda: channel.delete(ref))) is Blocked
+
+
+def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
+    with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
+        channel = opened(server=stand.url, store=InMemoryStateStore())
+        ref = say(channel, a_post())
+        assert not channel.capabilities.deletes
+        error = error_of(lambda: channel.delete(ref))
+        assert type(error) is Refused
+        assert "cannot delete" in str(error)
+        channel.close()
+
+
+# --- who we are ---
+
+
+def test_who_we_are(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    account = channel.whoami()
+    assert (account.id, account.name, account.url) == ("109000000000000001", "police34", f"{stand.url}/@police34")
+    assert paths(stand) == [f"GET {WHO}", f"GET {V2}"]
+    stand.fail_next("GET", WHO, Answer.json({"id": "1", "username": "Police34"}))
+    assert channel.whoami().url is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (Answer.json({"id": "1", "username": "mairie"}), Blocked, "@mairie, not to @police34"),
+        (no(401), Blocked, "token"),
+        (no(403, "This action is outside the authorized scopes"), Blocked, "scopes"),
+        (no(422, "This method requires an authenticated user"), Blocked, "authenticated user"),
+        (Answer.html("<h1>422</h1>", 422), Blocked, "does not take the token"),
+        (no(404), Unavailable, ""),
+        (Answer.html("<h1>Portal</h1>"), Unavailable, "who we are"),
+        (Answer.json({"id": "1"}), Unavailable, ""),
+        (no(500), Unavailable, ""),
+    ],
+)
+def test_who_we_are_not(
+    channel: Mastodon, stand: FakeMastodonServer, answer: Answer, kind: type[ChannelError], says: str
+) -> None:
+    stand.fail_next("GET", WHO, answer)
+    error = error_of(channel.whoami)
+    assert type(error) is kind
+    assert says in str(error)
+
+
+def test_closed_twice_and_opened_again(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    channel.close()
+    say(channel, a_post("Une"))
+    channel.close()
+    channel.close()
+    say(channel, a_post("Deux"))
+    assert len(stand.posts) == 2
+
+
+# --- secrets ---
+
+
+def test_no_secret_is_seen_anywhere(opened: Open, stand: FakeMastodonServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+    channel.delete(channel.send(request))
+    said = [repr(channel), repr(request), request.model_dump_json()]
+    leaky = f"Bad {TOKEN} of desk@police.example"
+    for trouble in (
+        no(422, leaky),
+        no(401, leaky),
+        no(500, leaky),
+        Answer.html(leaky),
+        Answer.json({"id": leaky, "url": leaky}),
+        Disconnect(),
+        NoResponse(1.0),
+    ):
+        stand.fail_next("POST", POST, trouble)
+        error = error_of(lambda: channel.send(request))
+        assert error.__context__ is None
+        said += [repr(error), *traceback.format_exception(error)]
+    said += [record.getMessage() for record in caplog.records]
+    assert any(record.name.startswith("urllib3") for record in caplog.records)
+    seen = "\n".join(said)
+    assert TOKEN not in seen
+    assert "desk@" not in seen
+
+
+# --- proxies
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    channel: Mastodon, stand: FakeMastodonServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with FakeServer() as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        channel.whoami()
+        assert proxy.requests == []
+    assert stand.requests
+
+
+def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next("POST", POST, Answer(200, b"[" * 100_000, {"Content-Type": "application/json"}))
+    with pytest.raises(Unconfirmed):
+        channel.send(request)
+
+
+# --- whose the token is
+
+
+def test_nothing_is_said_with_the_token_of_another_account(opened: Open, stand: FakeMastodonServer) -> None:
+    with pytest.raises(Blocked, match="belongs to @police34, not to @prefet34"):
+        opened(handle="prefet34").prepare(a_post(), ())
+    assert not posted(stand)
+
+
+def test_whose_the_token_is_is_asked_once(opened: Open, stand: FakeMastodonServer) -> None:
+    for _ in range(2):
+        opened().prepare(a_post(), ())
+    assert paths(stand).count(f"GET {WHO}") == 1

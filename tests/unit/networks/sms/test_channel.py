@@ -1,0 +1,901 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
+from policenotify.model.lifecycle import Stage
+from policenotify.networks._apprise.gateways import gateway
+from policenotify.networks.options import options_model
+from policenotify.networks.registry import configure_channel
+from policenotify.networks.sms.channel import Sms
+from policenotify.networks.sms.numbers import BadNumber, e164
+from policenotify.testing.fakes import FakeClock
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
+from policenotify.testing.servers.sms import FakeSmsServer
+from policenotify.text import sms, to_gsm
+
+OCTOPUSH = "/v1/public/sms-campaign/send"
+CALL = ":version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
+JASMIN_CALL = ":version=&:title=&:type=&:message=content&:username=desk&:password=s3cret"
+NUMBERS = {name: f"+3360000000{number}" for number, name in enumerate(("ana", "bob", "cleo", "dan", "eve"), 1)}
+
+
+def person(name: str, address: str = "") -> Recipient:
+    return Recipient(key=f"key-of-{name}", address=address or NUMBERS[name])
+
+
+PEOPLE = tuple(map(person, NUMBERS))
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
+    with FakeSmsServer() as gateways:
+        for name, value in gateways.environment.items():
+            monkeypatch.setenv(name, value)  # nothing called here reaches the outside
+        yield gateways
+
+
+def open_sms(url: str, **options: Any) -> Sms:
+    return Sms(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
+
+
+def urls(stand: FakeSmsServer) -> dict[str, str]:
+    at = stand.url.removeprefix("http://")
+    return {
+        "kannel": f"form://{at}{stand.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
+        "jasmin": f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:coding={{data_coding}}"
+        "&:from={sender}&:to={recipient}",
+        "json": f"json://desk:s3cret@{at}{stand.JSON}?:to={{recipient}}&:from={{sender}}",
+        "octopush": f"octopush://{{sender}}:{stand.login}/{stand.key}/{{recipient}}",
+        "infobip": f"infobip://{stand.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
+        "cm": f"cm://{{sender}}@{stand.token}/{{recipient}}",
+        "seven": f"seven://{stand.key}/{{recipient}}?from={{sender}}",
+        "sfr": f"sfr://desk:s3cret@{stand.space}/{{recipient}}?from={{sender}}",
+    }
+
+
+GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
+
+
+def channel(stand: FakeSmsServer, name: str = "octopush", **options: Any) -> Sms:
+    return open_sms(urls(stand)[name], **{"sender": "POLICE34", **options})
+
+
+def post(text: str = "Évitez le secteur.", **said: object) -> Post:
+    values: dict[str, object] = {
+        "key": sha256(text.encode()).hexdigest(),
+        "account": "octopush POLICE34",
+        "stage": Stage.OPENING,
+        "category": "accident",
+        "language": "fr",
+        "text": text,
+        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
+    }
+    return Post.model_validate(values | said)
+
+
+def send(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict[str, str]:
+    told = {each.key: each for each in by.send_each(by.prepare(post(text), ()), people or PEOPLE)}
+    return {key.removeprefix("key-of-"): each.outcome for key, each in told.items()}
+
+
+def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelError]:
+    told: dict[str, str] = {}
+    try:
+        for each in by.send_each(by.prepare(post(), ()), people or PEOPLE):
+            told[each.key.removeprefix("key-of-")] = each.outcome
+    except ChannelError as error:
+        return told, error
+    raise AssertionError(f"no error, but {told}")
+
+
+# --- what arrives
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_every_person_gets_the_text_whole_under_our_name(stand: FakeSmsServer, name: str) -> None:
+    by = channel(stand, name)
+    assert isinstance(by, SupportsBulkSend)
+    text = "Évacuation levée : accès rétabli [A9] à 14h30, où vous voulez. " * 3
+    assert set(send(by, text=text.strip()).values()) == {"posted"}
+    assert [each.to for each in stand.messages] == list(NUMBERS.values())
+    got = stand.phone(NUMBERS["bob"])[0]
+    assert (got.text, got.sender, got.gateway) == (text.strip(), "POLICE34", name)
+    assert (got.encoding, got.segments) == ("GSM-7", 2)
+
+
+def test_letters_that_gsm_has_not_are_written_otherwise(stand: FakeSmsServer) -> None:
+    send(channel(stand), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
+    got = stand.messages[0]
+    assert got.encoding == "GSM-7"
+    assert got.text == to_gsm("L’accès à « la forêt » est fermé – ça dure… 🚨").text.strip()
+    assert "fermé" in got.text
+    assert "L'accès" in got.text
+
+
+@pytest.mark.parametrize("name", ["kannel", "jasmin", "octopush", "sfr"])
+def test_with_unicode_they_stay_as_they_are(stand: FakeSmsServer, name: str) -> None:
+    by = channel(stand, name, unicode=True)
+    for text, expected in {
+        "Forêt fermée 🚨": ("UCS-2", 1),
+        "Forêt fermée, évitez le secteur et l’avenue. " + "x" * 60: ("UCS-2", 2),
+        "Accès fermé.": ("GSM-7", 1),
+        "Accès fermé. " * 20 + "Fin": ("GSM-7", 2),
+    }.items():
+        assert send(by, PEOPLE[0], text=text) == {"ana": "posted"}
+        got = stand.messages[-1]
+        assert got.text == text
+        assert (got.encoding, got.segments) == expected
+
+
+def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(stand: FakeSmsServer) -> None:
+    by = channel(stand, "seven", segments=8)  # its plugin says that it takes 160
+    text = "Évitez le secteur et laissez passer les secours. " * 24
+    request = by.prepare(post(text.strip(), title="Titre"), ())
+    assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
+    assert [each.text for each in stand.messages] == [text.strip()]
+    assert stand.messages[0].segments == 8
+
+
+def test_every_message_is_one_request(stand: FakeSmsServer) -> None:
+    by = channel(stand, "kannel")
+    people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
+    assert set(send(by, *people).values()) == {"posted"}
+    assert len(stand.requests) == 25
+    assert all(not request.body for request in stand.requests)
+
+
+@pytest.mark.benchmark
+def test_nobody_waits_between_two_messages(stand: FakeSmsServer) -> None:
+    by = channel(stand, "kannel")
+    send(by, PEOPLE[0])  # apprise is loaded
+    began = time.perf_counter()
+    people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
+    assert set(send(by, *people).values()) == {"posted"}
+    assert time.perf_counter() - began < 5.0  # apprise would rest 5.5 seconds between two
+
+
+def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: FakeSmsServer) -> None:
+    for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
+        assert send(channel(stand, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
+        assert stand.requests[-1].query["to"] == [written]
+    send(channel(stand, "json"), PEOPLE[0])
+    assert stand.requests[-1].json()["to"] == "+33600000001"
+
+
+# --- whose fault
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
+)
+def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
+    stand: FakeSmsServer, name: str, code: str
+) -> None:
+    by = channel(stand, name)
+    stand.refuse(NUMBERS["ana"])
+    outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
+    refused = outcomes.pop("ana")
+    assert (refused.outcome, refused.code) == ("refused", code)
+    assert not re.search(r"\d{5}", refused.reason)
+    assert {each.outcome for each in outcomes.values()} == {"posted"}
+    assert not stand.phone(NUMBERS["ana"])
+
+
+def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(stand: FakeSmsServer) -> None:
+    stand.refuse(NUMBERS["ana"])
+    by = channel(stand, "seven")
+    assert send(by, PEOPLE[0]) == {"ana": "posted"}
+    assert stand.messages == ()
+    assert by.capabilities.acceptance == "unverified"
+
+
+@pytest.mark.parametrize(
+    ("name", "acceptance"),
+    [
+        ("infobip", "verified"),
+        ("cm", "verified"),
+        ("sfr", "verified"),
+        ("octopush", "unverified"),
+        ("seven", "unverified"),
+        ("kannel", "unverified"),
+        ("json", "unverified"),
+    ],
+)
+def test_what_a_yes_is_worth_is_claimed_by_gateway(stand: FakeSmsServer, name: str, acceptance: str) -> None:
+    assert channel(stand, name).capabilities.acceptance == acceptance
+
+
+@pytest.mark.parametrize("name", ["kannel", "jasmin", "json", "octopush", "infobip", "cm"])
+def test_wrong_credentials_block_the_channel_for_all(stand: FakeSmsServer, name: str) -> None:
+    by = channel(stand, name)
+    stand.password, stand.key, stand.token = "0ther", "0ther", "0ther"
+    told, error = until_error(by)
+    assert told == {}
+    assert isinstance(error, Blocked)
+    assert error.code in {"401", "403"}
+    assert "does not accept our credentials" in error.reason
+
+
+def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: FakeSmsServer) -> None:
+    by = channel(stand, "sfr")
+    stand.password = "0ther"  # sfr says it with a success, as if it were the person
+    told, error = until_error(by)
+    assert told == {}
+    assert isinstance(error, Blocked)
+    assert error.code == "AUTHENTICATION"
+    assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to tell
+
+
+def test_refusals_before_the_first_success_are_told_with_it(stand: FakeSmsServer) -> None:
+    for name in ("ana", "bob"):
+        stand.refuse(NUMBERS[name])
+    assert send(channel(stand)) == {
+        "ana": "refused",
+        "bob": "refused",
+        "cleo": "posted",
+        "dan": "posted",
+        "eve": "posted",
+    }
+
+
+def test_an_empty_account_blocks_the_channel(stand: FakeSmsServer) -> None:
+    stand.credit = 2
+    told, error = until_error(channel(stand))
+    assert told == {"ana": "posted", "bob": "posted"}
+    assert isinstance(error, Blocked)
+    assert (error.code, error.reason) == ("402", "The SMS gateway is out of credit.")
+
+
+def test_a_limit_pauses_the_channel(stand: FakeSmsServer) -> None:
+    stand.fail_next("POST", OCTOPUSH, Answer.rate_limited(retry_after=90))
+    told, error = until_error(channel(stand))
+    assert told == {}
+    assert isinstance(error, Unavailable)
+    assert error.whole_channel
+    assert error.retry_at is None  # apprise does not show the answer's head
+
+
+def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: FakeSmsServer) -> None:
+    stand.credit = 2
+    told, error = until_error(channel(stand, "jasmin"))
+    assert told == {"ana": "posted", "bob": "posted"}
+    assert isinstance(error, Blocked)
+    assert (error.code, error.remedy) == ("403", "Buy credit, then: policenotify doctor")
+    assert error.reason == (
+        'The SMS gateway is out of credit: Error "Cannot charge submit_sm, check RouterPB log file for details".'
+    )
+
+
+def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: FakeSmsServer) -> None:
+    stand.burst = 2
+    by = channel(stand, "jasmin")
+    told, error = until_error(by)
+    assert told == {"ana": "posted", "bob": "posted"}
+    assert isinstance(error, Unavailable)
+    assert error.whole_channel
+    assert error.retry_at == FakeClock().now() + timedelta(seconds=5)
+    assert error.reason == 'The SMS gateway asks us to wait: Error "User throughput exceeded".'
+    assert "`rate`" in error.remedy
+
+
+@pytest.mark.parametrize("name", ["jasmin", "json"])
+@pytest.mark.parametrize(
+    ("status", "words", "kind", "said"),
+    [
+        (
+            403,
+            "Value filter failed for username [desk] (destination_addr).",
+            Blocked,
+            "does not let us send: Value filter",
+        ),
+        (403, "Sender not allowed", Blocked, "does not let us send: Sender not allowed"),
+        (403, "", Blocked, "does not accept our credentials."),
+        (401, "Unauthorized", Blocked, "does not accept our credentials: Unauthorized"),
+        (402, "", Blocked, "is out of credit."),
+        (400, "Insufficient balance", Blocked, "is out of credit: Insufficient balance"),
+        (429, "", Unavailable, "asks us to wait."),
+        (400, "Too many requests", Unavailable, "asks us to wait: Too many requests"),
+        (404, "No such service", Blocked, "does not know what is named there: No such service"),
+    ],
+)
+def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
+    stand: FakeSmsServer, name: str, status: int, words: str, kind: type[ChannelError], said: str
+) -> None:
+    answer = (
+        Answer.json({"error": {"code": 12, "text": words}}, status)
+        if name == "json"
+        else Answer(status, words.encode())
+    )
+    stand.fail_next("*", "*", answer)
+    told, error = until_error(channel(stand, name))
+    assert told == {}
+    assert isinstance(error, kind)
+    assert said in error.reason
+
+
+def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(stand: FakeSmsServer) -> None:
+    stand.always(Answer(400, b"Mandatory argument [content] is not found"))
+    told, error = until_error(channel(stand, "jasmin"))
+    assert told == {}
+    assert isinstance(error, Blocked)
+    assert error.reason.endswith(
+        "refuses the message for everybody. Its last answer: "
+        "The SMS gateway refused the message: Mandatory argument [content] is not found."
+    )
+
+
+@pytest.mark.parametrize("name", ["jasmin", "json"])
+def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_away(
+    stand: FakeSmsServer, name: str
+) -> None:
+    echo = (
+        f"No route to {NUMBERS['ana']} (0033 6 00 00 00 01) for desk:s3cret, POLICE34, ops@police.example: %C3%89vitez"
+    )
+    page = f"<html><head><title>No</title></head><body><p>{echo}\x07</p>{'x' * 5000}</body></html>"
+    for answer in (Answer(412, echo.encode()), Answer.html(page, 412), Answer.json({"why": [echo]}, 412)):
+        stand.fail_next("*", "*", answer)
+        by = channel(stand, name)
+        ana = {each.key: each for each in by.send_each(by.prepare(post("Évitez"), ()), PEOPLE[:2])}["key-of-ana"]
+        assert (ana.outcome, ana.code) == ("refused", "412")
+        quoted = ana.reason.replace("+<…>", "<…>")
+        said = "The SMS gateway refused the message: No route to <…> (<…>) for <…>:<…>, <…>, <…>: <…>"
+        assert quoted.startswith(said)
+        assert len(ana.reason) < 210
+        assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
+
+
+def test_a_number_of_smpp_is_no_number_of_kannel(stand: FakeSmsServer) -> None:
+    """Coding 2 is UCS-2 for Kannel, and binary for all that take SMPP's data_coding."""
+    at = stand.url.removeprefix("http://")
+    call = f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
+    for coding, text, encoding in (("{data_coding}", "Forêt", "UCS-2"), ("{coding}", "ForÃªt", "8-bit")):
+        send(open_sms(call + coding, unicode=True), PEOPLE[0], text="Forêt")
+        assert (stand.messages[-1].text, stand.messages[-1].encoding) == (text, encoding)
+
+
+def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(stand: FakeSmsServer) -> None:
+    at = stand.url.removeprefix("http://")
+    _, error = until_error(open_sms(f"form://{at}/elsewhere?method=GET&{CALL}&:to={{recipient}}"))
+    assert isinstance(error, Blocked)
+    assert error.code == "404"
+
+
+# --- doubts
+
+
+@pytest.mark.parametrize(
+    ("fault", "effect", "code"),
+    [
+        (Disconnect(), True, "ProxyError"),  # that is what urllib3 calls it
+        (Disconnect("half"), True, "ChunkedEncodingError"),
+        (NoResponse(), False, "ReadTimeout"),
+        (Answer.json({}, 500), False, "500"),
+        (Answer.redirect("https://elsewhere.example/"), False, "302"),
+        (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
+    ],
+)
+def test_a_doubt_is_the_persons_alone(stand: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
+    by = channel(stand, timeout=0.5)
+    stand.fail_next("POST", OCTOPUSH, fault, effect=effect)
+    outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
+    doubt = outcomes.pop("ana")
+    assert (doubt.outcome, doubt.code) == ("unconfirmed", code)
+    assert {each.outcome for each in outcomes.values()} == {"posted"}
+    assert len(stand.phone(NUMBERS["ana"])) == int(effect)
+    assert len(stand.requests) == len(PEOPLE)  # and no redirect was followed
+
+
+def test_after_two_doubts_in_a_row_the_others_wait(stand: FakeSmsServer) -> None:
+    stand.fail_next("POST", OCTOPUSH, Answer.json({}, 503), times=2)
+    told, error = until_error(channel(stand))
+    assert told == {"ana": "unconfirmed", "bob": "unconfirmed"}
+    assert isinstance(error, Unavailable)
+    assert len(stand.requests) == 2
+
+
+def test_two_doubts_with_an_answer_between_them_stop_nobody(stand: FakeSmsServer) -> None:
+    answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
+    stand.on("POST", OCTOPUSH, answers)
+    assert list(send(channel(stand)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
+
+
+def test_where_nobody_listens_nobody_is_in_doubt(stand: FakeSmsServer) -> None:
+    for name in ("kannel", "octopush"):
+        by = channel(stand, name)
+        stand.refuse_connections()
+        told, error = until_error(by)
+        assert told == {}
+        assert isinstance(error, Unavailable)
+        stand.recover()
+
+
+def test_a_certificate_that_is_not_trusted_leaves_nobody_in_doubt(
+    stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name)
+    by = channel(stand)
+    told, error = until_error(by)
+    assert told == {}
+    assert isinstance(error, Unavailable)
+    with pytest.raises(Unavailable):
+        by.whoami()
+    assert stand.requests == []
+
+
+def test_a_slow_gateway_is_asked_for_everybody(stand: FakeSmsServer) -> None:
+    """The lease begins again with each person."""
+    clock = FakeClock()
+
+    def slow(_: RecordedRequest) -> Answer:
+        clock.pass_by(40)
+        return Answer.json({}, 201)
+
+    stand.on("POST", OCTOPUSH, slow)
+    told = send(channel(stand, clock=clock))
+    assert (set(told.values()), len(told)) == ({"posted"}, len(PEOPLE))
+    assert clock.slept == []
+
+
+def open_nothing() -> None:
+    raise ConnectionRefusedError("the caller's own")
+
+
+def test_an_error_that_the_caller_is_handling_is_not_the_gateways(stand: FakeSmsServer) -> None:
+    stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
+    try:
+        open_nothing()
+    except ConnectionRefusedError:
+        assert send(channel(stand), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
+
+
+def test_it_is_told_also_where_logging_is_switched_off(stand: FakeSmsServer) -> None:
+    logging.disable(logging.CRITICAL)
+    try:
+        stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
+        assert send(channel(stand), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "outcome"),
+    [
+        ("infobip", Answer.json({"messages": [{"status": {"groupName": "EXPIRED"}}]}), "refused"),
+        ("infobip", Answer.json({"messages": []}, 503), "unconfirmed"),
+        ("infobip", Answer.json({"messages": [{"x": "x" * 2000, "status": {"groupName": "EXPIRED"}}]}), "refused"),
+        ("infobip", Answer.json({"messages": [{"status": {"groupName": "REJECTED", "name": "+336"}}]}), "refused"),
+        ("sfr", Answer.html("<h1>Wi-Fi</h1>"), "unconfirmed"),
+        ("sfr", Answer.json({"success": False}), "unconfirmed"),
+        ("cm", Answer.json({"errorCode": 201}), "unconfirmed"),
+        ("cm", Answer.html("<h1>Wi-Fi</h1>"), "posted"),
+        ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
+    ],
+)
+def test_what_gateways_say_behind_a_success(stand: FakeSmsServer, name: str, answer: Answer, outcome: str) -> None:
+    stand.on("POST", "*", answer)
+    assert send(channel(stand, name), PEOPLE[0]) == {"ana": outcome}
+
+
+def test_serwersms_is_read_too(stand: FakeSmsServer) -> None:
+    by = open_sms("serwersms://desk:s3cret@POLICE34/{recipient}")
+    assert by.capabilities.acceptance == "verified"
+    stand.on("POST", "*", [Answer.json({"success": True}), Answer.json({"error": {"code": 3001, "message": "no"}})])
+    assert send(by, *PEOPLE[:2]) == {"ana": "posted", "bob": "refused"}
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("06 12 34 56 78", "+33612345678"),
+        ("07.12.34.56.78", "+33712345678"),
+        ("+33 (0)6-12-34-56-78", "+33612345678"),
+        ("0033 6 12 34 56 78", "+33612345678"),
+        ("33612345678", "+33612345678"),
+        ("06\u00a012\u202f34 56 78", "+33612345678"),
+        ("0692 12 34 56", "+262692123456"),  # La Réunion
+        ("0639 12 34 56", "+262639123456"),  # Mayotte
+        ("0690 12 34 56", "+590690123456"),
+        ("0696 12 34 56", "+596696123456"),
+        ("0694 12 34 56", "+594694123456"),
+        ("+44 7700 900123", "+447700900123"),
+        ("+352 621 123 456", "+352621123456"),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(written: str, number: str) -> None:
+    assert e164(written, "33") == number
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("", "not a telephone number"),
+        ("ana@c.example", "not a telephone number"),
+        ("06 12 34 56 7O", "not a telephone number"),
+        ("٠٦١٢٣٤٥٦٧٨", "not a telephone number"),
+        ("612345678", "neither a country's code"),
+        ("0412345678", "receives no SMS"),
+        ("0612345", "too short|receives no SMS"),
+        ("06123456789", "receives no SMS"),
+        ("+33412345678", "receives no SMS"),
+        ("+0612345678", "too short, too long"),
+        ("+1234567890123456", "too short, too long"),
+        ("+4477", "too short, too long"),
+    ],
+)
+def test_a_number_that_cannot_be_right_is_refused_for_that_person(stand: FakeSmsServer, written: str, why: str) -> None:
+    with pytest.raises(BadNumber, match=why):
+        e164(written, "33")
+    by = channel(stand)
+    outcomes = list(by.send_each(by.prepare(post(), ()), (person("bad", written or "-"), PEOPLE[0])))
+    assert [(each.outcome, each.gone) for each in outcomes] == [("refused", False), ("posted", False)]
+    assert (written or "-") not in outcomes[0].reason
+
+
+def test_another_country_has_numbers_of_its_own(stand: FakeSmsServer) -> None:
+    by = channel(stand, country_code="32")
+    assert send(by, person("jan", "0470 12 34 56")) == {"jan": "posted"}
+    assert stand.messages[0].to == "+32470123456"
+
+
+def test_a_number_too_short_for_apprise_is_refused_for_that_person(stand: FakeSmsServer) -> None:
+    assert send(channel(stand), person("jon", "+354 611 12"), PEOPLE[0]) == {"jon": "refused", "ana": "posted"}
+
+
+# --- how long a text may be
+
+
+@pytest.mark.parametrize(
+    ("segments", "text", "fits"),
+    [
+        (1, "a" * 160, True),
+        (1, "a" * 161, False),
+        (1, "a" * 159 + "€", False),
+        (2, "a" * 306, True),
+        (2, "a" * 307, False),
+        (2, "a" * 152 + "€" + "b" * 150 + "€", False),  # 306 units, and yet three segments
+        (3, "a" * 459, True),
+        (3, "a" * 460, False),
+    ],
+)
+def test_gsm_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+    for unicode in (False, True):
+        by = channel(stand, segments=segments, unicode=unicode)
+        assert by.capabilities.budget.fits(text) is fits
+        if not fits:
+            with pytest.raises(Refused, match="of SMS"):
+                by.prepare(post(text), ())
+
+
+@pytest.mark.parametrize(
+    ("segments", "text", "fits"),
+    [
+        (1, "ê" * 70, True),
+        (1, "ê" * 71, False),
+        (1, "🚨" * 35, True),
+        (1, "🚨" * 36, False),
+        (2, "ê" * 134, True),
+        (2, "ê" * 135, False),
+        (2, "ê" * 66 + "🚨" + "ê" * 66, False),  # 134 units, but a pair is never parted
+        (3, "ê" * 201, True),
+        (3, "ê" * 202, False),
+    ],
+)
+def test_unicode_segments_are_counted_exactly(stand: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+    assert channel(stand, segments=segments, unicode=True).capabilities.budget.fits(text) is fits
+
+
+@given(text=st.text(st.sampled_from("ab €êé[🚨…\n"), max_size=400), segments=st.integers(1, 3), unicode=st.booleans())
+def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
+    url = "forms://gateway.example/?:coding={coding}&:to={recipient}"
+    budget = open_sms(url, segments=segments, unicode=unicode).capabilities.budget
+    written = text if unicode else to_gsm(text).text
+    assert budget.fits(text) is (sms(written).segments <= segments)
+    if budget.transliterate is not None:
+        assert budget.transliterate(text) == written
+        assert budget.measure(written) == budget.measure(text)
+
+
+def test_the_budget_says_what_is_paid_for(stand: FakeSmsServer) -> None:
+    budget = channel(stand).capabilities.budget
+    assert budget.describe is not None
+    assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
+    assert budget.describe("Accès fermé. " * 13) == "GSM-7, 2 segments"
+    assert budget.describe("Forêt") == "UCS-2, 1 segment"
+    assert budget.usage("a" * 100) == (100, 459)
+    assert channel(stand, unicode=True).capabilities.budget.usage("ê" * 67) == (153, 459)
+
+
+def test_a_text_of_which_nothing_can_be_written_is_refused(stand: FakeSmsServer) -> None:
+    with pytest.raises(Refused, match="Nothing of the text"):
+        channel(stand).prepare(post("🚨"), ())
+
+
+def test_a_request_that_was_stored_is_sent_as_it_is(stand: FakeSmsServer) -> None:
+    by = channel(stand)
+    request = Request.read(by.prepare(post("L’accès"), ()).model_dump_json())
+    assert request.body == {"text": "L'accès"}
+    assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
+
+
+# --- settings
+
+GOOD = "octopush://{sender}:desk@police.example/s3cret/{recipient}"
+FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("s3cret", {}, "url: is no apprise URL"),
+        ("octopush://desk@police.example/s3cret\n/{recipient}", {}, "url: is no apprise URL"),
+        ("octopush://POLICE34:desk@police.example/s3cret", {}, "url: write {recipient} once.*octopush://"),
+        ("octopush://POLICE34:desk@police.example/s3cret/{recipient}/{recipient}", {}, "{recipient} once"),
+        ("freemobile://user@s3cret", {}, "network 'apprise'"),
+        (f"{FORM}&verify=no", {}, "url: verify=no"),
+        (f"{FORM}&overflow=split&retry=3", {}, "url: overflow, retry would change nothing"),
+        (FORM, {"sender": "POLICE34"}, "sender: the url has no {sender}"),
+        (GOOD, {}, "sender: is missing; the url has"),
+        ("octopush://desk@police.example/s3cret/{recipient}", {}, "sender: is missing; octopush"),
+        ("cm://5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}", {}, "sender: is missing; cm"),
+        (GOOD, {"sender": "POLICE MONTPELLIER"}, "sender: must be 3 to 11"),
+        (GOOD, {"sender": "Préfecture"}, "sender: must be 3 to 11"),
+        (GOOD, {"sender": "PN"}, "sender: must be 3 to 11"),
+        (GOOD, {"sender": "0612345678"}, "06 and 07 numbers may not send"),
+        (GOOD, {"sender": "+33612345678"}, "06 and 07 numbers may not send"),
+        (GOOD, {"sender": "Info"}, "too general"),
+        (f"{FORM}&:from=33612345678", {}, "06 and 07 numbers may not send"),
+        ("octopush://0612345678:desk@police.example/s3cret/{recipient}", {}, "may not send"),
+        ("vonage://key:s3cret@33612345678/{recipient}", {}, "vonage takes only telephone numbers as sender"),
+        ("twilio://sid:s3cret@33612345678/{recipient}", {}, "telephone numbers or short codes as sender"),
+        ("bulksms://desk:s3cret@{recipient}?from={sender}", {"sender": "POLICE34"}, "bulksms sends under no name"),
+        ("smpp://desk:s3cret@smsc.example/33600000000/{recipient}", {}, "smpp takes only telephone numbers"),
+        (GOOD, {"sender": "POLICE34", "number_format": "00"}, "number_format: apprise writes"),
+        (FORM, {"country_code": "+33"}, "country_code: must be 1 to 3 digits"),
+        (FORM, {"country_code": ""}, "country_code: must be 1 to 3 digits"),
+        (FORM, {"country_code": "033"}, "country_code: must be 1 to 3 digits"),
+        (FORM, {"segments": 0}, "segments: must be 1 to 8"),
+        (FORM, {"segments": 9}, "segments: must be 1 to 8"),
+        (FORM, {"timeout": 0.0}, "timeout: must be"),
+        (FORM, {"timeout": 31.0}, "timeout: must be"),
+        (f"{FORM}&:coding=2", {}, "url: :coding= must follow"),
+        (f"{FORM}&:coding=0", {"unicode": True}, "url: :coding= must follow"),
+        (f"{FORM}&:data_coding=8", {}, "url: :data_coding= must follow"),
+        (f"{FORM}&:dataCoding=8", {}, "url: :datacoding= must follow"),
+        (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
+        (FORM, {"unicode": True}, "unicode: the url does not give the gateway the coding"),
+        (FORM.replace("forms", "jsons"), {"unicode": True}, "unicode: .*{data_coding}"),
+        (FORM.replace("forms", "xmls"), {"unicode": True}, "unicode: .*{coding}"),
+        ("sfr://u:s3cret@space/{recipient}?media=SMSUnicode", {}, "url: media is chosen for each message"),
+    ],
+)
+def test_settings_that_cannot_be_right_are_refused_by_name(url: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        open_sms(url, **options)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert "During handling" not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "account"),
+    [
+        (GOOD, {"sender": "POLICE34"}, "octopush POLICE34"),
+        ("octopush://POLICE34:desk@police.example/s3cret/{recipient}", {}, "octopush POLICE34"),
+        (f"{GOOD}?purpose=alert", {"sender": "36123"}, "octopush 36123"),
+        ("cm://POLICE34@5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}", {}, "cm POLICE34"),
+        ("seven://s3cret/{recipient}", {}, "seven"),
+        ("seven://s3cret/{recipient}?from=33612345678", {"country_code": "32"}, "seven"),
+        (f"{FORM}&:coding=0", {}, "forms gateway.example"),
+        ("FORMS://Kannel.example:13013/cgi-bin?:to={recipient}", {}, "forms kannel.example"),
+        ("infobip://s3cret@abc.example/{recipient}?from=POLICE34", {}, "infobip abc.example POLICE34"),
+        ("twilio://sid:s3cret@{sender}/{recipient}", {"sender": "38123"}, "twilio 38123"),
+        ("vonage://key:s3cret@32470123456/{recipient}", {"country_code": "32"}, "vonage"),
+    ],
+)
+def test_the_account_names_no_secret_and_no_number(url: str, options: dict[str, Any], account: str) -> None:
+    by = open_sms(url, **options)
+    assert by.account == account
+    assert repr(by) == f"Sms({account})"
+    assert "s3cret" not in repr(vars(by))
+
+
+def test_the_options_make_a_schema() -> None:
+    schema = options_model(Sms).model_json_schema()
+    assert set(schema["required"]) == {"url"}
+    assert schema["properties"]["number_format"]["enum"] == ["auto", "+", "00", "bare"]
+
+
+def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
+    page = (Path(__file__).parents[4] / "docs/howto/sms.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| `(\S+)` \| (verified|unverified)", page, re.MULTILINE)
+    assert len(rows) == 10
+    for url, acceptance in rows:
+        ours = url.replace("PRODUCT-TOKEN", "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab")
+        by = open_sms(ours, sender="POLICE34", unencrypted=True)
+        assert by.capabilities.acceptance == acceptance
+        service = by._service("+33600000001", "Fin")
+        kept = {str(value) for value in vars(service).values()} | {str(getattr(service, "payload_extras", ""))}
+        assert any("33600000001" in each for each in kept)
+        assert any("POLICE34" in each for each in kept)
+
+
+def test_bulksms_is_told_not_to_charge_double() -> None:
+    made = gateway(
+        "bulksms://desk:s3cret@{recipient}",
+        sender="",
+        country_code="33",
+        number_format="auto",
+        unicode=True,
+        segments=1,
+    )
+    assert made.url_for("+33600000001", gsm=True, segments=1) == "bulksms://desk:s3cret@%2B33600000001?unicode=no"
+    assert made.url_for("+33600000001", gsm=False, segments=1).endswith("?unicode=yes")
+
+
+def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(MissingExtra, match=r"policenotify\[sms\]"):
+        open_sms(FORM)
+
+
+# --- who we are
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(stand: FakeSmsServer, name: str) -> None:
+    by = channel(stand, name)
+    account = by.whoami()
+    assert account.id == by.account
+    assert account.name
+    assert [request.method for request in stand.requests] == ["HEAD"]
+    assert stand.messages == ()
+    stand.refuse_connections()
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        by.whoami()
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
+        ("x.y://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
+        ("octopush://POLICE34:@/s3cret/{recipient}", {}, "url cannot be read"),
+        ("forms://:s3cret/{recipient}", {}, "url cannot be read"),
+        ("form://gateway.example/s3cret?:to={recipient}", {}, "without encryption"),
+        ("smpps://desk:s3cret@smsc.example/32470123456/{recipient}", {"country_code": "32"}, "cannot use SMPP"),
+        ("seven://s3cret/+33600000009/{recipient}", {}, "names telephone numbers"),
+        ("seven://{recipient}/", {}, "no telephone number where"),
+    ],
+)
+def test_what_apprise_cannot_use_blocks_the_channel(
+    stand: FakeSmsServer, url: str, options: dict[str, Any], said: str
+) -> None:
+    by = open_sms(url, **options)
+    with pytest.raises(Blocked, match=said) as caught:
+        by.whoami()
+    seen: BaseException | None = caught.value
+    while seen is not None:
+        assert "s3cret" not in f"{seen!r} {vars(seen)}"
+        seen = seen.__cause__ or seen.__context__
+    assert stand.requests == []
+
+
+def test_a_network_of_ones_own_may_be_called_without_encryption(stand: FakeSmsServer) -> None:
+    by = open_sms("form://gateway.example/send?:to={recipient}", unencrypted=True)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        assert stand.environment[name] == ""
+    assert by._service("+33600000001", "x").host == "gateway.example"
+    smseagle = open_sms("smseagle://s3cret@box.example/{recipient}")
+    with pytest.raises(Blocked, match="without encryption"):
+        smseagle.whoami()
+
+
+# --- secrets
+
+
+def test_no_log_holds_a_number_a_password_or_what_was_said(
+    stand: FakeSmsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("apprise", "urllib3", "urllib3.connectionpool"):
+        caplog.set_level(logging.NOTSET, logger=name)
+    with caplog.at_level(1):
+        for name in GATEWAYS:
+            by = channel(stand, name, timeout=0.3)
+            stand.refuse(NUMBERS["bob"])
+            by.whoami()
+            send(by)
+            for fault in (Disconnect(), Answer.json({}, 500), Answer.json({}, 403)):
+                stand.fail_next("*", "*", fault)
+                with suppress(ChannelError):
+                    send(by, PEOPLE[0])
+            stand.refuse_connections()
+            _, unreached = until_error(by)
+            assert not re.search(r"s3cret|k3y-of|\d{8}", "".join(traceback.format_exception(unreached)))
+            stand.recover()
+    logged = "\n".join(f"{each.name} {each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
+    assert not re.search(rf"s3cret|k3y-of|{stand.token}|6000000\d\d|secteur|octopush", logged)
+
+
+def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:
+    program = """
+import json, sys
+from pydantic import SecretStr
+from policenotify.channel import Recipient, Request
+from policenotify.networks.sms.channel import Sms
+from policenotify.testing.fakes import FakeClock
+by = Sms(url=SecretStr("form://127.0.0.1:1/?:to={recipient}"), clock=FakeClock())
+by.capabilities, by.account
+request, person = Request(account="", key="0" * 64, body={"text": "x"}), Recipient(key="a", address="+33612345678")
+before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
+try:
+    list(by.send_each(request, (person,)))
+except Exception as error:
+    plugins = {name.split(".")[2] for name in sys.modules if name.startswith("apprise.plugins.")}
+    print(json.dumps([before, len(plugins), type(error).__name__]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    before, plugins, error = json.loads(ran.stdout)
+    assert before == []
+    assert plugins < 12  # of 189
+    assert error == "Unavailable"
+    assert ran.stderr == ""
+
+
+# --- who is who
+
+
+def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> None:
+    forms = (
+        "06 12 34 56 78",
+        "+33 (0)6 12 34 56 78",
+        "0033612345678",
+        "33612345678",
+        "+33\u20116\u201112345678",
+        "06 x",
+    )
+    how = configure_channel("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
+    assert how.recipients is not None
+    assert how.recipients() == ("+33612345678", "06 x")  # what is no number is told, and refused
+
+
+# --- proxies
+
+
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = channel(stand, "kannel")
+    with FakeServer() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(Blocked, match="NO_PROXY"):
+            by.whoami()
+        _, error = until_error(by)
+        assert isinstance(error, Blocked)
+        assert proxy.requests == stand.requests == []
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert set(send(by).values()) == {"posted"}

@@ -1,0 +1,119 @@
+"""A process that was halted past its lease writes nothing that readers see, on any network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from policenotify.errors import ChannelError, LostLease
+from policenotify.networks._requests import LeaseAdapter
+from policenotify.testing.contract.texts import PEOPLE, say
+from policenotify.testing.servers.http import Answer, FakeServer
+from policenotify.transport import publishing_under
+from tests.unit.networks.apprise import test_contract as apprise_contract
+from tests.unit.networks.bluesky import test_contract as bluesky_contract
+from tests.unit.networks.email import test_contract as email_contract
+from tests.unit.networks.mastodon import test_contract as mastodon_contract
+from tests.unit.networks.sms import test_contract as sms_contract
+from tests.unit.networks.x import test_contract as x_contract
+
+CASES: dict[str, type[Any]] = {
+    "x": x_contract.TestX,
+    "x with tokens": x_contract.TestXWithTokens,
+    "mastodon": mastodon_contract.TestOnMastodon,
+    "gotosocial": mastodon_contract.TestOnGoToSocial,
+    "bluesky": bluesky_contract.TestBluesky,
+    "email": email_contract.TestEmail,
+    "kannel": sms_contract.TestKannel,
+    "octopush": sms_contract.TestOctopush,
+    "ntfy": apprise_contract.TestNtfy,
+    "mattermost": apprise_contract.TestMattermost,
+}
+
+
+@pytest.fixture(params=tuple(CASES.values()), ids=tuple(CASES))
+def case(request: pytest.FixtureRequest) -> Any:
+    return request.param()
+
+
+def forbid() -> None:
+    raise LostLease("over")
+
+
+def nothing_is_written(call: Callable[[], object]) -> None:
+    with pytest.raises(LostLease), publishing_under(forbid):
+        call()
+
+
+def test_past_the_lease_nothing_is_written(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        request = case.request(channel)
+        nothing_is_written(lambda: say(channel, request))
+        assert not wire.shown
+        say(channel, request)
+        assert len(wire.shown) == 1
+
+
+def test_the_lease_is_checked_once_right_before_the_write(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        shown: list[int] = []
+        request = case.request(channel)
+        with publishing_under(lambda: shown.append(len(wire.shown))):
+            say(channel, request)
+        assert shown == [0]
+        assert len(wire.shown) == 1
+
+
+def test_what_publishes_nothing_needs_no_lease(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel, publishing_under(forbid):
+        channel.whoami()
+        case.request(channel)
+        wire.clock.pass_by(timedelta(days=1).total_seconds())  # tokens are renewed
+        channel.whoami()
+        assert not wire.shown
+
+
+def test_past_the_lease_nothing_is_changed_or_taken_back(case: Any) -> None:
+    with case.make_wire() as wire, closing(case.open(wire)) as channel:
+        ref = say(channel, case.request(channel, text="Faux"))
+        before = list(wire.shown)
+        if channel.capabilities.edits:
+            request = case.request(channel, text="Juste")
+            nothing_is_written(lambda: channel.edit(ref, request))
+        if channel.capabilities.deletes:
+            nothing_is_written(lambda: channel.delete(ref))
+        assert list(wire.shown) == before
+
+
+def test_a_list_whose_lease_is_over_in_the_middle_reaches_nobody_else() -> None:
+    for name in ("email", "kannel"):
+        case = CASES[name]()
+        with case.make_wire() as wire, closing(case.open(wire)) as channel:
+            left = iter([None, None])
+
+            def allow(left: Any = left) -> None:
+                if next(left, 0) == 0:
+                    raise LostLease("over")
+
+            request = case.request(channel)
+            with publishing_under(allow), suppress(LostLease, ChannelError):
+                list(channel.send_each(request, iter(PEOPLE)))
+            assert len(wire.shown) == 2
+
+
+def test_past_the_lease_nothing_is_written_through_a_proxy() -> None:
+    with FakeServer() as proxy, closing(requests.Session()) as session:
+        proxy.on("POST", "*", lambda _: Answer.json({}))
+        adapter = LeaseAdapter()
+        session.mount("http://", adapter)
+        session.proxies = {"http": proxy.url}
+        with adapter.publishing():
+            nothing_is_written(lambda: session.post("http://network.example/post", timeout=5))
+            assert not proxy.requests
+            session.post("http://network.example/post", timeout=5)
+        assert len(proxy.requests) == 1

@@ -1,0 +1,1347 @@
+"""The X channel, through the unmodified tweepy, against a server on the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from policenotify.channel import (
+    Picture,
+    Post,
+    PostRef,
+    Request,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
+)
+from policenotify.errors import (
+    Blocked,
+    ChannelError,
+    JournalError,
+    MissingExtra,
+    Refused,
+    SettingsError,
+    Unavailable,
+    Unconfirmed,
+)
+from policenotify.model.lifecycle import Stage
+from policenotify.networks.options import options_model
+from policenotify.networks.x.auth import Credentials
+from policenotify.networks.x.channel import X
+from policenotify.networks.x.client import hush
+from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
+
+NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
+CREATE = ("POST", "/2/tweets")
+TIMELINE = ("GET", "/2/users/1234567890/tweets")
+DELETE = ("DELETE", "/2/tweets/*")
+UPLOAD = ("POST", "/2/media/upload")
+STATUS = ("GET", "/2/media/upload")
+ALT = ("POST", "/2/media/metadata")
+ME = ("GET", "/2/users/me")
+TOKEN = ("POST", "/2/oauth2/token")
+JPEG = b"\xff\xd8\xff\xe0" + b"road" * 100
+
+Open = Callable[..., X]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW)
+
+
+@pytest.fixture
+def stand(clock: FakeClock) -> Iterator[FakeXServer]:
+    with FakeXServer(now=clock.now) as stand:
+        yield stand
+
+
+@pytest.fixture
+def store() -> InMemoryStateStore:
+    return InMemoryStateStore()
+
+
+@pytest.fixture
+def opened(stand: FakeXServer, store: InMemoryStateStore, clock: FakeClock) -> Iterator[Open]:
+    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
+    channels: list[X] = []
+
+    def make(**other: Any) -> X:
+        options: dict[str, Any] = signing(stand) | {
+            "handle": "police34",
+            "service": stand.url,
+            "timeout": 5.0,
+            "clock": clock,
+            "store": store,
+        }
+        channels.append(X(**{name: value for name, value in (options | other).items() if value != ()}))
+        return channels[-1]
+
+    yield make
+    for channel in channels:
+        channel.close()
+
+
+@pytest.fixture
+def channel(opened: Open) -> X:
+    return opened()
+
+
+@pytest.fixture
+def rotating(opened: Open, stand: FakeXServer) -> Open:
+    """Open channels that use OAuth 2."""
+
+    def make(**other: Any) -> X:
+        return opened(**dict.fromkeys(signing(stand), None) | tokens(stand) | other)
+
+    return make
+
+
+def signing(stand: FakeXServer) -> dict[str, SecretStr]:
+    names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+    return dict(zip(names, map(SecretStr, (*stand.consumer, *stand.access)), strict=True))
+
+
+def tokens(stand: FakeXServer) -> dict[str, Any]:
+    return {
+        "client_id": stand.client[0],
+        "client_secret": SecretStr(stand.client[1]),
+        "refresh_token": SecretStr(stand.refresh_token),
+    }
+
+
+def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
+    fields: dict[str, Any] = {
+        "key": hashlib.sha256(text.encode()).hexdigest(),
+        "account": "police34",
+        "stage": Stage.OPENING,
+        "category": "traffic",
+        "language": "fr",
+        "text": text,
+        "created_at": NOW,
+    }
+    return Post(**fields | other)
+
+
+def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture:
+    digest = hashlib.sha256(data).hexdigest()
+    return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
+
+
+def say(channel: X, post: Post, *reply_to: PostRef) -> PostRef:
+    return channel.send(channel.prepare(post, reply_to))
+
+
+def error_of(call: Callable[[], object]) -> ChannelError:
+    with pytest.raises(ChannelError) as caught:
+        call()
+    return caught.value
+
+
+def calls(stand: FakeXServer, route: tuple[str, str]) -> list[Any]:
+    return [seen for seen in stand.requests if (seen.method, seen.path) == route]
+
+
+def no(status: int, detail: str = "", kind: str = "about:blank", title: str = "Forbidden", **headers: str) -> Answer:
+    """A problem as X sends it."""
+    body = {"title": title, "detail": detail, "type": kind, "status": status}
+    return Answer.json(body, status, headers=headers)
+
+
+def old(status: int, code: int, message: str = "So it is") -> Answer:
+    """An error as X's API v1.1 sends it, and v2 sometimes."""
+    return Answer.json({"errors": [{"code": code, "message": message}]}, status)
+
+
+PROBLEM = "https://api.twitter.com/2/problems/"
+DUPLICATE = no(403, "You are not allowed to create a Tweet with duplicate content.")
+NO_REPLY = no(
+    403,
+    "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author "
+    "of the post you are replying to.",
+)
+MISSING = no(403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
+
+
+# --- what it is, before anything is sent ---
+
+
+def test_it_keeps_the_contract(channel: X) -> None:
+    assert isinstance(channel, SupportsSend)
+    assert isinstance(channel, SupportsLookup)
+    assert isinstance(channel, SupportsDelete)
+    assert not isinstance(channel, SupportsEdit)
+    can = channel.capabilities
+    assert (can.budget.limit, can.budget.measure("évry.fr"), can.images) == (280, can.budget.measure("évry.fr"), 4)
+    assert (can.replies, can.deletes, can.edits, can.html, can.title) == (True, True, False, False, False)
+    assert can.lookup_delay == timedelta(seconds=30)
+    assert can.idempotency_window == timedelta(0)
+
+
+def test_its_options_are_read_from_the_constructor() -> None:
+    schema = options_model(X).model_json_schema()
+    assert schema["required"] == ["handle"]
+    assert schema["properties"]["link_mode"]["enum"] == ["reply", "standalone"]
+    assert "clock" not in schema["properties"]
+
+
+def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+    code = (
+        "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
+        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
+        "c = X(handle='@Police34', client_id='app', refresh_token=SecretStr('hush'), clock=FakeClock(), "
+        "store=InMemoryStateStore())\n"
+        "c.capabilities; c.close(); print(repr(c), c.account)\n"
+        "print([m for m in sys.modules if m.split('.')[0] in {'tweepy', 'requests', 'oauthlib'}])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
+    assert said == "X(police34) police34\n[]\n"
+
+
+def test_the_account_names_the_handle_and_another_host(opened: Open, stand: FakeXServer) -> None:
+    assert opened(handle="@Police34").account == f"police34@{stand.url.removeprefix('http://')}"
+    assert opened(handle="POLICE34", service="https://api.x.com/").account == "police34"
+    assert stand.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"handle": "police.example"}, "handle:"),
+        ({"handle": "a" * 16}, "handle:"),
+        ({"service": "api.x.example"}, "service:"),
+        ({"service": "http://x.example"}, "service:"),
+        ({"service": "https://desk:word@x.example"}, "service:"),
+        ({"service": "https://[x"}, "service:"),
+        ({"timeout": 0.0}, "timeout:"),
+        ({"limit": 0}, "limit:"),
+        ({"limit": 25_001}, "limit:"),
+        ({"access_token_secret": None}, "access_token_secret: is missing"),
+        ({"consumer_key": SecretStr("")}, "consumer_key: is missing"),
+        ({"client_id": "app"}, "client_id: .* not both"),
+        ({"refresh_token": SecretStr("one")}, "refresh_token: .* not both"),
+        ({"client_secret": SecretStr("one")}, "client_secret: .* not both"),
+    ],
+)
+def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError, match=field):
+        opened(**options)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({}, "consumer_key: give either"),
+        ({"client_secret": SecretStr("s")}, "client_id: is missing"),
+        ({"client_id": "app"}, "refresh_token: is missing"),
+        ({"refresh_token": SecretStr("r")}, "client_id: is missing"),
+        ({"consumer_key": SecretStr("k")}, "consumer_secret: is missing"),
+    ],
+)
+def test_credentials_that_are_not_all_there_are_named(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError, match=field):
+        X(handle="police34", clock=FakeClock(), store=InMemoryStateStore(), **given)
+
+
+def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "policenotify.networks.x.channel.find_spec", lambda name: None if name == "tweepy" else object()
+    )
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[x\]'"):
+        opened()
+
+
+# --- what readers see ---
+
+
+def test_a_post_as_a_reader_sees_it(opened: Open, stand: FakeXServer) -> None:
+    ref = say(opened(handle="Police34"), a_post("🚨 A9 <barrée> & D612 : https://police.example/a?b=c"))
+    (seen,) = stand.posts
+    assert seen.text == "🚨 A9 <barrée> & D612 : https://police.example/a?b=c"
+    assert ref == PostRef(account=opened().account, id=seen.id, url=f"https://x.com/Police34/status/{seen.id}")
+
+
+def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: FakeXServer) -> None:
+    opening = say(channel, a_post("Un"))
+    say(channel, a_post("Deux", pictures=(a_picture(),)), opening)
+    first, second = (seen.json() for seen in calls(stand, CREATE))
+    assert first == {"text": "Un"}
+    assert second == {
+        "text": "Deux",
+        "reply": {"in_reply_to_tweet_id": opening.id},
+        "media": {"media_ids": [second["media"]["media_ids"][0]]},
+    }
+
+
+def test_pictures_go_up_with_what_they_show(channel: X, stand: FakeXServer) -> None:
+    long = "Vue aérienne. " * 100
+    say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
+    (seen,) = stand.posts
+    assert [image.data for image in seen.images] == [JPEG, JPEG + b"2"]
+    assert seen.images[0].alt == "La route sous l’eau"
+    assert (len(seen.images[1].alt), seen.images[1].alt[-1]) == (1000, "…")
+
+
+def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(
+    channel: X, stand: FakeXServer, clock: FakeClock
+) -> None:
+    stand.polls = 3
+    say(channel, a_post(pictures=(a_picture(),)))
+    assert clock.slept == [2.0, 2.0, 2.0]
+    assert stand.posts[0].images[0].alt == "La route sous l’eau"
+
+
+@pytest.mark.parametrize(
+    ("advised", "slept"), [(0, [1.0] * 30), (60, [10.0] * 3), ("soon", [1.0] * 30), (None, [1.0] * 30)]
+)
+def test_a_picture_is_not_waited_for_for_ever(
+    channel: X, stand: FakeXServer, clock: FakeClock, advised: object, slept: list[float]
+) -> None:
+    data = {"id": "1", "processing_info": {"state": "in_progress", "check_after_secs": advised}}
+    stand.on(*UPLOAD, Answer.json({"data": data}))
+    stand.on(*STATUS, Answer.json({"data": data}))
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is Unavailable
+    assert clock.slept == slept
+
+
+def test_a_picture_that_x_cannot_use(channel: X, stand: FakeXServer) -> None:
+    stand.unusable = True
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is Refused
+    assert "picture" in str(error)
+
+
+@pytest.mark.parametrize("route", [UPLOAD, ALT])
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (no(500, "Internal Server Error"), Unavailable),
+        (Disconnect(), Unavailable),
+        (Disconnect("half"), Unavailable),
+        (Answer.html("<h1>Portal</h1>", 403), Unavailable),
+        (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
+        (no(429, "Too Many Requests"), Unavailable),
+        (no(402, "No credits", title="CreditsDepleted"), Blocked),
+        (no(400, "File size exceeds the limit."), Refused),
+        (no(403, "not configured with the appropriate app permissions"), Blocked),
+    ],
+)
+def test_a_failed_upload_is_no_doubt_about_the_post(
+    channel: X, stand: FakeXServer, route: tuple[str, str], answer: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
+    stand.fail_next(*route, answer)
+    error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
+    assert type(error) is kind
+    assert error.published == "no"
+    assert not getattr(error, "whole_channel", False)
+    assert stand.posts == ()
+
+
+@pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "7a"}}), Answer.json([1]), Answer()])
+def test_an_upload_without_a_number_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
+    stand.fail_next(*UPLOAD, answer)
+    assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
+
+
+def test_a_thread_hangs_together(channel: X, stand: FakeXServer) -> None:
+    opening = say(channel, a_post("Route barrée"))
+    update = say(channel, a_post("Toujours barrée"), opening)
+    end = say(channel, a_post("Route rouverte"), opening, update)
+    assert [(post.id, post.conversation, post.parent) for post in stand.thread(opening.id)] == [
+        (opening.id, opening.id, None),
+        (update.id, opening.id, opening.id),
+        (end.id, opening.id, update.id),
+    ]
+
+
+def test_where_answers_are_refused_nothing_is_answered(opened: Open, stand: FakeXServer) -> None:
+    stand.may_answer = "nobody"
+    channel = opened(link_mode="standalone")
+    assert channel.capabilities.replies is False
+    opening = say(channel, a_post("Route barrée"))
+    say(channel, a_post("Route rouverte"), opening)
+    assert [post.parent for post in stand.posts] == [None, None]
+
+
+def test_what_is_not_ours_is_not_answered(channel: X, stand: FakeXServer) -> None:
+    ours = say(channel, a_post("Route barrée"))
+    for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
+        ref = say(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
+        assert next(post for post in stand.posts if post.id == ref.id).parent is None
+
+
+@pytest.mark.parametrize(
+    ("post", "numbers"),
+    [
+        (a_post("x" * 281), ("281", "280")),
+        (a_post("€" * 141), ("282", "280")),
+        (a_post("Alerte\uffff"), ("invisible",)),
+        (a_post(pictures=(a_picture(b"x" * 5_000_001),)), ("5000001", "5000000")),
+        (a_post(pictures=(a_picture(b""),)), ("0 bytes",)),
+        (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
+    ],
+)
+def test_what_is_too_much_is_refused_before_anything_is_sent(
+    channel: X, stand: FakeXServer, post: Post, numbers: tuple[str, ...]
+) -> None:
+    error = error_of(lambda: channel.prepare(post, ()))
+    assert type(error) is Refused
+    assert all(number in str(error) for number in numbers)
+    assert stand.requests == []
+
+
+def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
+    channel, text = opened(limit=25_000), "Inondation à Évian. " * 100
+    error = error_of(lambda: say(channel, a_post(text)))  # the account has no Premium after all
+    assert type(error) is Refused
+    assert "limit" in str(error) or "280" in str(error)
+    stand.limit = 25_000
+    request = channel.prepare(a_post(text), ())
+    ref = channel.send(request)
+    assert channel.find(request, since=NOW) == ref
+
+
+# --- whose the credentials are ---
+
+
+def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
+    opened: Open, stand: FakeXServer, store: InMemoryStateStore
+) -> None:
+    for number in range(3):
+        say(opened(), a_post(f"Un {number}"))
+    assert len(calls(stand, ME)) == 1
+    kept = store.load("owner")
+    assert kept is not None
+    assert kept.value.endswith(" 1234567890")
+    assert not [secret for secret in stand.secrets if secret in kept.value]
+
+
+def test_other_credentials_are_asked_for_anew(opened: Open, stand: FakeXServer) -> None:
+    request = opened().prepare(a_post(), ())
+    stand.access = (stand.access[0], "another-access-secret")
+    stand._signatures.access = stand.access
+    stand.handle = "police35"
+    error = error_of(lambda: opened(**signing(stand)).send(request))
+    assert type(error) is Blocked
+    assert "police35" in str(error)
+    assert "police34" in str(error)
+    assert stand.posts == ()
+
+
+@pytest.mark.parametrize("handle", ["police34", "Police34", "POLICE34"])
+def test_handles_are_compared_as_x_does(opened: Open, stand: FakeXServer, handle: str) -> None:
+    stand.handle = handle
+    account = opened().whoami()
+    assert (account.id, account.name, account.url) == ("1234567890", handle, f"https://x.com/{handle}")
+
+
+@pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "1"}}), Answer.html("<h1>Hi</h1>")])
+def test_an_answer_that_names_nobody_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
+    stand.fail_next(*ME, answer)
+    assert type(error_of(lambda: channel.prepare(a_post(), ()))) is Unavailable
+
+
+def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: FakeXServer, rotating: Open) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> Any:
+            raise JournalError(name)
+
+    request = opened().prepare(a_post(), ())
+    for make in (opened, rotating):
+        assert type(error_of(lambda make=make: make(store=Broken()).send(request))) is Unavailable  # type: ignore[misc]  # a default binds it
+    assert stand.posts == ()
+
+
+# --- once, and never twice ---
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        Disconnect(),
+        Disconnect(reset=True),
+        Disconnect("headers"),
+        Disconnect("half"),
+        Disconnect("half", reset=True),
+        NoResponse(2.0),
+    ],
+)
+def test_cut_after_it_was_accepted(opened: Open, stand: FakeXServer, cut: Disconnect | NoResponse) -> None:
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post("A9 & D612 : https://police.example/é", pictures=(a_picture(),)), ())
+    stand.fail_next(*CREATE, cut, effect=True)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Unconfirmed
+    assert len(calls(stand, CREATE)) == 1
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found.id == stand.posts[0].id
+
+
+def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeXServer) -> None:
+    channel = opened(timeout=0.1)
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, NoResponse(5.0))
+    assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
+
+
+def test_said_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, Disconnect(), effect=True)
+    error_of(lambda: channel.send(request))
+    clock.pass_by(600)
+    error = error_of(lambda: channel.send(Request.read(request.model_dump_json())))
+    assert (type(error), cast("Refused", error).fallback) == (Refused, "distinct")
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found.id == stand.posts[0].id
+    assert len(stand.posts) == 1
+
+
+@pytest.mark.parametrize("parent", [None, "99"])
+def test_the_same_words_of_some_time_ago_are_not_this_post(
+    channel: X, stand: FakeXServer, clock: FakeClock, parent: str | None
+) -> None:
+    stand.write("Route barrée à Évian.", at=NOW - timedelta(hours=3), parent=parent)
+    request = channel.prepare(a_post(), ())
+    assert channel.find(request, since=NOW) is None
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Refused
+    assert error.fallback == "distinct"
+    assert "the same text" in str(error)
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("trouble", [no(500), Disconnect(), no(403, "client-not-enrolled"), no(429), Answer.html("Hi")])
+def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
+    channel: X, stand: FakeXServer, trouble: Answer | Disconnect
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, DUPLICATE)
+    stand.fail_next(*TIMELINE, trouble)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Unconfirmed
+    assert "out already" in str(error)
+
+
+def test_of_posts_with_the_same_words_the_first_after_the_call_that_is_nobodys_is_ours(
+    channel: X, stand: FakeXServer
+) -> None:
+    request = channel.prepare(a_post(), ())
+    ids = [stand.write("Route barrée à Évian.", at=NOW + timedelta(seconds=at)) for at in (-45, -10, 5, 20)]
+    for known, ours in ((0, 2), (3, 3), (4, None)):
+        found = channel.find(request, since=NOW, known=frozenset(ids[:known]))
+        assert (found and found.id) == (None if ours is None else ids[ours])
+    assert channel.find(request, since=NOW + timedelta(seconds=30)) is None  # what was there before the call is not
+
+
+@pytest.mark.parametrize("jump", [-3600, -60, 65, 3600])
+def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
+    opened: Open, stand: FakeXServer, clock: FakeClock, jump: float
+) -> None:
+    """What X's clock told before is of no use then; the caller says when by the clock as it now is."""
+    ours = FakeClock(NOW)
+    channel = opened(clock=ours)
+    request = channel.prepare(a_post(), ())
+    out = stand.write("Route barrée à Évian.")
+    for passing in (clock, ours):
+        passing.pass_by(10)
+    ours.jump(jump)
+    found = None
+    for _ in range(2):  # X may refuse to be asked about what it takes for the future: then once more
+        with suppress(Unavailable):
+            found = found or channel.find(request, since=NOW + timedelta(seconds=jump))
+    assert found is not None
+    assert found.id == out
+    assert channel.find(request, since=NOW + timedelta(seconds=jump + 10)) is None
+
+
+def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
+    opened: Open, stand: FakeXServer, clock: FakeClock
+) -> None:
+    """By the clock as it was before, the question leaves out the time of the post, which X has no reason to refuse."""
+    ours = FakeClock(NOW)
+    channel = opened(clock=ours)
+    request = channel.prepare(a_post(), ())
+    out = stand.write("Route barrée à Évian.")
+    for passing in (clock, ours):
+        passing.pass_by(60)
+    ours.jump(150)
+    found = channel.find(request, since=NOW + timedelta(seconds=150))
+    assert found is not None
+    assert found.id == out
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=-2), timedelta(hours=-3), timedelta(hours=3), timedelta(days=2)])
+@pytest.mark.parametrize("learnt", [True, False])
+def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
+    opened: Open, stand: FakeXServer, clock: FakeClock, ahead: timedelta, *, learnt: bool
+) -> None:
+    ours = FakeClock(NOW)
+    clock._at += ahead
+    channel = opened(clock=ours)
+    request = channel.prepare(a_post(), ())
+    stand.write("Route barrée à Évian.", at=clock.now() - timedelta(minutes=10))
+    channel = channel if learnt else opened(clock=ours)  # of another process, which has not heard from X yet
+    assert channel.find(request, since=NOW) is None
+    out = stand.write("Route barrée à Évian.")
+    for passing in (clock, ours):
+        passing.pass_by(600)
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found.id == out
+    assert len(stand.posts) == 2
+
+
+def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, stand: FakeXServer, clock: FakeClock) -> None:
+    """X need not say why it does not accept a signature: the time of its answer tells."""
+    channel = opened()
+    request = channel.prepare(a_post(), ())
+    plain = no(401, "Unauthorized")
+    for apart, names_clock in ((0, False), (110, False), (130, True), (-10_000, True)):
+        there = format_datetime(clock.now() + timedelta(seconds=apart), usegmt=True)
+        stand.fail_next(*CREATE, replace(plain, headers={"Date": there}))
+        error = error_of(lambda: channel.send(request))
+        assert type(error) is Blocked
+        assert ("clock is wrong" in str(error), "Set the clock" in str(error)) == (names_clock, names_clock)
+        assert ("new keys" in str(error)) is not names_clock
+    assert stand.posts == ()
+
+
+def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: FakeXServer, clock: FakeClock) -> None:
+    channel = rotating()
+    request = channel.prepare(a_post(), ())
+    there = format_datetime(clock.now() + timedelta(hours=3), usegmt=True)
+    stand.fail_next(*CREATE, replace(no(401, "Unauthorized"), headers={"Date": there}), times=2)
+    assert "clock" not in str(error_of(lambda: channel.send(request)))
+
+
+@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
+def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: FakeXServer, hours: int) -> None:
+    ours = FakeClock(NOW)
+    channel = rotating(clock=ours)
+    say(channel, a_post("Début"))
+    ours._at += timedelta(hours=hours)
+    say(channel, a_post("Suite"))
+    assert stand.renewals == 1
+    stand.expire_access()
+    say(channel, a_post("Fin"))
+    assert stand.renewals == 2
+
+
+def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
+    opened: Open, stand: FakeXServer, clock: FakeClock
+) -> None:
+    """Else a clock hours ahead would take the post for an old one that is gone, and tear the thread."""
+    channel = opened(clock=FakeClock(NOW + timedelta(hours=3)))
+    opening = say(channel, a_post("Début"))
+    answer = channel.prepare(a_post("Suite"), (opening,))
+    stand.unseen.add(opening.id)
+    assert type(error_of(lambda: channel.send(answer))) is Unavailable
+    clock.pass_by(120)
+    error = error_of(lambda: channel.send(answer))
+    assert type(error) is Refused
+    assert error.fallback == "standalone"
+
+
+def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: FakeXServer) -> None:
+    opening = say(channel, a_post("Début"))
+    answer = channel.prepare(a_post("Suite"), (opening,))
+    stand.write("Suite", parent="99")
+    assert channel.find(answer, since=NOW) is None
+    assert channel.find(channel.prepare(a_post("Suite"), ()), since=NOW) is None
+    ref = stand.write("Suite", parent=opening.id)
+    found = channel.find(answer, since=NOW)
+    assert found is not None
+    assert found.id == ref
+
+
+def test_the_timeline_is_read_to_its_end(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.page = 5
+    assert channel.find(request, since=NOW) is None
+    ours = stand.write("Route barrée à Évian.", at=NOW)
+    for number in range(12):
+        stand.write(f"Autre {number}", at=NOW)
+    found = channel.find(request, since=NOW)
+    assert found is not None
+    assert found.id == ours
+    assert [seen.query.get("pagination_token") for seen in calls(stand, TIMELINE)] == [None, None, ["5"], ["10"]]
+    assert calls(stand, TIMELINE)[0].query["start_time"] == ["2026-03-02T06:28:00Z"]
+
+
+def test_a_timeline_without_end_keeps_the_doubt(channel: X, stand: FakeXServer) -> None:
+    page = {"data": [{"id": "1", "text": "x"}], "meta": {"result_count": 1, "next_token": "again"}}
+    request = channel.prepare(a_post(), ())
+    stand.on(*TIMELINE, Answer.json(page))
+    assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
+    assert len(calls(stand, TIMELINE)) == 32
+
+
+def test_fields_that_x_no_longer_knows_are_done_without(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post("Voir https://police.example/a", pictures=(a_picture(),)), ())
+    ref = channel.send(request)
+    stand.knows_fields = "none"
+    assert channel.find(request, since=NOW) == ref
+    asked = [[name for name in seen.query if name.endswith(".fields")] for seen in calls(stand, TIMELINE)]
+    assert asked == [["post.fields"], ["tweet.fields"], []]
+    stand.knows_fields = "tweet.fields"
+    assert channel.find(request, since=NOW) == ref
+    stand.knows_fields = "post.fields"
+    assert channel.find(request, since=NOW) == ref
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        no(500, "Internal Server Error"),
+        Answer.html("<h1>Portal</h1>"),
+        Answer.json({}),
+        Answer.json([]),
+        Answer.json({"data": "x", "meta": {"result_count": 1}}),
+        Answer.json({"data": [{"text": "x"}], "meta": {"result_count": 1}}),
+        Answer.json({"errors": [{"detail": "Could not find user"}]}),
+        Answer.json({"meta": {"result_count": 2}}),
+        no(400, "The query parameter [start_time] is wrong"),
+        no(404, "Not found"),
+        no(403, "", PROBLEM + "client-forbidden"),
+        no(403, "Whatever else"),
+        old(403, 453, "You currently have access to a subset of X API V2 endpoints"),
+        no(429, "Too Many Requests"),
+        Disconnect(),
+        NoResponse(2.0),
+    ],
+)
+def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
+    opened: Open, stand: FakeXServer, trouble: Answer | Disconnect | NoResponse
+) -> None:
+    channel = opened(timeout=0.3)
+    request = channel.prepare(a_post(), ())
+    ref = channel.send(request)
+    stand.fail_next(*TIMELINE, trouble)
+    error = error_of(lambda: channel.find(request, since=NOW))
+    assert type(error) is Unavailable
+    assert not error.whole_channel  # a limit on questions is none on posts
+    assert channel.find(request, since=NOW) == ref
+
+
+def test_what_closes_the_account_blocks_also_a_look(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post(), ())
+    for answer in (no(403, "The user used for authentication is suspended"), no(402), no(401, "Unauthorized")):
+        stand.fail_next(*TIMELINE, answer)
+        assert type(error_of(lambda: channel.find(request, since=NOW))) is Blocked
+
+
+# --- what an answer means ---
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (no(500, "Internal Server Error", title="Internal Server Error"), Unconfirmed, ""),
+        (no(503, "Service Unavailable", title="Service Unavailable"), Unconfirmed, "503"),
+        (Answer.html("<h1>Over capacity</h1>", 503), Unconfirmed, ""),
+        (Answer.json(["no"], 400), Unconfirmed, "read"),  # tweepy fails on it: AttributeError
+        (Answer.json("no", 403), Unconfirmed, "read"),
+        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, ""),
+        (Answer(201), Unconfirmed, ""),  # tweepy would fail on it: JSONDecodeError
+        (Answer(201, b'{"data": {"id": ', {"Content-Type": "application/json"}), Unconfirmed, ""),
+        (Answer.json([], 201), Unconfirmed, "read"),
+        (Answer.json({}, 201), Unconfirmed, ""),
+        (Answer.json({"data": {"text": "no number"}}, 201), Unconfirmed, ""),
+        (Answer.json({"data": {"id": 7}}, 201), Unconfirmed, ""),
+        (Answer.json({"data": [{"id": "7"}]}, 201), Unconfirmed, ""),
+        (Answer.json({"errors": [{"detail": "Half of it"}]}, 201), Unconfirmed, "Half of it"),
+        (Answer.redirect("https://elsewhere.invalid/", 307), Unconfirmed, "service"),
+        (DUPLICATE, Unconfirmed, "does not show it yet"),
+        (old(403, 187, "Status is a duplicate."), Unconfirmed, "does not show it yet"),
+        (no(403, "You are not permitted to perform this action."), Refused, "280"),
+        (old(403, 186, "Tweet needs to be a bit shorter."), Refused, "limit"),
+        (no(400, "Text is too long"), Refused, "Shorten"),
+        (no(403, "You may use a maximum of one cashtag."), Refused, "cashtag"),
+        (no(403, "The Tweet contains an invalid URL."), Refused, "invalid URL"),
+        (
+            no(400, "One or more parameters to your request was invalid.", PROBLEM + "invalid-request"),
+            Refused,
+            "invalid",
+        ),
+        (no(401, "Unauthorized", title="Unauthorized"), Blocked, "credentials"),
+        (old(401, 89, "Invalid or expired token."), Blocked, "expired token"),
+        (old(401, 135, "Timestamp out of bounds."), Blocked, "clock"),
+        (no(402, "No credits", title="CreditsDepleted"), Blocked, "Buy credits"),
+        (Answer.html("Payment Required", 402), Blocked, "Buy credits"),
+        (no(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked, "Read and write"),
+        (no(403, "You must use keys of a Project", PROBLEM + "client-forbidden"), Blocked, "project"),
+        (no(403, "Wrong authentication", PROBLEM + "unsupported-authentication"), Blocked, "doctor"),
+        (old(403, 453, "You currently have access to a subset of X API V2 endpoints"), Blocked, "doctor"),
+        (old(401, 261, "Application cannot perform write actions."), Blocked, "Read and write"),
+        (no(403, "The user used for authentication is suspended", PROBLEM + "user-suspended"), Blocked, "suspended"),
+        (old(403, 64, "Your account is suspended"), Blocked, "suspended"),
+        (old(403, 326, "this account is temporarily locked"), Blocked, "unlock"),
+        (no(429, "Usage cap exceeded: Monthly product cap", PROBLEM + "usage-capped"), Blocked, "quota"),
+        (old(403, 185, "User is over daily status update limit."), Unavailable, "today"),
+        (old(403, 226, "This request looks like it might be automated."), Unavailable, "automated"),
+        (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
+        (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
+        (Answer.html("<h1>Who are you?</h1>", 401), Unavailable, "proxy"),
+        (Answer(400), Unavailable, "proxy"),
+        (no(404, "Not Found"), Unavailable, "service"),
+        (no(408, "Request Timeout"), Unavailable, ""),
+    ],
+)
+def test_what_an_answer_to_a_post_means(
+    channel: X, stand: FakeXServer, answer: Answer, kind: type[ChannelError], says: str
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, answer)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is kind
+    assert says in str(error)
+    assert str(answer.status) in error.code
+    assert "elsewhere" not in str(error)
+    assert getattr(error, "fallback", None) is None
+    assert error.__context__ is None
+    assert len(calls(stand, CREATE)) == 1
+    assert stand.posts == ()
+    channel.send(request)
+    assert len(stand.posts) == 1
+
+
+def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: FakeXServer) -> None:
+    opening = say(channel, a_post("Début"))
+    stand.may_answer = "nobody"
+    error = error_of(lambda: say(channel, a_post("Fin"), opening))
+    assert isinstance(error, Refused)
+    assert error.fallback == "standalone"
+    assert 'link_mode = "standalone"' in str(error)
+    say(channel, a_post("Fin"))
+    assert [post.text for post in stand.posts] == ["Début", "Fin"]
+
+
+def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
+    opening = say(channel, a_post("Début"))
+    stand.unseen = {opening.id}
+    request = channel.prepare(a_post("Fin"), (opening,))
+    clock.pass_by(59)
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Unavailable)
+    assert (error.retry_at, error.whole_channel) == (clock.now() + timedelta(seconds=5), False)
+    clock.pass_by(2)
+    late = error_of(lambda: channel.send(request))
+    assert isinstance(late, Refused)
+    assert late.fallback == "standalone"
+    stand.unseen = set()
+    channel.send(request)
+    assert [post.parent for post in stand.posts] == [None, opening.id]
+
+
+@pytest.mark.parametrize("how", ["forgotten", "expired", "old words"])
+def test_an_upload_that_was_lost(channel: X, stand: FakeXServer, clock: FakeClock, how: str) -> None:
+    post = a_post(pictures=(a_picture(),))
+    request = channel.prepare(post, ())
+    if how == "forgotten":
+        stand.forget_media()
+    elif how == "expired":
+        clock.pass_by(86_401)
+    else:
+        stand.fail_next(*CREATE, old(400, 324, "The validation of media ids failed."))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Refused)
+    assert error.fallback == "prepare"
+    say(channel, post.model_copy(update={"variant": 1}))
+    assert stand.posts[0].images[0].data == JPEG
+
+
+RESET = int(NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"x-rate-limit-reset": "soon"}, None),
+        ({"x-rate-limit-reset": str(RESET + 42)}, 42),
+        ({"Retry-After": "290"}, 290),
+        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(RESET + 42), "Retry-After": "7"}, 42),
+        (
+            {
+                "x-rate-limit-remaining": "99",
+                "x-rate-limit-reset": str(RESET + 42),
+                "x-app-limit-24hour-remaining": "0",
+                "x-app-limit-24hour-reset": str(RESET + 7200),
+                "x-user-limit-24hour-remaining": "0",
+                "x-user-limit-24hour-reset": str(RESET + 3600),
+            },
+            7200,
+        ),
+        ({"x-user-limit-24hour-remaining": "0", "x-user-limit-24hour-reset": str(RESET + 10**6)}, 86_400),
+    ],
+)
+def test_a_rate_limit_holds_for_the_account(
+    channel: X, stand: FakeXServer, clock: FakeClock, headers: dict[str, str], seconds: int | None
+) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, no(429, "Too Many Requests", title="Too Many Requests", **headers))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Unavailable)
+    assert error.whole_channel
+    assert error.retry_at == (None if seconds is None else NOW + timedelta(seconds=seconds))
+    assert clock.slept == []
+    assert len(calls(stand, CREATE)) == 1
+
+
+def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, stand: FakeXServer) -> None:
+    stand.posts_left = 1
+    say(channel, a_post("Un"))
+    window = error_of(lambda: say(channel, a_post("Deux")))
+    stand.posts_left, stand.day_left = 5, 0
+    day = error_of(lambda: say(channel, a_post("Deux")))
+    assert isinstance(window, Unavailable)
+    assert isinstance(day, Unavailable)
+    assert window.retry_at == NOW + timedelta(minutes=15)
+    assert day.retry_at == NOW + timedelta(days=1)
+
+
+def test_a_quota_of_a_day_comes_back_by_itself(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, no(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Unavailable)
+    assert (error.whole_channel, error.retry_at) == (True, NOW + timedelta(seconds=900))
+
+
+@pytest.mark.parametrize("closed", ["suspended", "locked", "read-only"])
+def test_a_closed_account_is_blocked(channel: X, stand: FakeXServer, closed: Any) -> None:
+    stand.closed = closed
+    assert type(error_of(lambda: say(channel, a_post()))) is Blocked
+
+
+def test_without_credits_everything_is_blocked(opened: Open, stand: FakeXServer) -> None:
+    stand.credits = False
+    for call in (opened().whoami, lambda: say(opened(), a_post())):
+        error = error_of(call)
+        assert type(error) is Blocked
+        assert error.code == "402 credits"
+
+
+def test_nobody_listens(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.refuse_connections()
+    for call in (
+        lambda: channel.send(request),
+        lambda: channel.find(request, since=NOW),
+        channel.whoami,
+        lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
+    ):
+        assert type(error_of(call)) is Unavailable
+    stand.recover()
+    channel.send(request)
+    assert len(stand.posts) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_neither_post_nor_token_follows_a_redirect(rotating: Open, stand: FakeXServer, status: int) -> None:
+    channel = rotating()
+    with FakeServer() as elsewhere:
+        stand.fail_next(*TOKEN, Answer.redirect(f"{elsewhere.url}/2/oauth2/token", status))
+        assert type(error_of(channel.whoami)) is Unavailable
+        request = channel.prepare(a_post(), ())
+        for route, call, kind in (
+            (CREATE, lambda: channel.send(request), Unconfirmed),
+            (TIMELINE, lambda: channel.find(request, since=NOW), Unavailable),
+        ):
+            stand.fail_next(*route, Answer.redirect(f"{elsewhere.url}/", status))
+            assert type(error_of(call)) is kind
+        assert elsewhere.requests == []
+
+
+# --- signatures and tokens ---
+
+
+def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, stand: FakeXServer) -> None:
+    channel.whoami()
+    assert stand.requests[0].headers["Authorization"].startswith("OAuth ")
+    wrong = opened(access_token_secret=SecretStr("wrong"))
+    error = error_of(wrong.whoami)
+    assert type(error) is Blocked
+    assert error.code == "401 Unauthorized"
+
+
+def test_a_netrc_does_not_replace_our_token(
+    rotating: Open, stand: FakeXServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert rotating(client_secret=SecretStr(stand.client[1])).whoami().id == stand.number
+
+
+def test_one_renewal_for_all_channels_and_calls(rotating: Open, stand: FakeXServer) -> None:
+    say(rotating(), a_post("Un"))
+    say(rotating(), a_post("Deux"))
+    assert stand.renewals == 1
+
+
+def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, store: InMemoryStateStore) -> None:
+    with FakeXServer(client_secret="", now=clock.now) as stand:
+        channel = X(
+            handle="police34",
+            client_id=stand.client[0],
+            refresh_token=SecretStr(stand.refresh_token),
+            service=stand.url,
+            clock=clock,
+            store=store,
+        )
+        assert channel.whoami().id == stand.number
+        channel.close()
+        assert calls(stand, TOKEN)[0].headers["Authorization"] is None
+
+
+def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
+    rotating: Open, stand: FakeXServer, clock: FakeClock, store: InMemoryStateStore
+) -> None:
+    channel = rotating()
+    request = channel.prepare(a_post(), ())
+    clock.pass_by(7201)
+    before = store.load("tokens")
+    channel.send(request)
+    after = store.load("tokens")
+    assert before is not None
+    assert after is not None
+    assert after.version == before.version + 1
+    bodies = [seen.body for seen in calls(stand, CREATE)]
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]
+    assert (stand.renewals, len(stand.posts)) == (2, 1)
+
+
+def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, stand: FakeXServer) -> None:
+    used: list[int] = []
+
+    class Watched(InMemoryStateStore):
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if name == "tokens":
+                used.append(len(calls(stand, ME)))
+            return super().compare_and_swap(name, value, version=version)
+
+    rotating(store=Watched()).whoami()
+    assert used == [0]
+
+
+def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer, store: InMemoryStateStore) -> None:
+    channel = rotating()
+    request = channel.prepare(a_post(), ())
+    stand.expire_access()
+    stand.revoke_refresh()
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Blocked
+    assert error.code == "400 invalid_request"
+    assert "Authorise the app" in str(error)
+    anew = rotating(refresh_token=SecretStr(stand.authorise()))
+    anew.send(request)  # the new one of the settings counts, not the dead one that is kept
+    assert len(stand.posts) == 1
+    assert store.load("tokens") is not None
+
+
+def test_an_answer_to_a_renewal_that_got_lost_is_told_as_such(rotating: Open, stand: FakeXServer) -> None:
+    channel = rotating()
+    stand.fail_next(*TOKEN, Disconnect(), effect=True)
+    assert type(error_of(channel.whoami)) is Unavailable
+    error = error_of(channel.whoami)
+    assert type(error) is Blocked
+    assert "successor got lost" in str(error)
+
+
+def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, stand: FakeXServer) -> None:
+    channels = [rotating() for _ in range(8)]
+    channels[0].whoami()
+    stand.expire_access()
+    start = Barrier(8)
+    seen: list[str] = []
+
+    def run(channel: X) -> None:
+        start.wait()
+        seen.append(channel.whoami().id)
+
+    threads = [Thread(target=run, args=(channel,)) for channel in channels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(seen), stand.renewals) == (8, 2)
+
+
+def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: FakeXServer) -> None:
+    channel = rotating()
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, no(401, "Unauthorized", title="Unauthorized"), times=99)
+    assert type(error_of(lambda: channel.send(request))) is Blocked
+    assert (len(calls(stand, CREATE)), stand.renewals) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (Answer.json({"error": "invalid_grant"}, 400), Blocked, "Authorise the app"),
+        (Answer.json({"error": "unauthorized_client"}, 401), Blocked, "client_id"),
+        (Answer.json({"error": "invalid_client"}, 401), Blocked, "client_secret"),
+        (no(429, "Too Many Requests"), Unavailable, "wait"),
+        (no(503, "Service Unavailable"), Unavailable, "renewing the tokens"),
+        (Answer.html("<h1>Portal</h1>"), Unavailable, "cannot be read"),
+        (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
+        (Answer.json({"access_token": 7}), Unavailable, "cannot be read"),
+        (Answer.json({"access_token": "a", "refresh_token": None}), Unavailable, "cannot be read"),
+        (Disconnect(), Unavailable, "renewing the tokens"),
+    ],
+)
+def test_a_renewal_is_tried_once_and_said_plainly(
+    rotating: Open, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
+) -> None:
+    stand.fail_next(*TOKEN, answer, times=9)
+    error = error_of(lambda: rotating().prepare(a_post(), ()))
+    assert type(error) is kind
+    assert says in str(error)
+    assert len(stand.requests) == 1
+
+
+def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
+    rotating: Open, stand: FakeXServer, store: InMemoryStateStore
+) -> None:
+    stand.fail_next(*TOKEN, Answer.json({"access_token": "a", "token_type": "bearer"}))
+    stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
+    rotating().whoami()
+    kept = store.load("tokens")
+    assert kept is not None
+    assert json.loads(kept.value)["refresh"] == stand.refresh_token
+
+
+@pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
+def test_kept_tokens_that_are_not_ours_are_replaced(
+    rotating: Open, stand: FakeXServer, store: InMemoryStateStore, kept: str | None
+) -> None:
+    other = {"owner": "other", "access": "a", "refresh": "r"}
+    store.compare_and_swap("tokens", kept or json.dumps(other), version=None)
+    assert rotating().whoami().id == stand.number
+
+
+def test_somebody_who_renews_for_too_long(rotating: Open, store: InMemoryStateStore) -> None:
+    channel = rotating(timeout=0.02)
+    with store.lease("tokens", seconds=1):
+        error = error_of(channel.whoami)
+    assert type(error) is Unavailable
+    assert "another process" in str(error)
+
+
+def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Open, stand: FakeXServer) -> None:
+    class Stumbling(InMemoryStateStore):
+        stumbles = 1
+
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if self.stumbles:
+                self.stumbles -= 1
+                raise JournalError("the disk is full")
+            return super().compare_and_swap(name, value, version=version)
+
+    store = Stumbling()
+    channel = rotating(store=store)
+    error = error_of(channel.whoami)
+    assert type(error) is Unavailable
+    assert "stored" in str(error)
+    assert store.load("tokens") is None
+    assert channel.whoami().id == stand.number  # a second renewal would find the refresh token used up
+    assert stand.renewals == 1
+    assert store.load("tokens") is not None
+
+
+def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, stand: FakeXServer) -> None:
+    class Overtaken(InMemoryStateStore):
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if name == "tokens" and version is None:
+                super().compare_and_swap(name, value, version=None)  # the other one's, and it stands
+                return False
+            return super().compare_and_swap(name, value, version=version)
+
+    store = Overtaken()
+    assert rotating(store=store).whoami().id == stand.number
+    kept = store.load("tokens")
+    assert kept is not None
+    assert kept.version == 1
+
+
+def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand: FakeXServer) -> None:
+    class Late(InMemoryStateStore):
+        """While we ask, another process, whose lease we took for dead, stores what it got."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.waiting: list[str] = []
+
+        def supersede_partial_sends(self, _: object) -> Answer:
+            kept = self.load("tokens")
+            self.compare_and_swap("tokens", self.waiting.pop(), version=kept.version if kept else None)
+            return Answer.json({"error": "invalid_request"}, 400)
+
+    store = Late()
+    channel = rotating(store=store)
+    channel.whoami()
+    kept = store.load("tokens")
+    assert kept is not None
+    fresh = json.loads(kept.value) | {"access": "theirs"}
+    store.waiting.append(json.dumps(fresh))
+    stand.expire_access()
+    stand.on(*TOKEN, store.supersede_partial_sends)
+    stand.fail_next(*ME, no(401, "Unauthorized"))
+    stand.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
+    assert channel.whoami().id == "7"
+    assert calls(stand, ME)[-1].headers["Authorization"] == "Bearer theirs"
+
+
+# --- taking back, closing ---
+
+
+def test_a_post_is_taken_back_once_or_twice(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post(), ())
+    ref = channel.send(request)
+    channel.delete(ref)
+    channel.delete(ref)
+    assert stand.posts == ()
+    assert channel.find(request, since=NOW) is None
+    stand.fail_next(*DELETE, old(404, 144, "No status found with that ID."))
+    channel.delete(ref)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Disconnect(), Unconfirmed),
+        (Answer.json({"data": {"deleted": False}}), Unconfirmed),
+        (Answer.json({}), Unconfirmed),
+        (Answer.html("<h1>Portal</h1>", 404), Unavailable),
+        (no(429, "Too Many Requests"), Unavailable),
+        (no(403, "You are not permitted to delete this"), Refused),
+        (no(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked),
+    ],
+)
+def test_taking_back_can_fail(
+    channel: X, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError]
+) -> None:
+    ref = say(channel, a_post())
+    stand.fail_next(*DELETE, answer)
+    assert type(error_of(lambda: channel.delete(ref))) is kind
+
+
+def test_what_is_not_ours_is_not_taken_back(channel: X, stand: FakeXServer) -> None:
+    ref = say(channel, a_post())
+    for change in ({"account": "other"}, {"id": "../2/users/me"}):
+        assert type(error_of(lambda change=change: channel.delete(ref.model_copy(update=change)))) is Refused  # type: ignore[misc]  # a default binds it
+    assert len(stand.posts) == 1
+
+
+def test_closed_twice_and_opened_again(channel: X, stand: FakeXServer) -> None:
+    channel.close()
+    say(channel, a_post("Un"))
+    channel.close()
+    channel.close()
+    say(channel, a_post("Deux"))
+    assert len(stand.posts) == 2
+
+
+# --- secrets ---
+
+
+def test_no_secret_is_seen_anywhere(
+    opened: Open, rotating: Open, stand: FakeXServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = []
+    for make in (opened, rotating):
+        channel = make(timeout=0.3)
+        options = signing(stand) if make is opened else {name: SecretStr(str(v)) for name, v in tokens(stand).items()}
+        credentials = Credentials.of(**{"client_secret": None, **options})
+        request = channel.prepare(a_post(pictures=(a_picture(),)), ())
+        channel.delete(channel.send(request))
+        again = channel.prepare(a_post(), ())
+        kept = store.load("tokens")
+        now_kept = json.loads(kept.value) if kept else {}
+        own = (*stand.consumer, *stand.access) if make is opened else (stand.client[1], *now_kept.values())
+        leaky = " ".join(("Bad desk@police.example", *own, "eyJhbGciOiJIUzI1NiJ9" * 3))
+        said += [repr(channel), repr(request), request.model_dump_json(), repr(credentials)]
+        for route, trouble in (
+            (CREATE, no(400, leaky)),
+            (CREATE, no(403, leaky, PROBLEM + leaky, leaky)),
+            (CREATE, no(401, leaky, title=leaky)),
+            (CREATE, no(500, leaky)),
+            (CREATE, Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400)),
+            (CREATE, Answer.json({"data": {"id": leaky}}, 201)),
+            (CREATE, Disconnect()),
+            (CREATE, NoResponse(1.0)),
+            (TOKEN, Answer.json({"error": leaky, "error_description": leaky}, 400)),
+            (TOKEN, Answer.json({"access_token": 5, "refresh_token": leaky})),
+        ):
+            if route == TOKEN and make is opened:
+                continue
+            if route == TOKEN:
+                stand.expire_access()
+            stand.fail_next(*route, trouble, times=2)
+            error = error_of(lambda channel=channel, again=again: channel.send(again))  # type: ignore[misc]  # defaults bind them
+            stand.recover()
+            said += [repr(error), *traceback.format_exception(error)]
+            assert error.__context__ is None or isinstance(error.__context__, ChannelError)
+    said += [record.getMessage() for record in caplog.records]
+    assert any(record.name.startswith("urllib3") for record in caplog.records)
+    seen = "\n".join(said)
+    assert [secret for secret in stand.secrets if secret in seen] == []
+    assert "desk@police.example" not in seen
+    assert "eyJhbGci" not in seen
+
+
+def test_only_what_we_make_tweepy_do_is_kept_out_of_its_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    log = logging.getLogger("tweepy.client")
+    with hush():
+        log.debug("ours")
+        other = Thread(target=log.debug, args=("another thread's",))
+        other.start()
+        other.join()
+    log.debug("later")
+    assert [record.getMessage() for record in caplog.records] == ["another thread's", "later"]
+
+
+# --- proxies
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    channel: X, stand: FakeXServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with FakeServer() as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        channel.whoami()
+        assert proxy.requests == []
+    assert stand.requests
+
+
+def test_words_that_are_no_unicode_are_told_all_the_same(channel: X, stand: FakeXServer) -> None:
+    request = channel.prepare(a_post(), ())
+    stand.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
+    with pytest.raises(Refused, match=r"Not \? allowed") as caught:
+        channel.send(request)
+    assert str(caught.value).encode()

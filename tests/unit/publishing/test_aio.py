@@ -1,0 +1,231 @@
+"""The same publisher, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policenotify.errors import IdempotencyConflict, InvalidTransition
+from policenotify.journal.clock import SystemClock
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.location import Location
+from policenotify.model.message import Message
+from policenotify.publishing.aio import AsyncPublisher, _awaited
+from policenotify.publishing.publisher import Publisher
+from policenotify.testing.samples import PARIS, SENDER
+from tests.support.fake_network import Book, Hang, Scripted
+
+MESSAGE = Message(
+    category="traffic_accident",
+    headline="Accident de la circulation",
+    instruction="Évitez le secteur.",
+    location=Location(commune="34172", street="avenue de Toulouse"),
+    lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-4711"),
+)
+
+
+@pytest.fixture
+def sky() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def publisher(tmp_path: Path, sky: Scripted) -> Iterator[Publisher]:
+    clock = SystemClock()
+    made = Publisher(
+        journal=Book(tmp_path, clock).journal,
+        channels=[sky.configured("sky")],
+        zone=PARIS,
+        sender=SENDER,
+        clock=clock,
+    )
+    yield made
+    made.close()
+
+
+def test_awaited_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
+    async def desk() -> None:
+        async with AsyncPublisher(publisher) as awaited:
+            preview = await awaited.preview(MESSAGE)
+            assert await awaited.faults() == {}
+            assert preview.message == publisher.preview(MESSAGE).message
+            opened = await awaited.publish(MESSAGE, key="open", actor="desk")
+            assert opened.on("sky").outcome is Outcome.POSTED
+            assert sky.said[0].body["text"] == preview.wordings[0].standalone.text
+            assert await awaited.incident("2026-4711") == opened == await awaited.publication("open")
+            waiting = await awaited.publish(
+                opened.update("Une voie rouverte"), key="update", actor="desk", to=None, wait=timedelta(0)
+            )
+            assert waiting.on("sky").outcome is Outcome.WAITING
+            assert await awaited.drain(timedelta(seconds=10)) is None
+            assert await awaited.publication("nothing") is None
+            [incident] = await awaited.incidents()
+            assert incident.id == "2026-4711"
+            assert await awaited.incidents(only_open=False) == (incident,)
+
+    asyncio.run(desk())
+    assert len(sky.said) == 2
+
+
+def test_its_errors_are_raised_to_whoever_awaits(publisher: Publisher) -> None:
+    async def desk() -> None:
+        awaited = AsyncPublisher(publisher)
+        await awaited.publish(MESSAGE, key="open", actor="desk")
+        with pytest.raises(IdempotencyConflict):
+            await awaited.publish(MESSAGE.model_copy(update={"headline": "Autre"}), key="open", actor="desk")
+        with pytest.raises(InvalidTransition):
+            await awaited.incident("2026-9999")
+
+    asyncio.run(desk())
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), asyncio.CancelledError(), SystemExit(3)])
+def test_nothing_that_is_raised_leaves_anybody_waiting(error: BaseException) -> None:
+    def call() -> None:
+        raise error
+
+    async def desk() -> None:
+        await asyncio.wait_for(_awaited(call), timeout=5)
+
+    with pytest.raises(type(error)):
+        asyncio.run(desk())
+
+
+def test_the_loop_goes_on_meanwhile(publisher: Publisher, sky: Scripted) -> None:
+    hang = Hang()
+    sky.sends.append(hang)
+
+    async def desk() -> None:
+        publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
+        assert await asyncio.to_thread(hang.begun.wait, 10)
+        hang.go.set()
+        assert (await publishing).on("sky").outcome is Outcome.POSTED
+
+    asyncio.run(asyncio.wait_for(desk(), timeout=10))
+
+
+def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky: Scripted) -> None:
+    hang = Hang()
+    sky.sends.append(hang)
+
+    async def desk() -> None:
+        publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
+        assert await asyncio.to_thread(hang.begun.wait, 10)
+        publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+        hang.go.set()
+        await AsyncPublisher(publisher).drain(timedelta(seconds=10))
+
+    asyncio.run(desk())
+    told = publisher.publication("open")
+    assert told is not None
+    assert told.on("sky").outcome is Outcome.POSTED
+
+
+def test_cancelled_at_once_it_is_said_all_the_same(publisher: Publisher) -> None:
+    async def desk() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(
+                AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"), timeout=0.000_001
+            )
+
+    asyncio.run(desk())
+    until = time.monotonic() + 5
+    while awaiting() and time.monotonic() < until:
+        time.sleep(0.01)
+    told = publisher.publication("open")
+    assert told is not None
+    assert told.on("sky").outcome is Outcome.POSTED
+
+
+def awaiting() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "policenotify awaited"]
+
+
+def test_a_loop_that_was_closed_meanwhile_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def call() -> None:
+        begun.set()
+        go.wait(10)
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(_awaited(call))
+    loop.run_until_complete(asyncio.sleep(0))
+    assert begun.wait(5)
+    [thread] = awaiting()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
+    go.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert caplog.records == []
+
+
+def test_the_call_sees_the_context_of_whoever_awaits() -> None:
+    officer: ContextVar[str] = ContextVar("officer")
+
+    async def desk() -> str:
+        officer.set("cne Roux")
+        return await _awaited(officer.get)
+
+    assert asyncio.run(desk()) == "cne Roux"
+
+
+HANGING = """
+import asyncio, sys
+from pathlib import Path
+from threading import Event
+from datetime import timedelta
+from policenotify.publishing.aio import AsyncPublisher
+from policenotify.journal.clock import SystemClock
+from policenotify.publishing.publisher import Publisher
+from tests.unit.publishing.test_aio import MESSAGE, PARIS, SENDER, Book, Scripted
+
+sky = Scripted()
+sky.sends.append(lambda request: Event().wait())
+clock = SystemClock()
+publisher = Publisher(journal=Book(Path(sys.argv[1]), clock).journal, channels=[sky.configured("sky")],
+                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(minutes=5))
+
+async def desk():
+    publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
+    while not sky.said:
+        await asyncio.sleep(0.01)
+    publishing.cancel()
+
+asyncio.run(desk())
+print("over", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_what_hangs_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
+        [sys.executable, "-c", textwrap.dedent(HANGING), str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "over\n"
+        assert program.wait(5) == 0
+
+
+def test_every_method_of_the_publisher_can_be_awaited() -> None:
+    public = {name for name, value in vars(Publisher).items() if callable(value) and not name.startswith("_")}
+    assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public

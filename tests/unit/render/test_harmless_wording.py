@@ -1,0 +1,603 @@
+"""What a post must never do: repeat what is withdrawn, part a sentence, tell a house, show yesterday's colour, or stay
+silent where something shorter can be said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import ChannelConfig
+from policenotify.checks import CheckContext, run_checks
+from policenotify.cli.commands.preview import document, page
+from policenotify.cli.console import printed
+from policenotify.cli.report.builder import draw
+from policenotify.cli.report.source import Told
+from policenotify.errors import MessageTooLong
+from policenotify.model.cap import Precision, Severity
+from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Image, Message, Translation
+from policenotify.publishing.defaults import resolve
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import LOCALES, PROFILES, Locale
+from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.strategies import NOW, messages
+from policenotify.text.budget import Budget
+from policenotify.text.comparison import affirms, fold
+from policenotify.text.fit import truncate
+from tests.support.five_networks import open_five
+from tests.support.installation import Desk, accident, open_desk
+from tests.support.shipped_files import NETWORKS, channel_on
+
+INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
+INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
+EVERYWHERE: Final = st.sampled_from(sorted(NETWORKS)).map(channel_on)
+
+
+def _message(stage: Stage, **fields: Any) -> Message:
+    lifecycle: dict[str, str] = {"stage": stage, "incident": INCIDENT}
+    if stage is Stage.CORRECTION:
+        lifecycle["corrects"] = FIRST
+    place = {"commune": "34172", "commune_name": "Montpellier", "street": "rue de la Loge"}
+    given_ = {"category": "police_operation", "lifecycle": lifecycle, "headline": "Fausse alerte", "location": place}
+    return Message.model_validate({**given_, **fields})
+
+
+def _resolved(message: Message) -> Message:
+    return resolve(
+        message,
+        PROFILES[message.category],
+        sender=SENDER,
+        commune_name=None,
+        department_name=None,
+        department=None,
+        incident=None,
+    )
+
+
+def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> HistoryEntry:
+    at = NOW - timedelta(minutes=minutes)
+    return HistoryEntry(publication=publication, sequence=1, message=_resolved(message), at=at)
+
+
+def _render(
+    message: Message, channel: ChannelConfig, entries: tuple[HistoryEntry, ...] = (), *, language: str = "fr"
+) -> RenderedPost:
+    answers = tuple(entry.publication for entry in entries) if channel.capabilities.replies else ()
+    scene = RenderContext(
+        message=_resolved(message),
+        language=language,
+        locale=LOCALES[language],
+        profile=PROFILES[message.category],
+        now=NOW,
+        zone=PARIS,
+        sender=SENDER,
+        history=History(incident=INCIDENT, entries=entries),
+        reference="K7Q2M",
+    )
+    leg = Target(channel=channel.name, account=channel.account, language=language, reply_to=answers)
+    return render(scene, leg, channel=channel, key="0" * 64)
+
+
+def _read(wording: RenderedPost) -> str:
+    """All that readers may see of a wording."""
+    posts = filter(None, (wording.standalone, wording.reply, *wording.continuations))
+    return "\n".join(f"{post.title}\n{post.text}\n{post.html}" for post in posts)
+
+
+# --- what is withdrawn is never said again
+
+_NAMES: Final = st.lists(
+    st.text("bcdfghjklmnpqrstvwxz", min_size=8, max_size=12).map(str.capitalize), min_size=2, max_size=5, unique=True
+)
+
+
+@given(st.data())
+def test_no_post_repeats_what_is_withdrawn(data: st.DataObject) -> None:
+    withdrawn = data.draw(_NAMES)
+    texts = {name: f"Opération chez {' '.join(withdrawn)}." for name in ("headline", "description", "instruction")}
+    category = data.draw(st.sampled_from(INCIDENTS))
+    translation = {"language": "en", **texts}
+    opening = _message(Stage.OPENING, category=category, **texts, hashtags=withdrawn[:2], translations=[translation])
+    entries = [_entry(opening)]
+    if data.draw(st.booleans()):
+        entries.append(_entry(_message(Stage.UPDATE, category=category, **texts), SECOND, 20))
+    stage = data.draw(st.sampled_from((Stage.CANCELLATION, Stage.CORRECTION)))
+    made = opening.followed_by(
+        stage,
+        headline="Message publié par erreur",
+        incident=INCIDENT,
+        corrects=FIRST if stage is Stage.CORRECTION else None,
+        **({"hashtags": ()} if stage is Stage.CORRECTION else {}),
+    )
+    channel, language = data.draw(EVERYWHERE), data.draw(st.sampled_from(("fr", "en")))
+    read = _read(_render(made, channel, tuple(entries), language=language)).casefold()
+    assert not [name for name in withdrawn if name.casefold() in read]
+    if stage is Stage.CORRECTION:  # nor later
+        after = (*entries, _entry(made, SECOND[:-1] + "3", 10))
+        later = data.draw(st.sampled_from((Stage.UPDATE, Stage.END)))
+        follows = made.followed_by(later, headline="Fin de l'opération", incident=INCIDENT)
+        read = _read(_render(follows, channel, after, language=language)).casefold()
+        assert not [name for name in withdrawn if name.casefold() in read]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_cancellation_says_which_message_it_takes_back_and_none_of_its_words(network: str) -> None:
+    opening = _message(Stage.OPENING, headline="Opération de police chez M. Bernard Lopez")
+    cancelled = _message(Stage.CANCELLATION, headline="Message publié par erreur")
+    wording = _render(cancelled, channel_on(network), (_entry(opening),))
+    assert "Notre message de 17h02 est annulé." in wording.standalone.text
+    assert "Lopez" not in _read(wording)
+    if network == "email":
+        assert wording.standalone.title == "ANNULATION – [Intervention de police] Montpellier, rue de la Loge"
+
+
+# --- the subject says what holds now
+
+
+def test_a_subject_says_the_colour_and_the_street_of_now() -> None:
+    orange = _message(
+        Stage.OPENING,
+        category="weather_relay",
+        headline="Vigilance orange crues",
+        severity=Severity.SEVERE,
+        location={"department": "34", "department_name": "Hérault"},
+    )
+    red = orange.followed_by(
+        Stage.UPDATE, headline="Vigilance rouge crues", incident=INCIDENT, severity=Severity.EXTREME
+    )
+    subject = _render(red, channel_on("email"), (_entry(orange),)).standalone.title
+    assert subject == "MISE À JOUR – [Vigilance météo] Hérault – Vigilance rouge crues"
+
+    wrong = _message(Stage.OPENING, category="traffic_accident", headline="Accident")
+    right = {"commune": "34172", "commune_name": "Montpellier", "street": "avenue de Toulouse"}
+    corrected = _message(
+        Stage.CORRECTION, category="traffic_accident", headline="L'accident a lieu ailleurs", location=right
+    )
+    end = corrected.followed_by(Stage.END, headline="Fin d'intervention", incident=INCIDENT)
+    entries = (_entry(wrong), _entry(corrected, SECOND, 20))
+    subject = _render(end, channel_on("email"), entries).standalone.title
+    assert subject == "TERMINÉ – [Accident] Montpellier, avenue de Toulouse – Fin d'intervention"
+
+
+# --- no sentence of an incident is parted
+
+_WORDS: Final = (
+    "la fumée",
+    "n'est pas",
+    "dangereuse",
+    "mais",
+    "sauf",
+    "riverains",
+    "M. Petit",
+    "à 18 h 30",
+    "« zone »",
+)
+
+
+def _sentences(*, most: int) -> st.SearchStrategy[list[str]]:
+    one = st.lists(st.sampled_from(_WORDS), min_size=3, max_size=most).map(lambda words: f"Que {' '.join(words)}.")
+    return st.lists(one, min_size=1, max_size=14, unique=True)
+
+
+def _whole(text: str) -> str:
+    return re.sub(r"[^\w ]+", " ", text).replace("\u00a0", " ")
+
+
+def _parted(read: str, sentences: list[str]) -> Iterator[str]:
+    """The sentences of which a post holds the beginning, and not the whole."""
+    shown = " ".join(_whole(read).split())
+    for number, sentence in enumerate(sentences):
+        told = " ".join(_whole(sentence).split())
+        if f" S{number} " in f" {shown} " and told not in shown:
+            yield sentence
+
+
+@given(_sentences(most=24), _sentences(most=16), EVERYWHERE, st.sampled_from(INCIDENTS))
+def test_no_post_ends_inside_a_sentence_of_an_incident(
+    more: list[str], orders: list[str], channel: ChannelConfig, category: str
+) -> None:
+    sentences = [f"S{number} {text}" for number, text in enumerate((*more, *orders))]
+    description, instruction = sentences[: len(more)], sentences[len(more) :]
+    message = _message(
+        Stage.OPENING, category=category, description=" ".join(description), instruction=" ".join(instruction)
+    )
+    try:
+        wording = _render(message, channel)
+    except MessageTooLong:
+        assert not channel.capabilities.replies
+        return
+    for post in (wording.standalone, *wording.continuations):
+        parted = list(_parted(post.text, sentences))
+        # Only in a thread, where the next post goes on, and only what no post holds.
+        assert not [
+            one for one in parted if channel.capabilities.budget.fits(f"{one} (9/9)") or not wording.continuations
+        ]
+    told = " ".join(_whole(" ".join(post.text for post in (wording.standalone, *wording.continuations))).split())
+    if [number for number in range(len(description)) if f" S{number} " not in f" {told} "]:
+        assert {"description shortened", "description left out"} & set(wording.omitted)
+
+
+SMOKE: Final = (
+    "La fumée n'est pas dangereuse pour les personnes en bonne santé qui restent à l'intérieur et qui ne font pas "
+    "d'effort pendant toute la durée de l'intervention des sapeurs-pompiers dans le quartier de la gare et de ses "
+    "environs, mais elle l'est pour les asthmatiques."
+)
+CLOSED: Final = (
+    "La circulation des voitures est interdite dans le sens Sète vers Frontignan. Sauf riverains, secours et bus de la "
+    "ligne 3, qui passent par la route de Balaruc et le chemin de la Plage jusqu'à la fin de l'intervention, prévue "
+    "vers 22 h d'après les sapeurs-pompiers de l'Hérault."
+)
+
+
+@pytest.mark.parametrize("description", [SMOKE, CLOSED])
+def test_what_would_mean_the_opposite_without_its_end_is_left_out(description: str) -> None:
+    message = _message(
+        Stage.OPENING, headline="Incendie", description=description, instruction="Fermez portes et fenêtres."
+    )
+    wording = _render(message, channel_on("x"))
+    assert description[:20] not in wording.standalone.text
+    assert wording.omitted == ("description left out",)
+
+
+def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
+    channel = channel_on("email")
+    narrow = replace(channel, capabilities=replace(channel.capabilities, budget=Budget(500)))
+    message = _message(
+        Stage.OPENING, headline="Incendie", description=f"Feu au nord. {SMOKE}", instruction="Fermez tout."
+    )
+    wording = _render(message, narrow)
+    assert wording.omitted == ("description left out",)
+    assert "La fumée" not in wording.standalone.text + wording.standalone.html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Circulation interdite dans la rue. À l'exception des riverains.",
+        "La route est ouverte à tous. Hors poids lourds.",
+        "Le pont est ouvert aux piétons. À condition de rester à droite.",
+        "Vous pouvez sortir de chez vous. En revanche, restez au nord.",
+        "L'eau du robinet est potable. Pas pour les nourrissons.",
+        "Rumeur : le tribunal est évacué. C'est faux.",
+        "On nous signale une évacuation. Il n'en est rien.",
+        "Faut-il quitter le quartier ? Restez chez vous.",
+        "Renseignez-vous auprès du Cdt. Martin au commissariat.",
+    ],
+)
+def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
+    assert truncate(text, lambda cut: len(cut) < len(text), sentences=True) == ""
+
+
+def test_what_is_said_once_may_be_shortened_in_a_sentence() -> None:
+    text = "Une phrase bien plus longue que la place qui reste"
+    assert truncate(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
+    assert truncate(text, lambda cut: len(cut) < 30, sentences=True) == ""
+
+
+# --- no house below the precision that may be told
+
+_STREETS: Final = (
+    "rue des Lilas",
+    "avenue du 8 Mai 1945",
+    "place du 14 Juillet",
+    "boulevard du 11 Novembre 1918",
+    "chemin de la Plage",
+    "impasse du Pont",
+)
+_HOUSES: Final = st.builds(
+    lambda sign, number, more: f"{sign}{number}{more}",
+    st.sampled_from(("", "", "n° ", "n°", "N° ", "numéro ")),
+    st.integers(1, 999).filter(lambda number: number not in {3, 8, 11, 12, 14, 31}),
+    st.sampled_from(("", "", " bis", "bis", ", ter", " ter", " B", "B")),
+)
+_UNITS: Final = (
+    ("bâtiment B", "bâtiment"), ("bât. C2", "bât"), ("escalier 2", "escalier"), ("3e étage", "étage"),
+    ("rez-de-chaussée", "chaussée"), ("appartement 34", "appartement"), ("Appt 12", "appt"),
+)  # fmt: skip
+
+
+@given(
+    _HOUSES,
+    st.sampled_from(_STREETS),
+    st.lists(st.sampled_from(_UNITS), max_size=3, unique=True),
+    st.sampled_from(("{house} {street}", "{house}, {street}", "au {house} {street}", "{street}, {house}")),
+    st.sampled_from(("street", "label", "headline")),
+    EVERYWHERE,
+)
+def test_no_post_tells_a_house_where_only_the_street_may_be_told(
+    house: str, street: str, units: list[tuple[str, str]], form: str, field: str, channel: ChannelConfig
+) -> None:
+    address = ", ".join((form.format(house=house, street=street), *(unit for unit, _ in units)))
+    place = {"commune": "34172", "commune_name": "Montpellier"}
+    changes = {"headline": f"Forcené retranché {address}"} if field == "headline" else {}
+    located = place if field == "headline" else {**place, field: address}
+    typed = _message(
+        Stage.OPENING,
+        **{"headline": "Forcené retranché", "instruction": "Évitez le secteur.", **changes},
+        location=located,
+    )
+    resolved = _resolved(typed)
+    assert _resolved(resolved) == resolved
+    read = _read(_render(typed, channel)).casefold()
+    number = re.findall(r"\d+", house)[0]
+    shown = read.replace(street.casefold(), "")
+    # Tags, hashtags, the time, the reference and the emergency numbers of a mail have digits of their own.
+    other = r"<[^>]*>|#\w+|17h42|\bk7q2m\b|cas\s+d\S+urgence[\s\S]*?114"
+    assert not re.search(rf"(?<!\d){number}(?!\d)", re.sub(other, "", shown))
+    assert not [unit for _, unit in units if unit in shown]
+    assert street.casefold() in read.replace("\u00a0", " ")
+
+
+def test_a_street_named_by_the_place_is_told_without_its_number_in_running_text_too() -> None:
+    message = _message(
+        Stage.OPENING,
+        location={"commune": "34172", "street": "14 bis, rue des Lilas"},
+        description=(
+            "L'homme est au 14 bis, rue des Lilas, 3e étage (rue des Lilas n° 14).\n"
+            "Témoins : commissariat, 206 rue du Comté."
+        ),
+        translations=[{"language": "en", "headline": "Man at 14 rue des Lilas", "description": ""}],
+    )
+    resolved = _resolved(message)
+    assert resolved.location
+    assert resolved.location.street == "rue des Lilas"
+    assert (
+        resolved.description == "L'homme est rue des Lilas (rue des Lilas).\nTémoins : commissariat, 206 rue du Comté."
+    )
+    assert resolved.translations[0].headline == "Man at rue des Lilas"
+
+
+def test_no_description_of_a_picture_tells_a_house(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail()])
+    drawn = BytesIO()
+    PIL.Image.new("RGB", (200, 150), "#123456").save(drawn, "PNG")
+    alts = ("Façade de l'immeuble du 14 rue Foch, bâtiment B", "The house at 14 rue Foch, floor of the flat")
+    english = Translation(language="en", headline="Police operation", alts=alts[1:])
+    message = accident(
+        category="police_operation",
+        headline="Opération de police",
+        location={"commune": "34172"},
+        images=[Image(alt=alts[0], data=drawn.getvalue())],
+        translations=(english,),
+    )
+    seen = publisher.preview(message)
+    assert {one.field for one in seen.findings if one.code == "PN210"} == {"images.0.alt", "translations.en.alts.0"}
+    said = publisher.publish(message, key="1", actor="desk")
+    assert said.ok
+    [post] = desk.bluesky.posts
+    shown = str(post) + "".join(map(str, desk.mail.mails)) + said.message.model_dump_json()
+    assert "rue Foch" in shown
+    assert not re.search(r"\b14 rue|bâtiment", shown)
+
+
+def test_a_street_that_its_incident_names_is_told_without_its_number_later_too(desk: Desk) -> None:
+    publisher = desk.publisher([desk.on_bluesky()])
+    retrenched = accident(
+        category="police_operation", headline="Homme retranché au 14 rue Foch", location={"commune": "34172"}
+    )
+    opened = publisher.publish(retrenched, key="1", actor="desk")
+    end = opened.end("Fin d'intervention", description="Vous pouvez regagner le 14 rue Foch. Accueil : 3 rue Bar.")
+    seen = publisher.preview(end)
+    assert "description" in {one.field for one in seen.findings if one.code == "PN210"}
+    publisher.publish(end, key="2", actor="desk")
+    assert "Vous pouvez regagner rue Foch. Accueil : 3 rue Bar." in desk.bluesky.posts[1].text.replace("\u00a0", " ")
+
+
+def test_a_headline_that_is_nothing_but_a_house_becomes_what_the_category_is_called() -> None:
+    assert _resolved(_message(Stage.OPENING, headline="bâtiment B")).headline == "Intervention de police"
+
+
+def test_a_house_is_told_where_the_category_may_tell_it() -> None:
+    fire = _message(Stage.OPENING, category="fire", location={"commune": "34172", "street": "14 rue des Lilas"})
+    told = _resolved(fire).location
+    assert told
+    assert (told.street, told.precision) == ("14 rue des Lilas", Precision.EXACT)
+
+
+@given(messages())
+def test_taking_houses_out_once_more_changes_nothing(message: Message) -> None:
+    resolved = _resolved(message)
+    assert _resolved(resolved) == resolved
+
+
+# --- an order that is too long for one channel silences no other
+
+ORDER: Final = (
+    "Quittez immédiatement les lieux à pied vers le nord. " + "Emportez vos médicaments et vos papiers. " * 12
+).strip()
+
+
+def test_what_is_too_long_for_one_channel_shortens_there_and_goes_out_whole_elsewhere(tmp_path: Path) -> None:
+    with open_five(tmp_path) as five:
+        publisher = five.publisher()
+        order = accident(instruction=ORDER, description="", link="https://police.example/gaz")
+        seen = {wording.target.channel: wording for wording in publisher.preview(order).wordings}
+        said = publisher.publish(order, key="1", actor="desk")
+        assert said.ok, "\n".join(map(str, said))
+        text = seen["sms"].standalone.text
+        assert five.sms.messages[0].text == text
+        assert "Quittez immédiatement les lieux" in text
+        assert "Suite : https://police.example/gaz" in text
+        assert text.count("vos papiers") < ORDER.count("vos papiers")
+        assert "the rest of the instruction shortened" in seen["sms"].omitted
+        assert ORDER.count("vos papiers") == "".join(post.text for post in five.bluesky.posts).count("vos papiers")
+
+
+@given(st.integers(1, 14), st.integers(8, 40), EVERYWHERE, st.sampled_from((None, "https://police.example/gaz")))
+def test_whatever_the_instruction_its_first_sentence_is_said_or_the_channel_alone_is_refused(
+    count: int, length: int, channel: ChannelConfig, link: str | None
+) -> None:
+    sentences = [f"N{number} {'mot ' * length}fin." for number in range(count)]
+    message = _message(Stage.OPENING, instruction=" ".join(sentences), link=link)
+    wording = _render(message, channel)  # the first sentence fits each network
+    texts = [" ".join(post.text.split()) for post in (wording.standalone, *wording.continuations)]
+    first = " ".join(sentences[0].split())
+    assert first.rstrip(".") in " ".join(texts)
+    if not wording.continuations and f"N{count - 1} " not in texts[0]:
+        assert any("instruction" in what for what in wording.omitted)
+        assert (link or SENDER.rstrip(".")) in texts[0] or not channel.capabilities.hashtags
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says_so(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    narrow = replace(bluesky.capabilities, replies=False)
+    publisher = desk.publisher([replace(bluesky, capabilities=narrow), desk.by_mail()])
+    order = accident(instruction="Quittez les lieux " * 30)
+    seen = publisher.preview(order)
+    assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
+    assert [wording.target.channel for wording in seen.wordings] == ["presse"]
+    reason = seen.refusals[0].refused
+    assert document(seen, publisher)["refusals"] == [{"channel": "bluesky", "language": "fr", "reason": reason}]
+    assert "the first thing to do take" in printed(page(seen, publisher))
+    assert "the first thing to do take" in str(draw("preview", [Told(at=NOW, preview=seen)], publisher))
+    said = publisher.publish(order, key="1", actor="desk")
+    assert said.on("presse").outcome is Outcome.POSTED
+    refused = said.on("bluesky")
+    assert refused.outcome is Outcome.REFUSED
+    assert re.fullmatch(
+        r"Nothing was sent here: what, where and the first thing to do take \d+ of 300\. .*on this channel\.",
+        refused.reason,
+    )
+    assert not desk.bluesky.posts
+    assert len(desk.mail.mails) == 3
+    # What follows goes there again, to stand alone.
+    end = publisher.publish(said.end("Fin d'intervention", description="Circulation rétablie."), key="2", actor="desk")
+    assert end.on("bluesky").outcome is Outcome.POSTED
+
+
+def test_what_fits_on_no_channel_but_one_that_cannot_be_used_waits_for_that_one(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    mail = replace(desk.by_mail(), account="", problem="channels.presse.url: the file is empty.")
+    narrow = replace(bluesky, capabilities=replace(bluesky.capabilities, replies=False))
+    order = accident(instruction="Quittez les lieux " * 30)
+    with pytest.raises(MessageTooLong):
+        desk.publisher([narrow]).preview(order)
+    publisher = desk.publisher([narrow, mail])
+    seen = publisher.preview(order)
+    assert [leg.channel for leg in seen.refusals] == ["bluesky"]
+    assert [one.target.channel for one in seen.pending] == ["presse"]
+    for shown in (printed(page(seen, publisher)), str(draw("preview", [Told(at=NOW, preview=seen)], publisher))):
+        assert "the first thing to do take" in shown
+        assert "the file is empty" in shown
+    said = publisher.publish(order, key="1", actor="desk", wait=0)
+    assert said.on("bluesky").outcome is Outcome.REFUSED
+    assert (said.on("presse").outcome, said.on("presse").unrendered) == (Outcome.WAITING, True)
+
+
+def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: Desk) -> None:
+    bluesky = desk.on_bluesky()
+    narrow = replace(bluesky, languages=("fr", "en"), capabilities=replace(bluesky.capabilities, replies=False))
+    broken = replace(narrow, account="", problem="channels.bluesky.password: the file is empty.")
+    english = Translation(language="en", headline="Accident", instruction="Leave the area.")
+    order = accident(instruction="Quittez les lieux " * 30, translations=(english,))
+    waits = desk.publisher([broken, desk.by_mail()]).publish(order, key="1", actor="desk", wait=0)
+    assert waits.on("bluesky").unrendered
+    publisher = desk.publisher([narrow, desk.by_mail()])
+    publisher.drain(timedelta(seconds=10))
+    said = publisher.publication("1")
+    assert said is not None
+    became = {one.language: (one.outcome, one.unrendered) for one in said if one.channel == "bluesky"}
+    assert became == {"fr": (Outcome.REFUSED, False), "en": (Outcome.POSTED, False)}
+    assert any("the first thing to do take" in one.reason for one in said)
+    [post] = desk.bluesky.posts
+    assert "Leave the area." in post.text
+
+
+# --- what a check says of an order and of an end
+
+
+@given(messages())
+def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> None:
+    draft = CheckContext(
+        message=_resolved(message),
+        profile=PROFILES[message.category],
+        history=History(),
+        is_commune=lambda _code: True,
+        zone=PARIS,
+        now=NOW,
+    )
+    blocking = [finding for finding in run_checks(draft) if finding.code == "PN104" and finding.blocks]
+    assert not blocking or not fold(message.instruction)
+
+
+@given(
+    st.sampled_from([(words, phrase) for words in LOCALES.values() for phrase in words.all_clear]),
+    st.sampled_from(
+        ("{negation} {phrase}", "{negation} encore {phrase}", "{phrase} {negation} encore", "X. {negation} x {phrase}")
+    ),
+    st.data(),
+)
+def test_an_all_clear_counts_only_where_nothing_negates_it(
+    clear: tuple[Locale, str], form: str, data: st.DataObject
+) -> None:
+    words, phrase = clear
+    asked = {"negations": words.negations, "conjunctions": words.conjunctions}
+    negation = data.draw(st.sampled_from(words.negations))
+    own = fold(phrase).split()[0] in {fold(word) for word in words.negations}
+    assert affirms(form.format(negation=negation, phrase=phrase.upper()), phrase, **asked) is own
+    elsewhere = data.draw(st.sampled_from((", ", ". ", " – ", f" {words.conjunctions[0]} ", "\n")))
+    assert affirms(f"Ce {negation} cela{elsewhere}{phrase}", phrase, **asked) is True
+    assert affirms(f"x{phrase}x {negation}", phrase, **asked) is None
+
+
+@given(st.data())
+def test_a_subject_names_the_place_and_headline_of_its_own_mail(data: st.DataObject) -> None:
+    streets = st.sampled_from(("rue Foch", "avenue de Lodève", "place de la Comédie", "quai de la Résistance"))
+    headlines = st.sampled_from(("Vigilance orange", "Vigilance rouge", "Une voie rouverte", "Fin d'intervention"))
+    drawn = [(data.draw(streets), data.draw(headlines)) for _ in range(3)]
+    stages = (Stage.OPENING, Stage.UPDATE, data.draw(st.sampled_from((Stage.END, Stage.UPDATE, Stage.CORRECTION))))
+    category = data.draw(st.sampled_from([code for code in INCIDENTS if not PROFILES[code].discreet]))
+    said = [
+        _message(
+            stage,
+            category=category,
+            headline=headline,
+            location={"commune": "34172", "commune_name": "Montpellier", "street": street},
+        )
+        for stage, (street, headline) in zip(stages, drawn, strict=True)
+    ]
+    entries = (_entry(said[0]), _entry(said[1], SECOND, 20))
+    subject = _render(said[2], channel_on("email"), entries).standalone.title
+    street, headline = drawn[2]
+    precise = PROFILES[category].precision.at_least(Precision.STREET)
+    where = f"Montpellier, {street}" if precise else "Montpellier"
+    assert subject.endswith(f"] {where} – {headline}")
+
+
+def test_an_order_is_not_held_back_for_want_of_an_hour(desk: Desk) -> None:
+    publisher = desk.publisher([desk.by_mail()])
+    fire = {"category": "fire", "headline": "Feu de végétation", "starts_at": None, "next_update_at": None}
+    opened = publisher.publish(
+        accident(**{**fire, "next_update_at": NOW + timedelta(days=9000)}), key="1", actor="desk"
+    )
+    order = opened.update("Le périmètre est élargi à 500 m", instruction="Quittez les lieux à pied vers le nord.")
+    seen = publisher.preview(order)
+    assert seen.allowed
+    [advice] = [finding for finding in seen.findings if finding.code == "PN104"]
+    assert "by default in an hour" in advice.remedy
+
+
+def test_an_end_that_denies_it_is_no_all_clear_and_is_remarked(desk: Desk) -> None:
+    publisher = desk.publisher([desk.by_mail()])
+    opened = publisher.publish(accident(), key="1", actor="desk")
+    end = opened.end("Fin d'intervention", description="La circulation n'est pas encore rétablie.")
+    remarks = {finding.code: finding for finding in publisher.preview(end).findings}
+    assert {"PN110", "PN115"} <= set(remarks)
+    assert "not “rétablie”" in remarks["PN115"].reason

@@ -1,0 +1,209 @@
+"""The fixed phrases and the shipped categories."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime, timedelta
+from string import Formatter
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from policenotify.errors import SettingsError
+from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Category
+from policenotify.render import locales
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale, Phrase, profile_of
+from policenotify.render.locales.loader import read_locale, read_profiles
+from policenotify.text.spans import hashtag
+
+PARIS = ZoneInfo("Europe/Paris")
+FR, EN = LOCALES["fr"], LOCALES["en"]
+LATER = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
+
+
+def _at(month: int, day: int, hour: int, minute: int = 0, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=PARIS)
+
+
+@pytest.mark.parametrize("words", LOCALES.values(), ids=LOCALES)
+def test_no_phrase_is_missing(words: Locale) -> None:
+    for field in Locale.model_fields:
+        value = getattr(words, field)
+        if isinstance(value, Phrase):
+            assert value.today
+            assert value.other_day
+        elif not isinstance(value, bool):
+            assert value, field
+    assert all(words.marks[stage] for stage in LATER)
+    assert set(words.marks) == set(LATER)
+    assert all(words.emojis[stage] for stage in Stage)
+    assert len(words.weekdays) == 7
+    assert len(words.months) == 12
+    assert len(set(words.months)) == 12
+
+
+@pytest.mark.parametrize("field", Locale.model_fields)
+def test_every_language_fills_in_the_same_names(field: str) -> None:
+    def names(value: object) -> list[list[str]]:
+        forms = [value.today, value.other_day] if isinstance(value, Phrase) else [value]
+        return [
+            sorted(name for _, name, _, _ in Formatter().parse(form) if name) for form in forms if isinstance(form, str)
+        ]
+
+    if field not in {"full_hour", "first_day"}:
+        assert names(getattr(FR, field)) == names(getattr(EN, field))
+
+
+def test_the_categories_are_those_of_the_message() -> None:
+    assert list(PROFILES) == [category.value for category in Category]
+    assert all(code == profile.code for code, profile in PROFILES.items())
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_no_category_lacks_its_words(profile: CategoryProfile) -> None:
+    for language in LOCALES:
+        assert profile.labels[language]
+        assert profile.hashtags[language]
+        assert all(hashtag(tag) == tag for tag in profile.hashtags[language])
+    assert profile.emoji
+    assert profile.severity is not Severity.UNKNOWN
+    assert profile.lifetime is None or profile.opens_incident
+    assert not profile.ongoing or profile.opens_incident
+    assert profile.opens_incident == (profile.lifetime is not None)
+
+
+@pytest.mark.parametrize(
+    ("moment", "read"),
+    [
+        (_at(6, 5, 18, 30), "Prochain point à 18h30"),
+        (_at(6, 5, 18), "Prochain point à 18h"),
+        (_at(6, 5, 9, 5), "Prochain point à 9h05"),
+        (_at(6, 6, 0), "Prochain point samedi 6 juin à 0h"),
+        (_at(7, 1, 8), "Prochain point mercredi 1er juillet à 8h"),
+        (_at(1, 1, 0, 15, year=2027), "Prochain point vendredi 1er janvier 2027 à 0h15"),
+        (datetime(2026, 6, 5, 21, 59, tzinfo=UTC), "Prochain point à 23h59"),
+        (datetime(2026, 6, 5, 22, 0, tzinfo=UTC), "Prochain point samedi 6 juin à 0h"),
+    ],
+)
+def test_french_tells_the_time_as_its_readers_do(moment: datetime, read: str) -> None:
+    assert FR.fill(FR.next_update, moment, _at(6, 5, 17, 42), PARIS) == read
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "read"),
+    [
+        (_at(6, 5, 20), _at(6, 5, 23), "de 20h à 23h"),
+        (_at(6, 6, 20), _at(6, 6, 23, 30), "samedi 6 juin de 20h à 23h30"),
+        (_at(6, 5, 22), _at(6, 6, 5), "du vendredi 5 juin à 22h au samedi 6 juin à 5h"),
+    ],
+)
+def test_french_tells_a_span(start: datetime, end: datetime, read: str) -> None:
+    assert FR.span(start, end, _at(6, 5, 17), PARIS) == read
+
+
+def test_english_tells_the_time_as_french_signs_do() -> None:
+    today = _at(6, 5, 17)
+    assert EN.fill(EN.next_update, _at(6, 5, 18, 30), today, PARIS) == "Next update at 18:30"
+    assert EN.fill(EN.next_update, _at(7, 1, 8), today, PARIS) == "Next update on Wednesday 1 July at 8:00"
+    assert EN.span(_at(6, 6, 20), _at(6, 6, 23), today, PARIS) == "on Saturday 6 June from 20:00 to 23:00"
+    assert EN.date_and_time(_at(6, 5, 17), today, PARIS) == "Friday 5 June at 17:00"
+
+
+def test_the_hour_that_comes_twice_in_autumn_is_told_as_clocks_show_it() -> None:
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert FR.time(first, PARIS) == FR.time(first + timedelta(hours=1), PARIS) == "2h30"
+
+
+def test_a_wrong_category_names_the_nearest() -> None:
+    assert profile_of("fire", PROFILES).label("fr") == "Incendie"
+    with pytest.raises(
+        SettingsError, match=r"'traffic_acident' is not a category here\. Did you mean 'traffic_accident'\?"
+    ):
+        profile_of("traffic_acident", PROFILES)
+    with pytest.raises(SettingsError, match="Known here: none"):
+        profile_of("fire", {})
+
+
+def test_a_profile_is_read_from_settings_and_falls_back_on_its_own_words() -> None:
+    table = """
+    code = "drone"
+    labels = { fr = "Drone", oc = "Dròne" }
+    hashtags = { fr = ["Drone", "Survol"] }
+    severity_emojis = { Severe = "🛸" }
+    severity_hashtags = { fr = { Severe = "AlerteDrone" } }
+    cap_categories = ["Security"]
+    response_types = ["Monitor"]
+    severity = "Minor"
+    opens_incident = true
+    lifetime = "PT45M"
+    precision = "commune"
+    """
+    profile = TypeAdapter(CategoryProfile).validate_python(tomllib.loads(table))
+    assert profile.label("oc") == "Dròne"
+    assert profile.label("oc-FR") == "Dròne"
+    assert profile.label("de") == "Drone"
+    assert profile.hashtag("de") == "Drone"
+    assert profile.hashtag("fr", Severity.SEVERE) == "AlerteDrone"
+    assert (profile.sign(Severity.SEVERE), profile.sign()) == ("🛸", "")
+    assert profile.lifetime == timedelta(minutes=45)
+    assert profile.precision is Precision.COMMUNE
+    assert profile.cap_categories == (CapCategory.SECURITY,)
+    assert profile.response_types == (ResponseType.MONITOR,)
+    bare = CategoryProfile(code="own_kind", labels={})
+    assert (bare.label("fr"), bare.hashtag("fr")) == ("own kind", "")
+
+
+def test_a_slip_in_a_profile_is_refused() -> None:
+    with pytest.raises(ValidationError, match="severity"):
+        TypeAdapter(CategoryProfile).validate_python({"code": "x", "labels": {}, "severity": "Terrible"})
+
+
+@pytest.mark.parametrize(
+    ("severity", "tag", "sign"),
+    [
+        (Severity.MODERATE, "VigilanceJaune", "🟡"),
+        (Severity.SEVERE, "VigilanceOrange", "🟠"),
+        (Severity.EXTREME, "VigilanceRouge", "🔴"),
+        (Severity.MINOR, "VigilanceMétéo", "⚠️"),
+        (None, "VigilanceOrange", "🟠"),
+    ],
+)
+def test_the_weather_has_the_colour_of_its_severity(severity: Severity | None, tag: str, sign: str) -> None:
+    weather = PROFILES["weather_relay"]
+    assert (weather.hashtag("fr", severity), weather.sign(severity)) == (tag, sign)
+
+
+def test_a_person_who_was_found_is_not_described_again() -> None:
+    assert {code for code, profile in PROFILES.items() if profile.discreet} == {
+        "missing_person",
+        "child_abduction_relay",
+    }
+
+
+def test_what_the_module_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        locales.nonsense  # noqa: B018 - touching it is the test
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"fire": {"labels": "Feu"}}, "categories.fire.labels: Input should be a valid dictionary"),
+        ({"fire": {"lifetime": "long"}}, "categories.fire.lifetime: "),
+        ({"drone": {}}, "categories.drone.labels: is missing."),
+    ],
+)
+def test_a_category_that_is_wrong_is_refused_with_its_place(changes: dict[str, dict[str, str]], line: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_profiles(LOCALES, changes)
+    assert str(raised.value).startswith(line)
+    assert ("is not a shipped category, so it is new" in str(raised.value)) is ("drone" in changes)
+
+
+@pytest.mark.parametrize("name", ["marks", "labels", "since", "months"])
+def test_a_table_of_a_language_that_is_none_is_refused_with_its_place(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}: Input should be a valid "):
+        read_locale("fr", {name: 3}, base=LoadedLocale(locale=FR))

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.render.mail import MailParts, Tone, render_mail
+
+ACCIDENT = MailParts(
+    language="fr",
+    banner="Accident – TERMINÉ",
+    tone="clear",
+    headline="Accident avenue de Toulouse : circulation rétablie",
+    place="Montpellier",
+    facts=(("Lieu", "avenue de Toulouse, Montpellier"), ("Depuis", "17h40")),
+    description="L’intervention est terminée.\nMerci de votre patience.",
+    instruction="Circulez normalement.",
+    instruction_label="Que faire",
+    context="Un accident avait fermé l’avenue à 17h40.",
+    link="https://police.example/info?a=1&b=2",
+    link_label="Plan de circulation",
+    pictures=("Plan du quartier",),
+    exercise="EXERCICE – ceci n’est pas réel",
+    footer="Police nationale, Hérault. Vous êtes inscrit aux alertes.",
+)
+
+
+class Page(HTMLParser):
+    """What a browser would make of it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.said = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "img", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_text_reads_well_on_its_own() -> None:
+    text, _ = render_mail(ACCIDENT)
+    assert (
+        text
+        == """\
+*** EXERCICE – ceci n’est pas réel ***
+
+Accident – TERMINÉ
+
+Accident avenue de Toulouse : circulation rétablie
+Montpellier
+
+Lieu\u00a0: avenue de Toulouse, Montpellier
+Depuis\u00a0: 17h40
+
+Un accident avait fermé l’avenue à 17h40.
+
+L’intervention est terminée.
+Merci de votre patience.
+
+Que faire\u00a0:
+Circulez normalement.
+
+[Plan du quartier]
+
+Plan de circulation\u00a0:
+https://police.example/info?a=1&b=2
+
+--\u0020
+Police nationale, Hérault. Vous êtes inscrit aux alertes.
+"""
+    )
+
+
+def test_the_html_says_the_same_and_asks_for_nothing_from_outside() -> None:
+    _, html = render_mail(ACCIDENT)
+    page = Page(html)
+    assert page.open == []
+    for said in ("EXERCICE", "TERMINÉ", "circulation rétablie", "Lieu", "17h40", "Que faire", "Vous êtes inscrit"):
+        assert said in page.said
+    assert page.all("html") == [{"lang": "fr"}]
+    (link,) = page.all("a")
+    assert link["href"] == "https://police.example/info?a=1&b=2"
+    assert "[Plan du quartier]" in page.said
+    assert not {name for name, _ in page.tags} & {"img", "script", "link", "iframe", "style", "object", "form"}
+    assert re.findall(r"url\(|https?://(?!police\.example)", html) == []
+
+
+def test_what_is_not_said_leaves_no_trace() -> None:
+    text, html = render_mail(MailParts(language="en", banner="Accident", tone="act", headline="Road closed"))
+    assert text == "Accident\n\nRoad closed\n"
+    page = Page(html)
+    assert not {name for name, _ in page.tags} & {"img", "a", "h2", "strong"}
+    assert render_mail(MailParts(language="en", banner="B", tone="info", headline="H", facts=(("Since", "5 pm"),)))[
+        0
+    ].endswith("Since: 5 pm\n")
+
+
+def test_lines_are_broken_between_words_and_never_in_a_url() -> None:
+    url = "https://police.example/" + "long-" * 20
+    said = MailParts(
+        language="fr", banner="B", tone="act", headline="H", description="Évitez le secteur. " * 20, link=url
+    )
+    lines = render_mail(said)[0].splitlines()
+    assert url in lines
+    assert max(len(line) for line in lines if line != url) <= 72
+
+
+def test_a_reader_in_a_terminal_finds_numbers_whole_and_lists_in_order() -> None:
+    said = MailParts(
+        language="fr",
+        banner="🚨 Appel à témoins",
+        tone="act",
+        headline="Un homme de 78 ans a disparu à Agde, quartier du Grau d'Agde : il mesure 1,72 m",
+        description="- Il porte une veste bleue et un pantalon noir, et marche avec une canne, lentement\n- Suite",
+        instruction="🚨 Si vous l'avez vu, appelez la brigade, de jour comme de nuit, au 04 67 00 00 17 !",
+        instruction_label="Que faire",
+    )
+    assert (
+        render_mail(said)[0]
+        == """\
+🚨 Appel à témoins
+
+Un homme de 78 ans a disparu à Agde, quartier du Grau d'Agde : il mesure
+1,72 m
+
+- Il porte une veste bleue et un pantalon noir, et marche avec une
+  canne, lentement
+- Suite
+
+Que faire\u00a0:
+🚨 Si vous l'avez vu, appelez la brigade, de jour comme de nuit, au
+04 67 00 00 17 !
+"""
+    )
+
+
+def test_outside_the_banners_a_mail_has_its_readers_colours_and_width() -> None:
+    _, html = render_mail(ACCIDENT)
+    _, _, below = html.partition("<h1")
+    assert set(re.findall(r"[;\"](?:background-)?color:([^;\"]*)", below)) == {"inherit"}
+    assert not re.search(r"(?<!max-)(?<!-)width:|<(?:table|pre)\b|nowrap", html.replace("width=device-width", ""))
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//evil.example", "https:evil"])
+def test_what_is_no_web_page_cannot_be_clicked(link: str) -> None:
+    _, html = render_mail(MailParts(language="fr", banner="B", tone="act", headline="H", link=link))
+    assert Page(html).all("a") == []
+
+
+@pytest.mark.parametrize("tone", get_args(Tone))
+def test_every_banner_can_be_read(tone: Tone) -> None:
+    _, html = render_mail(MailParts(language="fr", banner="B", tone=tone, headline="H", exercise="EXERCICE"))
+    pairs = re.findall(r"background-color:(#\w{6});color:(#\w{6})", html)
+    assert len(pairs) == 2
+    for background, text in pairs:
+        light, dark = sorted((luminance(background), luminance(text)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, success criterion 1.4.3
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, as WCAG 2.2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+HOSTILE = st.text(max_size=60) | st.sampled_from(
+    [
+        '"><script>alert(1)</script>',
+        "' onload='x",
+        "</style><img src=//evil.example>",
+        "&lt;b&gt;",
+        "\x00<!--",
+        "{blocks}",
+    ]
+)
+
+
+@given(
+    parts=st.builds(
+        MailParts,
+        tone=st.sampled_from(get_args(Tone)),
+        facts=st.lists(st.tuples(HOSTILE, HOSTILE), max_size=2).map(tuple),
+        pictures=st.lists(HOSTILE, max_size=2).map(tuple),
+        **dict.fromkeys(
+            ("language", "banner", "headline", "place", "description", "instruction", "instruction_label", "context",
+             "link", "link_label", "exercise", "footer"),
+            HOSTILE,
+        ),
+    )
+)  # fmt: skip
+def test_no_words_can_break_out_or_get_lost(parts: MailParts) -> None:
+    text, html = render_mail(parts)
+    page = Page(html)
+    assert page.open == []
+    known = {"html", "head", "meta", "title", "body", "div", "p", "h1", "h2", "strong", "br"}
+    assert {name for name, _ in page.tags} <= known | {"a"}
+    attributes = {name for _, each in page.tags for name in each}
+    assert attributes <= {"lang", "charset", "name", "content", "style", "role", "href"}
+    for each in fields(MailParts):
+        value = getattr(parts, each.name)
+        pairs = [value] if isinstance(value, str) else value
+        said = [word for pair in pairs for word in ([pair] if isinstance(pair, str) else pair)]
+        shown = {"language", "tone"} | ({"instruction_label"} if not parts.instruction else set())
+        shown |= {"link_label"} if not parts.link else set()
+        if each.name not in shown:
+            for words in said:
+                assert squeezed(words) in squeezed(text)
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s|[\x00-\x1f\x7f]", "", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "way", "edge"),
+    [
+        ("ar", "rtl", "right"),
+        ("he-IL", "rtl", "right"),
+        ("pa-Arab", "rtl", "right"),
+        ("uz-Arab-AF", "rtl", "right"),
+        ("ar-Latn", None, "left"),
+        ("fr", None, "left"),
+    ],
+)
+def test_a_language_that_is_written_from_the_right_is_laid_out_so(language: str, way: str | None, edge: str) -> None:
+    _, html = render_mail(replace(ACCIDENT, language=language))
+    page = Page(html)
+    assert page.all("html")[0].get("dir") == page.all("div")[0].get("dir") == way
+    assert f"border-{edge}:4px" in html

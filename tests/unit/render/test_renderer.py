@@ -1,0 +1,864 @@
+"""How messages read: twenty-six of them as whole pages, and the rules one by one.
+
+The pages are in `golden/wording`. After a change of wording, write them anew with `python tests/unit/render/test_renderer.py`, and
+read the difference: they must read as a police account writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, Picture, StateStore
+from policenotify.errors import MessageTooLong
+from policenotify.model.cap import Certainty, Precision, Severity, Urgency
+from policenotify.model.history import History, HistoryEntry, RenderedPost, Target
+from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.defaults import resolve
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
+from policenotify.render.places import tagged
+from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
+from policenotify.testing.strategies import histories, messages
+from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
+from policenotify.text.characters import clean, one_line
+from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
+
+PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
+KEY: Final = "0" * 64
+AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+ACCIDENT: Final = SAMPLES[0]
+
+
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
+    raise AssertionError("rendering opens no channel")
+
+
+def _channel(name: str, capabilities: Capabilities) -> ChannelConfig:
+    return ChannelConfig(
+        name=name, network=name, account=ACCOUNTS.get(name, name), capabilities=capabilities, open=_never
+    )
+
+
+BLUESKY: Final = _channel("bluesky", Capabilities(budget=Budget(300, graphemes, 3000), replies=True, images=4))
+PHONE: Final = _channel("phone", Capabilities(budget=Budget(459), recipients=True, hashtags=False))
+MAIL: Final = _channel("mail", Capabilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10))
+
+
+def _render(
+    message: Message,
+    channel: ChannelConfig = BLUESKY,
+    *,
+    history: History | None = None,
+    at: datetime = AT,
+    language: str = "fr",
+    profile: CategoryProfile | None = None,
+    pictures: tuple[Picture, ...] = (),
+    reference: str = "",
+) -> RenderedPost:
+    history = history or History()
+    answers = tuple(entry.publication for entry in history.entries) if channel.capabilities.replies else ()
+    return render(
+        RenderContext(
+            message=message,
+            language=language,
+            locale=LOCALES[language],
+            profile=profile or PROFILES[message.category],
+            now=at,
+            zone=PARIS,
+            sender=SENDER,
+            history=history,
+            pictures=pictures,
+            reference=reference,
+        ),
+        Target(channel=channel.name, account=channel.account, language=language, reply_to=answers),
+        channel=channel,
+        key=KEY,
+    )
+
+
+def _of(sample: Sample, channel: ChannelConfig = BLUESKY) -> RenderedPost:
+    return _render(sample.resolved, channel, history=sample.history, at=sample.at)
+
+
+def _message(stage: str = "opening", **fields: Any) -> Message:
+    lifecycle = {"stage": stage} if stage == "standalone" else {"stage": stage, "incident": "i1"}
+    if stage == "correction":
+        lifecycle["corrects"] = "0" * 26
+    accident = {
+        "category": "traffic_accident",
+        "severity": "Moderate",
+        "lifecycle": lifecycle,
+        "headline": "Accident de la circulation",
+        "location": {"commune": "34172", "commune_name": "Montpellier", "street": "avenue de Toulouse"},
+        "instruction": "Évitez le secteur.",
+    }
+    return Message.model_validate({**accident, **fields})
+
+
+def _text(stage: str = "opening", profile: CategoryProfile | None = None, **fields: Any) -> str:
+    return _render(_message(stage, **fields), profile=profile).standalone.text
+
+
+# --- whole pages
+
+
+def _page(sample: Sample) -> str:
+    """Both wordings of a sample on a short network, and its mail, as a page to be read."""
+    short, mail = _of(sample), _of(sample, MAIL)
+    lines = [f"{sample.id}  ({sample.at:%Y-%m-%d %H:%M})"]
+    for name, post in (("reply", short.reply), ("standalone", short.standalone)):
+        if post:
+            counts = f"{graphemes(post.text)} graphemes, {utf8_bytes(post.text)} bytes"
+            spans = [f"  {span.kind} {span.start}-{span.end} {span.value}" for span in post.spans]
+            lines += ["", f"--- {name}: {counts}", post.text, *spans]
+    lines += [f"! {left}" for left in short.omitted]
+    for name, post in (("mail, reply", mail.reply), ("mail, standalone", mail.standalone)):
+        if post:
+            lines += ["", f"--- {name}: {post.title}", post.text.rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def _file(sample: Sample) -> Path:
+    return PAGES / f"{sample.id.replace('/', '-')}.txt"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
+def test_a_message_reads_as_on_its_page(sample: Sample) -> None:
+    assert _page(sample) == _file(sample).read_text(encoding="utf-8")
+
+
+def test_there_is_a_page_for_each_message_and_no_other() -> None:
+    assert sorted(PAGES.iterdir()) == sorted(map(_file, SAMPLES))
+    assert len(SAMPLES) == 26
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
+def test_every_message_fits_whole(sample: Sample) -> None:
+    assert _of(sample).omitted == ()
+    assert _of(sample, MAIL).omitted == ()
+
+
+# --- openings
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            {},
+            "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"headline": "Accident avenue de Toulouse"},
+            "🚨 [#Accident] #Montpellier – Accident avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"headline": "Accident en cours de traitement"},
+            "🚨 [#Accident] #Montpellier – Accident en cours de traitement avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"headline": "Accident à MONTPELLIER"},
+            "🚨 [#Accident] Accident à #Montpellier, avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"headline": "Accident à #montpellier."},
+            "🚨 [#Accident] Accident à #montpellier, avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"headline": "Choc, deux voies fermées"},
+            "🚨 [#Accident] #Montpellier – Choc, deux voies fermées, avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"headline": "Attention, verglas !"},
+            "🚨 [#Accident] #Montpellier – Attention, verglas ! Avenue de Toulouse. Évitez le secteur.",
+        ),
+        (
+            {"starts_at": AT - timedelta(minutes=12)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 17h30, avenue de Toulouse. "
+                "Évitez le secteur."
+            ),
+        ),
+        (
+            {"starts_at": AT + timedelta(hours=2)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation à partir de 19h42, avenue de Toulouse. "
+                "Évitez le secteur."
+            ),
+        ),
+        (
+            {"expires_at": AT + timedelta(hours=5, minutes=18)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Évitez le secteur. Valable jusqu'à 23h."
+            ),
+        ),
+        (
+            {"next_update_at": AT + timedelta(hours=26, minutes=18)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Évitez le secteur. Prochain point samedi 6 juin à 20h."
+            ),
+        ),
+        (
+            {"next_update_at": AT + timedelta(minutes=48), "instruction": "Évitez le secteur. Prochain point à 18h30"},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Évitez le secteur. Prochain point à 18h30."
+            ),
+        ),
+        (  # the same time of another day is not the time that is told already
+            {"starts_at": AT.replace(hour=9, minute=0), "next_update_at": AT.replace(day=6, hour=9, minute=0)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours depuis 9h, avenue de Toulouse. "
+                "Évitez le secteur. Prochain point samedi 6 juin à 9h."
+            ),
+        ),
+        (
+            {"starts_at": AT.replace(hour=20, minute=0), "next_update_at": AT.replace(hour=20, minute=0)},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation à partir de 20h, avenue de Toulouse. "
+                "Évitez le secteur. Prochain point à 20h."
+            ),
+        ),
+        (
+            {"headline": "Choc à 18h30", "next_update_at": AT.replace(day=6, hour=18, minute=30)},
+            (
+                "🚨 [#Accident] #Montpellier – Choc à 18h30 en cours avenue de Toulouse. "
+                "Évitez le secteur. Prochain point samedi 6 juin à 18h30."
+            ),
+        ),
+        (  # a time without its day would be read as today's
+            {
+                "headline": "Pont fermé de 20h à 23h",
+                "starts_at": AT.replace(day=6, hour=20, minute=0),
+                "expires_at": AT.replace(day=6, hour=23, minute=0),
+            },
+            (
+                "🚨 [#Accident] #Montpellier – Pont fermé de 20h à 23h samedi 6 juin, avenue de Toulouse. "
+                "Évitez le secteur."
+            ),
+        ),
+        (
+            {
+                "headline": "Pont fermé samedi de 20h à 23h",
+                "starts_at": AT.replace(day=6, hour=20, minute=0),
+                "expires_at": AT.replace(day=6, hour=23, minute=0),
+            },
+            ("🚨 [#Accident] #Montpellier – Pont fermé samedi de 20h à 23h avenue de Toulouse. Évitez le secteur."),
+        ),
+        (
+            {
+                "headline": "Pont fermé le 20 juin de 20h à 23h",
+                "starts_at": AT.replace(day=20, hour=20, minute=0),
+                "expires_at": AT.replace(day=20, hour=23, minute=0),
+            },
+            ("🚨 [#Accident] #Montpellier – Pont fermé le 20 juin de 20h à 23h avenue de Toulouse. Évitez le secteur."),
+        ),
+        ({"location": None}, "🚨 [#Accident] Accident de la circulation en cours. Évitez le secteur."),
+        (
+            {"location": {"road": {"road": "A9", "exit": "sortie 31", "direction": "Béziers → Montpellier"}}},
+            (
+                "🚨 [#Accident] #A9 – Accident de la circulation en cours sortie 31, sens Béziers → Montpellier. "
+                "Évitez le secteur."
+            ),
+        ),
+        (
+            {"location": {"commune_name": "Lattes", "road": {"road": "D66"}, "district": "Maurin"}},
+            "🚨 [#Accident] #Lattes – Accident de la circulation en cours Maurin, D66. Évitez le secteur.",
+        ),
+        (
+            {"location": {"department": "34", "department_name": "Hérault"}},
+            "🚨 [#Accident] #Hérault – Accident de la circulation en cours. Évitez le secteur.",
+        ),
+        (
+            {"location": {"commune_name": "34"}},
+            "🚨 [#Accident] 34 – Accident de la circulation en cours. Évitez le secteur.",
+        ),
+        (
+            {"hashtags": ["hérault", "accident", "A9"], "description": "Choc sur l'#A9"},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Choc sur l'#A9. Évitez le secteur."
+            ),
+        ),
+        (
+            {"hashtags": ["Hérault", "A9"], "link": "https://police.example/a"},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Évitez le secteur. https://police.example/a #Hérault"
+            ),
+        ),
+        (
+            {"description": "Plan sur https://police.example/a", "link": "https://police.example/a"},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Plan sur https://police.example/a Évitez le secteur."
+            ),
+        ),
+        (
+            {"description": "Circulation difficile\nDeux voies fermées :\n- celle de droite"},
+            (
+                "🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Circulation difficile. Deux voies fermées : - celle de droite. Évitez le secteur."
+            ),
+        ),
+        (
+            {"exercise": True},
+            (
+                "EXERCICE – 🚨 [#Accident] #Montpellier – Accident de la circulation en cours avenue de Toulouse. "
+                "Évitez le secteur."
+            ),
+        ),
+    ],
+)
+def test_an_opening_says_what_where_what_to_do_and_when(fields: dict[str, Any], text: str) -> None:
+    assert _text(**fields) == set_no_break_spaces(text)
+
+
+@pytest.mark.parametrize(
+    ("stage", "fields", "text"),
+    [
+        (
+            "update",
+            {"headline": "Une voie rouverte"},
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : une voie rouverte.",
+        ),
+        (
+            "update",
+            {"headline": "RD66 rouverte"},
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : RD66 rouverte.",
+        ),
+        (
+            "update",
+            {"headline": "A9 : une voie rouverte"},
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : A9 : une voie rouverte.",
+        ),
+        (
+            "update",
+            {"headline": "Toulouse est accessible"},
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : Toulouse est accessible.",
+        ),
+        (
+            "update",
+            {"headline": "« Bouchon » résorbé"},
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : « Bouchon » résorbé.",
+        ),
+        (
+            "update",
+            {"headline": "Une voie rouverte à Montpellier"},
+            "🔄 [#Accident – MISE À JOUR] Avenue de Toulouse : une voie rouverte à #Montpellier.",
+        ),
+        (
+            "update",
+            {"headline": "Une voie rouverte", "location": None},
+            "🔄 [#Accident – MISE À JOUR] Une voie rouverte.",
+        ),
+        (
+            "update",
+            {"headline": "Une voie rouverte", "starts_at": AT - timedelta(minutes=2)},
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : une voie rouverte depuis 17h40.",
+        ),
+        (
+            "end",
+            {"headline": "Fin d'intervention", "starts_at": AT, "next_update_at": AT, "expires_at": AT + timedelta(1)},
+            "✅ [#Accident – TERMINÉ] #Montpellier, avenue de Toulouse : fin d'intervention à 17h42.",
+        ),
+        (
+            "cancellation",
+            {"headline": "Aucun accident n'a eu lieu", "expires_at": AT + timedelta(1), "starts_at": AT},
+            "🚫 [#Accident – ANNULATION] #Montpellier, avenue de Toulouse : aucun accident n'a eu lieu depuis 17h42.",
+        ),
+        (
+            "correction",
+            {"headline": "L'accident a lieu avenue de Lodève"},
+            "✏️ [#Accident – RECTIFICATIF] #Montpellier, avenue de Toulouse : l'accident a lieu avenue de Lodève.",
+        ),
+    ],
+)
+def test_a_later_stage_is_marked_in_words_and_repeats_the_place(stage: str, fields: dict[str, Any], text: str) -> None:
+    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
+    wording = _render(_message(stage, **{"instruction": "", **fields}), history=history)
+    assert wording.reply is not None
+    assert wording.reply.text == set_no_break_spaces(text)
+    refers = {
+        "correction": "Rectifie notre message de 17h42.",
+        "cancellation": "Notre message de 17h42 est annulé.",
+    }.get(stage, "Suite de notre message de 17h42 : accident de la circulation.")
+    assert wording.standalone.text == set_no_break_spaces(f"{text} {refers}")
+
+
+def test_a_headline_in_which_nothing_is_to_be_seen_is_replaced_by_what_the_category_is_called() -> None:
+    assert _text(headline="\u202e", location=None) == "🚨 [#Accident] Accident en cours. Évitez le secteur."
+    found = _message(headline="\u202e", category="missing_person", location=None)
+    assert _render(found, MAIL).standalone.title == "[Appel à témoins]"
+
+
+# --- what a later message refers to
+
+
+def test_what_was_under_way_is_not_said_to_be_so_any_more() -> None:
+    bomb = next(sample for sample in SAMPLES if sample.id == "bomb/end")
+    assert "intervention de police place Jean-Jaurès pour un bagage" in _of(bomb).standalone.text
+    assert "en cours" not in _of(bomb).standalone.text
+
+
+def test_without_the_opening_it_still_says_what_it_is_about() -> None:
+    text = _text("end", headline="Fin d'intervention", instruction="")
+    assert text == set_no_break_spaces(
+        "✅ [#Accident – TERMINÉ] #Montpellier, avenue de Toulouse : fin d'intervention. "
+        "Suite de notre message « Accident »."
+    )
+
+
+def test_a_headline_that_repeats_the_openings_needs_no_more() -> None:
+    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
+    wording = _render(_message("end", headline="Accident de la circulation terminé"), history=history)
+    assert wording.reply is not None
+    assert wording.reply.text == wording.standalone.text
+
+
+@pytest.mark.parametrize("channel", [BLUESKY, MAIL])
+def test_the_end_says_nothing_again_of_a_person_who_was_found(channel: ChannelConfig) -> None:
+    found = next(sample for sample in SAMPLES if sample.id == "missing/end")
+    post = _of(found, channel).standalone
+    assert "78" not in post.text + post.title + post.html
+    assert set_no_break_spaces("Suite de notre message « Appel à témoins ».") in post.text
+
+
+# --- what is said once
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète"),
+        (
+            {"headline": "À Sète, fermez vos volets !"},
+            "🏠 À #Sète, fermez vos volets ! Prévenez vos voisins. #Cambriolage",
+        ),
+        ({"instruction": "Appelez le poste de Sète."}, "🏠 Fermez vos volets. Appelez le poste de #Sète. #Cambriolage"),
+        ({"hashtags": ["OTV", "A9"]}, "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète #OTV"),
+        ({"headline": "#A9 #OTV #Vols"}, "🏠 #A9 #OTV #Vols. Prévenez vos voisins. #Sète"),
+        ({"location": None}, "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage"),
+        # A campaign's times are when it may be sent; its author words what readers need.
+        (
+            {"starts_at": AT, "expires_at": AT + timedelta(1)},
+            "🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète",
+        ),
+        ({"exercise": True}, "EXERCICE – 🏠 Fermez vos volets. Prévenez vos voisins. #Cambriolage #Sète"),
+    ],
+)
+def test_what_is_said_once_has_no_bracket(fields: dict[str, Any], text: str) -> None:
+    volets = {
+        "category": "burglary_prevention",
+        "headline": "Fermez vos volets",
+        "instruction": "Prévenez vos voisins.",
+        "location": {"commune_name": "Sète"},
+        "hashtags": [],
+    }
+    assert _text("standalone", **{**volets, **fields}) == set_no_break_spaces(text)
+
+
+def test_a_standalone_message_is_corrected_in_words() -> None:
+    alone = Message.model_validate({"category": "road_safety", "headline": "Contrôles renforcés samedi"})
+    entry = HistoryEntry(publication="0" * 26, sequence=1, message=alone, at=AT)
+    lifecycle = Lifecycle(stage=Stage.CORRECTION, corrects="0" * 26)
+    message = Message(category="road_safety", headline="C'est dimanche", lifecycle=lifecycle)
+    wording = _render(message, history=History(entries=(entry,)))
+    assert wording.reply is not None
+    assert wording.reply.text == "✏️ RECTIFICATIF – C'est dimanche. #SécuritéRoutière"
+    assert wording.standalone.text == set_no_break_spaces(
+        "✏️ RECTIFICATIF – C'est dimanche. Rectifie notre message de 17h42. #SécuritéRoutière"
+    )
+
+
+def test_a_category_without_emoji_and_hashtag_has_the_stages_sign_and_its_label() -> None:
+    drone = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
+    assert _text(profile=drone, instruction="").startswith(
+        "🚨 [Drone] #Montpellier – Accident de la circulation avenue"
+    )
+    once = CategoryProfile(code="drone", labels={"fr": "Drone"})
+    said = {"headline": "Vol de drone", "instruction": "", "location": None}
+    assert _text("standalone", profile=once, **said) == "ℹ️ Vol de drone."
+
+
+# --- languages
+
+
+def test_another_language_has_its_own_phrases_and_pictures() -> None:
+    english = {
+        "language": "en",
+        "headline": "Road accident",
+        "instruction": "Avoid the area.",
+        "alts": ["A map of the diversion"],
+    }
+    image = {"alt": "Un plan de la déviation", "digest": "a" * 64}
+    message = _message(translations=[english], images=[image], next_update_at=AT + timedelta(minutes=48))
+    picture = Picture(digest="a" * 64, media_type="image/png", width=2, height=2, alt="Un plan de la déviation")
+    post = _render(message, language="en", pictures=(picture,)).standalone
+    assert post.text == (
+        "🚨 [#RoadAccident] #Montpellier – Road accident under way, avenue de Toulouse. Avoid the area. "
+        "Next update at 18:30."
+    )
+    assert (post.language, post.pictures[0].alt) == ("en", "A map of the diversion")
+    assert _render(message, pictures=(picture,)).standalone.pictures == (picture,)
+
+
+def test_english_keeps_its_capitals_after_a_colon() -> None:
+    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
+    text = _render(_message("end", headline="Friday's closure is over", language="en"), history=history, language="en")
+    assert text.standalone.text.startswith(
+        "✅ [#RoadAccident – OVER] #Montpellier, avenue de Toulouse: Friday's closure"
+    )
+    assert "Follows our message of 17:42: Accident de la circulation." in text.standalone.text
+
+
+def test_a_message_that_does_not_speak_the_language_says_so() -> None:
+    post = _render(_message(), language="en").standalone
+    assert (post.language, post.title) == ("fr", "Accident de la circulation")
+
+
+# --- giving way
+
+
+LONG: Final = "Circulation très difficile. " + "Deux voies sur trois sont fermées à hauteur du pont. " * 12
+
+
+def test_the_description_gives_way_first() -> None:
+    wording = _render(_message(description=LONG, hashtags=["Hérault"], link="https://police.example/a"))
+    assert wording.omitted == ("description shortened",)
+    text = wording.standalone.text
+    assert graphemes(text) <= 300
+    assert "à hauteur du pont… Évitez le secteur. https://police.example/a #Hérault" in text
+
+
+def test_then_hashtags_the_link_and_what_it_refers_to() -> None:
+    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
+    message = _message(
+        "end",
+        headline="Fin",
+        description=LONG,
+        hashtags=["Hérault"],
+        link="https://police.example/a",
+        instruction="o" * 230,
+    )
+    wording = _render(message, history=history)
+    assert wording.reply is not None
+    assert wording.omitted == (
+        "description left out",
+        "hashtag #Hérault left out",
+        "link left out",
+        "what it refers to left out",
+    )
+    assert wording.standalone.text.endswith(f"{'o' * 230}.")
+    assert wording.standalone.link == "https://police.example/a"
+
+
+def test_what_must_be_said_and_does_not_fit_is_an_error() -> None:
+    mute = _channel("board", Capabilities(budget=BLUESKY.capabilities.budget))
+    with pytest.raises(
+        MessageTooLong, match="on 'board' what, where and the first thing to do take 435 of 300"
+    ) as caught:
+        _render(_message(instruction="o" * 310), mute)
+    assert (caught.value.used, caught.value.limit) == (435, 300)
+    with pytest.raises(MessageTooLong, match="bluesky"):
+        _render(_message(headline="o" * 160, location={"label": "a" * 150}))
+
+
+def test_what_is_too_long_for_one_post_goes_on_in_further_ones() -> None:
+    instruction = "Évitez le secteur. " + "Fermez vos fenêtres et suivez les consignes. " * 8
+    message = _message(description=LONG, instruction=instruction, link="https://police.example/gaz", exercise=True)
+    picture = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
+    wording = _render(message, pictures=(picture,))
+    posts = (wording.standalone, *wording.continuations)
+    assert len(posts) > 2
+    assert wording.omitted == ()
+    for number, post in enumerate(posts, 1):
+        assert BLUESKY.capabilities.budget.fits(post.text)
+        assert post.text.startswith("EXERCICE –")
+        assert post.text.endswith(f" ({number}/{len(posts)})")
+    assert all(found in posts[0].text for found in ("#Accident", "#Montpellier", "Évitez le secteur."))
+    assert [(post.pictures != (), post.link is not None) for post in posts] == [(True, True)] + [(False, False)] * (
+        len(posts) - 1
+    )
+    assert "police.example/gaz" in posts[-1].text
+
+
+def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sentences_end() -> None:
+    def small(limit: int) -> ChannelConfig:
+        return _channel("mail", Capabilities(budget=Budget(limit), title=True, html=True))
+
+    message = _message(description=LONG)
+    whole = len(_render(message, MAIL).standalone.text)
+    shorter = _render(message, small(whole - 50))
+    assert shorter.omitted == ("description shortened",)
+    bare = len(_render(_message(), MAIL).standalone.text)
+    assert _render(message, small(bare)).omitted == ("description left out",)
+    with pytest.raises(MessageTooLong):
+        _render(message, small(bare - 1))
+    with pytest.raises(MessageTooLong):
+        _render(_message(), small(bare - 1))
+    urgent = "Évitez le secteur. Suivez la déviation par l'avenue de Lodève."
+    long = len(_render(_message(instruction=urgent), MAIL).standalone.text)
+    shorter = _render(_message(instruction=urgent), small(long - 1))
+    assert shorter.omitted == ("instruction shortened",)
+    text = " ".join(shorter.standalone.text.split())
+    assert "Évitez le secteur…" in text
+    assert "déviation" not in text
+
+
+# --- networks without threads and hashtags
+
+
+def test_where_posts_do_not_hang_together_they_carry_a_reference() -> None:
+    assert _render(_message(), PHONE, reference="K7Q2M").standalone.text == (
+        "🚨 [Accident] Montpellier – Accident de la circulation en cours avenue de Toulouse. Évitez le secteur. "
+        "Réf. K7Q2M"
+    )
+    assert "K7Q2M" not in _render(_message(), BLUESKY, reference="K7Q2M").standalone.text
+    assert "Ref. K7Q2M" in _render(_message(), PHONE, reference="K7Q2M", language="en").standalone.text
+
+
+def test_where_hashtags_cannot_be_followed_words_stand_without_them() -> None:
+    named = _render(_message(headline="Accident à Montpellier", hashtags=("Occitanie",)), PHONE).standalone.text
+    assert named.startswith("🚨 [Accident] Accident à Montpellier")
+    campaign = {"category": "burglary_prevention", "hashtags": ("Occitanie",)}
+    said = _render(_message("standalone", **campaign), PHONE).standalone.text
+    assert ": Accident de la circulation." in said
+    assert "Montpellier\u00a0:" in said
+    at_home = _render(_message("standalone", instruction="Montpellier reste chez soi.", **campaign), PHONE)
+    assert "Montpellier\u00a0:" not in at_home.standalone.text
+    assert "#" not in named + said + at_home.standalone.text
+
+
+def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
+    small = Budget(150, transliterate=lambda text: text.replace("🚨", "").replace("–", "-").replace("É", "E").strip())
+    channel = _channel("phone", Capabilities(budget=small, hashtags=False))
+    wording = _render(_message(description=LONG), channel)
+    assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
+    assert len(wording.standalone.text) <= 150
+    assert wording.omitted == ("description shortened",)
+
+
+def test_what_the_alphabet_has_not_is_told() -> None:
+    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
+    channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
+    wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
+    assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}
+    assert wording.standalone.text.startswith("[Accident] Montpellier - Accident")
+    assert "2 m." in wording.standalone.text
+
+
+def test_pictures_that_are_too_many_are_left_out_and_noted() -> None:
+    pictures = tuple(
+        Picture(digest=f"{number:064x}", media_type="image/png", width=2, height=2, alt=f"Plan {number}")
+        for number in range(6)
+    )
+    wording = _render(_message(), pictures=pictures)
+    assert wording.standalone.pictures == pictures[:4]
+    assert wording.omitted == ("2 of 6 pictures left out",)
+
+
+# --- mail
+
+
+def test_every_subject_says_stage_category_place_and_what_holds_now() -> None:
+    titles = [_of(sample, MAIL).standalone.title for sample in SAMPLES if sample.id.startswith("accident/")]
+    place = "[Accident] Montpellier, avenue de Toulouse"
+    assert titles == [
+        f"{place}, sens centre → A709 – Accident de la circulation",
+        f"MISE À JOUR – {place} – Une voie rouverte à 18h10, circulation alternée",
+        f"TERMINÉ – {place} – Fin d'intervention",
+        f"RECTIFICATIF – {place} – Notre message de 17h42 indiquait par erreur l'avenue de Lodève",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "fields", "tone"),
+    [
+        ("opening", {"severity": "Extreme"}, "#a3001b"),
+        ("update", {"severity": "Severe"}, "#a3001b"),
+        ("opening", {"severity": "Moderate"}, "#ffd23f"),
+        ("end", {"severity": "Extreme"}, "#1b6b34"),
+        ("cancellation", {"severity": "Extreme"}, "#24405e"),
+        ("standalone", {"category": "recruitment"}, "#24405e"),
+    ],
+)
+def test_a_mail_looks_as_urgent_as_it_is(stage: str, fields: dict[str, str], tone: str) -> None:
+    assert f"background-color:{tone}" in _render(_message(stage, **fields), MAIL).standalone.html
+
+
+def test_a_mail_names_days_place_sender_pictures_and_exercise() -> None:
+    message = _message(
+        exercise=True,
+        starts_at=AT + timedelta(minutes=18),
+        expires_at=AT + timedelta(days=1),
+        location={"commune_name": "Montpellier", "department_name": "Hérault", "street": "avenue de Toulouse"},
+        description="Un.\n\nDeux.",
+        link="https://police.example/a",
+        sender="Police municipale",
+    )
+    picture = Picture(digest="a" * 64, media_type="image/png", width=2, height=2, alt="Un plan de la déviation")
+    post = _render(message, MAIL, pictures=(picture,)).standalone
+    assert post.title == "EXERCICE – [Accident] Montpellier, avenue de Toulouse – Accident de la circulation"
+    assert post.text.startswith("*** EXERCICE : ceci n'est pas une situation réelle. ***")
+    assert "Montpellier, avenue de Toulouse (Hérault)" in post.text
+    assert "À partir de\u00a0: vendredi 5 juin à 18h\nJusqu'à\u00a0: samedi 6 juin à 17h42\n" in post.text
+    assert "Un.\n\nDeux." in post.text
+    assert "[Un plan de la déviation]" in post.text
+    assert "Police municipale – En cas d'urgence" in post.text
+    assert "[Un plan de la déviation]" in post.html
+    assert "<img" not in post.html
+    assert (post.exercise, post.sender) == (True, "Police municipale")
+
+
+# --- resolving
+
+
+def _resolve(message: Message, profile: CategoryProfile | None = None, **more: str | None) -> Message:
+    given: dict[str, Any] = {
+        "sender": SENDER,
+        "commune_name": "Montpellier",
+        "department_name": "Hérault",
+        "department": "34",
+        "incident": None,
+        **more,
+    }
+    return resolve(message, profile or PROFILES[message.category], **given)
+
+
+def test_the_category_fills_in_what_the_desk_left_open() -> None:
+    message = Message.model_validate(
+        {
+            "category": "arrest",
+            "headline": "Trois interpellations",
+            "location": {"commune": "34172", "street": "rue Foch", "point": {"latitude": 43.6, "longitude": 3.9}},
+        }
+    )
+    resolved = _resolve(message)
+    assert (resolved.severity, resolved.urgency, resolved.certainty) == (
+        Severity.MINOR,
+        Urgency.PAST,
+        Certainty.OBSERVED,
+    )
+    place = resolved.location
+    assert place is not None
+    assert (place.commune_name, place.department, place.department_name) == ("Montpellier", "34", "Hérault")
+    assert (place.street, place.precision) == (None, Precision.COMMUNE)
+    assert place.point != message.location.point if message.location else False
+    assert resolved.sender == SENDER
+    assert _resolve(resolved) == resolved
+
+
+def test_what_the_desk_says_stays_but_an_end_is_past() -> None:
+    given: dict[str, Any] = {
+        "severity": "Extreme",
+        "urgency": "Future",
+        "certainty": "Possible",
+        "sender": "Mairie",
+        "location": None,
+    }
+    kept = _resolve(_message(**given))
+    assert (kept.severity, kept.urgency, kept.certainty, kept.sender, kept.location) == (
+        Severity.EXTREME,
+        Urgency.FUTURE,
+        Certainty.POSSIBLE,
+        "Mairie",
+        None,
+    )
+    assert _resolve(_message("end", **given)).urgency is Urgency.PAST
+
+
+def test_an_opening_gets_the_incident_that_it_opens() -> None:
+    message = _message(lifecycle={"stage": "opening"})
+    assert _resolve(message, incident="generated").incident == "generated"
+    assert _resolve(_message(), incident="other").incident == "i1"
+
+
+# --- a name made a hashtag
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "read"),
+    [
+        ("Feu à Agde : fumées", "Agde", "Feu à #Agde : fumées"),
+        ("Feu à SAINT ETIENNE", "Saint-Étienne", "Feu à #SaintÉtienne"),
+        ("Feu à Saint-Étienne-de-Gourgas", "Agde", None),
+        ("Coupé dans les deux sens", "Sens", None),
+        ("Un accident a eu lieu", "Eu", None),
+        ("Feu à #Agde", "Agde", "Feu à #Agde"),
+        ("Feu", "", None),
+        ("Feu au 34", "34", None),
+        ("", "Agde", None),
+    ],
+)
+def test_the_first_mention_of_a_place_becomes_its_hashtag(text: str, name: str, read: str | None) -> None:
+    assert tagged(text, name) == read
+
+
+# --- whatever the message
+
+
+def _required(message: Message, language: str) -> list[str]:
+    said = message.wording(language) or message.wording("fr")
+    assert said is not None
+    return [word for word in one_line(said.instruction).split() if word.isalpha()]
+
+
+@given(st.data())
+def test_whatever_the_message_it_fits_with_all_that_is_required(data: st.DataObject) -> None:
+    message = data.draw(messages())
+    history = data.draw(histories(message, (BLUESKY,)))
+    channel, language = data.draw(st.sampled_from((BLUESKY, MAIL))), data.draw(st.sampled_from(("fr", "en")))
+    try:
+        wording = _render(message, channel, history=history, language=language)
+    except MessageTooLong as error:
+        too_long = error
+        assert too_long.used > too_long.limit
+        return
+    assert _render(message, channel, history=history, language=language) == wording
+    for post in filter(None, (wording.standalone, wording.reply)):
+        assert channel.capabilities.budget.fits(post.text)
+        assert all(word in post.text for word in _required(message, language))
+        assert clean(post.title) == post.title
+        mark = LOCALES[language].marks.get(message.stage, "")
+        assert mark in post.text
+        if message.exercise:
+            assert LOCALES[language].exercise in post.text[:20]
+        end = 0
+        for span in post.spans:
+            assert end <= span.start
+            end = span.end
+            shown = post.text[span.start : span.end]
+            assert span.value in (shown, shown[1:], f"https://{shown}")
+        if channel is BLUESKY:
+            assert clean(post.text) == post.text.replace(NO_BREAK, " ")
+            assert "\n" not in post.text
+
+
+def test_both_wordings_are_the_same_post() -> None:
+    wording = _of(SAMPLES[1])
+    assert wording.reply is not None
+    reply: Mapping[str, object] = wording.reply.model_dump(exclude={"text", "spans"})
+    assert reply == wording.standalone.model_dump(exclude={"text", "spans"})
+    assert (wording.reply.key, wording.reply.created_at) == (KEY, SAMPLES[1].at)
+    nothing_to_answer = replace(BLUESKY, capabilities=Capabilities(budget=Budget(300)))
+    assert _of(SAMPLES[1], nothing_to_answer).reply is None
+
+
+if __name__ == "__main__":
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for stale in set(PAGES.iterdir()) - set(map(_file, SAMPLES)):
+        stale.unlink()
+    for one in SAMPLES:
+        _file(one).write_text(_page(one), encoding="utf-8")

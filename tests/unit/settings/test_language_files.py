@@ -1,0 +1,752 @@
+"""Languages by dropping in a file; and that the shipped ones, and the one of the how-to page, are complete."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from string import Formatter
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, select
+
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, PostRef, StateStore
+from policenotify.errors import SettingsError
+from policenotify.journal import schema
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
+from policenotify.model.languages import tags_for
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message, Translation
+from policenotify.render import RenderContext, render
+from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_match, template
+from policenotify.render.locales.loader import locale_schema, placeholder_errors, read_locale
+from policenotify.settings import (
+    Settings,
+    languages_of,
+    locales_of,
+    missing_labels,
+    open_publisher,
+    profiles_of,
+    read_settings,
+)
+from policenotify.text.budget import Budget, graphemes
+from policenotify.text.characters import one_line
+from policenotify.text.spans import hashtag
+from tests.support.five_networks import AheadClock
+from tests.support.installation import Desk, accident, open_desk
+
+PARIS: Final = ZoneInfo("Europe/Paris")
+REUNION: Final = ZoneInfo("Indian/Reunion")
+NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+FR, EN = LOCALES["fr"], LOCALES["en"]
+NAMES: Final = {"labels", "hashtags", "severity_hashtags"}
+FIELDS: Final = [name for name in Locale.model_fields if name not in {"language", "version", *NAMES}]
+NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required()]
+ABOUT: Final = {
+    name: " ".join(about.split())
+    for name, about in re.findall(r"^ {4}(\w+): (.+(?:\n {6,}.+)*)", inspect.getdoc(Locale) or "", re.MULTILINE)
+}
+PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
+USE, GERMAN, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+BASIC: Final = """
+sender = "Police nationale"
+[channels.bluesky]
+network = "bluesky"
+handle = "police.example"
+password = "hunter22"
+languages = [{languages}]
+"""
+
+Install = Callable[..., Path]
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Install:
+    """Write settings and files of words, and say where the settings are."""
+
+    def written(*more: str, languages: str = '"fr"', **files: str) -> Path:
+        (tmp_path / "words").mkdir(exist_ok=True)
+        named = {name.replace("_", "-"): content for name, content in files.items()}
+        for name, content in named.items():
+            (tmp_path / "words" / f"{name}.toml").write_text(content, encoding="utf-8")
+        table = [f'{name} = "words/{name}.toml"' for name in named]
+        place = tmp_path / "policenotify.toml"
+        place.write_text("\n".join([BASIC.format(languages=languages), "[languages]", *table, *more]))
+        return place
+
+    return written
+
+
+def read(place: Path) -> Settings:
+    return read_settings(place, environ={})
+
+
+def wrongs(place: Path) -> list[str]:
+    """What is complained of, line by line."""
+    with pytest.raises(SettingsError) as raised:
+        read(place)
+    first, *lines = str(raised.value).splitlines()
+    assert first == f"The settings {place} are wrong:"
+    return [line.strip() for line in lines]
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("german")
+    (folder / "de.toml").write_text(GERMAN, encoding="utf-8")
+    place = folder / "policenotify.toml"
+    place.write_text(BASIC.format(languages='"fr", "de-CH"') + '[languages]\nde = "de.toml"')
+    return read(place)
+
+
+# --- a language as a file
+
+
+def again(words: Locale) -> Locale:
+    """The words, written and read."""
+    return read_locale(words.language, words.model_dump(mode="json", exclude={"version"})).locale
+
+
+@pytest.mark.parametrize("words", LOCALES.values(), ids=LOCALES)
+def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
+    assert again(words) == words
+    assert tomllib.loads(template(words.language))["language"] == words.language
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_what_is_written_says_what_each_field_is(language: str) -> None:
+    written = " ".join(line.removeprefix("# ") for line in template(language).splitlines())
+    for field in (*FIELDS, *NAMES):
+        assert ABOUT[field]
+        place = "[severity_hashtags.weather_relay]" if field == "severity_hashtags" else rf"[{field}]"
+        assert any(f"{ABOUT[field]} {key}" in written for key in (f"{field} =", place)) or field == "negations"
+    assert ABOUT["negations"] in written
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_the_names_of_categories_are_written_too(language: str, install: Install) -> None:
+    settings = read(install(**{language: template(language)}))
+    assert profiles_of(settings) == PROFILES
+    assert languages_of(settings)[language].locale == LOCALES[language]
+
+
+_SAID = (  # as texts are kept: composed, and without what nobody sees
+    st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"], exclude_characters="{}"), min_size=1)
+    .map(one_line)
+    .filter(bool)
+)
+
+
+def _like(form: str) -> st.SearchStrategy[str]:
+    """Other texts with the same names in braces, in any order."""
+    names = [
+        f"{{{name}:{spec}}}" if spec else f"{{{name}}}" for _, name, spec, _ in Formatter().parse(form) if name
+    ]  # fmt: skip
+    return st.tuples(st.permutations(names), _SAID).map(lambda drawn: " ".join([drawn[1], *drawn[0]]))
+
+
+def _values(value: object) -> st.SearchStrategy[Any]:
+    if isinstance(value, Phrase):
+        return st.builds(Phrase, today=_like(value.today), other_day=_like(value.other_day))
+    if isinstance(value, tuple):
+        return st.lists(_SAID, min_size=len(value), max_size=len(value)).map(tuple)
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, str):
+        return _like(value)
+    assert isinstance(value, Mapping)
+    return st.fixed_dictionaries(dict.fromkeys(value, _SAID))
+
+
+@given(changes=st.fixed_dictionaries({field: _values(getattr(FR, field)) for field in FIELDS}))
+def test_whatever_the_fields_say_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
+    words = FR.model_copy(update=changes)
+    assert again(words) == words.model_copy(update={"version": again(words).version})
+
+
+# --- complete, in every language
+
+
+@pytest.fixture(params=["fr", "en", "de"])
+def words(request: pytest.FixtureRequest, german: Settings) -> Locale:
+    return locales_of(german)[request.param]
+
+
+def test_every_category_has_its_own_name_and_hashtag_in_each_language(words: Locale, german: Settings) -> None:
+    for code, profile in profiles_of(german).items():
+        assert profile.labels[words.language], code
+        assert profile.hashtag(words.language), code
+        assert hashtag(profile.hashtag(words.language)) == profile.hashtag(words.language)
+        for severity in profile.severity_emojis:
+            assert profile.hashtag(words.language, severity), code
+
+
+MOMENTS: Final = {
+    "today": NOW.replace(hour=18, minute=30),
+    "full hour": NOW.replace(hour=8, minute=0),
+    "midnight": datetime(2026, 6, 6, tzinfo=PARIS),
+    "first of a month": datetime(2026, 7, 1, 9, 5, tzinfo=PARIS),
+    "another year": datetime(2027, 1, 1, 0, 15, tzinfo=PARIS),
+    "clocks go back": datetime(2026, 10, 25, 2, 30, tzinfo=PARIS, fold=1),
+    "clocks go forward": datetime(2027, 3, 28, 1, 30, tzinfo=UTC),
+}
+READ: Final = {
+    ("fr", "today"): "Prochain point à 18h30",
+    ("fr", "full hour"): "Prochain point à 8h",
+    ("fr", "midnight"): "Prochain point samedi 6 juin à 0h",
+    ("fr", "first of a month"): "Prochain point mercredi 1er juillet à 9h05",
+    ("fr", "another year"): "Prochain point vendredi 1er janvier 2027 à 0h15",
+    ("fr", "clocks go back"): "Prochain point dimanche 25 octobre à 2h30",
+    ("fr", "clocks go forward"): "Prochain point dimanche 28 mars 2027 à 3h30",
+    ("de", "today"): "Nächste Meldung um 18:30 Uhr",
+    ("de", "full hour"): "Nächste Meldung um 8 Uhr",
+    ("de", "midnight"): "Nächste Meldung am Samstag, 6. Juni um 0 Uhr",
+    ("de", "first of a month"): "Nächste Meldung am Mittwoch, 1. Juli um 9:05 Uhr",
+    ("de", "another year"): "Nächste Meldung am Freitag, 1. Januar 2027 um 0:15 Uhr",
+    ("de", "clocks go back"): "Nächste Meldung am Sonntag, 25. Oktober um 2:30 Uhr",
+    ("de", "clocks go forward"): "Nächste Meldung am Sonntag, 28. März 2027 um 3:30 Uhr",
+}
+
+
+@pytest.mark.parametrize(("language", "when"), READ)
+def test_readers_are_told_when_the_desk_will_say_more(language: str, when: str, german: Settings) -> None:
+    words = locales_of(german)[language]
+    assert words.fill(words.next_update, MOMENTS[when], NOW, PARIS) == READ[language, when]
+
+
+@pytest.mark.parametrize("when", MOMENTS)
+def test_english_tells_times_on_the_clock_of_24_hours(when: str) -> None:
+    told = EN.fill(EN.next_update, MOMENTS[when], NOW, PARIS)
+    there = MOMENTS[when].astimezone(PARIS)
+    assert re.search(rf"\bat 0?{there.hour}:{there.minute:02d}$", told)
+    assert not re.search(r"[ap]\.?m\b", told)
+
+
+@pytest.mark.parametrize("when", MOMENTS)
+def test_every_phrase_is_filled_in_with_the_day_and_without(words: Locale, when: str) -> None:
+    moment = MOMENTS[when]
+    phrases = {name: getattr(words, name) for name in FIELDS if isinstance(getattr(words, name), Phrase)}
+    time, day = words.time(moment, PARIS), words.date(moment, NOW, PARIS)
+    for name, phrase in phrases.items():
+        if name == "within":
+            end = moment + timedelta(minutes=20)
+            on_the_day = words.span(moment, end, moment, PARIS)
+            other = words.span(moment, end, moment - timedelta(days=9), PARIS)
+            day = words.date(moment, moment - timedelta(days=9), PARIS)
+        else:
+            more = {"headline": "Unfall", "colon": words.colon} if name == "context" else {}
+            on_the_day = words.fill(phrase, moment, moment, PARIS, **more)
+            other = words.fill(phrase, moment, moment - timedelta(days=400), PARIS, **more)
+            day = words.date(moment, moment - timedelta(days=400), PARIS)
+        assert time in on_the_day
+        assert day not in on_the_day
+        assert time in other
+        assert day in other
+        assert "{" not in on_the_day + other
+    night = words.span(moment, moment + timedelta(days=1, hours=3), NOW, PARIS)
+    assert words.date(moment + timedelta(days=1, hours=3), NOW, PARIS) in night
+    assert words.months[moment.astimezone(PARIS).month - 1] in words.date_and_time(moment, NOW, PARIS)
+
+
+def test_the_hour_that_comes_twice_is_told_as_clocks_show_it(words: Locale) -> None:
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert words.time(first, PARIS) == words.time(first + timedelta(hours=1), PARIS)
+    hours = {words.time(first + timedelta(hours=ahead), PARIS) for ahead in (-1, 0, 2)}
+    assert len(hours) == 3
+
+
+def test_times_are_told_in_the_zone_of_the_installation(words: Locale) -> None:
+    assert "20" in words.fill(words.next_update, MOMENTS["today"], NOW, REUNION)
+    late = datetime(2026, 6, 5, 22, 30, tzinfo=PARIS)
+    assert words.weekdays[5] in words.fill(words.next_update, late, NOW, REUNION)
+    assert words.weekdays[5] not in words.fill(words.next_update, late, NOW, PARIS)
+
+
+def test_the_settings_of_the_page_are_right(install: Install) -> None:
+    presse = '[channels.presse]\nnetwork = "email"\nurl = "mailto://desk@police.example"\n'
+    place = install(presse + USE.partition("[channels.presse]\n")[2], de=GERMAN, fr=ONLY_SOME)
+    assert USE.startswith('[languages]\nde = "words/de.toml"')
+    assert tomllib.loads(USE)["languages"] == tomllib.loads(place.read_text(encoding="utf-8"))["languages"]
+    assert read(place).channels["presse"].languages == ("fr", "de")
+
+
+# --- a message in German, on all stages
+
+
+def _never(_clock: Clock, _keep: StateStore) -> Channel:
+    raise AssertionError("rendering opens no channel")
+
+
+SHORT: Final = Capabilities(budget=Budget(300, graphemes, 3000), replies=True, images=4)
+MAIL: Final = Capabilities(budget=Budget(50_000), title=True, html=True, replies=True, images=10)
+OPENING: Final = {
+    "category": "traffic_accident",
+    "severity": "Moderate",
+    "headline": "Accident",
+    "location": {"commune": "34172", "commune_name": "Montpellier", "street": "avenue de Toulouse"},
+    "starts_at": "2026-06-05T17:10:00+02:00",
+    "next_update_at": "2026-06-05T18:30:00+02:00",
+    "language": "fr",
+}
+SAYS: Final = {
+    Stage.OPENING: "Schwerer Unfall",
+    Stage.UPDATE: "Eine Fahrspur wieder offen",
+    Stage.END: "Die Straße ist wieder frei",
+    Stage.CORRECTION: "Der Unfall ist in der Avenue de Lodève",
+    Stage.CANCELLATION: "Es gibt keinen Unfall",
+    Stage.STANDALONE: "Fahren Sie vorsichtig",
+}
+
+
+def _message(stage: Stage) -> Message:
+    incident = {} if stage is Stage.STANDALONE else {"incident": "i1"}
+    lifecycle = {"stage": stage, **incident, **({"corrects": "0" * 26} if stage is Stage.CORRECTION else {})}
+    said = Translation(language="de", headline=SAYS[stage], instruction="Meiden Sie die Gegend.")
+    return Message.model_validate({**OPENING, "lifecycle": lifecycle, "translations": (said,)})
+
+
+def _render(stage: Stage, settings: Settings, capabilities: Capabilities = SHORT, zone: ZoneInfo = PARIS) -> Any:
+    history, first = History(), _message(Stage.OPENING)
+    if stage not in {Stage.OPENING, Stage.STANDALONE}:
+        said = PostedPart(
+            channel="c", account="a", language="de", outcome=Outcome.POSTED, ref=PostRef(account="a", id="1")
+        )  # fmt: skip
+        entry = HistoryEntry(
+            publication="0" * 26, sequence=1, message=first, at=NOW - timedelta(minutes=30), posts=(said,)
+        )
+        history = History(incident="i1", entries=(entry,))
+    return render(
+        RenderContext(
+            message=_message(stage),
+            language="de",
+            locale=locales_of(settings)["de"],
+            profile=profiles_of(settings)["traffic_accident"],
+            now=NOW,
+            zone=zone,
+            sender="Police nationale",
+            history=history,
+        ),
+        Target(channel="c", account="a", language="de", reply_to=tuple(one.publication for one in history.entries)),
+        channel=ChannelConfig(name="c", network="n", account="a", capabilities=capabilities, open=_never),
+        key="0" * 64,
+    ).standalone
+
+
+GERMAN_POSTS: Final = {
+    Stage.OPENING: """
+        🚨 [#Verkehrsunfall] #Montpellier – Schwerer Unfall (Einsatz läuft) seit 17:10 Uhr, avenue de Toulouse.
+        Meiden Sie die Gegend. Nächste Meldung um 18:30 Uhr.""",
+    Stage.UPDATE: """
+        🔄 [#Verkehrsunfall – AKTUALISIERUNG] #Montpellier, avenue de Toulouse: Eine Fahrspur wieder offen seit
+        17:10 Uhr. Meiden Sie die Gegend. Nächste Meldung um 18:30 Uhr.
+        Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.""",
+    Stage.END: """
+        ✅ [#Verkehrsunfall – BEENDET] #Montpellier, avenue de Toulouse: Die Straße ist wieder frei um 17:10 Uhr.
+        Meiden Sie die Gegend. Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.""",
+}
+
+
+@pytest.mark.parametrize("stage", GERMAN_POSTS)
+def test_a_german_post_reads(stage: Stage, german: Settings) -> None:
+    assert _render(stage, german).text == one_line(GERMAN_POSTS[stage])
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("capabilities", [SHORT, MAIL], ids=["short", "mail"])
+def test_nothing_french_or_english_stands_in_what_is_german(
+    stage: Stage, capabilities: Capabilities, german: Settings
+) -> None:
+    post = _render(stage, german, capabilities)
+    read = f"{post.title}\n{post.text}\n{post.html}" if capabilities.html else post.text
+    assert post.language == "de"
+    assert "Verkehrsunfall" in read
+    assert SAYS[stage] in post.text
+    assert locales_of(german)["de"].marks.get(stage, "") in read
+    for shipped in (FR, EN):
+        phrases = [value.today for name in FIELDS if isinstance(value := getattr(shipped, name), Phrase)]
+        begins = {phrase.partition("{")[0].strip() for phrase in phrases if len(phrase.partition("{")[0]) > 5}
+        mails = {getattr(shipped, name) for name in FIELDS if name.startswith("mail_")}
+        others = {*begins, *mails, *shipped.marks.values(), *shipped.months, *shipped.weekdays}
+        german_too = set(locales_of(german)["de"].months)
+        assert not [told for told in others - german_too if re.search(rf"\b{re.escape(told)}\b", read)]
+
+
+def test_a_german_mail_tells_days_and_the_zone_decides(german: Settings) -> None:
+    mail = _render(Stage.OPENING, german, MAIL)
+    assert mail.title == "[Verkehrsunfall] Montpellier, avenue de Toulouse – Schwerer Unfall"
+    for line in ("Seit", "Freitag, 5. Juni, 17:10 Uhr", "Nächste Meldung", "Freitag, 5. Juni, 18:30 Uhr"):
+        assert line in mail.text
+    assert 'lang="de"' in mail.html
+    assert "Nächste Meldung um 20:30 Uhr." in _render(Stage.OPENING, german, zone=REUNION).text
+
+
+def test_a_discreet_or_unknown_opening_is_named_by_its_label(german: Settings) -> None:
+    words = locales_of(german)["de"]
+    label = profiles_of(german)["missing_person"].label("de")
+    assert words.context_unknown.format(label=label) == "Folgt auf unsere Meldung „Vermisst“"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(desk: Desk) -> None:
+    place = desk.write_settings()
+    (desk.folder / "de.toml").write_text(GERMAN, encoding="utf-8")
+    said = place.read_text(encoding="utf-8").replace('"Europe/Paris"', '"Indian/Reunion"')
+    place.write_text(
+        said.replace('network = "bluesky"', 'network = "bluesky"\nlanguages = ["fr", "de"]')
+        + '\n[languages]\nde = "de.toml"\n',
+        encoding="utf-8",
+    )
+    clock = AheadClock()
+    clock.ahead = NOW - datetime.now(UTC)
+    german = Translation(language="de", headline="Schwerer Unfall", instruction="Meiden Sie die Gegend.")
+    message = accident(translations=(german,), next_update_at=NOW.replace(hour=18, minute=30))
+    with open_publisher(place, clock=clock) as publisher:
+        publisher.publish(message, key="k", actor="desk", wait=timedelta(seconds=10)).raise_for_failures()
+        version = publisher.locales["de"].version
+    french, other = desk.bluesky.posts
+    assert (french.langs, other.langs) == (("fr",), ("de",))
+    assert "[#Verkehrsunfall] #Montpellier – Schwerer Unfall" in other.text
+    assert "Prochain point à 20h30." in french.text
+    assert "Nächste Meldung um 20:30 Uhr." in other.text
+    engine = create_engine(f"sqlite:///{desk.database}")
+    with engine.connect() as connection:
+        (rules,) = connection.execute(select(schema.publication.c.rules)).scalars()
+    engine.dispose()
+    assert f'"de":"{version}"' in rules
+    assert f'"fr":"{FR.version}"' in rules
+
+
+# --- a file that is wrong
+
+
+def test_every_slip_in_a_file_is_told_at_once_with_its_place(install: Install) -> None:
+    changes = {
+        'since = { today = "seit {time}"': 'sinse = { today = "seit {time}"',
+        "Gilt bis {day}, {time}": "Gilt bis {dy}",
+        "{minute:02d}": "{minute}",
+        'reference = "Ref. {reference}"': 'reference = "Ref. {reference"',
+        '"Montag", ': "",
+        'end = "BEENDET"': 'end = " "',
+        'fire = "Brand"': 'fyre = "Brand"',
+        '["AmtlicheInfo"]': '["Amtliche-Info"]',
+        'mail_link = "Mehr dazu"': 'mail_link = "Mehr\\u200b dazu"',
+        'exercise = "ÜBUNG"': 'exercise = "ÜBUNG "',
+        'mail_action = "Was Sie tun sollen"': "mail_action = 1",
+    }
+    broken = GERMAN
+    for old, new in changes.items():
+        assert old in broken
+        broken = broken.replace(old, new)
+    lines = wrongs(install(de=broken))
+    begins = [
+        "labels.fyre: there is no such category. Did you mean 'fire'?",
+        'lacks since. Write them, or name a language that lends them: base = "en"',
+        "sinse: is not known. Did you mean 'since'?",
+        "until.other_day: {dy} is not filled in here. Did you mean 'day'? Known here: day, time.",
+        "clock: {minute} is written {minute:02d}, not {minute}.",
+        "reference: has a { or } without its other half.",
+        "weekdays: must have 7 items, not 6.",
+        "marks.end: must not be empty.",
+        "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",
+        "mail_link: holds a line break or an invisible character: remove it",
+        "exercise: begins or ends with a space: remove it",
+        "mail_action: Input should be a valid string",
+    ]
+    for begin in begins:
+        assert any(line.startswith(f"words/de.toml: {begin}") for line in lines), begin
+    assert len(lines) == len(begins)
+
+
+@pytest.mark.parametrize("field", NEEDED)
+def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(field: str, install: Install) -> None:
+    words = tomllib.loads(GERMAN)
+    del words[field]
+    lines = [line for line in GERMAN.splitlines() if not re.match(rf"{field} = .*[^\[]$", line)]
+    broken = "\n".join(lines)
+    if len(lines) == len(GERMAN.splitlines()):  # a value of several lines
+        broken = re.sub(rf"^(?:\[{field}\].*?\n\n|{field} = \[\n.*?^\]\n)", "", GERMAN, flags=re.MULTILINE | re.DOTALL)
+    assert tomllib.loads(broken) == words
+    (line,) = wrongs(install(de=broken))
+    lacks = ", ".join(f"marks.{stage}" for stage in FR.marks) if field == "marks" else field
+    assert line in {f"words/de.toml: lacks {told}. {_LEND}" for told in (lacks, field)}
+
+
+_LEND: Final = 'Write them, or name a language that lends them: base = "en"'
+
+
+def test_missing_labels_are_told_by_name_unless_the_settings_have_them(install: Install) -> None:
+    without = GERMAN.replace('fire = "Brand"\n', "").replace('arrest = "Festnahme"\n', "")
+    assert wrongs(install(de=without)) == [f"words/de.toml: labels: lacks arrest, fire. {_LEND}"]
+    named = '[categories.fire]\nlabels = { de = "Feuer" }'
+    assert wrongs(install(named, de=without)) == [f"words/de.toml: labels: lacks arrest. {_LEND}"]
+
+
+def test_what_the_settings_say_of_a_category_counts_more(install: Install) -> None:
+    more = """
+    [categories.fire]
+    labels = { de = "Feuer" }
+    hashtags = { de = ["Feuer"] }
+    [categories.river_rescue]
+    labels = { fr = "Sauvetage en rivière" }
+    [categories.drone]
+    labels = { fr = "Drone" }
+    """
+    place = install(more, languages='"fr", "de-AT", "en"', de=GERMAN.replace("[labels]", '[labels]\ndrone = "Drohne"'))
+    settings = read(place)
+    profiles = profiles_of(settings)
+    assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Feuer", "Feuer")
+    assert (profiles["fire"].label("fr"), profiles["fire"].hashtag("fr")) == ("Incendie", "Incendie")
+    assert (profiles["drone"].label("de-AT"), profiles["drone"].hashtag("de-AT")) == ("Drohne", "Drohne")
+    assert list(missing_labels(profiles, settings)) == [
+        "categories.river_rescue.labels.de-AT",
+        "categories.river_rescue.labels.en",
+        "categories.drone.labels.en",
+        "categories.river_rescue.labels.de",
+    ]
+
+
+def test_hashtags_are_made_of_labels_and_never_french_by_accident(german: Settings) -> None:
+    profiles = profiles_of(german)
+    assert profiles["road_closure"].hashtag("de") == "StraßeGesperrt"
+    assert profiles["fact_check"].hashtag("de") == "AmtlicheInfo"
+    for severity in profiles["weather_relay"].severity_emojis:
+        assert profiles["weather_relay"].hashtag("de", severity) == "Unwetterwarnung"
+    assert not list(missing_labels(profiles, german))
+
+
+def test_a_severity_may_have_a_hashtag_and_a_category_none(install: Install) -> None:
+    more = '\narrest = []\nfire = "#Feuer"\n[severity_hashtags.weather_relay]\nExtreme = "WarnungRot"\n'
+    profiles = profiles_of(read(install(de=GERMAN + more)))
+    weather = profiles["weather_relay"]
+    assert {weather.hashtag("de", severity) for severity in weather.severity_emojis} == {
+        "Unwetterwarnung",
+        "WarnungRot",
+    }
+    assert (profiles["arrest"].hashtag("de"), profiles["fire"].hashtag("de")) == ("", "Feuer")
+    (line,) = wrongs(install(de=GERMAN + more.replace("Extreme", "Terrible")))
+    assert line.startswith("words/de.toml: severity_hashtags.weather_relay.Terrible")
+    (line,) = wrongs(install(de=GERMAN + '\nfire = "112"'))
+    assert line == "words/de.toml: hashtags.fire[0]: '112' is not a hashtag: there is no letter in it"
+
+
+def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
+    settings = read(install(fr=ONLY_SOME))
+    changed, fire = locales_of(settings)["fr"], profiles_of(settings)["fire"]
+    assert changed.mail_footer.endswith("04 99 13 50 00.")
+    same = {name: getattr(FR, name) for name in ("mail_footer", "version", "labels", "hashtags")}
+    assert changed.model_copy(update=same) == FR
+    assert changed.version != FR.version
+    assert (fire.label("fr"), fire.hashtag("fr"), fire.label("en")) == ("Feu", "Feu", "Fire")
+    assert profiles_of(settings)["arrest"] == PROFILES["arrest"]
+    assert languages_of(settings)["fr"].lent == ()
+    assert locales_of(settings)["en"] == EN
+    only_label = profiles_of(read(install(fr='[labels]\nfire = "Feu"\n[marks]\nend = "FINI"')))["fire"]
+    assert (only_label.label("fr"), only_label.hashtag("fr")) == ("Feu", "Incendie")
+    assert locales_of(read(install(fr='[marks]\nend = "FINI"')))["fr"].marks == {**FR.marks, Stage.END: "FINI"}
+
+
+def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) -> None:
+    words = locales_of(read(install(fr='next_update = "Prochain point : {day}, {time}"')))["fr"]
+    assert words.fill(words.next_update, MOMENTS["today"], NOW, PARIS) == "Prochain point : vendredi 5 juin, 18h30"
+    (line,) = wrongs(install(fr='next_update = "Prochain point : {time}"'))
+    assert line.startswith(
+        "words/fr.toml: next_update.other_day: must hold {day}, as in 'Prochain point {day} à {time}'"
+    )
+    (line,) = wrongs(install(fr='next_update = { today = "Prochain point : {time}" }'))
+    assert line.startswith("words/fr.toml: lacks next_update.other_day.")
+
+
+def test_the_version_is_told_or_follows_from_the_words(install: Install) -> None:
+    def version(de: str) -> object:
+        return locales_of(read(install(de=de)))["de"].version
+
+    assert version('version = "3-essai"\n' + GERMAN) == "3-essai"
+    assert version("version = 7\n" + GERMAN) == 7
+    first = version(GERMAN)
+    assert re.fullmatch(r"[0-9a-f]{12}", str(first))
+    assert version("# a comment\n" + GERMAN) == first
+    assert version(GERMAN.replace("BEENDET", "ENDE")) != first
+    assert version(GERMAN.replace('"Brand"', '"Feuer"')) != first
+    (line,) = wrongs(install(fr=f'version = "{FR.version}"\nmail_link = "Lire"'))
+    assert (
+        line == f"words/fr.toml: version: {FR.version} is that of the language as shipped. Give another one, or none."
+    )
+
+
+def test_a_file_that_is_another_language_s_is_refused(install: Install) -> None:
+    (line,) = wrongs(install(nl=GERMAN))
+    assert line == "words/nl.toml: language: is 'de', but the settings name this file for 'nl'."
+
+
+def test_a_base_lends_what_is_missing_and_it_is_told(install: Install) -> None:
+    part = 'base = "en"\n' + "\n".join(
+        line for line in GERMAN.splitlines() if not line.startswith(("since", "end =", "fire ="))
+    )
+    settings = read(install(de=part))
+    one, profiles = languages_of(settings)["de"], profiles_of(settings)
+    assert one.lent == ("marks.end", "since", "labels.fire")
+    assert (one.base, one.locale.since, one.locale.marks[Stage.END]) == ("en", EN.since, "OVER")
+    assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Fire", "Fire")
+    assert "3 phrases are in en: marks.end, since, labels.fire" in str(one)
+    assert languages_of(read(install(de='base = "en"\n' + GERMAN)))["de"].lent == ()
+
+
+def test_what_has_a_usual_value_is_neither_lacking_nor_lent_by_another_language(install: Install) -> None:
+    settings = read(install(de='base = "fr"\n' + GERMAN, fr_CA='[labels]\nfire = "Feu"'))
+    german, canadian = languages_of(settings)["de"], languages_of(settings)["fr-CA"]
+    assert german.lent == ()
+    usual = {
+        name: one.get_default(call_default_factory=True)
+        for name, one in Locale.model_fields.items()
+        if name in FIELDS and not one.is_required()
+    }
+    assert {name: getattr(german.locale, name) for name in usual} == usual
+    assert {name: getattr(canadian.locale, name) for name in FIELDS} == {name: getattr(FR, name) for name in FIELDS}
+
+
+def test_a_region_changes_the_wider_language_and_inherits_what_was_lent(install: Install) -> None:
+    part = 'base = "en"\n' + GERMAN.replace('fire = "Brand"\n', "")
+    swiss = """
+    full_hour = "{hour:02d}.00 Uhr"
+    clock = "{hour:02d}.{minute:02d} Uhr"
+    [labels]
+    road_closure = "Strasse gesperrt"
+    """
+    settings = read(install(languages='"de-CH"', de_CH=swiss, de=part))
+    german, other = languages_of(settings)["de"], languages_of(settings)["de-CH"]
+    assert (
+        other.locale.fill(other.locale.next_update, MOMENTS["full hour"], NOW, PARIS) == "Nächste Meldung um 08.00 Uhr"
+    )
+    assert other.locale.months == german.locale.months
+    assert (other.base, other.lent) == ("de", ("labels.fire",))
+    assert str(german) == str(languages_of(settings)["de"])
+    profiles = profiles_of(settings)
+    assert [profiles["road_closure"].label(tag) for tag in ("de", "de-CH", "de-AT")] == [
+        "Straße gesperrt",
+        "Strasse gesperrt",
+        "Straße gesperrt",
+    ]
+
+
+def test_a_base_must_be_another_language_that_is_right(install: Install) -> None:
+    (line,) = wrongs(install(de='base = "eo"\n' + GERMAN))
+    assert line == "words/de.toml: base: 'eo' is not another language here. Known here: en, fr."
+    (line,) = wrongs(install(fr='base = "en"'))
+    assert line.startswith("words/fr.toml: base: what this file leaves out stays as it is shipped.")
+    (line,) = wrongs(install(de='base = "nl"', nl='base = "de"'))
+    assert line == "words/de.toml: base: 'de' lends from nl, and they from it."
+    (line,) = wrongs(install(de='base = "nl"', nl='base = "en"\nsince = "sinds {time}"'))
+    assert line.startswith("words/nl.toml: since.other_day: must hold {day}")
+
+
+def test_a_file_that_cannot_be_read_says_so(install: Install, tmp_path: Path) -> None:
+    place = install(de="x =")
+    assert wrongs(place)[0].startswith(f"languages.de: the file {tmp_path}/words/de.toml is not TOML: ")
+    (tmp_path / "words" / "de.toml").write_bytes(b"x = '\xe9'")
+    assert wrongs(place) == [f"languages.de: the file {tmp_path}/words/de.toml is not UTF-8; save it as UTF-8."]
+    (tmp_path / "words" / "de.toml").unlink()
+    (line,) = wrongs(place)
+    assert line.startswith(f"languages.de: the file {tmp_path}/words/de.toml cannot be read (No such")
+
+
+# --- which language answers
+
+
+def test_a_channel_s_language_without_words_is_told_at_the_start(install: Install) -> None:
+    (line,) = wrongs(install(languages='"fr", "oc"'))
+    assert line == (
+        "channels.bluesky.languages: there are no phrases for 'oc'. Known here: en, fr. "
+        'Add a file: [languages] oc = "words/oc.toml"'
+    )
+    (line,) = wrongs(install(languages='"de-Latn"', de=GERMAN))
+    assert line.startswith("channels.bluesky.languages: there are no phrases for 'de-Latn'. Known here: de, en, fr.")
+    read(install(languages='"fr-FR", "en-GB", "de-CH"', de=GERMAN))
+
+
+@pytest.mark.parametrize(
+    ("language", "tags"),
+    [
+        ("fr", ["fr"]),
+        ("fr-FR", ["fr-FR", "fr"]),
+        ("es-419", ["es-419", "es"]),
+        ("zh-Hant-TW", ["zh-Hant-TW", "zh-Hant"]),
+        ("sr-Latn", ["sr-Latn"]),
+    ],
+)
+def test_a_region_gives_way_and_a_script_does_not(language: str, tags: list[str]) -> None:
+    assert list(tags_for(language)) == tags
+    assert best_match(language, dict.fromkeys(tags[-1:], 1)) == 1
+    assert best_match(language, {"xx": 1}) is None
+
+
+# --- for editors, and what it costs
+
+
+def test_the_schema_knows_every_field_and_demands_none() -> None:
+    form = locale_schema()
+    assert set(form["properties"]) >= {*FIELDS, "base", "version", "labels", "hashtags", "severity_hashtags"}
+    assert "required" not in form
+    assert form["additionalProperties"] is False
+    assert form["properties"]["since"]["anyOf"][0] == {"type": "string"}
+    assert form["properties"]["months"]["minItems"] == 12
+    assert {name: form["properties"][name]["description"] for name in FIELDS} == {name: ABOUT[name] for name in FIELDS}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_what_is_shipped_holds_what_it_must(field: str) -> None:
+    for words in LOCALES.values():
+        value = getattr(words, field)
+        for part in ("today", "other_day") if isinstance(value, Phrase) else ("",):
+            form = getattr(value, part) if part else value
+            assert not isinstance(form, str) or placeholder_errors(form, field, part) == []
+
+
+@pytest.mark.parametrize("form", ["{}", "{0}", "{time.year}", "{time!r}", "{time:>9}", "{time", "time}", "{time}{{}"])
+def test_a_name_in_braces_that_cannot_be_filled_in_is_refused(form: str) -> None:
+    assert placeholder_errors(form, "since", "today")
+
+
+@pytest.mark.parametrize(
+    ("phrases", "read"),
+    [
+        ('day = "{day} {month}"', "Prochain point 1er juillet à 9h05"),
+        ('day = "{month} {day}, {year}"', "Prochain point juillet 1er, 2026 à 9h05"),
+        ('first_day = "{day}er jour de"', "Prochain point mercredi 1er jour de juillet à 9h05"),
+        ('clock = "{hour:02d} h {minute:02d}"', "Prochain point mercredi 1er juillet à 09 h 05"),
+        ('full_hour = "{hour}:{minute:02d}"', "Prochain point mercredi 1er juillet à 9h05"),
+        ('mail_footer = "Urgences {{17}}"', "Prochain point mercredi 1er juillet à 9h05"),
+    ],
+)
+def test_names_may_be_left_out_added_and_put_in_another_order(phrases: str, read: str, install: Install) -> None:
+    words = locales_of(read_settings(install(fr=phrases), environ={}))["fr"]
+    assert words.fill(words.next_update, MOMENTS["first of a month"], NOW, PARIS) == read
+    assert words.time(MOMENTS["full hour"], PARIS) == ("8:00" if "full_hour" in phrases else "8h")
+    assert "{" not in words.mail_footer.format(sender="x").replace("{17}", "")
+
+
+def test_settings_without_files_load_nothing_for_them(install: Install) -> None:
+    code = (
+        "import sys\nfrom policenotify.render.locales import loader\n"
+        "from policenotify.settings import profiles_of, read_settings, locales_of\n"
+        "reads, read = [], loader.read_locale\n"
+        "loader.shipped_locales()\n"
+        "loader.read_locale = lambda *args, **kwargs: reads.append(args)\n"
+        "settings = read_settings(sys.argv[1], environ={})\nprofiles_of(settings), locales_of(settings)\n"
+        "assert not reads and 'regex' not in sys.modules, reads\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(install())], check=True)  # noqa: S603 - our own code
+    assert locales_of(read(install())) is LOCALES

@@ -1,0 +1,622 @@
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.channel import BySeverity
+from policenotify.errors import JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
+from policenotify.journal import open_journal
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.keys import Keys
+from policenotify.model.cap import Severity
+from policenotify.model.rate import Rate
+from policenotify.publishing.reminders import ReminderPolicy
+from policenotify.render.locales import PROFILES, CategoryProfile
+from policenotify.settings import (
+    IGNORED,
+    TEMPLATE,
+    Settings,
+    channels_of,
+    open_publisher,
+    profiles_of,
+    read_settings,
+    routes_of,
+    write_settings,
+)
+from policenotify.settings.loader import override
+from policenotify.settings.model import OF_THE_CHANNEL
+
+BASIC = """
+schema_version = 1
+sender = "Police nationale – Hérault"
+[channels.bluesky]
+network = "bluesky"
+tags = ["public"]
+handle = "police.example"
+password = { file = "secrets/bluesky" }
+[channels.presse-34]
+network = "email"
+languages = ["fr", "en"]
+without_opening = "skip"
+url = { env = "MAIL_URL" }
+recipients = { file = "presse.txt" }
+"""
+MAIL_URL = "mailtos://desk:hunter33@police.example?smtp=mx.police.example"
+ENVIRON = {"MAIL_URL": MAIL_URL}
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a settings file with the secrets beside it, and say where it is."""
+
+    def written(text: str = BASIC, *more: str) -> Path:
+        (tmp_path / "secrets").mkdir(exist_ok=True)
+        (tmp_path / "secrets" / "bluesky").write_text("hunter22\n")
+        (tmp_path / "presse.txt").write_text("# la presse\na@press.example\n\nb#1@press.example  # le journal\n")
+        place = tmp_path / "policenotify.toml"
+        place.write_text("\n".join([text, *more]))
+        return place
+
+    return written
+
+
+def wrongs(place: Path, environ: dict[str, str] | None = None) -> list[str]:
+    """What reading and opening the channels complains of, line by line."""
+    with pytest.raises(SettingsError) as raised:
+        channels_of(read_settings(place, environ={**ENVIRON, **(environ or {})}))
+    first, *lines = str(raised.value).splitlines()
+    assert first == f"The settings {place} are wrong:"
+    assert "hunter" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    return [line.strip() for line in lines]
+
+
+def test_a_file_becomes_channels_ready_to_open(write: Write) -> None:
+    settings = read_settings(write(), environ=ENVIRON)
+    assert settings.sender == "Police nationale – Hérault"
+    assert (settings.zone, settings.wait) == (ZoneInfo("Europe/Paris"), timedelta(seconds=20))
+    bluesky, press = channels_of(settings)
+    assert (bluesky.name, bluesky.network, bluesky.account) == ("bluesky", "bluesky", "police.example@bsky.social")
+    assert bluesky.tags == {"public"}
+    assert (bluesky.without_opening, bluesky.on_unknown) == ("standalone", BySeverity(severe="resend", minor="hold"))
+    assert (press.name, press.languages, press.without_opening) == ("presse-34", ("fr", "en"), "skip")
+    assert press.capabilities.recipients
+
+
+@pytest.mark.parametrize(
+    ("written", "unknown", "correction"),
+    [
+        ("", ("resend", "hold"), ("both", "edit")),
+        ('on_unknown = "resend"\non_correction = "edit"', ("resend", "resend"), ("edit", "edit")),
+        ('on_unknown = "hold"\non_correction = "reply"', ("hold", "hold"), ("reply", "reply")),
+        (
+            'on_unknown = { minor = "resend" }\non_correction = { severe = "reply" }',
+            ("resend", "resend"),
+            ("reply", "edit"),
+        ),
+        (
+            'on_unknown = { severe = "hold", minor = "resend" }\non_correction = { severe = "edit", minor = "both" }',
+            ("hold", "resend"),
+            ("edit", "both"),
+        ),
+    ],
+)
+def test_a_choice_is_for_every_message_or_by_severity(
+    write: Write, written: str, unknown: tuple[str, str], correction: tuple[str, str]
+) -> None:
+    settings = read_settings(write(BASIC.replace('tags = ["public"]', written)), environ=ENVIRON)
+    bluesky, _ = channels_of(settings)
+    assert tuple(bluesky.unknown_policy(severe=severe) for severe in (True, False)) == unknown
+    assert tuple(bluesky.correction_policy(severe=severe) for severe in (True, False)) == correction
+    shown = settings.model_dump(mode="json")["channels"]["bluesky"]
+    assert shown["on_unknown"] == dict(zip(("severe", "minor"), unknown, strict=True))
+
+
+@pytest.mark.parametrize(("page", "channel"), [("email", "presse"), ("sms", "sms")])
+def test_a_page_that_says_resend_resends_a_message_of_any_severity(page: str, channel: str) -> None:
+    text = (Path(__file__).parents[3] / f"docs/howto/{page}.md").read_text("utf-8")
+    table = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
+    settings = Settings.model_validate({"sender": "x", **table})
+    assert settings.channels[channel].on_unknown == BySeverity(severe="resend", minor="resend")
+
+
+@pytest.mark.parametrize(
+    "written", ['"always"', "true", "{}", '{ severe = "always" }', '{ sever = "hold" }', '{ minor = ["hold"] }']
+)
+def test_a_choice_that_is_none_is_told_with_what_may_be_written(write: Write, written: str) -> None:
+    (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f"on_unknown = {written}")))
+    assert line == (
+        'channels.bluesky.on_unknown: write "resend" or "hold" for every message, '
+        'or { severe = "resend", minor = "hold" }'
+    )
+
+
+def test_a_choice_by_severity_may_come_from_the_environment(write: Write) -> None:
+    environ = {**ENVIRON, "POLICENOTIFY_CHANNELS__BLUESKY__ON_UNKNOWN__MINOR": "resend"}
+    bluesky, _ = channels_of(read_settings(write(), environ=environ))
+    assert bluesky.on_unknown == BySeverity(severe="resend", minor="resend")
+
+
+def test_a_channel_names_whom_its_posts_may_mention(write: Write) -> None:
+    said = BASIC.replace('tags = ["public"]', 'mentions = ["@Prefet34", "sdis34@pompiers.example", "pref34.example"]')
+    bluesky, press = channels_of(read_settings(write(said), environ=ENVIRON))
+    assert bluesky.mentions == {"Prefet34", "sdis34@pompiers.example", "pref34.example"}
+    assert press.mentions == frozenset()
+
+
+@pytest.mark.parametrize(
+    "handle", ["", "@", "Préfet de l'Hérault", "@@Prefet34", "#Prefet34", "https://x.com/Prefet34"]
+)
+def test_what_is_no_account_cannot_be_mentioned(write: Write, handle: str) -> None:
+    (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f'mentions = ["{handle}"]')))
+    assert line.startswith("channels.bluesky.mentions")
+    assert f"{handle!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon" in line
+
+
+def test_recipients_are_read_again_at_each_publication(write: Write, tmp_path: Path) -> None:
+    _, press = channels_of(read_settings(write(), environ=ENVIRON))
+    assert press.recipients is not None
+    assert press.recipients() == ("a@press.example", "b#1@press.example")
+    (tmp_path / "presse.txt").write_bytes(b"\xef\xbb\xbfc@press.example\r\nc@press.example\r\n")
+    assert press.recipients() == ("c@press.example",)
+    (tmp_path / "presse.txt").unlink()
+    with pytest.raises(SettingsError, match=r"channels\.presse-34\.recipients: the file .* cannot be read"):
+        press.recipients()
+
+
+def test_recipients_may_stand_in_the_file_itself(write: Write) -> None:
+    place = write(BASIC.replace('{ file = "presse.txt" }', '["a@press.example"]'))
+    settings = read_settings(place, environ=ENVIRON)
+    _, press = channels_of(settings)
+    assert press.recipients is not None
+    assert press.recipients() == ("a@press.example",)
+    assert "a@press.example" not in repr(settings) + settings.model_dump_json()
+    place = write(BASIC.replace('{ file = "presse.txt" }', '"a@press.example"'))
+    assert wrongs(place) == ['channels.presse-34.recipients: write a list of addresses, or { file = "…" }']
+    place = write(BASIC.replace('"presse.txt"', '"none.txt"'))
+    assert wrongs(place)[0].startswith("channels.presse-34.recipients: the file ")
+
+
+def test_nothing_printed_shows_a_secret(write: Write) -> None:
+    place = write('journal = "sqlite:///hunter44.db"' + BASIC)
+    settings = read_settings(place, environ=ENVIRON)
+    dumped = f"{settings.model_dump()} {settings.model_dump_json()}"
+    printed = repr(settings) + str(settings) + repr(channels_of(settings)) + dumped
+    assert "hunter" not in printed
+    assert settings.journal_url == "sqlite:///hunter44.db"
+
+
+def test_a_rate_is_a_text_in_the_file_or_the_environment(write: Write) -> None:
+    place = write(BASIC.replace('tags = ["public"]', 'rate = "30 per 5 min, 10 at once"'))
+    bluesky, press = channels_of(read_settings(place, environ=ENVIRON))
+    assert (bluesky.rate, press.rate) == (Rate(30, timedelta(minutes=5), 10), None)
+    environ = {**ENVIRON, "POLICENOTIFY_CHANNELS__PRESSE_34__RATE": "1 per second"}
+    _, press = channels_of(read_settings(place, environ=environ))
+    assert press.rate == Rate(1, timedelta(seconds=1))
+    at = "channels.bluesky.rate: "
+    for wrong, why in (
+        ('"fast"', "'fast' is not a rate; write one such as"),
+        ("30", "write a rate such as '30 per 5 min'"),
+    ):
+        [line] = wrongs(write(BASIC.replace('tags = ["public"]', f"rate = {wrong}")))
+        assert line.startswith(at + why)
+
+
+def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:
+    settings = read_settings(write(), environ=ENVIRON)
+    assert settings.place == tmp_path / "policenotify.toml"
+    assert settings.journal_url == str(tmp_path / "policenotify.db")
+    assert settings.keys_path == tmp_path / "policenotify.keys"
+    elsewhere = read_settings(write('journal = "/var/lib/j.db"\nkeys = "/etc/k"' + BASIC), environ=ENVIRON)
+    assert (elsewhere.journal_url, elsewhere.keys_path) == ("/var/lib/j.db", Path("/etc/k"))
+
+
+def test_the_file_is_found_by_argument_variable_or_working_directory(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = write()
+    monkeypatch.chdir(tmp_path)
+    assert read_settings(environ=ENVIRON).place == place
+    other = tmp_path / "other.toml"
+    other.write_text(BASIC.replace("Hérault", "Gard"))
+    named = {**ENVIRON, "POLICENOTIFY_SETTINGS": str(other)}
+    assert read_settings(environ=named).sender == "Police nationale – Gard"
+    assert read_settings(place, environ=named).sender == "Police nationale – Hérault"
+    with pytest.raises(SettingsError, match=r"no settings at .*none\.toml\. Make some \(policenotify init\)"):
+        read_settings("none.toml", environ={})
+
+
+def test_a_file_that_is_no_toml_says_where(write: Write) -> None:
+    with pytest.raises(SettingsError, match=r"are not TOML: .*line 2"):
+        read_settings(write("schema_version = 1\nsender = ", ""), environ={})
+    for endless in ("[" * 5000, "9" * 5000):
+        with pytest.raises(SettingsError, match="are not TOML"):
+            read_settings(write(f"a = {endless}", ""), environ={})
+    place = write()
+    place.write_bytes(b"sender = '\xe9'")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        read_settings(place, environ={})
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_settings(place.parent, environ={})
+
+
+def test_every_slip_is_told_at_once_with_its_place_and_the_nearest_name(write: Write) -> None:
+    text = BASIC.replace("sender =", "sendr =").replace('handle = "police.example"', 'handel = "police.example"')
+    text = text.replace('"skip"', '"skipp"').replace('languages = ["fr", "en"]', 'languages = ["français"]')
+    lines = wrongs(write('zone = "Europe/Pari"' + text, "[[routes]]", "to = []", "severity = 3"))
+    begins = [
+        "zone: there is no time zone 'Europe/Pari'",
+        "sender: is missing.",
+        "sendr: is not known. Did you mean 'sender'?",
+        "channels.presse-34.languages[0]: String should match pattern",
+        "channels.presse-34.without_opening: Input should be 'standalone' or 'skip'",
+        "routes[0].to: must not be empty.",
+        "routes[0].severity: is not known. Known here: areas, at_least, categories, to.",
+    ]
+    assert len(lines) == len(begins)
+    for begin in begins:
+        assert any(line.startswith(begin) for line in lines), begin
+
+
+def test_networks_options_are_checked_by_the_network(write: Write) -> None:
+    text = BASIC.replace('handle = "police.example"', 'handel = "police.example"')
+    lines = wrongs(write(text.replace('"email"', '"emial"')))
+    assert lines[0] == "channels.bluesky.handle: is missing."
+    assert lines[1].startswith("channels.bluesky.handel: is not known. Did you mean 'handle'?")
+    assert lines[2].startswith("channels.presse-34.network: No installed package offers the network 'emial'. Did you")
+
+
+def test_a_misspelt_word_of_the_channel_is_told_too(write: Write) -> None:
+    (line,) = wrongs(write(BASIC.replace('tags = ["public"]', 'tag = ["public"]')))
+    assert line.startswith("channels.bluesky.tag: is not known. Did you mean 'tags'?")
+
+
+def test_a_secret_that_is_not_there_says_where_to_put_it(write: Write, tmp_path: Path) -> None:
+    place = write()
+    (tmp_path / "secrets" / "bluesky").unlink()
+    lines = wrongs(place, {"POLICENOTIFY_CHANNELS__PRESSE_34__URL": '{ env = "NONE" }'})
+    assert lines[0].startswith(
+        f"channels.bluesky.password: the file {tmp_path}/secrets/bluesky cannot be read (No such"
+    )
+    assert lines[1].startswith("channels.presse-34.url: the environment variable NONE is not set.")
+    (tmp_path / "secrets" / "bluesky").write_text("\n")
+    assert wrongs(place)[0].endswith("is empty. Write the value into it.")
+    (tmp_path / "secrets" / "bluesky").write_bytes(b"hunter\xff")
+    assert wrongs(place)[0].endswith("is not UTF-8.")
+
+
+def test_the_environment_overrides_and_is_named_when_it_is_wrong(write: Write) -> None:
+    place = write()
+    environ = {
+        **ENVIRON,
+        "POLICENOTIFY_SENDER": "Police nationale – Gard",
+        "POLICENOTIFY_WAIT": "2.5",
+        "POLICENOTIFY_CHANNELS__BLUESKY__PASSWORD": "{hunter55",
+        "POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT": "3",
+        "POLICENOTIFY_CHANNELS__BLUESKY__EXERCISE": "true",
+        "POLICENOTIFY_CHANNELS__PRESSE_34__LANGUAGES": '["en-GB"]',
+        "POLICENOTIFY_SERVICE_HOST": "10.0.0.1",
+        "POLICENOTIFY_PORT_80_TCP": "tcp://10.0.0.1:80",
+    }
+    settings = read_settings(place, environ=environ)
+    assert (settings.sender, settings.wait) == ("Police nationale – Gard", timedelta(seconds=2.5))
+    assert settings.channels["bluesky"].options["password"] == "{hunter55"
+    bluesky, press = channels_of(settings)
+    assert bluesky.exercise
+    assert press.languages == ("en-GB",)
+    assert wrongs(place, {"POLICENOTIFY_CHANNELS__PRESSE_34__LANGUAGES": '["oc"]'})[0].startswith(
+        "channels.presse-34.languages: there are no phrases for 'oc'. Known here: en, fr. Add a file: [languages] oc ="
+    )
+    assert wrongs(place, {"POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT": "soon"}) == [
+        (
+            "channels.bluesky.timeout: Input should be a valid number, unable to parse string as a number "
+            "(It comes from the environment variable POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT.)"
+        )
+    ]
+    assert wrongs(place, {"POLICENOTIFY_SENDR": "x"}) == [
+        "The environment variable POLICENOTIFY_SENDR is not known. Did you mean POLICENOTIFY_SENDER?"
+    ]
+    assert wrongs(place, {"POLICENOTIFY_CHANNELS__BLUESKY__HANDLE__X": "x"}) == [
+        (
+            "channels.bluesky.handle: cannot be changed in part by the environment variable "
+            "POLICENOTIFY_CHANNELS__BLUESKY__HANDLE__X."
+        )
+    ]
+
+
+@given(st.text(st.characters(exclude_characters="\0")))
+def test_no_text_of_a_variable_is_lost_or_misread_as_more_than_it_is(text: str) -> None:
+    table: dict[str, object] = {}
+    assert override(table, {"POLICENOTIFY_SENDER": text}) == (
+        {"sender": "POLICENOTIFY_SENDER"},
+        [],
+    )
+    assert set(table) == {"sender"}
+    value = table["sender"]
+    assert value == text or (text[0] in "[{" and isinstance(value, list | dict))
+
+
+def test_a_list_that_smuggles_more_in_stays_a_text() -> None:
+    table: dict[str, object] = {}
+    override(table, {"POLICENOTIFY_SENDER": "[1]\nkeys = 2"})
+    assert table == {"sender": "[1]\nkeys = 2"}
+
+
+def test_routes_name_channels_tags_and_categories_that_exist(write: Write) -> None:
+    good = '[[routes]]\ncategories = ["traffic_accident"]\nat_least = "Severe"\nareas = ["dept:34"]\nto = ["public"]'
+    (route,) = routes_of(read_settings(write(BASIC, good), environ=ENVIRON))
+    assert (route.categories, route.at_least) == (frozenset({"traffic_accident"}), Severity.SEVERE)
+    assert (route.areas, route.to) == (("dept:34",), ("public",))
+    (line,) = wrongs(write(BASIC, '[[routes]]\nareas = ["34", "dept:2A", "commune:2A004"]\nto = ["public"]'))
+    assert line.startswith("routes[0].areas[0]: '34' is not an area; write one such as 'dept:34'")
+    bad = '[[routes]]\ncategories = ["trafic_accident"]\nto = ["publik", "bluesky"]'
+    lines = wrongs(write(BASIC, bad))
+    assert lines[0].startswith("routes[0].to: 'publik' is neither a channel nor a tag. Did you mean 'public'?")
+    assert lines[1].startswith(
+        "routes[0].categories: there is no category 'trafic_accident'. Did you mean 'traffic_acc"
+    )
+
+
+def test_reminders_have_times_and_channels_of_their_own(write: Write) -> None:
+    said = "[reminders]\nafter = [60, 'PT10M']\nevery = 'PT2H'\nto = 'presse-34'"
+    times = (timedelta(minutes=1), timedelta(minutes=10))
+    wanted = ReminderPolicy(after=times, every=timedelta(hours=2), to=("presse-34",))
+    assert read_settings(write(BASIC, said), environ=ENVIRON).reminders.policy() == wanted
+    assert wrongs(write(BASIC, "[reminders]\nto = ['pressee-34']", '[[routes]]\nto = ["public"]')) == [
+        "reminders.to: 'pressee-34' is not a channel. Did you mean 'presse-34'? Known here: bluesky, presse-34."
+    ]
+    assert wrongs(write(BASIC, said, '[[routes]]\nto = ["public", "presse-34"]')) == [
+        "routes[0].to: 'presse-34' is a duty channel (reminders.to); it carries nothing else."
+    ]
+    [line] = wrongs(write(BASIC, "[reminders]\nafter = []"))
+    assert line == "reminders: after: give one time or more, each longer than the one before"
+
+
+def test_categories_are_changed_and_added(write: Write) -> None:
+    more = """
+    [categories.traffic_accident]
+    lifetime = "PT2H"
+    labels = { oc = "Accident de rota" }
+    [categories.river_rescue]
+    labels = { fr = "Sauvetage en rivière" }
+    severity = "Severe"
+    opens_incident = true
+    """
+    profiles = profiles_of(read_settings(write(BASIC, more), environ=ENVIRON))
+    shipped, changed = PROFILES["traffic_accident"], profiles["traffic_accident"]
+    assert changed.lifetime == timedelta(hours=2) != shipped.lifetime
+    assert changed.labels == {**shipped.labels, "oc": "Accident de rota"}
+    assert (changed.hashtags, changed.severity) == (shipped.hashtags, shipped.severity)
+    assert profiles["river_rescue"].severity is Severity.SEVERE
+    assert profiles["river_rescue"].code == "river_rescue"
+    assert profiles["fire"] == PROFILES["fire"]
+    assert set(profiles) == {*PROFILES, "river_rescue"}
+
+
+def test_every_shipped_profile_survives_a_change(write: Write) -> None:
+    changes = [f'[categories.{code}]\nemoji = "x"' for code in PROFILES]
+    profiles = profiles_of(read_settings(write(BASIC, *changes), environ=ENVIRON))
+    for code, profile in PROFILES.items():
+        assert profiles[code].emoji == "x"
+        kept = {name: getattr(profile, name) for name in CategoryProfile.model_fields if name != "emoji"}
+        assert {name: getattr(profiles[code], name) for name in kept} == kept
+
+
+def test_a_misspelt_category_is_told_as_one(write: Write) -> None:
+    lines = wrongs(write(BASIC, '[categories.trafic_accident]\nlifetme = "PT2H"'))
+    assert lines[0] == "categories.trafic_accident.labels: is missing."
+    assert lines[1].startswith("categories.trafic_accident.lifetme: is not known. Did you mean 'lifetime'?")
+    assert "Did you mean 'traffic_accident'?" in lines[2]
+
+
+def test_one_account_is_one_channel(write: Write) -> None:
+    twin = '[channels.twin]\nnetwork = "bluesky"\nhandle = "@police.example"\npassword = "hunter66"'
+    (line,) = wrongs(write(BASIC, twin))
+    assert line.startswith("channels.bluesky and channels.twin: are the same account of 'bluesky'")
+    assert "police.example" not in line
+
+
+def test_a_newer_file_and_an_empty_one_are_refused(write: Write) -> None:
+    with pytest.raises(UnsupportedVersion, match="settings file has schema version 2"):
+        read_settings(write(BASIC.replace("schema_version = 1", "schema_version = 2"), "of_the_future = 1"), environ={})
+    assert wrongs(write("")) == ["sender: is missing.", "channels: is missing."]
+
+
+def test_a_missing_extra_stays_what_it_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read_settings(write(), environ=ENVIRON)
+    monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
+        channels_of(settings)
+
+
+def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) -> None:
+    place = tmp_path / "new"
+    written = write_settings(place)
+    names = ["policenotify.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
+    assert [path.name for path in written] == names
+    assert (place / "secrets").stat().st_mode & 0o777 == 0o700
+    for name in ("policenotify.keys", "policenotify.db"):
+        assert (place / name).stat().st_mode & 0o777 == 0o600
+    assert (place / ".gitignore").read_text() == IGNORED
+    assert Keys.load(place / "policenotify.keys").version == 1
+    (line,) = wrongs(place / "policenotify.toml")
+    assert line.startswith("channels.bluesky.password: the file ")
+    (place / "secrets" / "bluesky").write_text("hunter22\n")
+    (channel,) = channels_of(read_settings(place / "policenotify.toml", environ={}))
+    assert channel.account == "police.example@bsky.social"
+
+
+def test_what_the_template_offers_in_comments_is_right_too(tmp_path: Path) -> None:
+    write_settings(tmp_path)
+    lines = TEMPLATE.splitlines()
+    offered = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
+    place = tmp_path / "policenotify.toml"
+    head = lines.index("[channels.bluesky]")
+    place.write_text("\n".join([*lines[:head], *offered[head:]]))
+    (tmp_path / "secrets" / "bluesky").write_text("hunter22")
+    (tmp_path / "secrets" / "email").write_text(MAIL_URL)
+    (tmp_path / "secrets" / "press.txt").write_text("a@press.example")
+    (tmp_path / "secrets" / "duty").write_text(MAIL_URL.replace("desk:", "duty:"))
+    (tmp_path / "secrets" / "duty.txt").write_text("officier@police.example")
+    (tmp_path / "secrets" / "numbers.txt").write_text("+33639980001")
+    (tmp_path / "secrets" / "sms").write_text("octopush://{sender}:login@police.example/API-KEY/{recipient}")
+    for name in ("x-key", "x-key-secret", "x-token", "x-token-secret", "mastodon"):
+        (tmp_path / "secrets" / name).write_text("hunter22")
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "de.toml").write_text('base = "en"')
+    settings = read_settings(place, environ={})
+    assert list(settings.languages) == ["de"]
+    assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press", "duty"]
+    assert settings.reminders.policy() == ReminderPolicy(to=("duty",))  # with the defaults
+    assert len(settings.routes) == 1
+    assert set(settings.categories) == {"traffic_accident", "river_rescue"}
+
+
+def test_the_template_tells_the_defaults() -> None:
+    said = tomllib.loads(TEMPLATE)
+    (bluesky,) = said["channels"].values()
+    settings = Settings.model_validate({"sender": "x", "channels": {"b": {"network": "bluesky"}}})
+    assert said["zone"] == str(settings.zone)
+    assert (said["journal"], said["keys"]) == (settings.journal.get_secret_value(), str(settings.keys))
+    assert said["wait"] == settings.wait.total_seconds()
+    assert set(bluesky["mentions"]) == settings.channels["b"].mentions
+    for name in [name for name in bluesky if name in OF_THE_CHANNEL - {"network", "languages", "tags", "mentions"}]:
+        usual = getattr(settings.channels["b"], name)
+        assert bluesky[name] == (asdict(usual) if isinstance(usual, BySeverity) else usual)
+
+
+@pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys", "policenotify.db"])
+def test_nothing_is_written_over(tmp_path: Path, present: str) -> None:
+    (tmp_path / present).write_text("precious")
+    with pytest.raises(SettingsError, match=r"is there already\. Nothing was written"):
+        write_settings(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [present]
+    assert (tmp_path / present).read_text() == "precious"
+
+
+def test_a_project_keeps_its_gitignore_and_its_secrets(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.pyc\n")
+    (tmp_path / "secrets").mkdir()
+    written = write_settings(tmp_path)
+    assert [path.name for path in written] == ["policenotify.keys", "policenotify.toml", "policenotify.db"]
+    assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
+
+
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        write_settings(tmp_path / "file" / "new")
+
+
+def test_the_publisher_opens_with_what_the_settings_say(write: Write, tmp_path: Path) -> None:
+    place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'), "[[routes]]", 'to = ["public"]')
+    Keys.create(bytes).save(tmp_path / "policenotify.keys")
+    with pytest.raises(JournalMissing, match="policenotify migrate"):
+        open_publisher(place)
+    assert not (tmp_path / "policenotify.db").exists()
+    open_journal(str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.keys"), create=True).close()
+    with open_publisher(place) as publisher:
+        assert list(publisher.channels) == ["bluesky", "presse-34"]
+        assert publisher.sender == "Police nationale – Hérault"
+        assert [route.to for route in publisher.routes] == [("public",)]
+        assert publisher.wait == timedelta(seconds=20)
+        assert publisher._reminders.reminding == ReminderPolicy()
+
+
+def test_without_keys_no_publisher_and_no_journal(write: Write, tmp_path: Path) -> None:
+    place = write(BASIC.replace('{ env = "MAIL_URL" }', f'"{MAIL_URL}"'))
+    with pytest.raises(SettingsError, match="keys file"):
+        open_publisher(place)
+    assert not (tmp_path / "policenotify.db").exists()
+
+
+def test_the_machine_s_clock_is_in_utc_and_waits() -> None:
+    clock = SystemClock()
+    assert clock.now().tzinfo is UTC
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
+    before = clock.monotonic()
+    clock.sleep(0.01)
+    clock.sleep(-1)
+    assert 0.01 <= clock.monotonic() - before < 1
+
+
+def test_reading_settings_loads_no_sdk_and_no_database(write: Write) -> None:
+    code = (
+        "import sys\nfrom policenotify.settings import channels_of, read_settings\n"
+        "settings = read_settings(sys.argv[1], environ={'MAIL_URL': sys.argv[2]})\nchannels_of(settings)\n"
+        "heavy = {'atproto', 'atproto_client', 'apprise', 'requests', 'sqlalchemy', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(write()), MAIL_URL], check=True)  # noqa: S603 - our own code
+
+
+def test_a_channel_that_is_no_table_is_told(write: Write) -> None:
+    (line,) = wrongs(write('sender = "x"\n[channels]\nbluesky = "police.example"'))
+    assert line.startswith("channels.bluesky: Input should be")
+
+
+# --- what is wrong with single channels
+
+
+@pytest.mark.parametrize(
+    ("change", "faulty", "told"),
+    [
+        (("tags = [", "tags = [3, "), "bluesky", "channels.bluesky.tags[0]"),
+        (('network = "bluesky"', "network = 3"), "bluesky", "channels.bluesky.network"),
+        (('network = "bluesky"', ""), "bluesky", "channels.bluesky.network: is missing."),
+        (('languages = ["fr", "en"]', 'languages = ["fr", "oc"]'), "presse-34", "there are no phrases for 'oc'"),
+        (('without_opening = "skip"', 'without_opening = "never"'), "presse-34", "channels.presse-34.without_opening"),
+        (('{ env = "MAIL_URL" }', '{ env = "OTHER" }'), "presse-34", "OTHER is not set"),
+        (('{ file = "secrets/bluesky" }', '{ file = "none" }'), "bluesky", "channels.bluesky.password: the file"),
+    ],
+)
+def test_what_is_wrong_with_a_channel_is_kept_apart_where_that_is_wanted(
+    write: Write, change: tuple[str, str], faulty: str, told: str
+) -> None:
+    place = write(BASIC.replace(*change))
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        read_settings(place, environ=ENVIRON)
+    settings = read_settings(place, environ=ENVIRON, tolerant=True)
+    assert list(settings.faults) == [faulty]
+    assert told in settings.faults[faulty]
+    usable = {one.name: not one.problem for one in channels_of(settings, tolerant=True)}
+    assert usable == {"bluesky": faulty != "bluesky", "presse-34": faulty != "presse-34"}
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        channels_of(settings)
+
+
+def test_a_channel_that_is_no_table_is_kept_apart_too(write: Write) -> None:
+    place = write(BASIC.replace("[channels.bluesky]", "[channels]\nother = 3\n[channels.bluesky]"))
+    settings = read_settings(place, environ=ENVIRON, tolerant=True)
+    assert list(settings.faults) == ["other"]
+    assert [one.name for one in channels_of(settings, tolerant=True) if one.problem] == ["other"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("sender =", "sendr ="), ("[channels.bluesky]", '[channels."no name"]'), ("schema_version = 1", "channels = 3 #")],
+)
+def test_what_is_wrong_with_the_whole_is_always_an_error(write: Write, change: tuple[str, str]) -> None:
+    text = BASIC.replace(*change) if "channels = 3" not in change[1] else 'sender = "Police"\nchannels = 3\n'
+    with pytest.raises(SettingsError):
+        read_settings(write(text), environ=ENVIRON, tolerant=True)
+
+
+def test_a_channel_that_cannot_be_used_opens_nothing(write: Write) -> None:
+    place = write(BASIC.replace('{ file = "secrets/bluesky" }', '{ file = "none" }'))
+    settings = read_settings(place, environ=ENVIRON, tolerant=True)
+    [wrong] = [one for one in channels_of(settings, tolerant=True) if one.problem]
+    with pytest.raises(SettingsError, match="the file"):
+        wrong.open(SystemClock(), None)  # type: ignore[arg-type]  # it is not looked at
+    assert (wrong.account, wrong.tags) == ("", frozenset({"public"}))

@@ -1,0 +1,289 @@
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from policenotify.channel import (
+    Account,
+    Capabilities,
+    Channel,
+    ChannelConfig,
+    Operation,
+    Picture,
+    Post,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    Span,
+    StoredValue,
+    SupportsBulkSend,
+    SupportsDelete,
+    SupportsEdit,
+    SupportsLookup,
+    SupportsSend,
+)
+from policenotify.errors import UnsupportedVersion
+from policenotify.model.lifecycle import Stage
+from policenotify.text import Budget
+
+KEY = "0123456789abcdef" * 4
+AT = datetime(2026, 7, 26, 12, 5, 0, 123456, tzinfo=UTC)
+REF = PostRef(
+    account="desk.example",
+    id="at://did:plc:x/app.bsky.feed.post/1",
+    url="https://bsky.example/1",
+    extra={"cid": "bafy"},
+)
+PICTURE = Picture(
+    digest=KEY, media_type="image/png", width=800, height=600, alt="Plan de la déviation", data=b"\x89PNG-secret"
+)
+POST = Post(
+    key=KEY,
+    account="desk.example",
+    stage=Stage.UPDATE,
+    category="fire",
+    language="fr",
+    text="Feu à #Montpellier 🚒 https://police.example/1",
+    title="Feu",
+    html="<p>Feu</p>",
+    spans=(
+        Span(kind="tag", start=6, end=18, value="Montpellier"),
+        Span(kind="url", start=21, end=45, value="https://police.example/1"),
+    ),
+    link="https://police.example/1",
+    pictures=(PICTURE,),
+    created_at=AT,
+    sender="Police nationale",
+    exercise=True,
+    variant=2,
+)
+REQUEST = Request(account="desk.example", key=KEY, body={"z": [1, 2.5, None, True, {"é": "🚒", "a": "x"}], "a": {}})
+STORED = [REF, POST, REQUEST]
+
+
+@pytest.mark.parametrize("value", STORED, ids=lambda value: type(value).__name__)
+def test_a_stored_value_comes_back_as_it_went(value: PostRef | Post | Request) -> None:
+    text = value.model_dump_json()
+    back = type(value).read(text)
+    assert back.model_dump_json() == text
+    assert type(value).read(text.encode()) == back
+    assert json.loads(text)["schema_version"] == 1
+    assert back == (
+        POST.model_copy(update={"pictures": (PICTURE.model_copy(update={"data": b""}),)}) if value is POST else value
+    )
+
+
+@pytest.mark.parametrize("value", STORED, ids=lambda value: type(value).__name__)
+def test_what_a_newer_release_stored_is_refused_naming_its_version(value: PostRef | Post | Request) -> None:
+    kind = type(value)
+    with pytest.raises(
+        UnsupportedVersion, match=f"This {kind.__name__} has schema version 2; this policenotify reads up to 1"
+    ):
+        kind.read('{"schema_version": 2, "what": "is new"}')
+    for version in ('"1"', '"2"', "true", "0", "-1", "1.5", "null", "[]"):
+        with pytest.raises(ValidationError, match="schema_version"):
+            kind.read(json.dumps(json.loads(value.model_dump_json()) | {"schema_version": json.loads(version)}))
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "null", '"x"', b"\xff", "{}", "[" * 100_000, '{"id": "\\ud800"}'])
+def test_what_is_no_stored_value_is_refused_as_such(text: str | bytes) -> None:
+    with pytest.raises(ValidationError):
+        PostRef.read(text)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), json_values, max_size=4))
+def test_one_request_has_one_text_whatever_the_order_of_its_keys(body: dict[str, Any]) -> None:
+    request = Request(account="a", key=KEY, body=body)
+    other_way_round = Request(account="a", key=KEY, body=dict(reversed(body.items())))
+    assert request.model_dump_json() == other_way_round.model_dump_json()
+    assert Request.read(request.model_dump_json()) == request
+    assert request.body == body
+
+
+def test_a_request_does_not_change_with_what_it_was_made_of() -> None:
+    body: dict[str, Any] = {"record": {"langs": ["fr"]}}
+    extra = {"cid": "bafy"}
+    request, ref = Request(account="a", key=KEY, body=body), PostRef(account="a", id="1", extra=extra)
+    body["record"]["langs"].append("en")
+    extra["cid"] = "other"
+    assert request.body == {"record": {"langs": ["fr"]}}
+    assert ref.extra == {"cid": "bafy"}
+    assert Request(account="a", key=KEY, body=MappingProxyType(body)).body == body
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, b"\xff", object(), {1, 2}, AT])
+def test_a_request_holds_json_and_nothing_else(value: object) -> None:
+    for body in ({"a": value}, {"a": [{"b": value}]}):
+        with pytest.raises(ValidationError, match="body"):
+            Request.model_validate({"account": "a", "key": KEY, "body": body})
+
+
+def test_what_cannot_be_stored_is_refused_at_once() -> None:
+    """Half a surrogate pair in a network's answer must not be noticed only when the journal is written."""
+    for make in (
+        lambda bad: PostRef(account="a", id=bad),
+        lambda bad: PostRef(account="a", id="1", url=bad),
+        lambda bad: PostRef(account="a", id="1", extra={"cid": bad}),
+        lambda bad: Request(account="a", key=KEY, body={"text": [bad]}),
+        lambda bad: POST.model_validate({**dict(POST), "text": bad}),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            make("secret \ud83d")
+        assert "UTF-8" in str(refused.value)
+        assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"key": KEY.upper()}, "key"),
+        ({"key": KEY[1:]}, "key"),
+        ({"created_at": datetime(2026, 7, 26, 12, 5)}, "created_at"),  # noqa: DTZ001 - proved
+        ({"stage": "opened"}, "stage"),
+        ({"spans": [{"kind": "tag", "start": -1, "end": 2, "value": "x"}]}, r"spans\.0\.start"),
+        ({"spans": [{"kind": "tag", "start": 0, "end": 0, "value": "x"}]}, r"spans\.0\.end"),
+        ({"spans": [{"kind": "link", "start": 0, "end": 1, "value": "x"}]}, r"spans\.0\.kind"),
+        ({"pictures": [{**PICTURE.model_dump(), "media_type": "image/gif"}]}, r"pictures\.0\.media_type"),
+        ({"pictures": [{**PICTURE.model_dump(), "alt": ""}]}, r"pictures\.0\.alt"),
+        ({"pictures": [{**PICTURE.model_dump(), "width": 0}]}, r"pictures\.0\.width"),
+        ({"txet": "x"}, "txet"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError, match=field):
+        Post.model_validate({**dict(POST), **change})
+
+
+def test_stored_values_are_frozen() -> None:
+    for value in (REF, POST, REQUEST, PICTURE, POST.spans[0]):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(value, next(iter(type(value).model_fields)), "x")
+    assert hash(POST)
+
+
+def test_a_picture_s_bytes_are_never_printed_nor_stored() -> None:
+    for text in (POST.model_dump_json(), repr(POST), str(POST), str(POST.model_dump()), repr(PICTURE)):
+        assert "PNG-secret" not in text
+    assert POST.pictures[0].data == b"\x89PNG-secret"
+    assert Post.read(POST.model_dump_json()).pictures[0].data == b""
+
+
+def test_addresses_and_kept_values_are_never_printed() -> None:
+    recipient = Recipient(key="c0ffee00deadbeef", address="ana@home.example")
+    for text in (repr(recipient), str(recipient), f"{recipient}", f"{[recipient]}"):
+        assert "ana" not in text
+        assert "c0ffee00…" in text
+        assert "deadbeef" not in text
+    kept = StoredValue(value="refresh-token", version=3)
+    for text in (repr(kept), f"{kept}"):
+        assert text == "StoredValue(<13 characters>, version=3)"
+    assert (recipient.address, kept.value) == ("ana@home.example", "refresh-token")
+
+
+class Loud:
+    """A network in a few lines, as a stranger would write it."""
+
+    capabilities = Capabilities(budget=Budget(300))
+    account = "desk.example"
+
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+        return Request(
+            account=self.account, key=post.key, body={"text": post.text, "under": [ref.id for ref in reply_to]}
+        )
+
+    def send(self, request: Request) -> PostRef:
+        return PostRef(account=request.account, id=request.key[:8])
+
+    def whoami(self) -> Account:
+        return Account(id="1", name="desk")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Quiet(Loud):
+    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+        return (RecipientOutcome(key=one.key, outcome="posted", code=request.key[:3]) for one in recipients)
+
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        return PostRef(account=request.account, id="1") if since < AT and "1" not in known else None
+
+    def edit(self, ref: PostRef, request: Request) -> PostRef:
+        return ref.model_copy(update={"extra": dict(request.body)})
+
+    def delete(self, ref: PostRef) -> None:
+        """Gone."""
+
+
+def test_a_class_of_the_right_shape_is_a_channel() -> None:
+    loud, quiet = Loud(), Quiet()
+    sends: SupportsSend = loud  # mypy proves the signatures, isinstance the names
+    assert isinstance(sends, Channel)
+    assert isinstance(loud, SupportsSend)
+    assert not isinstance(loud, SupportsBulkSend | SupportsLookup | SupportsEdit | SupportsDelete)
+    assert all(
+        isinstance(quiet, protocol) for protocol in (SupportsBulkSend, SupportsLookup, SupportsEdit, SupportsDelete)
+    )
+    assert not isinstance(object(), Channel)
+    assert sends.send(sends.prepare(POST, (REF,))) == PostRef(account="desk.example", id=KEY[:8])
+
+
+def test_what_a_network_does_not_claim_it_cannot_do() -> None:
+    capabilities = Capabilities(budget=Budget(300))
+    assert (
+        capabilities.title,
+        capabilities.replies,
+        capabilities.images,
+        capabilities.edits,
+        capabilities.deletes,
+    ) == (
+        False,
+        False,
+        0,
+        False,
+        False,
+    )
+    assert (capabilities.lookup_delay, capabilities.recipients, capabilities.html) == (None, False, False)
+    assert not capabilities.idempotency_window
+    with pytest.raises(FrozenInstanceError):
+        capabilities.images = 4  # type: ignore[misc]  # what is proved
+
+
+def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> None:
+    def readers() -> list[str]:
+        return ["ana@home.example"]
+
+    configured = ChannelConfig(
+        name="lettre",
+        network="email",
+        account="desk@police.example",
+        capabilities=Loud.capabilities,
+        open=lambda _clock, _keep: Loud(),
+        recipients=readers,
+    )
+    assert "readers" not in repr(configured)
+    assert "open=" not in repr(configured)
+    assert replace(configured, exercise=True).exercise
+    assert configured.without_opening == "standalone"
+    assert [configured.unknown_policy(severe=severe) for severe in (True, False)] == ["resend", "hold"]
+    assert [configured.correction_policy(severe=severe) for severe in (True, False)] == ["both", "edit"]
+
+
+def test_operations_are_stored_by_these_names() -> None:
+    assert [*Operation] == ["post", "edit", "delete"]

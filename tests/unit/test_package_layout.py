@@ -1,0 +1,99 @@
+"""What the package as a whole promises: cheap imports, documented names, explained exemptions."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import policenotify
+
+_SOURCE = Path(policenotify.__file__).parent
+_FILES = sorted(_SOURCE.rglob("*.py"))
+_HEAVY = (
+    "atproto", "atproto_client", "apprise", "httpx", "requests", "sqlalchemy", "cryptography", "PIL", "click", "rich",
+    "jinja2", "mastodon", "oauthlib", "regex", "aiosmtpd", "smtplib", "tweepy", "cronsim", "dateutil", "holidays",
+    "icalendar",
+)  # fmt: skip
+
+
+def _in_a_new_interpreter(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own code
+    return done.stdout
+
+
+def test_touching_every_public_name_loads_no_sdk_and_no_sql_toolkit() -> None:
+    code = f"""
+import sys, policenotify
+for name in policenotify.__all__:
+    getattr(policenotify, name)
+print([name for name in {_HEAVY!r} if name in sys.modules])
+"""
+    assert _in_a_new_interpreter(code).strip() == "[]"
+
+
+def test_importing_the_package_loads_nothing_at_all() -> None:
+    code = "import sys; before = set(sys.modules); import policenotify; print(sorted(set(sys.modules) - before))"
+    assert "pydantic" not in _in_a_new_interpreter(code)
+
+
+def test_what_is_public_is_pinned() -> None:
+    assert sorted(policenotify.__all__) == policenotify.__all__
+    typed = {
+        alias.name
+        for node in ast.walk(ast.parse((_SOURCE / "__init__.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("policenotify.")
+        for alias in node.names
+    }
+    assert typed == set(policenotify.__all__)
+    assert set(policenotify.__all__) <= set(dir(policenotify))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        policenotify.nonsense  # noqa: B018 - touching it is the test
+
+
+def test_every_public_name_is_documented() -> None:
+    assert [name for name in policenotify.__all__ if not inspect.getdoc(getattr(policenotify, name))] == []
+
+
+_OF_A_PROJECT = "policenotify.integrations.django.models"  # Django imports models only in a project
+
+
+def test_every_module_imports_and_is_documented() -> None:
+    names = [one.name for one in pkgutil.walk_packages([str(_SOURCE)], "policenotify.")]
+    ours = [name for name in names if not name.startswith("policenotify.testing") and name != _OF_A_PROJECT]
+    assert _OF_A_PROJECT in names
+    assert [name for name in ours if not importlib.import_module(name).__doc__] == []
+    _in_a_new_interpreter(
+        "import django, django.conf, importlib\n"
+        "django.conf.settings.configure(INSTALLED_APPS=['policenotify.integrations.django'])\n"
+        f"django.setup()\nassert importlib.import_module({_OF_A_PROJECT!r}).__doc__"
+    )
+
+
+def test_every_exemption_carries_its_reason() -> None:
+    missing = [
+        f"{path.relative_to(_SOURCE)}:{number}"
+        for path in _FILES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for mark in ("# noqa", "# type: ignore", "# pragma")
+        if mark in line and not line.partition(mark)[2].partition("  #")[2] and " - " not in line.partition(mark)[2]
+    ]
+    assert missing == []
+
+
+def test_the_versions_agree() -> None:
+    import tomllib  # noqa: PLC0415 - only this test reads it
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    from importlib.metadata import version  # noqa: PLC0415 - beside its use
+
+    assert version("policenotify") == project["version"]

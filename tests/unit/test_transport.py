@@ -1,0 +1,618 @@
+"""What a failed call means for a post, asked of the real exceptions of real clients at real sockets."""
+
+import logging
+import smtplib
+import socket
+import ssl
+import struct
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import urllib3
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.testing.servers.http import Disconnect, FakeServer, NoResponse
+from policenotify.transport import (
+    causes,
+    clock_skew,
+    error_for_exception,
+    error_for_status,
+    is_secure_url,
+    mute_loggers,
+    never_sent,
+    quoted,
+    retry_at,
+    why_unreachable,
+)
+
+NOW = datetime(2026, 7, 26, 12, 0, tzinfo=UTC)
+SECRET = "s3cr3t-token"  # must not reach any text
+SECONDS = 0.25
+
+Conversation = Callable[[socket.socket], None]
+
+
+class Listener:
+    """A bare TCP server on 127.0.0.1: what an HTTP or mail stand cannot do, because it is no HTTP or mail."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection, suppress(OSError):
+                    self._conversation(connection)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+        self._socket.close()
+        self._thread.join(timeout=5)
+
+
+def hear(connection: socket.socket) -> bytes:
+    """A whole small HTTP request, or one record of TLS."""
+    heard = b""
+    connection.settimeout(2)
+    while not heard.endswith((b"secret=1", b"\r\n\r\n")) and heard[:1] != b"\x16":
+        if not (more := connection.recv(65536)):
+            break
+        heard += more
+    if b"Content-Length: 8" in heard and not heard.endswith(b"secret=1"):
+        heard += connection.recv(65536)
+    return heard
+
+
+def silence(connection: socket.socket) -> None:
+    hear(connection)
+    with suppress(TimeoutError):
+        connection.settimeout(2)
+        connection.recv(1)
+
+
+def reset(connection: socket.socket) -> None:
+    hear(connection)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def noise(connection: socket.socket) -> None:
+    hear(connection)
+    connection.sendall(b"this is neither HTTP nor TLS\r\n\r\n")
+
+
+def proxy_says_no(connection: socket.socket) -> None:
+    hear(connection)
+    connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+def mail_says_no(connection: socket.socket) -> None:
+    connection.sendall(b"554 5.3.2 not today\r\n")
+
+
+def mail_says_no_to_ehlo(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.example\r\n")
+    for _ in ("EHLO", "HELO"):
+        connection.recv(1024)
+        connection.sendall(b"502 5.5.1 no\r\n")
+
+
+def mail_goes_after_data(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.example\r\n")
+    heard = b""
+    while not heard.endswith(b"\r\n.\r\n"):
+        heard = connection.recv(65536)
+        connection.sendall(
+            b"354 go on\r\n" if heard.startswith(b"data") else b"250 OK\r\n" if heard[-3:] != b".\r\n" else b""
+        )
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Conversation], int]]:
+    opened: list[Listener] = []
+
+    def one(conversation: Conversation) -> int:
+        opened.append(Listener(conversation))
+        return opened[-1].port
+
+    yield one
+    for listener in opened:
+        listener.close()
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port where nobody listens, and that nobody else gets meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that signs itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, NOW - timedelta(days=999), NOW + timedelta(days=9999))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "untrusted.pem"
+    pem = serialization.Encoding.PEM
+    path.write_bytes(
+        certificate.public_bytes(pem)
+        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return path
+
+
+def with_httpx(url: str, proxy: str | None = None) -> None:
+    with httpx.Client(timeout=SECONDS, proxy=proxy, trust_env=False) as client:
+        client.post(url, content=b"secret=1", headers={"Authorization": SECRET})
+
+
+def with_requests(url: str, proxy: str | None = None) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        proxies = {"http": proxy, "https": proxy} if proxy else {}
+        session.post(url, data=b"secret=1", timeout=SECONDS, headers={"Authorization": SECRET}, proxies=proxies)
+
+
+def with_urllib3(url: str, proxy: str | None = None) -> None:
+    pool = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
+    with pool:
+        pool.request("POST", url, body=b"secret=1", timeout=SECONDS, retries=False, headers={"Authorization": SECRET})
+
+
+def with_urllib(url: str, proxy: str | None = None) -> None:
+    proxies = {"http": proxy, "https": proxy} if proxy else {}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+    with opener.open(url, b"secret=1", timeout=SECONDS) as answer:
+        answer.read()
+
+
+Client = Callable[..., None]
+every_client = pytest.mark.parametrize("client", [with_httpx, with_requests, with_urllib3, with_urllib])
+
+
+def failure(call: Callable[[], object]) -> Exception:
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - which one is the client's business
+        call()
+    return failed.value
+
+
+# --- certainly not sent --------------------------------------------------------------------------------------------
+
+
+@every_client
+def test_nobody_listens(client: Client, nobody: int) -> None:
+    assert never_sent(failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}")))
+
+
+@every_client
+def test_no_such_name(client: Client) -> None:
+    error = failure(lambda: client("http://nowhere.invalid/"))
+    assert never_sent(error)
+    told = str(error_for_exception(error, where="X"))
+    assert told.startswith("X cannot be reached: its name is not found. [")
+    assert told.endswith("Check the channel's address in the settings, and the DNS of this machine.")
+
+
+@every_client
+def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, listen: Any) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(untrusted)
+
+    def shake_hands(connection: socket.socket) -> None:
+        connection.settimeout(2)
+        with context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65536)
+
+    error = failure(lambda: client(f"https://127.0.0.1:{listen(shake_hands)}/"))
+    assert never_sent(error)
+    assert str(error_for_exception(error, where="X")).startswith("X cannot be reached: its certificate is not trusted.")
+
+
+@every_client
+def test_nobody_listens_at_the_proxy(client: Client, nobody: int) -> None:
+    for url in ("https://network.invalid/", "http://network.invalid/"):
+        assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
+
+
+def test_the_proxy_says_no(listen: Any) -> None:
+    assert never_sent(
+        failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_says_no)}"))
+    )
+
+
+@pytest.mark.parametrize("conversation", [silence, reset, noise])
+def test_httpx_tells_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
+    assert never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
+
+
+@pytest.mark.parametrize("url", ["gopher://network.invalid/", "network.invalid", "http://network.invalid:port/"])
+def test_httpx_knows_no_such_address(url: str) -> None:
+    assert never_sent(failure(lambda: with_httpx(url)))
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "no certificate", "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"]
+)
+def test_requests_has_no_authorities_to_trust(
+    content: str | None, listen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    error = failure(lambda: requests.post(f"https://127.0.0.1:{listen(silence)}/", timeout=SECONDS))
+    assert never_sent(error)
+    assert "REQUESTS_CA_BUNDLE" in str(error_for_exception(error, where="X"))
+
+
+def test_requests_cannot_speak_to_the_proxy() -> None:
+    error = failure(
+        lambda: requests.post("https://network.invalid/", proxies={"https": "socks9://127.0.0.1:9"}, timeout=1)
+    )
+    assert never_sent(error)
+    assert "ALL_PROXY" in str(error_for_exception(error, where="X"))
+
+
+def test_no_free_connection() -> None:
+    with (
+        FakeServer(NoResponse()) as stand,
+        httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client,
+    ):
+        busy = threading.Thread(target=lambda: failure(lambda: client.get(stand.url, timeout=2)), daemon=True)
+        busy.start()
+        stand.wait_for(1)
+        error = failure(lambda: client.post(stand.url))
+        stand.close()
+        busy.join()
+    assert isinstance(error, httpx.PoolTimeout)
+    assert never_sent(error)
+
+
+def test_no_mail_server(nobody: int, listen: Any) -> None:
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", nobody, timeout=SECONDS)))
+    assert never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=SECONDS)))
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_says_no), timeout=SECONDS)))
+    with smtplib.SMTP("127.0.0.1", listen(mail_says_no_to_ehlo), local_hostname="desk.example", timeout=1) as mail:
+        error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
+        mail.close()
+    assert isinstance(error, smtplib.SMTPHeloError)
+    assert never_sent(error)
+
+
+# --- in doubt ------------------------------------------------------------------------------------------------------
+
+
+@every_client
+@pytest.mark.parametrize(
+    "fault",
+    [
+        NoResponse(),
+        Disconnect(),
+        Disconnect(reset=True),
+        Disconnect("headers"),
+        Disconnect("half"),
+        Disconnect("half", reset=True),
+    ],
+    ids=lambda fault: repr(fault)[:40],
+)
+def test_the_answer_does_not_come(client: Client, fault: NoResponse | Disconnect) -> None:
+    with FakeServer(fault) as stand:
+        assert not never_sent(failure(lambda: client(stand.url)))
+        assert stand.requests[0].body == b"secret=1"  # it did arrive
+
+
+@every_client
+def test_the_answer_is_no_http(client: Client, listen: Any) -> None:
+    assert not never_sent(failure(lambda: client(f"http://127.0.0.1:{listen(noise)}/")))
+
+
+@every_client
+@pytest.mark.parametrize("conversation", [silence, reset])
+def test_the_proxy_takes_the_request_and_goes(client: Client, conversation: Conversation, listen: Any) -> None:
+    """urllib3 calls this a `ProxyError`, exactly as when it could not connect."""
+    proxy = f"http://127.0.0.1:{listen(conversation)}"
+    assert not never_sent(failure(lambda: client("http://network.invalid/", proxy)))
+
+
+def test_a_broken_record_in_the_answer_is_no_failed_handshake(untrusted: Path, listen: Any) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(untrusted)
+    took: list[bytes] = []
+
+    def break_off(connection: socket.socket) -> None:
+        connection.settimeout(2)
+        with connection.dup() as plain, context.wrap_socket(connection, server_side=True) as secured:
+            took.append(secured.recv(65536))
+            plain.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)  # a record that cannot be decrypted
+            secured.unwrap()
+
+    trusting = ssl.create_default_context(cafile=untrusted)
+    trusting.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Python 3.13 asks more of an authority than ours holds
+    url = f"https://127.0.0.1:{listen(break_off)}/"
+    with httpx.Client(verify=trusting, timeout=2, trust_env=False) as client:
+        error = failure(lambda: client.post(url, content=b"secret=1"))
+    assert any(isinstance(one, ssl.SSLError) for one in chain(error))
+    assert not never_sent(error)
+    with urllib3.PoolManager(ssl_context=trusting) as pool:
+        error = failure(lambda: pool.request("POST", url, body=b"secret=1", retries=False, timeout=2))
+    assert isinstance(error, urllib3.exceptions.SSLError)
+    assert not never_sent(error)
+    assert len(took) == 2
+
+
+def test_a_body_longer_than_announced_may_have_been_acted_on() -> None:
+    with FakeServer() as stand:
+        error = failure(lambda: httpx.post(stand.url, content=b"secret=1", headers={"Content-Length": "4"}))
+    assert type(error).__name__ == "LocalProtocolError"
+    assert not never_sent(error)
+
+
+def test_the_mail_server_goes_after_the_mail(listen: Any) -> None:
+    with smtplib.SMTP("127.0.0.1", listen(mail_goes_after_data), local_hostname="desk.example", timeout=1) as mail:
+        error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
+        mail.close()
+    assert isinstance(error, smtplib.SMTPServerDisconnected)
+    assert not never_sent(error)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    yield error
+    for one in causes(error):
+        yield from chain(one)
+
+
+class Wrapper(Exception):
+    """An SDK's own error."""
+
+
+def wrapped(*behind: BaseException, cause: BaseException | None = None) -> Wrapper:
+    error = Wrapper("the SDK's words", *behind)
+    error.__cause__ = cause
+    return error
+
+
+def test_what_an_sdk_wraps_is_found() -> None:
+    refused, lost = ConnectionRefusedError(), ConnectionResetError()
+    assert never_sent(wrapped(cause=refused))
+    assert never_sent(wrapped(wrapped(refused)))
+    assert not never_sent(wrapped(cause=lost))
+    assert not never_sent(wrapped())
+    assert not never_sent(wrapped(refused, lost))  # of several attempts, one may have arrived
+    assert [*causes(wrapped(refused, cause=lost))] == [lost, refused]
+
+
+def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
+    def twice() -> None:
+        try:
+            raise ConnectionRefusedError  # noqa: TRY301 - an attempt that failed
+        except ConnectionRefusedError:
+            raise Wrapper("no answer")  # noqa: B904 - what is proved
+
+    error = failure(twice)
+    assert isinstance(error.__context__, ConnectionRefusedError)
+    assert not never_sent(error)
+
+
+def test_errors_that_stand_behind_each_other_come_to_an_end() -> None:
+    one, other = Wrapper(), Wrapper()
+    one.__cause__, other.__cause__ = other, one
+    assert not never_sent(one)
+    assert why_unreachable(one) == ("", "")
+
+
+# --- the verdict ---------------------------------------------------------------------------------------------------
+
+
+@every_client
+def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, nobody: int) -> None:
+    error = failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}?password={SECRET}"))
+    verdict = error_for_exception(error, where="Bluesky")
+    assert type(verdict) is Unavailable
+    assert str(verdict) == f"Bluesky cannot be reached. [{type(error).__name__}] It will be tried again."
+    assert (verdict.retry_at, verdict.whole_channel, verdict.published) == (None, False, "no")
+    with FakeServer(Disconnect()) as stand:
+        error = failure(lambda: client(f"{stand.url}/{SECRET}"))
+    verdict = error_for_exception(error, where="the mail server")
+    assert type(verdict) is Unconfirmed
+    assert (
+        str(verdict) == f"The connection to the mail server was lost before its answer came. [{type(error).__name__}]"
+    )
+
+
+def test_no_verdict_holds_an_argument_of_the_error() -> None:
+    for error in (ValueError(SECRET), KeyError(SECRET), smtplib.SMTPSenderRefused(550, SECRET.encode(), SECRET)):
+        verdict = error_for_exception(error, where="X")
+        assert type(verdict) is Unconfirmed
+        assert SECRET not in f"{verdict}{verdict!r}{verdict.args}{vars(verdict)}"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "text"),
+    [
+        (200, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [200]"),
+        (302, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [302]"),
+        (400, Refused, "Bluesky refused the post. [400]"),
+        (402, Blocked, ("Bluesky wants to be paid first. [402] Check the account's credits or plan, "
+                        "then: policenotify doctor")),
+        (407, Blocked, ("The proxy before Bluesky wants a login. [407] Check the proxy's settings of this machine, "
+                        "then: policenotify doctor")),
+        (401, Blocked, ("Bluesky does not accept our credentials. [401] Check the account and its password or token, "
+                       "then: policenotify doctor")),
+        (403, Blocked, ("Bluesky does not accept our credentials. [403] Check the account and its password or token, "
+                       "then: policenotify doctor")),
+        (404, Refused, "Bluesky refused the post. [404]"),
+        (408, Unavailable, "Bluesky did not take the request. [408]"),
+        (409, Refused, "Bluesky refused the post. [409]"),
+        (413, Refused, "Bluesky refused the post. [413]"),
+        (422, Refused, "Bluesky refused the post. [422]"),
+        (425, Unavailable, "Bluesky did not take the request. [425]"),
+        (429, Unavailable, "Bluesky asks us to wait. [429]"),
+        (500, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [500]"),
+        (502, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [502]"),
+        (503, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [503]"),
+        (504, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [504]"),
+    ],
+)  # fmt: skip
+def test_what_a_status_tells(status: int, kind: type[ChannelError], text: str) -> None:
+    verdict = error_for_status(status, {"Retry-After": "60"}, now=NOW, where="Bluesky")
+    assert type(verdict) is kind
+    assert str(verdict) == text
+
+
+def test_a_verdict_carries_the_network_s_code_and_words() -> None:
+    verdict = error_for_status(400, {}, now=NOW, where="X", code="InvalidSwap", detail="Record was at another cid")
+    assert str(verdict) == "X refused the post: Record was at another cid. [400 InvalidSwap]"
+    assert verdict.code == "400 InvalidSwap"
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ("", "."),
+        (" ", "."),
+        ("The access token is invalid", ": The access token is invalid."),
+        ("The access token is invalid.", ": The access token is invalid."),
+        ("Really?", ": Really?"),
+        ("and so on…", ": and so on…"),
+    ],
+)
+def test_a_servers_words_end_in_a_full_stop(said: str, end: str) -> None:
+    assert quoted(said) == end
+    for status in (400, 401, 403, 408, 429, 500):
+        verdict = error_for_status(status, {}, now=NOW, where="X", detail=said)
+        assert verdict.reason.endswith(end)
+
+
+def test_too_many_requests_pauses_the_whole_account() -> None:
+    verdict = error_for_status(429, {"retry-after": "60"}, now=NOW, where="X")
+    assert isinstance(verdict, Unavailable)
+    assert (verdict.retry_at, verdict.whole_channel) == (NOW + timedelta(seconds=60), True)
+
+
+# --- when ----------------------------------------------------------------------------------------------------------
+
+UNIX = int((NOW + timedelta(minutes=5)).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120), (" 120 ", 120), ("1.5", 1.5), ("0", 0), ("-5", 0), ("1e3", 1000),
+        ("86400", 86400), ("999999999", 86400),                                  # a slip: not for 31 years
+        (str(UNIX), 300), (f"{UNIX}.5", 300.5), ("1000000001", 0),
+        ("Sun, 26 Jul 2026 12:05:00 GMT", 300), ("Sun, 26 Jul 2026 14:05:00 +0200", 300),
+        ("Sun, 26 Jul 2026 12:05:00 -0000", 300), ("Sunday, 26-Jul-26 12:05:00 GMT", 300),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("2026-07-26T12:05:00Z", 300), ("2026-07-26T14:05:00.000+02:00", 300), ("2026-07-26T12:05:00", 300),
+        ("0001-01-01T00:00:00+14:00", 0), ("9999-12-31T23:59:59-14:00", 86400),
+        ("", None), ("soon", None), ("nan", None), ("inf", None), ("-inf", None), ("1e400", None),
+        ("99999999999999999999", None), (f"{UNIX}000", None), ("Mon, 99 Jan 2026 00:00:00 GMT", None), ("12:05", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "x-rate-limit-reset"])
+def test_when_to_ask_again(name: str, value: str, seconds: float | None) -> None:
+    at = retry_at({name: value, "Date": "Sun, 26 Jul 2026 12:00:00 GMT"}, now=NOW)
+    assert at == (None if seconds is None else NOW + timedelta(seconds=seconds))
+    assert at is None or at.tzinfo is not None
+
+
+@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
+@pytest.mark.parametrize("form", ["{:%a, %d %b %Y %H:%M:%S GMT}", "{:%Y-%m-%dT%H:%M:%SZ}", "unix", "60"])
+def test_a_time_of_the_networks_clock_is_told_by_ours(hours: int, form: str) -> None:
+    theirs = NOW + timedelta(hours=hours)
+    at = theirs + timedelta(seconds=60)
+    value = str(int(at.timestamp())) if form == "unix" else form.format(at)
+    headers = {"Retry-After": value, "Date": format_datetime(theirs, usegmt=True)}
+    assert retry_at(headers, now=NOW) == NOW + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 26 Jul 2026 13:00:00 GMT", 3600),
+        ("Sun, 26 Jul 2026 11:00:00 +0000", -3600),
+        ("Sun, 26 Jul 2026 11:00:00 -0000", 0),  # of no zone
+        ("Sun, 26 Jul 1825 11:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 0),
+        ("noon", 0),
+    ],
+)
+def test_how_far_the_networks_clock_is_ahead(date: str, seconds: int) -> None:
+    assert clock_skew({"date": date}, now=NOW) == timedelta(seconds=seconds)
+    assert clock_skew({}, now=NOW) == timedelta(0)
+
+
+def test_the_first_header_that_can_be_read_counts() -> None:
+    assert retry_at({}, now=NOW) is None
+    assert retry_at({"RateLimit-Reset": str(UNIX), "Retry-After": "7"}, now=NOW) == NOW + timedelta(seconds=7)
+    assert retry_at({"RateLimit-Reset": str(UNIX), "Retry-After": "soon"}, now=NOW) == NOW + timedelta(seconds=300)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:+-]{0,12}"))
+def test_no_header_whatever_breaks_the_reading(value: str) -> None:
+    at = retry_at({"Retry-After": value}, now=NOW)
+    assert at is None or NOW <= at <= NOW + timedelta(days=1)
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://network.example/api", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]/", True),
+        ("http://network.example", False),
+        ("https://user:password@network.example", False),
+        ("https://", False),
+        ("https://[network", False),
+    ],
+)
+def test_where_a_token_may_be_sent(url: str, safe: bool) -> None:  # noqa: FBT001 - a table
+    assert is_secure_url(url) is safe
+
+
+def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureFixture) -> None:
+    chatty = logging.getLogger("policenotify.tests.chatty")
+    hush = mute_loggers(chatty)
+    with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(1) as other:
+        with hush():
+            chatty.debug("token=hunter2")
+            other.submit(chatty.debug, "another's").result()
+        chatty.debug("afterwards")
+    assert caplog.messages == ["another's", "afterwards"]
+
+
+@pytest.mark.parametrize("value", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999"])
+def test_a_time_beyond_all_calendars_tells_nothing(value: str) -> None:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert clock_skew({"date": value}, now=now) == timedelta(0)
+    assert retry_at({"Retry-After": value}, now=now) is None

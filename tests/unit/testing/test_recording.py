@@ -1,0 +1,403 @@
+"""What an application's test is shown: as the networks would have had it, and nothing leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import create_engine
+
+import policenotify
+from policenotify import (
+    AsyncPublisher,
+    Lifecycle,
+    Message,
+    Outcome,
+    Publisher,
+    Route,
+    SettingsError,
+    Severity,
+    Translation,
+)
+from policenotify.channel import Capabilities, Operation
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
+from policenotify.networks.options import default_capabilities
+from policenotify.networks.registry import configure_channel, network
+from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recorded
+from policenotify.testing.recording import AGAIN, _Pace
+from policenotify.testing.samples import SENDER
+from policenotify.text import Budget
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, open_five
+from tests.support.installation import INCIDENT, accident
+
+LINK: Final = "https://www.police.example/actualites/2026/accident-avenue-de-toulouse"
+
+
+def _say(publisher: Publisher, message: Message, key: str, **how: Any) -> policenotify.Publication:
+    return publisher.publish(message, key=key, actor="desk", **how)
+
+
+def _course(publisher: Publisher, clock: FakeClock) -> None:
+    """An incident with all that can happen to it."""
+    opened = _say(publisher, accident(severity=Severity.MINOR, link=LINK), "1")
+    clock.pass_by(60)
+    _say(publisher, opened.correct("« Le secteur » est celui de la gare"), "2")
+    clock.pass_by(60)
+    _say(publisher, publisher.incident(INCIDENT).update("Une voie rouverte ➜ soyez prudents"), "3")
+    clock.pass_by(60)
+    _say(publisher, publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."), "4")
+
+
+def _reads(desk: Recording, channel: str) -> list[str]:
+    """What readers have at the end: an edit stands in the place of what it edits."""
+    return list({post.id: post.text for post in desk.on(channel)}.values())
+
+
+# --- the same as there
+
+
+def test_what_is_recorded_is_byte_for_byte_what_the_networks_receive(tmp_path: Path) -> None:
+    here, there = FakeClock(), FakeClock()
+    with open_five(tmp_path) as five, recorded(sender=SENDER, clock=here) as desk:
+        five.keys, five.clock = desk.publisher.journal.keys, _Pace(there)  # type: ignore[assignment]  # nothing puts it ahead
+        _course(desk.publisher, here)
+        _course(five.publisher(), there)
+        shown = {name: getattr(five, name).posts for name in ("x", "mastodon", "bluesky")}
+        mails = [mail.message for mail in five.mail.mailbox(ADDRESSES[0])]
+        texts = [message.text for message in five.sms.phone(NUMBERS[0])]
+
+    for name, posts in shown.items():
+        assert _reads(desk, name) == [post.text for post in posts], name
+    assert [bool(post.parent) for post in shown["bluesky"]] == [bool(post.parent) for post in desk.on("bluesky")]
+    assert [post.operation for post in desk.on("mastodon")][:2] == [Operation.POST, Operation.EDIT]
+    assert any("…" in post.text for post in desk.on("bluesky")), "an address was shortened"
+    assert [post.text for post in desk.on("sms")] == texts
+    plain, html = ([mail.get_body((kind,)) for mail in mails] for kind in ("plain", "html"))
+    assert [post.title for post in desk.on("email")] == [str(mail["Subject"]) for mail in mails]
+    assert [post.text for post in desk.on("email")] == [part and part.get_content() for part in plain]
+    assert [post.html for post in desk.on("email")] == [part and part.get_content() for part in html]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("x", dict.fromkeys(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), "k")),
+        ("bluesky", {"password": "p"}),
+        ("email", {"url": "mailtos://u:p@police.example"}),
+        ("sms", {"url": "octopush://POLICE34:login@police.example/API-KEY/{recipient}"}),
+    ],
+)
+def test_the_usual_account_is_the_one_that_is_set_up_without_a_wish(name: str, options: dict[str, object]) -> None:
+    """Mastodon's is what it has learned from a server; the test above has seen it."""
+    handle = {"x": {"handle": "police34"}, "bluesky": {"handle": "police.example"}}.get(name, {})
+    people = tuple if name in {"email", "sms"} else None
+    plain = configure_channel(name, name, {**options, **handle}, recipients=people).capabilities
+    assert default_capabilities(network(name).load()) == plain
+
+
+# --- nothing leaves, nothing stays
+
+_ALONE: Final = """
+import sys
+without = {"apprise", "atproto", "click", "httpx", "hypothesis", "mastodon", "pytest", "requests", "rich", "tweepy"}
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in without:
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Without())
+done = []
+sys.addaudithook(lambda event, args: event.startswith("socket.") and done.append(event))
+import os, tempfile, threading
+from policenotify import Lifecycle, Location, Message
+from policenotify.testing import recorded
+with recorded() as desk:
+    [folder] = os.listdir(tempfile.gettempdir())
+    accident = Message(
+        category="traffic_accident",
+        location=Location(commune="34172"),
+        headline="Accident",
+        instruction="Évitez le secteur.",
+        lifecycle=Lifecycle(stage="opening", incident="1"),
+    )
+    desk.publisher.publish(accident, key="1", actor="a").raise_for_failures()
+    worker = desk.publisher.worker().start()
+    assert {post.channel for post in desk.posts} == {"x", "mastodon", "bluesky", "email", "sms"}
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+assert os.listdir(tempfile.gettempdir()) == []
+assert set(done) <= {"socket.gethostname"}, done
+"""
+
+
+def test_no_library_is_needed_no_socket_opened_and_nothing_left(tmp_path: Path) -> None:
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", _ALONE], check=False, env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- read
+
+
+def test_what_was_said_is_in_order_and_shows_itself_without_an_address() -> None:
+    with recorded(clock=FakeClock()) as desk:
+        assert repr(desk) == "Recording of x, mastodon, bluesky, email, sms:\n  nothing was said"
+        opened = _say(desk.publisher, accident(), "1")
+        assert [post.channel for post in desk.posts] == list(NETWORKS)
+        _say(desk.publisher, opened.end("Fin d'intervention"), "2")
+        _say(desk.publisher, opened.end("Fin d'intervention"), "2")
+    first, end = desk.on("x")
+    assert (first.id, first.parent, end.parent, end.stage) == ("x-1", None, "x-1", "end")
+    assert (first.network, first.language, first.category, first.exercise) == ("x", "fr", "traffic_accident", False)
+    assert opened.on("x").ref is not None
+    assert (opened.on("x").ref.id, opened.on("x").url) == (first.id, "https://x.invalid/x-1")  # type: ignore[union-attr]  # seen above
+    mail, last = desk.on("email")
+    assert last.parent == mail.id
+    assert mail.recipients == ("redaction@journal.example", "standard@mairie.example")
+    assert '<x post x-1: opening, fr "🚨 [#Accident]' in repr(desk)
+    assert ' to 2 "[Accident] Montpellier' in repr(desk)
+    assert "@" not in repr(desk)
+
+
+def test_what_is_taken_back_is_recorded_as_that() -> None:
+    keys = dict.fromkeys(("handle", "consumer_key", "consumer_secret", "access_token", "access_token_secret"), "k")
+    with recorded([configure_channel("veille", "x", keys, on_cancellation="delete")]) as desk:
+        opened = _say(desk.publisher, accident(), "1")
+        desk.fail_next("veille", Unconfirmed("Coupé."), published=True)
+        assert _say(desk.publisher, opened.cancel("Fausse alerte"), "2").on("veille").outcome is Outcome.UNCONFIRMED
+        desk.deliver(after=AGAIN)
+        assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # said above
+    first, gone = desk.on("veille")
+    assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
+    assert opened.on("veille").ref.account == "veille"  # type: ignore[union-attr]  # it was posted
+
+
+# --- failing
+
+
+@pytest.mark.parametrize(
+    ("error", "published", "outcome", "posts"),
+    [
+        (Refused("Doublon.", code="403"), False, Outcome.REFUSED, (0, 0)),
+        (Blocked("Jeton révoqué.", remedy="Reconnectez-vous."), False, Outcome.WAITING, (0, 0)),
+        (Unavailable("En panne."), False, Outcome.WAITING, (0, 1)),
+        (Unconfirmed("Pas de réponse."), False, Outcome.UNCONFIRMED, (0, 1)),
+        (Unconfirmed("Pas de réponse."), True, Outcome.UNCONFIRMED, (1, 1)),
+    ],
+)
+@pytest.mark.parametrize("channel", ["x", "bluesky"])  # one is asked what it has, the other knows its keys
+def test_a_failure_is_the_networks_own(
+    channel: str, error: ChannelError, *, published: bool, outcome: Outcome, posts: tuple[int, int]
+) -> None:
+    with recorded([channel, "mastodon"], clock=FakeClock()) as desk:
+        desk.fail_next(channel, error, published=published)
+        receipt = _say(desk.publisher, accident(), "1").on(channel)
+        assert (receipt.outcome, receipt.reason, receipt.code) == (outcome, error.reason, error.code)
+        assert len(desk.on(channel)) == posts[0]
+        desk.deliver(after=AGAIN)
+        desk.deliver(after=timedelta(seconds=5))  # who is asked what it has is asked twice
+        assert len(desk.on(channel)) == posts[1]
+        assert len(desk.on("mastodon")) == 1
+
+
+def test_people_fail_one_by_one_or_together() -> None:
+    with recorded(["sms"]) as desk:
+        desk.fail_next("sms", Refused("Numéro inconnu.", code="550"), recipient="+33639980001")
+        desk.fail_next("sms", Unconfirmed("Coupé."), recipient="+33639980002", published=True)
+        receipt = _say(desk.publisher, accident(), "1").on("sms")
+        assert receipt.recipients == {Outcome.REFUSED: 1, Outcome.HELD: 1}
+        assert desk.posts[0].recipients == ("+33639980002",)
+        desk.fail_next("sms", Unavailable("En panne."), times=2)
+        desk.fail_next("sms", Unconfirmed("Coupé."), published=True)
+        said = _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2")), "2")
+        assert (said.on("sms").outcome, len(desk.posts)) == (Outcome.WAITING, 1)
+        desk.deliver(after=AGAIN)
+        desk.deliver(after=AGAIN)
+        assert sorted(desk.posts[1].recipients) == ["+33639980001", "+33639980002"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "error", "how", "said"),
+    [
+        ("x", Refused("Non."), {"published": True}, "only behind an Unconfirmed"),
+        ("x", Refused("Non."), {"recipient": "a@b.example"}, "this channel has none"),
+        ("sms", Blocked("Non."), {"recipient": "+33639980001"}, "for one person"),
+        ("xx", Refused("Non."), {}, "no channel 'xx' here. Did you mean 'x'?"),
+    ],
+)
+def test_no_network_fails_like_that(channel: str, error: ChannelError, how: dict[str, Any], said: str) -> None:
+    with recorded() as desk, pytest.raises((KeyError, ValueError), match=said.replace("?", r"\?")):
+        desk.fail_next(channel, error, **how)
+
+
+def test_a_failure_that_never_came_is_told() -> None:
+    with pytest.raises(AssertionError, match="nothing was said there any more: 2 on 'x'"), recorded() as desk:
+        desk.fail_next("x", Refused("Non."), times=2)
+    with pytest.raises(RuntimeError), recorded() as desk:  # noqa: PT012 - its own error comes first
+        desk.fail_next("x", Refused("Non."))
+        raise RuntimeError
+
+
+# --- how the code under test gets it
+
+
+def _an_application() -> None:
+    with policenotify.open_publisher("/nowhere/policenotify.toml") as publisher:
+        _say(publisher, accident(), "1", wait=timedelta(0))
+
+
+def test_an_application_that_opens_and_closes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    overdue: list[object] = []
+    with recorded() as desk:
+        monkeypatch.setattr(policenotify, "open_publisher", desk.open_publisher)
+        _an_application()
+        assert desk.posts == ()
+        desk.deliver()
+        assert len(desk.posts) == len(NETWORKS)
+        with desk.open_publisher(on_overdue=overdue.append) as another:
+            desk.clock.pass_by(timedelta(days=1).total_seconds())
+            another.drain(timedelta(seconds=5))
+        assert overdue
+
+
+def test_an_application_that_awaits() -> None:
+    async def application(desk: Recording) -> None:
+        async with AsyncPublisher(desk.publisher) as publisher:
+            await publisher.publish(accident(), key="1", actor="desk")
+
+    with recorded() as desk:
+        asyncio.run(application(desk))
+    assert len(desk.posts) == len(NETWORKS)
+
+
+def test_an_application_with_a_database_of_its_own(tmp_path: Path) -> None:
+    database = tmp_path / "app.db"
+    engine = create_engine(f"sqlite:///{database}")
+    with recorded(["x"], journal=str(database)) as desk:
+        for end in ("rollback", "commit"):
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _say(desk.publisher, accident(), "1", connection=connection)
+                getattr(connection, end)()
+            desk.deliver()
+            assert len(desk.posts) == (end == "commit")
+    engine.dispose()
+    assert database.exists()
+
+
+# --- whose channels
+
+
+def test_any_channels_with_routes_and_another_sender() -> None:
+    intranet = Capabilities(budget=Budget(250), title=True, recipients=True)
+    with recorded(
+        {"intranet": intranet, "radio": Capabilities(budget=Budget(250))}, routes=[Route(to=("radio",))]
+    ) as desk:
+        _say(desk.publisher, accident(), "1")
+        _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2")), "2", to=["intranet"])
+    assert [post.channel for post in desk.posts] == ["radio", "intranet"]
+    assert all(len(post.text) <= 250 for post in desk.posts)
+    assert desk.on("intranet")[0].title
+    with recorded("mastodon") as desk:
+        assert list(desk.publisher.channels) == ["mastodon"]
+    with pytest.raises(UnknownNetwork, match="mastodon"), recorded(["mastodont"]):
+        pass
+    with pytest.raises(SettingsError, match="What 'apprise' can do is not known"), recorded(["apprise"]):
+        pass
+
+
+_SETTINGS: Final = """
+schema_version = 1
+sender = "Police municipale"
+journal = { env = "NOT_SET" }
+
+[channels.x]
+network = "x"
+languages = ["fr", "en"]
+tags = ["public"]
+rate = "1 per day"
+limit = 1000
+handle = { env = "NOT_SET" }
+consumer_key = { file = "not there" }
+consumer_secret = { file = "not there" }
+access_token = { file = "not there" }
+access_token_secret = { file = "not there" }
+
+[channels.toots]
+network = "mastodon"
+server = "https://social.example"
+handle = "police34"
+token = { file = "not there" }
+
+[channels.numeros]
+network = "sms"
+tags = ["public"]
+segments = 1
+recipients = { file = "not there" }
+url = { file = "not there" }
+
+[channels.presse]
+network = "email"
+recipients = ["secret@presse.example"]
+url = "mailtos://user:password@police.example"
+
+[[routes]]
+at_least = "Moderate"
+to = ["public", "presse"]
+
+[[routes]]
+to = ["toots"]
+
+[categories.traffic_accident.hashtags]
+fr = ["Collision"]
+"""
+
+
+def _written(folder: Path, change: Callable[[str], str] = str) -> Path:
+    place = folder / "policenotify.toml"
+    place.write_text(change(_SETTINGS), encoding="utf-8")
+    return place
+
+
+def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    english = Translation(language="en", headline="Accident", description="Traffic.", instruction="Avoid the area.")
+    with recorded(settings=_written(tmp_path)) as desk:
+        _say(desk.publisher, accident(translations=(english,)), "1")
+        _say(desk.publisher, accident(lifecycle=Lifecycle(stage="opening", incident="2"), severity="Minor"), "2")
+    assert [(post.channel, post.language) for post in desk.posts] == [
+        ("x", "fr"), ("toots", "fr"), ("numeros", "fr"), ("presse", "fr"), ("x", "en"), ("toots", "fr"),
+    ]  # fmt: skip
+    assert "#Collision" in desk.on("x")[0].text
+    can = {name: channel.capabilities for name, channel in desk.publisher.channels.items()}
+    assert (can["x"].budget.limit, can["numeros"].budget.limit, can["toots"].edits) == (1000, 160, True)
+    assert desk.publisher.sender == "Police municipale"
+    toots = desk.publisher.channels["toots"].open(FakeClock(), InMemoryStateStore())
+    assert toots.whoami().name == "toots"
+    assert "secret@presse.example" not in desk.on("presse")[0].recipients
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "policenotify.toml"]
+
+    later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
+    with recorded(settings=later) as desk:
+        assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
+    monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
+    with recorded(settings=_written(tmp_path)) as desk:  # without its library
+        assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
+
+
+def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SettingsError, match="segmants"),
+        recorded(
+            settings=_written(tmp_path, lambda text: text.replace("segments", "segmants").replace("url = {", "#"))
+        ),
+    ):
+        pass
+    with pytest.raises(ValueError, match="routes, sender: the settings"), recorded(settings="x", routes=(), sender="a"):
+        pass

@@ -1,0 +1,129 @@
+"""Links that nobody meant and mentions that nobody allowed, and how a text reads without them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from policenotify.testing.strategies import nasty_text
+from policenotify.text import mastodon_entities, x_entities
+from policenotify.text.autolinks import Fix, repair
+from policenotify.text.spans import find_mentions, is_address, is_allowed
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("Rue fermée.La circulation est coupée", "Rue fermée. La circulation est coupée"),
+        ("terminée.De A10.Au 12.Sa etc.Il Lyon.Me", "terminée. De A10. Au 12. Sa etc. Il Lyon. Me"),
+        ("(12h.La suite) 18:30.Au pont", "(12h. La suite) 18:30. Au pont"),
+        ("M.Dupont, A.Dupont et B.Au", "M. Dupont, A. Dupont et B. Au"),
+        ("av.de Toulouse, Bd.de Metz", "av. de Toulouse, Bd. de Metz"),
+        ("S.N.C.Au et etc.Il.foo", "S.N.C. Au et etc. Il. foo"),
+        ("sur police.gouv.fr.La suite", "sur police.gouv.fr. La suite"),
+        ("fermé.La/ouvert", "fermé. La/ouvert"),
+        ("а.рф b.xn--p1ai", "а.рф b. xn--p1ai"),
+        # No link today; but which words are top-level domains changes every year.
+        ("Ouvert à 17h.Le pont, rouvert.Merci", "Ouvert à 17h. Le pont, rouvert. Merci"),
+        ("(travaux).Évitez « a ».Merci", "(travaux). Évitez « a ». Merci"),
+        ("a.Le.La.Puis", "a. Le. La. Puis"),
+        ("18h.Est-ce fini", "18h. Est-ce fini"),
+    ],
+)
+def test_a_space_is_put_after_a_full_stop_that_lacks_one(text: str, reads: str) -> None:
+    mended = repair(text)
+    assert mended.text == reads
+    assert {one.kind for one in mended.fixes} == {"space"}
+    assert all(text[one.start : one.end] == one.original for one in mended.fixes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "17Cyber.gouv.fr, service-public.fr, police34.fr/alerte et M6.fr.",
+        "fermée.Service-public.fr",  # a name below service-public.fr, which is no stranger
+        "www.exemple.museum, t.me/police34, prefet34.bsky.social",
+        "https://Police.La et http://police.example/Plan.De",
+        "jean.Dupont@police.La, contact@police.fr",
+        "S.N.C.F., St.MICHEL, av.J.-C., 12.30, 1.200, v2.Beta3, p.ex.",
+        "fin. La suite",
+        "…La suite... et .Le",
+        "iPhone.iOS",
+        "",
+    ],
+)
+def test_what_is_meant_stays_as_it_is(text: str) -> None:
+    assert repair(text) == (text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("Feu maîtrisé par les @PompiersHerault.", "Feu maîtrisé par les PompiersHerault."),
+        ("@SDIS51 & ＠Prefet14", "SDIS51 & Prefet14"),
+        ("@a@b.social", "a@b.social"),
+        ("@name/liste", "name/liste"),
+        ("@@name et @_@name", "name et _@name"),
+        ("RT@name, @RT@RT@name", "RT name, RT RT name"),
+        ("écrire à contact@police.fr, @ bientôt, a@", "écrire à contact@police.fr, @ bientôt, a@"),
+        ("@police.social", "police. social"),  # else it would become a link
+        ("@prefet34.bsky.social", "prefet34.bsky.social"),
+        ("@x.@y", "x.y"),
+    ],
+)
+def test_a_stranger_is_named_and_not_mentioned(text: str, reads: str) -> None:
+    assert repair(text).text == reads
+
+
+def test_whom_a_channel_may_mention_stays() -> None:
+    may = frozenset({"@PompiersHerault", "prefet34.bsky.social"})
+    text = "@pompiersherault, @prefet34.bsky.social et @prefet34"
+    assert repair(text, may) == (
+        "@pompiersherault, @prefet34.bsky.social et prefet34",
+        (Fix("mention", 43, 52, "@prefet34", "prefet34"),),
+    )
+
+
+def test_what_was_set_right_is_told_in_places_of_the_text_as_it_was() -> None:
+    assert repair("par @a.la, puis fermé.La").fixes == (
+        Fix("mention", 4, 9, "@a.la", "a.la"),
+        Fix("space", 5, 9, "a.la", "a. la"),
+        Fix("space", 16, 24, "fermé.La", "fermé. La"),
+    )
+
+
+ANY = st.one_of(
+    nasty_text(max_parts=20),
+    st.lists(st.sampled_from(("a", "La", "la", ".", "@", "＠", "_", "-", "/", "é", "1", " ", "RT", ":", "x.fr"))).map(
+        "".join
+    ),
+    st.text(st.characters(codec="ascii")),
+)
+MAY = st.sampled_from((NOBODY, frozenset({"PompiersHerault", "a"})))
+
+
+@given(ANY, MAY)
+@example("@RT@RT@RT", NOBODY)
+@example("fermé.La\u3002La", NOBODY)
+def test_nothing_is_linked_or_called_that_nobody_meant(text: str, may: frozenset[str]) -> None:
+    reads = repair(text, may).text
+    for one in x_entities(reads):
+        assert one.kind != "url" or "://" in one.value or is_address(one.value)
+    assert all(is_allowed(one.value, may) for one in find_mentions(reads))
+    if not may:
+        called = {one.kind for one in (*x_entities(reads), *mastodon_entities(reads))}
+        assert not called & {"mention", "list"}
+
+
+@given(ANY, MAY)
+def test_nothing_else_is_changed_and_repairing_twice_changes_nothing(text: str, may: frozenset[str]) -> None:
+    reads, mended = repair(text, may)
+    assert repair(reads, may) == (reads, ())
+    assert (reads == text) is (not mended)
+    left_out = str.maketrans("", "", " @＠")
+    assert reads.translate(left_out) == text.translate(left_out)
+    for one in mended:
+        assert text[one.start : one.end] == one.original != one.replacement

@@ -1,0 +1,99 @@
+"""What is done quickly for plain texts gives what the long way gives."""
+
+from __future__ import annotations
+
+import re
+from unittest.mock import patch
+
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.testing.strategies import nasty_text
+from policenotify.text import budget, characters, x_length
+from policenotify.text.budget import grapheme_ends, graphemes
+from policenotify.text.characters import clean, one_line
+from policenotify.text.wrap import wrap
+from policenotify.text.x_length import x_weight
+
+ALL = "".join(chr(sign) for sign in range(0x110000) if not 0xD800 <= sign < 0xE000)
+NEVER = re.compile(r"(?!)")
+PIECES = st.sampled_from(
+    (
+        *(
+            "Accident",
+            "de",
+            "n°",
+            "12",
+            "km",
+            "1",
+            "200",
+            "m",
+            "h",
+            "30",
+            ":",
+            "!",
+            "«",
+            "»",
+            "M.",
+            "04",
+            "67",
+            "-",
+            "–",
+        ),
+        *(
+            "https://www.police.fr/a-b_c",
+            "http://a.com",
+            "https://t.co/a",
+            "https://a.fr?",
+            "a.fr",
+            "secteur,",
+            "(ici)",
+        ),
+        *("é", "🚨", "⚠️", "🇫🇷", "\ufe0f", "e\u0301", "https://a--b.fr", "x" * 64, "1."),
+    )
+)
+TEXTS = nasty_text() | st.lists(PIECES, max_size=40).map(" ".join) | st.lists(PIECES, max_size=12).map("".join)
+
+
+def test_signs_that_stand_alone_are_graphemes_by_themselves() -> None:
+    alone = re.findall(budget._SIGNS, ALL)
+    assert len(alone) > 3_000
+    assert not regex.search(r"[^\p{Grapheme_Cluster_Break=Other}\n]", "".join(alone))
+
+
+def test_in_plain_signs_nothing_is_to_be_cleaned() -> None:
+    plain = re.findall(characters._SEEN, ALL)
+    assert sum(map(len, plain)) > 700
+    with patch.object(characters, "_PLAIN", NEVER):
+        assert [clean(run) for run in plain] == plain
+
+
+BESIDE_FLAGS = "🇫🇷\u0600\u200d\ufe0f\u0301\u0903\u094d\u0915👨a\r\n"
+
+
+@given(TEXTS | st.text(BESIDE_FLAGS, max_size=14))
+def test_graphemes_are_counted_and_ended_alike(text: str) -> None:
+    ends = [found.end() for found in regex.finditer(r"\X", text)]
+    assert (graphemes(text), grapheme_ends(text)) == (len(ends), ends)
+
+
+@given(TEXTS)
+def test_a_text_is_cleaned_alike(text: str) -> None:
+    quickly = clean(text), one_line(text)
+    with patch.object(characters, "_PLAIN", NEVER):
+        assert (clean(text), one_line(text)) == quickly
+
+
+@given(TEXTS)
+def test_a_text_weighs_as_much(text: str) -> None:
+    quickly = x_weight(text)
+    with patch.object(x_length, "_USUAL", frozenset({"no top-level domain"})):
+        assert x_weight(text) == quickly
+
+
+@given(TEXTS, st.integers(8, 80))
+def test_a_text_is_wrapped_alike(text: str, width: int) -> None:
+    quickly = wrap(text, width)
+    with patch("policenotify.text.wrap._plainly", return_value=[]):
+        assert wrap(text, width) == quickly

@@ -1,0 +1,103 @@
+"""House numbers, buildings and flats: what is taken for one, and what only looks like one."""
+
+from __future__ import annotations
+
+import pytest
+
+from policenotify.text.house_numbers import (
+    remove_from_headline,
+    remove_from_text,
+    remove_house_numbers,
+    street_names,
+)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "avenue du 8 Mai 1945", "rue du 11 Novembre", "place du 14 Juillet", "rue du 4-Septembre", "D986", "sortie 31",
+        "A9, sortie 31, route de Béziers", "ligne 3, place de la Comédie", "km 12, route de Ganges", "rue de la 2e DB",
+        "rond-point des 4 Chemins", "D 986, route de Ganges", "avenue du 19 Mars 1962, rue Foch", "tour Eiffel",
+        "parking P3, avenue Foch", "Zénith, porte 4", "immeuble Le Triangle", "2e avenue", "RN 113, route de Sète",
+    ],
+)  # fmt: skip
+def test_a_number_that_is_none_of_a_house_stays(place: str) -> None:
+    assert remove_house_numbers(place) == (place, ())
+
+
+@pytest.mark.parametrize(
+    "headline",
+    [
+        "Accident à 17h30 rue Foch",
+        "Rue Foch fermée samedi 14",
+        "Rue Foch fermée jusqu'au 14, deux voies",
+        "1 voie fermée",
+        "3 cours de judo gratuits",
+        "1 rue coupée",
+        "Lucas, 12 ans, rue Foch",
+        "2 véhicules, route de Nîmes",
+        "Feu au 3e étage",
+    ],
+)
+def test_a_headline_keeps_its_other_numbers(headline: str) -> None:
+    assert remove_from_headline(headline) == (headline, ())
+
+
+@pytest.mark.parametrize(
+    "house",
+    [
+        "au 14", "au numéro 14", "num. 14", "n° 14", "entre le 14 et le 20", "14 – bât. B", "3e ét. gauche", "lot 14",
+        "14 34000 Montpellier",
+    ],
+)  # fmt: skip
+def test_a_house_is_recognised_behind_its_street_in_each_form(house: str) -> None:
+    assert remove_house_numbers(f"rue Foch, {house}").text in {"rue Foch", "rue Foch 34000 Montpellier"}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "r. Foch", "Grand'Rue", "Grande Rue", "petite rue Foch", "vieux chemin de Sète", "ancienne route de Nîmes",
+        "ZAC des Prés", "mas de la Plaine", "rond point du Zénith", "plan Cabanes", "enclos Tissié-Sarrus",
+        "lieu-dit Foch", "rampe du Port",
+    ],
+)  # fmt: skip
+def test_a_house_is_recognised_on_each_kind_of_way(way: str) -> None:
+    for house in (f"14 {way}", f"12 et 14, {way}", f"entre le 12 et le 14 {way}", f"logement 3, 14 {way}"):
+        assert remove_house_numbers(house).text == way
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Appelez le 17, rue Foch fermée.",
+        "Urgence : 18 ou 112, rue Foch fermée.",
+        "Témoins de la rue Foch : appelez le n° 116 000.",
+        "Rue Foch : contactez le n° 04 67 99 35 00.",
+        "Quittez la rue Foch. Composez le n° 17.",
+        "Commissariat : 04 67 99 35 00, rue Foch.",
+        "Rue Foch fermée, dossier n° 4711.",
+    ],
+)
+def test_a_number_to_call_is_no_house(order: str) -> None:
+    assert remove_from_text(street_names("14 rue Foch"), order) == (order, ())
+    assert remove_from_headline(order) == (order, ())
+
+
+def test_only_what_stands_beside_the_street_goes_with_its_number() -> None:
+    order = "Quittez le 12 et le 14 rue Foch, escalier 3 : sortez par la porte 2 et gagnez l'école au 3e étage."
+    shown = "Quittez rue Foch : sortez par la porte 2 et gagnez l'école au 3e étage."
+    assert remove_from_text(street_names("rue Foch"), order).text == shown
+    assert remove_from_headline(order).text == shown
+
+
+@pytest.mark.parametrize(
+    ("street", "told"),
+    [
+        ("avenue de Lodève", "Au 14 av. de Lodève."),
+        ("av. du Dr. Pezet", "Le 14, avenue du Docteur Pezet est évacué."),
+        ("rue Foch près du lycée Joffre", "Le 14 rue Foch est évacué."),
+    ],
+)
+def test_a_street_is_the_same_in_its_short_form_and_with_other_words_behind(street: str, told: str) -> None:
+    assert "14" not in remove_from_text(street_names(f"14 {street}"), told).text

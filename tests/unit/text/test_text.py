@@ -1,0 +1,349 @@
+"""Counting, cleaning, linking and fitting texts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policenotify.testing.strategies import nasty_text
+from policenotify.text import Budget, graphemes, utf8_bytes
+from policenotify.text.characters import clean, one_line
+from policenotify.text.comparison import contains_words, fold
+from policenotify.text.fit import MAX_POSTS, Part, fit, split_thread, truncate
+from policenotify.text.spans import TextSpan, hashtag, spans_of
+
+OVERRIDES = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c"
+FAMILY = "👨‍👩‍👧‍👦"
+WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "size"),
+    [
+        ("", 0, 0),
+        ("Sète", 4, 5),
+        ("a\r\nb", 3, 4),
+        ("Ge\u0301ne\u0300ve cafe\u0301", 11, 17),
+        (FAMILY, 1, 25),
+        (f"👮‍♀️{WALES}", 2, 41),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947 \u0915\u094d\u0937\u093f \u092a\u0941\u0932\u093f\u0938", 9, 47),
+        ("\ud83d", 1, 3),
+    ],
+)
+def test_a_text_is_counted_as_readers_and_servers_do(text: str, count: int, size: int) -> None:
+    assert graphemes(text) == count
+    assert utf8_bytes(text) == size
+
+
+def test_a_budget_says_in_which_count_a_text_is_too_long() -> None:
+    budget = Budget(120, graphemes, 3000)
+    assert budget.fits(FAMILY * 120)
+    assert budget.usage(FAMILY * 120) == (120, 120)
+    assert budget.usage(FAMILY * 121) == (121, 120)
+    assert Budget(300, graphemes, 3000).usage(FAMILY * 121) == (3025, 3000)
+    assert Budget(3).fits("abc")
+    assert not Budget(3).fits("abcd")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Rue \u202eétroite\u202c", "Rue étroite"),
+        ("a\u200bb\ufeffc\u00add", "abcd"),
+        ("\x1b[31mrouge\x07", "[31mrouge"),
+        ("une\tligne\u00a0 et  demie ", "une ligne et demie"),
+        ("un\r\n\r\n\r\n\r\ndeux\u2028trois", "un\n\ndeux\ntrois"),
+        ("e\u0301te\u0301", "été"),
+        (f"{FAMILY} 👮‍♀️ ✏️ 🧑🏽‍🚒 {WALES} 1\ufe0f\u20e3", f"{FAMILY} 👮‍♀️ ✏️ 🧑🏽‍🚒 {WALES} 1\ufe0f\u20e3"),
+        ("a\u200db\ufe0f\u200d👮", "ab👮"),
+        ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
+        ("\u061c\u200cم", "م"),
+        ("plain ASCII", "plain ASCII"),
+    ],
+)
+def test_what_cannot_be_seen_is_taken_out_and_what_carries_meaning_stays(written: str, read: str) -> None:
+    assert clean(written) == read
+
+
+@given(nasty_text(max_parts=20))
+def test_cleaning_twice_changes_nothing_and_leaves_nothing_invisible(text: str) -> None:
+    cleaned = clean(text)
+    assert clean(cleaned) == cleaned
+    assert not set(cleaned) & set(OVERRIDES)
+    assert all(sign >= " " or sign == "\n" for sign in cleaned)
+    assert "\n" not in one_line(text)
+
+
+def test_texts_are_compared_without_accents_case_and_punctuation() -> None:
+    assert fold("L'Haÿ-les-Roses, À 18h30 !") == "l hay les roses a 18h30"
+    assert contains_words("Le PONT Sadi Carnot est rouvert", "pont Sadi-Carnot")
+    assert not contains_words("Prochain point à 18h30", "8h30")
+    assert not contains_words("Accident", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Infos : devenirpolicier.fr.", [("url", "devenirpolicier.fr", "https://devenirpolicier.fr")]),
+        ("sur 17Cyber.gouv.fr, puis", [("url", "17Cyber.gouv.fr", "https://17Cyber.gouv.fr")]),
+        ("Suivez vigilance.meteofrance.fr.", [("url", "vigilance.meteofrance.fr", "https://vigilance.meteofrance.fr")]),
+        ("(www.police.example/a)", [("url", "www.police.example/a", "https://www.police.example/a")]),
+        ("https://x.fr/a_(b)?c=d#e…", [("url", "https://x.fr/a_(b)?c=d#e", "https://x.fr/a_(b)?c=d#e")]),
+        ("(voir http://x.fr/a).", [("url", "http://x.fr/a", "http://x.fr/a")]),
+        ("[https://x.fr/a]", [("url", "https://x.fr/a", "https://x.fr/a")]),
+        ("Pont fermé.La suite", []),
+        ("rouvert.Net recul", []),
+        ("jean.d@exemple.fr, jean.fr@exemple.com", []),
+        ("ftp://a.fr x.fr.xyz a.example .fr", []),
+        ("https://", []),
+        ("🚨 [#Accident – TERMINÉ] #Sète", [("tag", "#Accident", "Accident"), ("tag", "#Sète", "Sète")]),
+        ("dans l'#Hérault, l’#Ain et «#Agde»", [("tag", f"#{name}", name) for name in ("Hérault", "Ain", "Agde")]),
+        ("＃全角 #नमस्ते", [("tag", "＃全角", "全角"), ("tag", "#नमस्ते", "नमस्ते")]),
+        ("#A9 #117 #1\ufe0f\u20e3 a#b # #", [("tag", "#A9", "A9")]),
+        (f"#{'a' * 64} #{'b' * 65}", [("tag", f"#{'a' * 64}", "a" * 64)]),
+        ("https://x.fr/#fin #Fin", [("url", "https://x.fr/#fin", "https://x.fr/#fin"), ("tag", "#Fin", "Fin")]),
+        ("merci aux @PompiersHerault", []),
+    ],
+)
+def test_addresses_and_hashtags_are_found_and_nothing_else(text: str, found: list[tuple[str, str, str]]) -> None:
+    assert [(span.kind, text[span.start : span.end], span.value) for span in spans_of(text)] == found
+
+
+@given(nasty_text(max_parts=20))
+def test_spans_are_in_order_do_not_overlap_and_cover_what_they_name(text: str) -> None:
+    end = 0
+    for span in spans_of(text):
+        assert end <= span.start < span.end <= len(text)
+        shown = text[span.start : span.end]
+        assert span.value in (shown, shown[1:], f"https://{shown}")
+        end = span.end
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("Saint-Étienne", "SaintÉtienne"),
+        ("appel à témoins", "AppelÀTémoins"),
+        ("L'Haÿ-les-Roses", "LHaÿLesRoses"),
+        ("Paris 1er Arrondissement", "Paris1erArrondissement"),
+        ("OTV", "OTV"),
+        ("snake_case", "SnakeCase"),
+        ("Feu 🔥\ufe0f", "Feu"),
+        ("34", ""),
+        ("…", ""),
+        ("a" * 80, "A" + "a" * 63),
+    ],
+)
+def test_a_name_becomes_one_word(name: str, tag: str) -> None:
+    assert hashtag(name) == tag
+
+
+@given(st.text(max_size=100))
+def test_every_hashtag_that_is_made_is_found_again(name: str) -> None:
+    if tag := hashtag(name):
+        assert spans_of(f"#{tag}") == (TextSpan("tag", 0, len(tag) + 1, tag),)
+
+
+def _cut(text: str, limit: int) -> str:
+    return truncate(text, lambda shorter: len(shorter) <= limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "left"),
+    [
+        ("Circulation très difficile. Une voie est fermée.", 40, "Circulation très difficile…"),
+        ("Court. Une phrase bien plus longue que la première.", 40, "Court. Une phrase bien plus longue que…"),
+        ("Ouverture samedi : horaires habituels", 20, "Ouverture samedi…"),
+        ("Restez à plus de 500 m du bâtiment", 21, "Restez à plus de…"),
+        ("Taille de la personne 1,72 m environ", 27, "Taille de la personne…"),
+        ("Appelez gratuitement le 0 805 805 817 dès maintenant", 36, "Appelez gratuitement le…"),
+        ("Appelez le commissariat au +33 (0)4 99 13 50 00 dès maintenant", 40, "Appelez le commissariat au…"),
+        ("Téléphone : 04-99-13-50-00 sans délai", 22, ""),
+        ("Vitesse limitée à 30 km/h ici", 22, "Vitesse limitée à…"),
+        ("La rue sera fermée jusqu'à 18 h 30 ce soir", 33, "La rue sera fermée jusqu'à…"),
+        ("Renseignements sur https://police.example/tres/long/chemin", 50, "Renseignements sur…"),
+        ("Suivez les consignes avec #VigilanceOrange partout", 40, "Suivez les consignes avec…"),
+        ("Une manifestation le 9 juin à Sète", 24, "Une manifestation le…"),
+        ("Vous avez vu la scène ? Contactez le commissariat", 30, "Vous avez vu la scène…"),
+        ("Phrase trop courte", 10, ""),
+        ("Ouverture samedi\u00a0: horaires habituels", 20, "Ouverture samedi…"),
+        ("Restez à plus de 500\u00a0m du bâtiment", 21, "Restez à plus de…"),
+        ("Voici le quartier «\u00a0Antigone\u00a0» fermé", 20, "Voici le quartier…"),
+        ("事故" * 30, 21, "事故" * 10 + "…"),
+        (f"{FAMILY * 20}", 60, FAMILY * 8 + "…"),
+        ("https://police.example/" + "a" * 60, 40, ""),
+    ],
+)
+def test_a_cut_falls_where_a_reader_can_bear_it(text: str, limit: int, left: str) -> None:
+    assert _cut(text, limit) == left
+
+
+@given(nasty_text(max_parts=30), st.integers(1, 120))
+def test_a_cut_text_is_a_beginning_short_enough_with_every_span_whole(text: str, limit: int) -> None:
+    shorter = _cut(text, limit)
+    if not shorter:
+        return
+    assert len(shorter) <= limit
+    assert shorter.endswith("…")
+    assert text.startswith(shorter[:-1])
+    before = {(span.start, span.end) for span in spans_of(text)}
+    assert all(not start < len(shorter) - 1 < end for start, end in before)
+
+
+LEAD, DO = "[#Accident] Accident avenue de Toulouse.", "Évitez le secteur."
+PARTS = (
+    Part(LEAD),
+    Part("Circulation très difficile. Deux voies sont fermées.", "shrinkable", 0, "description"),
+    Part(DO),
+    Part("https://police.example/a", "droppable", 2, "link"),
+    Part("#Hérault", "droppable", 1, "hashtag #Hérault"),
+    Part("#A9", "droppable", 1, "hashtag #A9"),
+    Part("", "droppable", 1, "hashtag"),
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "omitted"),
+    [
+        (
+            200,
+            f"{LEAD} Circulation très difficile. Deux voies sont fermées. {DO} https://police.example/a #Hérault #A9",
+            (),
+        ),
+        (
+            130,
+            f"{LEAD} Circulation très difficile… {DO} https://police.example/a #Hérault #A9",
+            ("description shortened",),
+        ),
+        (
+            96,
+            f"{LEAD} {DO} https://police.example/a #Hérault",
+            ("description left out", "hashtag #A9 left out"),
+        ),
+        (
+            59,
+            f"{LEAD} {DO}",
+            ("description left out", "hashtag #A9 left out", "hashtag #Hérault left out", "link left out"),
+        ),
+    ],
+)
+def test_what_may_gives_way_in_order(limit: int, text: str, omitted: tuple[str, ...]) -> None:
+    fitted = fit(PARTS, Budget(limit))
+    assert (fitted.text, fitted.omitted) == (text, omitted)
+    assert fitted.fits
+    assert (fitted.used, fitted.limit) == (len(text), limit)
+
+
+def test_what_is_required_is_never_cut() -> None:
+    fitted = fit(PARTS, Budget(58))
+    assert not fitted.fits
+    assert (fitted.used, fitted.limit) == (59, 58)
+
+
+@given(
+    st.lists(st.tuples(nasty_text(), st.sampled_from(("required", "shrinkable", "droppable"))), max_size=6),
+    st.integers(0, 200),
+)
+def test_whatever_the_parts_the_text_fits_or_only_what_is_required_is_left(
+    pieces: list[tuple[str, str]], limit: int
+) -> None:
+    parts = [Part(one_line(text), rule, number) for number, (text, rule) in enumerate(pieces)]  # type: ignore[arg-type]  # drawn from the three rules
+    budget = Budget(limit, graphemes, 3 * limit)
+    fitted = fit(parts, budget)
+    required = [part.text for part in parts if part.rule == "required" and part.text]
+    assert fitted.fits == budget.fits(fitted.text)
+    assert fitted.fits or fitted.text == " ".join(required)
+    assert all(text in fitted.text for text in required)
+    assert fit(parts, budget) == fitted
+    if fitted.fits:  # what was made to fit is left as it is
+        again = fit([Part(fitted.text, "shrinkable")], budget)
+        assert (again.text, again.omitted) == (fitted.text, ())
+
+
+@given(
+    st.lists(st.tuples(nasty_text(), st.sampled_from(("required", "shrinkable", "droppable"))), max_size=6),
+    st.integers(0, 200),
+    st.integers(0, 50),
+)
+def test_with_more_room_nothing_more_is_left_out(pieces: list[tuple[str, str]], limit: int, more: int) -> None:
+    parts = [
+        Part(one_line(text), rule, number, f"part {number}")  # type: ignore[arg-type]  # drawn from the three rules
+        for number, (text, rule) in enumerate(pieces)
+    ]
+    less, room = fit(parts, Budget(limit)), fit(parts, Budget(limit + more))
+    lost = [{told for told in fitted.omitted if told.endswith("left out")} for fitted in (room, less)]
+    assert lost[0] <= lost[1]
+
+
+# --- several posts
+
+GAS = (
+    Part("EXERCICE –"),
+    Part("[#Gaz] Fuite de gaz."),
+    Part("Odeur signalée par des riverains.", "shrinkable", 0, "description"),
+    Part("Évitez le secteur. Fermez vos fenêtres. N'appelez pas le 18 pour demander des nouvelles.", "splittable"),
+    Part("Prochain point à 18h30."),
+    Part("https://police.example/gaz", "droppable", 1, "link"),
+)
+
+
+def test_a_thread_begins_with_what_is_required_and_leaves_nothing_out() -> None:
+    assert split_thread(GAS, Budget(90), again="EXERCICE –") == (
+        "EXERCICE – [#Gaz] Fuite de gaz. Évitez le secteur. Prochain point à 18h30. (1/3)",
+        "EXERCICE – Fermez vos fenêtres. N'appelez pas le 18 pour demander des nouvelles. (2/3)",
+        "EXERCICE – Odeur signalée par des riverains. https://police.example/gaz (3/3)",
+    )
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Demandez M. Dupont à l'accueil du gymnase.",
+        "Demandez Mme. Petit ou le Dr. Martin au bureau.",
+        "Passez par l'av. Foch ou le bd. Renouvier.",
+        "Tournez à env. 200 m. après le pont de la D. 613 au nord.",
+        "Meet at St. Ann's Sq. near J. Smith's house.",
+        "Consignes : 2. Emportez vos papiers.",
+        "La rue est interdite. Sauf riverains et secours.",
+        "La rue est interdite ! sauf riverains et secours.",
+        "Passent encore : - les bus. - les secours.",
+    ],
+)
+def test_no_post_ends_after_an_abbreviation(sentence: str) -> None:
+    parts = (Part("[#Gaz] Fuite."), Part(f"Sortez ! {sentence} Merci.", "splittable"))
+    whole = f"[#Gaz] Fuite. Sortez ! {sentence}"
+    enough = len(f"{whole} (1/2)")
+    for limit in range(30, enough):
+        assert split_thread(parts, Budget(limit))[0].startswith("[#Gaz] Fuite. Sortez ! (1/")
+    assert split_thread(parts, Budget(enough)) == (f"{whole} (1/2)", "Merci. (2/2)")
+    assert _cut(f"Quittez les lieux. {sentence}", 28) == "Quittez les lieux…"
+
+
+def test_a_thread_is_no_way_out_where_its_first_post_cannot_be_said_or_it_has_no_end() -> None:
+    assert split_thread(GAS, Budget(50)) == ()
+    assert split_thread(GAS[:3], Budget(20)) == ()
+    assert split_thread((Part("a", "splittable"), Part("b" * 200, "shrinkable")), Budget(12)) == ()
+    assert split_thread((Part("a", "splittable"), Part("https://police.example/gaz", "droppable")), Budget(12)) == ()
+
+
+@given(
+    st.lists(st.tuples(nasty_text(max_parts=20), st.sampled_from(("required", "shrinkable", "droppable"))), max_size=5),
+    nasty_text(max_parts=40),
+    st.integers(10, 200),
+)
+def test_the_posts_of_a_thread_put_together_are_the_text(
+    pieces: list[tuple[str, str]], splittable: str, limit: int
+) -> None:
+    parts = [Part(one_line(text), rule) for text, rule in pieces]  # type: ignore[arg-type]  # drawn from the three rules
+    parts.insert(len(parts) // 2, Part(one_line(splittable), "splittable"))
+    budget = Budget(limit, graphemes, 3 * limit)
+    posts = split_thread(parts, budget)
+    assert len(posts) <= MAX_POSTS
+    assert all(budget.fits(post) for post in posts)
+    if posts:
+        bare = [post.removesuffix(f" ({number}/{len(posts)})") for number, post in enumerate(posts, 1)]
+        assert [f"{text} ({number}/{len(posts)})" for number, text in enumerate(bare, 1)] == list(posts)
+        assert all(part.text in bare[0] for part in parts if part.rule == "required")
+        whole = " ".join(part.text for part in parts).split()
+        assert sorted("".join(bare).replace(" ", "")) == sorted("".join(whole))
