@@ -11,9 +11,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.cli.network_info import Option, look, written
 from policenotify.networks.registry import configure_channel, network
 
-BEGIN: Final = (
-    "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
-)
+BEGIN: Final = "<!-- what follows is written by the tests: POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
 
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},

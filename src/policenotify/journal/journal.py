@@ -97,10 +97,10 @@ class Journal(Transactions):
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
-            self.id = meta.journal_id(connection)
+            self.id = meta.get(connection, meta.ID)
         if not keys_are_newest:
             with self.write() as connection:
-                meta.set_keys(connection, self.keys)
+                meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
 
     def stop(self, actor: str, reason: str = "") -> None:
         """Halt all publishing and delivery, in all processes, until `resume`."""
