@@ -162,8 +162,9 @@ def empty(url: str, *, keys: Keys) -> None:
     Raises:
         JournalError: There is no such journal, or it cannot be written.
     """
-    journal = Journal.open(url, keys=keys)
+    journal = Journal.connect(url, keys=keys)
     try:
+        journal.check_schema()
         with journal.write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
                 initial = table is schema.meta
