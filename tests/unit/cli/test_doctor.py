@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policenotify.errors import JournalError
-from policenotify.journal.journal import Journal
+from policenotify.journal.journal import AuditLog
 from policenotify.render.locales import LOCALES
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run
@@ -123,10 +123,10 @@ def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
 
 
 def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def changed(_journal: Journal) -> int:
+    def changed(_audit: AuditLog) -> int:
         raise JournalError("The sealed batch 1 was changed.")
 
-    monkeypatch.setattr(Journal, "verify", changed)
+    monkeypatch.setattr(AuditLog, "verify", changed)
     ran = run("doctor", "--json")
     assert ran.code == 6
     assert _line(ran, "journal")["detail"] == "The sealed batch 1 was changed."
@@ -186,12 +186,12 @@ def test_languages_say_where_their_words_come_from_and_what_is_lent(run: Run, de
     assert _line(ran, "language fr") == {
         "what": "language fr",
         "state": "ok",
-        "told": f"as shipped, version {LOCALES['fr'].version}",
+        "detail": f"as shipped, version {LOCALES['fr'].version}",
         "exit": 0,
     }
     german = _line(ran, "language de")
     assert german["state"] == "note"
-    assert "words stand in en: marks.update, " in german["detail"]
+    assert "phrases are in en: marks.update, " in german["detail"]
     assert "since" not in german["detail"].split(", ")
     assert _line(ran, "categories")["detail"].endswith("name stands in: categories.drone.labels.de")
     (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
