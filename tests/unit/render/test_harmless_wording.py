@@ -465,7 +465,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_and_says
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
     assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
-    assert preview_answer(seen, publisher).model_dump()["refusals"] == [
+    assert preview_answer(seen, publisher).model_dump(mode="json")["refusals"] == [
         {"channel": "bluesky", "language": "fr", "reason": reason}
     ]
     assert "the first thing to do take" in printed(preview_lines(seen, publisher))
