@@ -132,7 +132,7 @@ def open_publisher(
     it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
-        path: The settings file. If `None`, as [`read_settings`][policenotify.settings.read_settings] finds it.
+        path: The settings file. If `None`, as `read_settings` finds it.
         journal: The path or URL of another journal than the one in the settings.
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of an overdue incident, in the thread that drains.

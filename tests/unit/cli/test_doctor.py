@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policenotify.errors import JournalError
-from policenotify.journal.journal import Journal
+from policenotify.journal.journal import AuditLog
 from policenotify.render.locales import LOCALES
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run
@@ -123,10 +123,10 @@ def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
 
 
 def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def changed(_journal: Journal) -> int:
+    def changed(_audit: AuditLog) -> int:
         raise JournalError("The sealed batch 1 was changed.")
 
-    monkeypatch.setattr(Journal, "verify", changed)
+    monkeypatch.setattr(AuditLog, "verify", changed)
     ran = run("doctor", "--json")
     assert ran.code == 6
     assert _line(ran, "journal")["detail"] == "The sealed batch 1 was changed."

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from policenotify.journal.clock import SystemClock
-from policenotify.journal.journal import Journal
+from policenotify.journal.publications import Publications
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS
 from policenotify.testing.servers.http import Answer
@@ -232,7 +232,7 @@ def test_a_fault_of_ours_tells_its_kind_and_no_secret(run: Run, desk: Desk, monk
     assert "Unexpected: RuntimeError. Show where: policenotify --debug publish …" in ran.err
     assert desk.bluesky.password not in ran.err
     assert "Traceback" in run("publish", *ACCIDENT, "--debug").err
-    monkeypatch.setattr(Journal, "latest", broken)
+    monkeypatch.setattr(Publications, "latest", broken)
     assert run("status").code == 1
 
 
