@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policenotify.errors import JournalError
-from policenotify.journal.journal import Journal
+from policenotify.journal.journal import AuditLog
 from policenotify.render.locales import LOCALES
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run
@@ -43,7 +43,7 @@ def test_a_new_installation_and_what_the_doctor_says_of_it(run: Run) -> None:
 def test_all_in_order(run: Run, desk: Desk) -> None:
     ran = run("doctor")
     assert ran.code == 0
-    assert ran.out.endswith("All in order.\n")
+    assert ran.out.endswith("Everything is right.\n")
     assert "is police34.example on bluesky" in ran.words
     assert max(map(len, ran.out.splitlines())) <= 80
     assert desk.keys.fingerprint in ran.out
@@ -123,10 +123,10 @@ def test_a_damaged_journal_is_told(run: Run, desk: Desk) -> None:
 
 
 def test_a_changed_record_is_told(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def changed(_journal: Journal) -> int:
+    def changed(_audit: AuditLog) -> int:
         raise JournalError("The sealed batch 1 was changed.")
 
-    monkeypatch.setattr(Journal, "verify", changed)
+    monkeypatch.setattr(AuditLog, "verify", changed)
     ran = run("doctor", "--json")
     assert ran.code == 6
     assert _line(ran, "journal")["detail"] == "The sealed batch 1 was changed."

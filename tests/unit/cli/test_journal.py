@@ -119,7 +119,7 @@ def test_a_purge_is_tried_done_and_told(run: Run, old: Desk) -> None:
     assert (named["stage"], named["message"]["category"]) == ("opening", "traffic_accident")
     assert run("journal", "verify").code == 0
     again = run("journal", "purge", "--older-than", "3y", "--json").document
-    assert (again["publications"], again["left"], again["actor"]) == (0, 0, "brigadier")
+    assert (again["publications"], again["kept"], again["actor"]) == (0, 0, "brigadier")
     assert run("journal", "vacuum").code == 0
     assert "avenue de Lodève" not in _raw(old)
     assert "Accident de la circulation" in _raw(old)  # the open incident's
@@ -162,7 +162,7 @@ def test_an_age_that_is_none_purges_nothing(run: Run, desk: Desk, age: str) -> N
 
 def test_what_is_held_is_kept_and_told(run: Run, old: Desk) -> None:
     with _changed(old) as database:
-        database.execute("UPDATE pn_delivery SET state = 'held', doubt = 1 WHERE id = 1")
+        database.execute("UPDATE pn_delivery SET state = 'held', in_doubt = 1 WHERE id = 1")
     ran = run("journal", "purge", "--older-than", "3y")
     assert ran.code == 3
     assert "Kept: 1, old enough, but something is to be sent or is held." in ran.words

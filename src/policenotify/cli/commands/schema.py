@@ -161,10 +161,8 @@ def schema(call: CliContext, name: str) -> Exit:
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, incidents, drain, doctor
-                   the --json answer of the command
-      campaign-calendar, campaign-run
-                   the --json answer of `campaign calendar`, `campaign run`
+      preview, status, incidents, drain, doctor, campaign-calendar, campaign-run
+                   the --json answer of that command
 
     \b
     Examples:
