@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import Check, CheckContext, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
-from policenotify.journal.records import NewPublication, deliveries_of, describe_incidents
+from policenotify.journal.records import NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
@@ -540,6 +540,6 @@ class PendingDeliveries:
             _log.error("Publication %s on %s: %s", delivery.publication, delivery.channel, reason)  # no trace: values
             self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
         else:
-            many = {channel.name: recipients} if channel.capabilities.recipients else {}
-            self.journal.deliveries.render(delivery, deliveries_of(publication.id, posts, targets, many))
+            people = recipients if channel.capabilities.recipients else None
+            self.journal.deliveries.render(delivery, posts, targets, people)
         return True
