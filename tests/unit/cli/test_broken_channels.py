@@ -508,7 +508,7 @@ def test_what_fails_unexpectedly_while_it_is_worded_stops_nothing(desk: Desk, mo
 
     with _opened(desk) as publisher:
         with monkeypatch.context() as only_now:
-            only_now.setattr(Preparer, "late", surprising)
+            only_now.setattr(Preparer, "prepare_pending", surprising)
             publisher.drain(timedelta(seconds=0.1))
         opened = publisher.publication("open")
     assert opened is not None
