@@ -49,12 +49,15 @@ def e164(number: str, country_code: str) -> str:
         text = f"+{text}"
     if not text.startswith(("+", "0")):
         raise BadNumber("This number has neither a country's code nor a 0 in front. Write it as +33639980001.")
-    regions = (phonenumbers.region_code_for_country_code(int(country_code)), *_OVERSEAS)
+    regions = [phonenumbers.region_code_for_country_code(int(country_code))]
+    if country_code == _FRANCE:
+        regions += _OVERSEAS
     try:
-        parsed = [phonenumbers.parse(text, region) for region in (regions if country_code == _FRANCE else regions[:1])]
+        parsed = [phonenumbers.parse(text, region) for region in regions]
     except phonenumbers.NumberParseException:
         parsed = []
-    best = next(filter(phonenumbers.is_valid_number, parsed), parsed[0] if parsed else None)
+    mobile = phonenumbers.PhoneNumberType.MOBILE
+    best = next((each for each in parsed if phonenumbers.number_type(each) == mobile), parsed[0] if parsed else None)
     if best and best.country_code == int(_FRANCE) and not _FRENCH_MOBILE.fullmatch(f"33{best.national_number}"):
         raise BadNumber("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS.")
     if not best or not phonenumbers.is_possible_number(best):

@@ -538,6 +538,7 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
         ("٠٦١٢٣٤٥٦٧٨", "not a telephone number"),
         ("612345678", "neither a country's code"),
         ("0412345678", "receives no SMS"),
+        ("0590 12 34 56", "receives no SMS"),  # Guadeloupe, not a mobile number
         ("0612345", "too short|receives no SMS"),
         ("06123456789", "receives no SMS"),
         ("+33412345678", "receives no SMS"),
