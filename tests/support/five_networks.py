@@ -171,7 +171,7 @@ class Five:
                 "sender": SENDER,
                 "clock": self.clock,
                 "wait": timedelta(seconds=10),
-                "patience": soon,
+                "backoff": soon,
                 **how,
             },
         )

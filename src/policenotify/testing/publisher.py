@@ -200,7 +200,7 @@ def recording_publisher(
                 journal=ledger,
                 channels=silent,
                 clock=_RealPace(clock_),
-                patience=lambda _age: RETRY_DELAY,
+                backoff=lambda _age: RETRY_DELAY,
                 on_overdue=on_overdue,
                 **options,
             )
@@ -273,7 +273,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "zone": settings.zone,
         "sender": settings.sender,
         "wait": settings.wait,
-        "reminding": settings.reminders.policy(),
+        "reminders": settings.reminders.policy(),
     }
 
 

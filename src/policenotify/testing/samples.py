@@ -17,7 +17,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, PostedPar
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
-from policenotify.publishing.defaults import resolve
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render.locales import PROFILES, profile_of
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -49,7 +49,7 @@ class Sample:
         commune = places.commune(place.commune) if place.commune else None
         department = place.department or (places.department_of(place.commune) if place.commune else None)
         named = places.department(department) if department else None
-        return resolve(
+        return fill_defaults(
             self.message,
             profile_of(self.message.category, PROFILES),
             sender=SENDER,

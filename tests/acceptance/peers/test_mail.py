@@ -60,7 +60,7 @@ def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publis
 def test_refused_and_deferred_recipients_have_different_outcomes(mail: MailServer, new_publisher: NewPublisher) -> None:
     mail.policy.refuse("bounce*", "550 5.1.1 no such user")
     mail.policy.refuse("grey*", "451 4.7.1 greylisted", times=1)
-    publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), patience=later)
+    publisher = new_publisher(by_mail(mail.smtp, "ana", "bounce", "grey", "bruno"), backoff=later)
     said = publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=5))
     people = said.on("presse").recipients or {}
     assert (people[Outcome.POSTED], people[Outcome.REFUSED], people[Outcome.WAITING]) == (2, 1, 1), str(

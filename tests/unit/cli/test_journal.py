@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 import pytest
 
-from policenotify.cli.age_filter import ago
 from policenotify.cli.commands.journal import journal
 from policenotify.cli.exit_codes import MEANINGS
+from policenotify.cli.times import parse_age
 from policenotify.journal import verify
 from policenotify.journal.keys import Keys
 from tests.support.installation import INCIDENT, Desk, accident
@@ -73,7 +73,7 @@ def _changed(desk: Desk) -> Iterator[sqlite3.Connection]:
     ],
 )
 def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> None:
-    assert ago(typed, NOW) == at
+    assert parse_age(typed, NOW) == at
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> Non
 )
 def test_what_is_no_age_is_refused(typed: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        ago(typed, NOW)
+        parse_age(typed, NOW)
 
 
 # --- purge
@@ -119,7 +119,7 @@ def test_a_purge_is_tried_done_and_told(run: Run, old: Desk) -> None:
     assert (named["stage"], named["message"]["category"]) == ("opening", "traffic_accident")
     assert run("journal", "verify").code == 0
     again = run("journal", "purge", "--older-than", "3y", "--json").document
-    assert (again["publications"], again["left"], again["actor"]) == (0, 0, "brigadier")
+    assert (again["publications"], again["kept"], again["actor"]) == (0, 0, "brigadier")
     assert run("journal", "vacuum").code == 0
     assert "avenue de Lodève" not in _raw(old)
     assert "Accident de la circulation" in _raw(old)  # the open incident's
@@ -162,7 +162,7 @@ def test_an_age_that_is_none_purges_nothing(run: Run, desk: Desk, age: str) -> N
 
 def test_what_is_held_is_kept_and_told(run: Run, old: Desk) -> None:
     with _changed(old) as database:
-        database.execute("UPDATE pn_delivery SET state = 'held', doubt = 1 WHERE id = 1")
+        database.execute("UPDATE pn_delivery SET state = 'held', in_doubt = 1 WHERE id = 1")
     ran = run("journal", "purge", "--older-than", "3y")
     assert ran.code == 3
     assert "Kept: 1, old enough, but something is to be sent or is held." in ran.words

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from policenotify.journal.clock import SystemClock
-from policenotify.journal.journal import Journal
+from policenotify.journal.publications import Publications
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS
 from policenotify.testing.servers.http import Answer
@@ -76,7 +76,7 @@ def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
     assert ran.code == 3
     said = ran.document["publication"]
     assert said["published"] == "partly"
-    assert said["in_order"] is False
+    assert said["ok"] is False
     assert said["stage"] == "opening"
     assert said["actor"] == "brigadier"
     assert said["message"]["location"]["commune_name"] == "Montpellier"
@@ -177,7 +177,7 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
         (
             ("publish", *with_other("--next-update", "bientôt")),
             2,
-            "--next-update (next_update_at): 'bientôt' is no time",
+            "--next-update (next_update_at): 'bientôt' is not a time",
         ),
         (("publish", *ACCIDENT, "--expires", "-5m"), 2, "--expires (expires_at): '-5m' has passed already"),
         (("publish", *ACCIDENT, "--link", "ftp://x.example"), 1, "link (--link): a link begins with https://"),
@@ -232,7 +232,7 @@ def test_a_fault_of_ours_tells_its_kind_and_no_secret(run: Run, desk: Desk, monk
     assert "Unexpected: RuntimeError. Show where: policenotify --debug publish …" in ran.err
     assert desk.bluesky.password not in ran.err
     assert "Traceback" in run("publish", *ACCIDENT, "--debug").err
-    monkeypatch.setattr(Journal, "latest", broken)
+    monkeypatch.setattr(Publications, "latest", broken)
     assert run("status").code == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.networks.x.post import XPost, is_id, posted_at
+from policenotify.networks.x.post import TweetBody, is_id, posted_at
 from policenotify.testing.servers.x import VisibleXPost, post_entity
 from policenotify.testing.strategies import prose
 
@@ -18,8 +18,8 @@ T1, T2 = "https://t.co/aB3dE5fG7h", "https://t.co/zzz"
 LONG = "Inondation à Évian, évitez le centre. " * 12
 
 
-def a_post(text: str, **other: Any) -> XPost:
-    return XPost(text=text, created_at=NOW, **other)
+def a_post(text: str, **other: Any) -> TweetBody:
+    return TweetBody(text=text, created_at=NOW, **other)
 
 
 def urls(**stands_for: str) -> dict[str, Any]:
