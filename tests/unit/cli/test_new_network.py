@@ -82,7 +82,7 @@ def test_what_is_there_is_not_written_over(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     for place, said in {
         "empty": "empty exists already, and is not empty. Nothing was written",
-        "file": "file is there already",
+        "file": "file exists already",
         "no/such/radio": f"There is no folder {tmp_path / 'no' / 'such'}. Nothing was written",
     }.items():
         ran = run("networks", "new", "radio", "--folder", place)
