@@ -25,8 +25,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import configure_channel
-from policenotify.networks.sms.channel import Sms
-from policenotify.networks.sms.gateways import BadNumber, e164
+from policenotify.networks.sms.channel import BadNumber, Sms, e164
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from policenotify.testing.servers.sms import FakeSmsServer
