@@ -91,12 +91,12 @@ class Threads:
             raise Refused(f"The text takes {used} of {limit} characters.", remedy="Shorten it.")
         self._checked = self._checked or self.whoami()
         body = {"media_type": "TEXT", "text": post.text}
-        if ours := [ref.id for ref in reply_to if ref.account == self.account]:
-            body["reply_to_id"] = ours[-1]
+        if parents := [ref.id for ref in reply_to if ref.account == self.account]:
+            body["reply_to_id"] = parents[-1]
         try:
             container = self._graph.ask("POST", "me/threads", **body)["id"]
         except Refused as error:
-            if ours and self._is_gone(ours[-1]):
+            if parents and self._is_gone(parents[-1]):
                 raise Refused("The post to reply to is deleted.", code=error.code, fallback="standalone") from None
             raise
         upload = {"container": str(container), "made_at": self._clock.now().isoformat()}
