@@ -22,6 +22,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
+from tests.support.network_options import mail_options, sms_options
 
 NUMBERS = tuple(f"+336399800{number:02d}" for number in range(40))  # ARCEP: numbers for films, nobody's
 ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(40))
@@ -30,20 +31,11 @@ SLOW = 0.05
 
 
 def by_sms(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-    url = (
-        f"form://{stand.url.removeprefix('http://')}{stand.KANNEL}?method=GET&:username={stand.user}"
-        f"&:password={stand.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-        "&:coding={coding}&:from=POLICE34&:to={recipient}"
-    )
-    return "sms", {"url": url}, NUMBERS
+    return "sms", sms_options(stand), NUMBERS
 
 
 def by_mail(stand: Any) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-    return (
-        "email",
-        {"url": f"mailto://{stand.host}:{stand.port}/?from=alerte@police34.example&mode=insecure"},
-        ADDRESSES,
-    )
+    return "email", mail_options(stand), ADDRESSES
 
 
 class ContractCase:

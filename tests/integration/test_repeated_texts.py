@@ -31,6 +31,7 @@ from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
 from policenotify.text.spans import spans_of
 from tests.support.installation import accident
+from tests.support.network_options import x_options
 
 NOW = datetime(2026, 3, 2, 16, 42, tzinfo=UTC)  # 17h42 in Paris
 CREATE = ("POST", "/2/tweets")
@@ -108,15 +109,7 @@ def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
 
 
 def on_x(x: FakeXServer, **options: Any) -> ChannelConfig:
-    made = {
-        "handle": x.handle,
-        "consumer_key": x.consumer[0],
-        "consumer_secret": x.consumer[1],
-        "access_token": x.access[0],
-        "access_token_secret": x.access[1],
-        "service": x.url,
-        "timeout": 2.0,
-    }
+    made = x_options(x) | {"timeout": 2.0}
     return configure_channel("x", "x", made | options, languages=("fr", "en"))
 
 

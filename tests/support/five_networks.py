@@ -25,6 +25,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import soon
+from tests.support.network_options import bluesky_options, mail_options, mastodon_options, sms_options, x_options
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 NUMBERS = ("+33639980001", "+33639980002", "+33639980003")  # ARCEP: numbers for films, nobody's
@@ -73,35 +74,12 @@ class Five:
 
     def options(self, network: str) -> dict[str, Any]:
         """The options of our channel on a network."""
-        kannel = (
-            f"form://{self.sms.url.removeprefix('http://')}{self.sms.KANNEL}?method=GET&:username={self.sms.user}"
-            f"&:password={self.sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-            "&:coding={coding}&:from=POLICE34&:to={recipient}"
-        )
-        login = f"{':'.join(self.login)}@" if self.login else ""
         made: Mapping[str, Callable[[], dict[str, Any]]] = {
-            "x": lambda: {
-                "handle": self.x.handle,
-                "consumer_key": self.x.consumer[0],
-                "consumer_secret": self.x.consumer[1],
-                "access_token": self.x.access[0],
-                "access_token_secret": self.x.access[1],
-                "service": self.x.url,
-            },
-            "mastodon": lambda: {
-                "handle": self.mastodon.handle,
-                "token": self.mastodon.token,
-                "server": self.mastodon.url,
-            },
-            "bluesky": lambda: {
-                "handle": self.bluesky.handle,
-                "password": self.bluesky.password,
-                "service": self.bluesky.url,
-            },
-            "email": lambda: {
-                "url": f"mailto://{login}{self.mail.host}:{self.mail.port}/?from=alerte@police34.example&mode=insecure"
-            },
-            "sms": lambda: {"url": kannel},
+            "x": lambda: x_options(self.x),
+            "mastodon": lambda: mastodon_options(self.mastodon),
+            "bluesky": lambda: bluesky_options(self.bluesky),
+            "email": lambda: mail_options(self.mail, self.login),
+            "sms": lambda: sms_options(self.sms),
         }
         return {"timeout": self.timeout, **made[network]()}
 

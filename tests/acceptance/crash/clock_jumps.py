@@ -24,6 +24,7 @@ from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeCloc
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.support.installation import accident
+from tests.support.network_options import bluesky_options, mastodon_options, x_options
 
 Kind = Literal["delay", "between", "waiting", "window"]
 KINDS: tuple[Kind, ...] = ("delay", "between", "waiting", "window")
@@ -237,21 +238,14 @@ def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, ChannelConf
         stand.lag = timedelta(seconds=5)
         stand.duplicate_window = timedelta(0)  # nothing but looking keeps a post from being there twice
         stand.posts_left = 10_000
-        options = {
-            "handle": stand.handle,
-            "consumer_key": stand.consumer[0],
-            "consumer_secret": stand.consumer[1],
-            "access_token": stand.access[0],
-            "access_token_secret": stand.access[1],
-            "service": stand.url,
-        }
+        options = x_options(stand)
         return stand, configure_channel("x", "x", {**options, "timeout": 2.0})
     if network == "bluesky":
         stand = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
         stand.logins_left = stand.points_left = 10_000
-        options = {"handle": stand.handle, "password": stand.password, "service": stand.url}
+        options = bluesky_options(stand)
         return stand, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
     software: Any = network
     stand = stack.enter_context(FakeMastodonServer(now=now, software=software))
-    options = {"handle": stand.handle, "token": stand.token, "server": stand.url}
+    options = mastodon_options(stand)
     return stand, configure_channel(network, "mastodon", {**options, "timeout": 2.0})

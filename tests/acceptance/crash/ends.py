@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import random
-import re
 import secrets
 import signal
 import sqlite3
@@ -40,8 +39,9 @@ from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
-from tests.acceptance.crash.installation_process import FastClock
+from tests.acceptance.crash.installation_process import FastClock, turn_of
 from tests.support.installation import accident
+from tests.support.network_options import mail_options, sms_options, x_options
 
 LEASE = timedelta(seconds=40)
 """By the desks' clock, which runs ten times as fast as the wall's."""
@@ -49,7 +49,6 @@ LEASE = timedelta(seconds=40)
 Task = Literal["wait", "budget", "work", "publish"]
 _NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers for films, nobody's
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
-_MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _processes = multiprocessing.get_context("forkserver")
@@ -244,8 +243,8 @@ class Scene:
         for mail in self.mail.mails:
             body = mail.message.get_body(("plain",))
             assert body is not None
-            mails[(*_mark(body.get_content()), mail.recipient)] += 1
-        return {"sms": Counter((*_mark(one.text), one.to) for one in self.sms.messages), "email": mails}
+            mails[(*turn_of(body.get_content()), mail.recipient)] += 1
+        return {"sms": Counter((*turn_of(one.text), one.to) for one in self.sms.messages), "email": mails}
 
     def receipts_are_true(self) -> None:
         """What the last process has told of its list is what the networks have, but for who was just being asked."""
@@ -329,7 +328,7 @@ class Scene:
                 "turn": (int(incident), int(point)),
                 "address": addresses[row.key],
                 "state": row.state,
-                "doubt": row.in_doubt,
+                "in_doubt": row.in_doubt,
             }
 
     def _all_are_on_their_lists(self) -> None:
@@ -349,17 +348,11 @@ class Scene:
         refs = Counter(PostRef.read(row.ref).id for row in rows if row.state == Outcome.POSTED)
         counted |= Counter(f"x {row.state}" for row in rows)
         out = Counter(post.id for post in self.x.posts)
-        marks = Counter(_mark(post.text) for post in self.x.posts)
+        marks = Counter(turn_of(post.text) for post in self.x.posts)
         self.must(refs == out, f"x: {len(refs)} posted, {len(out)} out")
         self.must(set(marks.values()) <= {1}, f"x: {[mark for mark in marks if marks[mark] > 1]} are out twice")
         final = {Outcome.POSTED, Outcome.SUPERSEDED}
         self.must({row.state for row in rows} <= final, f"x: {Counter(row.state for row in rows)}")
-
-
-def _mark(text: str) -> tuple[int, int]:
-    found = _MARK.search(" ".join(text.split()))
-    assert found is not None, text
-    return int(found[1]), int(found[2])
 
 
 def _stands_still(process: int) -> bool:
@@ -392,22 +385,10 @@ def scene(
         x.posts_left, x.duplicate_window = 100_000, timedelta(0)  # it takes a second one
         keys = Keys.create(secrets.token_bytes)
         keys.save(folder / "keys")
-        kannel = (
-            f"form://{sms.url.removeprefix('http://')}{sms.KANNEL}?method=GET&:username={sms.user}"
-            f"&:password={sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-            "&:coding={coding}&:from=POLICE34&:to={recipient}"
-        )
         options: dict[str, dict[str, Any]] = {
-            "x": {
-                "handle": x.handle,
-                "consumer_key": x.consumer[0],
-                "consumer_secret": x.consumer[1],
-                "access_token": x.access[0],
-                "access_token_secret": x.access[1],
-                "service": x.url,
-            },
-            "email": {"url": f"mailto://{mail.host}:{mail.port}/?from=alerte@police34.example&mode=insecure"},
-            "sms": {"url": kannel},
+            "x": x_options(x),
+            "email": mail_options(mail),
+            "sms": sms_options(sms),
         }
         place = url or str(folder / "journal.db")
         if url:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -57,7 +58,8 @@ _SLOW_TO_LOAD = (
     "tweepy",
     "requests_oauthlib",
     "sqlalchemy.dialects.sqlite",
-    *(f"policenotify.networks.{name}" for name in ("bluesky", "email", "sms", "x", "_x_line")),
+    *(f"policenotify.networks.{name}.channel" for name in ("bluesky", "email", "sms", "x")),
+    "policenotify.networks.x.client",
 )
 
 
@@ -176,6 +178,13 @@ class Turn:
             Stage.CANCELLATION: lambda said: said.cancel(self.headline),
         }
         return says[self.stage](before)
+
+
+def turn_of(text: str) -> tuple[int, int]:
+    """Return incident and sequence of a text that contains a headline of the plan."""
+    found = re.search(r"accident (\d+) de la rocade, point (\d+)", " ".join(text.split()), re.IGNORECASE)
+    assert found is not None, text
+    return int(found[1]), int(found[2])
 
 
 def work(installation: Installation, first: int, last: int, *, until_done: bool) -> None:

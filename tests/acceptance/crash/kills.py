@@ -25,7 +25,8 @@ from policenotify.testing import (
 )
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.acceptance.crash.installation_process import FastClock, Installation
-from tests.acceptance.crash.process_pool import Nursery, nursery
+from tests.acceptance.crash.process_pool import ProcessPool, process_pool
+from tests.support.network_options import bluesky_options, mail_options, sms_options, x_options
 
 _TIMEOUT = 0.5  # of the clients, in seconds on the wall
 _HANGS = NoResponse(2 * _TIMEOUT)
@@ -52,7 +53,7 @@ class Scene:
 
     seed: int
     installation: Installation
-    desks: Nursery
+    processes: ProcessPool
     x: FakeXServer
     bluesky: FakeBlueskyServer
     mail: FakeMailServer
@@ -74,9 +75,9 @@ class Scene:
         """Start a desk and kill it at some instant."""
         self._disturb()
         first = self.next_turn
-        self.desks.start(max(0, first - _AGAIN), first + _NEW, until_done=False)
+        self.processes.start(max(0, first - _AGAIN), first + _NEW, until_done=False)
         self._wait()
-        assert self.desks.kill() == -9, f"seed {self.seed}: a desk died by itself, after {self.kills} kills"
+        assert self.processes.kill() == -9, f"seed {self.seed}: a desk died by itself, after {self.kills} kills"
         self.kills += 1
 
     def _wait(self) -> None:
@@ -101,8 +102,8 @@ class Scene:
             stand.recover()
         first = self.next_turn
         turns = 12  # the plan ends where all incidents of a block have ended
-        self.desks.start(max(0, first - _AGAIN), -(-(first + 1) // turns) * turns, until_done=True)
-        assert self.desks.wait() == 0, f"seed {self.seed}: the last desk did not finish"
+        self.processes.start(max(0, first - _AGAIN), -(-(first + 1) // turns) * turns, until_done=True)
+        assert self.processes.wait() == 0, f"seed {self.seed}: the last desk did not finish"
 
     def _disturb(self) -> None:
         for stand in (self.x, self.bluesky, self.sms):
@@ -152,23 +153,11 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
         if repeats:
             x.duplicate_window = timedelta(0)
         Keys.create(secrets.token_bytes).save(folder / "keys")
-        kannel = (
-            f"form://{sms.url.removeprefix('http://')}{sms.KANNEL}?method=GET&:username={sms.user}"
-            f"&:password={sms.password}&:version=&:title=&:type=&:message=text&:charset=UTF-8"
-            "&:coding={coding}&:from=POLICE34&:to={recipient}"
-        )
         options = {
-            "x": {
-                "handle": x.handle,
-                "consumer_key": x.consumer[0],
-                "consumer_secret": x.consumer[1],
-                "access_token": x.access[0],
-                "access_token_secret": x.access[1],
-                "service": x.url,
-            },
-            "bluesky": {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url},
-            "email": {"url": f"mailto://{mail.host}:{mail.port}/?from=alerte@police34.example&mode=insecure"},
-            "sms": {"url": kannel},
+            "x": x_options(x),
+            "bluesky": bluesky_options(bluesky),
+            "email": mail_options(mail),
+            "sms": sms_options(sms),
         }
         installation = Installation(
             folder=folder,
@@ -177,5 +166,5 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
             on_unknown=on_unknown,
         )
         installation.make_journal()
-        desks = stack.enter_context(nursery(installation))
-        yield Scene(seed, installation, desks, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
+        processes = stack.enter_context(process_pool(installation))
+        yield Scene(seed, installation, processes, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made

@@ -7,7 +7,6 @@ lands is known exactly.
 from __future__ import annotations
 
 import random
-import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -33,11 +32,12 @@ from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeMast
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import Reply
+from tests.acceptance.crash.installation_process import turn_of
 from tests.support.installation import accident
+from tests.support.network_options import bluesky_options
 
 SOFTWARE = ("bluesky", "takahe", "mastodon")
 
-_MARK = re.compile(r"accident (\d+) de la rocade, point (\d+)", re.IGNORECASE)
 _LEASE = timedelta(minutes=3)
 _INCIDENTS = 3
 _MOST_UPDATES = 4
@@ -164,8 +164,8 @@ class Hands:
         for number, (id_, text, parent) in enumerate(posts):
             if id_ in self.landed[name]:
                 continue
-            incident, _ = _mark(text)
-            before = [other for other, words, _ in posts[:number] if _mark(words)[0] == incident and other in profile]
+            incident, _ = turn_of(text)
+            before = [other for other, words, _ in posts[:number] if turn_of(words)[0] == incident and other in profile]
             self.landed[name][id_] = Landed(id_, text, parent, id_ in profile, before[-1] if before else None)
 
     def _delete(self, incident: int) -> None:
@@ -195,7 +195,7 @@ class Hands:
             receipt.delivery: receipt for incident in range(_INCIDENTS) for _, receipt in self._receipts(incident)
         }
         for name in SOFTWARE:
-            copies = Counter(_mark(landed.text) for landed in self.landed[name].values())
+            copies = Counter(turn_of(landed.text) for landed in self.landed[name].values())
             again = {mark: count for mark, count in copies.items() if count > 1}
             self._must(not again, f"{name}: said more than once: {again}")
         for row in rows:
@@ -211,7 +211,7 @@ class Hands:
         if landed is None:
             self._must(holds=False, what=f"{named}: lost, the receipt names {row.ref}")
             return
-        incident, sequence = _mark(landed.text)
+        incident, sequence = turn_of(landed.text)
         self._must(f"{incident}.{sequence}" == row.said, f"{named}: the receipt names another post")
         self._must(landed.seen, f"{named}: nobody saw it")
         self._must(landed.parent == landed.newest, f"{named}: hangs under {landed.parent}, not {landed.newest}")
@@ -238,12 +238,6 @@ def _id(post: Any) -> str:
     return str(post.uri if hasattr(post, "uri") else post.id)
 
 
-def _mark(text: str) -> tuple[int, int]:
-    found = _MARK.search(text)
-    assert found is not None, text
-    return int(found[1]), int(found[2])
-
-
 def _words(text: str) -> str:
     return " ".join(text.split())
 
@@ -259,7 +253,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         bluesky.logins_left = bluesky.points_left = 100_000
         stands = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
         options: dict[str, dict[str, Any]] = {
-            "bluesky": {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url},
+            "bluesky": bluesky_options(bluesky),
             **{
                 name: {"handle": stand.handle, "token": stand.token, "server": stand.url}
                 for name, stand in (("takahe", takahe), ("mastodon", mastodon))

@@ -19,12 +19,13 @@ from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from tests.acceptance.crash.installation_process import Turn
 from tests.acceptance.crash.kills import Scene, scene
-from tests.acceptance.crash.watched_worker import Workers, workers
+from tests.acceptance.crash.process_pool import ProcessPool, process_pool
 
 _SUFFIXES = ("", "-wal", "-shm")
 _NEW = 3  # turns that are published before each worker starts
 _UNDER_WAY = {"x": 2, "bluesky": 2, "sms": 2 * 3}
 """How many posts may still arrive after the journal is gone: what the two slots of a channel were just sending."""
+_WORKER = "tests.acceptance.crash.watched_worker"
 _NOBODY = 65534
 
 
@@ -33,7 +34,7 @@ class TakenAway:
     """A scene whose journal is taken away."""
 
     scene: Scene
-    workers: Workers
+    workers: ProcessPool
     done: Counter[str] = field(default_factory=Counter)
     _other: bool = False  # another journal was put in the place of ours
 
@@ -74,7 +75,7 @@ class TakenAway:
 
     def _take_away(self, way: str, does: Callable[[], None]) -> None:
         alarms = self._alarms()
-        self.workers.start(alarms)
+        self.workers.start(str(alarms), 0)
         self._wait()
         for suffix in _SUFFIXES:
             os.link(self._beside(suffix), self._beside(f"{suffix}.kept"))
@@ -101,7 +102,7 @@ class TakenAway:
         folder, alarms = self.scene.installation.folder, self._alarms()
         user = _NOBODY if os.geteuid() == 0 else 0
         self._give_to(user or os.geteuid())
-        worker = self.workers.start(alarms, user)
+        worker = self.workers.start(str(alarms), user)
         self._wait()
         modes = {path: path.stat().st_mode for path in (folder, *folder.glob("journal.db*"))}
         for path in modes:
@@ -110,7 +111,7 @@ class TakenAway:
         os.kill(worker, SIGKILL)  # until it is waited for, nobody else has its number
         assert self.workers.wait() == -SIGKILL, alarms.read_text("utf-8")
         arrived = self._arrived()
-        worker = self.workers.start(alarms, user)
+        worker = self.workers.start(str(alarms), user)
         time.sleep(1)
         os.kill(worker, SIGKILL)
         assert self.workers.wait() in {-SIGKILL, Exit.NO_JOURNAL}
@@ -177,5 +178,5 @@ class TakenAway:
 @contextmanager
 def taken_away(folder: Path, seed: int) -> Iterator[TakenAway]:
     """An installation without a publication, and its workers."""
-    with scene(folder, seed, "hold", repeats=True) as played, workers(played.installation) as forked:
+    with scene(folder, seed, "hold", repeats=True) as played, process_pool(played.installation, _WORKER) as forked:
         yield TakenAway(played, forked)

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from datetime import timedelta
 from email.header import decode_header, make_header
-from email.message import EmailMessage
 from typing import Any, ClassVar, Self
 
 import pytest
@@ -22,6 +21,7 @@ from tests.acceptance.peers.incident import say_incident
 from tests.acceptance.peers.mail_server import DOMAIN, LOGIN, Delivered, MailServer
 from tests.acceptance.peers.smtp_relay import SmtpRelay
 from tests.support.installation import accident, later
+from tests.support.mails import visible_mail
 
 pytestmark = pytest.mark.peers
 
@@ -165,7 +165,7 @@ class PostfixFixture:
 
     @property
     def visible_posts(self) -> list[VisiblePost]:
-        return [_shown(each) for each in self.peer.mails]
+        return [visible_mail(each) for each in self.peer.mails]
 
     def refuse_recipient(self, address: str) -> None:
         self.peer.policy.refuse(address, "550 5.1.1 no such user")
@@ -185,26 +185,6 @@ class PostfixFixture:
         self.peer.policy.clear()
         self.peer.let_in(LOGIN[1])
         self.relay.recover()
-
-
-def _shown(mail: Delivered) -> VisiblePost:
-    message = mail.message
-    parts = [part for part in message.walk() if isinstance(part, EmailMessage)]
-    texts = {
-        part.get_content_subtype(): part.get_content().replace("\r\n", "\n").removesuffix("\n")
-        for part in parts
-        if part.get_content_maintype() == "text"
-    }
-    images = [(str(part["Content-Description"]), bytes(part.get_content())) for part in message.iter_attachments()]
-    return VisiblePost(
-        texts=(str(message["Subject"]), texts["plain"], texts.get("html", "")),
-        id=str(message["Message-ID"]),
-        parents=tuple(str(message["References"] or "").split()),
-        pictures=tuple(images),
-        breaks_lines=True,
-        reader=mail.recipient,
-        whole=mail.raw,
-    )
 
 
 class TestPostfix(ChannelContract):

@@ -14,6 +14,7 @@ from policenotify.journal.migrate import migrate
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from tests.integration.runners.site_process import Nursery, Site
 from tests.support.installation import Desk, open_desk
+from tests.support.network_options import bluesky_options
 from tests.support.postgresql import Server, running
 from tests.support.redis_server import PROGRAM, RedisServer
 
@@ -77,7 +78,7 @@ def new_site(request: pytest.FixtureRequest, tmp_path: Path, bluesky: FakeBluesk
             redis: RedisServer = request.getfixturevalue("redis_server")
             redis.client.flushall()
             how["broker"] = redis.url
-        account = {"handle": bluesky.handle, "password": bluesky.password, "service": bluesky.url}
+        account = bluesky_options(bluesky)
         site = Site(folder=str(tmp_path), journal=journal, bluesky=account, **how)
         if engine == "procrastinate":
             app, _ = site.procrastinate()

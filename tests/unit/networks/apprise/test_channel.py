@@ -8,8 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from pydantic import SecretStr
 
 from policenotify.channel import Post, PostRef, Request, SupportsSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise import client
 from policenotify.networks._apprise.plugin import plugin_of
 from policenotify.networks.apprise.channel import Apprise
@@ -26,6 +24,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers._tls_tunnel import TlsTunnel
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
 from policenotify.testing.servers.push import FakePushServer
+from tests.support.network_calls import a_post
 
 
 @pytest.fixture
@@ -52,18 +51,8 @@ def ntfy(stand: FakePushServer, **options: Any) -> Apprise:
     return open_apprise(f"ntfy://desk:{stand.password}@{stand.url.removeprefix('http://')}/alertes", **options)
 
 
-def post(text: str = "Évitez l’avenue.", title: str = "Accident", **said: object) -> Post:
-    values: dict[str, object] = {
-        "key": sha256(text.encode()).hexdigest(),
-        "account": "ntfy 127.0.0.1",
-        "stage": Stage.OPENING,
-        "category": "accident",
-        "language": "fr",
-        "text": text,
-        "title": title,
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
-    }
-    return Post.model_validate(values | said)
+def post(text: str = "Évitez l’avenue.", title: str = "Accident", **other: object) -> Post:
+    return a_post(text, **{"account": "ntfy 127.0.0.1", "category": "accident", "title": title} | other)
 
 
 def send(by: Apprise, text: str = "Évitez l’avenue.", title: str = "Accident") -> PostRef:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, closing
+from datetime import datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Picture, Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
+from policenotify.channel import Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -33,8 +33,9 @@ from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
+from tests.support import network_calls
+from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PUT = "/xrpc/com.atproto.repo.putRecord"
 GET = "/xrpc/com.atproto.repo.getRecord"
 DELETE = "/xrpc/com.atproto.repo.deleteRecord"
@@ -42,7 +43,6 @@ UPLOAD = "/xrpc/com.atproto.repo.uploadBlob"
 LOGIN = "/xrpc/com.atproto.server.createSession"
 REFRESH = "/xrpc/com.atproto.server.refreshSession"
 WHO = "/xrpc/com.atproto.server.getSession"
-JPEG = b"\xff\xd8\xff\xe0" + b"road" * 100
 PASSWORD = "abcd-efgh-ijkl-mnop"
 
 Open = Callable[..., Bluesky]
@@ -55,14 +55,8 @@ def stand() -> Iterator[FakeBlueskyServer]:
 
 
 @pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
-@pytest.fixture
-def opened(stand: FakeBlueskyServer, store: InMemoryStateStore) -> Iterator[Open]:
-    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
-    channels: list[Bluesky] = []
+def opened(stand: FakeBlueskyServer, store: InMemoryStateStore, exit_stack: ExitStack) -> Open:
+    """Open channels on the server."""
 
     def make(**other: Any) -> Bluesky:
         options: dict[str, Any] = {
@@ -73,12 +67,9 @@ def opened(stand: FakeBlueskyServer, store: InMemoryStateStore) -> Iterator[Open
             "clock": FakeClock(NOW),
             "store": store,
         }
-        channels.append(Bluesky(**options | other))
-        return channels[-1]
+        return exit_stack.enter_context(closing(Bluesky(**options | other)))
 
-    yield make
-    for channel in channels:
-        channel.close()
+    return make
 
 
 @pytest.fixture
@@ -87,21 +78,7 @@ def channel(opened: Open) -> Bluesky:
 
 
 def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(text.encode()).hexdigest(),
-        "account": "police.example",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture:
-    digest = hashlib.sha256(data).hexdigest()
-    return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
+    return network_calls.a_post(text, **{"account": "police.example"} | other)
 
 
 def spans(text: str, *parts: tuple[str, str, str]) -> tuple[Span, ...]:
@@ -110,16 +87,6 @@ def spans(text: str, *parts: tuple[str, str, str]) -> tuple[Span, ...]:
         Span.model_validate({"kind": k, "start": text.index(w), "end": text.index(w) + len(w), "value": v})
         for k, w, v in parts
     )
-
-
-def say(channel: Bluesky, post: Post, *reply_to: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, reply_to))
-
-
-def error_of(call: Callable[[], object]) -> ChannelError:
-    with pytest.raises(ChannelError) as caught:
-        call()
-    return caught.value
 
 
 def xrpc(status: int, error: str, message: str = "So it is", **headers: str) -> Answer:
@@ -196,7 +163,7 @@ def test_a_post_as_a_reader_sees_it(channel: Bluesky, stand: FakeBlueskyServer) 
         ("url", "https://straße.example/é", "https://straße.example/é"),
         ("mention", "@prefet.example", "prefet.example"),
     )
-    ref = say(channel, a_post(text, spans=marked))
+    ref = send_post(channel, a_post(text, spans=marked))
     (seen,) = stand.posts
     assert (seen.uri, seen.cid) == (ref.id, ref.extra["cid"])
     assert ref.url == f"https://bsky.app/profile/{stand.did}/post/{ref.extra['rkey']}"
@@ -236,14 +203,14 @@ def test_a_mention_that_cannot_be_resolved_is_plain_text(
 ) -> None:
     stand.fail_next("GET", "/xrpc/com.atproto.identity.resolveHandle", trouble)
     text = "Avec @prefet.example"
-    say(channel, a_post(text, spans=spans(text, ("mention", "@prefet.example", "prefet.example"))))
+    send_post(channel, a_post(text, spans=spans(text, ("mention", "@prefet.example", "prefet.example"))))
     assert stand.posts[0].mentions == ()
     assert stand.posts[0].text == text
 
 
 def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     pictures = (a_picture(), a_picture(JPEG + b"2", alt="La déviation"))
-    say(channel, a_post("Inondation https://x.example/a", pictures=pictures, link="https://x.example/a"))
+    send_post(channel, a_post("Inondation https://x.example/a", pictures=pictures, link="https://x.example/a"))
     (seen,) = stand.posts
     assert [(i.alt, i.media_type, i.width, i.height, i.data) for i in seen.images] == [
         ("La route sous l’eau", "image/jpeg", 1200, 800, JPEG),
@@ -255,14 +222,14 @@ def test_pictures_go_up_with_their_type_and_win_over_the_card(channel: Bluesky, 
 
 def test_a_link_without_pictures_is_a_card(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     text = "Déviation. " + "Suivez les panneaux. " * 12
-    say(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
+    send_post(channel, a_post(text, title="Route barrée", link="https://x.example/é", sender="Police de l’Hérault"))
     assert stand.posts[0].card == ("https://x.example/%C3%A9", "Route barrée", "Police de l’Hérault")
 
 
 @pytest.mark.parametrize("sender", ["", "Police 34", "POLICE 34"])
 def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, stand: FakeBlueskyServer, sender: str) -> None:
     text = "Route barrée. " * 18 + "La police 34 vous informe."
-    say(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
+    send_post(channel, a_post(text, title="Route barrée", link="https://x.example/", sender=sender))
     assert stand.posts[0].card == ("https://x.example/", "Route barrée", "")
 
 
@@ -270,9 +237,9 @@ def test_a_thread_hangs_together(channel: Bluesky, stand: FakeBlueskyServer) -> 
     def at(second: int) -> datetime:
         return NOW + timedelta(seconds=second)
 
-    opening = say(channel, a_post("Route barrée"))
-    update = say(channel, a_post("Toujours barrée", created_at=at(1)), opening)
-    end = say(channel, a_post("Route rouverte", created_at=at(2)), opening, update)
+    opening = send_post(channel, a_post("Route barrée"))
+    update = send_post(channel, a_post("Toujours barrée", created_at=at(1)), opening)
+    end = send_post(channel, a_post("Route rouverte", created_at=at(2)), opening, update)
     assert [(p.uri, p.root, p.parent) for p in stand.thread(opening.id)] == [
         (opening.id, None, None),
         (update.id, opening.id, opening.id),
@@ -281,17 +248,17 @@ def test_a_thread_hangs_together(channel: Bluesky, stand: FakeBlueskyServer) -> 
 
 
 def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    ours = say(channel, a_post("Route barrée"))
+    ours = send_post(channel, a_post("Route barrée"))
     strangers = [
         ours.model_copy(update={"account": "other.example@127.0.0.1"}),
         ours.model_copy(update={"extra": {}}),
         ours.model_copy(update={"id": "at://did:plc:former/app.bsky.feed.post/3kdgeujwlq32y"}),
     ]
     for number, stranger in enumerate(strangers, 1):
-        ref = say(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), stranger)
+        ref = send_post(channel, a_post(f"Fin {number}", created_at=NOW + timedelta(seconds=number)), stranger)
         assert next(p for p in stand.posts if p.uri == ref.id).root is None
     later = a_post("Fin", created_at=NOW + timedelta(seconds=9))
-    assert say(channel, later, strangers[0], ours).id in [p.uri for p in stand.thread(ours.id)]
+    assert send_post(channel, later, strangers[0], ours).id in [p.uri for p in stand.thread(ours.id)]
 
 
 # --- posts that were deleted by hand ---
@@ -300,7 +267,7 @@ def test_what_is_not_ours_is_not_answered(channel: Bluesky, stand: FakeBlueskySe
 def three_posts(channel: Bluesky) -> list[PostRef]:
     thread: list[PostRef] = []
     for number, text in enumerate(("Route barrée", "Toujours barrée", "Bouchon de 3 km")):
-        thread.append(say(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
+        thread.append(send_post(channel, a_post(text, created_at=NOW + timedelta(seconds=number)), *thread))
     return thread
 
 
@@ -321,9 +288,9 @@ def test_a_reply_hangs_where_its_readers_see_it(
         error = error_of(lambda: channel.prepare(AN_END, tuple(thread)))
         assert isinstance(error, Refused)
         assert error.fallback == "standalone"
-        end = say(channel, AN_END)
+        end = send_post(channel, AN_END)
     else:
-        end = say(channel, AN_END, *thread)
+        end = send_post(channel, AN_END, *thread)
         assert [p.parent for p in stand.posts if p.uri == end.id] == [thread[parent].id]
         assert end.id in [p.uri for p in stand.thread(thread[0].id)]
     assert end.id in [p.uri for p in stand.profile]
@@ -332,10 +299,10 @@ def test_a_reply_hangs_where_its_readers_see_it(
 def test_a_thread_that_began_again_has_the_root_that_its_readers_see(
     channel: Bluesky, stand: FakeBlueskyServer
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     stand.remove(opening.id)
-    update = say(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
-    end = say(channel, AN_END, opening, update)
+    update = send_post(channel, a_post("Toujours barrée", created_at=NOW + timedelta(seconds=1)))
+    end = send_post(channel, AN_END, opening, update)
     assert [post.uri for post in stand.thread(update.id)] == [update.id, end.id]
     assert [post.uri for post in stand.profile] == [update.id, end.id]
 
@@ -386,7 +353,7 @@ def test_a_thread_that_cannot_be_asked_for_publishes_nothing(
 def test_a_record_that_was_put_there_by_hand_is_read_with_care(
     channel: Bluesky, stand: FakeBlueskyServer, reply: object, *, starts: bool
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     written = {"$type": "app.bsky.feed.post", "text": "Route barrée", "createdAt": NOW.isoformat(), "reply": reply}
     answer = Answer.json({"uri": opening.id, "cid": opening.extra["cid"], "value": written})
     stand.fail_next("GET", GET, answer)
@@ -402,7 +369,7 @@ def test_a_record_that_was_put_there_by_hand_is_read_with_care(
 
 
 def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     ref = channel.send(request)
     stand.remove(opening.id)
@@ -414,7 +381,7 @@ def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Blues
 
 
 def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    say(channel, a_post())
+    send_post(channel, a_post())
     (put,) = [r.json() for r in stand.requests if r.path == PUT]
     assert put["swapRecord"] is None
     assert put["repo"] == stand.did
@@ -476,7 +443,7 @@ def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, stand: FakeBlu
 
     def run(channel: Bluesky) -> None:
         start.wait()
-        refs.append(say(channel, a_post()))
+        refs.append(send_post(channel, a_post()))
 
     threads = [Thread(target=run, args=(channel,)) for channel in channels]
     for thread in threads:
@@ -545,7 +512,7 @@ def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, stand: FakeBluesky
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
-    say(channel, a_post(variant=1))
+    send_post(channel, a_post(variant=1))
     assert stand.commits == 1
 
 
@@ -713,7 +680,7 @@ def test_a_failed_upload_is_no_doubt_about_the_post(
 
 
 def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, stand: FakeBlueskyServer) -> None:
-    say(channel, a_post())
+    send_post(channel, a_post())
     assert opened().whoami() == channel.whoami()
     assert (stand.logins, stand.refreshes) == (1, 0)
     assert channel.whoami().id == stand.did
@@ -751,14 +718,14 @@ def test_our_clock_neither_renews_nor_keeps_a_session_nor_moves_a_post(
     """The server alone knows whether a token has expired; a post made before its parent hangs under it all the same."""
     clock = FakeClock(NOW)
     channel = opened(clock=clock)
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     clock._at += timedelta(hours=hours)
-    update = say(channel, a_post("Suite", created_at=clock.now()), opening)
+    update = send_post(channel, a_post("Suite", created_at=clock.now()), opening)
     assert (stand.logins, stand.refreshes) == (1, 0)
     assert (update.extra["rkey"] < opening.extra["rkey"]) is (hours < 0), "keys follow our clock"
     [reply] = [post for post in stand.posts if post.text == "Suite"]
     assert (reply.root, reply.parent) == (opening.id, opening.id)
-    assert say(channel, a_post("Suite", created_at=clock.now()), opening) == update
+    assert send_post(channel, a_post("Suite", created_at=clock.now()), opening) == update
     assert len(stand.posts) == 2
 
 
@@ -923,7 +890,7 @@ def test_a_handle_that_has_become_another_account(opened: Open, stand: FakeBlues
 
 def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBlueskyServer) -> None:
     channel = opened()
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     stand.did = "did:plc:successor"
     error = error_of(lambda: opened(store=InMemoryStateStore()).send(request))
@@ -935,7 +902,7 @@ def test_a_reply_of_another_account_is_not_sent(opened: Open, stand: FakeBluesky
 def test_a_reply_of_a_closed_account_blocks_the_channel(
     channel: Bluesky, stand: FakeBlueskyServer, closed: Any
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
     stand.closed = closed
     assert type(error_of(lambda: channel.prepare(AN_END, (opening,)))) is Blocked
@@ -945,13 +912,13 @@ def test_a_reply_of_a_closed_account_blocks_the_channel(
 def test_an_account_with_another_handle_goes_on_and_is_named(
     channel: Bluesky, opened: Open, stand: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     assert channel.whoami().note == ""
     stand.handle = "nouvelle.example"
     stand.expire_access()
     stand.revoke_refresh()
     with caplog.at_level(logging.WARNING, logger="policenotify"):
-        end = say(opened(), AN_END, opening)
+        end = send_post(opened(), AN_END, opening)
     assert [post.uri for post in stand.profile] == [opening.id, end.id]
     assert stand.logins == 2
     (line,) = [record.getMessage() for record in caplog.records]
@@ -1053,7 +1020,7 @@ def test_a_post_is_taken_back_once_or_twice(channel: Bluesky, stand: FakeBluesky
 
 
 def test_taking_back_can_fail(channel: Bluesky, stand: FakeBlueskyServer) -> None:
-    ref = say(channel, a_post())
+    ref = send_post(channel, a_post())
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
     assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
     stand.fail_next("POST", DELETE, Disconnect(), effect=True)
@@ -1078,10 +1045,10 @@ def test_who_we_are(channel: Bluesky, stand: FakeBlueskyServer) -> None:
 
 def test_closed_twice_and_opened_again(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     channel.close()
-    say(channel, a_post())
+    send_post(channel, a_post())
     channel.close()
     channel.close()
-    say(channel, a_post())
+    send_post(channel, a_post())
     assert stand.commits == 1
 
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
@@ -35,10 +35,11 @@ from policenotify.channel import (
     SupportsBulkSend,
 )
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.mail import FakeMailServer
+from tests.support import network_calls
+from tests.support.network_calls import NOW, a_post
 
 SENDER = "alertes@police.example"
 
@@ -78,19 +79,17 @@ def key(number: int) -> str:
     return sha256(str(number).encode()).hexdigest()
 
 
-def post(number: int = 1, **said: object) -> Post:
-    values: dict[str, object] = {
+def post(number: int = 1, **other: object) -> Post:
+    fields: dict[str, Any] = {
+        "text": "Évitez le secteur.\n.\n..fin",
         "key": key(number),
         "account": SENDER,
-        "stage": Stage.OPENING,
         "category": "accident",
-        "language": "fr",
         "title": "Accident avenue de Toulouse",
-        "text": "Évitez le secteur.\n.\n..fin",
         "html": "<p>Évitez le secteur.</p>",
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC) + timedelta(minutes=number),
+        "created_at": NOW + timedelta(minutes=number),
     }
-    return Post.model_validate(values | said)
+    return a_post(**fields | other)
 
 
 def ref(number: int) -> PostRef:
@@ -119,13 +118,7 @@ def received(stand: FakeMailServer) -> Counter[str]:
 
 
 def until_error(mail: Email, *people: Recipient, request: Request | None = None) -> tuple[dict[str, str], ChannelError]:
-    outcomes: dict[str, str] = {}
-    try:
-        for each in mail.send_each(request or mail.prepare(post(), ()), people or PEOPLE):
-            outcomes[each.key.removeprefix("key-of-")] = each.outcome
-    except ChannelError as error:
-        return outcomes, error
-    raise AssertionError(f"no error, but {outcomes}")
+    return network_calls.until_error(mail, request or mail.prepare(post(), ()), people or PEOPLE)
 
 
 def test_every_person_gets_a_mail_of_his_own(stand: FakeMailServer) -> None:

@@ -4,19 +4,18 @@ import dataclasses
 import email.charset
 import re
 from base64 import b64decode
-from datetime import UTC, datetime
 from email import message_from_string
 from email.message import EmailMessage
 from email.policy import default as modern
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import Picture, Post, Recipient
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.email import mime
+from tests.support.network_calls import a_post
 
 KEY = "0123456789abcdef" * 4
 LETTERHEAD = mime.SenderHeaders(
@@ -24,19 +23,16 @@ LETTERHEAD = mime.SenderHeaders(
 )
 
 
-def post(**said: object) -> Post:
-    values: dict[str, object] = {
+def post(**other: object) -> Post:
+    fields: dict[str, Any] = {
+        "text": "Évitez le secteur.",
         "key": KEY,
         "account": "alertes@police.example",
-        "stage": Stage.OPENING,
         "category": "accident",
-        "language": "fr",
         "title": "Accident avenue de Toulouse",
-        "text": "Évitez le secteur.",
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
         "sender": "Police nationale",
     }
-    return Post.model_validate(values | said)
+    return a_post(**fields | other)
 
 
 def picture(digest: str, data: bytes, *, alt: str = "Plan du quartier") -> Picture:

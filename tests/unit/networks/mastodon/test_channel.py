@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 import requests
 from pydantic import SecretStr, ValidationError
 
-from policenotify.channel import Picture, Post, PostRef, Request
+from policenotify.channel import Post, PostRef, Request
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -35,8 +34,9 @@ from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
+from tests.support import network_calls
+from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TOKEN = "server-token-0123456789"
 POST = "/api/v1/statuses"
 ONE = "/api/v1/statuses/*"
@@ -44,14 +44,8 @@ TIMELINE = "/api/v1/accounts/*/statuses"
 WHO = "/api/v1/accounts/verify_credentials"
 V1, V2 = "/api/v1/instance", "/api/v2/instance"
 UPLOAD, MEDIA = "/api/v2/media", "/api/v1/media/*"
-JPEG = b"\xff\xd8\xff\xe0" + b"road\r\n--" * 100
 
 Open = Callable[..., Mastodon]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
 
 
 @pytest.fixture
@@ -61,14 +55,8 @@ def stand(clock: FakeClock) -> Iterator[FakeMastodonServer]:
 
 
 @pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
-@pytest.fixture
-def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore) -> Iterator[Open]:
-    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
-    channels: list[Mastodon] = []
+def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, exit_stack: ExitStack) -> Open:
+    """Open channels on the server."""
 
     def make(**other: Any) -> Mastodon:
         options: dict[str, Any] = {
@@ -79,12 +67,9 @@ def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStor
             "clock": clock,
             "store": store,
         }
-        channels.append(Mastodon(**options | other))
-        return channels[-1]
+        return exit_stack.enter_context(closing(Mastodon(**options | other)))
 
-    yield make
-    for channel in channels:
-        channel.close()
+    return make
 
 
 @pytest.fixture
@@ -93,31 +78,7 @@ def channel(opened: Open) -> Mastodon:
 
 
 def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(f"{text}{sorted(other)}".encode()).hexdigest(),
-        "account": "police34",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr-FR",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau", **other: Any) -> Picture:
-    fields = {"digest": hashlib.sha256(data).hexdigest(), "media_type": "image/jpeg", "width": 1200, "height": 800}
-    return Picture.model_validate(fields | {"alt": alt, "data": data} | other)
-
-
-def say(channel: Mastodon, post: Post, *reply_to: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, reply_to))
-
-
-def error_of(call: Callable[[], object]) -> ChannelError:
-    with pytest.raises(ChannelError) as caught:
-        call()
-    return caught.value
+    return network_calls.a_post(text, **{"language": "fr-FR"} | other)
 
 
 def no(status: int, error: object = "So it is", **headers: str) -> Answer:
@@ -220,7 +181,7 @@ def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest
 
 def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: FakeMastodonServer) -> None:
     text = "🚨 Genève\u0301 barrée #évite https://straße.example/é\n\n@prefet@other.example & <b>"
-    ref = say(channel, a_post(text))
+    ref = send_post(channel, a_post(text))
     (seen,) = stand.posts
     assert (seen.id, seen.url, seen.text) == (ref.id, ref.url, text)
     assert (seen.language, seen.visibility, seen.warning, seen.sensitive) == ("fr", "public", "", False)
@@ -231,33 +192,33 @@ def test_a_post_as_a_reader_sees_it(channel: Mastodon, stand: FakeMastodonServer
 
 def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: FakeMastodonServer) -> None:
     """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
-    ref = say(channel, a_post(pictures=(a_picture(),)))
+    ref = send_post(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
     assert stand.posts[0].images == (VisibleImage("La route sous l’eau", JPEG, "image/jpeg"),)
 
 
 def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
-    say(channel, a_post())
-    say(opened(sensitive=("traffic",)), a_post("Deux"))
+    send_post(channel, a_post())
+    send_post(opened(sensitive=("traffic",)), a_post("Deux"))
     assert ["sensitive" in seen.body.decode() for seen in posted(stand)] == [False, True]
     assert [post.sensitive for post in stand.posts] == [False, True]
 
 
 def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
     for stage in Stage:
-        say(channel, a_post(f"Stage {stage}", stage=stage))
+        send_post(channel, a_post(f"Stage {stage}", stage=stage))
     assert [post.visibility for post in stand.posts] == ["public", "unlisted", *["public"] * 4]
     set_otherwise = opened(visibility={Stage.UPDATE: "public", Stage.STANDALONE: "private"})
     for stage in (Stage.OPENING, Stage.UPDATE, Stage.STANDALONE):
-        say(set_otherwise, a_post(f"Again {stage}", stage=stage))
+        send_post(set_otherwise, a_post(f"Again {stage}", stage=stage))
     assert [post.visibility for post in stand.posts[-3:]] == ["public", "public", "private"]
 
 
 def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, stand: FakeMastodonServer) -> None:
     channel = opened(content_warnings={"disaster": " Images\nchoquantes ", "x": "Courte"})
     assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
-    say(channel, a_post("x" * 500))
-    say(channel, a_post("x" * 483, category="disaster"))
+    send_post(channel, a_post("x" * 500))
+    send_post(channel, a_post("x" * 483, category="disaster"))
     assert [(post.warning, post.sensitive) for post in stand.posts] == [("", False), ("Images choquantes", True)]
     error = error_of(lambda: channel.prepare(a_post("x" * 484, category="disaster"), ()))
     assert type(error) is Refused
@@ -265,9 +226,9 @@ def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, st
 
 
 def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    opening = say(channel, a_post("Route barrée"))
-    update = say(channel, a_post("Toujours barrée", stage=Stage.UPDATE), opening)
-    end = say(channel, a_post("Route rouverte", stage=Stage.END), opening, update)
+    opening = send_post(channel, a_post("Route barrée"))
+    update = send_post(channel, a_post("Toujours barrée", stage=Stage.UPDATE), opening)
+    end = send_post(channel, a_post("Route rouverte", stage=Stage.END), opening, update)
     assert [(post.id, post.parent, post.text) for post in stand.thread(opening.id)] == [
         (opening.id, None, "Route barrée"),
         (update.id, opening.id, "Toujours barrée"),
@@ -276,12 +237,12 @@ def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: F
 
 
 def test_what_is_not_ours_is_not_answered(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    ours = say(channel, a_post("Route barrée"))
+    ours = send_post(channel, a_post("Route barrée"))
     strangers = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
     for number, stranger in enumerate(strangers):
-        say(channel, a_post(f"Fin {number}"), stranger)
+        send_post(channel, a_post(f"Fin {number}"), stranger)
         assert stand.posts[-1].parent is None
-    say(channel, a_post("Fin"), ours, strangers[0])
+    send_post(channel, a_post("Fin"), ours, strangers[0])
     assert stand.posts[-1].parent == ours.id
 
 
@@ -293,7 +254,7 @@ def test_a_file_named_like_the_token_is_not_read(
 ) -> None:
     (tmp_path / TOKEN).write_text("another\nhttps://elsewhere.example\n")
     monkeypatch.chdir(tmp_path)
-    say(channel, a_post())
+    send_post(channel, a_post())
     assert posted(stand)[0].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
@@ -327,7 +288,7 @@ def test_a_good_answer_is_good_whatever_the_library_thinks(
     channel.whoami()
     stand.fail_next("POST", POST, Answer.json(said, headers=headers))
     stand.fail_next("GET", ONE, Answer.json(said))
-    assert say(channel, a_post()).id == "77"
+    assert send_post(channel, a_post()).id == "77"
 
 
 def test_a_limit_is_told_and_not_slept_on(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
@@ -366,7 +327,7 @@ def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
 ) -> None:
     stand.fail_next("GET", V2, v2)
     stand.fail_next("GET", V1, v1)
-    say(channel, a_post(pictures=(a_picture(),)))
+    send_post(channel, a_post(pictures=(a_picture(),)))
     assert paths(stand)[:5] == [f"GET {V2}", f"GET {V1}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}"]
     can = channel.capabilities
     assert bool(can.idempotency_window) is (software == "mastodon")
@@ -421,7 +382,7 @@ def test_a_keep_that_fails_costs_no_post(opened: Open, stand: FakeMastodonServer
 
     channel = opened(store=Broken())
     assert not channel.capabilities.edits
-    say(channel, a_post())
+    send_post(channel, a_post())
     assert len(stand.posts) == 1
 
 
@@ -432,7 +393,7 @@ def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, stand:
     same = a_post("Fin d’intervention")
     other = same.model_copy(update={"key": "f" * 64})
     for post in (same, same, other, same.model_copy(update={"variant": 1})):
-        say(channel, post)
+        send_post(channel, post)
     keys = [seen.headers["Idempotency-Key"] for seen in posted(stand)]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
@@ -462,7 +423,7 @@ def test_the_same_request_is_the_same_bytes(channel: Mastodon, opened: Open, sta
 
 @pytest.mark.parametrize("parented", [False, True])
 def test_a_replay_answered_500_is_looked_up(channel: Mastodon, stand: FakeMastodonServer, *, parented: bool) -> None:
-    answers = (say(channel, a_post("Route barrée")),) if parented else ()
+    answers = (send_post(channel, a_post("Route barrée")),) if parented else ()
     request = channel.prepare(a_post("Suite"), answers)
     first = channel.send(request)
     stand.replay_bug = True
@@ -481,7 +442,7 @@ def test_a_replay_answered_500_that_cannot_be_looked_up_stays_in_doubt(
 
 
 def test_what_somebody_has_deleted_stays_deleted(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     for request in (channel.prepare(a_post("Une"), ()), channel.prepare(a_post("Deux"), (opening,))):
         stand.remove(channel.send(request).id)
         error = error_of(lambda request=request: channel.send(request))  # type: ignore[misc]  # mypy cannot infer it
@@ -522,7 +483,7 @@ def server_of(opened: Open, software: Any) -> Iterator[tuple[Mastodon, FakeMasto
 def three_posts(channel: Mastodon) -> list[PostRef]:
     thread: list[PostRef] = []
     for text in ("Route barrée", "Toujours barrée", "Bouchon de 3 km"):
-        thread.append(say(channel, a_post(text), *thread))
+        thread.append(send_post(channel, a_post(text), *thread))
     return thread
 
 
@@ -539,7 +500,7 @@ def test_a_reply_hangs_where_its_readers_see_it(opened: Open, software: str, del
             error = error_of(lambda: channel.prepare(a_post("Fin"), tuple(thread)))
             assert isinstance(error, Refused)
             assert error.fallback == "standalone"
-        end = say(channel, a_post("Fin"), *(thread if newest else ()))
+        end = send_post(channel, a_post("Fin"), *(thread if newest else ()))
         assert {post.id: post.parent for post in stand.profile}[end.id] == newest
 
 
@@ -562,7 +523,7 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(opened: Open, software:
 def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
     channel: Mastodon, stand: FakeMastodonServer, status: int
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(a_post("Fin"), (opening,))
     there = Answer.json({"id": opening.id, "in_reply_to_id": None})
     stand.remove(opening.id)
@@ -576,10 +537,10 @@ def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
 def test_a_parent_that_a_late_copy_does_not_show_is_there(
     channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
 ) -> None:
-    opening = say(channel, a_post("Route barrée"))
+    opening = send_post(channel, a_post("Route barrée"))
     stand.fail_next("GET", ONE, no(404))
     before = clock.now()
-    say(channel, a_post("Fin"), opening)
+    send_post(channel, a_post("Fin"), opening)
     assert stand.posts[1].parent == opening.id
     assert timedelta(0) < clock.now() - before < timedelta(seconds=10)
 
@@ -587,7 +548,7 @@ def test_a_parent_that_a_late_copy_does_not_show_is_there(
 @pytest.mark.parametrize("software", ["snac", "takahe"])
 def test_a_page_of_a_proxy_is_no_deleted_parent(opened: Open, software: str) -> None:
     with server_of(opened, software) as (channel, stand):
-        opening = say(channel, a_post("Route barrée"))
+        opening = send_post(channel, a_post("Route barrée"))
         stand.always(Answer.html("<h1>404</h1>", 404))
         assert type(error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))) is Unavailable
 
@@ -597,10 +558,10 @@ def test_a_token_that_may_not_read_posts_where_the_server_looks_itself(
     opened: Open, software: str, *, asks: bool
 ) -> None:
     with server_of(opened, software) as (channel, stand):
-        opening = say(channel, a_post("Route barrée"))
+        opening = send_post(channel, a_post("Route barrée"))
         stand.scopes.remove("read:statuses")
         if asks:
-            say(channel, a_post("Fin"), opening)
+            send_post(channel, a_post("Fin"), opening)
             assert stand.posts[1].parent == opening.id
         else:
             error = error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))
@@ -611,7 +572,7 @@ def test_a_token_that_may_not_read_posts_where_the_server_looks_itself(
 @pytest.mark.parametrize("software", SOFTWARE)
 def test_a_post_that_is_gone_already_is_taken_back(opened: Open, software: str) -> None:
     with server_of(opened, software) as (channel, stand):
-        ref = say(channel, a_post())
+        ref = send_post(channel, a_post())
         stand.remove(ref.id)
         channel.delete(ref)
 
@@ -643,7 +604,7 @@ def test_a_slash_at_the_end_is_answered_as_each_server_does() -> None:
 @pytest.mark.parametrize("software", ["mastodon", "gotosocial", "takahe"])
 def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software: str) -> None:
     with server_of(opened, software) as (channel, stand):
-        opening = say(channel, a_post("Route barrée"))
+        opening = send_post(channel, a_post("Route barrée"))
         requests_ = [channel.prepare(a_post("Fin"), answers) for answers in ((), (opening,))]
         stand.token = "another-token-9876543210"
         calls: list[Callable[[], object]] = [channel.whoami, lambda: channel.find(requests_[0], since=NOW)]
@@ -661,7 +622,7 @@ def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software
 
 
 def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
+    request = channel.prepare(a_post("Fin"), (send_post(channel, a_post("Route barrée")),))
     stand.fail_next("POST", POST, no(422, "Validation failed: Tags are forbidden"))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
@@ -673,7 +634,7 @@ def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, stand: FakeMast
 def test_a_parent_that_cannot_be_asked_for(
     channel: Mastodon, stand: FakeMastodonServer, trouble: Answer | Disconnect
 ) -> None:
-    request = channel.prepare(a_post("Fin"), (say(channel, a_post("Route barrée")),))
+    request = channel.prepare(a_post("Fin"), (send_post(channel, a_post("Route barrée")),))
     stand.fail_next("POST", POST, no(404))
     stand.fail_next("GET", ONE, trouble)
     assert type(error_of(lambda: channel.send(request))) is Unavailable
@@ -757,7 +718,7 @@ def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMa
 
 def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
     stand.drops_posts = True
-    error = error_of(lambda: say(channel, a_post()))
+    error = error_of(lambda: send_post(channel, a_post()))
     assert type(error) is Refused
     assert "spam filter" in str(error)
     assert clock.slept == [2.0]
@@ -769,7 +730,7 @@ def test_a_post_that_is_only_late_is_not_swallowed(
 ) -> None:
     for trouble in troubles:
         stand.fail_next("GET", ONE, trouble)
-    assert say(channel, a_post()).id == stand.posts[0].id
+    assert send_post(channel, a_post()).id == stand.posts[0].id
 
 
 @pytest.mark.parametrize(
@@ -799,7 +760,7 @@ def test_pictures_that_take_their_time_are_waited_for(
     channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
 ) -> None:
     stand.polls = 3
-    say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt="La déviation"))))
+    send_post(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt="La déviation"))))
     assert [image.alt for image in stand.posts[0].images] == ["La route sous l’eau", "La déviation"]
     assert clock.slept == [0.5, 1.0, 2.0, 4.0] * 2
 
@@ -848,7 +809,7 @@ def test_an_upload_that_was_lost(channel: Mastodon, stand: FakeMastodonServer) -
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert (error.fallback, error.code) == ("prepare", "422")
-    say(channel, a_post(pictures=(a_picture(),), variant=1))
+    send_post(channel, a_post(pictures=(a_picture(),), variant=1))
     assert stand.posts[0].images[0].data == JPEG
 
 
@@ -878,7 +839,7 @@ def test_a_post_refused_for_another_reason_than_its_pictures(
 def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, clock: FakeClock) -> None:
     channel = opened(content_warnings={"traffic": "Accident"})
     wrong = a_post("A12, sortie 13", pictures=(a_picture(), a_picture(JPEG + b"2", alt="Plan")), stage=Stage.UPDATE)
-    ref = say(channel, wrong)
+    ref = send_post(channel, wrong)
     clock.pass_by(60)
     right = a_post("A12, sortie 14", pictures=(a_picture(alt="La route"), a_picture(JPEG + b"2", alt="Le plan")))
     request = channel.prepare(right, ())
@@ -893,13 +854,13 @@ def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, 
 
 
 def test_an_edit_without_pictures_takes_them_away(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    ref = say(channel, a_post(pictures=(a_picture(),)))
+    ref = send_post(channel, a_post(pictures=(a_picture(),)))
     channel.edit(ref, channel.prepare(a_post("Sans image"), ()))
     assert (stand.posts[0].text, stand.posts[0].images) == ("Sans image", ())
 
 
 def test_editing_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    ref = say(channel, a_post("Faux"))
+    ref = send_post(channel, a_post("Faux"))
     request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
     for other in ({"account": "other@x"}, {"id": "../1"}):
         assert type(error_of(lambda other=other: channel.edit(ref.model_copy(update=other), request))) is Refused  # type: ignore[misc]  # mypy cannot infer it
@@ -916,7 +877,7 @@ def test_editing_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
 
 
 def test_an_edit_whose_upload_was_lost(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    ref = say(channel, a_post("Faux"))
+    ref = send_post(channel, a_post("Faux"))
     request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
     stand.forget_media()
     error = error_of(lambda: channel.edit(ref, request))
@@ -925,7 +886,7 @@ def test_an_edit_whose_upload_was_lost(channel: Mastodon, stand: FakeMastodonSer
 
 
 def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    ref = say(channel, a_post(pictures=(a_picture(),)))
+    ref = send_post(channel, a_post(pictures=(a_picture(),)))
     channel.delete(ref)
     channel.delete(ref)
     assert stand.posts == ()
@@ -933,7 +894,7 @@ def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon,
 
 
 def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> None:
-    ref = say(channel, a_post())
+    ref = send_post(channel, a_post())
     for other in ({"account": "other@x"}, {"id": ""}):
         assert type(error_of(lambda other=other: channel.delete(ref.model_copy(update=other)))) is Refused  # type: ignore[misc]  # mypy cannot infer it
     stand.use_up("deletes")
@@ -948,7 +909,7 @@ def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> N
 def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
         channel = opened(server=stand.url, store=InMemoryStateStore())
-        ref = say(channel, a_post())
+        ref = send_post(channel, a_post())
         assert not channel.capabilities.deletes
         error = error_of(lambda: channel.delete(ref))
         assert type(error) is Refused
@@ -992,10 +953,10 @@ def test_who_we_are_not(
 
 def test_closed_twice_and_opened_again(channel: Mastodon, stand: FakeMastodonServer) -> None:
     channel.close()
-    say(channel, a_post("Une"))
+    send_post(channel, a_post("Une"))
     channel.close()
     channel.close()
-    say(channel, a_post("Deux"))
+    send_post(channel, a_post("Deux"))
     assert len(stand.posts) == 2
 
 

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Picture, Post, Request
+from policenotify.channel import Post, Request
 from policenotify.errors import Blocked, ChannelError, Unavailable
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.post import plain, plain_html
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers._mastodon_store import html
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer
+from tests.support.network_calls import NOW, a_picture, a_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 TIMELINE = "/api/v1/accounts/*/statuses"
 WHO = "/api/v1/accounts/verify_credentials"
 SOURCE = "/api/v1/statuses/*/source"
 HISTORY = "/api/v1/statuses/*/history"
 TEXT = "Route barrée à Évian."
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
 
 
 @pytest.fixture
@@ -47,32 +40,9 @@ def channel(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateSto
     channel.close()
 
 
-@pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
 def opened(stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, **other: Any) -> Mastodon:
     options = {"server": stand.url, "handle": "police34", "token": SecretStr(stand.token), "timeout": 0.3}
     return Mastodon(**{**options, "clock": clock, "store": store, **other})
-
-
-def a_post(text: str = TEXT, **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(f"{text}{other}".encode()).hexdigest(),
-        "account": "police34",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = b"\x89PNG one", alt: str = "La route sous l’eau") -> Picture:
-    digest = hashlib.sha256(data).hexdigest()
-    return Picture(digest=digest, media_type="image/png", width=9, height=9, alt=alt, data=data)
 
 
 def lost(channel: Mastodon, stand: FakeMastodonServer, post: Post) -> Request:

@@ -9,8 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from pydantic import SecretStr
 
 from policenotify.channel import Post, Recipient, Request, SupportsBulkSend
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.model.lifecycle import Stage
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import configure_channel
@@ -30,6 +28,8 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.text import sms, to_gsm
+from tests.support import network_calls
+from tests.support.network_calls import a_post
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
 CALL = ":version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
@@ -78,17 +78,8 @@ def channel(stand: FakeSmsServer, name: str = "octopush", **options: Any) -> Sms
     return open_sms(urls(stand)[name], **{"sender": "POLICE34", **options})
 
 
-def post(text: str = "Évitez le secteur.", **said: object) -> Post:
-    values: dict[str, object] = {
-        "key": sha256(text.encode()).hexdigest(),
-        "account": "octopush POLICE34",
-        "stage": Stage.OPENING,
-        "category": "accident",
-        "language": "fr",
-        "text": text,
-        "created_at": datetime(2026, 3, 2, 6, 30, tzinfo=UTC),
-    }
-    return Post.model_validate(values | said)
+def post(text: str = "Évitez le secteur.", **other: object) -> Post:
+    return a_post(text, **{"account": "octopush POLICE34", "category": "accident"} | other)
 
 
 def send(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict[str, str]:
@@ -97,13 +88,7 @@ def send(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict
 
 
 def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelError]:
-    told: dict[str, str] = {}
-    try:
-        for each in by.send_each(by.prepare(post(), ()), people or PEOPLE):
-            told[each.key.removeprefix("key-of-")] = each.outcome
-    except ChannelError as error:
-        return told, error
-    raise AssertionError(f"no error, but {told}")
+    return network_calls.until_error(by, by.prepare(post(), ()), people or PEOPLE)
 
 
 # --- what arrives

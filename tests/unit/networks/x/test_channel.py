@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from threading import Barrier, Thread
@@ -21,7 +20,6 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import (
-    Picture,
     Post,
     PostRef,
     Request,
@@ -40,14 +38,13 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.options import options_model
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.channel import X
 from policenotify.networks.x.client import hush
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
+from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
 
-NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 CREATE = ("POST", "/2/tweets")
 TIMELINE = ("GET", "/2/users/1234567890/tweets")
 DELETE = ("DELETE", "/2/tweets/*")
@@ -56,14 +53,8 @@ STATUS = ("GET", "/2/media/upload")
 ALT = ("POST", "/2/media/metadata")
 ME = ("GET", "/2/users/me")
 TOKEN = ("POST", "/2/oauth2/token")
-JPEG = b"\xff\xd8\xff\xe0" + b"road" * 100
 
 Open = Callable[..., X]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOW)
 
 
 @pytest.fixture
@@ -73,14 +64,8 @@ def stand(clock: FakeClock) -> Iterator[FakeXServer]:
 
 
 @pytest.fixture
-def store() -> InMemoryStateStore:
-    return InMemoryStateStore()
-
-
-@pytest.fixture
-def opened(stand: FakeXServer, store: InMemoryStateStore, clock: FakeClock) -> Iterator[Open]:
-    """Open channels on the stand; all are closed at the end, so a leaked socket fails the test."""
-    channels: list[X] = []
+def opened(stand: FakeXServer, store: InMemoryStateStore, clock: FakeClock, exit_stack: ExitStack) -> Open:
+    """Open channels on the server."""
 
     def make(**other: Any) -> X:
         options: dict[str, Any] = signing(stand) | {
@@ -90,12 +75,10 @@ def opened(stand: FakeXServer, store: InMemoryStateStore, clock: FakeClock) -> I
             "clock": clock,
             "store": store,
         }
-        channels.append(X(**{name: value for name, value in (options | other).items() if value != ()}))
-        return channels[-1]
+        given = {name: value for name, value in (options | other).items() if value != ()}
+        return exit_stack.enter_context(closing(X(**given)))
 
-    yield make
-    for channel in channels:
-        channel.close()
+    return make
 
 
 @pytest.fixture
@@ -124,34 +107,6 @@ def tokens(stand: FakeXServer) -> dict[str, Any]:
         "client_secret": SecretStr(stand.client[1]),
         "refresh_token": SecretStr(stand.refresh_token),
     }
-
-
-def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
-    fields: dict[str, Any] = {
-        "key": hashlib.sha256(text.encode()).hexdigest(),
-        "account": "police34",
-        "stage": Stage.OPENING,
-        "category": "traffic",
-        "language": "fr",
-        "text": text,
-        "created_at": NOW,
-    }
-    return Post(**fields | other)
-
-
-def a_picture(data: bytes = JPEG, alt: str = "La route sous l’eau") -> Picture:
-    digest = hashlib.sha256(data).hexdigest()
-    return Picture(digest=digest, media_type="image/jpeg", width=1200, height=800, alt=alt, data=data)
-
-
-def say(channel: X, post: Post, *reply_to: PostRef) -> PostRef:
-    return channel.send(channel.prepare(post, reply_to))
-
-
-def error_of(call: Callable[[], object]) -> ChannelError:
-    with pytest.raises(ChannelError) as caught:
-        call()
-    return caught.value
 
 
 def calls(stand: FakeXServer, route: tuple[str, str]) -> list[Any]:
@@ -271,15 +226,15 @@ def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest
 
 
 def test_a_post_as_a_reader_sees_it(opened: Open, stand: FakeXServer) -> None:
-    ref = say(opened(handle="Police34"), a_post("🚨 A9 <barrée> & D612 : https://police.example/a?b=c"))
+    ref = send_post(opened(handle="Police34"), a_post("🚨 A9 <barrée> & D612 : https://police.example/a?b=c"))
     (seen,) = stand.posts
     assert seen.text == "🚨 A9 <barrée> & D612 : https://police.example/a?b=c"
     assert ref == PostRef(account=opened().account, id=seen.id, url=f"https://x.com/Police34/status/{seen.id}")
 
 
 def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Un"))
-    say(channel, a_post("Deux", pictures=(a_picture(),)), opening)
+    opening = send_post(channel, a_post("Un"))
+    send_post(channel, a_post("Deux", pictures=(a_picture(),)), opening)
     first, second = (seen.json() for seen in calls(stand, CREATE))
     assert first == {"text": "Un"}
     assert second == {
@@ -291,7 +246,7 @@ def test_the_call_is_the_small_one_that_x_takes(channel: X, stand: FakeXServer) 
 
 def test_pictures_go_up_with_what_they_show(channel: X, stand: FakeXServer) -> None:
     long = "Vue aérienne. " * 100
-    say(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
+    send_post(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
     (seen,) = stand.posts
     assert [image.data for image in seen.images] == [JPEG, JPEG + b"2"]
     assert seen.images[0].alt == "La route sous l’eau"
@@ -302,7 +257,7 @@ def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(
     channel: X, stand: FakeXServer, clock: FakeClock
 ) -> None:
     stand.polls = 3
-    say(channel, a_post(pictures=(a_picture(),)))
+    send_post(channel, a_post(pictures=(a_picture(),)))
     assert clock.slept == [2.0, 2.0, 2.0]
     assert stand.posts[0].images[0].alt == "La route sous l’eau"
 
@@ -361,9 +316,9 @@ def test_an_upload_without_a_number_is_told(channel: X, stand: FakeXServer, answ
 
 
 def test_a_thread_hangs_together(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Route barrée"))
-    update = say(channel, a_post("Toujours barrée"), opening)
-    end = say(channel, a_post("Route rouverte"), opening, update)
+    opening = send_post(channel, a_post("Route barrée"))
+    update = send_post(channel, a_post("Toujours barrée"), opening)
+    end = send_post(channel, a_post("Route rouverte"), opening, update)
     assert [(post.id, post.conversation, post.parent) for post in stand.thread(opening.id)] == [
         (opening.id, opening.id, None),
         (update.id, opening.id, opening.id),
@@ -375,15 +330,15 @@ def test_where_answers_are_refused_nothing_is_answered(opened: Open, stand: Fake
     stand.may_answer = "none"
     channel = opened(link_mode="standalone")
     assert channel.capabilities.replies is False
-    opening = say(channel, a_post("Route barrée"))
-    say(channel, a_post("Route rouverte"), opening)
+    opening = send_post(channel, a_post("Route barrée"))
+    send_post(channel, a_post("Route rouverte"), opening)
     assert [post.parent for post in stand.posts] == [None, None]
 
 
 def test_what_is_not_ours_is_not_answered(channel: X, stand: FakeXServer) -> None:
-    ours = say(channel, a_post("Route barrée"))
+    ours = send_post(channel, a_post("Route barrée"))
     for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
-        ref = say(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
+        ref = send_post(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
         assert next(post for post in stand.posts if post.id == ref.id).parent is None
 
 
@@ -409,7 +364,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
 
 def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
     channel, text = opened(limit=25_000), "Inondation à Évian. " * 100
-    error = error_of(lambda: say(channel, a_post(text)))  # the account has no Premium after all
+    error = error_of(lambda: send_post(channel, a_post(text)))  # the account has no Premium after all
     assert type(error) is Refused
     assert "limit" in str(error) or "280" in str(error)
     stand.limit = 25_000
@@ -425,7 +380,7 @@ def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
     opened: Open, stand: FakeXServer, store: InMemoryStateStore
 ) -> None:
     for number in range(3):
-        say(opened(), a_post(f"Un {number}"))
+        send_post(opened(), a_post(f"Un {number}"))
     assert len(calls(stand, ME)) == 1
     kept = store.load("owner")
     assert kept is not None
@@ -637,12 +592,12 @@ def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, stand: FakeXSer
 def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, stand: FakeXServer, hours: int) -> None:
     ours = FakeClock(NOW)
     channel = rotating(clock=ours)
-    say(channel, a_post("Début"))
+    send_post(channel, a_post("Début"))
     ours._at += timedelta(hours=hours)
-    say(channel, a_post("Suite"))
+    send_post(channel, a_post("Suite"))
     assert stand.renewals == 1
     stand.expire_access()
-    say(channel, a_post("Fin"))
+    send_post(channel, a_post("Fin"))
     assert stand.renewals == 2
 
 
@@ -651,7 +606,7 @@ def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
 ) -> None:
     """Else a clock hours ahead would take the post for an old one that is gone, and tear the thread."""
     channel = opened(clock=FakeClock(NOW + timedelta(hours=3)))
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
     stand.unseen.add(opening.id)
     assert type(error_of(lambda: channel.send(answer))) is Unavailable
@@ -662,7 +617,7 @@ def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
 
 
 def test_a_post_of_another_place_in_the_thread_is_not_ours(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
     stand.write("Suite", parent="99")
     assert channel.find(answer, since=NOW) is None
@@ -825,18 +780,18 @@ def test_what_an_answer_to_a_post_means(
 
 
 def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: FakeXServer) -> None:
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     stand.may_answer = "none"
-    error = error_of(lambda: say(channel, a_post("Fin"), opening))
+    error = error_of(lambda: send_post(channel, a_post("Fin"), opening))
     assert isinstance(error, Refused)
     assert error.fallback == "standalone"
     assert 'link_mode = "standalone"' in str(error)
-    say(channel, a_post("Fin"))
+    send_post(channel, a_post("Fin"))
     assert [post.text for post in stand.posts] == ["Début", "Fin"]
 
 
 def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
-    opening = say(channel, a_post("Début"))
+    opening = send_post(channel, a_post("Début"))
     stand.unseen = {opening.id}
     request = channel.prepare(a_post("Fin"), (opening,))
     clock.pass_by(59)
@@ -865,7 +820,7 @@ def test_an_upload_that_was_lost(channel: X, stand: FakeXServer, clock: FakeCloc
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"
-    say(channel, post.model_copy(update={"variant": 1}))
+    send_post(channel, post.model_copy(update={"variant": 1}))
     assert stand.posts[0].images[0].data == JPEG
 
 
@@ -909,10 +864,10 @@ def test_a_rate_limit_holds_for_the_account(
 
 def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, stand: FakeXServer) -> None:
     stand.posts_left = 1
-    say(channel, a_post("Un"))
-    window = error_of(lambda: say(channel, a_post("Deux")))
+    send_post(channel, a_post("Un"))
+    window = error_of(lambda: send_post(channel, a_post("Deux")))
     stand.posts_left, stand.day_left = 5, 0
-    day = error_of(lambda: say(channel, a_post("Deux")))
+    day = error_of(lambda: send_post(channel, a_post("Deux")))
     assert isinstance(window, Unavailable)
     assert isinstance(day, Unavailable)
     assert window.retry_at == NOW + timedelta(minutes=15)
@@ -930,12 +885,12 @@ def test_a_quota_of_a_day_comes_back_by_itself(channel: X, stand: FakeXServer) -
 @pytest.mark.parametrize("closed", ["suspended", "locked", "read-only"])
 def test_a_closed_account_is_blocked(channel: X, stand: FakeXServer, closed: Any) -> None:
     stand.closed = closed
-    assert type(error_of(lambda: say(channel, a_post()))) is Blocked
+    assert type(error_of(lambda: send_post(channel, a_post()))) is Blocked
 
 
 def test_without_credits_everything_is_blocked(opened: Open, stand: FakeXServer) -> None:
     stand.credits = False
-    for call in (opened().whoami, lambda: say(opened(), a_post())):
+    for call in (opened().whoami, lambda: send_post(opened(), a_post())):
         error = error_of(call)
         assert type(error) is Blocked
         assert error.code == "402 credits"
@@ -995,8 +950,8 @@ def test_a_netrc_does_not_replace_our_token(
 
 
 def test_one_renewal_for_all_channels_and_calls(rotating: Open, stand: FakeXServer) -> None:
-    say(rotating(), a_post("Un"))
-    say(rotating(), a_post("Deux"))
+    send_post(rotating(), a_post("Un"))
+    send_post(rotating(), a_post("Deux"))
     assert stand.renewals == 1
 
 
@@ -1243,13 +1198,13 @@ def test_a_post_is_taken_back_once_or_twice(channel: X, stand: FakeXServer) -> N
 def test_taking_back_can_fail(
     channel: X, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
-    ref = say(channel, a_post())
+    ref = send_post(channel, a_post())
     stand.fail_next(*DELETE, answer)
     assert type(error_of(lambda: channel.delete(ref))) is kind
 
 
 def test_what_is_not_ours_is_not_taken_back(channel: X, stand: FakeXServer) -> None:
-    ref = say(channel, a_post())
+    ref = send_post(channel, a_post())
     for change in ({"account": "other"}, {"id": "../2/users/me"}):
         assert type(error_of(lambda change=change: channel.delete(ref.model_copy(update=change)))) is Refused  # type: ignore[misc]  # a default binds it
     assert len(stand.posts) == 1
@@ -1257,10 +1212,10 @@ def test_what_is_not_ours_is_not_taken_back(channel: X, stand: FakeXServer) -> N
 
 def test_closed_twice_and_opened_again(channel: X, stand: FakeXServer) -> None:
     channel.close()
-    say(channel, a_post("Un"))
+    send_post(channel, a_post("Un"))
     channel.close()
     channel.close()
-    say(channel, a_post("Deux"))
+    send_post(channel, a_post("Deux"))
     assert len(stand.posts) == 2
 
 
