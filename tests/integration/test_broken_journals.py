@@ -91,7 +91,7 @@ def _overwritten(path: Path) -> None:
         (_overwritten, "its file is damaged. Put it aside and restore a copy"),
     ],
 )
-def test_a_damaged_file_says_so_and_is_left_as_it_is(desk: Desk, broken: Callable[[Path], None], says: str) -> None:
+def test_a_damaged_file_is_reported_and_left_unchanged(desk: Desk, broken: Callable[[Path], None], says: str) -> None:
     broken(_journalled(desk))
     left = desk.database.read_bytes()
     with pytest.raises(JournalError) as caught:
@@ -100,7 +100,7 @@ def test_a_damaged_file_says_so_and_is_left_as_it_is(desk: Desk, broken: Callabl
     assert desk.database.read_bytes() == left
 
 
-def test_a_file_of_no_length_is_no_journal(desk: Desk) -> None:
+def test_an_empty_file_is_not_a_journal(desk: Desk) -> None:
     """An empty file is what `touch` leaves, and a disk that was full: nothing in it tells what it once held."""
     desk.database.touch()
     desk.write_settings()
@@ -183,7 +183,7 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
     assert len(desk.bluesky.posts) >= 1
 
 
-def test_a_backup_that_lets_nobody_read(desk: Desk) -> None:
+def test_a_backup_that_denies_reading(desk: Desk) -> None:
     url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
     backup = sqlite3.connect(desk.database, isolation_level=None)
     backup.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -184,7 +184,7 @@ def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station:
     assert list(station.board.posts.values())[1][2:] == ("1",), "what follows hangs under the post, not under the edit"
 
 
-def test_a_severe_correction_is_also_said_below(station: Station) -> None:
+def test_a_severe_correction_is_also_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())
     corrected = station.say(publisher, _wrong(opened, SEVERE))
@@ -234,7 +234,7 @@ def test_a_standalone_message_is_edited_too(station: Station) -> None:
     assert len(station.board.posts) == 1
 
 
-def test_what_never_came_out_is_not_edited_but_said(station: Station) -> None:
+def test_an_unpublished_post_is_not_edited_but_published(station: Station) -> None:
     publisher = station.publisher()
     station.board.sends.append(Refused("No."))
     opened = station.say(publisher, accident())
@@ -243,7 +243,7 @@ def test_what_never_came_out_is_not_edited_but_said(station: Station) -> None:
 
 
 @pytest.mark.parametrize("fallback", [None, "standalone", "prepare"])
-def test_what_cannot_be_edited_is_said_below(station: Station, fallback: Any) -> None:
+def test_an_impossible_edit_is_published_as_a_reply(station: Station, fallback: Any) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())
     station.board.edits.extend([Refused("Too old.", fallback=fallback)] * 9)
@@ -253,7 +253,7 @@ def test_what_cannot_be_edited_is_said_below(station: Station, fallback: Any) ->
     assert list(station.board.posts.values())[1][2:] == ("1",)
 
 
-def test_what_cannot_be_prepared_as_an_edit_is_said_below(station: Station) -> None:
+def test_an_edit_that_cannot_be_prepared_is_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())
     station.board.prepares.append(Refused("No."))
@@ -261,7 +261,7 @@ def test_what_cannot_be_prepared_as_an_edit_is_said_below(station: Station) -> N
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
-def test_an_edit_stays_where_it_is_whatever_became_of_the_posts_above(station: Station) -> None:
+def test_an_edit_keeps_its_place_whatever_became_of_the_posts_above(station: Station) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())
     updated = station.say(publisher, opened.update("Toujours barrée"))
@@ -282,7 +282,7 @@ def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) ->
     assert len(station.board.posts) == 1
 
 
-def test_an_edit_in_doubt_that_is_refused_is_said_below(station: Station) -> None:
+def test_a_refused_edit_in_doubt_is_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())
     station.board.edits.extend([Unconfirmed("Cut."), Refused("Too old.")])
@@ -296,7 +296,7 @@ def test_an_edit_in_doubt_that_is_refused_is_said_below(station: Station) -> Non
 # --- cancellations
 
 
-def test_a_cancellation_says_so_and_leaves_what_was_said(station: Station) -> None:
+def test_a_cancellation_is_marked_and_leaves_earlier_posts(station: Station) -> None:
     publisher = station.publisher()
     opened = station.say(publisher, accident())
     [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
@@ -324,7 +324,7 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
     assert publisher.journal.audit.seal() > 0
 
 
-def test_posts_are_taken_back_and_a_new_one_says_why(station: Station) -> None:
+def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
     publisher = station.publisher(on_cancellation="both")
     opened = station.say(publisher, accident())
     cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
@@ -334,7 +334,7 @@ def test_posts_are_taken_back_and_a_new_one_says_why(station: Station) -> None:
     assert [one.operation for one in cancelled] == [Operation.POST, Operation.DELETE]
 
 
-def test_where_a_post_may_be_out_unseen_the_cancellation_is_said(station: Station) -> None:
+def test_where_a_post_may_be_out_unseen_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     publisher.wait = timedelta(0)
     opened = station.settled(publisher, station.say(publisher, accident()))
@@ -343,7 +343,7 @@ def test_where_a_post_may_be_out_unseen_the_cancellation_is_said(station: Statio
     assert ["fausse alerte" in text for text in station.board.texts] == [False, True]
 
 
-def test_where_nothing_came_out_the_cancellation_is_said(station: Station) -> None:
+def test_where_nothing_came_out_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     station.board.sends.append(Refused("No."))
     opened = station.say(publisher, accident())
@@ -351,7 +351,7 @@ def test_where_nothing_came_out_the_cancellation_is_said(station: Station) -> No
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
-def test_a_deletion_in_doubt_is_made_again_and_one_refused_is_told(station: Station) -> None:
+def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     opened = station.say(publisher, accident())
     station.board.deletes.extend([Unconfirmed("Cut."), Refused("Not yours.", remedy="Take it back by hand.")])
@@ -412,7 +412,7 @@ def test_what_a_channel_has_learned_counts_from_the_next_publication_on(station:
     assert len(publisher.preview(long).posts[0].standalone.text) <= 300
 
 
-def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, caplog: pytest.LogCaptureFixture) -> None:
     publisher = station.publisher(discovers_capabilities=True)
     opens = iter([LookupError("s3cret")])
 
@@ -428,7 +428,7 @@ def test_what_a_channel_cannot_recall_silences_nobody(station: Station, caplog: 
     assert "s3cret" not in caplog.text
 
 
-def test_what_a_gateway_does_not_tell_is_said(station: Station) -> None:
+def test_an_unverified_result_of_a_gateway_is_reported(station: Station) -> None:
     station.board.capabilities = replace(ALL, acceptance="unverified")
     publisher = station.publisher()
     said = station.say(publisher, accident())

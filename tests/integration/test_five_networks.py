@@ -93,7 +93,7 @@ def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Liter
 
 
 @pytest.mark.slow
-def test_no_secret_and_nobody_s_address_is_left_in_clear(
+def test_no_secret_and_no_address_is_left_in_clear(
     five: Five, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """After a full run with trouble everywhere: journal, logs of all libraries at DEBUG, exceptions, reprs."""

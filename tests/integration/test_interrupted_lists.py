@@ -135,7 +135,7 @@ def _receipt(publisher: Publisher) -> Receipt:
 
 
 @pytest.mark.parametrize("cut", [by_the_wait, by_the_budget, by_the_end_of_the_worker, by_a_stop])
-def test_a_list_is_cut_between_people_told_truly_and_finished_by_the_next(
+def test_a_list_is_cut_between_recipients_reported_truly_and_finished_by_the_next(
     bench: ContractCase, cut: Callable[[ContractCase], None]
 ) -> None:
     cut(bench)

@@ -119,7 +119,7 @@ def _open_by_now(desk: Desk) -> list[str]:
 
 
 @pytest.mark.parametrize(("way", "says"), WAYS)
-def test_nothing_is_sent_any_more_and_one_alarm_says_why(
+def test_nothing_is_sent_any_more_and_one_alarm_has_the_reason(
     desk: Desk, way: Way, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher = desk.publisher()
@@ -268,7 +268,7 @@ def test_doctor_and_publish_make_no_journal_either(desk: Desk, capsys: pytest.Ca
 # --- what a failure to write says
 
 
-def test_an_unwritable_journal_says_one_thing(
+def test_an_unwritable_journal_is_reported_once(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was stored, so nothing was published: no word of a doubt."""

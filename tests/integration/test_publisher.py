@@ -59,7 +59,7 @@ def publisher(desk: Desk) -> Publisher:
     return desk.publisher()
 
 
-def test_a_receipt_says_when_the_next_post_may_leave(desk: Desk) -> None:
+def test_a_receipt_has_the_time_at_which_the_next_post_may_leave(desk: Desk) -> None:
     hourly = Rate(1, timedelta(hours=1))
     publisher = desk.publisher([desk.on_bluesky(rate=hourly), desk.by_mail()])
     publisher.publish(TIP, key="one", actor="desk")
@@ -138,7 +138,7 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert body.get_content().split() == texts["presse"].split()
 
 
-def test_a_channel_may_mention_whom_it_names_and_nobody_else(desk: Desk) -> None:
+def test_a_channel_may_mention_only_the_accounts_it_names(desk: Desk) -> None:
     channels = [desk.on_bluesky(mentions=frozenset({"pref34.example"})), desk.by_mail()]
     called = accident().model_copy(update={"description": "Avec @pref34.example."})
     preview = desk.publisher(channels).preview(called)
@@ -161,7 +161,7 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
 @pytest.mark.parametrize("at", [(Preparer, "prepare"), (Publications, "add")])
-def test_the_same_key_that_another_desk_used_meanwhile_is_told_as_repeated(
+def test_a_key_that_another_process_used_meanwhile_is_reported_as_repeated(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
 ) -> None:
     """Whoever comes second at one instant gets the receipt of the first one: no error, and no "published"."""
@@ -244,7 +244,7 @@ def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_not
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Stage) -> None:
+def test_of_two_processes_at_once_one_wins_and_the_other_is_informed(desk: Desk, stage: Stage) -> None:
     desks = [desk.publisher(), desk.publisher()]
     if stage is Stage.END:
         desks[0].publish(accident(), key="open", actor="desk")
@@ -270,7 +270,7 @@ def test_two_desks_at_once_one_wins_and_the_other_is_told(desk: Desk, stage: Sta
     assert len(desk.bluesky.posts) == (1 if stage is Stage.OPENING else 2)
 
 
-def test_an_update_to_a_failed_opening_is_worded_to_stand_alone(desk: Desk, publisher: Publisher) -> None:
+def test_an_update_to_a_failed_opening_is_worded_to_read_alone(desk: Desk, publisher: Publisher) -> None:
     refusal = Answer.json({"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, status=400)
     desk.bluesky.fail_next(*PUT, refusal)
     opened = publisher.publish(accident(), key="open", actor="desk")
@@ -429,7 +429,7 @@ def test_what_no_route_takes_is_an_error_and_not_silence(desk: Desk) -> None:
     assert publisher.journal.publications.latest(9) == ()
 
 
-def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> None:
+def test_before_the_first_attempt_the_receipt_has_reason_and_time(desk: Desk) -> None:
     """Nothing could even be prepared: that is a reason too, and there is a next time."""
     desk.bluesky.refuse_connections()
     publication = desk.publisher(backoff=later).publish(accident(), key="open", actor="desk")
@@ -439,7 +439,7 @@ def test_before_the_first_attempt_the_receipt_says_why_and_when(desk: Desk) -> N
     assert receipt.retry_at is not None
 
 
-def test_an_illegal_course_says_what_is_open_and_what_may_follow(publisher: Publisher) -> None:
+def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     with pytest.raises(InvalidTransition, match=f"{INCIDENT} .traffic_accident, Montpellier"):
         publisher.incident("2026-0001")
@@ -466,14 +466,14 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
     assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").ok
 
 
-def test_a_standalone_exercise_is_set_right_as_one(desk: Desk) -> None:
+def test_a_standalone_exercise_is_corrected_as_one(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
     said = publisher.publish(TIP.model_copy(update={"exercise": True}), key="tip", actor="desk")
     with pytest.raises(InvalidTransition, match=f"Publication {said.id} is an exercise"):
         publisher.publish(said.cancel("Erreur", exercise=False), key="mixed", actor="desk")
 
 
-def test_a_correction_answers_what_it_sets_right(desk: Desk, publisher: Publisher) -> None:
+def test_a_correction_replies_to_the_corrected_message(desk: Desk, publisher: Publisher) -> None:
     opened = publisher.publish(accident(), key="open", actor="desk")
     ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
     publisher.publish(opened.correct("L'accident a lieu avenue de Lodève"), key="right", actor="desk")
@@ -571,7 +571,7 @@ def test_an_account_that_changed_inherits_no_thread(desk: Desk, publisher: Publi
 
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
-def test_a_channel_that_was_renamed_goes_on_telling_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
+def test_a_renamed_channel_keeps_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
     said = publisher.publish(accident(), key="open", actor="desk")
     other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
     corrects = said.id if stage is Stage.CORRECTION else None
@@ -611,7 +611,7 @@ def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])
-def test_a_wait_that_is_no_time_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
+def test_an_invalid_wait_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
     with pytest.raises(ValueError, match="nothing was sent"):
         publisher.publish(TIP, key="tip", actor="desk", wait=wait)
     assert publisher.publication("tip") is None
@@ -676,7 +676,7 @@ def test_no_secret_and_no_address_is_left_in_clear(
         assert secret.encode() not in said, secret
 
 
-def test_a_ref_is_told_where_readers_find_it(publisher: Publisher) -> None:
+def test_a_ref_is_shown_where_readers_find_it(publisher: Publisher) -> None:
     receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
     assert isinstance(receipt.ref, PostRef)
     assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:stand/post/")

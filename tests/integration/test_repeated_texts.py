@@ -158,7 +158,7 @@ def test_two_doubts_in_the_same_words_are_settled_by_two_posts(office: Office, x
     assert sorted(found) == [post.id for post in x.posts]
 
 
-def test_what_was_said_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
+def test_a_post_made_by_hand_before_the_first_attempt_is_not_ours(office: Office, x: FakeXServer) -> None:
     [wording] = office.publisher.preview(accident()).posts
     by_hand = x.write(wording.standalone.text)
     office.clock.pass_by(20)
@@ -226,7 +226,7 @@ def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: 
 
 @pytest.mark.parametrize("errors", ["problem", "code"])
 @pytest.mark.parametrize("minutes", [2, 10, 60, 600])
-def test_an_end_whose_words_were_said_that_day_is_said(
+def test_an_end_whose_text_was_published_that_day_is_published(
     office: Office, x: FakeXServer, minutes: int, errors: Any
 ) -> None:
     x.errors = errors
@@ -245,7 +245,7 @@ def test_an_end_whose_words_were_said_that_day_is_said(
     assert not end.receipts[0].reason
 
 
-def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
+def test_the_first_post_is_what_the_preview_shows(office: Office, x: FakeXServer) -> None:
     for incident in ("I1", "I2"):
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
         [wording] = office.publisher.preview(message).posts
@@ -258,7 +258,7 @@ def test_what_is_said_first_is_what_the_preview_shows(office: Office, x: FakeXSe
     assert [("Réf." in post.text) for post in x.posts] == [False, True]
 
 
-def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
+def test_a_message_without_an_incident_is_made_distinct_by_its_day_and_hour(office: Office, x: FakeXServer) -> None:
     message = Message(
         category="burglary_prevention", headline="Fermez vos volets la nuit", instruction="Appelez le 17."
     )
@@ -270,7 +270,7 @@ def test_a_word_of_no_incident_is_told_apart_by_its_day_and_hour(office: Office,
     assert "lundi 2 mars à 18h42" in second.text
 
 
-def test_what_tells_apart_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
+def test_a_distinct_text_is_in_the_language_of_the_post(office: Office, x: FakeXServer) -> None:
     english = Translation(language="en", headline="Traffic accident", instruction="Avoid the area.")
     for incident in ("I1", "I2"):
         office.opening(incident, translations=(english,))
@@ -288,7 +288,7 @@ def _words(length: int) -> str:
 
 
 @pytest.mark.parametrize("length", range(60, 300, 12))
-def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: FakeXServer, length: int) -> None:
+def test_a_distinct_text_has_its_space_at_any_length(office: Office, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
     [wording] = office.publisher.preview(accident(instruction=_words(length), link=link)).posts
@@ -308,7 +308,7 @@ def test_what_tells_apart_has_its_room_whatever_the_length(office: Office, x: Fa
 
 
 @pytest.mark.parametrize("sentences", range(6, 10))
-def test_words_that_no_thread_can_carry_are_told_apart_too(opened: Open, x: FakeXServer, sentences: int) -> None:
+def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: FakeXServer, sentences: int) -> None:
     """Where X takes no answers, they are shortened; the repeated ones as far as what tells them apart needs."""
     office = opened(on_x(x, link_mode="standalone"))
     instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences

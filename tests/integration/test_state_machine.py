@@ -265,7 +265,7 @@ def _search(machine: type[WholeMachine], examples: int, steps: int = 20) -> None
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_overtaken_or_doubled_whatever_happens() -> None:
+def test_nothing_is_lost_overtaken_or_doubled() -> None:
     _search(WholeMachine, 12)
 
 

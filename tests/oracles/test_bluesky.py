@@ -94,7 +94,7 @@ def test_texts_are_as_long_as_for_blueskys_own_library() -> None:
     assert different == []
 
 
-def test_what_is_sent_is_as_long_as_the_budget_says_and_all_its_links_are_where_they_claim() -> None:
+def test_a_post_is_as_long_as_its_budget_counts_and_all_links_are_where_they_claim() -> None:
     said = [text * (1, 1, 4)[index % 3] for index, text in enumerate(given(9, 4_000))] + list(posts(10, 3_000))
     said = [text for text in said if settled(text)]
     made = [encoded(text) for text in said]

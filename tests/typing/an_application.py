@@ -85,7 +85,7 @@ def desk() -> Iterator[Recording]:
         yield desk
 
 
-def test_it_is_said_once(desk: Recording) -> None:
+def test_it_is_published_once(desk: Recording) -> None:
     """Its test."""
     desk.fail_next("x", Refused("No."))
     say(desk.publisher)

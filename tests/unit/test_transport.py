@@ -195,7 +195,7 @@ def failure(call: Callable[[], object]) -> Exception:
 
 
 @every_client
-def test_nobody_listens(client: Client, nobody: int) -> None:
+def test_a_closed_port(client: Client, nobody: int) -> None:
     assert never_sent(failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}")))
 
 
@@ -224,19 +224,19 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
 
 
 @every_client
-def test_nobody_listens_at_the_proxy(client: Client, nobody: int) -> None:
+def test_a_closed_port_of_the_proxy(client: Client, nobody: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
         assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
 
 
-def test_the_proxy_says_no(listen: Any) -> None:
+def test_the_proxy_refuses(listen: Any) -> None:
     assert never_sent(
         failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_says_no)}"))
     )
 
 
 @pytest.mark.parametrize("conversation", [silence, reset, noise])
-def test_httpx_tells_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
+def test_httpx_distinguishes_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
     assert never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
 
 
@@ -317,7 +317,7 @@ def test_the_answer_does_not_come(client: Client, fault: NoResponse | Disconnect
 
 
 @every_client
-def test_the_answer_is_no_http(client: Client, listen: Any) -> None:
+def test_the_answer_is_not_http(client: Client, listen: Any) -> None:
     assert not never_sent(failure(lambda: client(f"http://127.0.0.1:{listen(noise)}/")))
 
 
@@ -329,7 +329,7 @@ def test_the_proxy_takes_the_request_and_goes(client: Client, conversation: Conv
     assert not never_sent(failure(lambda: client("http://network.invalid/", proxy)))
 
 
-def test_a_broken_record_in_the_answer_is_no_failed_handshake(untrusted: Path, listen: Any) -> None:
+def test_a_broken_tls_record_in_the_answer_is_not_a_failed_handshake(untrusted: Path, listen: Any) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(untrusted)
     took: list[bytes] = []
@@ -395,7 +395,7 @@ def test_what_an_sdk_wraps_is_found() -> None:
     assert [*causes(wrapped(refused, cause=lost))] == [lost, refused]
 
 
-def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
+def test_an_earlier_attempt_proves_nothing_about_the_last_one() -> None:
     def twice() -> None:
         try:
             raise ConnectionRefusedError  # noqa: TRY301 - an attempt that failed
@@ -407,7 +407,7 @@ def test_an_earlier_attempt_says_nothing_about_the_last_one() -> None:
     assert not never_sent(error)
 
 
-def test_errors_that_stand_behind_each_other_come_to_an_end() -> None:
+def test_a_chain_of_errors_comes_to_an_end() -> None:
     one, other = Wrapper(), Wrapper()
     one.__cause__, other.__cause__ = other, one
     assert not never_sent(one)
@@ -467,7 +467,7 @@ def test_no_verdict_holds_an_argument_of_the_error() -> None:
         (504, Unconfirmed, "Bluesky answered in a way that does not tell whether the post is out. [504]"),
     ],
 )  # fmt: skip
-def test_what_a_status_tells(status: int, kind: type[ChannelError], text: str) -> None:
+def test_the_meaning_of_each_status(status: int, kind: type[ChannelError], text: str) -> None:
     verdict = error_for_status(status, {"Retry-After": "60"}, now=NOW, where="Bluesky")
     assert type(verdict) is kind
     assert str(verdict) == text
@@ -532,7 +532,7 @@ def test_when_to_ask_again(name: str, value: str, seconds: float | None) -> None
 
 @pytest.mark.parametrize("hours", [-72, -3, 3, 72])
 @pytest.mark.parametrize("form", ["{:%a, %d %b %Y %H:%M:%S GMT}", "{:%Y-%m-%dT%H:%M:%SZ}", "unix", "60"])
-def test_a_time_of_the_networks_clock_is_told_by_ours(hours: int, form: str) -> None:
+def test_a_time_of_the_network_clock_is_converted_to_the_local_clock(hours: int, form: str) -> None:
     theirs = NOW + timedelta(hours=hours)
     at = theirs + timedelta(seconds=60)
     value = str(int(at.timestamp())) if form == "unix" else form.format(at)
@@ -563,7 +563,7 @@ def test_the_first_header_that_can_be_read_counts() -> None:
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:+-]{0,12}"))
-def test_no_header_whatever_breaks_the_reading(value: str) -> None:
+def test_no_header_breaks_the_reading(value: str) -> None:
     at = retry_at({"Retry-After": value}, now=NOW)
     assert at is None or NOW <= at <= NOW + timedelta(days=1)
 
@@ -599,7 +599,7 @@ def test_only_this_thread_is_silenced_and_only_within(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("value", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999"])
-def test_a_time_beyond_all_calendars_tells_nothing(value: str) -> None:
+def test_a_time_beyond_all_calendars_is_ignored(value: str) -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     assert clock_skew({"date": value}, now=now) == timedelta(0)
     assert retry_at({"Retry-After": value}, now=now) is None

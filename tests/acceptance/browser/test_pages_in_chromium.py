@@ -91,7 +91,7 @@ def test_no_network_is_asked_and_nothing_runs(each: list[dict[str, Any]]) -> Non
     assert not any(frame["scripts"] or frame["title"] == "owned" for one in each for frame in one["frames"])
 
 
-def test_a_mail_is_shown_whole_and_with_little_room_to_spare(each: list[dict[str, Any]]) -> None:
+def test_a_mail_is_shown_whole_and_with_little_space_to_spare(each: list[dict[str, Any]]) -> None:
     frames = [frame for one in each for frame in one["frames"] if one["page"] != "hostile"]
     if each[0]["page"] != "hostile":
         assert frames

@@ -102,7 +102,9 @@ def ntfy(tmp_path: Path) -> Iterator[dict[str, str]]:
         server.end()
 
 
-def test_a_real_ntfy_server_shows_what_was_said(installed: Environment, ntfy: dict[str, str], tmp_path: Path) -> None:
+def test_a_real_ntfy_server_shows_the_published_post(
+    installed: Environment, ntfy: dict[str, str], tmp_path: Path
+) -> None:
     drive = os.fspath(Path(__file__).with_name("drive_ntfy.py"))
     assert json.loads(installed.run("python", drive, json.dumps(ntfy), at=tmp_path)) == {
         "account": f"{ntfy['server']}/police",

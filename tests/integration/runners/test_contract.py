@@ -157,7 +157,7 @@ def test_killed_in_the_middle_it_loses_nothing(
     assert [post.parent for post in bluesky.posts] == [None, bluesky.posts[0].uri]
 
 
-def test_one_on_another_host_that_froze_for_longer_than_its_lease_has_no_say_any_more(
+def test_a_host_that_froze_for_longer_than_its_lease_changes_nothing_any_more(
     host: tuple[Site, str], desk: Publisher, bluesky: FakeBlueskyServer, nursery: Nursery
 ) -> None:
     site, runner = replace(host[0], lease=2), host[1]

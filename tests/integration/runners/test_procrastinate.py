@@ -89,7 +89,7 @@ def test_a_task_of_the_host_may_publish(app: tuple[App, Publisher], host: Engine
     assert len(bluesky.posts) == 1
 
 
-def test_a_journal_elsewhere_is_not_told_of_but_swept(
+def test_another_journal_sends_no_notification_and_is_swept(
     new_site: NewSite, bluesky: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = App(connector=InMemoryConnector())

@@ -33,7 +33,7 @@ def told(made: tuple[Decision, ...]) -> list[tuple[int, Action, str]]:
     return [(one.occurrence.day.day, one.action, one.variant) for one in made]
 
 
-def test_what_is_due_is_said_once_and_alternatives_take_turns() -> None:
+def test_due_messages_are_published_once_and_alternatives_take_turns() -> None:
     machine, mine = Machine(), campaign()
     assert machine.run([mine], utc("2026-01-01T16:59")) == ()
     assert told(machine.run([mine], utc("2026-01-01T17:00"))) == [(1, SAY, "a")]
@@ -52,7 +52,9 @@ def test_what_is_due_is_said_once_and_alternatives_take_turns() -> None:
         ("merge", [(2, SKIP, ""), (3, MERGE, ""), (4, MERGE, ""), (5, SAY, "a")]),
     ],
 )
-def test_what_was_missed_is_said_late_skipped_or_merged(missed: str, expected: list[tuple[int, Action, str]]) -> None:
+def test_a_missed_message_is_published_late_skipped_or_merged(
+    missed: str, expected: list[tuple[int, Action, str]]
+) -> None:
     mine = campaign(missed=missed, start="2026-01-02", pacing={"spacing": "0m", "daily_cap": 9, "repeat_after": "0m"})
     machine = Machine()
     made = machine.run([mine], utc("2026-01-05T17:00"))
@@ -69,7 +71,7 @@ def test_what_had_to_wait_is_not_skipped_for_it() -> None:
     assert told(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
 
-def test_what_waits_is_not_said_on_an_excluded_day_either() -> None:
+def test_a_deferred_message_is_not_published_on_an_excluded_day_either() -> None:
     mine = campaign(quiet={"begins": "17:30", "ends": "08:00"}, excluded=["weekends"], late_for="4d", end="2026-01-02")
     plan = forecast([mine], date(2026, 1, 2), date(2026, 1, 9), reach=everywhere)  # a Friday
     assert [(one.occurrence.day.day, one.at) for one in plan] == [(2, utc("2026-01-05T07:00"))]
@@ -98,7 +100,7 @@ def test_the_pace_of_one_channel_may_be_another() -> None:
     assert made[1].until == utc("2026-01-05T23:00")
 
 
-def test_the_same_words_are_not_said_again_too_soon_not_even_by_another_campaign() -> None:
+def test_the_same_text_is_not_published_again_too_soon_not_even_by_another_campaign() -> None:
     pacing = {"spacing": "0m", "daily_cap": 9, "repeat_after": "7d"}
     mine = campaign(messages=[tip("a")], pacing=pacing)
     other = campaign(name="hiver", messages=[{**tip("a"), "name": "z"}], pacing=pacing)
@@ -155,7 +157,7 @@ def test_it_is_silent_where_it_is_about(
         assert inhibited_campaigns([mine], [alert("Extreme", **heard)], contains, communes_in) == {}
 
 
-def test_a_campaign_yields_for_a_day_and_what_finds_no_room_is_told() -> None:
+def test_a_campaign_yields_for_a_day_and_unplaced_messages_are_reported() -> None:
     weekend = campaign(name="route", messages=[tip("r")], schedule=[{"dates": ["2026-01-02", "2026-01-03"]}])
     mine = campaign(yields_to=["route"], end="2026-01-03", quiet={"begins": "21:00", "ends": "08:00"}, late_for="30h")
     plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)

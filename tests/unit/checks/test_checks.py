@@ -380,14 +380,14 @@ def test_an_installation_adds_a_check_of_its_own() -> None:
         ("Rue ferme\u0301e.La suite", None),
     ],
 )
-def test_a_finding_says_where_it_is_in_the_text_as_typed(typed: str, span: tuple[int, int] | None) -> None:
+def test_a_finding_has_its_place_in_the_text_as_typed(typed: str, span: tuple[int, int] | None) -> None:
     (finding,) = _remarks("PN113", _draft(_message(headline=typed)))
     assert finding.span == span
     assert "“fermée.La”" in finding.reason
     assert "“fermée. La”" in finding.reason
 
 
-def test_times_are_told_in_the_readers_zone() -> None:
+def test_times_are_written_in_the_readers_zone() -> None:
     (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
     assert "2026-06-05 17:42" in finding.reason
 

@@ -157,9 +157,7 @@ def test_what_is_meant_for_a_channel_by_tags_that_are_wrong_waits_for_it(
     assert (drained.code, drained.document["outcomes"], len(desk.bluesky.posts)) == (0, {"posted": 1}, 1)
 
 
-def test_what_is_wrong_with_a_channel_is_told_in_whole_sentences(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_channel_is_reported_in_whole_sentences(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
     _change(desk, "handle =", "rate = 7\nhandle = 7 #")
     fault = run("drain", "--budget", "1", "--json").document["faults"]["bluesky"]
@@ -213,7 +211,7 @@ def test_what_is_wrong_with_the_settings_as_a_whole_stops_everything(
     assert desk.mail.mails == []
 
 
-def test_settings_that_are_wrong_as_a_whole_tell_what_is_wrong_with_channels_too(run: Run, desk: Desk) -> None:
+def test_globally_wrong_settings_report_wrong_channels_too(run: Run, desk: Desk) -> None:
     _change(desk, "zone =", "zohne =")
     _change(desk, "handle =", 'rate = "fast"\nhandle =')
     said = run("publish", *ACCIDENT)
@@ -535,7 +533,7 @@ def test_what_was_worded_before_waits_with_the_reason(desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 1
 
 
-def test_what_waits_for_a_mended_channel_and_nobody_delivers_is_an_alarm(run: Run, desk: Desk) -> None:
+def test_a_delivery_for_a_mended_channel_without_a_worker_is_an_alarm(run: Run, desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     desk.clock = Earlier(timedelta(minutes=10))
     with _opened(desk, desk.clock) as publisher:
@@ -616,7 +614,7 @@ def test_a_list_that_never_had_anybody_stays_a_note(run: Run, desk: Desk) -> Non
     assert run("status").code == 0
 
 
-def test_a_list_that_was_emptied_on_purpose_is_said_to_be_retired(run: Run, desk: Desk) -> None:
+def test_a_list_emptied_on_purpose_is_reported_as_retired(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     _empty(desk)
     _change(desk, "recipients =", "retired = true\nrecipients =")

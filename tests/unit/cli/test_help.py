@@ -76,7 +76,7 @@ def test_every_command_has_an_example() -> None:
 @pytest.mark.parametrize(
     ("name", "line"), [pair for pair in _every() if pair[0] not in {"demo", "worker"}], ids=lambda value: value[:60]
 )
-def test_every_example_does_what_it_says(
+def test_every_example_works_as_documented(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, line: str
 ) -> None:
     settings = desk.folder / "policenotify.toml"
@@ -103,7 +103,7 @@ def test_every_example_does_what_it_says(
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_tells_its_exit_codes(run: Run, name: str) -> None:
+def test_every_command_documents_its_exit_codes(run: Run, name: str) -> None:
     said = run(name, "--help").words
     assert "Exit codes: 0 success; " in said
     told = re.search(r"Exit codes: (.*) All of them: policenotify --help", said)

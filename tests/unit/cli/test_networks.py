@@ -63,7 +63,7 @@ def test_a_network_of_another_package(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("lofts")
-def test_a_network_whose_library_is_missing_says_how_to_install_it(run: Run) -> None:
+def test_a_network_whose_library_is_missing_reports_how_to_install_it(run: Run) -> None:
     ran = run("networks", "owl")
     assert ran.code == 1
     assert "    ✘ Not installed: no-such-library.\n" in ran.out
@@ -105,7 +105,7 @@ def test_abilities_in_words() -> None:
     assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
 
 
-def test_how_it_is_written_is_told_of_the_command_that_was_meant(run: Run) -> None:
+def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
     assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
     for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
         ran = run("networks", *args)

@@ -164,7 +164,7 @@ def test_no_row_of_devices_has_a_hole(wide: list[bool], two: list[int], three: l
 # --- outcomes
 
 
-def test_every_outcome_is_told_in_words() -> None:
+def test_every_outcome_has_a_text() -> None:
     for outcome in Outcome:
         told = verdict_of(Receipt(channel="x", language="fr", outcome=outcome, delivery=1), POSTS)
         assert told.label
@@ -172,7 +172,7 @@ def test_every_outcome_is_told_in_words() -> None:
         assert (told.state == "bad") == (not outcome.ok and outcome.is_final)
 
 
-def test_a_receipt_is_told_with_reason_remedy_and_counts_never_people(tmp_path: Path) -> None:
+def test_a_receipt_is_shown_with_reason_remedy_and_counts_never_with_recipients(tmp_path: Path) -> None:
     channels = [one for one in everywhere() if one.network == "sms"]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
@@ -236,7 +236,7 @@ def test_the_height_of_a_mail_grows_with_its_words_and_shrinks_with_its_width() 
 
 
 @pytest.mark.slow
-def test_the_page_tells_each_incident_on_every_network(page: Report) -> None:
+def test_the_page_shows_each_incident_on_every_network(page: Report) -> None:
     assert [section.label for section in page.sections] == ["Arnaque", "Accident", "Colis suspect", "Incendie"]
     accident = page.sections[1]
     assert (accident.status, accident.tone, accident.severity) == ("Over at 19:02", "clear", "Moderate")
@@ -281,7 +281,7 @@ def test_a_mail_has_its_subject_and_its_formatted_version(page: Report) -> None:
     assert "Accident – TERMINÉ" in mail.frame.document
 
 
-def test_what_needs_a_person_is_told_once_and_first(page: Report) -> None:
+def test_what_needs_a_person_is_shown_once_and_first(page: Report) -> None:
     told = {concern.label: concern.reason for concern in page.concerns}
     assert told["x: refused"] == "X says that the text was posted already."
     assert told["mastodon: waiting, 8 posts"] == "The token was revoked."
@@ -352,7 +352,7 @@ def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_pat
     assert (cards[2].is_reply, cards[2].parent) == (True, None)
 
 
-def test_a_correction_stands_with_what_it_corrects(tmp_path: Path) -> None:
+def test_a_correction_is_shown_beside_the_corrected_message(tmp_path: Path) -> None:
     with desk(tmp_path, everywhere()) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
         first = said(publisher, SAMPLE["scam/info"].message, "first")
@@ -380,7 +380,7 @@ def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Pat
     assert all(card.is_published for card in devices(page, 0)["bluesky"].cards)
 
 
-def test_what_has_no_words_is_told_too(tmp_path: Path) -> None:
+def test_an_unworded_delivery_is_reported_too(tmp_path: Path) -> None:
     channels = [replace(one, without_opening="skip") for one in everywhere()[:1]]
     capabilities = replace(channels[0].capabilities, deletes=True)
     channels = [replace(channels[0], capabilities=capabilities, on_cancellation="delete")]
@@ -417,7 +417,7 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
     assert words(card) == wording.standalone.text
 
 
-def test_a_forbidden_message_says_so(tmp_path: Path) -> None:
+def test_a_forbidden_message_is_reported(tmp_path: Path) -> None:
     message = Message(category="fire", headline="Feu", lifecycle=Lifecycle(stage=Stage.OPENING, incident="f"))
     with desk(tmp_path, everywhere()) as (publisher, clock):
         page = draw("preview", [ReportEntry(at=clock.now(), preview=publisher.preview(message))], publisher)
@@ -428,7 +428,7 @@ def test_a_forbidden_message_says_so(tmp_path: Path) -> None:
     assert ("1", "incident, none over") in page.figures
 
 
-def test_a_gateway_that_tells_nothing_is_not_believed(tmp_path: Path) -> None:
+def test_a_gateway_that_reports_nothing_is_not_verified(tmp_path: Path) -> None:
     [pager] = [one for one in everywhere() if one.network == "pager"]
     pager = replace(pager, capabilities=Capabilities(budget=Budget(300), acceptance="unverified"))
     with desk(tmp_path, [pager]) as (publisher, clock):
@@ -447,7 +447,7 @@ def test_how_urgent_a_message_looks() -> None:
     assert tone(SAMPLE["accident/correction"].resolved) == "info"
 
 
-def test_a_thread_knows_nothing_before_something_is_said(tmp_path: Path) -> None:
+def test_a_thread_is_empty_before_something_is_published(tmp_path: Path) -> None:
     [channel] = everywhere()[:1]
     assert Device(id="d", channel=channel, look=look_of("x"), sender="", zone=PARIS).cards == []
     with desk(tmp_path, [channel]) as (publisher, _):

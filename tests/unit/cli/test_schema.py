@@ -106,7 +106,7 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
 
 
 @pytest.mark.usefixtures("lofts")
-def test_the_schema_of_the_settings_knows_strangers_and_passes_over_what_does_not_load(run: Run) -> None:
+def test_the_schema_of_the_settings_knows_third_party_networks_and_skips_what_does_not_load(run: Run) -> None:
     schema = _schema(run, "settings")
     [tables] = schema["properties"]["channels"]["patternProperties"].values()
     named = {table["title"] for table in tables["anyOf"]}

@@ -96,7 +96,7 @@ def retry_in(book: Book, receipt: Receipt) -> timedelta:
 # --- what became of it
 
 
-def test_what_is_said_is_journalled_before_it_leaves(book: Book) -> None:
+def test_a_message_is_journalled_before_it_leaves(book: Book) -> None:
     network, seen = Scripted(), []
 
     def look(request: Request) -> PostRef:
@@ -156,7 +156,7 @@ _FOUND_OUT = "Nothing: it is looked for, and sent again only if it is not there.
         (Unconfirmed("Cut."), PLAIN, "resend", "It will be sent again."),
     ],
 )
-def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
+def test_where_the_network_has_no_reason_the_next_step_is_reported(
     book: Book, error: ChannelError, capabilities: Capabilities, policy: Literal["hold", "resend"], then: str
 ) -> None:
     network = Scripted(capabilities=capabilities)
@@ -176,7 +176,7 @@ def test_where_the_network_says_nothing_of_it_what_will_be_is_told(
     ],
     ids=["raises", "returns nothing", "returns no ref"],
 )
-def test_whatever_else_comes_of_sending_is_a_doubt(
+def test_any_other_error_of_sending_is_a_doubt(
     book: Book, step: Any, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     published = book.publish("sky")
@@ -190,7 +190,7 @@ def test_whatever_else_comes_of_sending_is_a_doubt(
     assert "abc" not in caplog.text + receipt.reason
 
 
-def test_the_network_says_when(book: Book) -> None:
+def test_the_network_sets_the_time(book: Book) -> None:
     first, second = book.publish("sky"), book.publish("sky")
     network = Scripted()
     network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
@@ -218,7 +218,7 @@ def test_the_network_asks_the_account_to_wait(book: Book, tells: bool) -> None: 
 
 
 @pytest.mark.parametrize("retry_at", ["past", "naive"])
-def test_a_time_that_has_passed_is_no_reason_to_ask_at_once(book: Book, retry_at: str) -> None:
+def test_a_time_in_the_past_is_not_a_reason_to_retry_at_once(book: Book, retry_at: str) -> None:
     now = book.clock.now()
     at = now - HOUR if retry_at == "past" else now.replace(tzinfo=None)
     published = book.publish("sky")
@@ -249,7 +249,7 @@ def test_the_waits_grow_from_failure_to_failure(book: Book, failing: str) -> Non
 
 @pytest.mark.parametrize("failing", FAILURES)
 @pytest.mark.parametrize("whole_channel", [False, True], ids=["the post", "the channel"])
-def test_time_spent_waiting_behind_others_is_no_failure(book: Book, failing: str, *, whole_channel: bool) -> None:
+def test_time_spent_waiting_behind_others_is_not_a_failure(book: Book, failing: str, *, whole_channel: bool) -> None:
     published = book.publish("sky")
     book.pass_by(HOUR.total_seconds())
     network = Scripted()
@@ -280,7 +280,7 @@ def test_an_account_that_keeps_asking_us_to_wait_is_asked_less_and_less(book: Bo
         assert book.receipt(one).outcome is Outcome.POSTED
 
 
-def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
+def test_time_without_a_worker_is_not_a_failure(book: Book) -> None:
     published = book.publish("sky")
     network = Scripted()
     network.sends.extend([Unavailable("Down.")] * 2)
@@ -291,7 +291,7 @@ def test_time_in_which_nobody_delivered_is_no_failure(book: Book) -> None:
 
 
 @pytest.mark.parametrize("between", ["a time of the network's", "the rate is reached"])
-def test_a_wait_that_is_no_guess_of_ours_grows_nothing(book: Book, between: str) -> None:
+def test_a_wait_set_by_the_network_does_not_grow(book: Book, between: str) -> None:
     published = book.publish("sky")
     network = Scripted()
     network.sends.append(Unavailable("Down."))
@@ -439,7 +439,7 @@ def test_a_delivery_without_wording_is_refused(book: Book) -> None:
     assert book.receipt(published).reason == "This delivery has no wording."
 
 
-def test_nobody_speaks_for_another_account(book: Book) -> None:
+def test_an_address_of_another_account_is_refused(book: Book) -> None:
     published = book.publish("sky", account="police34.example")
     network = Scripted(account="police13.example")
     attempt(book, network)
@@ -472,7 +472,7 @@ def test_a_channel_that_became_another_network_cannot_send(
 # --- once more
 
 
-def test_a_retry_says_the_same_bytes_and_prepares_nothing(book: Book) -> None:
+def test_a_retry_sends_the_same_bytes_and_prepares_nothing(book: Book) -> None:
     network = Scripted()
     network.sends.append(Unavailable("Down."))
     book.publish("sky")
@@ -541,7 +541,7 @@ def test_a_second_language_whose_first_post_is_gone_goes_out_alone(book: Book) -
     assert [receipt.outcome for receipt in book.told(published)] == [Outcome.POSTED, Outcome.POSTED]
 
 
-def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
+def test_a_request_is_prepared_three_times_at_most(book: Book) -> None:
     network = Scripted()
     network.sends.extend([Refused("The key is taken.", fallback="prepare")] * 9)
     published = book.publish("sky")
@@ -554,7 +554,7 @@ def test_a_request_is_prepared_anew_three_times_at_most(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.REFUSED
 
 
-def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book) -> None:
+def test_a_reply_that_cannot_be_prepared_again_is_tried_alone(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     update = opened(book, network)
     network.sends.extend([Refused("What it answers is gone.", fallback="prepare")] * 4)
@@ -565,7 +565,7 @@ def test_a_reply_that_cannot_be_prepared_anew_any_more_is_tried_alone(book: Book
     assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
 
 
-def test_a_reply_prepared_anew_still_answers(book: Book) -> None:
+def test_a_reply_prepared_again_still_replies(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     opened(book, network)
     network.sends.append(Refused("The key is taken.", fallback="prepare"))
@@ -593,7 +593,7 @@ def test_only_our_own_posts_are_answered(book: Book) -> None:
 
 
 @pytest.mark.parametrize("capabilities", [KEYED, BOTH])
-def test_while_the_key_counts_the_same_request_is_said_again(book: Book, capabilities: Capabilities) -> None:
+def test_within_the_idempotency_window_the_same_request_is_sent_again(book: Book, capabilities: Capabilities) -> None:
     network = Scripted(capabilities=capabilities)
     published = doubted(book, network)
     attempt(book, network)
@@ -623,7 +623,7 @@ def test_a_doubt_outlives_a_later_certain_failure(book: Book, later: ChannelErro
 
 
 @pytest.mark.parametrize("how", [{}, {"on_unknown": "resend"}])
-def test_a_refusal_says_nothing_of_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
+def test_a_refusal_proves_nothing_about_an_earlier_attempt(book: Book, how: dict[str, Any]) -> None:
     network = Scripted(capabilities=PLAIN if how else KEYED)
     configured = network.configured("sky", **how)
     published = doubted(book, network, configured)
@@ -678,7 +678,7 @@ def test_not_there_is_believed_only_of_two_answers_some_seconds_apart(book: Book
     assert (len(network.asked), len(network.said)) == (2, 1)
 
 
-def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Book) -> None:
+def test_a_post_that_appeared_only_after_the_resend_does_not_count(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     published = doubted(book, network)
     book.pass_by(60)
@@ -698,7 +698,7 @@ def test_what_was_not_there_before_it_was_said_once_more_does_not_count(book: Bo
 # --- doubt: what is another's
 
 
-def test_who_looks_is_told_since_when_and_which_posts_are_others(book: Book) -> None:
+def test_a_look_up_gets_the_earliest_time_and_the_posts_of_others(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     others = [book.publish("sky"), book.publish("sky", account="police13.example"), book.publish("sea")]
     elsewhere = Scripted(account="police13.example", capabilities=READABLE)
@@ -759,7 +759,7 @@ def repeated(book: Book, network: Scripted) -> str:
     return published
 
 
-def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(book: Book) -> None:
+def test_a_repeated_text_is_made_distinct_once(book: Book) -> None:
     network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     attempt(book, network)
@@ -768,7 +768,7 @@ def test_words_that_another_post_has_are_said_with_what_tells_them_apart_once(bo
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_words_that_are_refused_even_told_apart_are_refused(book: Book) -> None:
+def test_a_text_refused_even_when_distinct_is_refused(book: Book) -> None:
     network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
     network.sends.extend([Refused("The very same.", fallback="distinct")] * 9)
@@ -812,7 +812,7 @@ def test_words_whose_owner_cannot_be_asked_for_stay_in_doubt(book: Book, step: E
     assert book.receipt(published).outcome is Outcome.UNCONFIRMED
 
 
-def test_a_network_that_takes_repeats_is_never_told_what_sets_them_apart(book: Book) -> None:
+def test_a_network_that_takes_repeats_gets_no_distinct_text(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     published = book.publish("sky", distinct="post 1, told apart")
     network.sends.append(Refused("The upload is gone.", fallback="prepare"))
@@ -873,7 +873,7 @@ def test_once_it_is_certainly_not_there_the_doubt_is_over(book: Book) -> None:
     assert (len(network.asked), len(network.said)) == (2, 3)
 
 
-def test_nothing_that_was_never_said_is_asked_for(book: Book) -> None:
+def test_a_post_never_sent_is_not_looked_up(book: Book) -> None:
     network = Scripted(capabilities=READABLE)
     book.publish("sky")
     claimed = book.claim()
@@ -936,7 +936,7 @@ def test_a_refusal_in_doubt_comes_to_an_end(book: Book, unreadable: int) -> None
         (PLAIN, False, Outcome.HELD),
     ],
 )
-def test_what_is_stale_is_not_said_again(
+def test_a_stale_message_is_not_sent_again(
     book: Book,
     capabilities: Capabilities,
     found: bool,  # noqa: FBT001 - a parameter
@@ -1025,7 +1025,7 @@ def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bo
     assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, said + 1)
 
 
-def test_where_the_rate_counts_people_the_rest_is_written_to_later_and_nobody_twice(book: Book) -> None:
+def test_a_rate_that_counts_recipients_defers_the_rest_and_sends_none_twice(book: Book) -> None:
     network, people = Scripted(capabilities=MAIL), [f"a{number}@x.example" for number in range(5)]
     how = network.configured("sky", rate=Rate(2, HOUR, 2))
     published = book.publish("sky", people=people)
@@ -1048,7 +1048,7 @@ def taken_over(book: Book) -> ClaimedDelivery:
     return claimed
 
 
-def test_who_was_taken_over_says_nothing(book: Book) -> None:
+def test_a_process_that_was_taken_over_sends_nothing(book: Book) -> None:
     network = Scripted()
     published = book.publish("sky")
     claimed = book.claim()
@@ -1061,7 +1061,7 @@ def test_who_was_taken_over_says_nothing(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_who_is_taken_over_while_sending_has_no_say(book: Book) -> None:
+def test_a_process_taken_over_while_sending_changes_nothing(book: Book) -> None:
     network = Scripted(capabilities=KEYED)
     published = book.publish("sky")
     others: list[ClaimedDelivery] = []
@@ -1194,7 +1194,7 @@ def test_a_careless_network_does_not_confuse_the_journal(book: Book, tell: Any, 
 
 
 @given(st.data())
-def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
+def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     people = tuple(Recipient(key=f"k{number}") for number in range(data.draw(st.integers(0, 5))))
     keys = st.sampled_from([person.key for person in people] + ["stranger"])
     words = st.sampled_from(["posted", "refused", "unavailable", "unconfirmed", "delivered"])
@@ -1234,7 +1234,7 @@ def test_nobody_is_ever_forgotten(data: st.DataObject) -> None:
     assert (failure is None) == (end is None)
 
 
-def test_nobody_is_written_to_twice_in_one_attempt(book: Book) -> None:
+def test_no_recipient_is_sent_to_twice_in_one_attempt(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
     network.sends.extend([lambda people: iter([told(person, "unavailable", code="450") for person in people])] * 3)
     published = book.publish("sky", people=PEOPLE)
@@ -1268,7 +1268,7 @@ def test_a_stop_in_the_middle_leaves_the_others_waiting(book: Book) -> None:
 
 
 @pytest.mark.parametrize("hold", [True, False])
-def test_who_is_taken_over_in_the_middle_of_a_mail_writes_to_nobody_else(
+def test_a_process_taken_over_in_the_middle_of_a_mail_sends_to_no_further_recipient(
     book: Book,
     hold: bool,  # noqa: FBT001 - a parameter
 ) -> None:

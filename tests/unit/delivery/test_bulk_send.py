@@ -264,7 +264,7 @@ def test_what_was_not_there_before_an_interrupted_attempt_is_asked_for_twice_aga
     assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
 
 
-def test_a_process_that_was_halted_in_a_list_asks_for_nobody_else(book: Book) -> None:
+def test_a_process_halted_in_a_list_requests_no_further_recipient(book: Book) -> None:
     network = list_network()
 
     def halt(person: Recipient) -> RecipientOutcome:
@@ -366,7 +366,7 @@ def test_a_second_take_over_within_one_lease_is_an_alarm(
     assert not book.journal.deliveries.repeated_takeovers()
 
 
-def test_a_take_over_after_each_lease_is_no_alarm(book: Book) -> None:
+def test_a_take_over_after_each_lease_is_not_an_alarm(book: Book) -> None:
     book.publish("sky")
     for number in range(2):
         claim(book, f"elsewhere:1:1/boot/1/{number}/slot")

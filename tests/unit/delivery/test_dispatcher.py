@@ -356,7 +356,7 @@ def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) ->
     hang.go.set()
 
 
-def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     due = book.journal.deliveries.due
 
@@ -377,7 +377,7 @@ def test_waiting_is_no_busy_loop(book: Book, delivers: Made, monkeypatch: pytest
 # --- slots that are lost
 
 
-def test_a_silent_slot_is_replaced_and_has_no_say_any_more(
+def test_a_silent_thread_is_replaced_and_changes_nothing_any_more(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     sky, hang = Scripted(capabilities=KEYED), Hang()
@@ -467,7 +467,7 @@ def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: 
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
-def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
+def test_any_end_of_a_thread_is_logged_and_leaves_a_doubt(
     book: Book, delivers: Made, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     sky = Scripted(capabilities=KEYED)
@@ -487,7 +487,7 @@ def test_whatever_ends_a_thread_is_logged_and_leaves_a_doubt(
     assert sky.said[0] == sky.said[1]
 
 
-def test_a_machine_without_threads_is_no_crash(
+def test_a_machine_without_threads_does_not_crash(
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     published = book.publish("sky")
@@ -625,7 +625,7 @@ def test_a_journal_that_is_locked_loses_nothing(
     book.journal.close()
 
 
-def test_a_journal_that_is_destroyed_is_told_without_a_trace(
+def test_a_destroyed_journal_is_reported_without_a_traceback(
     tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "destroyed"
@@ -748,7 +748,7 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
 
 
 @pytest.mark.parametrize(("days", "became"), [(2, Outcome.POSTED), (1, Outcome.HELD)])
-def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
+def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
     jumping: Book, delivers: Made, days: int, became: Outcome
 ) -> None:
     """By how much it jumped nobody knows: only a key that counts for long enough still does."""
@@ -767,9 +767,7 @@ def test_a_clock_that_jumps_back_makes_nobody_wait_spin_or_crash(
     assert sky.said == sky.said[:1] * (2 if became is Outcome.POSTED else 1)
 
 
-def test_a_post_whose_network_always_fails_oddly_stops_nobody_and_ends_with_its_time(
-    jumping: Book, delivers: Made
-) -> None:
+def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumping: Book, delivers: Made) -> None:
     sky = Scripted()
 
     def odd(request: Request) -> PostRef:

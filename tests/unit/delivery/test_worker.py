@@ -137,7 +137,7 @@ def test_it_is_woken_at_once(script: Script) -> None:
             worker.wake()
 
 
-def test_a_broken_journal_is_told_once_and_ends_nothing(
+def test_a_broken_journal_is_reported_once_and_stops_nothing(
     worker: Worker, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

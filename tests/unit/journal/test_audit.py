@@ -81,7 +81,7 @@ def test_the_proof_sees_what_it_is_to_see(source: str) -> None:
     assert _changes_events(source)
 
 
-def test_what_happens_is_told_in_order(desk: Desk) -> None:
+def test_events_are_reported_in_order(desk: Desk) -> None:
     first = desk.publish()
     desk.deliver()
     desk.journal.stop("cne Roux")

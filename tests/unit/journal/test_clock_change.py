@@ -65,7 +65,7 @@ def doubted(book: Book, capabilities: Capabilities) -> tuple[Scripted, str]:
 
 
 @pytest.mark.parametrize("seconds", JUMPS)
-def test_what_waits_waits_as_long_as_it_was_told(book: Book, clock: FakeClock, seconds: float) -> None:
+def test_a_delivery_waits_as_long_as_it_was_asked_to(book: Book, clock: FakeClock, seconds: float) -> None:
     network = Scripted()
     network.sends.append(lambda _request: later(book, 300))
     published = book.publish("sky")
@@ -261,14 +261,14 @@ def test_set_in_the_middle_of_an_attempt_nothing_waits_for_the_old_time(
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
-def test_when_a_message_expires_is_told_by_the_clock_on_the_wall(book: Book, clock: FakeClock, seconds: float) -> None:
+def test_the_expiry_of_a_message_follows_the_wall_clock(book: Book, clock: FakeClock, seconds: float) -> None:
     published = book.publish("sky", lives=timedelta(minutes=30))
     clock.jump(seconds)
     attempt(book, Scripted())
     assert book.receipt(published).outcome is (Outcome.SUPERSEDED if seconds > 0 else Outcome.POSTED)
 
 
-def test_each_step_is_moved_once_whoever_sees_it_and_is_written_down(book: Book, clock: FakeClock) -> None:
+def test_each_step_is_raised_once_by_any_process_and_recorded(book: Book, clock: FakeClock) -> None:
     network = Scripted()
     network.sends.append(lambda _request: later(book, 300))
     book.publish("sky")
@@ -322,7 +322,7 @@ def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> N
     assert book.journal.deliveries.due(["sky"]) == {"sky": until}
 
 
-def test_after_a_start_of_the_machine_nobody_knows_how_old_an_attempt_is(book: Book, clock: FakeClock) -> None:
+def test_after_a_reboot_the_age_of_an_attempt_is_unknown(book: Book, clock: FakeClock) -> None:
     """Its clock may have been wrong since: no key counts, and "not there" is waited for from the beginning."""
     network, _ = doubted(book, BOTH)
     began = clock.now()

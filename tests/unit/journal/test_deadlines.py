@@ -72,7 +72,7 @@ def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk)
     assert desk.journal.workers.last_heartbeat() == desk.journal.workers.last_worker_heartbeat() == desk.clock.now()
 
 
-def test_who_stays_is_told_apart_until_he_leaves_or_is_silent(desk: Desk) -> None:
+def test_a_worker_is_distinguished_until_it_stops_or_is_silent(desk: Desk) -> None:
     desk.journal.workers.heartbeat()
     assert desk.journal.workers.last_worker_heartbeat() is None
     desk.journal.workers.heartbeat(is_worker=True)

@@ -75,7 +75,9 @@ def _noted(host: Engine) -> list[str]:
         return list(connection.execute(text("SELECT id FROM accident ORDER BY id")).scalars())
 
 
-def test_a_commit_says_all_of_it_and_nothing_is_said_before(publisher: Publisher, host: Engine, sky: Scripted) -> None:
+def test_a_commit_publishes_everything_and_nothing_is_published_before(
+    publisher: Publisher, host: Engine, sky: Scripted
+) -> None:
     with host.begin() as connection:
         opened = publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
         assert opened.on("sky").outcome is Outcome.WAITING
@@ -189,7 +191,7 @@ def test_only_a_transaction_on_the_journal_is_joined(
     assert publisher.publication("open") is None
 
 
-def test_what_cannot_be_joined_says_why(publisher: Publisher, host: Engine, url: str) -> None:
+def test_an_impossible_reply_has_a_reason(publisher: Publisher, host: Engine, url: str) -> None:
     on_server = url.startswith("post")
     host = host if on_server else create_engine(f"{url}?timeout=0.05")
     with host.connect() as connection, publisher.journal.write():
@@ -236,7 +238,7 @@ class Told:
             raise OSError("geheim")
 
 
-def test_a_runner_is_told_inside_the_transaction_and_after_it(
+def test_a_runner_is_notified_inside_the_transaction_and_after_it(
     publisher: Publisher, host: Engine, sky: Scripted, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = Told()

@@ -195,7 +195,7 @@ def test_who_comes_second_does_not_create_it_again(desk: Desk, keys: Keys) -> No
         ("/nowhere/at/all/journal.db", "The journal's folder '/nowhere/at/all' does not exist. Create it first."),
     ],
 )
-def test_what_is_no_file_is_refused(url: str, says: str, keys: Keys, clock: FakeClock) -> None:
+def test_an_invalid_file_is_refused(url: str, says: str, keys: Keys, clock: FakeClock) -> None:
     with pytest.raises(JournalError) as caught:
         open_journal(url, keys=keys, clock=clock)
     assert says in str(caught.value)
@@ -234,7 +234,7 @@ def _nobodys_folder(mode: int) -> Iterator[Path]:
         ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
     ],
 )
-def test_what_may_not_be_written_to_says_so(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
+def test_an_unwritable_journal_has_a_reason(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
     with _nobodys_folder(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
         open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
 
@@ -262,7 +262,7 @@ def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> N
         (b"SQLite format 3\0" + b"\xff" * 4000, "its file is not a journal, or it is damaged"),
     ],
 )
-def test_another_file_is_no_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
+def test_another_file_is_not_a_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
     (tmp_path / "notes.db").write_bytes(content)
     with pytest.raises(JournalError, match=says):
         open_journal(str(tmp_path / "notes.db"), keys=keys, clock=clock)
@@ -521,7 +521,7 @@ def test_who_was_under_way_when_the_journal_was_closed_closes_behind_himself(des
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
+def test_a_mark_shows_that_another_process_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     with closing(open_journal(desk.url, keys=keys, clock=clock)) as other:
         marks = [other.change_token()]
         for step in (desk.publish, desk.deliver, lambda: desk.journal.stop("adm")):
@@ -535,9 +535,7 @@ def test_a_mark_tells_that_somebody_has_written(desk: Desk, keys: Keys, clock: F
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_nobody_but_its_owner_may_read_a_journal_that_is_made(
-    tmp_path: Path, keys: Keys, clock: FakeClock, umask: int
-) -> None:
+def test_a_new_journal_is_readable_by_its_owner_only(tmp_path: Path, keys: Keys, clock: FakeClock, umask: int) -> None:
     before = os.umask(umask)
     try:
         made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]

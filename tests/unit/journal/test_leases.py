@@ -43,7 +43,7 @@ def test_this_process_is_named_and_lives() -> None:
         ({"pid": "x"}, False),
     ],
 )
-def test_the_dead_are_told_from_the_unknown(changed: dict[str, str], *, dead: bool) -> None:
+def test_dead_processes_are_distinguished_from_unknown_ones(changed: dict[str, str], *, dead: bool) -> None:
     assert is_dead(_parts(**changed)) is dead
 
 

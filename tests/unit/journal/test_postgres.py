@@ -201,7 +201,7 @@ def _until_somebody_waits(desk: Desk) -> None:
 # --- publishing
 
 
-def test_of_two_desks_that_open_one_incident_the_second_waits_and_is_told(desk: Desk, other: Desk) -> None:
+def test_of_two_publishers_that_open_one_incident_the_second_waits_and_is_informed(desk: Desk, other: Desk) -> None:
     first, second = desk.draft(), other.draft()
     told: list[object] = []
 
@@ -236,7 +236,7 @@ def test_one_key_at_one_instant_is_one_publication(
     assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
 
 
-def test_what_stands_alone_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
+def test_a_standalone_message_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     told = together(
         "from policenotify.journal.publications import IncidentChanged\n"
@@ -308,7 +308,7 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
     assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
 
 
-def test_who_waited_for_a_purge_is_told_that_it_came_first(desk: Desk) -> None:
+def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk) -> None:
     tip = desk.publish(Stage.STANDALONE)
     desk.deliver()
     draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
@@ -449,7 +449,7 @@ password = "geheim"
 """
 
 
-def test_what_an_installation_says_is_said_when_the_server_says(
+def test_texts_of_an_installation_are_used_when_the_server_answers(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.keys.save(tmp_path / "policenotify.keys")
@@ -578,7 +578,7 @@ def test_a_lock_that_does_not_end(desk: Desk) -> None:
     )
 
 
-def test_who_stands_still_in_the_middle_loses_his_locks(desk: Desk, other: Desk) -> None:
+def test_a_process_halted_in_the_middle_loses_its_locks(desk: Desk, other: Desk) -> None:
     desk.publish()
     frozen = open_journal(
         _impatient(desk.url, idle_in_transaction_session_timeout="100ms"), keys=desk.keys, clock=desk.clock
@@ -639,7 +639,7 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(desk: Desk, server: 
     assert [one.status for one in desk.journal.incidents.list()] == ["open"]
 
 
-def test_nobody_there(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_absent_server(keys: Keys, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(JournalError) as caught:
         open_journal(f"postgresql://desk:{PASSWORD}@127.0.0.1:1/pn", keys=keys, clock=clock)

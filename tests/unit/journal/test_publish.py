@@ -118,7 +118,7 @@ def test_who_lost_may_decide_again(desk: Desk) -> None:
     assert [entry.sequence for entry in desk.journal.incidents.history("I1").entries] == [1, 2, 3]
 
 
-def test_what_stands_alone_is_cancelled_once(desk: Desk) -> None:
+def test_a_standalone_message_is_cancelled_once(desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     drafts = [desk.draft(stage, None, corrects=alone) for stage in (Stage.CANCELLATION, Stage.CANCELLATION)]
     correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
@@ -202,7 +202,7 @@ def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     assert desk.dump() == before
 
 
-def test_a_skipped_leg_is_written_and_said(desk: Desk) -> None:
+def test_a_skipped_language_is_recorded_and_reported(desk: Desk) -> None:
     said = desk.publish(skip="This channel was asked not to.")
     found = desk.journal.publications.get(said)
     assert found is not None

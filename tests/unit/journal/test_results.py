@@ -29,7 +29,7 @@ def _receipt(desk: Desk, publication: str, channel: str = "sky") -> Receipt:
     return found.on(channel)
 
 
-def test_a_post_that_is_out_says_where(desk: Desk) -> None:
+def test_a_published_post_has_its_address(desk: Desk) -> None:
     said = desk.publish()
     claimed = desk.deliver()
     receipt = _receipt(desk, said)
@@ -95,7 +95,7 @@ def test_another_request_is_asked_for(desk: Desk) -> None:
         desk.settle(claimed, Outcome.WAITING)
 
 
-def test_the_wording_that_reads_alone_is_used_and_said(desk: Desk) -> None:
+def test_the_standalone_wording_is_used_and_reported(desk: Desk) -> None:
     desk.publish()
     desk.deliver()
     update = desk.publish(Stage.UPDATE)
@@ -153,7 +153,7 @@ def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
     assert _receipt(desk, said, "mail").recipients == {Outcome.HELD: 1, Outcome.POSTED: 1}
 
 
-def test_what_is_said_of_a_person_twice_counts_once(desk: Desk) -> None:
+def test_duplicate_outcomes_of_a_recipient_count_once(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
     desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
@@ -274,7 +274,7 @@ _ASK = "Ask on 'mail' whether they have it, then: policenotify resolve 1"
         ([_CUT], Outcome.HELD, ("1 of 1 may or may not have it, and the network cannot be asked.", _ASK, "")),
     ],
 )
-def test_who_fared_worst_is_told_of(
+def test_the_worst_result_of_a_recipient_is_reported(
     desk: Desk, told: list[RecipientOutcome], outcome: Outcome, why: tuple[str, str, str]
 ) -> None:
     receipt = _receipt(desk, _people(desk, *told), "mail")
@@ -311,7 +311,7 @@ def test_who_is_being_written_to_is_not_settled_with_who_was_held(desk: Desk) ->
 
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CANCELLATION])
-def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage: Stage) -> None:
+def test_an_overtaken_message_is_not_published_again(desk: Desk, stage: Stage) -> None:
     """Nobody reads "avoid the area" after its end, because a person has looked for it late."""
     people = {"mail": ["a@x.example"]}
     held = desk.publish(channels=("sky", "mail"), people=people)
@@ -327,7 +327,7 @@ def test_what_a_newer_message_has_overtaken_is_not_said_again(desk: Desk, stage:
     assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
 
 
-def test_what_nothing_has_overtaken_yet_is_said_again_first(desk: Desk) -> None:
+def test_a_post_that_is_not_overtaken_yet_is_sent_again_first(desk: Desk) -> None:
     held = desk.publish()
     first = desk.deliver(outcome=Outcome.HELD)
     newer = desk.publish(Stage.UPDATE)

@@ -80,7 +80,7 @@ def _shows(*pictures: Picture) -> dict[str, Any]:
     return {"pictures": pictures, "images": tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)}
 
 
-def test_no_word_and_nobody_is_left(desk: Desk) -> None:
+def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     finding = Finding(
         code="PN1", level=Level.INFO, field="headline", reason=f"{SECRET} is a name.", remedy="Leave out."
     )
@@ -326,7 +326,7 @@ def test_a_body_that_was_tampered_with_is_not_purged_away(desk: Desk) -> None:
 # --- the room that they took
 
 
-def test_vacuum_gives_the_room_back(desk: Desk) -> None:
+def test_vacuum_returns_the_space(desk: Desk) -> None:
     big = Picture(digest="0" * 64, media_type="image/png", width=1, height=1, alt="x", data=bytes(500_000))
     desk.publish(Stage.STANDALONE, **_shows(big))
     desk.deliver()
@@ -341,7 +341,7 @@ def test_vacuum_gives_the_room_back(desk: Desk) -> None:
 
 
 @pytest.mark.sqlite
-def test_vacuum_says_who_is_in_its_way(tmp_path: Any, keys: Any, clock: Any) -> None:
+def test_vacuum_names_what_blocks_it(tmp_path: Any, keys: Any, clock: Any) -> None:
     desk = bench.Desk(tmp_path, keys=keys, clock=clock, query="?timeout=0.05")
     desk.publish(Stage.STANDALONE)
     other = sqlite3.connect(desk.path, isolation_level=None)

@@ -55,7 +55,7 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
     assert (_fork_gate.shut, _fork_gate.inside) == (False, {})
 
 
-def test_who_forks_within_his_own_transaction_waits_for_nobody(desk: Desk) -> None:
+def test_a_fork_within_an_own_transaction_waits_for_nothing(desk: Desk) -> None:
     with desk.journal.read():
         assert _fork(lambda: None) == 0
     assert (_fork_gate.shut, _fork_gate.inside) == (False, {})

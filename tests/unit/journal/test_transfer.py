@@ -122,7 +122,7 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     new.journal.close()
 
 
-def test_from_the_old_one_nobody_delivers(desk: Desk, to: str) -> None:
+def test_no_worker_takes_from_the_old_journal(desk: Desk, to: str) -> None:
     desk.publish()
     _move(desk, to)
     where = r"This journal was moved to (/|postgresql:).*\. Nothing was sent\. Put that into the settings"

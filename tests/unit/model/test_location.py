@@ -285,7 +285,7 @@ STEP = {Precision.STREET: 0.001, Precision.DISTRICT: 0.01, Precision.COMMUNE: 0.
 
 
 @given(locations(), precisions)
-def test_blur_never_tells_finer_than_asked(location: Location, finest: Precision) -> None:
+def test_blur_is_never_finer_than_requested(location: Location, finest: Precision) -> None:
     told = location.blur(finest)
     assert told.precision is not None
     assert finest.at_least(told.precision)
@@ -322,7 +322,7 @@ def test_blurring_in_steps_is_blurring_at_once(location: Location, first: Precis
 
 
 @given(points(), st.sampled_from([*STEP]))
-def test_the_told_point_lies_in_the_cell_of_the_true_one(point: Point, precision: Precision) -> None:
+def test_the_published_point_lies_in_the_cell_of_the_true_one(point: Point, precision: Precision) -> None:
     told = point.snapped(precision)
     assert told is not None
     half = STEP[precision] / 2 + 1e-6  # coordinates are read to a millionth of a degree: 0.1 m
@@ -331,7 +331,7 @@ def test_the_told_point_lies_in_the_cell_of_the_true_one(point: Point, precision
 
 
 @given(areas(), st.sampled_from([*STEP]))
-def test_the_told_area_holds_the_true_one(area: Area, precision: Precision) -> None:
+def test_the_published_area_holds_the_true_one(area: Area, precision: Precision) -> None:
     told = area.snapped(precision)
     assert told is not None
     for true, box in zip(zip(*area.rings()[0], strict=True), zip(*told.rings()[0], strict=True), strict=True):
@@ -340,7 +340,7 @@ def test_the_told_area_holds_the_true_one(area: Area, precision: Precision) -> N
 
 
 @given(st.floats(41.0, 51.5), st.floats(-5.5, 9.8), precisions)
-def test_a_told_place_in_france_can_be_read_back(latitude: float, longitude: float, precision: Precision) -> None:
+def test_a_published_place_in_france_can_be_read_back(latitude: float, longitude: float, precision: Precision) -> None:
     ring = ((longitude, latitude), (9.8, 51.5), (longitude, 41.0), (longitude, latitude))
     place = Location(
         point=Point(latitude=latitude, longitude=longitude), area=Area(type="Polygon", coordinates=(ring,))
@@ -348,7 +348,7 @@ def test_a_told_place_in_france_can_be_read_back(latitude: float, longitude: flo
     assert Location.model_validate_json(place.model_dump_json()) == place
 
 
-def test_blur_keeps_what_is_coarse_and_tells_the_department_where_the_commune_may_not_be_told() -> None:
+def test_blur_keeps_coarse_places_and_names_the_department_where_the_commune_is_withheld() -> None:
     told = EVERYTHING.blur(Precision.COMMUNE)
     assert (told.commune, told.commune_name, told.epci, told.department) == ("34172", "Montpellier", "243400017", "34")
     assert (told.street, told.road, told.district, told.label) == (None, None, None, None)

@@ -207,7 +207,7 @@ def test_what_follows_a_correction_is_about_what_was_corrected() -> None:
     assert within.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, incident="142", corrects=ULID)
 
 
-def test_what_follows_carries_what_holds_and_leaves_what_was_said_then() -> None:
+def test_a_follow_up_carries_what_holds_and_leaves_past_texts() -> None:
     first = said()
     for following in (
         publication(first).update("Suite"),
@@ -298,7 +298,7 @@ def test_what_the_journal_knows_in_a_sentence(history: History, open_now: tuple[
     assert describe_incidents(history, open_now, UTC) == text
 
 
-def test_a_finding_says_what_is_wrong_and_what_to_do() -> None:
+def test_a_finding_has_a_reason_and_a_remedy() -> None:
     assert str(FINDING) == "PN201 warning · headline: It is long. Shorten it."
     assert not FINDING.blocks
     assert Finding(code="PN101", level=Level.ERROR, field="location", reason="r", remedy="m").blocks

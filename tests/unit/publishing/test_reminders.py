@@ -108,7 +108,7 @@ def test_times_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
         ReminderPolicy(**wrong)
 
 
-def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_level_is_raised_once_by_the_first_process(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     told: list[Reminder] = []
     one, other = (house.publisher(on_overdue=told.append) for _ in range(2))
@@ -139,7 +139,7 @@ def test_each_level_is_raised_once_by_whoever_comes_first(house: House, caplog: 
     )  # and is over for nobody
 
 
-def test_what_fell_due_while_nobody_delivered_is_raised_once(house: House) -> None:
+def test_a_reminder_that_fell_due_without_a_worker_is_raised_once(house: House) -> None:
     told: list[Reminder] = []
     publisher = house.publisher(on_overdue=told.append)
     _open(publisher)
@@ -151,7 +151,7 @@ def test_what_fell_due_while_nobody_delivered_is_raised_once(house: House) -> No
     assert [(one.incident, one.level) for one in told[1:]] == [("new", 1)]
 
 
-def test_a_new_word_begins_anew_and_an_end_ends_it(house: House) -> None:
+def test_an_update_restarts_the_reminders_and_an_end_stops_them(house: House) -> None:
     told: list[Reminder] = []
     publisher = house.publisher(on_overdue=told.append)
     _open(publisher)
@@ -217,7 +217,7 @@ def test_a_worker_wakes_up_for_it(house: House) -> None:
 # --- where
 
 
-def test_the_duty_channel_is_told_once_by_all_processes_and_nobody_else(house: House) -> None:
+def test_the_duty_channel_is_notified_once_by_all_processes_and_no_other_is(house: House) -> None:
     one, other = (house.publisher(reminders=DUTY) for _ in range(2))
     _open(one)
     assert (len(house.sky.said), house.duty.said) == (1, [])  # without routes everything goes everywhere: not there
@@ -246,9 +246,7 @@ def test_a_duty_channel_that_is_too_small_silences_no_other(house: House) -> Non
 
 
 @pytest.mark.parametrize("names", [("small", "duty"), ("duty",)])
-def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used_whatever_the_others(
-    house: House, names: tuple[str, ...]
-) -> None:
+def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(house: House, names: tuple[str, ...]) -> None:
     small = Scripted(account="small")
     tiny = replace(small.capabilities, budget=Budget(40), replies=False)
     channels = [
@@ -300,7 +298,7 @@ def test_a_stop_halts_its_messages_but_not_the_reminder(house: House) -> None:
     assert (len(told), len(house.duty.said)) == (1, 1)
 
 
-def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unrenderable_reminder_is_reported_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
     with closing(house.publisher()) as opened:
         words = {"en": opened.locales["en"]}
     publisher = house.publisher(reminders=DUTY, locales={**words, "fr": opened.locales["fr"]})
@@ -314,7 +312,7 @@ def test_what_cannot_be_worded_is_told_once(house: House, caplog: pytest.LogCapt
     )
 
 
-def test_what_another_has_said_in_other_words_is_said(house: House) -> None:
+def test_a_message_with_the_text_of_another_is_published_in_other_words(house: House) -> None:
     one, other = house.publisher(reminders=DUTY), house.publisher(reminders=DUTY, sender="Gendarmerie")
     _open(one)
     house.after(HOUR, one, other)

@@ -170,7 +170,7 @@ def test_what_the_caller_asks_for_and_cannot_have_is_an_error(more: dict[str, An
         _plan(_message(), **more)
 
 
-def test_a_route_to_nobody_is_an_error() -> None:
+def test_a_route_to_no_channel_is_an_error() -> None:
     with pytest.raises(
         SettingsError, match=r"routes: route 2: no channel has the name or tag 'male'\. Did you mean 'mail'"
     ):
@@ -187,7 +187,7 @@ def test_silence_about_a_danger_is_an_error() -> None:
     assert _plan(_message(severity=None), History(), (OLD,)) == ()
 
 
-def test_an_exercise_goes_to_channels_for_exercises_whatever_the_routes() -> None:
+def test_an_exercise_goes_to_channels_for_exercises_despite_the_routes() -> None:
     exercise = _message(exercise=True)
     assert _names(_plan(exercise, History(), ALL, Route(to=("mail",)))) == ["drill"]
     assert _names(_plan(exercise, to=["drill"])) == ["drill"]
@@ -201,14 +201,14 @@ def test_an_exercise_goes_to_channels_for_exercises_whatever_the_routes() -> Non
 
 @pytest.mark.parametrize("stage", ["update", "end", "correction", "cancellation"])
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_what_follows_goes_to_whoever_got_the_beginning(stage: str, outcome: Outcome) -> None:
+def test_a_follow_up_goes_to_everyone_who_got_the_opening(stage: str, outcome: Outcome) -> None:
     history = _history((_said(BLUESKY), _said(OLD, outcome)))
     legs = _plan(_message(stage), history, ALL, Route(to=("bluesky",)))
     assert _names(legs) == ["bluesky", "old"]
     assert [leg.reply_to for leg in legs] == [(IDS[0],), (IDS[0],)]
 
 
-def test_only_an_update_reaches_further_and_stands_alone_there() -> None:
+def test_only_an_update_reaches_further_and_reads_alone_there() -> None:
     history = _history((_said(BLUESKY),))
     update, end = (_plan(_message(stage), history, ALL, Route(to=("press",))) for stage in ("update", "end"))
     assert [(leg.channel, leg.reply_to) for leg in update] == [("bluesky", (IDS[0],)), ("mail", ())]
@@ -224,7 +224,7 @@ def test_who_joined_with_an_update_gets_the_end_in_answer_to_it() -> None:
     ]
 
 
-def test_one_name_is_no_list_of_letters() -> None:
+def test_a_single_name_is_not_a_list_of_letters() -> None:
     letters = tuple(_channel(letter) for letter in "mail")
     assert _names(_plan(_message(), NOTHING, (*letters, MAIL), to="mail")) == ["mail"]
 
@@ -243,7 +243,7 @@ def test_where_replies_are_impossible_or_the_account_is_another_nothing_is_answe
     ]
 
 
-def test_a_correction_answers_what_it_sets_right() -> None:
+def test_a_correction_replies_to_the_corrected_message() -> None:
     history = _history((_said(BLUESKY),), (_said(BLUESKY),), (_said(BLUESKY),))
     (leg,) = _plan(_message("correction", corrects=IDS[1]), history)
     assert leg.reply_to == IDS[:2]
@@ -260,7 +260,7 @@ def test_the_correction_of_a_standalone_message_goes_where_that_went() -> None:
     assert [(leg.channel, leg.reply_to) for leg in legs] == [("bluesky", (IDS[0],)), ("mail", ())]
 
 
-def test_a_channel_that_is_gone_or_changed_sides_says_so() -> None:
+def test_a_removed_channel_or_one_that_became_an_exercise_channel_is_reported() -> None:
     gone = _channel("gone")
     history = _history((_said(BLUESKY), _said(gone), _said(gone, language="en")))
     now_drill = _channel("bluesky", exercise=True)
@@ -325,7 +325,7 @@ def test_an_end_reaches_those_whose_language_it_does_not_speak() -> None:
     assert [(leg.language, leg.skip) for leg in legs] == [("fr", ""), ("en", "The message does not speak 'en'.")]
 
 
-def test_an_end_of_what_nobody_got_goes_where_an_opening_would() -> None:
+def test_an_end_of_an_unpublished_incident_goes_where_an_opening_would() -> None:
     assert _names(_plan(_message("end"), _history(()))) == ["bluesky", "mail", "expats"]
 
 
@@ -361,7 +361,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
         assert not retired & set(_names(legs))
 
 
-def test_a_channel_that_did_not_have_what_is_corrected_is_told_in_a_post() -> None:
+def test_a_channel_without_the_corrected_post_publishes_a_post() -> None:
     able = _channel("able")
     able = replace(able, capabilities=replace(able.capabilities, edits=True))
     history = _history((_said(able),), (_said(BLUESKY),))
@@ -409,7 +409,7 @@ def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
     assert not has_reached(NOTHING, MAIL)
 
 
-def test_a_channel_that_cannot_be_used_is_nobody_s_account() -> None:
+def test_an_unusable_channel_has_no_account() -> None:
     wrong = _channel("wrong", account="", problem="its token cannot be read")
     waits = PostedPart(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
     legs = _plan(_message("end"), _history((waits,)), (BLUESKY, wrong))

@@ -154,13 +154,13 @@ def test_a_network_that_keeps_its_promises_passes(said: dict[tuple[str, str], st
 
 
 @pytest.mark.slow
-def test_no_promise_is_there_that_nobody_breaks(said: dict[tuple[str, str], str]) -> None:
+def test_every_promise_is_broken_by_a_network(said: dict[tuple[str, str], str]) -> None:
     promises = {name for name in dir(ChannelContract) if name.startswith("test_")}
     assert promises == {test for _, test, _ in FOUND_BY}
     assert promises == {test for network, test in said if network in {"Perfect", "PerfectMail"}}
 
 
-def test_every_promise_is_said_in_one_sentence() -> None:
+def test_every_promise_is_stated_in_one_sentence() -> None:
     promises = {name: getattr(ChannelContract, name).__doc__ or "" for name in asked(ChannelContract)}
     assert [name for name, said in promises.items() if "\n" in said or not said.endswith(".")] == []
 
@@ -228,7 +228,7 @@ def test_only_what_is_claimed_is_asked() -> None:
     assert vars(Nothing)["test_delete_removes_the_post"] == NOT_CLAIMED
 
 
-def test_a_channel_that_cannot_be_opened_is_no_pass() -> None:
+def test_a_channel_that_cannot_be_opened_does_not_pass() -> None:
     with pytest.raises(ZeroDivisionError):
 
         class Broken(ChannelContract):
@@ -242,7 +242,7 @@ def test_a_channel_that_cannot_be_opened_is_no_pass() -> None:
 @pytest.mark.parametrize(
     "budget", [Budget(7), Budget(160), Budget(300, graphemes, max_bytes=3000), Budget(4096, utf8_bytes)]
 )
-def test_the_longest_text_leaves_no_room(budget: Budget) -> None:
+def test_the_longest_text_leaves_no_space(budget: Budget) -> None:
     text = longest(budget)
     assert budget.fits(text)
     assert not budget.fits(text + "x")
@@ -262,7 +262,7 @@ def test_the_pictures_are_real_and_differ() -> None:
         assert (opened.format, opened.size, opened.getpixel((0, 0))) == ("PNG", (1, 1), (3, 0, 0))
 
 
-def test_the_people_are_strangers_to_the_texts() -> None:
+def test_the_recipients_are_not_in_the_texts() -> None:
     everything = " ".join(TEXTS.values())
     assert not [person for person in PEOPLE if person.address.partition("@")[0] in everything]
     assert len({person.key for person in PEOPLE}) == 4
@@ -292,7 +292,7 @@ def test_readers_of_a_plain_network_read_the_request(
         assert len(network.visible_posts) == 2
 
 
-def test_a_wire_may_tell_its_own_time_and_ask_to_wait_in_its_own_words() -> None:
+def test_a_network_may_send_its_own_time_and_retry_in_its_own_words() -> None:
     import requests  # noqa: PLC0415 - an SDK of this test only
 
     class Slow(HttpFixture):
@@ -316,7 +316,7 @@ def loaded(code: str, names: Iterable[str]) -> str:
 
 
 @pytest.mark.slow
-def test_the_stands_need_no_pytest() -> None:
+def test_the_servers_need_no_pytest() -> None:
     heavy = ["aiosmtpd", "hypothesis", "pytest"]
     names = "FakeServer, FakeBlueskyServer, OneCallFixture, FakeClock"
     assert loaded(f"from policenotify.testing import {names}", heavy) == "[]"

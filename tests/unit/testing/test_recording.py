@@ -146,7 +146,7 @@ def test_no_library_is_needed_no_socket_opened_and_nothing_left(tmp_path: Path) 
 # --- read
 
 
-def test_what_was_said_is_in_order_and_shows_itself_without_an_address() -> None:
+def test_posts_are_in_order_and_shown_without_an_address() -> None:
     with recording_publisher(clock=FakeClock()) as desk:
         assert repr(desk) == "Recording of x, mastodon, bluesky, email, sms:\n  nothing was published"
         opened = _say(desk.publisher, accident(), "1")
@@ -236,7 +236,7 @@ def test_no_network_fails_like_that(channel: str, error: ChannelError, how: dict
         desk.fail_next(channel, error, **how)
 
 
-def test_a_failure_that_never_came_is_told() -> None:
+def test_a_failure_that_never_happened_is_reported() -> None:
     with (
         pytest.raises(AssertionError, match="nothing more was published: 2 on 'x'"),
         recording_publisher() as desk,
@@ -396,7 +396,7 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
         assert desk.publisher.channels["x"].capabilities == default_capabilities(network("x").load())
 
 
-def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
+def test_wrong_settings_are_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(SettingsError, match="segmants"),
         recording_publisher(

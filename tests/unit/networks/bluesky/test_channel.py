@@ -108,7 +108,7 @@ def test_it_keeps_the_contract(channel: Bluesky) -> None:
     assert can.idempotency_window > timedelta(days=3650)
 
 
-def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.bluesky.channel import Bluesky\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
@@ -143,7 +143,7 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
         opened(**options)
 
 
-def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_said(
+def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_sent(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("policenotify.networks.bluesky.client.find_spec", lambda _: None)
@@ -607,7 +607,7 @@ def test_the_hourly_points_run_out(channel: Bluesky, stand: FakeBlueskyServer) -
     assert error.retry_at == NOW + timedelta(hours=1)
 
 
-def test_nobody_listens(channel: Bluesky, stand: FakeBlueskyServer) -> None:
+def test_a_closed_port(channel: Bluesky, stand: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.refuse_connections()
     for call in (
@@ -666,7 +666,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
         (xrpc(429, "RateLimitExceeded"), Unavailable),
     ],
 )
-def test_a_failed_upload_is_no_doubt_about_the_post(
+def test_a_failed_upload_does_not_put_the_post_in_doubt(
     channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     channel.whoami()
@@ -769,7 +769,7 @@ def test_a_session_that_is_never_accepted_ends(channel: Bluesky, stand: FakeBlue
         (Disconnect(), Unavailable, "logging in"),
     ],
 )
-def test_a_login_is_tried_once_and_said_plainly(
+def test_a_login_is_tried_once_and_reported_plainly(
     channel: Bluesky, stand: FakeBlueskyServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
 ) -> None:
     stand.fail_next("POST", LOGIN, answer, times=9)
@@ -817,7 +817,7 @@ def test_a_kept_session_that_is_not_ours_is_replaced(
     assert stand.logins == 1
 
 
-def test_somebody_who_renews_for_too_long(opened: Open, store: InMemoryStateStore) -> None:
+def test_a_renewal_by_another_process_that_takes_too_long(opened: Open, store: InMemoryStateStore) -> None:
     channel = opened(timeout=0.02)
     with store.lease("session", seconds=1):
         error = error_of(channel.whoami)
@@ -825,7 +825,7 @@ def test_somebody_who_renews_for_too_long(opened: Open, store: InMemoryStateStor
     assert "another process" in str(error)
 
 
-def test_a_session_that_cannot_be_stored_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_session_that_cannot_be_stored_does_not_put_the_post_in_doubt(opened: Open, stand: FakeBlueskyServer) -> None:
     class Broken(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             raise JournalError(f"{name} {value} {version}")
@@ -852,7 +852,7 @@ def test_a_session_that_could_not_be_stored_is_stored_by_the_next_call(opened: O
     assert stand.logins == 1
 
 
-def test_a_session_that_cannot_be_read_is_no_doubt_about_the_post(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_an_unreadable_session_does_not_put_the_post_in_doubt(opened: Open, stand: FakeBlueskyServer) -> None:
     class Broken(InMemoryStateStore):
         def load(self, name: str) -> Any:
             raise JournalError(name)
@@ -938,7 +938,7 @@ def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Ope
     assert stand.logins == 3
 
 
-def test_a_login_that_fails_by_id_and_handle_is_told_once(opened: Open, stand: FakeBlueskyServer) -> None:
+def test_a_login_that_fails_by_id_and_handle_is_reported_once(opened: Open, stand: FakeBlueskyServer) -> None:
     opened().whoami()
     stand.expire_access()
     stand.revoke_refresh()

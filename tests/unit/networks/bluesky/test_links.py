@@ -201,7 +201,7 @@ def test_the_budget_counts_exactly_what_is_sent(text: str) -> None:
 
 
 @given(TEXTS)
-def test_links_lead_where_they_say(text: str) -> None:
+def test_links_lead_to_what_they_show(text: str) -> None:
     made, spans = encoded(marked(text)), spans_of(text)
     facets = covered(made)
     linked = [found for found in spans if found.kind == "tag" or valid_uri(found.value)]

@@ -170,7 +170,7 @@ def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(stand: F
     assert mail.prepare(post(2), others).body["thread"] == []
 
 
-def test_no_header_stands_twice_and_no_line_is_too_long(stand: FakeMailServer) -> None:
+def test_no_header_occurs_twice_and_no_line_is_too_long(stand: FakeMailServer) -> None:
     mail = channel(
         stand,
         list_id="alertes.police.example",
@@ -219,7 +219,7 @@ def test_each_person_has_his_own_way_out_in_one_click(stand: FakeMailServer) -> 
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
-def test_one_refused_of_many_costs_nobody_else_his_mail(stand: FakeMailServer) -> None:
+def test_one_refusal_of_many_costs_no_other_recipient_the_mail(stand: FakeMailServer) -> None:
     stand.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
     stand.refuse("dan@c.example", 451, "4.7.1 greylisted")
     outcomes = send(channel(stand))
@@ -264,7 +264,7 @@ def test_only_a_mailbox_that_is_not_there_is_gone(stand: FakeMailServer, number:
     ],
 )
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
-def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
+def test_a_full_mailbox_is_neither_a_wrong_address_nor_a_large_mail(
     stand: FakeMailServer, command: Any, number: int, text: str, outcome: str
 ) -> None:
     if command == "DATA" and text == "no room":
@@ -278,7 +278,7 @@ def test_a_full_mailbox_is_no_wrong_address_and_no_large_mail(
     assert "bob" not in bob.reason
 
 
-def test_a_server_that_ends_sessions_early_loses_and_doubles_nobody(stand: FakeMailServer) -> None:
+def test_a_server_that_ends_sessions_early_loses_and_doubles_no_recipient(stand: FakeMailServer) -> None:
     stand.limit_session(3)
     people = tuple(person(f"p{number}") for number in range(11))
     assert set(told(send(channel(stand), *people)).values()) == {"posted"}
@@ -325,7 +325,7 @@ def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-def test_a_421_in_the_middle_loses_and_doubles_nobody(stand: FakeMailServer, command: Any) -> None:
+def test_a_421_in_the_middle_loses_and_doubles_no_recipient(stand: FakeMailServer, command: Any) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     first = next(outcomes)
@@ -378,7 +378,7 @@ def test_a_server_that_ends_every_session_is_left_alone(stand: FakeMailServer) -
 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
-def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: FakeMailServer, command: Any) -> None:
+def test_a_silent_server_is_not_reported_to_end_the_session(stand: FakeMailServer, command: Any) -> None:
     stand.delay(command, 0.5)
     outcomes, error = until_error(channel(stand, timeout=0.1))
     assert outcomes == {}
@@ -386,7 +386,7 @@ def test_a_server_that_is_silent_is_not_said_to_end_the_session(stand: FakeMailS
     assert "`timeout`" in error.remedy
 
 
-def test_a_server_that_greets_nobody_is_silent() -> None:
+def test_a_server_without_a_greeting_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=0.1)
         with pytest.raises(Unavailable, match="does not answer in time"):
@@ -407,7 +407,7 @@ def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(stand: FakeMa
 EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
 
 
-def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: FakeMailServer) -> None:
+def test_a_mail_that_no_recipient_may_have_is_refused_as_such(stand: FakeMailServer) -> None:
     stand.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
     outcomes, error = until_error(channel(stand), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Refused, "554 5.7.1")
@@ -415,7 +415,7 @@ def test_a_mail_that_nobody_may_have_is_refused_as_such(stand: FakeMailServer) -
     assert stand.mails == []
 
 
-def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_nobody(stand: FakeMailServer) -> None:
+def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_no_recipient(stand: FakeMailServer) -> None:
     stand.refuse("*", 554, "5.7.1 Relay access denied")
     outcomes, error = until_error(channel(stand), *EVERYWHERE)
     assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
@@ -446,7 +446,9 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
         (552, "5.3.4 too large", Refused),
     ],
 )
-def test_what_is_said_to_our_address_holds_for_all(stand: FakeMailServer, number: int, text: str, kind: type) -> None:
+def test_a_refusal_of_the_sender_address_holds_for_all(
+    stand: FakeMailServer, number: int, text: str, kind: type
+) -> None:
     stand.fail_next("MAIL", number, text)
     outcomes, error = until_error(channel(stand))
     assert (outcomes, type(error)) == ({}, kind)
@@ -475,7 +477,7 @@ def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
     assert error.__context__ is None  # it holds the password
 
 
-def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: FakeMailServer) -> None:
+def test_unmailable_addresses_cost_no_other_recipient_the_mail(stand: FakeMailServer) -> None:
     bad = Recipient(key="key-of-rené", address="rené@c.example")
     worse = Recipient(key="key-of-x", address="x@c.example>\r\nDATA")
     idn = Recipient(key="key-of-idn", address="maire@préfecture.example")
@@ -485,7 +487,7 @@ def test_addresses_that_cannot_be_mailed_cost_nobody_else_his_mail(stand: FakeMa
     assert [each.recipient for each in stand.mails] == ["ana@c.example", "maire@xn--prfecture-c4a.example"]
 
 
-def test_nobody_to_write_to_is_no_work(stand: FakeMailServer) -> None:
+def test_an_empty_list_needs_no_work(stand: FakeMailServer) -> None:
     mail = channel(stand)
     assert list(mail.send_each(mail.prepare(post(), ()), ())) == []
     assert stand.sessions == 0
@@ -512,7 +514,7 @@ def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(stand: FakeMailS
     mail.close()
 
 
-def test_whoever_stops_listening_leaves_no_session_open(stand: FakeMailServer) -> None:
+def test_a_caller_that_stops_reading_leaves_no_session_open(stand: FakeMailServer) -> None:
     mail = channel(stand)
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE)
     next(outcomes)
@@ -553,7 +555,7 @@ def test_whoami_logs_in_and_sends_nothing() -> None:
             channel(stand, "desk:secret@").whoami()
 
 
-def test_no_log_holds_an_address_a_password_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_an_address_a_password_or_a_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.NOTSET, logger="apprise")
     with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as stand:
         stand.refuse("bob@c.example")

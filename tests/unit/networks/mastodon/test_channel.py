@@ -114,7 +114,7 @@ def test_what_it_learns_of_its_server_all_objects_know(channel: Mastodon, opened
         assert can.edits
 
 
-def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
@@ -197,7 +197,9 @@ def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, stand: Fak
     assert stand.posts[0].images == (VisibleImage("La route sous l’eau", JPEG, "image/jpeg"),)
 
 
-def test_no_sensitive_is_said_where_none_is_set(channel: Mastodon, opened: Open, stand: FakeMastodonServer) -> None:
+def test_no_sensitive_field_is_sent_where_none_is_set(
+    channel: Mastodon, opened: Open, stand: FakeMastodonServer
+) -> None:
     send_post(channel, a_post())
     send_post(opened(sensitive=("traffic",)), a_post("Deux"))
     assert ["sensitive" in seen.body.decode() for seen in posted(stand)] == [False, True]
@@ -214,7 +216,7 @@ def test_who_sees_a_post_depends_on_its_stage(channel: Mastodon, opened: Open, s
     assert [post.visibility for post in stand.posts[-3:]] == ["public", "public", "private"]
 
 
-def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, stand: FakeMastodonServer) -> None:
+def test_a_content_warning_precedes_its_category_and_counts(opened: Open, stand: FakeMastodonServer) -> None:
     channel = opened(content_warnings={"disaster": " Images\nchoquantes ", "x": "Courte"})
     assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
     send_post(channel, a_post("x" * 500))
@@ -225,7 +227,7 @@ def test_a_content_warning_stands_above_its_category_and_counts(opened: Open, st
     assert "501" in str(error)
 
 
-def test_a_thread_hangs_together_and_mentions_nobody(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_thread_is_linked_and_mentions_no_account(channel: Mastodon, stand: FakeMastodonServer) -> None:
     opening = send_post(channel, a_post("Route barrée"))
     update = send_post(channel, a_post("Toujours barrée", stage=Stage.UPDATE), opening)
     end = send_post(channel, a_post("Route rouverte", stage=Stage.END), opening, update)
@@ -281,7 +283,7 @@ def test_neither_post_nor_token_follows_a_redirect(channel: Mastodon, stand: Fak
         {"Deprecation": "true"},  # the library warns; as an error, it escapes
     ],
 )
-def test_a_good_answer_is_good_whatever_the_library_thinks(
+def test_a_success_status_counts_despite_an_error_of_the_library(
     channel: Mastodon, stand: FakeMastodonServer, headers: dict[str, str]
 ) -> None:
     said = {"id": "77", "url": f"{stand.url}/@police34/77"}
@@ -291,7 +293,9 @@ def test_a_good_answer_is_good_whatever_the_library_thinks(
     assert send_post(channel, a_post()).id == "77"
 
 
-def test_a_limit_is_told_and_not_slept_on(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_a_rate_limit_is_reported_and_not_slept_on(
+    channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock
+) -> None:
     request = channel.prepare(a_post(), ())
     stand.use_up("statuses")
     error = error_of(lambda: channel.send(request))
@@ -364,7 +368,7 @@ def test_the_limits_are_read_once_a_day(
 
 
 @pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
-def test_limits_that_were_kept_otherwise_are_read_anew(opened: Open, store: InMemoryStateStore, value: str) -> None:
+def test_limits_stored_in_another_form_are_read_again(opened: Open, store: InMemoryStateStore, value: str) -> None:
     store.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
@@ -441,7 +445,7 @@ def test_a_replay_answered_500_that_cannot_be_looked_up_stays_in_doubt(
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
 
 
-def test_what_somebody_has_deleted_stays_deleted(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_post_deleted_by_hand_stays_deleted(channel: Mastodon, stand: FakeMastodonServer) -> None:
     opening = send_post(channel, a_post("Route barrée"))
     for request in (channel.prepare(a_post("Une"), ()), channel.prepare(a_post("Deux"), (opening,))):
         stand.remove(channel.send(request).id)
@@ -546,7 +550,7 @@ def test_a_parent_that_a_late_copy_does_not_show_is_there(
 
 
 @pytest.mark.parametrize("software", ["snac", "takahe"])
-def test_a_page_of_a_proxy_is_no_deleted_parent(opened: Open, software: str) -> None:
+def test_a_proxy_page_is_not_a_deleted_parent(opened: Open, software: str) -> None:
     with server_of(opened, software) as (channel, stand):
         opening = send_post(channel, a_post("Route barrée"))
         stand.always(Answer.html("<h1>404</h1>", 404))
@@ -689,7 +693,7 @@ def test_what_an_answer_to_a_post_means(
     assert len(stand.posts) == 1
 
 
-def test_nobody_listens(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_closed_port(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     stand.refuse_connections()
@@ -716,7 +720,7 @@ def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeMa
     assert (type(error), error.code) == (Unconfirmed, "ReadTimeout")
 
 
-def test_a_post_that_was_swallowed_is_told(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_a_swallowed_post_is_reported(channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock) -> None:
     stand.drops_posts = True
     error = error_of(lambda: send_post(channel, a_post()))
     assert type(error) is Refused
@@ -794,7 +798,7 @@ def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, stand:
         (no(401), Blocked),
     ],
 )
-def test_a_failed_upload_is_no_doubt_about_the_post(
+def test_a_failed_upload_does_not_put_the_post_in_doubt(
     channel: Mastodon, stand: FakeMastodonServer, answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     stand.fail_next("POST", UPLOAD, answer)
@@ -836,7 +840,7 @@ def test_a_post_refused_for_another_reason_than_its_pictures(
 # --- editing, taking back ---
 
 
-def test_an_edit_says_everything_again(opened: Open, stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_an_edit_repeats_everything(opened: Open, stand: FakeMastodonServer, clock: FakeClock) -> None:
     channel = opened(content_warnings={"traffic": "Accident"})
     wrong = a_post("A12, sortie 13", pictures=(a_picture(), a_picture(JPEG + b"2", alt="Plan")), stage=Stage.UPDATE)
     ref = send_post(channel, wrong)
@@ -906,7 +910,7 @@ def test_taking_back_can_fail(channel: Mastodon, stand: FakeMastodonServer) -> N
     assert type(error_of(lambda: channel.delete(ref))) is Blocked
 
 
-def test_a_server_that_cannot_delete_says_so(opened: Open) -> None:
+def test_a_server_that_cannot_delete_is_reported(opened: Open) -> None:
     with FakeMastodonServer(token=TOKEN, software="snac", now=lambda: NOW) as stand:
         channel = opened(server=stand.url, store=InMemoryStateStore())
         ref = send_post(channel, a_post())
@@ -1014,7 +1018,7 @@ def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, stand: Fa
 # --- whose the token is
 
 
-def test_nothing_is_said_with_the_token_of_another_account(opened: Open, stand: FakeMastodonServer) -> None:
+def test_nothing_is_sent_with_the_token_of_another_account(opened: Open, stand: FakeMastodonServer) -> None:
     with pytest.raises(Blocked, match="belongs to @police34, not to @prefet34"):
         opened(handle="prefet34").prepare(a_post(), ())
     assert not posted(stand)

@@ -98,7 +98,7 @@ def test_a_content_warning_is_compared_too(
     channel.close()
 
 
-def test_pictures_tell_more_than_a_text(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_pictures_identify_a_post_better_than_its_text(channel: Mastodon, stand: FakeMastodonServer) -> None:
     one, two = (lost(channel, stand, a_post(key=key * 64, pictures=(a_picture(),))) for key in "ab")
     plain_one = channel.prepare(a_post(key="c" * 64), ())
     asked = len(stand.requests)
@@ -107,7 +107,7 @@ def test_pictures_tell_more_than_a_text(channel: Mastodon, stand: FakeMastodonSe
     assert found(channel, plain_one) is None
 
 
-def test_a_post_that_somebody_has_edited_meanwhile(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_post_that_was_edited_by_hand_meanwhile(channel: Mastodon, stand: FakeMastodonServer) -> None:
     request = lost(channel, stand, a_post())
     stand.rewrite(stand.posts[0].id, "Route barrée à Évian (D21).")
     assert found(channel, request) == stand.posts[0].id
@@ -117,7 +117,7 @@ def test_a_post_that_somebody_has_edited_meanwhile(channel: Mastodon, stand: Fak
 
 
 @pytest.mark.parametrize("history", [Answer.json({"error": "no"}, 404), Answer.json([]), Answer.json([1])])
-def test_an_edited_post_whose_versions_are_not_told(
+def test_an_edited_post_whose_versions_are_not_published(
     channel: Mastodon, stand: FakeMastodonServer, history: Answer
 ) -> None:
     stand.write("Une")
@@ -168,7 +168,7 @@ def test_the_servers_clock_may_be_wrong(clock: FakeClock, store: InMemoryStateSt
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Mon, 02 Mar 2026 06:30:00 -0000"])
-def test_a_server_that_does_not_tell_its_time(channel: Mastodon, stand: FakeMastodonServer, date: str) -> None:
+def test_a_server_that_does_not_send_its_time(channel: Mastodon, stand: FakeMastodonServer, date: str) -> None:
     request = lost(channel, stand, a_post())
     stand.on("GET", TIMELINE, _with_date(stand, date))
     assert found(channel, request) == stand.posts[0].id
@@ -184,7 +184,7 @@ def _with_date(stand: FakeMastodonServer, date: str) -> Any:
 # --- not found ---
 
 
-def test_another_post_of_ours_with_the_same_words_is_not_taken_for_it(
+def test_another_own_post_with_the_same_text_is_not_taken_for_it(
     channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
     ref = channel.send(channel.prepare(a_post("Fin d’intervention."), ()))
@@ -212,7 +212,7 @@ def test_what_it_remembers_does_not_grow_for_ever(channel: Mastodon, store: InMe
     assert len(json.loads(kept.value)) == 200
 
 
-def test_somebody_who_is_always_faster_costs_only_the_memory(stand: FakeMastodonServer, clock: FakeClock) -> None:
+def test_a_process_that_is_always_faster_costs_only_the_memory(stand: FakeMastodonServer, clock: FakeClock) -> None:
     class Contended(InMemoryStateStore):
         def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
             return name != "posts" and super().compare_and_swap(name, value, version=version)
@@ -257,7 +257,7 @@ def test_where_pictures_keep_their_ids_others_are_others(
         channel.close()
 
 
-def test_a_boost_is_no_post_of_ours(channel: Mastodon, stand: FakeMastodonServer) -> None:
+def test_a_boost_is_not_an_own_post(channel: Mastodon, stand: FakeMastodonServer) -> None:
     boost = {"id": "9", "url": "https://x.example/9", "created_at": NOW.isoformat(), "reblog": {"id": "8"}}
     stand.fail_next("GET", TIMELINE, Answer.json([boost | {"content": f"<p>{TEXT}</p>", "in_reply_to_id": None}]))
     assert found(channel, channel.prepare(a_post(), ())) is None
@@ -317,7 +317,7 @@ def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, stand: Fa
     assert len(stand.posts) == 1
 
 
-def test_a_token_that_is_another_accounts_or_nobodys(
+def test_a_token_of_another_account_or_of_none(
     channel: Mastodon, stand: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
     request, later = channel.prepare(a_post(), ()), opened(stand, clock, store)

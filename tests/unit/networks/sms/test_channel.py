@@ -148,7 +148,7 @@ def test_every_message_is_one_request(stand: FakeSmsServer) -> None:
 
 
 @pytest.mark.benchmark
-def test_nobody_waits_between_two_messages(stand: FakeSmsServer) -> None:
+def test_there_is_no_wait_between_two_messages(stand: FakeSmsServer) -> None:
     by = channel(stand, "kannel")
     send(by, PEOPLE[0])  # apprise is loaded
     began = time.perf_counter()
@@ -172,7 +172,7 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(stand: FakeSms
     ("name", "code"),
     [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
 )
-def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
+def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
     stand: FakeSmsServer, name: str, code: str
 ) -> None:
     by = channel(stand, name)
@@ -185,7 +185,7 @@ def test_one_who_is_refused_is_told_and_costs_nobody_else_the_message(
     assert not stand.phone(NUMBERS["ana"])
 
 
-def test_a_gateway_that_says_no_with_a_success_is_not_believed_to_be_verified(stand: FakeSmsServer) -> None:
+def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(stand: FakeSmsServer) -> None:
     stand.refuse(NUMBERS["ana"])
     by = channel(stand, "seven")
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
@@ -220,7 +220,7 @@ def test_wrong_credentials_block_the_channel_for_all(stand: FakeSmsServer, name:
     assert "does not accept our credentials" in error.reason
 
 
-def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: FakeSmsServer) -> None:
+def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(stand: FakeSmsServer) -> None:
     by = channel(stand, "sfr")
     stand.password = "0ther"  # sfr says it with a success, as if it were the person
     told, error = until_error(by)
@@ -230,7 +230,7 @@ def test_who_refuses_everybody_blocks_the_channel_and_nobody_is_given_up(stand: 
     assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to tell
 
 
-def test_refusals_before_the_first_success_are_told_with_it(stand: FakeSmsServer) -> None:
+def test_refusals_before_the_first_success_are_reported_with_it(stand: FakeSmsServer) -> None:
     for name in ("ana", "bob"):
         stand.refuse(NUMBERS[name])
     assert send(channel(stand)) == {
@@ -259,7 +259,7 @@ def test_a_limit_pauses_the_channel(stand: FakeSmsServer) -> None:
     assert error.retry_at is None  # apprise does not show the answer's head
 
 
-def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: FakeSmsServer) -> None:
+def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(stand: FakeSmsServer) -> None:
     stand.credit = 2
     told, error = until_error(channel(stand, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
@@ -270,7 +270,7 @@ def test_a_gateway_of_ones_own_that_is_out_of_credit_is_no_wrong_login(stand: Fa
     )
 
 
-def test_a_gateway_of_ones_own_that_is_called_too_fast_is_no_wrong_login(stand: FakeSmsServer) -> None:
+def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(stand: FakeSmsServer) -> None:
     stand.burst = 2
     by = channel(stand, "jasmin")
     told, error = until_error(by)
@@ -348,7 +348,7 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
 
 
-def test_a_number_of_smpp_is_no_number_of_kannel(stand: FakeSmsServer) -> None:
+def test_an_smpp_code_is_not_a_kannel_code(stand: FakeSmsServer) -> None:
     """Coding 2 is UCS-2 for Kannel, and binary for all that take SMPP's data_coding."""
     at = stand.url.removeprefix("http://")
     call = f"form://{at}{stand.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
@@ -397,13 +397,13 @@ def test_after_two_doubts_in_a_row_the_others_wait(stand: FakeSmsServer) -> None
     assert len(stand.requests) == 2
 
 
-def test_two_doubts_with_an_answer_between_them_stop_nobody(stand: FakeSmsServer) -> None:
+def test_two_doubts_with_an_answer_between_them_block_nothing(stand: FakeSmsServer) -> None:
     answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
     stand.on("POST", OCTOPUSH, answers)
     assert list(send(channel(stand)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
 
 
-def test_where_nobody_listens_nobody_is_in_doubt(stand: FakeSmsServer) -> None:
+def test_a_closed_port_leaves_no_recipient_in_doubt(stand: FakeSmsServer) -> None:
     for name in ("kannel", "octopush"):
         by = channel(stand, name)
         stand.refuse_connections()
@@ -413,7 +413,7 @@ def test_where_nobody_listens_nobody_is_in_doubt(stand: FakeSmsServer) -> None:
         stand.recover()
 
 
-def test_a_certificate_that_is_not_trusted_leaves_nobody_in_doubt(
+def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
     stand: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -453,7 +453,7 @@ def test_an_error_that_the_caller_is_handling_is_not_the_gateways(stand: FakeSms
         assert send(channel(stand), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
 
 
-def test_it_is_told_also_where_logging_is_switched_off(stand: FakeSmsServer) -> None:
+def test_it_is_reported_also_where_logging_is_switched_off(stand: FakeSmsServer) -> None:
     logging.disable(logging.CRITICAL)
     try:
         stand.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
@@ -476,7 +476,9 @@ def test_it_is_told_also_where_logging_is_switched_off(stand: FakeSmsServer) -> 
         ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
     ],
 )
-def test_what_gateways_say_behind_a_success(stand: FakeSmsServer, name: str, answer: Answer, outcome: str) -> None:
+def test_gateway_refusals_behind_a_success_status(
+    stand: FakeSmsServer, name: str, answer: Answer, outcome: str
+) -> None:
     stand.on("POST", "*", answer)
     assert send(channel(stand, name), PEOPLE[0]) == {"ana": outcome}
 
@@ -597,7 +599,7 @@ def test_unicode_segments_are_counted_exactly(stand: FakeSmsServer, segments: in
 
 
 @given(text=st.text(st.sampled_from("ab €êé[🚨…\n"), max_size=400), segments=st.integers(1, 3), unicode=st.booleans())
-def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
+def test_a_text_that_fits_has_no_segment_too_many(text: str, segments: int, *, unicode: bool) -> None:
     url = "forms://gateway.example/?:coding={coding}&:to={recipient}"
     budget = open_sms(url, segments=segments, unicode=unicode).capabilities.budget
     written = text if unicode else to_gsm(text).text
@@ -607,7 +609,7 @@ def test_whatever_fits_makes_no_segment_too_many(text: str, segments: int, *, un
         assert budget.measure(written) == budget.measure(text)
 
 
-def test_the_budget_says_what_is_paid_for(stand: FakeSmsServer) -> None:
+def test_the_budget_follows_from_the_subscription(stand: FakeSmsServer) -> None:
     budget = channel(stand).capabilities.budget
     assert budget.describe is not None
     assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
@@ -732,7 +734,7 @@ def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
         assert any("POLICE34" in each for each in kept)
 
 
-def test_bulksms_is_told_not_to_charge_double() -> None:
+def test_bulksms_is_asked_not_to_charge_double() -> None:
     made = gateway(
         "bulksms://desk:s3cret@{recipient}",
         sender="",
@@ -806,9 +808,7 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(stand: FakeSmsSe
 # --- secrets
 
 
-def test_no_log_holds_a_number_a_password_or_what_was_said(
-    stand: FakeSmsServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_log_holds_a_number_a_password_or_a_text(stand: FakeSmsServer, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("apprise", "urllib3", "urllib3.connectionpool"):
         caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
@@ -857,7 +857,7 @@ except Exception as error:
 # --- who is who
 
 
-def test_a_person_who_stands_on_the_list_in_several_forms_is_one_person() -> None:
+def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
     forms = (
         "06 12 34 56 78",
         "+33 (0)6 12 34 56 78",

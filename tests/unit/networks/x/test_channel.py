@@ -156,7 +156,7 @@ def test_its_options_are_read_from_the_constructor() -> None:
     assert "clock" not in schema["properties"]
 
 
-def test_opening_it_loads_no_sdk_and_says_no_secret() -> None:
+def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
         "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
@@ -298,7 +298,7 @@ def test_a_picture_that_x_cannot_use(channel: X, stand: FakeXServer) -> None:
         (no(403, "not configured with the appropriate app permissions"), Blocked),
     ],
 )
-def test_a_failed_upload_is_no_doubt_about_the_post(
+def test_a_failed_upload_does_not_put_the_post_in_doubt(
     channel: X, stand: FakeXServer, route: tuple[str, str], answer: Answer | Disconnect, kind: type[ChannelError]
 ) -> None:
     stand.fail_next(*route, answer)
@@ -310,7 +310,7 @@ def test_a_failed_upload_is_no_doubt_about_the_post(
 
 
 @pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "7a"}}), Answer.json([1]), Answer()])
-def test_an_upload_without_a_number_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
+def test_an_upload_without_an_id_is_reported(channel: X, stand: FakeXServer, answer: Answer) -> None:
     stand.fail_next(*UPLOAD, answer)
     assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
 
@@ -362,7 +362,7 @@ def test_what_is_too_much_is_refused_before_anything_is_sent(
     assert stand.requests == []
 
 
-def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
+def test_premium_accounts_have_longer_posts(opened: Open, stand: FakeXServer) -> None:
     channel, text = opened(limit=25_000), "Inondation à Évian. " * 100
     error = error_of(lambda: send_post(channel, a_post(text)))  # the account has no Premium after all
     assert type(error) is Refused
@@ -376,7 +376,7 @@ def test_premium_accounts_say_more(opened: Open, stand: FakeXServer) -> None:
 # --- whose the credentials are ---
 
 
-def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
+def test_nothing_is_sent_before_the_account_is_known_and_it_is_requested_once(
     opened: Open, stand: FakeXServer, store: InMemoryStateStore
 ) -> None:
     for number in range(3):
@@ -388,7 +388,7 @@ def test_nothing_is_said_before_the_account_is_known_and_it_is_asked_once(
     assert not [secret for secret in stand.secrets if secret in kept.value]
 
 
-def test_other_credentials_are_asked_for_anew(opened: Open, stand: FakeXServer) -> None:
+def test_other_credentials_start_a_new_session(opened: Open, stand: FakeXServer) -> None:
     request = opened().prepare(a_post(), ())
     stand.access = (stand.access[0], "another-access-secret")
     stand._signatures.access = stand.access
@@ -408,12 +408,12 @@ def test_handles_are_compared_as_x_does(opened: Open, stand: FakeXServer, handle
 
 
 @pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "1"}}), Answer.html("<h1>Hi</h1>")])
-def test_an_answer_that_names_nobody_is_told(channel: X, stand: FakeXServer, answer: Answer) -> None:
+def test_an_answer_without_an_account_is_reported(channel: X, stand: FakeXServer, answer: Answer) -> None:
     stand.fail_next(*ME, answer)
     assert type(error_of(lambda: channel.prepare(a_post(), ()))) is Unavailable
 
 
-def test_a_keep_that_fails_is_no_doubt_about_the_post(opened: Open, stand: FakeXServer, rotating: Open) -> None:
+def test_a_failing_state_store_does_not_put_the_post_in_doubt(opened: Open, stand: FakeXServer, rotating: Open) -> None:
     class Broken(InMemoryStateStore):
         def load(self, name: str) -> Any:
             raise JournalError(name)
@@ -457,7 +457,7 @@ def test_silence_ends_after_the_channels_own_timeout(opened: Open, stand: FakeXS
     assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
 
 
-def test_said_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
+def test_sent_again_x_itself_refuses_it_and_it_is_found(channel: X, stand: FakeXServer, clock: FakeClock) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, Disconnect(), effect=True)
     error_of(lambda: channel.send(request))
@@ -496,7 +496,7 @@ def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
     assert "out already" in str(error)
 
 
-def test_of_posts_with_the_same_words_the_first_after_the_call_that_is_nobodys_is_ours(
+def test_of_posts_with_the_same_text_the_first_unclaimed_one_after_the_call_is_ours(
     channel: X, stand: FakeXServer
 ) -> None:
     request = channel.prepare(a_post(), ())
@@ -779,7 +779,7 @@ def test_what_an_answer_to_a_post_means(
     assert len(stand.posts) == 1
 
 
-def test_an_answer_that_x_does_not_take_may_stand_alone(channel: X, stand: FakeXServer) -> None:
+def test_a_reply_that_x_does_not_take_may_be_a_post_of_its_own(channel: X, stand: FakeXServer) -> None:
     opening = send_post(channel, a_post("Début"))
     stand.may_answer = "none"
     error = error_of(lambda: send_post(channel, a_post("Fin"), opening))
@@ -896,7 +896,7 @@ def test_without_credits_everything_is_blocked(opened: Open, stand: FakeXServer)
         assert error.code == "402 credits"
 
 
-def test_nobody_listens(channel: X, stand: FakeXServer) -> None:
+def test_a_closed_port(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.refuse_connections()
     for call in (
@@ -1016,7 +1016,7 @@ def test_a_lost_refresh_token_needs_a_person(rotating: Open, stand: FakeXServer,
     assert store.load("tokens") is not None
 
 
-def test_an_answer_to_a_renewal_that_got_lost_is_told_as_such(rotating: Open, stand: FakeXServer) -> None:
+def test_a_lost_answer_to_a_renewal_is_reported_as_such(rotating: Open, stand: FakeXServer) -> None:
     channel = rotating()
     stand.fail_next(*TOKEN, Disconnect(), effect=True)
     assert type(error_of(channel.whoami)) is Unavailable
@@ -1067,7 +1067,7 @@ def test_a_token_that_is_never_accepted_ends(rotating: Open, stand: FakeXServer)
         (Disconnect(), Unavailable, "renewing the tokens"),
     ],
 )
-def test_a_renewal_is_tried_once_and_said_plainly(
+def test_a_renewal_is_tried_once_and_reported_plainly(
     rotating: Open, stand: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
 ) -> None:
     stand.fail_next(*TOKEN, answer, times=9)
@@ -1097,7 +1097,7 @@ def test_kept_tokens_that_are_not_ours_are_replaced(
     assert rotating().whoami().id == stand.number
 
 
-def test_somebody_who_renews_for_too_long(rotating: Open, store: InMemoryStateStore) -> None:
+def test_a_renewal_by_another_process_that_takes_too_long(rotating: Open, store: InMemoryStateStore) -> None:
     channel = rotating(timeout=0.02)
     with store.lease("tokens", seconds=1):
         error = error_of(channel.whoami)
@@ -1141,7 +1141,7 @@ def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, st
     assert kept.version == 1
 
 
-def test_a_refresh_token_that_somebody_else_has_just_used(rotating: Open, stand: FakeXServer) -> None:
+def test_a_refresh_token_that_another_process_has_just_used(rotating: Open, stand: FakeXServer) -> None:
     class Late(InMemoryStateStore):
         """While we ask, another process, whose lease we took for dead, stores what it got."""
 
@@ -1294,7 +1294,7 @@ def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
     assert stand.requests
 
 
-def test_words_that_are_no_unicode_are_told_all_the_same(channel: X, stand: FakeXServer) -> None:
+def test_invalid_unicode_is_reported_all_the_same(channel: X, stand: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     stand.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
     with pytest.raises(Refused, match=r"Not \? allowed") as caught:

@@ -77,7 +77,7 @@ def test_an_unknown_path_is_a_404_that_names_it(client: httpx.Client) -> None:
     assert answer.json() == {"error": "NotFound", "message": "The server has no GET /xrpc/none."}
 
 
-def test_a_stand_may_answer_everything_alike() -> None:
+def test_a_server_may_answer_everything_alike() -> None:
     with FakeServer(Answer.json({"up": True})) as stand:
         assert requests.get(f"{stand.url}/any/where", timeout=5).json() == {"up": True}
 
@@ -93,7 +93,7 @@ def test_an_empty_sequence_is_an_error(stand: FakeServer) -> None:
         stand.on("GET", "/status", [])
 
 
-def test_a_star_stands_for_one_segment_and_the_last_said_route_counts(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_star_matches_one_segment_and_the_last_route_counts(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("*", "/statuses/*", Answer(200))
     stand.on("GET", "/statuses/*/context", Answer(206))
     stand.on("GET", "/statuses/7", Answer(410))
@@ -160,7 +160,7 @@ def test_pages_for_people_and_redirects(stand: FakeServer, client: httpx.Client)
         client.get("/proxy").json()
 
 
-def test_a_rate_limit_says_when_it_ends(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_rate_limit_has_its_end(stand: FakeServer, client: httpx.Client) -> None:
     stand.on("GET", "/", Answer.rate_limited(retry_after=30, reset=1_772_366_400))
 
     answer = client.get("/")
@@ -273,7 +273,7 @@ def test_refused_connections_come_back_at_the_same_port(stand: FakeServer, clien
     assert client.get("/").status_code == 200
 
 
-def test_a_route_may_take_its_own_stand_down(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_route_may_close_its_own_server(stand: FakeServer, client: httpx.Client) -> None:
     def last_words(_: RecordedRequest) -> Answer:
         stand.refuse_connections()
         return Answer(200)
@@ -317,7 +317,7 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
     gc.collect()  # a leaked socket is a ResourceWarning, and with it an error
 
 
-def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
+def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
     stand = FakeServer(Answer(200)).start()
     url = stand.url
     stand.refuse_connections()
@@ -330,7 +330,7 @@ def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
         assert requests.get(url, timeout=5).status_code == 200
 
 
-def test_waiting_in_vain_says_how_many_came(stand: FakeServer, client: httpx.Client) -> None:
+def test_a_timeout_reports_how_many_came(stand: FakeServer, client: httpx.Client) -> None:
     client.get("/")
 
     with pytest.raises(TimeoutError, match="1 of 2 requests came"):

@@ -175,7 +175,7 @@ def test_a_session_limit_other_than_421_keeps_the_session_open(mail: FakeMailSer
     assert (len(mail.mails), mail.sessions) == (1, 1)
 
 
-def test_the_stand_closes_after_a_421_by_itself(mail: FakeMailServer) -> None:
+def test_the_server_closes_after_a_421_by_itself(mail: FakeMailServer) -> None:
     mail.fail_next("RCPT", 421, "4.3.2 shutting down")
     with socket.create_connection((mail.host, mail.port), timeout=5) as raw, raw.makefile("rwb") as line:
         for say in (b"", b"EHLO x\r\n", b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<b@a.example>\r\n"):
@@ -225,7 +225,7 @@ def test_only_data_delivers(mail: FakeMailServer) -> None:
         mail.hang_up("RCPT", delivered=True)
 
 
-def test_a_command_fails_as_often_as_said(mail: FakeMailServer, client: smtplib.SMTP) -> None:
+def test_a_command_fails_as_often_as_set(mail: FakeMailServer, client: smtplib.SMTP) -> None:
     mail.fail_next("DATA", 554, "5.7.1 looks like spam", times=2)
     mail.fail_next("MAIL", 452, "4.3.1 disk full")
 
@@ -384,7 +384,7 @@ def test_a_broken_predicate_is_a_451_and_fails_the_test() -> None:
         assert refused.value.recipients["ana@a.example"][0] == 451
 
 
-def test_waiting_ends_when_the_mail_is_there_and_in_vain_says_so(mail: FakeMailServer) -> None:
+def test_waiting_ends_when_the_mail_is_there_and_a_timeout_is_reported(mail: FakeMailServer) -> None:
     mail.delay("DATA", 0.05)
 
     def send() -> None:
@@ -431,7 +431,7 @@ def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
     gc.collect()  # a leaked socket is a ResourceWarning, and with it an error
 
 
-def test_a_stand_closes_while_it_refuses_and_may_start_again() -> None:
+def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
     mail = FakeMailServer().start()
     port = mail.port
     mail.refuse_connections()

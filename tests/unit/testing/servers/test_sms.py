@@ -76,7 +76,7 @@ def jasmin(stand: FakeSmsServer, **asked: str) -> tuple[int, str]:
     return got.status_code, got.text
 
 
-def test_jasmin_says_403_to_a_wrong_password_a_limit_and_an_empty_account(stand: FakeSmsServer) -> None:
+def test_jasmin_answers_403_to_a_wrong_password_a_limit_and_an_empty_account(stand: FakeSmsServer) -> None:
     assert jasmin(stand, password="wrong") == (403, 'Error "Authentication failure for username:desk"')
     assert jasmin(stand, message="x") == (400, 'Error "Argument [message] is unknown."')
     assert jasmin(stand, to="12") == (412, 'Error "No route found"')
@@ -136,7 +136,7 @@ def test_others_want_their_keys(stand: FakeSmsServer, path: str, headers: dict[s
     assert [each.path for each in stand.requests] == [path]
 
 
-def test_seven_and_sfr_say_no_with_a_success(stand: FakeSmsServer) -> None:
+def test_seven_and_sfr_refuse_with_a_success_status(stand: FakeSmsServer) -> None:
     got = requests.post(stand.url + "/api/sms", json={"to": "+33600000001", "text": "x"}, timeout=5)
     assert (got.status_code, got.json()) == (200, {"success": "900"})
     login = {"serviceId": "desk", "servicePassword": "wrong", "spaceId": stand.space}
@@ -204,7 +204,7 @@ def test_the_proxy_opens_tunnels_and_does_nothing_else(stand: FakeSmsServer) -> 
             assert door.recv(4096) == b""
 
 
-def test_a_tunnel_to_a_stand_that_is_closed_is_refused() -> None:
+def test_a_tunnel_to_a_closed_server_is_refused() -> None:
     with FakeSmsServer() as stand:
         proxy = stand.environment["HTTPS_PROXY"].rpartition(":")[2]
         super(FakeSmsServer, stand).refuse_connections()  # the gateway alone, and not the way to it
