@@ -105,13 +105,13 @@ def test_publishing_beside_one_commit(publisher: Publisher, one_commit: Callable
 def test_to_the_fifth_post_beside_bare_calls(five: Five, publisher: Publisher, latency: float) -> None:
     desk = Desk(publisher)
     far = (five.x, five.mastodon, five.bluesky, five.sms)
-    for stand in far:
-        stand.latency = latency
+    for server in far:
+        server.latency = latency
     five.mail.delay("DATA", latency)
     times = 15 if latency else 60
     with open_bare(five, publisher) as bare:
         wordings = [publisher.preview(desk.opening()).posts for _ in range(times + 3)]
-        directly, journalled = _side_by_side(times, lambda: bare.say(wordings.pop()), lambda: desk.publish(LONG))
+        directly, journalled = _side_by_side(times, lambda: bare.send(wordings.pop()), lambda: desk.publish(LONG))
     print(f"\nanswers after {latency * 1000:.0f} ms: bare {directly:.1f} ms, to the fifth post {journalled:.1f} ms")
     added = journalled - directly
     print(f"added {added:.1f} ms (the goal: 15), {100 * added / directly:.0f} %")
@@ -132,7 +132,7 @@ def test_publications_in_a_second_beside_bare_calls(five: Five, publisher: Publi
 
         def bare_calls() -> None:
             for _ in range(count):
-                bare.say(wordings.pop())
+                bare.send(wordings.pop())
 
         directly, ours = _side_by_side(3, bare_calls, journalled, warm=1)
     print(f"\nbare {1000 * count / directly:.1f}/s, publisher {1000 * count / ours:.1f}/s")

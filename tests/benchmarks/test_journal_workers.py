@@ -66,14 +66,14 @@ def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:
         options = x_options(x)
         with closing(opened(url, keys, options)) as publisher:
 
-            def say(number: int) -> None:
+            def publish(number: int) -> None:
                 tip = accident(category="scam_cyber", headline=f"Conseil {number}", lifecycle=Lifecycle())
                 publisher.publish(tip, key=str(number), actor="desk", wait=timedelta(0))
 
             started = [_start(url, keys, options) for _ in range(workers)]
             try:
                 for number in range(_POSTS):
-                    say(number)
+                    publish(number)
                 x.latency = _LATENCY
                 start = time.perf_counter()
                 for one in started:

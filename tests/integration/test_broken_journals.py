@@ -37,7 +37,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
-def _said_nothing(desk: Desk) -> bool:
+def _nothing_is_published(desk: Desk) -> bool:
     return not desk.bluesky.posts and not desk.mail.mails
 
 
@@ -48,7 +48,7 @@ def _refused(desk: Desk, error: PolicenotifyError, says: str) -> None:
     assert any(word in str(error) for word in NOTHING), str(error)
     assert "SELECT" not in str(error)
     assert "INSERT" not in str(error)
-    assert _said_nothing(desk)
+    assert _nothing_is_published(desk)
 
 
 def _journalled(desk: Desk) -> Path:
@@ -139,7 +139,7 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
         assert "Geheim" not in shown
         assert "SELECT" not in shown
         assert "estore a copy" in str(caught.value)
-    assert _said_nothing(desk)
+    assert _nothing_is_published(desk)
 
 
 def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def _after_a_limit(desk: Desk) -> bool:
     assert "Nothing was sent" in said
     publisher = desk.publisher()
     journalled = publisher.publication("second") is not None
-    assert journalled or _said_nothing(desk)
+    assert journalled or _nothing_is_published(desk)
     assert publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=60)).repeated == journalled
     assert len(desk.bluesky.posts) == desk.bluesky.commits == 1
     for address in ADDRESSES:
@@ -325,4 +325,4 @@ def test_an_older_library_refuses_a_newer_journal(desk: Desk) -> None:
     with pytest.raises(UnsupportedVersion) as caught:
         desk.publisher()
     assert "Install the release of policenotify that introduced journal version" in str(caught.value)
-    assert _said_nothing(desk)
+    assert _nothing_is_published(desk)

@@ -139,7 +139,7 @@ class Station:
         self.opened.append(made)
         return made
 
-    def say(self, publisher: Publisher, message: Message) -> Publication:
+    def publish(self, publisher: Publisher, message: Message) -> Publication:
         self.said += 1
         return publisher.publish(message, key=str(self.said), actor="desk")
 
@@ -169,8 +169,8 @@ def _wrong(said: Publication, severity: Severity = MINOR) -> Message:
 
 def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    corrected = station.say(publisher, _wrong(opened))
+    opened = station.publish(publisher, accident())
+    corrected = station.publish(publisher, _wrong(opened))
 
     [receipt] = corrected
     assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
@@ -180,14 +180,14 @@ def test_a_minor_correction_changes_the_post_where_its_readers_found_it(station:
     assert "gare" in text
     assert "Suite de notre message" not in text
 
-    station.say(publisher, opened.update("Une voie rouverte"))
+    station.publish(publisher, opened.update("Une voie rouverte"))
     assert list(station.board.posts.values())[1][2:] == ("1",), "what follows hangs under the post, not under the edit"
 
 
 def test_a_severe_correction_is_also_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    corrected = station.say(publisher, _wrong(opened, SEVERE))
+    opened = station.publish(publisher, accident())
+    corrected = station.publish(publisher, _wrong(opened, SEVERE))
 
     assert [(one.operation, one.outcome) for one in corrected] == [("post", "posted"), ("edit", "posted")]
     assert station.board.calls == ["send", "send", "edit"]
@@ -200,18 +200,18 @@ def test_a_severe_correction_is_also_published_as_a_reply(station: Station) -> N
 def test_a_correction_replies(station: Station, capabilities: Capabilities) -> None:
     station.board.capabilities = capabilities
     publisher = station.publisher(**({"on_correction": "reply"} if capabilities.edits else {}))
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, _wrong(opened))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert receipt.operation is Operation.POST
     assert len(station.board.posts) == 2
 
 
 def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    updated = station.say(publisher, opened.update("Deux voies fermées"))
-    station.say(publisher, opened.update("Trois voies fermées"))
-    station.say(publisher, updated.correct("Une voie fermée", severity=MINOR))
+    opened = station.publish(publisher, accident())
+    updated = station.publish(publisher, opened.update("Deux voies fermées"))
+    station.publish(publisher, opened.update("Trois voies fermées"))
+    station.publish(publisher, updated.correct("Une voie fermée", severity=MINOR))
     first, second, third = station.board.posts.values()
     assert "une voie fermée" in second[0]
     assert (first[2:], second[2:], third[2:]) == ((), ("1",), ("1", "2"))
@@ -219,17 +219,17 @@ def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
 
 def test_what_was_corrected_by_an_edit_is_edited_again(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    once = station.say(publisher, _wrong(opened))
-    [receipt] = station.say(publisher, once.correct("Le secteur est celui du stade", severity=MINOR))
+    opened = station.publish(publisher, accident())
+    once = station.publish(publisher, _wrong(opened))
+    [receipt] = station.publish(publisher, once.correct("Le secteur est celui du stade", severity=MINOR))
     assert receipt.operation is Operation.EDIT
     assert ["stade" in text for text in station.board.texts] == [True]
 
 
 def test_a_standalone_message_is_edited_too(station: Station) -> None:
     publisher = station.publisher()
-    said = station.say(publisher, accident(lifecycle=Lifecycle(), instruction=""))
-    [receipt] = station.say(publisher, _wrong(said))
+    said = station.publish(publisher, accident(lifecycle=Lifecycle(), instruction=""))
+    [receipt] = station.publish(publisher, _wrong(said))
     assert receipt.operation is Operation.EDIT
     assert len(station.board.posts) == 1
 
@@ -237,17 +237,17 @@ def test_a_standalone_message_is_edited_too(station: Station) -> None:
 def test_an_unpublished_post_is_not_edited_but_published(station: Station) -> None:
     publisher = station.publisher()
     station.board.sends.append(Refused("No."))
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, _wrong(opened))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
 @pytest.mark.parametrize("fallback", [None, "standalone", "prepare"])
 def test_an_impossible_edit_is_published_as_a_reply(station: Station, fallback: Any) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.edits.extend([Refused("Too old.", fallback=fallback)] * 9)
-    [receipt] = station.say(publisher, _wrong(opened))
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
     assert station.board.calls.count("edit") == (4 if fallback == "prepare" else 1)
     assert list(station.board.posts.values())[1][2:] == ("1",)
@@ -255,27 +255,27 @@ def test_an_impossible_edit_is_published_as_a_reply(station: Station, fallback: 
 
 def test_an_edit_that_cannot_be_prepared_is_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.prepares.append(Refused("No."))
-    [receipt] = station.say(publisher, _wrong(opened))
+    [receipt] = station.publish(publisher, _wrong(opened))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
 def test_an_edit_keeps_its_place_whatever_became_of_the_posts_above(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    updated = station.say(publisher, opened.update("Toujours barrée"))
+    opened = station.publish(publisher, accident())
+    updated = station.publish(publisher, opened.update("Toujours barrée"))
     station.board.prepares.append(Refused("All above is gone.", fallback="standalone"))
-    [receipt] = station.say(publisher, _wrong(updated))
+    [receipt] = station.publish(publisher, _wrong(updated))
     assert (receipt.operation, receipt.outcome, receipt.standalone) == (Operation.EDIT, Outcome.POSTED, False)
     assert len(station.board.posts) == 2
 
 
 def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.edits.extend([Unconfirmed("Cut."), Unavailable("Later.")])
-    corrected = station.say(publisher, _wrong(opened))
+    corrected = station.publish(publisher, _wrong(opened))
     corrected = station.settled(publisher, corrected)
     assert corrected.on("board").outcome is Outcome.POSTED
     assert station.board.calls == ["send", "edit", "edit", "edit"]
@@ -284,10 +284,10 @@ def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) ->
 
 def test_a_refused_edit_in_doubt_is_published_as_a_reply(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.edits.extend([Unconfirmed("Cut."), Refused("Too old.")])
     station.board.sends.append(Unconfirmed("Cut."))
-    corrected = station.say(publisher, _wrong(opened))
+    corrected = station.publish(publisher, _wrong(opened))
     corrected = station.settled(publisher, corrected)
     assert station.board.calls == ["send", "edit", "edit", "send", "send"]
     assert corrected.on("board").operation is Operation.POST
@@ -298,21 +298,21 @@ def test_a_refused_edit_in_doubt_is_published_as_a_reply(station: Station) -> No
 
 def test_a_cancellation_is_marked_and_leaves_earlier_posts(station: Station) -> None:
     publisher = station.publisher()
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, opened.cancel("Fausse alerte"))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
     assert len(station.board.posts) == 2
 
 
 def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    opened = station.say(publisher, accident())
-    updated = station.say(publisher, opened.update("Une voie rouverte"))
+    opened = station.publish(publisher, accident())
+    updated = station.publish(publisher, opened.update("Une voie rouverte"))
     foreseen = publisher.preview(opened.cancel("Fausse alerte"))
     assert [leg.target for leg in foreseen.deletions] == [updated.id, opened.id]
     assert not foreseen.posts
 
-    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     assert not station.board.posts
     assert [(one.operation, one.outcome) for one in cancelled] == [("delete", "deleted")] * 2
     assert [one.ref for one in cancelled] == [updated.on("board").ref, opened.on("board").ref]
@@ -326,8 +326,8 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
 
 def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
     publisher = station.publisher(on_cancellation="both")
-    opened = station.say(publisher, accident())
-    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    opened = station.publish(publisher, accident())
+    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     [(text, _key, *under)] = station.board.posts.values()
     assert "fausse alerte" in text
     assert not under
@@ -337,25 +337,25 @@ def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
 def test_where_a_post_may_be_out_unseen_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     publisher.wait = timedelta(0)
-    opened = station.settled(publisher, station.say(publisher, accident()))
-    station.say(publisher, opened.update("Une voie rouverte"))
-    station.settled(publisher, station.say(publisher, opened.cancel("Fausse alerte")))
+    opened = station.settled(publisher, station.publish(publisher, accident()))
+    station.publish(publisher, opened.update("Une voie rouverte"))
+    station.settled(publisher, station.publish(publisher, opened.cancel("Fausse alerte")))
     assert ["fausse alerte" in text for text in station.board.texts] == [False, True]
 
 
 def test_where_nothing_came_out_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     station.board.sends.append(Refused("No."))
-    opened = station.say(publisher, accident())
-    [receipt] = station.say(publisher, opened.cancel("Fausse alerte"))
+    opened = station.publish(publisher, accident())
+    [receipt] = station.publish(publisher, opened.cancel("Fausse alerte"))
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
 def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    opened = station.say(publisher, accident())
+    opened = station.publish(publisher, accident())
     station.board.deletes.extend([Unconfirmed("Cut."), Refused("Not yours.", remedy="Take it back by hand.")])
-    cancelled = station.say(publisher, opened.cancel("Fausse alerte"))
+    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     cancelled = station.settled(publisher, cancelled)
     [receipt] = cancelled
     assert (receipt.outcome, receipt.remedy) == (Outcome.REFUSED, "Take it back by hand.")
@@ -366,10 +366,10 @@ def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: 
 
 
 def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
-    opened = station.say(station.publisher(), accident())
+    opened = station.publish(station.publisher(), accident())
     here = station.publisher(on_cancellation="delete")
     here.wait = timedelta(0)
-    cancelled = station.say(here, opened.cancel("Fausse alerte"))
+    cancelled = station.publish(here, opened.cancel("Fausse alerte"))
     station.board.account = "other.example"
     there = station.publisher(on_cancellation="delete")
     there.drain(timedelta(seconds=5))
@@ -382,9 +382,9 @@ def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
 
 def test_what_has_expired_since_is_taken_back_all_the_same(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    opened = station.say(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
+    opened = station.publish(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
     station.clock.ahead = timedelta(days=7)
-    station.say(publisher, opened.cancel("Fausse alerte"))
+    station.publish(publisher, opened.cancel("Fausse alerte"))
     assert not station.board.posts
 
 
@@ -422,7 +422,7 @@ def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, cap
         return OnBoard(station.board)
 
     publisher.channels["board"] = replace(publisher.channels["board"], open=failing)
-    said = station.say(publisher, accident())
+    said = station.publish(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
     assert "Channel board: its default capabilities are used (LookupError)." in caplog.text
     assert "s3cret" not in caplog.text
@@ -431,7 +431,7 @@ def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, cap
 def test_an_unverified_result_of_a_gateway_is_reported(station: Station) -> None:
     station.board.capabilities = replace(ALL, acceptance="unverified")
     publisher = station.publisher()
-    said = station.say(publisher, accident())
+    said = station.publish(publisher, accident())
     assert said.on("board").note == "Accepted by the gateway, not verified."
     station.board.sends.append(Refused("No."))
-    assert station.say(publisher, said.update("Une voie rouverte")).on("board").note == ""
+    assert station.publish(publisher, said.update("Une voie rouverte")).on("board").note == ""

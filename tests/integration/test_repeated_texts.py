@@ -48,22 +48,22 @@ class Office:
     def publish(self, message: Message, key: str) -> Publication:
         self.publisher.publish(message, key=key, actor="desk", wait=timedelta(0))
         self.publisher.drain(timedelta(milliseconds=1))
-        return self.told(key)
+        return self.publication(key)
 
-    def told(self, key: str) -> Publication:
-        told = self.publisher.publication(key)
-        assert told is not None
-        return told
+    def publication(self, key: str) -> Publication:
+        publication = self.publisher.publication(key)
+        assert publication is not None
+        return publication
 
     def wait(self, key: str) -> Publication:
         """Let time pass until all of it is settled: from one moment at which something is due to the next."""
         for _ in range(30):
-            if all(receipt.outcome.is_final for receipt in self.told(key)):
+            if all(receipt.outcome.is_final for receipt in self.publication(key)):
                 break
             due = self.publisher.drain(timedelta(milliseconds=1))
             if due is not None and due > self.clock.now():
                 self.clock.pass_by((due - self.clock.now()).total_seconds())
-        return self.told(key)
+        return self.publication(key)
 
     def opening(self, incident: str, **changes: Any) -> Publication:
         message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident), **changes)
@@ -73,9 +73,9 @@ class Office:
         return self.publish(self.publisher.incident(incident).end("Circulation rétablie"), f"{incident}-end")
 
 
-def ids(*told: Publication) -> list[str]:
-    assert [receipt.outcome for one in told for receipt in one] == [Outcome.POSTED] * len(told)
-    return [receipt.ref.id for one in told for receipt in one if receipt.ref is not None]
+def ids(*publication: Publication) -> list[str]:
+    assert [receipt.outcome for one in publication for receipt in one] == [Outcome.POSTED] * len(publication)
+    return [receipt.ref.id for one in publication for receipt in one if receipt.ref is not None]
 
 
 @pytest.fixture
@@ -196,15 +196,15 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
 
     with FakeMastodonServer(now=clock.now, software="gotosocial") as server:
         options = {"handle": server.handle, "token": server.token, "server": server.url, "timeout": 2.0}
-        stand: Any = x if network == "x" else server
+        fake: Any = x if network == "x" else server
         office = opened(on_x(x) if network == "x" else configure_channel("mastodon", "mastodon", options))
-        stand.disturb(trouble)
+        fake.disturb(trouble)
         for incident in ("I1", "I2"):
             office.opening(incident)
             clock.pass_by(60)
-        stand.recover()
+        fake.recover()
         clock.pass_by(600)
-        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in stand.posts]
+        assert ids(office.wait("I1-opening"), office.wait("I2-opening")) == [post.id for post in fake.posts]
 
 
 def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
@@ -301,8 +301,8 @@ def test_a_distinct_text_has_its_space_at_any_length(office: Office, x: FakeXSer
         ]
     for incident in ("I1", "I2"):
         office.opening(incident, instruction=_words(length), link=link)
-        told = office.wait(f"{incident}-opening")
-        assert {receipt.outcome for receipt in told} == {Outcome.POSTED}
+        publication = office.wait(f"{incident}-opening")
+        assert {receipt.outcome for receipt in publication} == {Outcome.POSTED}
         office.clock.pass_by(600)
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
 
@@ -353,9 +353,9 @@ def test_the_bridge_from_dispatch_works_twice_in_one_day(office: Office, x: Fake
         said += bridge.bridge(events.splitlines(), office.publisher)
         for one in said:
             office.wait(str(one.key))
-    ends = [office.told(str(one.key)) for one in said if one.message.stage is Stage.END]
+    ends = [office.publication(str(one.key)) for one in said if one.message.stage is Stage.END]
     assert len(ends) == 2
-    assert len(set(ids(*(office.told(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
+    assert len(set(ids(*(office.publication(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
 
 
 def _again(lines: Sequence[str]) -> str:

@@ -165,7 +165,7 @@ class WholeMachine(RuleBasedStateMachine):
                 latest[lane] = number
 
     @invariant()
-    def the_journal_tells_no_lie(self) -> None:
+    def the_journal_is_true(self) -> None:
         for row in self._deliveries():
             out = row.post_key in self.readers[row.channel].keys
             match row.state:
@@ -201,7 +201,7 @@ class WholeMachine(RuleBasedStateMachine):
                 assert row.state in {Outcome.POSTED, Outcome.REFUSED}, f"{row.state}: {row.reason}"
         self.nothing_doubles()
         self.nothing_overtakes()
-        self.the_journal_tells_no_lie()
+        self.the_journal_is_true()
 
     # --- the networks
 

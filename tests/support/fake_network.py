@@ -257,13 +257,13 @@ class Book:
             )
         )
 
-    def told(self, publication: str) -> Publication:
+    def publication(self, publication: str) -> Publication:
         told = self.journal.publications.get(publication)
         assert told is not None
         return told
 
     def receipt(self, publication: str, channel: str = "sky") -> Receipt:
-        return self.told(publication).on(channel)
+        return self.publication(publication).on(channel)
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE) -> ClaimedDelivery | None:
         return self.journal.deliveries.claim(channel, f"test/-/-/{next(self._owners)}", lease=lease)

@@ -151,13 +151,13 @@ class Suffered:
 
 def suffer(five: Five, network: str, way: str) -> Suffered:
     """Publish while a network fails in one way; let it be well again, let time pass, and let a person act."""
-    accepted = getattr(_stand(five, network), _REVOKED[network][0])
+    accepted = getattr(_server(five, network), _REVOKED[network][0])
     publisher = _failing(five, network, way)
     at = five.clock.now()
     said = publisher.publish(accident(severity=Severity.MODERATE), key="open", actor="desk", wait=timedelta(seconds=30))
     held = journalled(publisher, said.on(network).delivery)
-    for stand in (five.x, five.mastodon, five.bluesky, five.mail, five.sms):
-        stand.recover()
+    for server in (five.x, five.mastodon, five.bluesky, five.mail, five.sms):
+        server.recover()
     five.clock.ahead += {"clock set back": -_HOURS, "clock set on": _HOURS}.get(way, timedelta(0))
     alone = _later(five, publisher, network)
     publisher = _set_right(five, publisher, network, way, accepted)
@@ -202,29 +202,29 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
     five.x.clock_tolerance = timedelta(hours=1) if network == "x" else None  # the others shall publish
     publisher = five.publisher(lost=network, astray=lambda _network: options, backoff=later)
-    stand = _stand(five, network)
+    server = _server(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
         channel = publisher.channels[network].open(five.clock, publisher.journal.channels.state_store(network))
         channel.whoami()
         channel.close()
-        stand.expire_access()
+        server.expire_access()
         if way == "ended":
-            stand.revoke_refresh()
+            server.revoke_refresh()
     elif way == "refused":
-        stand.refuse_connections()
+        server.refuse_connections()
     elif way == "revoked":
-        setattr(stand, *_REVOKED[network])
+        setattr(server, *_REVOKED[network])
     elif network == "email" and way in _MAIL:
-        _MAIL[way](stand)
+        _MAIL[way](server)
     elif way == "clock behind":
-        stand.fail_next(*PUBLISHES[network], _limited(network, five.theirs.now()))
+        server.fail_next(*PUBLISHES[network], _limited(network, five.theirs.now()))
     elif way in _REPLIES:
         reply, effect = _REPLIES[way]
-        stand.fail_next(*PUBLISHES[network], reply, effect=effect)
+        server.fail_next(*PUBLISHES[network], reply, effect=effect)
     return publisher
 
 
-def _stand(five: Five, network: str) -> Any:
+def _server(five: Five, network: str) -> Any:
     return five.mail if network == "email" else getattr(five, network)
 
 
@@ -254,11 +254,11 @@ def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepte
     """A person does what the receipt says."""
     told = publisher.publication("open")
     assert told is not None
-    receipt, stand = told.on(network), _stand(five, network)
+    receipt, server = told.on(network), _server(five, network)
     if way == "clock ahead":
         five.theirs.ahead = five.clock.ahead
     elif way == "revoked":
-        setattr(stand, _REVOKED[network][0], accepted)
+        setattr(server, _REVOKED[network][0], accepted)
     elif way == "ended" and network == "x":
         five.x.refresh_token = five.x.authorise()
     if way in {"no TLS", "ended"}:

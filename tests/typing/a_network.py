@@ -101,7 +101,7 @@ Claims: TypeAlias = tuple[SupportsSend, SupportsLookup, SupportsEdit, SupportsDe
 KINDS: tuple[type[Channel], ...] = (Pigeons, Letters)
 
 
-def of_a_loft(clock: Clock, store: StateStore) -> Claims:
+def open_lofts(clock: Clock, store: StateStore) -> Claims:
     """It is all that it claims to be."""
     pigeons = Pigeons(loft="nord", token=SecretStr("ring"), clock=clock, store=store)
     letters = Letters(loft="sud", token=SecretStr("ring"), clock=clock, store=store)

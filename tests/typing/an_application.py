@@ -44,7 +44,7 @@ ACCIDENT = Message(
 )
 
 
-def say(publisher: Publisher) -> Sequence[Receipt]:
+def publish(publisher: Publisher) -> Sequence[Receipt]:
     """Say it."""
     preview = publisher.preview(ACCIDENT)
     assert_type(preview, Preview)
@@ -72,7 +72,7 @@ def say(publisher: Publisher) -> Sequence[Receipt]:
     return said.receipts
 
 
-async def say_and_wait() -> Publication:
+async def publish_and_wait() -> Publication:
     """The same, awaited."""
     async with AsyncPublisher(open_publisher("policenotify.toml")) as publisher:
         return await publisher.publish(ACCIDENT, key="1", actor="desk")
@@ -88,7 +88,7 @@ def desk() -> Iterator[Recording]:
 def test_it_is_published_once(desk: Recording) -> None:
     """Its test."""
     desk.fail_next("x", Refused("No."))
-    say(desk.publisher)
+    publish(desk.publisher)
     desk.deliver(after=timedelta(minutes=10))
     assert_type(desk.posts, tuple[RecordedPost, ...])
     assert_type(desk.on("x")[0].parent, str | None)

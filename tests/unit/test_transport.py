@@ -99,16 +99,16 @@ def noise(connection: socket.socket) -> None:
     connection.sendall(b"this is neither HTTP nor TLS\r\n\r\n")
 
 
-def proxy_says_no(connection: socket.socket) -> None:
+def proxy_refuses(connection: socket.socket) -> None:
     hear(connection)
     connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 
 
-def mail_says_no(connection: socket.socket) -> None:
+def mail_server_refuses(connection: socket.socket) -> None:
     connection.sendall(b"554 5.3.2 not today\r\n")
 
 
-def mail_says_no_to_ehlo(connection: socket.socket) -> None:
+def mail_server_refuses_ehlo(connection: socket.socket) -> None:
     connection.sendall(b"220 mail.example\r\n")
     for _ in ("EHLO", "HELO"):
         connection.recv(1024)
@@ -139,7 +139,7 @@ def listen() -> Iterator[Callable[[Conversation], int]]:
 
 
 @pytest.fixture
-def nobody() -> Iterator[int]:
+def closed_port() -> Iterator[int]:
     """A port where nobody listens, and that nobody else gets meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -195,8 +195,8 @@ def failure(call: Callable[[], object]) -> Exception:
 
 
 @every_client
-def test_a_closed_port(client: Client, nobody: int) -> None:
-    assert never_sent(failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}")))
+def test_a_closed_port(client: Client, closed_port: int) -> None:
+    assert never_sent(failure(lambda: client(f"http://127.0.0.1:{closed_port}/{SECRET}")))
 
 
 @every_client
@@ -224,14 +224,14 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
 
 
 @every_client
-def test_a_closed_port_of_the_proxy(client: Client, nobody: int) -> None:
+def test_a_closed_port_of_the_proxy(client: Client, closed_port: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
-        assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{nobody}")))  # noqa: B023 - called at once
+        assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{closed_port}")))  # noqa: B023 - called at once
 
 
 def test_the_proxy_refuses(listen: Any) -> None:
     assert never_sent(
-        failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_says_no)}"))
+        failure(lambda: with_httpx("https://network.invalid/", f"http://127.0.0.1:{listen(proxy_refuses)}"))
     )
 
 
@@ -270,24 +270,24 @@ def test_requests_cannot_speak_to_the_proxy() -> None:
 
 def test_no_free_connection() -> None:
     with (
-        FakeServer(NoResponse()) as stand,
+        FakeServer(NoResponse()) as server,
         httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client,
     ):
-        busy = threading.Thread(target=lambda: failure(lambda: client.get(stand.url, timeout=2)), daemon=True)
+        busy = threading.Thread(target=lambda: failure(lambda: client.get(server.url, timeout=2)), daemon=True)
         busy.start()
-        stand.wait_for(1)
-        error = failure(lambda: client.post(stand.url))
-        stand.close()
+        server.wait_for(1)
+        error = failure(lambda: client.post(server.url))
+        server.close()
         busy.join()
     assert isinstance(error, httpx.PoolTimeout)
     assert never_sent(error)
 
 
-def test_no_mail_server(nobody: int, listen: Any) -> None:
-    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", nobody, timeout=SECONDS)))
+def test_no_mail_server(closed_port: int, listen: Any) -> None:
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", closed_port, timeout=SECONDS)))
     assert never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=SECONDS)))
-    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_says_no), timeout=SECONDS)))
-    with smtplib.SMTP("127.0.0.1", listen(mail_says_no_to_ehlo), local_hostname="desk.example", timeout=1) as mail:
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_server_refuses), timeout=SECONDS)))
+    with smtplib.SMTP("127.0.0.1", listen(mail_server_refuses_ehlo), local_hostname="desk.example", timeout=1) as mail:
         error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
         mail.close()
     assert isinstance(error, smtplib.SMTPHeloError)
@@ -311,9 +311,9 @@ def test_no_mail_server(nobody: int, listen: Any) -> None:
     ids=lambda fault: repr(fault)[:40],
 )
 def test_the_answer_does_not_come(client: Client, fault: NoResponse | Disconnect) -> None:
-    with FakeServer(fault) as stand:
-        assert not never_sent(failure(lambda: client(stand.url)))
-        assert stand.requests[0].body == b"secret=1"  # it did arrive
+    with FakeServer(fault) as server:
+        assert not never_sent(failure(lambda: client(server.url)))
+        assert server.requests[0].body == b"secret=1"  # it did arrive
 
 
 @every_client
@@ -355,8 +355,8 @@ def test_a_broken_tls_record_in_the_answer_is_not_a_failed_handshake(untrusted: 
 
 
 def test_a_body_longer_than_announced_may_have_been_acted_on() -> None:
-    with FakeServer() as stand:
-        error = failure(lambda: httpx.post(stand.url, content=b"secret=1", headers={"Content-Length": "4"}))
+    with FakeServer() as server:
+        error = failure(lambda: httpx.post(server.url, content=b"secret=1", headers={"Content-Length": "4"}))
     assert type(error).__name__ == "LocalProtocolError"
     assert not never_sent(error)
 
@@ -418,14 +418,14 @@ def test_a_chain_of_errors_comes_to_an_end() -> None:
 
 
 @every_client
-def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, nobody: int) -> None:
-    error = failure(lambda: client(f"http://127.0.0.1:{nobody}/{SECRET}?password={SECRET}"))
+def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, closed_port: int) -> None:
+    error = failure(lambda: client(f"http://127.0.0.1:{closed_port}/{SECRET}?password={SECRET}"))
     verdict = error_for_exception(error, where="Bluesky")
     assert type(verdict) is Unavailable
     assert str(verdict) == f"Bluesky cannot be reached. [{type(error).__name__}] It will be tried again."
     assert (verdict.retry_at, verdict.whole_channel, verdict.published) == (None, False, "no")
-    with FakeServer(Disconnect()) as stand:
-        error = failure(lambda: client(f"{stand.url}/{SECRET}"))
+    with FakeServer(Disconnect()) as server:
+        error = failure(lambda: client(f"{server.url}/{SECRET}"))
     verdict = error_for_exception(error, where="the mail server")
     assert type(verdict) is Unconfirmed
     assert (

@@ -98,7 +98,7 @@ def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterato
         yield publisher, clock
 
 
-def said(publisher: Publisher, message: Message, key: str) -> ReportEntry:
+def publish_entry(publisher: Publisher, message: Message, key: str) -> ReportEntry:
     preview = publisher.preview(message)
     publication = publisher.publish(message, key=key, actor="desk")
     return ReportEntry(at=publication.at, preview=preview, publication=publication)
@@ -125,7 +125,7 @@ def stories(folder: Path) -> Report:
         told = []
         for sample in sorted((one for one in SAMPLES if one.id in STORY), key=lambda one: one.at):
             clock.put_to(sample.at)
-            told.append(said(publisher, sample.message, sample.id))
+            told.append(publish_entry(publisher, sample.message, sample.id))
         return draw("demo", told, publisher)
 
 
@@ -134,7 +134,7 @@ def previewed(folder: Path) -> Report:
     opening, update = SAMPLES[:2]
     with desk(folder, everywhere()) as (publisher, clock):
         clock.put_to(opening.at)
-        said(publisher, opening.message, "opening")
+        publish_entry(publisher, opening.message, "opening")
         clock.put_to(update.at)
         pictures = (Image(alt="Plan du secteur", data=png(800, 450)),)
         message = update.message.model_copy(update={"images": pictures, "link": "https://police34.example/deviation"})
@@ -162,7 +162,7 @@ def hostile(folder: Path) -> Report:
                 link="https://police34.example/" + "x" * 150 if number else None,
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
-            told.append(said(publisher, message, str(number)))
+            told.append(publish_entry(publisher, message, str(number)))
         seen = ReaderPost(
             id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3])
         )

@@ -52,7 +52,7 @@ class Scene:
     network: str
     sign: int
     seed: int
-    stand: Any
+    server: Any
     clock: FakeClock
     publisher: Publisher
     chance: random.Random
@@ -75,10 +75,10 @@ class Scene:
         if self.kind == "delay":
             self._pass(self.chance.uniform(0, 28), jumps_after=self.chance.uniform(0, 28))
         elif self.kind == "window":
-            self.stand.disturb(lambda seen: (Answer(500), False) if seen.path == _CALL[self.network][1] else None)
+            self.server.disturb(lambda seen: (Answer(500), False) if seen.path == _CALL[self.network][1] else None)
             minutes = self.chance.uniform(30, 75)
             self._pass(60 * minutes, jumps_after=self.chance.uniform(0, 60 * minutes))
-            self.stand.recover()
+            self.server.recover()
         elif self.chance.random() < 0.3:
             self._jump_within_the_next_call("")
         else:
@@ -96,12 +96,12 @@ class Scene:
     def _trouble(self) -> None:
         """What becomes of the next call."""
         if self.kind == "waiting":
-            self.stand.fail_next(*_CALL[self.network], Answer.rate_limited(retry_after=self.chance.randrange(5, 600)))
+            self.server.fail_next(*_CALL[self.network], Answer.rate_limited(retry_after=self.chance.randrange(5, 600)))
             return
         fault: Reply = self.chance.choice((Disconnect(), Disconnect(reset=True), Answer(500)))
         out = self.chance.random() < 0.6
         self.counted["cut after it was taken" if out else "cut before"] += 1
-        self.stand.fail_next(*_CALL[self.network], fault, effect=out)
+        self.server.fail_next(*_CALL[self.network], fault, effect=out)
 
     def _publish(self, number: int, *, tries: bool) -> None:
         message = accident(
@@ -146,7 +146,7 @@ class Scene:
             if seen.path.startswith(path):
                 self._jump()
 
-        self.stand.disturb(within)
+        self.server.disturb(within)
 
     def _pass(self, seconds: float, *, jumps_after: float) -> None:
         """Let time pass by, from what is due to what is due next, and set the clock somewhere on the way."""
@@ -180,7 +180,7 @@ class Scene:
     def judge(self) -> Counter[str]:
         """The figures; raises `AssertionError` where something was lost or doubled, or a receipt lies."""
         key = "uri" if self.network == "bluesky" else "id"
-        posts = {str(getattr(post, key)): post.text for post in self.stand.posts}
+        posts = {str(getattr(post, key)): post.text for post in self.server.posts}
         wrong = []
         for name, receipt in self._receipts():
             mark = f"accident {name.rpartition(' ')[2]} de la rocade"
@@ -220,7 +220,7 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
         return _START + timedelta(seconds=clock.monotonic())
 
     with ExitStack() as stack:
-        stand, channel = _network(stack, network, theirs)
+        server, channel = _network(stack, network, theirs)
         journal = open_journal(
             str(folder / f"{seed}.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
         )
@@ -228,24 +228,24 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
         publisher = Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock)
         stack.callback(publisher.close)
         journal.deliveries.recover()
-        yield Scene(kind, network, sign, seed, stand, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
+        yield Scene(kind, network, sign, seed, server, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
 
 
 def _network(stack: ExitStack, network: str, now: Any) -> tuple[Any, ChannelConfig]:
-    stand: Any
+    server: Any
     if network == "x":
-        stand = stack.enter_context(FakeXServer(now=now))
-        stand.lag = timedelta(seconds=5)
-        stand.duplicate_window = timedelta(0)  # nothing but looking keeps a post from being there twice
-        stand.posts_left = 10_000
-        options = x_options(stand)
-        return stand, configure_channel("x", "x", {**options, "timeout": 2.0})
+        server = stack.enter_context(FakeXServer(now=now))
+        server.lag = timedelta(seconds=5)
+        server.duplicate_window = timedelta(0)  # nothing but looking keeps a post from being there twice
+        server.posts_left = 10_000
+        options = x_options(server)
+        return server, configure_channel("x", "x", {**options, "timeout": 2.0})
     if network == "bluesky":
-        stand = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
-        stand.logins_left = stand.points_left = 10_000
-        options = bluesky_options(stand)
-        return stand, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
+        server = stack.enter_context(FakeBlueskyServer("police34.example", now=now))
+        server.logins_left = server.points_left = 10_000
+        options = bluesky_options(server)
+        return server, configure_channel(network, "bluesky", {**options, "timeout": 2.0})
     software: Any = network
-    stand = stack.enter_context(FakeMastodonServer(now=now, software=software))
-    options = mastodon_options(stand)
-    return stand, configure_channel(network, "mastodon", {**options, "timeout": 2.0})
+    server = stack.enter_context(FakeMastodonServer(now=now, software=software))
+    options = mastodon_options(server)
+    return server, configure_channel(network, "mastodon", {**options, "timeout": 2.0})

@@ -216,7 +216,7 @@ class Scene:
         """Halt a process at some instant at which it does not hold the journal: a file lets nobody else write then."""
         while True:
             os.kill(process, signal.SIGSTOP)
-            _until(partial(_stands_still, process), "a process does not halt")
+            _until(partial(_is_halted, process), "a process does not halt")
             if not self.journal_is_locked():
                 return
             os.kill(process, signal.SIGCONT)
@@ -246,7 +246,7 @@ class Scene:
             mails[(*turn_of(body.get_content()), mail.recipient)] += 1
         return {"sms": Counter((*turn_of(one.text), one.to) for one in self.sms.messages), "email": mails}
 
-    def receipts_are_true(self) -> None:
+    def check_receipts(self) -> None:
         """What the last process has told of its list is what the networks have, but for who was just being asked."""
         path = self.orders.folder / "receipts"
         if not path.exists():
@@ -261,7 +261,7 @@ class Scene:
                 self.must(not {"held", "unconfirmed"} & people.keys(), f"{channel} {incident}.{point}: {people}")
         path.unlink()
 
-    def nobody_is_in_doubt(self) -> None:
+    def check_no_doubts(self) -> None:
         """After an end that is no kill each person is posted or waits, as the networks have it."""
         reached = self.reached()
         for person in self._people():
@@ -355,7 +355,7 @@ class Scene:
         self.must({row.state for row in rows} <= final, f"x: {Counter(row.state for row in rows)}")
 
 
-def _stands_still(process: int) -> bool:
+def _is_halted(process: int) -> bool:
     """Return whether all threads are stopped (proc_pid_stat(5)): the signal does not wait for that."""
     tasks = [path.read_text("utf-8", "replace") for path in Path(f"/proc/{process}/task").glob("*/stat")]
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in tasks)
@@ -436,8 +436,8 @@ def cut_lists(played: Scene, task: Task, ends: int) -> str:
             played.joined(played.start(task, turn, seconds=played.chance.uniform(0.05, 0.8)))
         played.ends += 1
         point += 1
-        played.receipts_are_true()
-        played.nobody_is_in_doubt()
+        played.check_receipts()
+        played.check_no_doubts()
     played.finish()
     return played.judge()
 

@@ -94,20 +94,20 @@ class Scene:
         time.sleep(self.chance.uniform(0, 0.1))
 
     def _asked(self) -> int:
-        return sum(len(stand.requests) for stand in (self.x, self.bluesky, self.sms)) + self.mail.sessions
+        return sum(len(server.requests) for server in (self.x, self.bluesky, self.sms)) + self.mail.sessions
 
     def finish(self) -> None:
         """Let the networks be well, and a last desk publish and deliver what is left."""
-        for stand in (self.x, self.bluesky, self.sms, self.mail):
-            stand.recover()
+        for server in (self.x, self.bluesky, self.sms, self.mail):
+            server.recover()
         first = self.next_turn
         turns = 12  # the plan ends where all incidents of a block have ended
         self.processes.start(max(0, first - _AGAIN), -(-(first + 1) // turns) * turns, until_done=True)
         assert self.processes.wait() == 0, f"seed {self.seed}: the last desk did not finish"
 
     def _disturb(self) -> None:
-        for stand in (self.x, self.bluesky, self.sms):
-            stand.disturb(self._goes_wrong)
+        for server in (self.x, self.bluesky, self.sms):
+            server.disturb(self._goes_wrong)
         self.mail.recover()
         for _ in range(self.chance.randrange(3)):
             match self.chance.randrange(6):

@@ -87,7 +87,7 @@ class Hands:
     seed: int
     publisher: Publisher
     clock: FakeClock
-    stands: dict[str, Any]
+    servers: dict[str, Any]
     channels: dict[str, Channel]
     chance: random.Random
     landed: dict[str, dict[str, Landed]] = field(default_factory=lambda: {name: {} for name in SOFTWARE})
@@ -107,14 +107,14 @@ class Hands:
         life = Lifecycle(stage=Stage.OPENING, incident=f"2026-{incident:04d}")
         headline = f"Accident {incident} de la rocade, point"
         at = self.clock.now()
-        said = self._say(incident, 0, accident(headline=f"{headline} 0", starts_at=at, lifecycle=life))
+        said = self._publish(incident, 0, accident(headline=f"{headline} 0", starts_at=at, lifecycle=life))
         updates = self.chance.randrange(_MOST_UPDATES + 1)
         for sequence in range(1, updates + 1):
-            said = self._say(incident, sequence, said.update(f"{headline} {sequence}", starts_at=at))
+            said = self._publish(incident, sequence, said.update(f"{headline} {sequence}", starts_at=at))
         last = said.cancel if self.chance.random() < 0.2 else said.end
-        self._say(incident, updates + 1, last(f"{headline} {updates + 1}"))
+        self._publish(incident, updates + 1, last(f"{headline} {updates + 1}"))
 
-    def _say(self, incident: int, sequence: int, message: Message) -> Publication:
+    def _publish(self, incident: int, sequence: int, message: Message) -> Publication:
         self.clock.pass_by(60)
         self._delete(incident)
         key = f"{incident}.{sequence}"
@@ -140,7 +140,7 @@ class Hands:
             return False
         if self.chance.random() < _FAILS:
             place, fault, effect = self.chance.choice(_FAULTS)
-            self.stands[name].fail_next(*_PLACES[name][place], fault, effect=effect)
+            self.servers[name].fail_next(*_PLACES[name][place], fault, effect=effect)
         attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
@@ -151,7 +151,7 @@ class Hands:
         )
         attempts.run(claimed)
         self.counted["attempts"] += 1
-        self.stands[name].recover()
+        self.servers[name].recover()
         self._notice(name)
         self._delete(incident)
         if self.chance.random() < _HOURS and claimed.not_after is None:  # what expires would not be sent any more
@@ -160,7 +160,7 @@ class Hands:
 
     def _notice(self, name: str) -> None:
         """Remember how readers see what is new."""
-        posts, profile = _posts(self.stands[name]), _ids(self.stands[name].profile)
+        posts, profile = _posts(self.servers[name]), _ids(self.servers[name].profile)
         for number, (id_, text, parent) in enumerate(posts):
             if id_ in self.landed[name]:
                 continue
@@ -173,8 +173,8 @@ class Hands:
         for name, receipt in self._receipts(incident):
             if receipt.ref is None or receipt.outcome is not Outcome.POSTED or self.chance.random() >= _DELETES / 3:
                 continue
-            if receipt.ref.id in {id_ for id_, *_ in _posts(self.stands[name])}:
-                self.stands[name].remove(receipt.ref.id)
+            if receipt.ref.id in {id_ for id_, *_ in _posts(self.servers[name])}:
+                self.servers[name].remove(receipt.ref.id)
                 self.counted[f"{name} deleted"] += 1
 
     def _receipts(self, incident: int) -> Iterator[tuple[str, Receipt]]:
@@ -226,8 +226,8 @@ class Hands:
             self.wrong.append(what)
 
 
-def _posts(stand: FakeBlueskyServer | FakeMastodonServer) -> list[tuple[str, str, str | None]]:
-    return [(_id(post), post.text, post.parent) for post in stand.posts]
+def _posts(server: FakeBlueskyServer | FakeMastodonServer) -> list[tuple[str, str, str | None]]:
+    return [(_id(post), post.text, post.parent) for post in server.posts]
 
 
 def _ids(posts: Iterable[Any]) -> set[str]:
@@ -251,12 +251,12 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         takahe = stack.enter_context(FakeMastodonServer(software="takahe", now=clock.now))
         mastodon = stack.enter_context(FakeMastodonServer(now=clock.now))
         bluesky.logins_left = bluesky.points_left = 100_000
-        stands = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
+        servers = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
         options: dict[str, dict[str, Any]] = {
             "bluesky": bluesky_options(bluesky),
             **{
-                name: {"handle": stand.handle, "token": stand.token, "server": stand.url}
-                for name, stand in (("takahe", takahe), ("mastodon", mastodon))
+                name: {"handle": server.handle, "token": server.token, "server": server.url}
+                for name, server in (("takahe", takahe), ("mastodon", mastodon))
             },
         }
         ready = [
@@ -272,4 +272,4 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
         channels = {how.name: how.open(clock, journal.channels.state_store(how.name)) for how in ready}
         for channel in channels.values():
             stack.callback(channel.close)
-        yield Hands(seed, publisher, clock, stands, channels, random.Random(seed))  # noqa: S311 - a test's dice
+        yield Hands(seed, publisher, clock, servers, channels, random.Random(seed))  # noqa: S311 - a test's dice

@@ -35,7 +35,7 @@ def main(server: str, token: str, writer: str) -> dict[str, object]:
 
     with opened(token) as channel:
         texts = (*TEXTS.values(), longest(channel.capabilities.budget))
-        refs = [say(channel, number, text) for number, text in enumerate(texts)]
+        refs = [publish(channel, number, text) for number, text in enumerate(texts)]
         account = channel.whoami().id
     read = requests.get(f"{server}/police/json?poll=1", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     got = [json.loads(line) for line in read.text.splitlines()]
@@ -49,7 +49,7 @@ def main(server: str, token: str, writer: str) -> dict[str, object]:
     }
 
 
-def say(channel: Ntfy, number: int, text: str) -> PostRef:
+def publish(channel: Ntfy, number: int, text: str) -> PostRef:
     """Publish a text."""
     post = Post.model_validate(
         {

@@ -62,9 +62,9 @@ def test_an_incident_arrives_on_both_once(
     installed: Environment, tests_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """Though an answer is lost."""
-    stand, incident = tests_of("policenotify-threads"), os.fspath(ROOT / "examples" / "incident.py")
+    server, incident = tests_of("policenotify-threads"), os.fspath(ROOT / "examples" / "incident.py")
     drive = os.fspath(Path(__file__).with_name("drive_examples.py"))
-    said = installed.run("python", drive, incident, at=tmp_path, PYTHONPATH=os.fspath(stand))
+    said = installed.run("python", drive, incident, at=tmp_path, PYTHONPATH=os.fspath(server))
     told = json.loads(said.splitlines()[-1])
     assert [push[:2] for push in told["pushed"]] == [["police34", 4], ["police34", 3], ["police34", 3]]
     ids, parents, texts = zip(*told["shown"], strict=True)

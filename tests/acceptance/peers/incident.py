@@ -7,7 +7,7 @@ from policenotify.publishing.publisher import Publisher
 from tests.support.installation import INCIDENT, accident
 
 
-def say_incident(publisher: Publisher) -> list[Publication]:
+def publish_incident(publisher: Publisher) -> list[Publication]:
     """Say the opening, an update and the end; each must be in order."""
     opened = publisher.publish(accident(), key="opening", actor="desk")
     said = [opened, publisher.publish(opened.update("Une voie rouverte à la circulation"), key="update", actor="desk")]

@@ -106,13 +106,13 @@ class Snac(Fediverse):
         folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
         [port] = free_ports(1)
         self._data = folder / "data"
-        _told(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
+        _output_of(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
         settings = json.loads((self._data / "server.json").read_text("utf-8"))
         (self._data / "server.json").write_text(json.dumps(settings | _SETTINGS), "utf-8")
         super().__init__(Running(self._snac, "httpd", self._data, folder=folder, env=_NOWHERE), folder, port)
 
     def account(self, handle: str) -> Account:
-        said = _told(self._snac, "adduser", self._data, said=f"{handle}\n")
+        said = _output_of(self._snac, "adduser", self._data, said=f"{handle}\n")
         password = re.findall(r"password is (\S+)", said)[0]
         app = self._asked("/api/v1/apps", client_name="desk", redirect_uris=_HERE, scopes=_SCOPES)
         keys = {"client_id": app["client_id"], "client_secret": app["client_secret"], "redirect_uri": _HERE}
@@ -174,6 +174,6 @@ def _version(snac: str) -> str:
     return str(re.findall(r"snac (\d[\w.]*)", told.stdout + told.stderr)[0])
 
 
-def _told(*command: str | Path, said: str) -> str:
+def _output_of(*command: str | Path, said: str) -> str:
     done = subprocess.run(command, input=said, check=True, capture_output=True, text=True, timeout=60)  # noqa: S603 - named by us
     return done.stdout

@@ -24,7 +24,7 @@ from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpF
 from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.pds_server import BlueskyAccount, Pds, Refusal
 from tests.support.installation import accident
 
@@ -98,7 +98,7 @@ def spans(text: str) -> tuple[Span, ...]:
 
 
 def test_an_incident_is_one_thread(pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher) -> None:
-    say_incident(new_publisher(on_bluesky(account, pds.url)))
+    publish_incident(new_publisher(on_bluesky(account, pds.url)))
     opening, update, end = pds.posts(account)
     assert (opening.root, opening.parent) == (None, None)
     assert (update.root, update.parent) == (opening.uri, opening.uri)

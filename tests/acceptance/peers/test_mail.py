@@ -17,7 +17,7 @@ from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from tests.acceptance.peers.conftest import NewPublisher
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mail_server import DOMAIN, LOGIN, Delivered, MailServer
 from tests.acceptance.peers.smtp_relay import SmtpRelay
 from tests.support.installation import accident, later
@@ -51,7 +51,7 @@ def readers(mails: list[Delivered]) -> Counter[str]:
 
 
 def test_an_incident_is_one_thread_in_every_mailbox(mail: MailServer, new_publisher: NewPublisher) -> None:
-    say_incident(new_publisher(by_mail(mail.smtp, "ana", "bruno")))
+    publish_incident(new_publisher(by_mail(mail.smtp, "ana", "bruno")))
     for person in ("ana", "bruno"):
         [thread] = mail.threads(f"{person}@{DOMAIN}")
         assert sorted(thread) == [1, 2, 3]

@@ -23,7 +23,7 @@ from policenotify.testing.contract.texts import PEOPLE
 from policenotify.text import sms
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import say_incident
+from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.sms_centre import Sms as Arrived
@@ -53,7 +53,7 @@ def arrived(kannel: Kannel, before: int, count: int) -> list[Arrived]:
 
 def test_every_number_gets_the_incident_in_three_messages(kannel: Kannel, new_publisher: NewPublisher) -> None:
     before = len(kannel.centre.messages)
-    say_incident(new_publisher(by_sms(kannel)))
+    publish_incident(new_publisher(by_sms(kannel)))
     got = arrived(kannel, before, 9)
     assert Counter((each.to, each.sender, each.coding) for each in got) == {(to, "POLICE34", GSM): 3 for to in NUMBERS}
     assert all("?" not in each.text for each in got)

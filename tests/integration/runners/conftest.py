@@ -12,7 +12,7 @@ import pytest
 from policenotify.journal.keys import Keys
 from policenotify.journal.migrate import migrate
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
-from tests.integration.runners.site_process import Nursery, Site
+from tests.integration.runners.site_process import Site, SiteProcesses
 from tests.support.installation import Desk, open_desk
 from tests.support.network_options import bluesky_options
 from tests.support.postgresql import Server, running
@@ -44,9 +44,9 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def site_processes() -> Iterator[SiteProcesses]:
     """Where hosts are forked."""
-    started = Nursery()
+    started = SiteProcesses()
     yield started
     started.end()
 
@@ -54,8 +54,8 @@ def nursery() -> Iterator[Nursery]:
 @pytest.fixture
 def bluesky() -> Iterator[FakeBlueskyServer]:
     """The one network of a site."""
-    with FakeBlueskyServer("police34.example") as stand:
-        yield stand
+    with FakeBlueskyServer("police34.example") as server:
+        yield server
 
 
 NewSite = Callable[..., Site]

@@ -140,7 +140,7 @@ def run(site: Site, runner: str) -> None:
             app.worker_main(["worker", "-B", "-c", "2", "-l", "WARNING", "--without-gossip", "--without-mingle"])
 
 
-class Nursery:
+class SiteProcesses:
     """A process with all loaded, of which hosts are forked: each starts in a moment, and is killed alone."""
 
     def __init__(self) -> None:

@@ -143,12 +143,12 @@ def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Des
     versions = [campaign(), campaign(messages=[tip("z"), tip("a")], at="17:30")]
     publishers, start = [desk.publisher(), desk.publisher()], Barrier(2)
 
-    def say(number: int) -> int:
+    def run_once(number: int) -> int:
         start.wait()
         return len(run(publishers[number], [versions[number]], actor="prévention", wait=NOW).published)
 
     with ThreadPoolExecutor(2) as machines:
-        assert sorted(machines.map(say, range(2))) == [0, 1]
+        assert sorted(machines.map(run_once, range(2))) == [0, 1]
     assert len(keys(publishers[0])) == 1
 
 

@@ -40,7 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def lofts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def pigeon_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks of a stranger's package are installed."""
     install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")

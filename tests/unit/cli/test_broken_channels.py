@@ -165,7 +165,7 @@ def test_a_wrong_channel_is_reported_in_whole_sentences(run: Run, desk: Desk, mo
     assert fault["reason"].endswith("100 per day, 20 at once'.")
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_whose_library_is_missing_silences_no_other(run: Run, desk: Desk) -> None:
     _change(desk, 'network = "bluesky"', 'network = "owl"')
     said = run("publish", *ACCIDENT, "--json")

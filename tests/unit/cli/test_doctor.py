@@ -151,7 +151,7 @@ def test_a_missing_worker_is_reported_by_doctor(run: Run, desk: Desk) -> None:
     assert "no worker runs (never seen)" in _line(ran, "worker")["detail"]
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 0

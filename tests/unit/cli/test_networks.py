@@ -42,7 +42,7 @@ def test_one_network_with_its_options(run: Run) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_of_another_package(run: Run) -> None:
     ran = run("networks", "pigeon")
     assert ran.code == 0
@@ -62,7 +62,7 @@ def test_a_network_of_another_package(run: Run) -> None:
     ]
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_whose_library_is_missing_reports_how_to_install_it(run: Run) -> None:
     ran = run("networks", "owl")
     assert ran.code == 1
@@ -73,7 +73,7 @@ def test_a_network_whose_library_is_missing_reports_how_to_install_it(run: Run) 
     assert (owl["ready"], owl["missing"], owl["capabilities"]) == (False, ["no-such-library"], None)
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     ran = run("networks")
     assert ran.code == 0
@@ -82,15 +82,15 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     assert run("networks", "magpie", "--json").code == 1
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_who_asks_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], Network.load
 
-    def told(network: Network) -> type[Channel]:
+    def recorded_load(network: Network) -> type[Channel]:
         loaded.append(network.name)
         return load(network)
 
-    monkeypatch.setattr(Network, "load", told)
+    monkeypatch.setattr(Network, "load", recorded_load)
     assert run("networks", "pigeon").code == 0
     assert loaded == ["pigeon"]
 

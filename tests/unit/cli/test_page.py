@@ -34,7 +34,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt
 from policenotify.testing.samples import PARIS, SAMPLES
 from policenotify.text import Budget
-from tests.acceptance.browser.pages import budgets, desk, everywhere, png, previewed, said, stories
+from tests.acceptance.browser.pages import budgets, desk, everywhere, png, previewed, publish_entry, stories
 
 SAMPLE = {sample.id: sample for sample in SAMPLES}
 POSTS = Capabilities(budget=Budget(300), replies=True)
@@ -176,7 +176,7 @@ def test_a_receipt_is_shown_with_reason_remedy_and_counts_never_with_recipients(
     channels = [one for one in everywhere() if one.network == "sms"]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
-        entry = said(publisher, SAMPLE["accident/opening"].message, "one")
+        entry = publish_entry(publisher, SAMPLE["accident/opening"].message, "one")
         assert entry.publication
         receipt = entry.publication.receipts[0].model_copy(
             update={
@@ -343,7 +343,7 @@ def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_pat
         told = []
         for number, name in enumerate(ACCIDENT):
             clock.put_to(SAMPLE[name].at)
-            one = said(publisher, SAMPLE[name].message, name)
+            one = publish_entry(publisher, SAMPLE[name].message, name)
             seen = ReaderPost(id=f"p{number}", text=f"post {number}", parent={1: "p0", 2: "gone"}.get(number))
             told.append(replace(one, reader_posts={"x": (seen,)}))
         cards = devices(draw("demo", told, publisher), 0)["x"].cards
@@ -355,9 +355,9 @@ def test_what_readers_have_is_shown_with_the_parent_that_the_network_has(tmp_pat
 def test_a_correction_is_shown_beside_the_corrected_message(tmp_path: Path) -> None:
     with desk(tmp_path, everywhere()) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
-        first = said(publisher, SAMPLE["scam/info"].message, "first")
+        first = publish_entry(publisher, SAMPLE["scam/info"].message, "first")
         assert first.publication
-        wrong = said(publisher, first.publication.correct("Rectificatif : le bon numéro est le 17"), "second")
+        wrong = publish_entry(publisher, first.publication.correct("Rectificatif : le bon numéro est le 17"), "second")
         page = draw("demo", [first, wrong], publisher)
     assert len(page.sections) == 1
     assert page.sections[0].tone == "info"
@@ -369,7 +369,7 @@ def test_what_goes_on_in_further_posts_hangs_under_the_post_before(tmp_path: Pat
     with desk(tmp_path, [one for one in everywhere() if one.network == "bluesky"]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
         foreseen = draw("preview", [ReportEntry(at=clock.now(), preview=publisher.preview(long))], publisher)
-        page = draw("demo", [said(publisher, long, "first")], publisher)
+        page = draw("demo", [publish_entry(publisher, long, "first")], publisher)
     for shown in (foreseen, page):
         first, *further = devices(shown, 0)["bluesky"].cards
         assert len(further) > 1
@@ -386,7 +386,7 @@ def test_an_unworded_delivery_is_reported_too(tmp_path: Path) -> None:
     channels = [replace(channels[0], capabilities=capabilities, on_cancellation="delete")]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
-        first = said(publisher, SAMPLE["accident/opening"].message, "first")
+        first = publish_entry(publisher, SAMPLE["accident/opening"].message, "first")
         assert first.publication
         preview = publisher.preview(first.publication.cancel("Annulation"))
         assert preview.deletions
@@ -407,7 +407,7 @@ def test_an_edit_changes_an_earlier_post(tmp_path: Path) -> None:
     [channel] = everywhere()[:1]
     with desk(tmp_path, [channel]) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
-        first = said(publisher, SAMPLE["accident/opening"].message, "first")
+        first = publish_entry(publisher, SAMPLE["accident/opening"].message, "first")
         [wording] = first.preview.posts
         leg = replace(wording.target, operation=Operation.EDIT)
         edit = replace(first.preview, posts=(RenderedPost(target=leg, standalone=wording.standalone),))
@@ -433,7 +433,7 @@ def test_a_gateway_that_reports_nothing_is_not_verified(tmp_path: Path) -> None:
     pager = replace(pager, capabilities=Capabilities(budget=Budget(300), acceptance="unverified"))
     with desk(tmp_path, [pager]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
-        told = said(publisher, SAMPLE["scam/info"].message, "one")
+        told = publish_entry(publisher, SAMPLE["scam/info"].message, "one")
         [card] = draw("demo", [told], publisher).sections[0].devices[0].cards
     assert card.verdict
     assert card.verdict.label == "Accepted"

@@ -57,7 +57,7 @@ def test_a_budget_reports_what_the_count_alone_does_not() -> None:
     assert use(Budget(300), "Feu") == "3 of 300"
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_an_unverified_acceptance_is_reported_as_one(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     loft = '\n[channels.loft]\nnetwork = "pigeon"\nloft = "Arnel"\n'

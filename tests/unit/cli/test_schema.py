@@ -105,7 +105,7 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
     assert named <= set(schema["$defs"])
 
 
-@pytest.mark.usefixtures("lofts")
+@pytest.mark.usefixtures("pigeon_network")
 def test_the_schema_of_the_settings_knows_third_party_networks_and_skips_what_does_not_load(run: Run) -> None:
     schema = _schema(run, "settings")
     [tables] = schema["properties"]["channels"]["patternProperties"].values()

@@ -538,7 +538,7 @@ def test_a_second_language_whose_first_post_is_gone_goes_out_alone(book: Book) -
         ("post 1 en", 1),
         ("post 1 en", 0),
     ]
-    assert [receipt.outcome for receipt in book.told(published)] == [Outcome.POSTED, Outcome.POSTED]
+    assert [receipt.outcome for receipt in book.publication(published)] == [Outcome.POSTED, Outcome.POSTED]
 
 
 def test_a_request_is_prepared_three_times_at_most(book: Book) -> None:
@@ -711,7 +711,9 @@ def test_a_look_up_gets_the_earliest_time_and_the_posts_of_others(book: Book) ->
     began = book.clock.now()
     doubted(book, network)
     attempt(book, network)
-    ids = [ref.id for one in (others[0], others[2]) for ref in [book.told(one).receipts[0].ref] if ref is not None]
+    ids = [
+        ref.id for one in (others[0], others[2]) for ref in [book.publication(one).receipts[0].ref] if ref is not None
+    ]
     assert network.known == [frozenset(ids)]
     assert network.since == [began]
 
@@ -1086,7 +1088,7 @@ PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
 Telling = Callable[[tuple[Recipient, ...]], Iterator[RecipientOutcome]]
 
 
-def told(recipient: Recipient, outcome: Any, **more: Any) -> RecipientOutcome:
+def recipient_outcome(recipient: Recipient, outcome: Any, **more: Any) -> RecipientOutcome:
     return RecipientOutcome(key=recipient.key, outcome=outcome, **more)
 
 
@@ -1114,13 +1116,13 @@ def test_people_are_written_to_in_chunks_and_the_slot_is_asked_before_each_perso
 
 
 def breaks(error: Exception) -> Telling:
-    def tell(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        yield told(people[0], "posted")
-        yield told(people[1], "refused", code="550")
-        yield told(people[2], "unavailable", code="450")
+    def outcomes_until_error(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
+        yield recipient_outcome(people[0], "posted")
+        yield recipient_outcome(people[1], "refused", code="550")
+        yield recipient_outcome(people[2], "unavailable", code="450")
         raise error
 
-    return tell
+    return outcomes_until_error
 
 
 DOUBTED = {Outcome.POSTED: 1, Outcome.REFUSED: 1, Outcome.WAITING: 1}
@@ -1163,21 +1165,27 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
 
 
 @pytest.mark.parametrize(
-    ("tell", "people"),
+    ("outcomes_until_error", "people"),
     [
         (lambda people: everybody(people[1:]), {Outcome.POSTED: 2, Outcome.HELD: 1}),
         (
-            lambda people: iter([*everybody(people), told(Recipient(key="stranger"), "refused")]),
+            lambda people: iter([*everybody(people), recipient_outcome(Recipient(key="stranger"), "refused")]),
             {Outcome.POSTED: 3},
         ),
-        (lambda people: iter([*everybody(people), told(people[0], "unavailable")]), {Outcome.POSTED: 3}),
-        (lambda people: iter([told(people[0], "unavailable"), *everybody(people)]), {Outcome.POSTED: 3}),
+        (lambda people: iter([*everybody(people), recipient_outcome(people[0], "unavailable")]), {Outcome.POSTED: 3}),
+        (lambda people: iter([recipient_outcome(people[0], "unavailable"), *everybody(people)]), {Outcome.POSTED: 3}),
         (
-            lambda people: iter([told(people[0], "unconfirmed"), told(people[0], "refused"), *everybody(people[1:])]),
+            lambda people: iter(
+                [
+                    recipient_outcome(people[0], "unconfirmed"),
+                    recipient_outcome(people[0], "refused"),
+                    *everybody(people[1:]),
+                ]
+            ),
             {Outcome.POSTED: 2, Outcome.HELD: 1},
         ),
         (
-            lambda people: iter([told(people[0], "delivered"), *everybody(people[1:])]),
+            lambda people: iter([recipient_outcome(people[0], "delivered"), *everybody(people[1:])]),
             {Outcome.POSTED: 2, Outcome.HELD: 1},
         ),
         (lambda people: iter([*everybody(people[:1]), None]), {Outcome.POSTED: 1, Outcome.HELD: 2}),
@@ -1185,9 +1193,11 @@ def test_a_mail_that_breaks_in_the_middle_leaves_an_outcome_for_everybody(
     ],
     ids=["forgets one", "knows one more", "twice", "better at last", "doubt stays", "odd word", "nothing", "no answer"],
 )
-def test_a_careless_network_does_not_confuse_the_journal(book: Book, tell: Any, people: dict[Outcome, int]) -> None:
+def test_a_careless_network_does_not_confuse_the_journal(
+    book: Book, outcomes_until_error: Any, people: dict[Outcome, int]
+) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(tell)
+    network.sends.append(outcomes_until_error)
     published = book.publish("sky", people=PEOPLE[:3])
     attempt(book, network)
     assert book.receipt(published).recipients == people
@@ -1202,7 +1212,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     end = data.draw(st.sampled_from([None, Refused("x"), Blocked("x"), Unavailable("x"), Unconfirmed("x"), KeyError()]))
     seen: list[RecipientOutcome] = []
 
-    def tell(_people: Any) -> Iterator[RecipientOutcome]:
+    def outcomes_until_error(_people: Any) -> Iterator[RecipientOutcome]:
         for step in steps:
             seen.append(step)
             yield step
@@ -1210,7 +1220,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
             raise end
 
     network = Scripted(capabilities=MAIL)
-    network.sends.append(tell)
+    network.sends.append(outcomes_until_error)
     channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
     request = Request(account=network.account, key="0" * 64, body={})
     journal = Mock(ask_person=lambda *_args, **_more: True)
@@ -1236,7 +1246,9 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
 
 def test_no_recipient_is_sent_to_twice_in_one_attempt(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.extend([lambda people: iter([told(person, "unavailable", code="450") for person in people])] * 3)
+    network.sends.extend(
+        [lambda people: iter([recipient_outcome(person, "unavailable", code="450") for person in people])] * 3
+    )
     published = book.publish("sky", people=PEOPLE)
     attempt(book, network)
     assert sorted(reached(network)) == sorted(PEOPLE)
@@ -1316,7 +1328,7 @@ def test_a_mail_that_cannot_be_prepared_is_refused_for_everybody(book: Book) -> 
 
 def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
+    network.sends.append(lambda people: iter([recipient_outcome(person, "refused", gone=True) for person in people]))
     first = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)
     assert book.receipt(first).outcome is Outcome.REFUSED
@@ -1329,7 +1341,7 @@ def test_a_list_of_people_who_want_nothing_more_is_skipped(book: Book) -> None:
 
 def test_a_list_that_was_emptied_while_it_waited_is_skipped(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    network.sends.append(lambda people: iter([told(person, "refused", gone=True) for person in people]))
+    network.sends.append(lambda people: iter([recipient_outcome(person, "refused", gone=True) for person in people]))
     book.publish("sky", people=PEOPLE[:2])
     second = book.publish("sky", people=PEOPLE[:2])
     attempt(book, network)

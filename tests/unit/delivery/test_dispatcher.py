@@ -124,7 +124,7 @@ def test_what_is_due_is_delivered_and_the_threads_go(book: Book, delivers: Made)
     with Timed() as drained:
         assert delivery.drain(LONG) is None
     assert drained.quick
-    assert {receipt.outcome for one in published for receipt in book.told(one)} == {Outcome.POSTED}
+    assert {receipt.outcome for one in published for receipt in book.publication(one)} == {Outcome.POSTED}
     assert slots() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
     assert book.journal.workers.last_heartbeat() is not None
@@ -164,7 +164,7 @@ def test_channels_are_delivered_beside_one_another(book: Book, delivers: Made) -
     sms.sends.append(together)
     published = book.publish("sky", "sms")
     delivers(sky=sky, sms=sms).drain(LONG, publication=published)
-    assert {receipt.outcome for receipt in book.told(published)} == {Outcome.POSTED}
+    assert {receipt.outcome for receipt in book.publication(published)} == {Outcome.POSTED}
 
 
 def test_a_channel_that_hangs_does_not_delay_another(book: Book, delivers: Made) -> None:
@@ -258,7 +258,7 @@ def test_no_wake_up_is_lost(book: Book, delivers: Made) -> None:
         for _ in range(10):
             published = book.publish("sky", "sms")
             delivery.drain(LONG, publication=published)
-            assert {receipt.outcome for receipt in book.told(published)} == {Outcome.POSTED}
+            assert {receipt.outcome for receipt in book.publication(published)} == {Outcome.POSTED}
         delivery.drain(LONG)
     assert drained.quick
 
@@ -289,7 +289,7 @@ def test_a_drain_returns_when_its_publication_cannot_go_on(book: Book, delivers:
     with Timed() as drained:
         due = delivers(sky=sky, sms=Scripted()).drain(LONG, publication=published)
     assert drained.quick
-    assert [receipt.outcome for receipt in book.told(published)] == [Outcome.WAITING, Outcome.POSTED]
+    assert [receipt.outcome for receipt in book.publication(published)] == [Outcome.WAITING, Outcome.POSTED]
     assert due == (None if isinstance(error, Blocked) else datetime(2126, 1, 1, tzinfo=UTC))
 
 
@@ -789,7 +789,7 @@ def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumpi
     delivery.drain(LONG)  # what may be out and is stale by now is for a person to look at
     assert jumping.receipt(poison).outcome is Outcome.HELD
     assert jumping.receipt(behind).outcome is Outcome.POSTED
-    assert "abc" not in str(jumping.told(poison))
+    assert "abc" not in str(jumping.publication(poison))
 
 
 # --- a process is killed
@@ -838,7 +838,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
         said = sorted(doomed.stdout.readline().strip() for _ in range(7))
         doomed.send_signal(signal.SIGKILL)
     assert said == ["post 1"] + ["sending"] * 6
-    assert [receipt.outcome for receipt in book.told(plain)] == [Outcome.SENDING] * 6
+    assert [receipt.outcome for receipt in book.publication(plain)] == [Outcome.SENDING] * 6
 
     capabilities = replace(READABLE, lookup_delay=timedelta(0))
     networks = {
@@ -859,7 +859,7 @@ def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path,
     with Timed() as drained:
         delivery.drain(LONG)
     assert drained.took < 15  # "not there" is believed of two answers, five seconds apart
-    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.told(plain)}
+    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.publication(plain)}
     assert outcomes == {
         "keyed": (Outcome.POSTED, 2),
         "found": (Outcome.POSTED, 1),

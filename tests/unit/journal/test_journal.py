@@ -205,7 +205,7 @@ def test_an_invalid_file_is_refused(url: str, says: str, keys: Keys, clock: Fake
 
 
 @contextmanager
-def _nobodys_folder(mode: int) -> Iterator[Path]:
+def _folder_of_a_user(mode: int) -> Iterator[Path]:
     """A folder as an ordinary user sees it: root may write everywhere."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
@@ -235,13 +235,13 @@ def _nobodys_folder(mode: int) -> Iterator[Path]:
     ],
 )
 def test_an_unwritable_journal_has_a_reason(keys: Keys, clock: FakeClock, name: str, mode: int, says: str) -> None:
-    with _nobodys_folder(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
+    with _folder_of_a_user(mode) as folder, pytest.raises(JournalError, match=re.escape(says)):
         open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
 
 
 def test_what_may_be_written_to_again_goes_on(keys: Keys, clock: FakeClock) -> None:
     """SQLite opens a file that may only be read for reading, and that connection never writes."""
-    with _nobodys_folder(0o777) as folder:
+    with _folder_of_a_user(0o777) as folder:
         open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
         (folder / "journal.db").chmod(0o400)
         journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)

@@ -121,7 +121,7 @@ def test_what_is_settled_meanwhile_is_not_taken_back(desk: Desk, other: Desk) ->
         )
         late = threading.Thread(target=lambda: found.append(other.journal.deliveries.recover()))
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     assert found == [0]
     assert desk.outcome(said) is Outcome.POSTED
@@ -157,7 +157,7 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
         )
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     assert desk.outcome(opening) is Outcome.SENDING
     assert desk.outcome(draft.id) is Outcome.WAITING
@@ -180,14 +180,14 @@ def test_what_became_of_people_and_their_delivery_is_one_while_another_desk_publ
         desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
-        _until_somebody_waits(other)
+        _until_a_lock_is_waited_for(other)
         desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
     late.join()
     assert desk.outcome(update, "mail") is Outcome.POSTED
     assert desk.outcome(draft.id, "mail") is Outcome.WAITING
 
 
-def _until_somebody_waits(desk: Desk) -> None:
+def _until_a_lock_is_waited_for(desk: Desk) -> None:
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
@@ -217,7 +217,7 @@ def test_of_two_publishers_that_open_one_incident_the_second_waits_and_is_inform
         publications._write(connection, first, desk.keys)
         thread = threading.Thread(target=late)
         thread.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     thread.join()
     assert isinstance(told[0], IncidentChanged)
     assert [one.id for one in desk.journal.publications.latest(9)] == [first.id]
@@ -298,7 +298,7 @@ def test_what_a_desk_is_just_setting_right_is_not_forgotten(desk: Desk) -> None:
         publications._write(connection, draft, desk.keys)
         late = threading.Thread(target=forget)
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     other.close()
     assert forgotten == [1]
@@ -318,7 +318,7 @@ def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk
     told: list[object] = []
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
 
-    def set_right() -> None:
+    def correct() -> None:
         try:
             told.append(desk.journal.publications.add(draft))
         except InvalidTransition as error:
@@ -327,9 +327,9 @@ def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk
     with other.write() as connection:
         wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
         retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
-        late = threading.Thread(target=set_right)
+        late = threading.Thread(target=correct)
         late.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     late.join()
     other.close()
     assert "its content was purged" in str(told[0])
@@ -362,7 +362,7 @@ def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
         audit.record(connection, desk.clock.now(), "adm", "two", {})
         thread = threading.Thread(target=lambda: sealed.append(desk.journal.audit.seal()))
         thread.start()
-        _until_somebody_waits(desk)
+        _until_a_lock_is_waited_for(desk)
     thread.join()
     desk.journal.audit.record("adm", "three", {})
     assert sealed == [2]
@@ -584,14 +584,14 @@ def test_a_process_halted_in_the_middle_loses_its_locks(desk: Desk, other: Desk)
         _impatient(desk.url, idle_in_transaction_session_timeout="100ms"), keys=desk.keys, clock=desk.clock
     )
 
-    def stand_still() -> None:
+    def halt() -> None:
         with frozen.write() as connection:
             connection.execute(select(schema.incident).with_for_update()).all()
             other.publish(Stage.UPDATE)  # waits no longer than that
             connection.execute(select(schema.incident)).all()
 
     with pytest.raises(JournalError, match="paused for too long"):
-        stand_still()
+        halt()
     frozen.close()
     assert len(desk.journal.incidents.history("I1").entries) == 2
 

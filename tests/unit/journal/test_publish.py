@@ -74,14 +74,14 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     told: list[str] = []
     start = threading.Barrier(2)
 
-    def say(draft: NewPublication) -> None:
+    def add(draft: NewPublication) -> None:
         start.wait()
         try:
             told.append(desk.journal.publications.add(draft))
         except IncidentChanged as error:
             told.append(str(error))
 
-    threads = [threading.Thread(target=say, args=(draft,)) for draft in drafts]
+    threads = [threading.Thread(target=add, args=(draft,)) for draft in drafts]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -163,7 +163,7 @@ def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
     assert desk.publish(key="mine")
 
 
-def _stands(desk: Desk, said: str, state: str) -> None:
+def _set_state(desk: Desk, said: str, state: str) -> None:
     """The first delivery, and that of a publication, are in another state."""
     one = schema.delivery
     with desk.journal.write() as connection:
@@ -175,7 +175,7 @@ def test_what_is_still_to_be_settled_keeps_all_of_it(desk: Desk, state: str) -> 
     _incident(desk)
     tip = desk.publish(Stage.STANDALONE, headline=HEADLINE)
     desk.deliver()
-    _stands(desk, tip, state)
+    _set_state(desk, tip, state)
     desk.clock.pass_by(YEAR)
     before = desk.dump()
     assert _purge(desk) == Purged(kept=2)

@@ -143,7 +143,7 @@ class Lanes(RuleBasedStateMachine):
     # --- what always holds
 
     @invariant()
-    def nobody_overtakes(self) -> None:
+    def no_delivery_overtakes(self) -> None:
         for lane in self.lanes.values():
             open_ones = [one for one in lane if one not in self.settled]
             for delivery in self.held:
