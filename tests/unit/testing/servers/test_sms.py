@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from policenotify.errors import MissingExtra
 from policenotify.testing import Answer, FakeSmsServer
 
 KANNEL = {"username": "desk", "password": "s3cret", "from": "POLICE34", "to": "33600000001", "charset": "UTF-8"}
@@ -195,6 +197,12 @@ def test_the_certificates_pass_the_strictest_check(server: FakeSmsServer) -> Non
         assert door.recv(4096).startswith(b"HTTP/1.1 200")
         with context.wrap_socket(door, server_hostname="sms.gateway.example") as secured:
             assert secured.version() is not None
+
+
+def test_the_proxy_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "policenotify.testing.servers._tls_tunnel", None)
+    with FakeSmsServer() as server, pytest.raises(MissingExtra, match=r"policenotify\[testing\]"):
+        _ = server.environment
 
 
 def test_the_proxy_opens_tunnels_and_does_nothing_else(server: FakeSmsServer) -> None:
