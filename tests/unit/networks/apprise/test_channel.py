@@ -341,7 +341,7 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("ntfee://s3cret@ntfy.example/alertes", "knows no service"),
+        ("ntfee://s3cret@ntfy.example/alertes", "has no service"),
         ("ntfys://s3cret@ntfy.example/a,b", "several targets"),
         ("ntfys://s3cret@ntfy.example/a/b", "several targets"),
         ("gotifys://push.example/", "cannot read the channel's url"),

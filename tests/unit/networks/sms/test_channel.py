@@ -787,8 +787,8 @@ def test_asking_who_we_are_reaches_the_gateway_and_sends_nothing(server: FakeSms
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
-        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
-        ("x.y://desk@police.example/s3cret/{recipient}", {}, "knows no service"),
+        ("octopsh://desk@police.example/s3cret/{recipient}", {}, "has no service"),
+        ("x.y://desk@police.example/s3cret/{recipient}", {}, "has no service"),
         ("octopush://POLICE34:@/s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("forms://:s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("form://gateway.example/s3cret?:to={recipient}", {}, "without encryption"),
